@@ -1,0 +1,88 @@
+//! Asks the service, and does what it says.
+
+use super::AuthRequest;
+use super::conf::{LocationConf, Service};
+use crate::nginx::{
+    Access, AccessHandler, Answer, Escaped, Failure, Request, Status, Subrequest, SubrequestOwner,
+    Template, Text,
+};
+
+/// The question that a request has put to its service.
+pub struct Check {
+    subrequest: Subrequest,
+}
+
+impl AccessHandler for AuthRequest {
+    fn access(request: Request<'_>, conf: &LocationConf) -> Result<Access, Failure> {
+        let Some(Service::At(uri)) = conf.service.get() else {
+            return Ok(Access::Decline);
+        };
+        let Some(check) = request.context::<Self>() else {
+            return ask(request, uri);
+        };
+        match check.subrequest.answer(request) {
+            None => Ok(Access::Wait),
+            Some(answer) => obey(request, conf, answer),
+        }
+    }
+}
+
+impl SubrequestOwner for AuthRequest {
+    fn subrequest_done(answer: Answer<'_>) {
+        let status = answer.status().0;
+        answer
+            .log()
+            .debug(format_args!("auth request done s:{status}"));
+    }
+}
+
+fn ask(request: Request<'_>, uri: &Template) -> Result<Access, Failure> {
+    let uri = uri.evaluate(request)?;
+    // As in error_page: what comes out of the variables is split, not decoded.
+    let (path, args) = uri
+        .split_once(b'?')
+        .unwrap_or((uri, Text::from_static(b"")));
+    if !path.starts_with(b"/") {
+        request.log().error(format_args!(
+            "auth request uri {} does not begin with \"/\"",
+            Escaped(&path)
+        ));
+        return Ok(Access::Refuse(Status::INTERNAL_SERVER_ERROR));
+    }
+    forget_body_variables(request);
+    let subrequest = request.start_subrequest::<AuthRequest>(path, args)?;
+    request.context_or_new::<AuthRequest>(|| Check { subrequest })?;
+    Ok(Access::Wait)
+}
+
+fn obey(request: Request<'_>, conf: &LocationConf, answer: Answer<'_>) -> Result<Access, Failure> {
+    forget_body_variables(request);
+    // Before anything else, and for every answer: an internal redirect, say to an error page, forgets the answer.
+    for assignment in conf.assignments.iter() {
+        request.assign(&assignment.variable, answer.evaluate(&assignment.value)?);
+    }
+    match answer.status() {
+        status if status.is_success() => Ok(Access::Allow),
+        Status::FORBIDDEN => Ok(Access::Refuse(Status::FORBIDDEN)),
+        Status::UNAUTHORIZED => {
+            for challenge in answer.header_values(b"www-authenticate") {
+                request.add_challenge(challenge)?;
+            }
+            Ok(Access::Refuse(Status::UNAUTHORIZED))
+        }
+        Status(code) => {
+            // The words of the built-in module, which people's log filters look for.
+            request
+                .log()
+                .error(format_args!("auth request unexpected status: {code}"));
+            Ok(Access::Refuse(Status::INTERNAL_SERVER_ERROR))
+        }
+    }
+}
+
+fn forget_body_variables(request: Request<'_>) {
+    let variables = &request.main_conf::<AuthRequest>().body_variables;
+    for variable in variables.get().into_iter().flatten() {
+        request.forget(*variable);
+    }
+}

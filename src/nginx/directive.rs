@@ -1,0 +1,259 @@
+//! Directives as rows of a table, and the configuration that nginx is reading.
+
+use super::Failure;
+use super::fence::guard;
+use super::log::{Line, Log};
+use super::module::{Exported, Module};
+use super::text::Text;
+use nginx_sys::{
+    NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF_OFFSET, NGX_LOG_EMERG, NGX_LOG_WARN,
+    ngx_command_t, ngx_conf_log_error, ngx_conf_t, ngx_http_conf_ctx_t, ngx_pnalloc, ngx_str_t,
+    ngx_uint_t,
+};
+use std::ffi::{CStr, OsStr, c_char, c_void};
+use std::fmt;
+use std::marker::PhantomData;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::ptr::{self, NonNull};
+
+/// One directive: all that nginx and a reader need to know of it.
+pub struct Directive<M: Module> {
+    pub name: &'static CStr,
+    /// Where it may stand: a sum of [`context`] constants.
+    pub contexts: u32,
+    /// How many arguments it takes: one of [`args`].
+    pub args: u32,
+    pub set: Set<M>,
+}
+
+/// What takes a directive's value.
+pub enum Set<M: Module> {
+    /// A directive of `http`, for the whole configuration.
+    Main(fn(&M::MainConf, &mut Config<'_>) -> Result<(), ConfigError>),
+    /// A directive whose value each level may have of its own.
+    Location(fn(&mut M::LocationConf, &mut Config<'_>) -> Result<(), ConfigError>),
+}
+
+/// Configuration levels.
+pub mod context {
+    use nginx_sys as sys;
+    pub const HTTP: u32 = sys::NGX_HTTP_MAIN_CONF;
+    pub const SERVER: u32 = sys::NGX_HTTP_SRV_CONF;
+    pub const LOCATION: u32 = sys::NGX_HTTP_LOC_CONF;
+    pub const LIMIT_EXCEPT: u32 = sys::NGX_HTTP_LMT_CONF;
+}
+
+/// Argument counts.
+pub mod args {
+    use nginx_sys as sys;
+    pub const ONE: u32 = sys::NGX_CONF_TAKE1;
+    pub const TWO: u32 = sys::NGX_CONF_TAKE2;
+    pub const ONE_OR_TWO: u32 = sys::NGX_CONF_TAKE1 | sys::NGX_CONF_TAKE2;
+}
+
+/// Why a directive is not accepted.
+#[derive(Debug)]
+pub enum ConfigError {
+    /// Words that follow `"name" directive`, such as `is duplicate`.
+    Directive(&'static CStr),
+    /// A whole message; nginx adds file and line.
+    Message(String),
+    /// nginx has said it already.
+    Logged,
+}
+
+impl ConfigError {
+    pub fn message(message: impl fmt::Display) -> Self {
+        Self::Message(message.to_string())
+    }
+}
+
+impl From<Failure> for ConfigError {
+    fn from(Failure: Failure) -> Self {
+        Self::Message("nginx-auth: out of memory".into())
+    }
+}
+
+/// The configuration that nginx is reading, at the directive it is reading.
+pub struct Config<'cf> {
+    cf: NonNull<ngx_conf_t>,
+    lifetime: PhantomData<&'cf mut ngx_conf_t>,
+}
+
+impl<'cf> Config<'cf> {
+    /// # Safety
+    /// `cf` is what nginx handed to a configuration callback, and `'cf` does not outlast that call.
+    pub(super) unsafe fn from_raw(cf: NonNull<ngx_conf_t>) -> Self {
+        Self {
+            cf,
+            lifetime: PhantomData,
+        }
+    }
+
+    pub(super) fn raw(&self) -> *mut ngx_conf_t {
+        self.cf.as_ptr()
+    }
+
+    /// The arguments of the directive, without its name.
+    pub fn args(&self) -> Vec<Text<'cf>> {
+        // SAFETY: while a directive is set, cf->args holds its words (ngx_conf_read_token), allocated from the
+        // cycle's pool, which outlasts every request that this configuration serves.
+        unsafe {
+            let words = (*(*self.raw()).args).as_slice::<ngx_str_t>();
+            words
+                .iter()
+                .skip(1)
+                .map(|word| Text::from_raw(*word))
+                .collect()
+        }
+    }
+
+    /// The main configuration of a module.
+    pub fn main_conf<M: Exported>(&self) -> &'cf M::MainConf {
+        let index = M::descriptor().ctx_index();
+        // SAFETY: inside http{} cf->ctx is an ngx_http_conf_ctx_t whose main_conf has one entry for each HTTP module
+        // (ngx_http_block), and ours was made by create_main_conf<M>.
+        unsafe {
+            let context = (*self.raw()).ctx.cast::<ngx_http_conf_ctx_t>();
+            &*(*(*context).main_conf.add(index)).cast::<M::MainConf>()
+        }
+    }
+
+    /// A path as nginx takes one in its configuration: relative to the folder of the configuration file.
+    pub fn path(&self, path: &[u8]) -> PathBuf {
+        // SAFETY: cf->cycle is the cycle being made; its conf_prefix was set before parsing (ngx_init_cycle).
+        let prefix = unsafe { (*(*self.raw()).cycle).conf_prefix };
+        PathBuf::from(OsStr::from_bytes(prefix.as_bytes())).join(OsStr::from_bytes(path))
+    }
+
+    /// Says that something will not work as its owner would want. nginx adds file and line.
+    pub fn warn(&self, message: fmt::Arguments<'_>) {
+        self.write(NGX_LOG_WARN, message);
+    }
+
+    /// A copy that the configuration owns, with the NUL behind it that nginx's parsers of values rely on.
+    pub(super) fn copy(&self, bytes: &[u8]) -> Result<ngx_str_t, Failure> {
+        // SAFETY: cf->pool is the cycle's pool; NULL is checked, and the copy fits what was allocated.
+        unsafe {
+            let data = ngx_pnalloc((*self.raw()).pool, bytes.len() + 1).cast::<u8>();
+            if data.is_null() {
+                return Err(Failure);
+            }
+            ptr::copy_nonoverlapping(bytes.as_ptr(), data, bytes.len());
+            data.add(bytes.len()).write(0);
+            Ok(ngx_str_t {
+                len: bytes.len(),
+                data,
+            })
+        }
+    }
+
+    pub(super) fn log(&self) -> Log<'cf> {
+        // SAFETY: cf->log is the log of the cycle being made.
+        unsafe { Log::from_raw((*self.raw()).log) }
+    }
+
+    /// Ends a callback as nginx expects it to: NGX_CONF_OK, NGX_CONF_ERROR, or words about the directive.
+    pub(super) fn finish(&self, result: Result<(), ConfigError>) -> *mut c_char {
+        match result {
+            Ok(()) => ptr::null_mut(),
+            Err(ConfigError::Directive(words)) => words.as_ptr().cast_mut(),
+            Err(ConfigError::Message(message)) => {
+                self.write(NGX_LOG_EMERG, format_args!("{message}"));
+                conf_error()
+            }
+            Err(ConfigError::Logged) => conf_error(),
+        }
+    }
+
+    fn write(&self, level: u32, message: fmt::Arguments<'_>) {
+        let line = Line::new(message);
+        // SAFETY: cf is live, and "%*s" takes a size_t and a pointer to that many bytes.
+        unsafe {
+            ngx_conf_log_error(
+                level as ngx_uint_t,
+                self.raw(),
+                0,
+                c"%*s".as_ptr(),
+                line.0.len(),
+                line.0.as_ptr(),
+            );
+        }
+    }
+}
+
+/// NGX_CONF_ERROR
+pub(super) fn conf_error() -> *mut c_char {
+    ptr::without_provenance_mut(usize::MAX)
+}
+
+/// nginx's table of commands for a module, closed by an empty one.
+pub(super) struct Commands([ngx_command_t; Self::CAPACITY]);
+
+impl Commands {
+    const CAPACITY: usize = 40;
+
+    pub(super) const fn new<M: Exported>(rows: &'static [Directive<M>]) -> Self {
+        assert!(
+            rows.len() < Self::CAPACITY,
+            "more directives than Commands::CAPACITY"
+        );
+        let mut table = [const { ngx_command_t::empty() }; Self::CAPACITY];
+        let mut i = 0;
+        while i < rows.len() {
+            table[i] = command(&rows[i]);
+            i += 1;
+        }
+        Self(table)
+    }
+
+    pub(super) const fn as_ptr(&self) -> *const ngx_command_t {
+        self.0.as_ptr()
+    }
+}
+
+const fn command<M: Exported>(row: &'static Directive<M>) -> ngx_command_t {
+    let name = row.name.to_bytes();
+    ngx_command_t {
+        name: ngx_str_t {
+            len: name.len(),
+            data: name.as_ptr().cast_mut(),
+        },
+        type_: (row.contexts | row.args) as ngx_uint_t,
+        set: Some(set::<M>),
+        conf: match row.set {
+            Set::Main(_) => NGX_HTTP_MAIN_CONF_OFFSET,
+            Set::Location(_) => NGX_HTTP_LOC_CONF_OFFSET,
+        },
+        offset: 0,
+        post: ptr::from_ref(row).cast_mut().cast::<c_void>(),
+    }
+}
+
+/// nginx calls it for each directive of the module (ngx_conf_handler).
+unsafe extern "C" fn set<M: Exported>(
+    cf: *mut ngx_conf_t,
+    command: *mut ngx_command_t,
+    conf: *mut c_void,
+) -> *mut c_char {
+    let Some(cf) = NonNull::new(cf) else {
+        return conf_error();
+    };
+    // SAFETY: nginx calls with its live cf; the reference ends with this call.
+    let mut cf = unsafe { Config::from_raw(cf) };
+    // SAFETY: nginx hands back the entry of our own table, whose `post` is the row it was made from.
+    let row = unsafe { &*(*command).post.cast::<Directive<M>>() };
+    guard(cf.log(), conf_error(), || {
+        #[cfg(feature = "fault-injection")]
+        super::fence::fault::in_directive(&cf.args().iter().map(|a| &**a).collect::<Vec<_>>());
+        let result = match row.set {
+            // SAFETY: conf is what create_main_conf<M> made; it is only ever shared.
+            Set::Main(set) => set(unsafe { &*conf.cast() }, &mut cf),
+            // SAFETY: conf is what create_loc_conf<M> made for this level; while nginx sets one directive, nothing
+            // else of ours runs that could refer to it.
+            Set::Location(set) => set(unsafe { &mut *conf.cast() }, &mut cf),
+        };
+        cf.finish(result)
+    })
+}

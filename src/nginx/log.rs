@@ -1,0 +1,129 @@
+//! Lines for error.log. nginx adds time, severity and, for a request, client, server and request line.
+
+use nginx_sys::{
+    NGX_LOG_CRIT, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_WARN, ngx_log_error_core, ngx_log_t,
+    ngx_uint_t,
+};
+use std::fmt::{self, Write};
+use std::marker::PhantomData;
+
+/// nginx cuts a line at 2,048 bytes, context included; a message that leaves it no room hides whose line it was.
+const MAX_MESSAGE: usize = 1024;
+
+/// A log of nginx's: of a request's connection, or of the configuration being read.
+#[derive(Clone, Copy)]
+pub struct Log<'a> {
+    log: *mut ngx_log_t,
+    lifetime: PhantomData<&'a ngx_log_t>,
+}
+
+impl Log<'_> {
+    /// # Safety
+    /// `log` is NULL, or points to a log that lives as long as the lifetime chosen here.
+    pub(super) unsafe fn from_raw(log: *mut ngx_log_t) -> Self {
+        Self {
+            log,
+            lifetime: PhantomData,
+        }
+    }
+
+    /// The log of the running cycle, for where nginx hands over none.
+    pub(super) fn of_cycle() -> Self {
+        // SAFETY: ngx_cycle is set before modules are loaded, and its log lives as long as the cycle.
+        unsafe { Self::from_raw((*nginx_sys::ngx_cycle).log) }
+    }
+
+    /// A defect of ours: somebody must look.
+    pub fn crit(self, message: fmt::Arguments<'_>) {
+        self.write(NGX_LOG_CRIT, message);
+    }
+
+    /// A request failed for a reason that is not the client's.
+    pub fn error(self, message: fmt::Arguments<'_>) {
+        self.write(NGX_LOG_ERR, message);
+    }
+
+    /// Something works, but not as its owner would want.
+    pub fn warn(self, message: fmt::Arguments<'_>) {
+        self.write(NGX_LOG_WARN, message);
+    }
+
+    /// A request was refused as configured.
+    pub fn info(self, message: fmt::Arguments<'_>) {
+        self.write(NGX_LOG_INFO, message);
+    }
+
+    /// What happens step by step, for `error_log ... debug` of an nginx that was built for it.
+    #[cfg(nginx_debug)]
+    pub fn debug(self, message: fmt::Arguments<'_>) {
+        const DEBUG_HTTP: usize = nginx_sys::NGX_LOG_DEBUG_HTTP as usize;
+        // SAFETY: the log is NULL or live, see from_raw.
+        if unsafe { self.log.as_ref() }.is_some_and(|log| log.log_level & DEBUG_HTTP != 0) {
+            self.write(nginx_sys::NGX_LOG_DEBUG, message);
+        }
+    }
+
+    #[cfg(not(nginx_debug))]
+    pub fn debug(self, _: fmt::Arguments<'_>) {}
+
+    fn write(self, level: u32, message: fmt::Arguments<'_>) {
+        let level = level as ngx_uint_t;
+        // SAFETY: the log is NULL or live, see from_raw.
+        if unsafe { self.log.as_ref() }.is_none_or(|log| log.log_level < level) {
+            return;
+        }
+        let line = Line::new(message);
+        // SAFETY: "%*s" takes a size_t and a pointer to that many bytes, see ngx_vslprintf.
+        unsafe {
+            ngx_log_error_core(
+                level,
+                self.log,
+                0,
+                c"%*s".as_ptr(),
+                line.0.len(),
+                line.0.as_ptr(),
+            );
+        }
+    }
+}
+
+/// A message of bounded length.
+pub(super) struct Line(pub(super) String);
+
+impl Line {
+    pub(super) fn new(message: fmt::Arguments<'_>) -> Self {
+        let mut line = Self(String::with_capacity(128));
+        if line.write_fmt(message).is_err() {
+            line.0.push_str("...");
+        }
+        line
+    }
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = MAX_MESSAGE - self.0.len().min(MAX_MESSAGE);
+        if text.len() <= room {
+            self.0.push_str(text);
+            return Ok(());
+        }
+        self.0.push_str(&text[..text.floor_char_boundary(room)]);
+        Err(fmt::Error)
+    }
+}
+
+/// Bytes from outside in a log line: in quotes, with what is not printable ASCII escaped, cut after 128 bytes.
+pub struct Escaped<'a>(pub &'a [u8]);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 128;
+        let shown = &self.0[..self.0.len().min(SHOWN)];
+        let more = if shown.len() < self.0.len() {
+            "..."
+        } else {
+            ""
+        };
+        write!(f, "\"{}{more}\"", shown.escape_ascii())
+    }
+}

@@ -1,0 +1,42 @@
+//! The fence: every FFI call, raw pointer and `unsafe` of the project, with safe types on the outside.
+//!
+//! Three kinds of function live here: generic `extern "C"` trampolines that nginx calls, safe wrappers that
+//! `auth_*` calls, and `unsafe fn` with a `# Safety` section. A trampoline builds safe types from nginx's pointers,
+//! with a lifetime that ends with the call, and runs the body inside [`fence::guard`]. Nothing here knows of JOSE
+//! or of a directive.
+//!
+//! All of it runs on nginx's terms: a worker process has one thread, memory comes from pools that die with their
+//! owner (the request, or the cycle for a configuration), and a pointer that nginx hands to a callback is valid for
+//! that call.
+#![allow(unsafe_code)]
+
+mod bits;
+mod directive;
+mod fence;
+mod header;
+mod log;
+mod module;
+mod phase;
+mod pool;
+mod request;
+mod setting;
+mod subrequest;
+mod template;
+mod text;
+mod variable;
+
+pub use directive::{Config, ConfigError, Directive, Set, args, context};
+pub use header::HeaderLines;
+pub use log::{Escaped, Log};
+pub use module::{Descriptor, Exported, Inherit, Module};
+pub use phase::{Access, AccessHandler, Status};
+pub use request::Request;
+pub use setting::{List, Setting};
+pub use subrequest::{Answer, Subrequest, SubrequestOwner};
+pub use template::Template;
+pub use text::Text;
+pub use variable::{AssignableVariable, PrefixVariable, Variable};
+
+/// nginx could not do what was asked, out of memory in nearly every case. The request is to end with a 500.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure;

@@ -1,0 +1,34 @@
+//! Rust values owned by an nginx pool: dropped when nginx destroys the pool, in reverse order of their making.
+
+use super::Failure;
+use super::fence::guard;
+use super::log::Log;
+use nginx_sys::{ngx_pool_cleanup_add, ngx_pool_t};
+use std::ffi::c_void;
+use std::ptr::{self, NonNull};
+
+/// Moves `value` into memory of the pool.
+///
+/// # Safety
+/// `pool` is a live pool.
+pub(super) unsafe fn own<T>(pool: *mut ngx_pool_t, value: T) -> Result<NonNull<T>, Failure> {
+    const { assert!(align_of::<T>() <= nginx_sys::NGX_ALIGNMENT) };
+    // ngx_pool_cleanup_add gives no memory for a size of 0.
+    let size = size_of::<T>().max(1);
+    // SAFETY: the pool is live; NULL is checked below.
+    let cleanup = unsafe { ngx_pool_cleanup_add(pool, size).as_mut() }.ok_or(Failure)?;
+    let place = NonNull::new(cleanup.data.cast::<T>()).ok_or(Failure)?;
+    // SAFETY: ngx_pool_cleanup_add allocated `size` bytes, aligned to NGX_ALIGNMENT, that nobody else knows of.
+    unsafe { place.write(value) };
+    cleanup.handler = Some(drop_in_pool::<T>);
+    Ok(place)
+}
+
+/// nginx calls it once, when it destroys the pool (ngx_destroy_pool).
+unsafe extern "C" fn drop_in_pool<T>(place: *mut c_void) {
+    let drop_it = || {
+        // SAFETY: `own` wrote a T there, and nginx runs a cleanup once.
+        unsafe { ptr::drop_in_place(place.cast::<T>()) };
+    };
+    guard(Log::of_cycle(), (), drop_it);
+}

@@ -1,0 +1,143 @@
+//! An HTTP request during a callback.
+
+use super::Failure;
+use super::log::Log;
+use super::module::Exported;
+use super::pool::own;
+use super::text::Text;
+use nginx_sys::{
+    ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_request_t, ngx_pnalloc, ngx_str_t,
+};
+use std::cell::{Cell, OnceCell};
+use std::ffi::c_void;
+use std::marker::PhantomData;
+use std::ptr::{self, NonNull};
+
+/// A request that nginx is processing. `'r` ends with the callback that got it.
+#[derive(Clone, Copy)]
+pub struct Request<'r> {
+    r: NonNull<ngx_http_request_t>,
+    lifetime: PhantomData<&'r ngx_http_request_t>,
+}
+
+/// What a module keeps with a request.
+struct Record<M: Exported> {
+    context: OnceCell<M::RequestContext>,
+    /// Something of ours that this request needed has failed where a failure could not be told.
+    poisoned: Cell<bool>,
+}
+
+impl<'r> Request<'r> {
+    /// # Safety
+    /// `r` is a live request, and `'r` does not outlast the callback that nginx handed it to.
+    pub(super) unsafe fn from_raw(r: *mut ngx_http_request_t) -> Option<Self> {
+        NonNull::new(r).map(|r| Self {
+            r,
+            lifetime: PhantomData,
+        })
+    }
+
+    pub(super) fn raw(self) -> *mut ngx_http_request_t {
+        self.r.as_ptr()
+    }
+
+    /// The log of the request's connection.
+    pub fn log(self) -> Log<'r> {
+        // SAFETY: a request has a connection and that has a log, both living as long as the request.
+        unsafe { Log::from_raw((*(*self.raw()).connection).log) }
+    }
+
+    /// The configuration of the location that the request is in.
+    pub fn location_conf<M: Exported>(self) -> &'r M::LocationConf {
+        // SAFETY: r->loc_conf has one entry for each HTTP module; ours was made by create_loc_conf<M> and lives as
+        // long as the cycle, which nginx keeps while it has requests.
+        unsafe { &*(*(*self.raw()).loc_conf.add(M::descriptor().ctx_index())).cast() }
+    }
+
+    /// The main configuration that the request is served with.
+    pub fn main_conf<M: Exported>(self) -> &'r M::MainConf {
+        // SAFETY: as for location_conf, with create_main_conf<M>.
+        unsafe { &*(*(*self.raw()).main_conf.add(M::descriptor().ctx_index())).cast() }
+    }
+
+    pub(super) fn core_main_conf(self) -> *const ngx_http_core_main_conf_t {
+        // SAFETY: r->main_conf has one entry for each HTTP module, the core module's among them.
+        unsafe { (*(*self.raw()).main_conf.add(ngx_http_core_module.ctx_index)).cast() }
+    }
+
+    /// What the module keeps with this request, if it has begun to.
+    pub fn context<M: Exported>(self) -> Option<&'r M::RequestContext> {
+        self.record::<M>()?.context.get()
+    }
+
+    /// What the module keeps with this request, made by `new` where it has not begun to.
+    pub fn context_or_new<M: Exported>(
+        self,
+        new: impl FnOnce() -> M::RequestContext,
+    ) -> Result<&'r M::RequestContext, Failure> {
+        Ok(self.record_or_new::<M>()?.context.get_or_init(new))
+    }
+
+    /// Makes the access handler of the module refuse this request.
+    pub(super) fn poison<M: Exported>(self) {
+        if let Ok(record) = self.record_or_new::<M>() {
+            record.poisoned.set(true);
+        }
+    }
+
+    pub(super) fn is_poisoned<M: Exported>(self) -> bool {
+        self.record::<M>()
+            .is_some_and(|record| record.poisoned.get())
+    }
+
+    fn record<M: Exported>(self) -> Option<&'r Record<M>> {
+        // SAFETY: r->ctx has one entry for each HTTP module. Ours is NULL or what record_or_new put there, which
+        // lives as long as the request's pool.
+        unsafe { (*self.context_slot::<M>()).cast::<Record<M>>().as_ref() }
+    }
+
+    fn record_or_new<M: Exported>(self) -> Result<&'r Record<M>, Failure> {
+        if let Some(record) = self.record::<M>() {
+            return Ok(record);
+        }
+        let record = Record::<M> {
+            context: OnceCell::new(),
+            poisoned: Cell::new(false),
+        };
+        // SAFETY: the pool lives as long as the request; nobody else uses the entry of r->ctx.
+        unsafe {
+            let record = own((*self.raw()).pool, record)?;
+            self.context_slot::<M>().write(record.as_ptr().cast());
+            Ok(record.as_ref())
+        }
+    }
+
+    fn context_slot<M: Exported>(self) -> *mut *mut c_void {
+        // SAFETY: the entry of the module, see `record`.
+        unsafe { (*self.raw()).ctx.add(M::descriptor().ctx_index()) }
+    }
+
+    /// A copy in the request's pool.
+    pub fn copy(self, bytes: &[u8]) -> Result<Text<'r>, Failure> {
+        if bytes.is_empty() {
+            return Ok(Text::from_static(b""));
+        }
+        // SAFETY: the pool lives as long as the request; NULL is checked, and the copy fits what was allocated.
+        unsafe {
+            let data = ngx_pnalloc((*self.raw()).pool, bytes.len()).cast::<u8>();
+            if data.is_null() {
+                return Err(Failure);
+            }
+            ptr::copy_nonoverlapping(bytes.as_ptr(), data, bytes.len());
+            Ok(Text::from_raw(ngx_str_t {
+                len: bytes.len(),
+                data,
+            }))
+        }
+    }
+
+    /// The time in seconds since 1970, as nginx caches it for one turn of its event loop.
+    pub fn now(self) -> i64 {
+        nginx_sys::ngx_time()
+    }
+}

@@ -1,0 +1,214 @@
+//! Subrequests that are waited for and whose answer nobody but us sees.
+
+use super::Failure;
+use super::bits::{set_header_only, set_headers_in_chunked};
+use super::fence::guard;
+use super::header::HeaderLines;
+use super::log::Log;
+use super::module::Exported;
+use super::phase::Status;
+use super::pool::own;
+use super::request::Request;
+use super::template::Template;
+use super::text::Text;
+use nginx_sys::{
+    NGX_HTTP_SUBREQUEST_WAITED, NGX_OK, ngx_http_post_subrequest_t, ngx_http_request_body_t,
+    ngx_http_request_t, ngx_http_subrequest, ngx_int_t, ngx_pcalloc, ngx_pool_t, ngx_uint_t,
+};
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::ptr::{self, NonNull};
+use std::rc::Rc;
+
+/// A subrequest under way, or ended. It may be kept in the request's context; once the request is gone, it has no
+/// answer any more.
+pub struct Subrequest(Rc<State>);
+
+struct State {
+    /// Set as long as the subrequest's memory is there.
+    request: Cell<Option<NonNull<ngx_http_request_t>>>,
+    outcome: Cell<Option<Result<Status, Failure>>>,
+}
+
+/// The answer to a subrequest.
+#[derive(Clone, Copy)]
+pub struct Answer<'r> {
+    request: Request<'r>,
+    status: Status,
+}
+
+/// A module that makes subrequests.
+pub trait SubrequestOwner: Exported {
+    /// Told when a subrequest has its status. nginx may tell twice, with the status of an error page the second time.
+    fn subrequest_done(answer: Answer<'_>);
+}
+
+impl<'r> Request<'r> {
+    /// Starts a subrequest: GET with this request's header lines and without a body. Its answer's body is discarded.
+    /// The handler that starts it returns [`Access::Wait`](super::Access::Wait).
+    ///
+    /// # Errors
+    /// [`Failure`] where nginx refuses, having logged why (ngx_http_subrequest).
+    pub fn start_subrequest<M: SubrequestOwner>(
+        self,
+        uri: Text<'r>,
+        args: Text<'r>,
+    ) -> Result<Subrequest, Failure> {
+        let (mut uri, mut args) = (uri.raw(), args.raw());
+        let flags = NGX_HTTP_SUBREQUEST_WAITED as ngx_uint_t;
+        let state = Rc::new(State {
+            request: Cell::new(None),
+            outcome: Cell::new(None),
+        });
+        let mut subrequest: *mut ngx_http_request_t = ptr::null_mut();
+        // SAFETY: the request and its pool are live; nginx keeps uri and args, whose bytes live as long as the
+        // request; what post_subrequest's data points to is owned by the same pool as the subrequest.
+        unsafe {
+            let pool = (*self.raw()).pool;
+            let owned = own(pool, OwnedByPool(Rc::clone(&state)))?;
+            let done = allocate::<ngx_http_post_subrequest_t>(pool)?;
+            (*done).handler = Some(done_handler::<M>);
+            (*done).data = owned.as_ptr().cast();
+            // Before the subrequest is there, for nothing may fail after.
+            let no_body = allocate::<ngx_http_request_body_t>(pool)?;
+            let code = ngx_http_subrequest(
+                self.raw(),
+                &raw mut uri,
+                &raw mut args,
+                &raw mut subrequest,
+                done,
+                flags,
+            );
+            if code != NGX_OK as ngx_int_t {
+                return Err(Failure);
+            }
+            let subrequest = NonNull::new(subrequest).ok_or(Failure)?;
+            leave_out_body(subrequest.as_ptr(), no_body);
+            state.request.set(Some(subrequest));
+        }
+        Ok(Subrequest(state))
+    }
+}
+
+impl Subrequest {
+    /// The answer, once the subrequest has ended. `parent` is the request that it was started from.
+    pub fn answer<'r>(&self, parent: Request<'r>) -> Option<Answer<'r>> {
+        let status = self
+            .0
+            .outcome
+            .get()?
+            .unwrap_or(Status::INTERNAL_SERVER_ERROR);
+        let raw = self.0.request.get()?;
+        // SAFETY: the memory is that of the parent's pool, which outlives this callback; its end clears the cell.
+        let request = unsafe { Request::from_raw(raw.as_ptr()) }?;
+        // SAFETY: as above.
+        let is_own = unsafe { (*raw.as_ptr()).parent } == parent.raw();
+        is_own.then_some(Answer { request, status })
+    }
+}
+
+impl<'r> Answer<'r> {
+    /// The status of the answer. An answer that nginx made up itself, such as a 502, has one, too.
+    pub fn status(self) -> Status {
+        self.status
+    }
+
+    /// A text with the variables that the subrequest has, such as `$upstream_http_*`.
+    pub fn evaluate(self, template: &Template) -> Result<Text<'r>, Failure> {
+        template.evaluate(self.request)
+    }
+
+    /// The values of all header lines with this name: of the answer as nginx would send it or, where it has none
+    /// (nginx's own error page, `proxy_hide_header`), of what the upstream sent.
+    pub fn header_values(self, name: &'static [u8]) -> impl Iterator<Item = Text<'r>> {
+        let named = move |(line_name, value): (Text<'r>, Text<'r>)| {
+            line_name.eq_ignore_ascii_case(name).then_some(value)
+        };
+        let mut sent = self.request.response_headers().filter_map(named).peekable();
+        let upstream = match sent.peek() {
+            Some(_) => None,
+            None => self.upstream_headers(),
+        };
+        sent.chain(upstream.into_iter().flatten().filter_map(named))
+    }
+
+    pub fn log(self) -> Log<'r> {
+        self.request.log()
+    }
+
+    fn upstream_headers(self) -> Option<HeaderLines<'r>> {
+        // SAFETY: r->upstream is NULL or lives as long as the request. Its list of header lines is initialized when
+        // it is made (ngx_http_upstream_init_request) or connects; `elts` is NULL before that.
+        unsafe {
+            let upstream = (*self.request.raw()).upstream.as_ref()?;
+            let headers = &raw const upstream.headers_in.headers;
+            (!(*headers).part.elts.is_null()).then(|| HeaderLines::from_raw(headers))
+        }
+    }
+}
+
+/// What the pool holds of a subrequest. When the pool goes, so does the subrequest's memory.
+struct OwnedByPool(Rc<State>);
+
+impl Drop for OwnedByPool {
+    fn drop(&mut self) {
+        self.0.request.set(None);
+    }
+}
+
+/// # Safety
+/// `pool` is live, and a T may be all zeros.
+unsafe fn allocate<T>(pool: *mut ngx_pool_t) -> Result<*mut T, Failure> {
+    // SAFETY: the caller's.
+    let place = unsafe { ngx_pcalloc(pool, size_of::<T>()) };
+    NonNull::new(place)
+        .map(|place| place.as_ptr().cast())
+        .ok_or(Failure)
+}
+
+/// Makes the subrequest one without a body. A subrequest begins with its parent's request_body and a copy of its
+/// parent's headers_in: what is read of the client's body already must stay the parent's, and a body that is not
+/// sent must not be announced, or the service waits for it.
+///
+/// # Safety
+/// `r` is a subrequest that has not run yet, `no_body` an empty body that lives as long.
+unsafe fn leave_out_body(r: *mut ngx_http_request_t, no_body: *mut ngx_http_request_body_t) {
+    // SAFETY: the caller's. The list of header lines, which the parent shares, is left alone.
+    unsafe {
+        (*r).request_body = no_body;
+        (*r).headers_in.content_length = ptr::null_mut();
+        (*r).headers_in.content_length_n = -1;
+        (*r).headers_in.transfer_encoding = ptr::null_mut();
+        set_headers_in_chunked(r, 0);
+        set_header_only(r, 1);
+    }
+}
+
+/// nginx calls it when a subrequest is finalized (ngx_http_finalize_request), and once more after it has made an
+/// error page for it.
+unsafe extern "C" fn done_handler<M: SubrequestOwner>(
+    r: *mut ngx_http_request_t,
+    data: *mut c_void,
+    code: ngx_int_t,
+) -> ngx_int_t {
+    // SAFETY: data is what start_subrequest left, owned by the request's pool.
+    let state = unsafe { &(*data.cast::<OwnedByPool>()).0 };
+    // SAFETY: nginx calls with the live subrequest; the reference ends with this call.
+    let Some(request) = (unsafe { Request::from_raw(r) }) else {
+        return code;
+    };
+    // SAFETY: as above.
+    let status = unsafe { (*r).headers_out.status };
+    let status = Status(u16::try_from(status).unwrap_or(0));
+    if state.outcome.get() == Some(Err(Failure)) {
+        return code;
+    }
+    let outcome = guard(request.log(), Err(Failure), || {
+        #[cfg(feature = "fault-injection")]
+        super::fence::fault::in_request(request, "subrequest");
+        M::subrequest_done(Answer { request, status });
+        Ok(status)
+    });
+    state.outcome.set(Some(outcome));
+    code
+}

@@ -1,0 +1,67 @@
+//! Values that may hold variables (nginx's complex values).
+
+use super::Failure;
+use super::directive::{Config, ConfigError};
+use super::request::Request;
+use super::text::Text;
+use nginx_sys::{
+    NGX_OK, ngx_http_compile_complex_value, ngx_http_compile_complex_value_t,
+    ngx_http_complex_value, ngx_http_complex_value_t, ngx_int_t, ngx_palloc, ngx_str_t,
+};
+use std::mem;
+use std::ptr::NonNull;
+
+/// A text with variables, compiled when the configuration is read. Part of that configuration: it lives, and may be
+/// used, as long as the configuration that compiled it.
+#[derive(Clone, Copy)]
+pub struct Template(NonNull<ngx_http_complex_value_t>);
+
+impl Config<'_> {
+    /// Compiles a text with variables.
+    ///
+    /// # Errors
+    /// nginx logs what is wrong with a variable's name.
+    pub fn template(&mut self, text: &[u8]) -> Result<Template, ConfigError> {
+        let mut value = self.copy(text)?;
+        // SAFETY: all fields of the two structs may be zero; the pool is the cycle's; nginx copies what it keeps of
+        // `value`, whose bytes are the configuration's own.
+        unsafe {
+            let size = mem::size_of::<ngx_http_complex_value_t>();
+            let place = ngx_palloc((*self.raw()).pool, size).cast::<ngx_http_complex_value_t>();
+            let place = NonNull::new(place).ok_or(Failure)?;
+            place.write(mem::zeroed());
+            let mut compile: ngx_http_compile_complex_value_t = mem::zeroed();
+            compile.cf = self.raw();
+            compile.value = &raw mut value;
+            compile.complex_value = place.as_ptr();
+            if ngx_http_compile_complex_value(&raw mut compile) != NGX_OK as ngx_int_t {
+                return Err(ConfigError::Logged);
+            }
+            Ok(Template(place))
+        }
+    }
+}
+
+impl Template {
+    /// The text where it holds no variables.
+    pub fn constant(&self) -> Option<Text<'static>> {
+        // SAFETY: the value lives as long as its configuration; without variables nginx leaves `lengths` NULL and
+        // the text in `value`.
+        unsafe {
+            let value = self.0.as_ref();
+            value.lengths.is_null().then(|| Text::from_raw(value.value))
+        }
+    }
+
+    /// The text with the variables' values of a request.
+    pub fn evaluate<'r>(&self, request: Request<'r>) -> Result<Text<'r>, Failure> {
+        let mut text = ngx_str_t::empty();
+        // SAFETY: the request is live, and so is the configuration that serves it.
+        let code = unsafe { ngx_http_complex_value(request.raw(), self.0.as_ptr(), &raw mut text) };
+        if code != NGX_OK as ngx_int_t {
+            return Err(Failure);
+        }
+        // SAFETY: nginx built it in the request's pool, or it is the configuration's own constant.
+        Ok(unsafe { Text::from_raw(text) })
+    }
+}

@@ -1,0 +1,71 @@
+//! Bytes in nginx's memory.
+
+use nginx_sys::ngx_str_t;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+/// Bytes that nginx keeps in place at least as long as the request they were got from, or for good. Unlike a plain
+/// slice it may therefore be handed back to nginx: as a variable's value, a header line or a subrequest's URI.
+#[derive(Clone, Copy)]
+pub struct Text<'r> {
+    text: ngx_str_t,
+    lifetime: PhantomData<&'r [u8]>,
+}
+
+impl<'r> Text<'r> {
+    /// # Safety
+    /// The bytes stay in place and unchanged until the pool of the request that `'r` stands for is destroyed.
+    pub(super) unsafe fn from_raw(text: ngx_str_t) -> Self {
+        Self {
+            text,
+            lifetime: PhantomData,
+        }
+    }
+
+    /// A constant of the program.
+    pub const fn from_static(bytes: &'static [u8]) -> Self {
+        let text = ngx_str_t {
+            len: bytes.len(),
+            data: bytes.as_ptr().cast_mut(),
+        };
+        Self {
+            text,
+            lifetime: PhantomData,
+        }
+    }
+
+    /// The same bytes without the first `n`, or nothing at all where there are fewer.
+    pub fn skip(self, n: usize) -> Self {
+        self.part(n.min(self.text.len), self.text.len)
+    }
+
+    /// The same bytes before and after the first `separator`, if there is one.
+    pub fn split_once(self, separator: u8) -> Option<(Self, Self)> {
+        let at = self.iter().position(|&byte| byte == separator)?;
+        Some((self.part(0, at), self.skip(at + 1)))
+    }
+
+    pub(super) fn raw(self) -> ngx_str_t {
+        self.text
+    }
+
+    fn part(self, start: usize, end: usize) -> Self {
+        let part = &self[start..end];
+        let text = ngx_str_t {
+            len: part.len(),
+            data: part.as_ptr().cast_mut(),
+        };
+        Self {
+            text,
+            lifetime: PhantomData,
+        }
+    }
+}
+
+impl Deref for Text<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}

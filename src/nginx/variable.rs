@@ -1,0 +1,222 @@
+//! Variables: those of ours that nginx reads, and those of others that we read and set.
+
+use super::Failure;
+use super::directive::{Config, ConfigError};
+use super::fence::guard;
+use super::module::Exported;
+use super::request::Request;
+use super::text::Text;
+use nginx_sys::{
+    NGX_ERROR, NGX_HTTP_VAR_CHANGEABLE, NGX_HTTP_VAR_NOCACHEABLE, NGX_HTTP_VAR_PREFIX, NGX_OK,
+    ngx_http_add_variable, ngx_http_get_flushed_variable, ngx_http_get_variable_index,
+    ngx_http_request_t, ngx_http_set_variable_pt, ngx_http_variable_value_t, ngx_int_t, ngx_str_t,
+    ngx_uint_t,
+};
+use std::ffi::CStr;
+
+/// A family of variables with a common prefix, as nginx's own `$arg_<name>`.
+pub trait PrefixVariable: 'static {
+    /// The module it belongs to. If [`get`](Self::get) panics, that module's access handler refuses the request.
+    type Module: Exported;
+
+    /// The prefix, in lower case.
+    const PREFIX: &'static CStr;
+
+    /// The value of the variable with this name behind the prefix; nginx turns names into lower case.
+    fn get<'r>(request: Request<'r>, name: &[u8]) -> Result<Option<Text<'r>>, Failure>;
+}
+
+/// A variable that the configuration refers to by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variable {
+    index: usize,
+}
+
+/// A variable that a directive gives a value, as nginx's own `set` does.
+#[derive(Clone, Copy)]
+pub struct AssignableVariable {
+    index: usize,
+    setter: ngx_http_set_variable_pt,
+}
+
+impl Config<'_> {
+    /// Adds a family of variables.
+    pub fn add_prefix_variable<V: PrefixVariable>(&mut self) -> Result<(), ConfigError> {
+        let mut name = ngx_str_t {
+            len: V::PREFIX.count_bytes(),
+            data: V::PREFIX.as_ptr().cast_mut().cast(),
+        };
+        let flags = NGX_HTTP_VAR_PREFIX | NGX_HTTP_VAR_NOCACHEABLE;
+        // SAFETY: nginx copies the name; the variable it returns is its own until variables are initialized.
+        unsafe {
+            let variable = ngx_http_add_variable(self.raw(), &raw mut name, flags as ngx_uint_t);
+            let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
+            variable.get_handler = Some(get_prefixed::<V>);
+        }
+        Ok(())
+    }
+
+    /// The variable with this name, without `$`. nginx checks after all was read that somebody defines it.
+    pub fn variable(&mut self, name: &[u8]) -> Result<Variable, ConfigError> {
+        let mut name = self.copy(name)?;
+        // SAFETY: cf is live; nginx copies the name.
+        let index = unsafe { ngx_http_get_variable_index(self.raw(), &raw mut name) };
+        usize::try_from(index)
+            .map(|index| Variable { index })
+            .map_err(|_| ConfigError::Logged)
+    }
+
+    /// The variable that `reference`, a name behind `$`, refers to.
+    ///
+    /// # Errors
+    /// `invalid variable name` where there is no `$` or no name.
+    pub fn variable_reference(&mut self, reference: &[u8]) -> Result<Variable, ConfigError> {
+        let name = strip_dollar(reference)?;
+        self.variable(name)
+    }
+
+    /// Defines the variable that `reference`, a name behind `$`, refers to, unless somebody has already, so that a
+    /// directive can set it.
+    ///
+    /// # Errors
+    /// `invalid variable name` where there is no `$` or no name; nginx says so where the variable may not be set.
+    pub fn assignable_variable(
+        &mut self,
+        reference: &[u8],
+    ) -> Result<AssignableVariable, ConfigError> {
+        let name = strip_dollar(reference)?;
+        let mut text = self.copy(name)?;
+        let flags = NGX_HTTP_VAR_CHANGEABLE as ngx_uint_t;
+        // SAFETY: nginx copies the name; the variable it returns is its own until variables are initialized.
+        let setter = unsafe {
+            let variable = ngx_http_add_variable(self.raw(), &raw mut text, flags);
+            let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
+            if variable.get_handler.is_none() {
+                variable.get_handler = Some(get_unset);
+            }
+            variable.set_handler
+        };
+        let Variable { index } = self.variable(name)?;
+        Ok(AssignableVariable { index, setter })
+    }
+}
+
+fn strip_dollar(reference: &[u8]) -> Result<&[u8], ConfigError> {
+    match reference.strip_prefix(b"$") {
+        Some(name) if !name.is_empty() => Ok(name),
+        _ => Err(ConfigError::Message(format!(
+            "invalid variable name \"{}\"",
+            String::from_utf8_lossy(reference)
+        ))),
+    }
+}
+
+impl<'r> Request<'r> {
+    /// The value of a variable; `None` where it has none.
+    pub fn variable(self, variable: Variable) -> Option<Text<'r>> {
+        // SAFETY: the index is one that nginx gave out for the configuration that serves this request.
+        unsafe {
+            let value = ngx_http_get_flushed_variable(self.raw(), variable.index).as_ref()?;
+            (value.not_found() == 0).then(|| Text::from_raw(text_of(value)))
+        }
+    }
+
+    /// Gives a variable a value that internal redirects do not take away.
+    pub fn assign(self, variable: &AssignableVariable, value: Text<'r>) {
+        let text = value.raw();
+        // SAFETY: r->variables has an entry for each index that nginx gave out; a set handler takes the request, the
+        // value and the variable's data (ngx_http_script_var_set_handler_code does the same).
+        unsafe {
+            let entry = (*self.raw()).variables.add(variable.index);
+            write_value(&mut *entry, text);
+            if let Some(setter) = variable.setter {
+                let variables = (*self.core_main_conf()).variables.elts;
+                let definition = variables
+                    .cast::<nginx_sys::ngx_http_variable_t>()
+                    .add(variable.index);
+                setter(self.raw(), entry, (*definition).data);
+            }
+        }
+    }
+
+    /// Drops the value that nginx keeps of a variable, so that it is computed anew when it is asked for.
+    pub fn forget(self, variable: Variable) {
+        // SAFETY: r->variables has an entry for each index that nginx gave out.
+        unsafe {
+            let value = &mut *(*self.raw()).variables.add(variable.index);
+            value.set_valid(0);
+            value.set_not_found(0);
+        }
+    }
+}
+
+fn text_of(value: &ngx_http_variable_value_t) -> ngx_str_t {
+    ngx_str_t {
+        len: value.len() as usize,
+        data: value.data,
+    }
+}
+
+fn write_value(value: &mut ngx_http_variable_value_t, text: ngx_str_t) {
+    // nginx's field has 28 bits; a text of a request is never that long.
+    value.set_len(text.len.min(0x0fff_ffff) as u32);
+    value.data = text.data;
+    value.set_valid(1);
+    value.set_not_found(0);
+}
+
+/// nginx calls it for a variable with the prefix; `data` then points to the variable's name
+/// (ngx_http_variables_init_vars, ngx_http_get_variable).
+unsafe extern "C" fn get_prefixed<V: PrefixVariable>(
+    r: *mut ngx_http_request_t,
+    value: *mut ngx_http_variable_value_t,
+    data: usize,
+) -> ngx_int_t {
+    // SAFETY: nginx calls with a live request; the reference ends with this call.
+    let Some(request) = (unsafe { Request::from_raw(r) }) else {
+        return NGX_ERROR as ngx_int_t;
+    };
+    // SAFETY: nginx calls with an entry to fill and the name, both live during the call.
+    let (value, name) = unsafe {
+        (
+            &mut *value,
+            &*std::ptr::with_exposed_provenance::<ngx_str_t>(data),
+        )
+    };
+    let result = guard(request.log(), None, || {
+        #[cfg(feature = "fault-injection")]
+        super::fence::fault::in_request(request, "variable");
+        let name = name
+            .as_bytes()
+            .get(V::PREFIX.count_bytes()..)
+            .unwrap_or_default();
+        Some(V::get(request, name))
+    });
+    match result {
+        Some(Ok(Some(text))) => {
+            write_value(value, text.raw());
+            value.set_no_cacheable(0);
+            NGX_OK as ngx_int_t
+        }
+        Some(Ok(None)) => {
+            value.set_not_found(1);
+            NGX_OK as ngx_int_t
+        }
+        Some(Err(Failure)) | None => {
+            request.poison::<V::Module>();
+            value.set_not_found(1);
+            NGX_ERROR as ngx_int_t
+        }
+    }
+}
+
+/// The value of a variable that a directive has not set yet.
+unsafe extern "C" fn get_unset(
+    _: *mut ngx_http_request_t,
+    value: *mut ngx_http_variable_value_t,
+    _: usize,
+) -> ngx_int_t {
+    // SAFETY: nginx calls with an entry to fill.
+    unsafe { (*value).set_not_found(1) };
+    NGX_OK as ngx_int_t
+}
