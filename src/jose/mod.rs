@@ -1,1 +1,37 @@
-//! JOSE.
+//! JOSE in pure Rust: bytes, keys and a time in; verified claims or an [`Error`] out. Nothing here knows a clock, a
+//! file, a log or a global. [`UnverifiedToken::parse`] looks at the form of a token, [`UnverifiedToken::verify`] at
+//! everything that decides: header, algorithm, key, signature or authentication tag, and times. Sources: RFC 7515 to
+//! 7520, 7797, 8037, 8725, 9864.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+mod backend;
+mod claims;
+mod compact;
+mod error;
+mod header;
+mod json;
+mod jwk;
+mod jwks;
+mod jws;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+pub use claims::Claims;
+pub use compact::Limits;
+pub use error::{Error, ErrorKind, Part, Quoted};
+pub use header::Header;
+pub use json::{Kind, Text, Value};
+pub use jwks::{KeySet, Warning};
+pub use token::{Summary, TokenType, UnverifiedToken, VerifiedToken};

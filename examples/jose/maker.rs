@@ -1,0 +1,191 @@
+//! Keys and tokens made with josekit, which shares no code with what judges them. Signs and encrypts whatever it is
+//! given: header and payload are raw text, and a key's own `alg`, `use` and `key_ops` do not stand in the way.
+
+use anyhow::{Result, anyhow, bail};
+use josekit::jwe::{self, JweContext, JweEncrypter, JweHeader};
+use josekit::jwk::Jwk;
+use josekit::jwk::alg::{ec::EcCurve, ed::EdCurve};
+use josekit::jws::{self, JwsSigner};
+use josekit::{Map, Value};
+use openssl::hash::MessageDigest;
+use openssl::pkey::PKey;
+use openssl::sign::Signer;
+
+/// A new private key for an algorithm (of a JWS or JWE; of a curve or content encryption, too), with its `alg`.
+/// `size` is the length of an RSA modulus in bits, or of a secret in bytes, instead of the usual one.
+pub fn key(alg: &str, size: Option<usize>) -> Result<Map<String, Value>> {
+    let octets = |usual: usize| -> Result<Jwk> {
+        let mut secret = vec![0; size.unwrap_or(usual)];
+        openssl::rand::rand_bytes(&mut secret)?;
+        let mut jwk = Jwk::new("oct");
+        jwk.set_key_value(secret);
+        Ok(jwk)
+    };
+    let jwk = match alg {
+        "HS256" | "A256KW" | "A256GCMKW" | "A256GCM" | "A128CBC-HS256" => octets(32)?,
+        "HS384" | "A192CBC-HS384" => octets(48)?,
+        "HS512" | "A256CBC-HS512" => octets(64)?,
+        "A128KW" | "A128GCMKW" | "A128GCM" => octets(16)?,
+        "A192KW" | "A192GCMKW" | "A192GCM" => octets(24)?,
+        "dir" => octets(32)?,
+        "ES256" => Jwk::generate_ec_key(EcCurve::P256)?,
+        "ES384" => Jwk::generate_ec_key(EcCurve::P384)?,
+        "ES512" => Jwk::generate_ec_key(EcCurve::P521)?,
+        "EdDSA" | "Ed25519" => Jwk::generate_ed_key(EdCurve::Ed25519)?,
+        "Ed448" => Jwk::generate_ed_key(EdCurve::Ed448)?,
+        _ if alg.starts_with("RS") || alg.starts_with("PS") => {
+            Jwk::generate_rsa_key(u32::try_from(size.unwrap_or(2048))?)?
+        }
+        _ => bail!("unknown algorithm {alg}"),
+    };
+    let mut jwk: Map<String, Value> = jwk.into();
+    let alg = if alg.contains("GCM") && !alg.ends_with("KW") || alg.contains("CBC") {
+        "dir"
+    } else {
+        alg
+    };
+    jwk.insert("alg".into(), alg.into());
+    Ok(jwk)
+}
+
+/// The public half of a key: everything but the private members. A secret has none and stays as it is.
+pub fn public(jwk: &Map<String, Value>) -> Map<String, Value> {
+    let private = ["d", "p", "q", "dp", "dq", "qi", "oth"];
+    let keep = |(name, _): &(&String, &Value)| !private.contains(&name.as_str());
+    let members = jwk.iter().filter(keep);
+    members
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// A JWS in compact form over this header and payload, signed as `alg` says. `none` gives an empty signature.
+pub fn sign(alg: &str, key: &Map<String, Value>, header: &str, payload: &[u8]) -> Result<String> {
+    let message = format!("{}.{}", base64url(header.as_bytes()), base64url(payload));
+    let signature = match (alg, signer(alg, key)?) {
+        (_, Some(signer)) => signer.sign(message.as_bytes())?,
+        ("none", None) => Vec::new(),
+        (_, None) => mac(alg, key, message.as_bytes())?,
+    };
+    Ok(format!("{message}.{}", base64url(&signature)))
+}
+
+fn signer(alg: &str, key: &Map<String, Value>) -> Result<Option<Box<dyn JwsSigner>>> {
+    let key = bare(key)?;
+    Ok(Some(match alg {
+        "RS256" => Box::new(jws::RS256.signer_from_jwk(&key)?),
+        "RS384" => Box::new(jws::RS384.signer_from_jwk(&key)?),
+        "RS512" => Box::new(jws::RS512.signer_from_jwk(&key)?),
+        "PS256" => Box::new(jws::PS256.signer_from_jwk(&key)?),
+        "PS384" => Box::new(jws::PS384.signer_from_jwk(&key)?),
+        "PS512" => Box::new(jws::PS512.signer_from_jwk(&key)?),
+        "ES256" => Box::new(jws::ES256.signer_from_jwk(&key)?),
+        "ES384" => Box::new(jws::ES384.signer_from_jwk(&key)?),
+        "ES512" => Box::new(jws::ES512.signer_from_jwk(&key)?),
+        "EdDSA" | "Ed25519" | "Ed448" => Box::new(jws::EdDSA.signer_from_jwk(&key)?),
+        "none" | "HS256" | "HS384" | "HS512" => return Ok(None),
+        _ => bail!("unknown algorithm {alg}"),
+    }))
+}
+
+/// HMAC with OpenSSL: josekit refuses secrets that are shorter than the hash.
+fn mac(alg: &str, key: &Map<String, Value>, message: &[u8]) -> Result<Vec<u8>> {
+    let digest = match alg {
+        "HS256" => MessageDigest::sha256(),
+        "HS384" => MessageDigest::sha384(),
+        _ => MessageDigest::sha512(),
+    };
+    let secret = bare(key)?
+        .key_value()
+        .ok_or_else(|| anyhow!("no member k"))?;
+    let key = PKey::hmac(&secret)?;
+    Ok(Signer::new(digest, &key)?.sign_oneshot_to_vec(message)?)
+}
+
+/// A JWE in compact form. `header` goes in as it is, but for `alg`, `enc` and what the algorithm adds (iv, tag); the
+/// content is compressed if it has `zip` DEF.
+pub fn encrypt(
+    alg: &str,
+    enc: &str,
+    key: &Map<String, Value>,
+    header: &Map<String, Value>,
+    content: &[u8],
+) -> Result<String> {
+    let encrypter = encrypter(alg, key)?;
+    let mut parameters = Map::new();
+    parameters.insert("alg".into(), alg.into());
+    parameters.insert("enc".into(), enc.into());
+    parameters.extend(header.clone());
+    let context = JweContext::new();
+    let encryption = context.get_content_encryption(enc);
+    let encryption = encryption.ok_or_else(|| anyhow!("unknown content encryption {enc}"))?;
+    let mut content = content.to_vec();
+    if header.get("zip").is_some_and(|zip| zip == "DEF") {
+        let deflate = context.get_compression("DEF");
+        content = deflate
+            .ok_or_else(|| anyhow!("no DEF"))?
+            .compress(&content)?;
+    }
+
+    // josekit wants a header of its own kind and writes what it adds into a copy.
+    let basis = JweHeader::new();
+    let mut added = JweHeader::new();
+    let cek = match encrypter.compute_content_encryption_key(encryption, &basis, &mut added)? {
+        Some(cek) => cek.into_owned(),
+        None => random(encryption.key_len())?,
+    };
+    let encrypted_key = encrypter.encrypt(&cek, &basis, &mut added)?;
+    parameters.extend(added.into_map());
+    let header = base64url(Value::Object(parameters).to_string().as_bytes());
+    let iv = random(encryption.iv_len())?;
+    let (ciphertext, tag) = encryption.encrypt(&cek, Some(&iv), &content, header.as_bytes())?;
+    let parts = [
+        &encrypted_key.unwrap_or_default(),
+        &iv,
+        &ciphertext,
+        &tag.unwrap_or_default(),
+    ];
+    let parts = parts.map(|part| base64url(part));
+    Ok(format!("{header}.{}", parts.join(".")))
+}
+
+fn encrypter(alg: &str, key: &Map<String, Value>) -> Result<Box<dyn JweEncrypter>> {
+    let key = bare(key)?;
+    Ok(match alg {
+        "dir" => Box::new(jwe::Dir.encrypter_from_jwk(&key)?),
+        "A128KW" => Box::new(jwe::A128KW.encrypter_from_jwk(&key)?),
+        "A192KW" => Box::new(jwe::A192KW.encrypter_from_jwk(&key)?),
+        "A256KW" => Box::new(jwe::A256KW.encrypter_from_jwk(&key)?),
+        "A128GCMKW" => Box::new(jwe::A128GCMKW.encrypter_from_jwk(&key)?),
+        "A192GCMKW" => Box::new(jwe::A192GCMKW.encrypter_from_jwk(&key)?),
+        "A256GCMKW" => Box::new(jwe::A256GCMKW.encrypter_from_jwk(&key)?),
+        "RSA-OAEP" => Box::new(jwe::RSA_OAEP.encrypter_from_jwk(&key)?),
+        "RSA-OAEP-256" => Box::new(jwe::RSA_OAEP_256.encrypter_from_jwk(&key)?),
+        "RSA-OAEP-384" => Box::new(jwe::RSA_OAEP_384.encrypter_from_jwk(&key)?),
+        "RSA-OAEP-512" => Box::new(jwe::RSA_OAEP_512.encrypter_from_jwk(&key)?),
+        _ => bail!("unknown algorithm {alg}"),
+    })
+}
+
+/// The key without what says what it is for.
+fn bare(key: &Map<String, Value>) -> Result<Jwk> {
+    let mut key = key.clone();
+    for name in ["alg", "use", "key_ops", "kid"] {
+        key.remove(name);
+    }
+    if key.is_empty() {
+        key.insert("kty".into(), "oct".into());
+    }
+    Ok(Jwk::from_map(key)?)
+}
+
+fn random(length: usize) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    openssl::rand::rand_bytes(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Base64url without padding.
+pub fn base64url(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+}

@@ -1,0 +1,83 @@
+//! The compact serialization (RFC 7515 section 7.1, RFC 7516 section 7.1): parts of strict base64url between dots.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::error::{Error, Part};
+
+/// Bounds on what a token may make us do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Length of a token.
+    pub token_bytes: usize,
+    /// Length of a header, and of the claims.
+    pub json_bytes: usize,
+    /// How deep arrays and objects may be nested in a header or in claims.
+    pub json_depth: usize,
+    /// Length of compressed content (`zip`) after it is inflated.
+    pub inflated_bytes: usize,
+}
+
+impl Default for Limits {
+    /// 512 KiB tokens, JSON of 256 KiB and 32 levels, 256 KiB inflated.
+    fn default() -> Self {
+        Self {
+            token_bytes: 512 << 10,
+            json_bytes: 256 << 10,
+            json_depth: 32,
+            inflated_bytes: 256 << 10,
+        }
+    }
+}
+
+/// Splits a token into its `N` parts. Looks at no more than the first `N` dots.
+pub(super) fn split<const N: usize>(token: &[u8]) -> Result<[&[u8]; N], Error> {
+    let mut parts = token.splitn(N.saturating_add(1), |&byte| byte == b'.');
+    let mut found = 0usize;
+    let split = std::array::from_fn(|_| {
+        let part = parts.next();
+        found = found.saturating_add(usize::from(part.is_some()));
+        part.unwrap_or_default()
+    });
+    found = found.saturating_add(parts.count());
+    match found == N {
+        true => Ok(split),
+        false => Err(Error::TokenParts { found, expected: N }),
+    }
+}
+
+/// Decodes base64url: no padding, no other characters, no bits left over (RFC 7515 section 2, RFC 4648 section 3.5).
+pub(super) fn decode(text: &[u8], part: Part) -> Result<Vec<u8>, Error> {
+    URL_SAFE_NO_PAD
+        .decode(text)
+        .map_err(|_| Error::Base64 { part })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn split_counts_to_one_more_than_expected() {
+        assert_eq!(split::<3>(b"a.b.c"), Ok([&b"a"[..], b"b", b"c"]));
+        assert_eq!(split::<3>(b".."), Ok([&b""[..]; 3]));
+        let parts = |found, expected| Some(Error::TokenParts { found, expected });
+        assert_eq!(split::<3>(b"").err(), parts(1, 3));
+        assert_eq!(split::<3>(b"a.b").err(), parts(2, 3));
+        assert_eq!(split::<3>(b"a.b.c.d.e").err(), parts(4, 3));
+        assert_eq!(split::<5>(b"a.b.c").err(), parts(3, 5));
+        assert_eq!(split::<5>(&[b'.'; 1 << 20]).err(), parts(6, 5));
+    }
+
+    #[test]
+    fn base64url_is_strict() {
+        let bad = Err(Error::Base64 { part: Part::Tag });
+        assert_eq!(decode(b"", Part::Tag), Ok(vec![]));
+        assert_eq!(decode(b"-_8", Part::Tag), Ok(vec![0xfb, 0xff]));
+        for text in [
+            "-_8=", "-_9", "+/8", "-_8 ", "\n-_8", "-", "A", "-_\u{e9}", "AA==", "A.A",
+        ] {
+            assert_eq!(decode(text.as_bytes(), Part::Tag), bad, "{text}");
+        }
+    }
+}

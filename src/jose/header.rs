@@ -1,0 +1,132 @@
+//! The JOSE header (RFC 7515 section 4, RFC 7516 section 4): typed parameters, and the JSON object for the rest.
+//! Parameters that bring or point to a key (`jwk`, `jku`, `x5c`, `x5u`) are never looked at.
+
+use super::compact::{self, Limits};
+use super::error::{Error, Part, Quoted};
+use super::json::{Document, Value};
+
+/// A header whose form was checked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Header {
+    json: Document,
+    alg: String,
+    kid: Option<String>,
+    typ: Option<String>,
+    cty: Option<String>,
+    enc: Option<String>,
+    zip: Option<String>,
+}
+
+impl Header {
+    /// Parses the first part of a token. `alg` has to be there; it and the other parameters that we read have to be
+    /// strings.
+    pub(super) fn parse(part: &[u8], limits: &Limits) -> Result<Self, Error> {
+        let text = compact::decode(part, Part::Header)?;
+        let (bytes, depth) = (limits.json_bytes, limits.json_depth);
+        let json = Document::parse_object(text, Part::Header, bytes, depth)?;
+        let string = |name: &'static str| {
+            let Some(value) = json.root().get(name.as_bytes()) else {
+                return Ok(None);
+            };
+            let text = value.as_str().ok_or(Error::HeaderParameter { name })?;
+            Ok(Some(text.into_owned()))
+        };
+        Ok(Self {
+            alg: string("alg")?.ok_or(Error::HeaderParameter { name: "alg" })?,
+            kid: string("kid")?,
+            typ: string("typ")?,
+            cty: string("cty")?,
+            enc: string("enc")?,
+            zip: string("zip")?,
+            json,
+        })
+    }
+
+    /// `alg`, the algorithm.
+    pub fn alg(&self) -> &str {
+        &self.alg
+    }
+
+    /// `kid`, which key it is.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// `typ`, the media type of the token.
+    pub fn typ(&self) -> Option<&str> {
+        self.typ.as_deref()
+    }
+
+    /// `cty`, the media type of the content.
+    pub fn cty(&self) -> Option<&str> {
+        self.cty.as_deref()
+    }
+
+    /// `enc`, the content encryption of a JWE.
+    pub fn enc(&self) -> Option<&str> {
+        self.enc.as_deref()
+    }
+
+    /// `zip`, the compression of a JWE's content.
+    pub fn zip(&self) -> Option<&str> {
+        self.zip.as_deref()
+    }
+
+    /// The whole header.
+    pub fn object(&self) -> Value<'_> {
+        self.json.root()
+    }
+
+    /// The header's JSON as it came.
+    pub fn json(&self) -> &str {
+        self.json.text()
+    }
+
+    /// Refuses extensions that change what a token means: whatever `crit` names (RFC 7515 section 4.1.11), as we know
+    /// none, and an unencoded payload (RFC 7797), also where `crit` does not name it.
+    pub(super) fn refuse_extensions(&self) -> Result<(), Error> {
+        let object = self.object();
+        if let Some(critical) = object.get(b"crit") {
+            return Err(self.critical(critical));
+        }
+        match object.get(b"b64") {
+            Some(b64) if b64.as_bool() != Some(true) => Err(Error::UnencodedPayload),
+            _ => Ok(()),
+        }
+    }
+
+    /// Why a token with this `crit` is refused.
+    fn critical(&self, critical: Value<'_>) -> Error {
+        let mut names = Vec::new();
+        for element in critical.elements() {
+            let Some(name) = element.as_str() else {
+                return Error::CriticalMalformed;
+            };
+            let present = self.object().get(name.as_bytes()).is_some();
+            if !present
+                || STANDARD.contains(&&*name)
+                || names.len() >= MAX_CRITICAL
+                || names.contains(&name)
+            {
+                return Error::CriticalMalformed;
+            }
+            names.push(name);
+        }
+        match names.first() {
+            None => Error::CriticalMalformed,
+            Some(name) if name == "b64" => Error::UnencodedPayload,
+            Some(name) => Error::CriticalUnsupported {
+                name: Quoted::new(name),
+            },
+        }
+    }
+}
+
+/// More names than any extension has would only make us search for duplicates.
+const MAX_CRITICAL: usize = 16;
+
+/// What RFC 7515, 7516 and 7518 define: never an extension.
+const STANDARD: [&str; 20] = [
+    "alg", "apu", "apv", "crit", "cty", "enc", "epk", "iv", "jku", "jwk", "kid", "p2c", "p2s",
+    "tag", "typ", "x5c", "x5t", "x5t#S256", "x5u", "zip",
+];

@@ -1,0 +1,296 @@
+//! Strict JSON (RFC 8259) as a flat index over its own text: a [`Document`] owns the text, a [`Value`] is a view of
+//! one value in it. Numbers, strings and spelling stay as written. Not serde_json: its `Value` rounds numbers and
+//! keeps the last of two equal names, and with `arbitrary_precision` an object with one magic name turns into a number.
+//! docs/performance.md has the comparison of speed, tests/json the differential test.
+
+mod parse;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::error::{Error, Part};
+
+/// A JSON text with the index of its values.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Document {
+    text: String,
+    nodes: Vec<Node>,
+}
+
+impl Document {
+    /// Parses an object of at most `bytes` bytes in which arrays and objects are nested at most `depth` deep.
+    pub(crate) fn parse_object(
+        text: Vec<u8>,
+        part: Part,
+        bytes: usize,
+        depth: usize,
+    ) -> Result<Self, Error> {
+        if text.len() > bytes {
+            return Err(Error::TooLarge { part, limit: bytes });
+        }
+        let text = String::from_utf8(text).map_err(|_| Error::NotUtf8 { part })?;
+        let nodes = parse::nodes(&text, part, depth)?;
+        let document = Self { text, nodes };
+        match document.root().kind() {
+            Kind::Object => Ok(document),
+            _ => Err(Error::NotObject { part }),
+        }
+    }
+
+    /// The whole value.
+    pub(crate) fn root(&self) -> Value<'_> {
+        Value::new(&self.text, &self.nodes)
+    }
+
+    /// The text as it was parsed.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// An index over JSON text that somebody else owns.
+pub(crate) struct Index(Vec<Node>);
+
+impl Index {
+    /// Like [`Document::parse_object`], without a copy of the text.
+    pub(crate) fn of_object(text: &str, part: Part, depth: usize) -> Result<Self, Error> {
+        let index = Self(parse::nodes(text, part, depth)?);
+        match index.root(text).kind() {
+            Kind::Object => Ok(index),
+            _ => Err(Error::NotObject { part }),
+        }
+    }
+
+    /// The whole value; `text` is the text that was parsed.
+    pub(crate) fn root<'a>(&'a self, text: &'a str) -> Value<'a> {
+        Value::new(text, &self.0)
+    }
+}
+
+/// What a JSON value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Null,
+    False,
+    True,
+    Number,
+    /// A string without escape sequences.
+    String,
+    /// A string with escape sequences.
+    EscapedString,
+    Array,
+    Object,
+}
+
+/// One value: where its text is, and of how many nodes it consists, itself included. In an object, names and values
+/// alternate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Node {
+    kind: Kind,
+    start: u32,
+    end: u32,
+    size: u32,
+}
+
+impl Node {
+    fn range(&self) -> Option<Range<usize>> {
+        Some(usize::try_from(self.start).ok()?..usize::try_from(self.end).ok()?)
+    }
+}
+
+/// A view of one JSON value.
+#[derive(Clone, Copy)]
+pub struct Value<'a> {
+    text: &'a str,
+    /// The value's node, and those of what it holds.
+    nodes: &'a [Node],
+}
+
+impl<'a> Value<'a> {
+    fn new(text: &'a str, nodes: &'a [Node]) -> Self {
+        Self { text, nodes }
+    }
+
+    /// What the value is.
+    pub fn kind(self) -> Kind {
+        self.nodes.first().map_or(Kind::Null, |node| node.kind)
+    }
+
+    /// The value's JSON as written, white space included.
+    pub fn raw(self) -> &'a str {
+        let range = self.nodes.first().and_then(Node::range);
+        let raw = range.and_then(|range| self.text.get(range));
+        raw.unwrap_or_default()
+    }
+
+    /// A string's text, escape sequences resolved.
+    pub fn as_str(self) -> Option<Cow<'a, str>> {
+        let inside = || self.raw().strip_prefix('"')?.strip_suffix('"');
+        match self.kind() {
+            Kind::String => inside().map(Cow::Borrowed),
+            Kind::EscapedString => inside().map(|text| Cow::Owned(unescape(text))),
+            _ => None,
+        }
+    }
+
+    /// A number as written.
+    pub fn as_number(self) -> Option<&'a str> {
+        (self.kind() == Kind::Number).then(|| self.raw())
+    }
+
+    /// A boolean.
+    pub fn as_bool(self) -> Option<bool> {
+        match self.kind() {
+            Kind::True => Some(true),
+            Kind::False => Some(false),
+            _ => None,
+        }
+    }
+
+    /// The elements of an array in order; none for anything else.
+    pub fn elements(self) -> impl Iterator<Item = Value<'a>> {
+        let inside = match self.kind() {
+            Kind::Array => self.nodes.get(1..).unwrap_or_default(),
+            _ => &[],
+        };
+        Siblings {
+            text: self.text,
+            nodes: inside,
+        }
+    }
+
+    /// The members of an object in order; none for anything else.
+    pub fn members(self) -> impl Iterator<Item = (Cow<'a, str>, Value<'a>)> {
+        let inside = match self.kind() {
+            Kind::Object => self.nodes.get(1..).unwrap_or_default(),
+            _ => &[],
+        };
+        let mut siblings = Siblings {
+            text: self.text,
+            nodes: inside,
+        };
+        std::iter::from_fn(move || Some((siblings.next()?.as_str()?, siblings.next()?)))
+    }
+
+    /// The member of an object with this name.
+    pub fn get(self, name: &[u8]) -> Option<Value<'a>> {
+        self.members()
+            .find(|(found, _)| found.as_bytes() == name)
+            .map(|(_, value)| value)
+    }
+
+    /// The value at the end of a path of names, each leading into an object.
+    pub fn path(self, names: &[impl AsRef<[u8]>]) -> Option<Value<'a>> {
+        names
+            .iter()
+            .try_fold(self, |value, name| value.get(name.as_ref()))
+    }
+
+    /// The value as a variable holds it: a string's text; numbers as written; `true`, `false`; the elements of an
+    /// array joined by commas; objects, and arrays that hold objects, as compact JSON; null is [`Text::Absent`].
+    pub fn text(self) -> Text<'a> {
+        let text = match self.kind() {
+            Kind::Null => return Text::Absent,
+            Kind::String | Kind::EscapedString => self.as_str().unwrap_or_default(),
+            Kind::Number | Kind::True | Kind::False => Cow::Borrowed(self.raw()),
+            Kind::Object => Cow::Owned(self.compact()),
+            Kind::Array if self.holds_object() => Cow::Owned(self.compact()),
+            Kind::Array => {
+                let mut joined = String::new();
+                self.join(&mut joined);
+                Cow::Owned(joined)
+            }
+        };
+        match text
+            .bytes()
+            .any(|byte| matches!(byte, b'\0' | b'\r' | b'\n'))
+        {
+            true => Text::Unsafe,
+            false => Text::Plain(text),
+        }
+    }
+
+    /// The value's JSON without white space; numbers and strings stay as written.
+    pub fn compact(self) -> String {
+        let raw = self.raw();
+        let mut compact = String::with_capacity(raw.len());
+        let (mut quoted, mut escaped) = (false, false);
+        compact.extend(raw.chars().filter(|&c| {
+            let keep = quoted || !matches!(c, ' ' | '\t' | '\r' | '\n');
+            quoted ^= c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            keep
+        }));
+        compact
+    }
+
+    fn holds_object(self) -> bool {
+        self.nodes.iter().any(|node| node.kind == Kind::Object)
+    }
+
+    fn join(self, joined: &mut String) {
+        for (n, element) in self.elements().enumerate() {
+            if n > 0 {
+                joined.push(',');
+            }
+            match element.kind() {
+                Kind::Array => element.join(joined),
+                _ => joined.push_str(&element.as_str().unwrap_or(Cow::Borrowed(element.raw()))),
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Value<'_> {
+    /// The kind only: a value may be a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Value({:?})", self.kind())
+    }
+}
+
+/// The text form of a value, for a variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Text<'a> {
+    /// There is no such value, or it is null.
+    Absent,
+    /// Text without NUL, CR and LF.
+    Plain(Cow<'a, str>),
+    /// The text holds NUL, CR or LF: no variable may carry it.
+    Unsafe,
+}
+
+struct Siblings<'a> {
+    text: &'a str,
+    nodes: &'a [Node],
+}
+
+impl<'a> Iterator for Siblings<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        let size = usize::try_from(self.nodes.first()?.size).ok()?;
+        let (nodes, rest) = self.nodes.split_at_checked(size)?;
+        self.nodes = rest;
+        Some(Value::new(self.text, nodes))
+    }
+}
+
+/// Resolves the escape sequences of a string that was parsed.
+fn unescape(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, _)) = rest.split_once('\\') {
+        plain.push_str(before);
+        let sequence = rest.get(before.len()..).unwrap_or_default();
+        let Some((character, length)) = parse::escape(sequence.as_bytes()) else {
+            break;
+        };
+        plain.push(character);
+        rest = sequence.get(length..).unwrap_or_default();
+    }
+    plain.push_str(rest);
+    plain
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,319 @@
+//! The strict parser: one pass over UTF-8 text into a flat list of nodes in the order of the text. It refuses what
+//! RFC 8259 leaves open: names that occur twice, lone surrogates, nesting and length beyond the limits, anything
+//! behind the value.
+
+use super::{Kind, Node, Value};
+use crate::jose::error::{Error, Part, Quoted};
+
+/// Parses `text`, which belongs to `part`, into its nodes; the first one is the whole value.
+pub(super) fn nodes(text: &str, part: Part, depth: usize) -> Result<Vec<Node>, Error> {
+    let mut parser = Parser {
+        text,
+        at: 0,
+        nodes: Vec::with_capacity(text.len() >> 4),
+        part,
+        depth,
+    };
+    parser.white_space();
+    parser.value(depth)?;
+    parser.white_space();
+    match parser.peek() {
+        None => Ok(parser.nodes),
+        Some(_) => Err(parser.syntax()),
+    }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+    nodes: Vec<Node>,
+    part: Part,
+    depth: usize,
+}
+
+impl Parser<'_> {
+    /// Parses a value in which arrays and objects may be nested `depth` deep.
+    fn value(&mut self, depth: usize) -> Result<(), Error> {
+        match self.peek() {
+            Some(b'"') => self.string(),
+            Some(b'{') => self.object(depth),
+            Some(b'[') => self.array(depth),
+            Some(b't') => self.word("true", Kind::True),
+            Some(b'f') => self.word("false", Kind::False),
+            Some(b'n') => self.word("null", Kind::Null),
+            _ => self.number(),
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<(), Error> {
+        let depth = self.deeper(depth)?;
+        let node = self.open(Kind::Object);
+        let mut members = 0usize;
+        if !self.empty(b'}') {
+            loop {
+                self.white_space();
+                self.string()?;
+                self.white_space();
+                self.expect(b':')?;
+                self.white_space();
+                self.value(depth)?;
+                members = members.saturating_add(1);
+                if !self.more(b'}')? {
+                    break;
+                }
+            }
+        }
+        self.close(node);
+        self.unique(node, members)
+    }
+
+    fn array(&mut self, depth: usize) -> Result<(), Error> {
+        let depth = self.deeper(depth)?;
+        let node = self.open(Kind::Array);
+        if !self.empty(b']') {
+            loop {
+                self.white_space();
+                self.value(depth)?;
+                if !self.more(b']')? {
+                    break;
+                }
+            }
+        }
+        self.close(node);
+        Ok(())
+    }
+
+    fn deeper(&self, depth: usize) -> Result<usize, Error> {
+        depth.checked_sub(1).ok_or(Error::TooDeep {
+            part: self.part,
+            limit: self.depth,
+        })
+    }
+
+    /// Whether the array or object that was just opened ends at once.
+    fn empty(&mut self, end: u8) -> bool {
+        self.white_space();
+        self.eat(end)
+    }
+
+    /// Whether another element follows; otherwise the end was read.
+    fn more(&mut self, end: u8) -> Result<bool, Error> {
+        self.white_space();
+        if self.eat(b',') {
+            return Ok(true);
+        }
+        self.expect(end).map(|()| false)
+    }
+
+    fn string(&mut self) -> Result<(), Error> {
+        let node = self.open(Kind::String);
+        if self.text.as_bytes().get(node.1) != Some(&b'"') {
+            self.at = node.1;
+            return Err(self.syntax());
+        }
+        let mut escaped = false;
+        loop {
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            let plain = rest
+                .iter()
+                .position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
+            self.advance(plain.unwrap_or(rest.len()));
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => self.escape()?,
+                _ => return Err(self.syntax()),
+            }
+            escaped = true;
+        }
+        self.advance(1);
+        if escaped && let Some(string) = self.nodes.get_mut(node.0) {
+            string.kind = Kind::EscapedString;
+        }
+        self.close(node);
+        Ok(())
+    }
+
+    /// Checks one escape sequence; a pair of surrogates counts as one.
+    fn escape(&mut self) -> Result<(), Error> {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        match escape(rest) {
+            Some((_, length)) => {
+                self.advance(length);
+                Ok(())
+            }
+            None => Err(self.syntax()),
+        }
+    }
+
+    /// RFC 8259 section 6: `[-] int [frac] [exp]`, without leading zeros.
+    fn number(&mut self) -> Result<(), Error> {
+        let start = self.at;
+        self.eat(b'-');
+        if !self.eat(b'0') {
+            self.digits()?;
+        }
+        if self.eat(b'.') {
+            self.digits()?;
+        }
+        if self.eat(b'e') || self.eat(b'E') {
+            let _sign = self.eat(b'+') || self.eat(b'-');
+            self.digits()?;
+        }
+        self.push(Kind::Number, start)
+    }
+
+    fn digits(&mut self) -> Result<(), Error> {
+        let start = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.advance(1);
+        }
+        if self.at == start {
+            return Err(self.syntax());
+        }
+        Ok(())
+    }
+
+    fn word(&mut self, word: &str, kind: Kind) -> Result<(), Error> {
+        let start = self.at;
+        for byte in word.bytes() {
+            self.expect(byte)?;
+        }
+        self.push(kind, start)
+    }
+
+    /// Refuses an object two of whose members have the same name, escapes resolved.
+    fn unique(&self, object: (usize, usize), members: usize) -> Result<(), Error> {
+        let nodes = self.nodes.get(object.0..).unwrap_or_default();
+        let value = Value::new(self.text, nodes);
+        let duplicate = match members {
+            0 | 1 => None,
+            // Comparing each with each needs no memory and beats sorting for the objects that tokens have.
+            2..=16 => value.members().enumerate().find_map(|(n, (name, _))| {
+                let mut before = value.members().take(n);
+                before.any(|(other, _)| other == name).then_some(name)
+            }),
+            _ => {
+                let mut names: Vec<_> = value.members().map(|(name, _)| name).collect();
+                names.sort_unstable();
+                let mut pairs = names.iter().zip(names.iter().skip(1));
+                pairs.find_map(|(a, b)| (a == b).then(|| a.clone()))
+            }
+        };
+        match duplicate {
+            None => Ok(()),
+            Some(name) => Err(Error::DuplicateName {
+                part: self.part,
+                name: Quoted::new(&name),
+            }),
+        }
+    }
+
+    fn push(&mut self, kind: Kind, start: usize) -> Result<(), Error> {
+        self.nodes.push(Node {
+            kind,
+            start: offset(start),
+            end: offset(self.at),
+            size: 1,
+        });
+        Ok(())
+    }
+
+    /// Begins a value one byte long so far; says which node it is and where it starts.
+    fn open(&mut self, kind: Kind) -> (usize, usize) {
+        let (node, start) = (self.nodes.len(), self.at);
+        self.nodes.push(Node {
+            kind,
+            start: offset(start),
+            end: 0,
+            size: 0,
+        });
+        self.advance(1);
+        (node, start)
+    }
+
+    fn close(&mut self, (node, _): (usize, usize)) {
+        let (end, size) = (offset(self.at), self.nodes.len().saturating_sub(node));
+        if let Some(node) = self.nodes.get_mut(node) {
+            node.end = end;
+            node.size = offset(size);
+        }
+    }
+
+    fn white_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.advance(1);
+        }
+    }
+
+    fn expect(&mut self, byte: u8) -> Result<(), Error> {
+        if self.eat(byte) {
+            return Ok(());
+        }
+        Err(self.syntax())
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        if found {
+            self.advance(1);
+        }
+        found
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn advance(&mut self, bytes: usize) {
+        self.at = self.at.saturating_add(bytes);
+    }
+
+    fn syntax(&self) -> Error {
+        Error::JsonSyntax {
+            part: self.part,
+            offset: self.at,
+        }
+    }
+}
+
+/// The length limits keep every offset far below 4 GiB.
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// The character that the escape sequence at the start of `text` stands for, and the length of the sequence; none if
+/// it is no escape sequence, or half a pair of surrogates.
+pub(super) fn escape(text: &[u8]) -> Option<(char, usize)> {
+    let simple = match text.get(1)? {
+        b'"' => '"',
+        b'\\' => '\\',
+        b'/' => '/',
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => return unicode_escape(text),
+        _ => return None,
+    };
+    Some((simple, 2))
+}
+
+fn unicode_escape(text: &[u8]) -> Option<(char, usize)> {
+    let unit = utf16_unit(text)?;
+    if let Some(Ok(single)) = char::decode_utf16([unit]).next() {
+        return Some((single, 6));
+    }
+    let low = utf16_unit(text.get(6..)?)?;
+    let pair = char::decode_utf16([unit, low]).next()?.ok()?;
+    Some((pair, 12))
+}
+
+/// Reads `\uXXXX`.
+fn utf16_unit(text: &[u8]) -> Option<u16> {
+    let digits = text.get(..6)?.strip_prefix(b"\\u")?;
+    let mut digits = digits.iter().map(|&digit| char::from(digit).to_digit(16));
+    digits
+        .try_fold(0u32, |unit, digit| Some(unit << 4 | digit?))
+        .and_then(|unit| u16::try_from(unit).ok())
+}

@@ -1,0 +1,255 @@
+//! From bytes to claims that count: a token whose form was checked, and one that was verified. Both own what they
+//! hold and share it when cloned, so they can be kept for a request or in a cache.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::claims::Claims;
+use super::compact::{self, Limits};
+use super::error::{Error, Part, Quoted};
+use super::header::Header;
+use super::jwks::KeySet;
+use super::jws;
+
+/// What kind of token is expected (`auth_jwt_type`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TokenType {
+    /// A JWS whose payload is claims.
+    #[default]
+    Signed,
+    /// A JWE whose plaintext is claims.
+    Encrypted,
+    /// A JWE whose plaintext is a JWS whose payload is claims (RFC 7519 section 11.2).
+    Nested,
+}
+
+/// A token of which only the form was checked: nothing in it can be trusted.
+#[derive(Clone)]
+pub struct UnverifiedToken {
+    header: Arc<Header>,
+    body: Body,
+}
+
+#[derive(Clone)]
+enum Body {
+    Signed(Signed),
+}
+
+/// What is in a JWS besides its header (RFC 7515 section 7.1).
+#[derive(Clone)]
+struct Signed {
+    /// Header, dot and payload as they came.
+    message: Arc<[u8]>,
+    claims: Arc<Claims>,
+    signature: Arc<[u8]>,
+}
+
+impl UnverifiedToken {
+    /// Checks the form of a token: parts, base64url, header, and the claims where they are readable. Never looks at
+    /// more than the limits allow. The bytes are copied.
+    pub fn parse(token: &[u8], kind: TokenType, limits: &Limits) -> Result<Self, Error> {
+        if token.len() > limits.token_bytes {
+            return Err(Error::TokenTooLarge {
+                length: token.len(),
+                limit: limits.token_bytes,
+            });
+        }
+        match kind {
+            TokenType::Signed => Self::parse_signed(token, limits),
+            TokenType::Encrypted | TokenType::Nested => Err(Error::UnsupportedAlgorithm {
+                alg: Quoted::new("JWE"),
+            }),
+        }
+    }
+
+    fn parse_signed(token: &[u8], limits: &Limits) -> Result<Self, Error> {
+        let [header, payload, signature] = compact::split(token)?;
+        let length = token
+            .len()
+            .saturating_sub(signature.len())
+            .saturating_sub(1);
+        let header = Header::parse(header, limits)?;
+        let claims = compact::decode(payload, Part::Claims)?;
+        let signed = Signed {
+            message: token.get(..length).unwrap_or_default().into(),
+            claims: Arc::new(Claims::parse(claims, limits)?),
+            signature: compact::decode(signature, Part::Signature)?.into(),
+        };
+        Ok(Self {
+            header: Arc::new(header),
+            body: Body::Signed(signed),
+        })
+    }
+
+    /// The header; of a nested token, the outer one.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The claims of a signed token; none where they are still encrypted.
+    pub fn claims(&self) -> Option<&Claims> {
+        match &self.body {
+            Body::Signed(signed) => Some(&signed.claims),
+        }
+    }
+
+    /// Judges the token: no unknown extensions, an algorithm that we have, a key in the set that fits the algorithm
+    /// and whose signature this is, and times. `now` is in seconds since 1970 in UTC; `leeway` is for both `exp` and
+    /// `nbf`. Nothing in the token but `alg` and `kid` has a say in which key is tried.
+    pub fn verify(
+        &self,
+        keys: &KeySet,
+        now: i64,
+        leeway: Duration,
+    ) -> Result<VerifiedToken, Error> {
+        self.header.refuse_extensions()?;
+        match &self.body {
+            Body::Signed(signed) => {
+                check_signature(&self.header, signed, keys)?;
+                signed.claims.check_times(now, leeway)?;
+                Ok(VerifiedToken {
+                    header: self.header.clone(),
+                    claims: signed.claims.clone(),
+                })
+            }
+        }
+    }
+
+    /// What a log line says about the token.
+    pub fn summary(&self) -> Summary {
+        Summary::new(Some(&self.header), self.claims())
+    }
+}
+
+fn check_signature(header: &Header, signed: &Signed, keys: &KeySet) -> Result<(), Error> {
+    let algorithm = jws::find(header.alg()).ok_or_else(|| Error::UnsupportedAlgorithm {
+        alg: Quoted::new(header.alg()),
+    })?;
+    let kid = || header.kid().map(Quoted::new);
+    let mut tried = 0usize;
+    for key in keys.verifiers(algorithm, header.kid()) {
+        if key.verify(&signed.message, &signed.signature) {
+            return Ok(());
+        }
+        tried = tried.saturating_add(1);
+    }
+    let alg = algorithm.name;
+    Err(match tried {
+        0 => Error::UnknownKey {
+            alg: Quoted::new(alg),
+            kid: kid(),
+        },
+        _ => Error::BadSignature {
+            alg,
+            kid: kid(),
+            tried,
+        },
+    })
+}
+
+impl fmt::Debug for UnverifiedToken {
+    /// What a log line may say; never the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UnverifiedToken({})", self.summary())
+    }
+}
+
+/// A token that a key of ours signed or that was encrypted to us, and whose time it was when it was verified.
+#[derive(Clone)]
+pub struct VerifiedToken {
+    header: Arc<Header>,
+    claims: Arc<Claims>,
+}
+
+impl VerifiedToken {
+    /// The header; of a nested token, the outer one.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The header of the JWS inside a nested token.
+    pub fn inner_header(&self) -> Option<&Header> {
+        None
+    }
+
+    /// The claims.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// What `$jwt_payload` holds: of a nested token, the JWS inside; of an encrypted one, the JSON of the claims; of a
+    /// signed one nothing.
+    pub fn payload(&self) -> Option<&[u8]> {
+        None
+    }
+
+    /// Checks `exp` and `nbf` again, at another time; see [`Claims::check_times`].
+    pub fn check_times(&self, now: i64, leeway: Duration) -> Result<(), Error> {
+        self.claims.check_times(now, leeway)
+    }
+
+    /// What a log line says about the token.
+    pub fn summary(&self) -> Summary {
+        Summary::new(Some(&self.header), Some(&self.claims))
+    }
+}
+
+impl fmt::Debug for VerifiedToken {
+    /// What a log line may say; never the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VerifiedToken({})", self.summary())
+    }
+}
+
+/// What a log line says about a token, quoted and bounded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// `alg` of the header.
+    pub alg: Option<Quoted>,
+    /// `kid` of the header.
+    pub kid: Option<Quoted>,
+    /// The claim `iss`, where it can be read and is a string.
+    pub iss: Option<Quoted>,
+}
+
+impl Summary {
+    fn new(header: Option<&Header>, claims: Option<&Claims>) -> Self {
+        let iss = claims.and_then(|claims| claims.object().get(b"iss")?.as_str());
+        Self {
+            alg: header.map(|header| Quoted::new(header.alg())),
+            kid: header.and_then(|header| header.kid().map(Quoted::new)),
+            iss: iss.map(|iss| Quoted::new(&iss)),
+        }
+    }
+
+    /// What can be said about bytes that are no token: whatever of it has the right form.
+    pub fn of(token: &[u8], limits: &Limits) -> Self {
+        if token.len() > limits.token_bytes {
+            return Self::default();
+        }
+        let mut parts = token.splitn(4, |&byte| byte == b'.');
+        let (header, payload) = (parts.next(), parts.next());
+        let header = header.and_then(|part| Header::parse(part, limits).ok());
+        let claims = payload.and_then(|part| {
+            let text = compact::decode(part, Part::Claims).ok()?;
+            Claims::parse(text, limits).ok()
+        });
+        Self::new(header.as_ref(), claims.as_ref())
+    }
+}
+
+impl fmt::Display for Summary {
+    /// `alg "RS256", kid "k1", iss "https://issuer"`, without what is missing.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = [("alg", &self.alg), ("kid", &self.kid), ("iss", &self.iss)];
+        let mut separator = "";
+        for (name, value) in all {
+            if let Some(value) = value {
+                write!(f, "{separator}{name} {value}")?;
+                separator = ", ";
+            }
+        }
+        Ok(())
+    }
+}
