@@ -5,6 +5,7 @@
 //! built-in does. The name differs from the built-in's, for nginx takes no second module of one name.
 #![allow(unsafe_code)]
 
+use crate::auth_jwt::AuthJwt;
 use crate::auth_request::AuthRequest;
 use crate::nginx::{Descriptor, Exported};
 use std::ffi::CStr;
@@ -22,6 +23,18 @@ const ORDER: &[&CStr] = &[
 #[unsafe(no_mangle)]
 static ngx_http_auth_subrequest_module: Descriptor<AuthRequest> = Descriptor::new();
 
+// SAFETY: as above.
+#[unsafe(no_mangle)]
+static ngx_http_auth_jwt_module: Descriptor<AuthJwt> = Descriptor::new();
+
+impl Exported for AuthJwt {
+    const ORDER: &'static [&'static CStr] = ORDER;
+
+    fn descriptor() -> &'static Descriptor<Self> {
+        &ngx_http_auth_jwt_module
+    }
+}
+
 impl Exported for AuthRequest {
     const ORDER: &'static [&'static CStr] = ORDER;
 
@@ -33,7 +46,7 @@ impl Exported for AuthRequest {
 /// The tables of a dynamic module (ngx_load_module). nginx's own build makes them itself.
 #[cfg(feature = "export-tables")]
 mod tables {
-    use super::{ORDER, ngx_http_auth_subrequest_module};
+    use super::{ORDER, ngx_http_auth_jwt_module, ngx_http_auth_subrequest_module};
     use nginx_sys::ngx_module_t;
     use std::ffi::c_char;
     use std::ptr;
@@ -47,13 +60,19 @@ mod tables {
 
     // SAFETY: nginx looks the symbol up with dlsym and reads it as an array of ngx_module_t pointers.
     #[unsafe(no_mangle)]
-    static ngx_modules: Table<ngx_module_t, 2> =
-        Table([ngx_http_auth_subrequest_module.as_ptr(), ptr::null_mut()]);
+    static ngx_modules: Table<ngx_module_t, 3> = Table([
+        ngx_http_auth_subrequest_module.as_ptr(),
+        ngx_http_auth_jwt_module.as_ptr(),
+        ptr::null_mut(),
+    ]);
 
     // SAFETY: as above, as an array of C strings, one for each module.
     #[unsafe(no_mangle)]
-    static ngx_module_names: Table<c_char, 2> =
-        Table([ORDER[0].as_ptr().cast_mut(), ptr::null_mut()]);
+    static ngx_module_names: Table<c_char, 3> = Table([
+        ORDER[0].as_ptr().cast_mut(),
+        ORDER[1].as_ptr().cast_mut(),
+        ptr::null_mut(),
+    ]);
 
     // SAFETY: as above, as an array of C strings.
     #[unsafe(no_mangle)]

@@ -3,6 +3,22 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`jose`] | JOSE in pure Rust: bytes, keys and time in; verified claims or an error out |
-#![deny(unsafe_code)]
+//! | `nginx` | the fence: every FFI call and every `unsafe`; safe types out; knows neither of the others |
+//! | `auth_jwt` | the directives `auth_jwt*` and the variables `$jwt_*` |
+//! | `auth_request` | the directives `auth_request*` |
+//! | `exports` | the tables that nginx's loader reads |
+//!
+//! Directions: exports -> auth_jwt, auth_request -> nginx; auth_jwt -> jose; never between auth_jwt and
+//! auth_request, from jose to any other, or from nginx to any other.
+#![deny(unsafe_code, unsafe_op_in_unsafe_fn)]
+#![warn(clippy::undocumented_unsafe_blocks)]
 
+pub mod auth_jwt;
 pub mod jose;
+
+#[cfg(feature = "module")]
+pub mod auth_request;
+#[cfg(feature = "module")]
+mod exports;
+#[cfg(feature = "module")]
+pub mod nginx;

@@ -4,6 +4,7 @@ use super::Failure;
 use super::fence::guard;
 use super::log::{Line, Log};
 use super::module::{Exported, Module};
+use super::request::Request;
 use super::text::Text;
 use nginx_sys::{
     NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF_OFFSET, NGX_LOG_EMERG, NGX_LOG_WARN,
@@ -124,7 +125,19 @@ impl<'cf> Config<'cf> {
     pub fn path(&self, path: &[u8]) -> PathBuf {
         // SAFETY: cf->cycle is the cycle being made; its conf_prefix was set before parsing (ngx_init_cycle).
         let prefix = unsafe { (*(*self.raw()).cycle).conf_prefix };
-        PathBuf::from(OsStr::from_bytes(prefix.as_bytes())).join(OsStr::from_bytes(path))
+        join(prefix, path)
+    }
+
+    /// File and line of the directive, as nginx writes them.
+    pub fn position(&self) -> String {
+        // SAFETY: cf->conf_file is NULL, or the file being read with its name.
+        match unsafe { (*self.raw()).conf_file.as_ref() } {
+            Some(file) => {
+                let name = String::from_utf8_lossy(file.file.name.as_bytes()).into_owned();
+                format!("{name}:{}", file.line)
+            }
+            None => "command line".into(),
+        }
     }
 
     /// Says that something will not work as its owner would want. nginx adds file and line.
@@ -181,6 +194,18 @@ impl<'cf> Config<'cf> {
             );
         }
     }
+}
+
+impl Request<'_> {
+    /// A path as [`Config::path`] takes one, at run time.
+    pub fn conf_path(self, path: &[u8]) -> PathBuf {
+        // SAFETY: ngx_cycle is the running cycle, whose conf_prefix was set before it was read.
+        join(unsafe { (*nginx_sys::ngx_cycle).conf_prefix }, path)
+    }
+}
+
+fn join(prefix: ngx_str_t, path: &[u8]) -> PathBuf {
+    PathBuf::from(OsStr::from_bytes(prefix.as_bytes())).join(OsStr::from_bytes(path))
 }
 
 /// NGX_CONF_ERROR

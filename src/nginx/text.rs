@@ -3,6 +3,7 @@
 use nginx_sys::ngx_str_t;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::slice;
 
 /// Bytes that nginx keeps in place at least as long as the request they were got from, or for good. Unlike a plain
 /// slice it may therefore be handed back to nginx: as a variable's value, a header line or a subrequest's URI.
@@ -32,6 +33,15 @@ impl<'r> Text<'r> {
             text,
             lifetime: PhantomData,
         }
+    }
+
+    /// The bytes.
+    pub fn bytes(self) -> &'r [u8] {
+        if self.text.len == 0 {
+            return &[];
+        }
+        // SAFETY: from_raw promises that they stay in place for 'r; nginx leaves `data` NULL only where len is 0.
+        unsafe { slice::from_raw_parts(self.text.data, self.text.len) }
     }
 
     /// The same bytes without the first `n`, or nothing at all where there are fewer.
@@ -66,6 +76,6 @@ impl Deref for Text<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        self.text.as_bytes()
+        self.bytes()
     }
 }

@@ -1,0 +1,38 @@
+//! `auth_jwt*` and `$jwt_*`: a request is served if it carries a JSON Web Token that the configured keys vouch for.
+//!
+//! What needs no nginx ([`keys`], [`rejection`], [`token`]) is built and tested without it.
+#![cfg_attr(not(feature = "module"), allow(dead_code, unused_imports))]
+
+#[cfg(feature = "module")]
+mod conf;
+#[cfg(feature = "module")]
+mod handler;
+mod keys;
+mod rejection;
+mod token;
+#[cfg(feature = "module")]
+mod variables;
+
+#[cfg(feature = "module")]
+use crate::nginx::{Config, ConfigError, Directive, Module};
+
+/// The nginx module.
+#[cfg(feature = "module")]
+pub struct AuthJwt;
+
+#[cfg(feature = "module")]
+impl Module for AuthJwt {
+    type MainConf = conf::MainConf;
+    type LocationConf = conf::LocationConf;
+    type RequestContext = handler::Context;
+
+    const DIRECTIVES: &'static [Directive<Self>] = conf::DIRECTIVES;
+
+    fn preconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
+        variables::add(cf)
+    }
+
+    fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
+        cf.add_access_handler::<Self>()
+    }
+}

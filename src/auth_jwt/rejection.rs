@@ -1,0 +1,145 @@
+//! Why a request is refused, and what that means for the client and for the log.
+
+use std::path::PathBuf;
+
+use super::keys::KeyFileError;
+use crate::jose::{self, Summary};
+
+/// Why a request is refused. Its text is the log line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Rejection {
+    #[error("no token")]
+    Missing,
+    #[error("more than one header line Authorization")]
+    SeveralTokens,
+    #[error("{error}{}", after_semicolon(token))]
+    Token { error: jose::Error, token: Summary },
+    #[error("no keys: auth_jwt needs auth_jwt_key_file in the same location or around it")]
+    NoKeySource,
+    #[error("key file \"{}\": {error}", path.display())]
+    KeyFile { path: PathBuf, error: KeyFileError },
+    #[error("key file: the name has variables, and with their values it is not one to open: {0}")]
+    KeyFileName(&'static str),
+}
+
+/// How a refusal shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Consequence {
+    pub(super) status: u16,
+    pub(super) challenge: Challenge,
+    pub(super) fault: Fault,
+}
+
+/// The header line `WWW-Authenticate` (RFC 6750 section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Challenge {
+    /// None: to ask again with another token would not help.
+    None,
+    /// The realm alone: the request had no token.
+    Realm,
+    /// The realm, and that the token is not accepted.
+    InvalidToken,
+}
+
+/// Whose fault it is, which decides how loudly it is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// [info]: a refusal as configured.
+    Client,
+    /// [error]: somebody has to mend something.
+    Server,
+}
+
+impl Rejection {
+    /// What follows from it.
+    pub(super) fn consequence(&self) -> Consequence {
+        let (status, challenge, fault) = match self {
+            Self::Missing => (401, Challenge::Realm, Fault::Client),
+            Self::SeveralTokens | Self::Token { .. } => {
+                (401, Challenge::InvalidToken, Fault::Client)
+            }
+            Self::NoKeySource | Self::KeyFile { .. } | Self::KeyFileName(_) => {
+                (500, Challenge::None, Fault::Server)
+            }
+        };
+        Consequence {
+            status,
+            challenge,
+            fault,
+        }
+    }
+}
+
+impl Challenge {
+    /// The value of the header line, unless there is none to be. Of a realm with control characters nothing is left.
+    pub(super) fn value(self, realm: &[u8]) -> Option<Vec<u8>> {
+        let error: &[u8] = match self {
+            Self::None => return None,
+            Self::Realm => b"",
+            Self::InvalidToken => b", error=\"invalid_token\"",
+        };
+        let mut value = b"Bearer realm=\"".to_vec();
+        if is_realm(realm) {
+            for &byte in realm {
+                if matches!(byte, b'"' | b'\\') {
+                    value.push(b'\\');
+                }
+                value.push(byte);
+            }
+        }
+        value.push(b'"');
+        value.extend_from_slice(error);
+        Some(value)
+    }
+}
+
+/// Whether a quoted string (RFC 9110 section 5.6.4) can hold it.
+pub(super) fn is_realm(text: &[u8]) -> bool {
+    !text.iter().any(u8::is_ascii_control)
+}
+
+fn after_semicolon(token: &Summary) -> String {
+    let token = token.to_string();
+    match token.as_str() {
+        "" => token,
+        token => format!("; {token}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(challenge: Challenge, realm: &str) -> String {
+        String::from_utf8(challenge.value(realm.as_bytes()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn row_35_a_realm_stays_inside_its_quotes() {
+        assert_eq!(text(Challenge::Realm, "site"), r#"Bearer realm="site""#);
+        assert_eq!(
+            text(Challenge::InvalidToken, r#"a", error="none\"#),
+            r#"Bearer realm="a\", error=\"none\\", error="invalid_token""#
+        );
+        for control in ["a\r\nSet-Cookie: b", "a\nb", "a\0b", "a\tb", "a\u{7f}"] {
+            assert_eq!(text(Challenge::Realm, control), r#"Bearer realm="""#);
+        }
+        assert_eq!(Challenge::None.value(b"site"), None);
+    }
+
+    #[test]
+    fn only_a_token_is_answered_with_invalid_token() {
+        let challenge = |rejection: Rejection| rejection.consequence().challenge;
+        assert_eq!(challenge(Rejection::Missing), Challenge::Realm);
+        assert_eq!(challenge(Rejection::SeveralTokens), Challenge::InvalidToken);
+        let error = jose::Error::UnencodedPayload;
+        let refused = Rejection::Token {
+            error,
+            token: Summary::default(),
+        };
+        assert_eq!(refused.to_string(), "unencoded payload is not supported");
+        assert_eq!(challenge(refused), Challenge::InvalidToken);
+        let broken = Rejection::NoKeySource.consequence();
+        assert_eq!((broken.status, broken.fault), (500, Fault::Server));
+    }
+}
