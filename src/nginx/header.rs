@@ -90,12 +90,15 @@ impl<'r> Request<'r> {
     unsafe fn link_challenge(self, line: *mut ngx_table_elt_t) {
         // SAFETY: the elements live as long as the request, and the last one's `next` is NULL.
         unsafe {
-            let mut link = &raw mut (*self.raw()).headers_out.www_authenticate;
+            let first = &raw mut (*self.raw()).headers_out.www_authenticate;
             #[cfg(nginx_linked_headers)]
-            while !(*link).is_null() {
-                link = &raw mut (**link).next;
-            }
-            *link = line;
+            let last = std::iter::successors(Some(first), |&link| {
+                (!(*link).is_null()).then(|| &raw mut (**link).next)
+            })
+            .last();
+            #[cfg(not(nginx_linked_headers))]
+            let last = Some(first);
+            *last.unwrap_or(first) = line;
         }
     }
 

@@ -1,0 +1,155 @@
+#!/usr/bin/perl
+
+# A panic in our code costs the request in which it happens, and one [crit]
+# line; the worker goes on.  Needs a module with the feature fault-injection,
+# which panics where the request's header line X-Fault says.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib '../lib';
+use Test::Nginx;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http rewrite proxy /)->plan(23);
+
+$t->write_file('keys.json', '{"kty":"oct","k":"'
+    . 'c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0' . '"}');
+
+$t->write_file_expand('nginx.conf', <<'EOF');
+%%TEST_GLOBALS%%
+daemon off;
+worker_processes 1;
+events {
+}
+http {
+    %%TEST_GLOBALS_HTTP%%
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+        add_header   X-Pid $pid always;
+
+        location /open {
+            return 200 "claim=$jwt_claim_sub";
+        }
+
+        location /jwt {
+            auth_jwt           "closed site";
+            auth_jwt_key_file  %%TESTDIR%%/keys.json;
+        }
+
+        location /jwt/variable-before {
+            set $sub $jwt_claim_sub;
+            auth_jwt           "closed site";
+            auth_jwt_key_file  %%TESTDIR%%/keys.json;
+        }
+
+        location /request {
+            auth_request  /service;
+            root          %%TESTDIR%%;
+        }
+
+        location /any {
+            satisfy       any;
+            allow         127.0.0.1;
+            auth_request  /service;
+            root          %%TESTDIR%%;
+        }
+
+        location /service {
+            return 204;
+        }
+
+        location /proxied {
+            auth_request  /proxied-service;
+            root          %%TESTDIR%%;
+        }
+
+        location /proxied-service {
+            proxy_pass http://127.0.0.1:8080/service;
+        }
+    }
+}
+EOF
+
+mkdir($t->testdir() . "/$_") for qw/ request any proxied /;
+$t->write_file($_ . '/file', 'CONTENT') for qw/ request any proxied /;
+
+$t->run();
+
+###############################################################################
+
+my $pid = pid(get('/open'));
+my $panics = 0;
+
+refused('access', '/jwt');
+refused('access', '/request/file');
+refused('variable', '/jwt/variable-before');
+refused('subrequest', '/request/file');
+refused('subrequest', '/proxied/file');
+
+# where nobody is asked, there is no fault
+
+like(get('/open', 'access'), qr/^HTTP\/1.1 200 .*claim=$/s,
+    'fault in access phase is not reached by return');
+
+# in a variable that is not for deciding, the value is empty
+
+like(get('/open', 'variable'), qr/^HTTP\/1.1 200 .*claim=$/s,
+    'fault in variable in an open location');
+is(panics(), ++$panics, 'one line');
+
+like(get('/request/file'), qr/CONTENT/, 'request without a fault');
+is(pid(get('/any/file')), $pid, 'the same worker');
+
+# a directive
+
+my $conf = $t->read_file('nginx.conf');
+$conf =~ s!auth_request  /service!auth_request  inject-fault!;
+$t->write_file('bad.conf', $conf);
+
+my $binary = $ENV{TEST_NGINX_BINARY} || '/usr/sbin/nginx';
+my $dir = $t->testdir();
+my $said = `$binary -t -p $dir/ -c bad.conf -e stderr 2>&1`;
+
+isnt($? >> 8, 0, 'fault in a directive is a configuration error');
+is(scalar(grep { /\[crit\]/ } split /\n/, $said), 1, 'fault in a directive, one line');
+like($said, qr/\[crit\] .*nginx-auth: panic at \S+fence\.rs:\d+:\d+: injected fault/,
+    'fault in a directive says where');
+
+$t->expect_panics($panics);
+
+###############################################################################
+
+sub refused {
+    my ($fault, $uri) = @_;
+
+    my $r = get($uri, $fault);
+    like($r, qr/^HTTP\/1.1 500 /, "fault in $fault refuses $uri");
+    is(pid($r), $pid, "fault in $fault, worker of $uri");
+    is(panics(), ++$panics, "fault in $fault, one line for $uri");
+}
+
+sub panics {
+    my $log = $t->read_file('error.log');
+    return () = $log =~ /\[crit\] .*nginx-auth: panic at \S+fence\.rs:\d+:\d+: injected fault/g;
+}
+
+sub pid {
+    my ($response) = @_;
+    return $response =~ /^X-Pid: (\d+)/m ? $1 : undef;
+}
+
+sub get {
+    my ($uri, $fault) = @_;
+    my $line = $fault ? "\nX-Fault: $fault" : '';
+    return http("GET $uri HTTP/1.0\nHost: localhost$line\n\n");
+}
+
+###############################################################################
