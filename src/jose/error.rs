@@ -78,6 +78,9 @@ pub enum Error {
         kid: Option<Quoted>,
         tried: usize,
     },
+    /// The system has no random bytes to hide behind that a key did not unwrap.
+    #[error("no random bytes")]
+    NoRandomness,
     /// The decrypted content does not inflate (RFC 1951).
     #[error("content does not inflate")]
     Inflate,
@@ -170,7 +173,7 @@ impl Error {
             | Self::UnsupportedCompression { .. } => ErrorKind::Unsupported,
             Self::UnknownKey { .. } => ErrorKind::UnknownKey,
             Self::BadSignature { .. } => ErrorKind::BadSignature,
-            Self::DecryptionFailed { .. } => ErrorKind::DecryptionFailed,
+            Self::DecryptionFailed { .. } | Self::NoRandomness => ErrorKind::DecryptionFailed,
             Self::Expired { .. } => ErrorKind::Expired,
             Self::NotYetValid { .. } => ErrorKind::NotYetValid,
             Self::NotKeySet | Self::KeyMember { .. } | Self::KeyInvalid { .. } => ErrorKind::KeySet,

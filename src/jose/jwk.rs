@@ -7,7 +7,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::compact;
 use super::error::{Error, Part, Quoted};
 use super::json::{Kind, Value};
-use super::{jwks::Warning, jws};
+use super::{jwe, jwks::Warning, jws};
 
 /// A key whose form was checked.
 pub(super) struct Jwk {
@@ -23,11 +23,22 @@ pub(super) enum Material {
     /// kty "oct".
     Octets(Zeroizing<Vec<u8>>),
     /// kty "RSA", without leading zeros.
-    Rsa { n: Vec<u8>, e: Vec<u8> },
+    Rsa {
+        n: Vec<u8>,
+        e: Vec<u8>,
+        private: Option<PrivateExponents>,
+    },
     /// kty "EC", coordinates as long as the curve's field.
     Ec { crv: Curve, x: Vec<u8>, y: Vec<u8> },
     /// kty "OKP" for signatures.
     Okp { crv: Edwards, x: Vec<u8> },
+}
+
+/// The private members of an RSA key (RFC 7518 section 6.3.2).
+pub(super) struct PrivateExponents {
+    pub(super) d: Zeroizing<Vec<u8>>,
+    /// p, q, dp, dq, qi: all of them or none.
+    pub(super) crt: Option<[Zeroizing<Vec<u8>>; 5]>,
 }
 
 /// A curve for ECDSA (RFC 7518 section 6.2.1.1).
@@ -45,35 +56,32 @@ pub(super) enum Edwards {
     Ed448,
 }
 
-/// A key, or why there is none.
-pub(super) enum Parsed {
-    Key(Jwk),
-    Refused(Warning),
-}
-
 impl Jwk {
-    /// Parses the key with the number `index` in its set.
-    pub(super) fn parse(key: Value<'_>, index: usize) -> Result<Parsed, Error> {
+    /// Parses the key with the number `index` in its set. A warning takes the place of a key that is not used.
+    pub(super) fn parse(key: Value<'_>, index: usize) -> Result<Result<Self, Warning>, Error> {
         let members = Members::new(key, index)?;
         let kty = members.required_text("kty")?;
         let (alg, usage) = (members.text("alg")?, members.text("use")?);
         let operations = members.operations()?;
         if let Some(alg) = &alg
-            && jws::find(alg).is_none()
+            && !is_known(alg)
         {
-            return Ok(members.skipped("alg", alg));
+            return Ok(Err(members.skipped("alg", alg)));
         }
         if let Some(usage) = &usage
             && usage != "sig"
             && usage != "enc"
         {
-            return Ok(members.skipped("use", usage));
+            return Ok(Err(members.skipped("use", usage)));
         }
         let material = match kty.as_str() {
             "oct" => members.octets()?,
+            "RSA" if members.key.get(b"oth").is_some() => {
+                return Ok(Err(members.skipped("oth", "[...]")));
+            }
             "RSA" => match members.rsa()? {
                 Ok(material) => material,
-                Err(warning) => return Ok(Parsed::Refused(warning)),
+                Err(warning) => return Ok(Err(warning)),
             },
             "EC" | "OKP" => {
                 let crv = members.required_text("crv")?;
@@ -83,10 +91,10 @@ impl Jwk {
                     ("EC", "P-521") => members.ec(Curve::P521, 66)?,
                     ("OKP", "Ed25519") => members.okp(Edwards::Ed25519, 32)?,
                     ("OKP", "Ed448") => members.okp(Edwards::Ed448, 57)?,
-                    _ => return Ok(members.skipped("crv", &crv)),
+                    _ => return Ok(Err(members.skipped("crv", &crv))),
                 }
             }
-            _ => return Ok(members.skipped("kty", &kty)),
+            _ => return Ok(Err(members.skipped("kty", &kty))),
         };
         // These say no more than the curve does.
         let implied = |alg: &String| match &material {
@@ -101,7 +109,7 @@ impl Jwk {
             _ => false,
         };
         let alg = alg.filter(|alg| !implied(alg));
-        Ok(Parsed::Key(Self {
+        Ok(Ok(Self {
             kid: members.kid,
             alg,
             usage,
@@ -128,6 +136,24 @@ impl Jwk {
     /// Whether `use` and `key_ops` let the key verify signatures.
     pub(super) fn verifies(&self) -> bool {
         self.usage.as_deref().is_none_or(|usage| usage == "sig") && self.allows(&["verify"])
+    }
+
+    /// Whether `use` and `key_ops` let the key decrypt.
+    pub(super) fn decrypts(&self) -> bool {
+        self.usage.as_deref().is_none_or(|usage| usage == "enc")
+            && self.allows(&["decrypt", "unwrapKey"])
+    }
+
+    /// The key's secret if it is of this length and its `alg`, if any, is this one.
+    pub(super) fn secret_for(&self, alg: &str, length: usize) -> Option<Zeroizing<Vec<u8>>> {
+        match &self.material {
+            Material::Octets(secret)
+                if self.alg().is_none_or(|own| own == alg) && secret.len() == length =>
+            {
+                Some(secret.clone())
+            }
+            _ => None,
+        }
     }
 
     /// Whether `key_ops` is absent or has one of these.
@@ -200,7 +226,7 @@ impl<'a> Members<'a> {
 
     /// A number; leading zeros, which RFC 7518 section 2 forbids and some libraries write, are dropped.
     fn number(&self, member: &'static str) -> Result<Vec<u8>, Error> {
-        let bytes = self.bytes(member)?;
+        let bytes = Zeroizing::new(self.bytes(member)?);
         let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
         match bytes.get(zeros..) {
             Some(number) if !number.is_empty() => Ok(number.to_vec()),
@@ -230,7 +256,30 @@ impl<'a> Members<'a> {
                 bits,
             }));
         }
-        Ok(Ok(Material::Rsa { n, e }))
+        let private = self.private_exponents()?;
+        Ok(Ok(Material::Rsa { n, e, private }))
+    }
+
+    fn private_exponents(&self) -> Result<Option<PrivateExponents>, Error> {
+        let present = |name: &&str| self.key.get(name.as_bytes()).is_some();
+        if !present(&"d") {
+            return Ok(None);
+        }
+        let secret = |name| self.number(name).map(Zeroizing::new);
+        let crt = match CRT.iter().any(present) {
+            true => Some([
+                secret("p")?,
+                secret("q")?,
+                secret("dp")?,
+                secret("dq")?,
+                secret("qi")?,
+            ]),
+            false => None,
+        };
+        Ok(Some(PrivateExponents {
+            d: secret("d")?,
+            crt,
+        }))
     }
 
     fn ec(&self, crv: Curve, length: usize) -> Result<Material, Error> {
@@ -264,13 +313,13 @@ impl<'a> Members<'a> {
         }
     }
 
-    fn skipped(&self, member: &'static str, value: &str) -> Parsed {
-        Parsed::Refused(Warning::Skipped {
+    fn skipped(&self, member: &'static str, value: &str) -> Warning {
+        Warning::Skipped {
             index: self.index,
             kid: self.quoted_kid(),
             member,
             value: Quoted::new(value),
-        })
+        }
     }
 
     fn quoted_kid(&self) -> Option<Quoted> {
@@ -280,6 +329,14 @@ impl<'a> Members<'a> {
 
 /// OpenSSL takes no longer exponent together with a modulus of more than 3,072 bits, and nobody has one.
 const MAX_EXPONENT_BYTES: usize = 8;
+
+/// Present together or not at all (RFC 7518 section 6.3.2).
+const CRT: [&str; 5] = ["p", "q", "dp", "dq", "qi"];
+
+/// Whether `alg` is for tokens that we can judge. A content encryption is one for keys of `dir`.
+fn is_known(alg: &str) -> bool {
+    jws::find(alg).is_some() || jwe::find(alg).is_some() || jwe::find_encryption(alg).is_some()
+}
 
 /// The length of a number without leading zeros.
 pub(super) fn bits(number: &[u8]) -> usize {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::error::{Error, Part, Quoted};
 use super::json::{Index, Kind, Value};
-use super::jwk::{Jwk, Material, Parsed};
+use super::jwe::{self, Decrypter, Encryption};
+use super::jwk::{Jwk, Material};
 use super::jws::{self, Verifier};
 
 /// The keys of one source, or of several. Cloning and merging share them.
@@ -22,6 +23,7 @@ struct Source {
     keys: usize,
     kids: HashSet<String>,
     verifiers: HashMap<&'static str, Keys<Box<dyn Verifier>>>,
+    decrypters: HashMap<&'static str, Keys<Box<dyn Decrypter>>>,
     warnings: Vec<Warning>,
 }
 
@@ -93,7 +95,21 @@ impl KeySet {
         kid: Option<&str>,
     ) -> impl Iterator<Item = &dyn Verifier> {
         let tables = self.sources.iter().map(|source| &source.verifiers);
-        candidates(tables, algorithm.name, kid).map(|key| &**key)
+        let keys = candidates(tables, algorithm.name, kid);
+        keys.map(|key| &**key).take(Self::MAX_CANDIDATES)
+    }
+
+    /// Likewise for an encrypted token.
+    pub(super) fn decrypters(
+        &self,
+        algorithm: &jwe::Algorithm,
+        encryption: &Encryption,
+        kid: Option<&str>,
+    ) -> impl Iterator<Item = &dyn Decrypter> {
+        let tables = self.sources.iter().map(|source| &source.decrypters);
+        let keys = candidates(tables, algorithm.name, kid).map(|key| &**key);
+        keys.filter(|key| key.fits(encryption))
+            .take(Self::MAX_CANDIDATES)
     }
 }
 
@@ -107,8 +123,8 @@ impl fmt::Debug for KeySet {
 impl Source {
     fn add(&mut self, key: Value<'_>, index: usize) -> Result<(), Error> {
         let key = match Jwk::parse(key, index)? {
-            Parsed::Key(key) => key,
-            Parsed::Refused(warning) => {
+            Ok(key) => key,
+            Err(warning) => {
                 self.warnings.push(warning);
                 return Ok(());
             }
@@ -124,6 +140,13 @@ impl Source {
                 fits = true;
                 let keys = self.verifiers.entry(algorithm.name).or_default();
                 keys.add(verifier, key.kid.as_deref());
+            }
+        }
+        for algorithm in jwe::algorithms() {
+            if let Some(decrypter) = algorithm.prepare(&key).map_err(invalid)? {
+                fits = true;
+                let keys = self.decrypters.entry(algorithm.name).or_default();
+                keys.add(decrypter, key.kid.as_deref());
             }
         }
         self.keys = self.keys.saturating_add(usize::from(fits));
@@ -185,7 +208,7 @@ impl<K> Keys<K> {
     }
 }
 
-/// The keys to try, at most [`KeySet::MAX_CANDIDATES`].
+/// The keys of all sources that fit an algorithm and a kid, in the order in which to try them.
 fn candidates<'a, K: 'a>(
     tables: impl Iterator<Item = &'a HashMap<&'static str, Keys<K>>> + Clone,
     algorithm: &str,
@@ -198,8 +221,7 @@ fn candidates<'a, K: 'a>(
     let without = keys.clone().filter(move |_| has_kid);
     let without = without.flat_map(|keys| keys.at(&keys.without_kid));
     let all = keys.filter(move |_| !has_kid).flat_map(|keys| &keys.all);
-    let chosen = named.chain(without).chain(all);
-    chosen.take(KeySet::MAX_CANDIDATES)
+    named.chain(without).chain(all)
 }
 
 /// Levels of nesting in a JWK Set, members that we ignore included.

@@ -20,6 +20,7 @@ mod compact;
 mod error;
 mod header;
 mod json;
+mod jwe;
 mod jwk;
 mod jwks;
 mod jws;

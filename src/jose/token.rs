@@ -9,6 +9,7 @@ use super::claims::Claims;
 use super::compact::{self, Limits};
 use super::error::{Error, Part, Quoted};
 use super::header::Header;
+use super::jwe::Encrypted;
 use super::jwks::KeySet;
 use super::jws;
 
@@ -29,11 +30,14 @@ pub enum TokenType {
 pub struct UnverifiedToken {
     header: Arc<Header>,
     body: Body,
+    limits: Limits,
 }
 
 #[derive(Clone)]
 enum Body {
     Signed(Signed),
+    Encrypted(Arc<Encrypted>),
+    Nested(Arc<Encrypted>),
 }
 
 /// What is in a JWS besides its header (RFC 7515 section 7.1).
@@ -57,10 +61,22 @@ impl UnverifiedToken {
         }
         match kind {
             TokenType::Signed => Self::parse_signed(token, limits),
-            TokenType::Encrypted | TokenType::Nested => Err(Error::UnsupportedAlgorithm {
-                alg: Quoted::new("JWE"),
-            }),
+            TokenType::Encrypted => Self::parse_encrypted(token, Body::Encrypted, limits),
+            TokenType::Nested => Self::parse_encrypted(token, Body::Nested, limits),
         }
+    }
+
+    fn parse_encrypted(
+        token: &[u8],
+        body: fn(Arc<Encrypted>) -> Body,
+        limits: &Limits,
+    ) -> Result<Self, Error> {
+        let (header, encrypted) = Encrypted::parse(token, limits)?;
+        Ok(Self {
+            header: Arc::new(header),
+            body: body(Arc::new(encrypted)),
+            limits: *limits,
+        })
     }
 
     fn parse_signed(token: &[u8], limits: &Limits) -> Result<Self, Error> {
@@ -79,6 +95,7 @@ impl UnverifiedToken {
         Ok(Self {
             header: Arc::new(header),
             body: Body::Signed(signed),
+            limits: *limits,
         })
     }
 
@@ -91,6 +108,7 @@ impl UnverifiedToken {
     pub fn claims(&self) -> Option<&Claims> {
         match &self.body {
             Body::Signed(signed) => Some(&signed.claims),
+            Body::Encrypted(_) | Body::Nested(_) => None,
         }
     }
 
@@ -103,17 +121,38 @@ impl UnverifiedToken {
         now: i64,
         leeway: Duration,
     ) -> Result<VerifiedToken, Error> {
-        self.header.refuse_extensions()?;
-        match &self.body {
+        let verified = match &self.body {
             Body::Signed(signed) => {
                 check_signature(&self.header, signed, keys)?;
-                signed.claims.check_times(now, leeway)?;
-                Ok(VerifiedToken {
+                VerifiedToken {
                     header: self.header.clone(),
                     claims: signed.claims.clone(),
-                })
+                    inner: None,
+                }
             }
-        }
+            Body::Encrypted(encrypted) => {
+                let plaintext =
+                    encrypted.decrypt(&self.header, keys, self.limits.inflated_bytes)?;
+                let claims = Arc::new(Claims::parse(plaintext, &self.limits)?);
+                VerifiedToken {
+                    header: self.header.clone(),
+                    claims: claims.clone(),
+                    inner: Some(Inner::Claims(claims)),
+                }
+            }
+            Body::Nested(encrypted) => {
+                let inner = encrypted.decrypt(&self.header, keys, self.limits.inflated_bytes)?;
+                let token = Self::parse(&inner, TokenType::Signed, &self.limits)?;
+                let verified = token.verify(keys, now, leeway)?;
+                VerifiedToken {
+                    header: self.header.clone(),
+                    claims: verified.claims,
+                    inner: Some(Inner::Token(inner.into(), verified.header)),
+                }
+            }
+        };
+        verified.check_times(now, leeway)?;
+        Ok(verified)
     }
 
     /// What a log line says about the token.
@@ -123,6 +162,7 @@ impl UnverifiedToken {
 }
 
 fn check_signature(header: &Header, signed: &Signed, keys: &KeySet) -> Result<(), Error> {
+    header.refuse_extensions()?;
     let algorithm = jws::find(header.alg()).ok_or_else(|| Error::UnsupportedAlgorithm {
         alg: Quoted::new(header.alg()),
     })?;
@@ -160,6 +200,15 @@ impl fmt::Debug for UnverifiedToken {
 pub struct VerifiedToken {
     header: Arc<Header>,
     claims: Arc<Claims>,
+    inner: Option<Inner>,
+}
+
+/// What was encrypted.
+#[derive(Clone)]
+enum Inner {
+    Claims(Arc<Claims>),
+    /// A JWS as it came, and its header.
+    Token(Arc<[u8]>, Arc<Header>),
 }
 
 impl VerifiedToken {
@@ -170,7 +219,10 @@ impl VerifiedToken {
 
     /// The header of the JWS inside a nested token.
     pub fn inner_header(&self) -> Option<&Header> {
-        None
+        match &self.inner {
+            Some(Inner::Token(_, header)) => Some(header),
+            _ => None,
+        }
     }
 
     /// The claims.
@@ -181,7 +233,10 @@ impl VerifiedToken {
     /// What `$jwt_payload` holds: of a nested token, the JWS inside; of an encrypted one, the JSON of the claims; of a
     /// signed one nothing.
     pub fn payload(&self) -> Option<&[u8]> {
-        None
+        match self.inner.as_ref()? {
+            Inner::Claims(claims) => Some(claims.json().as_bytes()),
+            Inner::Token(token, _) => Some(token),
+        }
     }
 
     /// Checks `exp` and `nbf` again, at another time; see [`Claims::check_times`].

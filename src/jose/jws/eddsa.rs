@@ -30,7 +30,7 @@ fn verifier(key: &Material, curves: &[Edwards]) -> Prepared {
     if !curves.contains(crv) {
         return Ok(None);
     }
-    if has_small_order(*crv, x) {
+    if is_weak(*crv, x) {
         return Err(Invalid);
     }
     match crv {
@@ -52,55 +52,53 @@ impl Verifier for Ed448 {
     }
 }
 
-/// Whether the point is among the few for which signatures can be had without a private key. Such a y is 0, 1 or -1
-/// modulo p, or for Ed25519 one of two more (points of order 8); the sign of x does not matter.
-fn has_small_order(curve: Edwards, point: &[u8]) -> bool {
+/// Whether the point is among the few for which signatures can be had without a private key, or not written as RFC 8032
+/// sections 5.1.3 and 5.2.3 demand. The y of such a point is 0, 1 or -1, or for Ed25519 one of two more (those of order
+/// 8), and the y of the other ones is p or more. The sign of x does not matter.
+fn is_weak(curve: Edwards, point: &[u8]) -> bool {
     let mut y = point.to_vec();
-    if let Some(last) = y.last_mut() {
-        *last &= 0x7f;
+    y.reverse();
+    if let Some(first) = y.first_mut() {
+        *first &= 0x7f;
     }
-    match curve {
-        Edwards::Ed25519 => SMALL_25519.iter().any(|small| y == small) || is_trivial(&y, &P_25519),
-        Edwards::Ed448 => is_trivial(&y, &P_448),
-    }
-}
-
-/// Whether a little-endian number is 0, 1 or -1 modulo `p`.
-fn is_trivial(y: &[u8], p: &[u8]) -> bool {
-    let (Some((&low, high)), Some((&p_low, p_high))) = (y.split_first(), p.split_first()) else {
-        return false;
+    let small = |order_8: &[[u8; 32]], p_minus_1: &[u8]| {
+        let mut high = y.iter().take(y.len().saturating_sub(1));
+        let at_most_1 = high.all(|&byte| byte == 0) && y.last().is_some_and(|&low| low <= 1);
+        at_most_1 || y.as_slice() >= p_minus_1 || order_8.iter().any(|order_8| y == order_8)
     };
-    let small = low <= 1 && high.iter().all(|&byte| byte == 0);
-    let around_p = low.abs_diff(p_low) <= 1 && high == p_high;
-    small || around_p
+    match curve {
+        Edwards::Ed25519 => small(&ORDER_8_25519, &P_MINUS_1_25519),
+        Edwards::Ed448 => small(&[], &P_MINUS_1_448),
+    }
 }
 
-/// 2^255 - 19, little-endian.
-const P_25519: [u8; 32] = {
-    let mut p = [0xff; 32];
-    p[0] = 0xed;
-    p[31] = 0x7f;
-    p
+/// 2^255 - 20, big-endian like all numbers here.
+const P_MINUS_1_25519: [u8; 32] = {
+    let mut number = [0xff; 32];
+    number[0] = 0x7f;
+    number[31] = 0xec;
+    number
 };
 
-/// 2^448 - 2^224 - 1, little-endian, as long as a point.
-const P_448: [u8; 57] = {
-    let mut p = [0xff; 57];
-    p[28] = 0xfe;
-    p[56] = 0;
-    p
+/// 2^448 - 2^224 - 2, as long as a point.
+const P_MINUS_1_448: [u8; 57] = {
+    let mut number = [0xff; 57];
+    number[0] = 0;
+    number[28] = 0xfe;
+    number[56] = 0xfe;
+    number
 };
 
 /// The y coordinates of the points of order 8.
-const SMALL_25519: [[u8; 32]; 2] = [
+const ORDER_8_25519: [[u8; 32]; 2] = [
     [
-        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
-        0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53,
-        0xfc, 0x05,
+        0x05, 0xfc, 0x53, 0x6d, 0x88, 0x02, 0x38, 0xb1, 0x39, 0x33, 0xc6, 0xd3, 0x05, 0xac, 0xdf,
+        0xd5, 0xf0, 0x98, 0xef, 0xf2, 0x89, 0xf4, 0xc3, 0x45, 0xb0, 0x27, 0xb2, 0xc2, 0x8f, 0x95,
+        0xe8, 0x26,
     ],
     [
-        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67,
-        0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac,
-        0x03, 0x7a,
+        0x7a, 0x03, 0xac, 0x92, 0x77, 0xfd, 0xc7, 0x4e, 0xc6, 0xcc, 0x39, 0x2c, 0xfa, 0x53, 0x20,
+        0x2a, 0x0f, 0x67, 0x10, 0x0d, 0x76, 0x0b, 0x3c, 0xba, 0x4f, 0xd8, 0x4d, 0x3d, 0x70, 0x6a,
+        0x17, 0xc7,
     ],
 ];

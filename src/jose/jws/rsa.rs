@@ -72,7 +72,7 @@ fn verifier(
     padding: Padding,
     digest: fn() -> MessageDigest,
 ) -> Prepared {
-    let Material::Rsa { n, e } = key else {
+    let Material::Rsa { n, e, .. } = key else {
         return Ok(None);
     };
     let rsa = public_key(n, e).map_err(|_| Invalid)?;

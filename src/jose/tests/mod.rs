@@ -1,9 +1,12 @@
 //! Tests of the whole way from bytes to verified claims, with tokens that josekit made.
 
 // Not all of it is used here.
+mod encrypted;
+mod keys;
 #[allow(dead_code)]
 #[path = "../../../examples/jose/maker.rs"]
 mod maker;
+mod refusals;
 mod signed;
 
 use std::sync::{LazyLock, Mutex};
@@ -21,7 +24,7 @@ const NOW: i64 = 1_700_000_000;
 fn key(alg: &str, number: usize) -> Key {
     static KEYS: LazyLock<Mutex<HashMap<(String, usize), Key>>> = LazyLock::new(Default::default);
     let mut keys = KEYS.lock().unwrap();
-    let alg = if alg.starts_with("RS") || alg.starts_with("PS") {
+    let alg = if ["RS", "PS"].iter().any(|prefix| alg.starts_with(prefix)) {
         "RSA"
     } else {
         alg

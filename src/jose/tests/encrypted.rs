@@ -1,0 +1,438 @@
+use super::*;
+
+const CLAIMS: &str = r#"{"sub":"you","n":1.50}"#;
+
+const ENCRYPTIONS: [&str; 6] = [
+    "A128CBC-HS256",
+    "A192CBC-HS384",
+    "A256CBC-HS512",
+    "A128GCM",
+    "A192GCM",
+    "A256GCM",
+];
+
+const WRAPPINGS: [&str; 10] = [
+    "A128KW",
+    "A192KW",
+    "A256KW",
+    "A128GCMKW",
+    "A192GCMKW",
+    "A256GCMKW",
+    "RSA-OAEP",
+    "RSA-OAEP-256",
+    "RSA-OAEP-384",
+    "RSA-OAEP-512",
+];
+
+/// Each pair of algorithms with a key for it.
+fn pairs() -> Vec<(&'static str, &'static str, Key)> {
+    let wrapped = |alg| ENCRYPTIONS.map(|enc| (alg, enc, key(alg, 0)));
+    let mut pairs: Vec<_> = WRAPPINGS.into_iter().flat_map(wrapped).collect();
+    pairs.extend(ENCRYPTIONS.map(|enc| ("dir", enc, key(enc, 0))));
+    pairs
+}
+
+fn private_set(keys: &[Key]) -> KeySet {
+    let set = serde_json::json!({ "keys": keys }).to_string();
+    KeySet::parse(set.as_bytes()).unwrap()
+}
+
+fn encrypt(alg: &str, enc: &str, key: &Key, header: &str, content: &str) -> String {
+    let header = serde_json::from_str(header).unwrap();
+    maker::encrypt(alg, enc, key, &header, content.as_bytes()).unwrap()
+}
+
+fn decrypt(token: &str, kind: TokenType, keys: &KeySet) -> Result<VerifiedToken, Error> {
+    let token = UnverifiedToken::parse(token.as_bytes(), kind, &Limits::default())?;
+    assert!(token.claims().is_none());
+    token.verify(keys, NOW, Duration::ZERO)
+}
+
+fn failed(alg: &'static str) -> Option<Error> {
+    Some(Error::DecryptionFailed {
+        alg,
+        kid: None,
+        tried: 1,
+    })
+}
+
+/// The token with the decoded bytes of one part changed.
+fn change(token: &str, part: usize, change: impl Fn(&mut Vec<u8>)) -> String {
+    use base64::Engine as _;
+    let mut parts: Vec<_> = token.split('.').map(String::from).collect();
+    let base64 = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let mut bytes = base64.decode(&parts[part]).unwrap();
+    change(&mut bytes);
+    parts[part] = base64.encode(bytes);
+    parts.join(".")
+}
+
+#[test]
+fn each_pair_decrypts() {
+    for (alg, enc, key) in pairs() {
+        let token = encrypt(alg, enc, &key, r#"{"cty":"x"}"#, CLAIMS);
+        let token = decrypt(&token, TokenType::Encrypted, &private_set(&[key])).unwrap();
+        assert_eq!(token.header().alg(), alg);
+        assert_eq!(token.header().enc(), Some(enc));
+        assert_eq!(token.claims().json(), CLAIMS);
+        assert_eq!(token.payload(), Some(CLAIMS.as_bytes()));
+        assert!(token.inner_header().is_none());
+    }
+}
+
+#[test]
+fn rows_20_to_22_one_refusal_whatever_part_is_wrong() {
+    for (alg, enc, key) in pairs() {
+        let keys = private_set(std::slice::from_ref(&key));
+        let token = encrypt(alg, enc, &key, "{}", CLAIMS);
+        for part in 1..5 {
+            let changed = change(&token, part, |bytes| match bytes.last_mut() {
+                Some(byte) => *byte ^= 1,
+                None => bytes.push(1),
+            });
+            assert_eq!(
+                decrypt(&changed, TokenType::Encrypted, &keys).err(),
+                failed(find(alg))
+            );
+            for length in [0, 1, 8, 11, 12, 13, 15, 17] {
+                let changed = change(&token, part, |bytes| bytes.resize(length, 0));
+                let expected = (changed != token).then(|| failed(find(alg))).flatten();
+                let refused = decrypt(&changed, TokenType::Encrypted, &keys).err();
+                assert_eq!(refused, expected, "{alg} {enc} part {part} length {length}");
+            }
+        }
+    }
+}
+
+fn find(alg: &str) -> &'static str {
+    jwe::find(alg).unwrap().name
+}
+
+#[test]
+fn row_20_tags_in_the_header_are_whole() {
+    let key = key("A128GCMKW", 0);
+    let token = encrypt("A128GCMKW", "A128GCM", &key, "{}", CLAIMS);
+    let keys = private_set(&[key]);
+    for length in 0..16 {
+        let cut = change(&token, 0, |header| {
+            let mut parameters: Key = serde_json::from_slice(header).unwrap();
+            let tag = parameters["tag"].as_str().unwrap().to_owned();
+            // Any number of characters but one more than a multiple of four is base64.
+            let tag = tag.get(..length + length / 3).unwrap().to_owned();
+            parameters.insert("tag".into(), tag.into());
+            *header = serde_json::to_vec(&parameters).unwrap();
+        });
+        assert_eq!(
+            decrypt(&cut, TokenType::Encrypted, &keys).err(),
+            failed("A128GCMKW")
+        );
+    }
+}
+
+#[test]
+fn row_21_a_bad_padding_is_like_a_bad_mac() {
+    // A good MAC over a ciphertext that is no whole number of blocks, and over one without padding.
+    use openssl::{hash::MessageDigest, pkey::PKey, sign::Signer};
+    let key = key("A128CBC-HS256", 0);
+    let secret = josekit::jwk::Jwk::from_map(key.clone())
+        .unwrap()
+        .key_value()
+        .unwrap();
+    let header = maker::base64url(br#"{"alg":"dir","enc":"A128CBC-HS256"}"#);
+    for ciphertext in [&[][..], &[0; 15], &[0; 16]] {
+        let iv = [0; 16];
+        let bits = (header.len() as u64 * 8).to_be_bytes();
+        let mac_key = PKey::hmac(&secret[..16]).unwrap();
+        let mut signer = Signer::new(MessageDigest::sha256(), &mac_key).unwrap();
+        for part in [header.as_bytes(), &iv, ciphertext, &bits] {
+            signer.update(part).unwrap();
+        }
+        let tag = signer.sign_to_vec().unwrap();
+        let parts = [&iv[..], ciphertext, &tag[..16]].map(maker::base64url);
+        let token = format!("{header}..{}", parts.join("."));
+        let keys = private_set(std::slice::from_ref(&key));
+        assert_eq!(
+            decrypt(&token, TokenType::Encrypted, &keys).err(),
+            failed("dir")
+        );
+    }
+}
+
+#[test]
+fn row_22_no_rsa_1_5_and_no_other_padding() {
+    let key = key("RSA-OAEP", 0);
+    let keys = private_set(&[with(&key, r#"{"alg":"RSA-OAEP-256"}"#)]);
+    let token = encrypt("RSA-OAEP", "A128GCM", &key, "{}", CLAIMS);
+    let unknown = Error::UnknownKey {
+        alg: quoted("RSA-OAEP"),
+        kid: None,
+    };
+    assert_eq!(
+        decrypt(&token, TokenType::Encrypted, &keys).err(),
+        Some(unknown)
+    );
+    let set_alg = |alg: &'static str| {
+        change(&token, 0, |header| {
+            let text = String::from_utf8(header.clone()).unwrap();
+            *header = text.replace("RSA-OAEP", alg).into_bytes();
+        })
+    };
+    let keys = private_set(std::slice::from_ref(&key));
+    assert_eq!(
+        decrypt(&set_alg("RSA-OAEP-256"), TokenType::Encrypted, &keys).err(),
+        failed("RSA-OAEP-256")
+    );
+    for alg in ["RSA1_5", "ECDH-ES", "ECDH-ES+A128KW"] {
+        let unsupported = Some(Error::UnsupportedAlgorithm { alg: quoted(alg) });
+        assert_eq!(
+            decrypt(&set_alg(alg), TokenType::Encrypted, &keys).err(),
+            unsupported
+        );
+    }
+    // A key encrypted to us that has the wrong length, and one padded with PKCS #1 v1.5.
+    let rsa =
+        josekit::jwk::alg::rsa::RsaKeyPair::from_jwk(&josekit::jwk::Jwk::from_map(key).unwrap())
+            .unwrap();
+    let rsa =
+        openssl::rsa::Rsa::private_key_from_pem(&rsa.to_traditional_pem_private_key()).unwrap();
+    for (cek, padding) in [
+        (vec![1; 15], openssl::rsa::Padding::PKCS1_OAEP),
+        (vec![], openssl::rsa::Padding::PKCS1_OAEP),
+        (vec![1; 16], openssl::rsa::Padding::PKCS1),
+    ] {
+        let mut encrypted = vec![0; 256];
+        rsa.public_encrypt(&cek, &mut encrypted, padding).unwrap();
+        let token = change(&token, 1, |bytes| *bytes = encrypted.clone());
+        assert_eq!(
+            decrypt(&token, TokenType::Encrypted, &keys).err(),
+            failed("RSA-OAEP")
+        );
+    }
+}
+
+#[test]
+fn row_19_pbes2_is_refused_at_once() {
+    let header =
+        r#"{"alg":"PBES2-HS256+A128KW","enc":"A128GCM","p2c":2147483648,"p2s":"AAAAAAAAAAA"}"#;
+    let token = format!(
+        "{}.AAAA.AAAA.AAAA.AAAA",
+        maker::base64url(header.as_bytes())
+    );
+    let keys = private_set(&[key("A128KW", 0)]);
+    let alg = quoted("PBES2-HS256+A128KW");
+    let refused = decrypt(&token, TokenType::Encrypted, &keys).err();
+    assert_eq!(refused, Some(Error::UnsupportedAlgorithm { alg }));
+}
+
+#[test]
+fn row_18_inflating_is_bounded() {
+    let key = key("A128GCM", 0);
+    let keys = private_set(std::slice::from_ref(&key));
+    let zipped = |content: &str| encrypt("dir", "A128GCM", &key, r#"{"zip":"DEF"}"#, content);
+    let token = decrypt(&zipped(CLAIMS), TokenType::Encrypted, &keys).unwrap();
+    assert_eq!(token.claims().json(), CLAIMS);
+    let limit = 256 << 10;
+    let padded = |length: usize| format!("{{}}{}", " ".repeat(length - 2));
+    assert!(decrypt(&zipped(&padded(limit)), TokenType::Encrypted, &keys).is_ok());
+    let too_large = Some(Error::TooLarge {
+        part: Part::Claims,
+        limit,
+    });
+    for length in [limit + 1, 1 << 28] {
+        let token = zipped(&padded(length));
+        let allowed = Limits {
+            token_bytes: 1 << 20,
+            ..Limits::default()
+        };
+        let token = UnverifiedToken::parse(token.as_bytes(), TokenType::Encrypted, &allowed);
+        assert_eq!(
+            token.unwrap().verify(&keys, NOW, Duration::ZERO).err(),
+            too_large
+        );
+    }
+    // Not deflated at all, and another compression.
+    let token = encrypt("dir", "A128GCM", &key, r#"{"zip":"GZ"}"#, CLAIMS);
+    let unsupported = Error::UnsupportedCompression { zip: quoted("GZ") };
+    assert_eq!(
+        decrypt(&token, TokenType::Encrypted, &keys).err(),
+        Some(unsupported)
+    );
+}
+
+#[test]
+fn row_23_each_type_takes_its_own_form_only() {
+    let (secret, signing) = (key("A128GCM", 0), key("HS256", 0));
+    let keys = private_set(&[secret.clone(), signing.clone()]);
+    let signed = sign("HS256", &signing, r#"{"alg":"HS256"}"#, CLAIMS);
+    let encrypted = encrypt("dir", "A128GCM", &secret, "{}", CLAIMS);
+    let nested = encrypt("dir", "A128GCM", &secret, "{}", &signed);
+    let parts = |found, expected| Some(Error::TokenParts { found, expected });
+    assert_eq!(verify(&encrypted, &keys).err(), parts(4, 3));
+    assert_eq!(
+        decrypt(&signed, TokenType::Encrypted, &keys).err(),
+        parts(3, 5)
+    );
+    assert_eq!(
+        decrypt(&signed, TokenType::Nested, &keys).err(),
+        parts(3, 5)
+    );
+    assert_eq!(
+        decrypt(&encrypted, TokenType::Nested, &keys).err(),
+        parts(2, 3)
+    );
+    let twice = encrypt("dir", "A128GCM", &secret, "{}", &encrypted);
+    assert_eq!(decrypt(&twice, TokenType::Nested, &keys).err(), parts(4, 3));
+    let not_json = Some(Error::JsonSyntax {
+        part: Part::Claims,
+        offset: 0,
+    });
+    assert_eq!(
+        decrypt(&nested, TokenType::Encrypted, &keys).err(),
+        not_json
+    );
+
+    let none = sign("none", &signing, r#"{"alg":"none"}"#, CLAIMS);
+    let none = encrypt("dir", "A128GCM", &secret, "{}", &none);
+    let unsupported = Some(Error::UnsupportedAlgorithm {
+        alg: quoted("none"),
+    });
+    assert_eq!(decrypt(&none, TokenType::Nested, &keys).err(), unsupported);
+    let forged = sign("HS256", &key("HS256", 1), r#"{"alg":"HS256"}"#, CLAIMS);
+    let forged = encrypt("dir", "A128GCM", &secret, "{}", &forged);
+    let bad = Some(Error::BadSignature {
+        alg: "HS256",
+        kid: None,
+        tried: 2,
+    });
+    assert_eq!(decrypt(&forged, TokenType::Nested, &keys).err(), bad);
+}
+
+#[test]
+fn nested_tokens_are_decrypted_and_verified() {
+    let (wrapping, signing) = (key("RSA-OAEP-256", 0), key("ES256", 0));
+    let signed = sign(
+        "ES256",
+        &signing,
+        r#"{"alg":"ES256","typ":"JWT"}"#,
+        r#"{"exp":1700000001}"#,
+    );
+    let nested = encrypt(
+        "RSA-OAEP-256",
+        "A256GCM",
+        &wrapping,
+        r#"{"cty":"JWT"}"#,
+        &signed,
+    );
+    let keys = private_set(&[
+        with(&wrapping, r#"{"use":"enc"}"#),
+        with(&signing, r#"{"use":"sig"}"#),
+    ]);
+    let token = decrypt(&nested, TokenType::Nested, &keys).unwrap();
+    assert_eq!(token.header().cty(), Some("JWT"));
+    assert_eq!(token.inner_header().unwrap().alg(), "ES256");
+    assert_eq!(token.payload(), Some(signed.as_bytes()));
+    assert_eq!(token.claims().json(), r#"{"exp":1700000001}"#);
+    let late = Error::Expired {
+        exp: NOW + 1,
+        now: NOW + 1,
+        leeway: 0,
+    };
+    assert_eq!(token.check_times(NOW + 1, Duration::ZERO), Err(late));
+}
+
+#[test]
+fn row_13_extensions_in_encrypted_tokens_are_refused() {
+    let secret = key("A128GCM", 0);
+    let keys = private_set(&[secret.clone(), key("HS256", 0)]);
+    for (header, expected) in [
+        (
+            r#"{"crit":["x"],"x":1}"#,
+            Error::CriticalUnsupported { name: quoted("x") },
+        ),
+        (r#"{"crit":[]}"#, Error::CriticalMalformed),
+        (r#"{"b64":false}"#, Error::UnencodedPayload),
+    ] {
+        let token = encrypt("dir", "A128GCM", &secret, header, CLAIMS);
+        let refused = decrypt(&token, TokenType::Encrypted, &keys).err();
+        assert_eq!(refused, Some(expected.clone()));
+        let mut inner: Key = serde_json::from_str(header).unwrap();
+        inner.insert("alg".into(), "HS256".into());
+        let inner = serde_json::to_string(&inner).unwrap();
+        let signed = sign("HS256", &key("HS256", 0), &inner, CLAIMS);
+        let nested = encrypt("dir", "A128GCM", &secret, "{}", &signed);
+        assert_eq!(
+            decrypt(&nested, TokenType::Nested, &keys).err(),
+            Some(expected)
+        );
+    }
+}
+
+#[test]
+fn keys_of_dir_fit_by_length_and_by_content_encryption() {
+    let secret = key("A128GCM", 0);
+    let token = encrypt("dir", "A128GCM", &secret, "{}", CLAIMS);
+    let accepted = |members: &str| {
+        let keys = private_set(&[with(&secret, members)]);
+        decrypt(&token, TokenType::Encrypted, &keys).is_ok()
+    };
+    for good in [
+        "{}",
+        r#"{"alg":"dir"}"#,
+        r#"{"alg":"A128GCM"}"#,
+        r#"{"key_ops":["decrypt"],"use":"enc"}"#,
+    ] {
+        assert!(accepted(good), "{good}");
+    }
+    for bad in [
+        r#"{"alg":"A256GCM"}"#,
+        r#"{"alg":"A128KW"}"#,
+        r#"{"use":"sig"}"#,
+        r#"{"key_ops":["encrypt"]}"#,
+    ] {
+        assert!(!accepted(bad), "{bad}");
+    }
+    let unknown = Error::UnknownKey {
+        alg: quoted("dir"),
+        kid: None,
+    };
+    let longer = private_set(&[key("A256GCM", 0)]);
+    assert_eq!(
+        decrypt(&token, TokenType::Encrypted, &longer).err(),
+        Some(unknown)
+    );
+}
+
+#[test]
+fn rsa_keys_decrypt_with_and_without_crt_members() {
+    let key = key("RSA-OAEP", 0);
+    let token = encrypt("RSA-OAEP", "A128GCM", &key, "{}", CLAIMS);
+    let without = with(&key, r#"{"p":null,"q":null,"dp":null,"dq":null,"qi":null}"#);
+    assert!(decrypt(&token, TokenType::Encrypted, &private_set(&[without])).is_ok());
+    let public = private_set(&[maker::public(&key)]);
+    let unknown = Error::UnknownKey {
+        alg: quoted("RSA-OAEP"),
+        kid: None,
+    };
+    assert_eq!(
+        decrypt(&token, TokenType::Encrypted, &public).err(),
+        Some(unknown)
+    );
+}
+
+#[test]
+fn header_parameters_of_encrypted_tokens() {
+    let keys = KeySet::default();
+    let refused = |header: &str| {
+        let token = format!("{}....", maker::base64url(header.as_bytes()));
+        decrypt(&token, TokenType::Encrypted, &keys).err()
+    };
+    let parameter = |name| Some(Error::HeaderParameter { name });
+    assert_eq!(refused(r#"{"alg":"dir"}"#), parameter("enc"));
+    assert_eq!(refused(r#"{"alg":"dir","enc":1}"#), parameter("enc"));
+    assert_eq!(
+        refused(r#"{"alg":"dir","enc":"A128GCM","zip":true}"#),
+        parameter("zip")
+    );
+    let enc = Some(Error::UnsupportedEncryption { enc: quoted("x") });
+    assert_eq!(refused(r#"{"alg":"dir","enc":"x"}"#), enc);
+}

@@ -1,0 +1,599 @@
+//! The rows of SECURITY-CASES.md about signed tokens.
+
+use super::*;
+use maker::base64url;
+
+const CLAIMS: &str = r#"{"sub":"you"}"#;
+
+/// A token of these three parts, not encoded yet.
+fn join(header: &[u8], payload: &[u8], signature: &[u8]) -> String {
+    [header, payload, signature].map(base64url).join(".")
+}
+
+fn unsupported(alg: &str) -> Option<Error> {
+    Some(Error::UnsupportedAlgorithm { alg: quoted(alg) })
+}
+
+fn unknown(alg: &str) -> Option<Error> {
+    Some(Error::UnknownKey {
+        alg: quoted(alg),
+        kid: None,
+    })
+}
+
+fn bad(alg: &str, tried: usize) -> Option<Error> {
+    let alg = jws::find(alg).unwrap().name;
+    Some(Error::BadSignature {
+        alg,
+        kid: None,
+        tried,
+    })
+}
+
+#[test]
+fn row_1_no_algorithm_is_no_algorithm() {
+    let keys = set(&[key("HS256", 0), key("RSA", 0), key("ES256", 0)]);
+    for alg in [
+        "none",
+        "None",
+        "NONE",
+        "nOnE",
+        "",
+        "hs256",
+        "HS256 ",
+        "HS256\\u0000",
+        "RS1",
+        "ES256K",
+    ] {
+        let header = format!(r#"{{"alg":"{alg}"}}"#);
+        let expected = unsupported(&alg.replace("\\u0000", "\0"));
+        assert_eq!(
+            verify(&join(header.as_bytes(), CLAIMS.as_bytes(), b""), &keys).err(),
+            expected
+        );
+        let signed = sign("HS256", &key("HS256", 0), &header, CLAIMS);
+        assert_eq!(verify(&signed, &keys).err(), expected);
+    }
+    for header in [
+        "{}",
+        r#"{"alg":null}"#,
+        r#"{"alg":["HS256"]}"#,
+        r#"{"ALG":"HS256"}"#,
+    ] {
+        let parameter = Some(Error::HeaderParameter { name: "alg" });
+        let signed = sign("HS256", &key("HS256", 0), header, CLAIMS);
+        assert_eq!(verify(&signed, &keys).err(), parameter);
+    }
+    let empty = sign("none", &key("HS256", 0), r#"{"alg":"HS256"}"#, CLAIMS);
+    assert_eq!(verify(&empty, &keys).err(), bad("HS256", 1));
+    let two_parts = empty.trim_end_matches('.');
+    assert_eq!(
+        verify(two_parts, &keys).err(),
+        Some(Error::TokenParts {
+            found: 2,
+            expected: 3
+        })
+    );
+}
+
+#[test]
+fn row_2_a_public_key_is_no_secret() {
+    use josekit::jwk::{Jwk, alg::rsa::RsaKeyPair};
+    let rsa = maker::public(&key("RSA", 0));
+    let pair = RsaKeyPair::from_jwk(&Jwk::from_map(key("RSA", 0)).unwrap()).unwrap();
+    let text = serde_json::to_vec(&rsa).unwrap();
+    let jwk = Jwk::from_map(rsa.clone()).unwrap();
+    let n = jwk
+        .parameter("n")
+        .unwrap()
+        .as_str()
+        .unwrap()
+        .as_bytes()
+        .to_vec();
+    let spki = pair.to_der_public_key();
+    let pem = pair.to_pem_public_key();
+    let pem_without_end = pem.trim_ascii_end().to_vec();
+    let pkcs1 = pair.to_traditional_pem_public_key();
+    let alone = set(std::slice::from_ref(&rsa));
+    let with_secret = set(&[
+        with(&rsa, r#"{"kid":"a"}"#),
+        with(&key("HS256", 0), r#"{"kid":"a"}"#),
+    ]);
+    for secret in [spki, pem, pem_without_end, pkcs1, n, text] {
+        let mut forger = Jwk::new("oct");
+        forger.set_key_value(secret);
+        let forger: Key = forger.into();
+        for alg in ["HS256", "HS384", "HS512"] {
+            let token = sign(alg, &forger, &format!(r#"{{"alg":"{alg}"}}"#), CLAIMS);
+            assert_eq!(verify(&token, &alone).err(), unknown(alg));
+            let token = sign(
+                alg,
+                &forger,
+                &format!(r#"{{"alg":"{alg}","kid":"a"}}"#),
+                CLAIMS,
+            );
+            let alg = jws::find(alg).unwrap().name;
+            let refused = Error::BadSignature {
+                alg,
+                kid: Some(quoted("a")),
+                tried: 1,
+            };
+            assert_eq!(verify(&token, &with_secret).err(), Some(refused));
+        }
+    }
+}
+
+#[test]
+fn row_3_a_kid_is_a_name_and_nothing_else() {
+    let signing = with(&key("HS256", 0), r#"{"kid":"k1"}"#);
+    let keys = set(std::slice::from_ref(&signing));
+    let long = "x".repeat(65536);
+    for kid in [
+        "../../etc/passwd",
+        "k1\\u0000",
+        "K1",
+        "",
+        "k1 ",
+        "' OR 1=1 --",
+        &long,
+    ] {
+        let token = sign(
+            "HS256",
+            &signing,
+            &format!(r#"{{"alg":"HS256","kid":"{kid}"}}"#),
+            CLAIMS,
+        );
+        let kid = quoted(&kid.replace("\\u0000", "\0"));
+        let expected = Error::UnknownKey {
+            alg: quoted("HS256"),
+            kid: Some(kid),
+        };
+        assert_eq!(verify(&token, &keys).err(), Some(expected));
+    }
+    for kid in ["1", "[\"k1\"]", "null", "{}"] {
+        let token = sign(
+            "HS256",
+            &signing,
+            &format!(r#"{{"alg":"HS256","kid":{kid}}}"#),
+            CLAIMS,
+        );
+        let expected = Error::HeaderParameter { name: "kid" };
+        assert_eq!(verify(&token, &keys).err(), Some(expected));
+    }
+}
+
+#[test]
+fn row_4_a_token_does_not_bring_its_key() {
+    let forger = key("RSA", 1);
+    let keys = set(&[key("RSA", 0)]);
+    let jwk = serde_json::to_string(&maker::public(&forger)).unwrap();
+    for brought in [
+        format!(r#""jwk":{jwk}"#),
+        r#""jku":"https://evil.example/jwks""#.to_owned(),
+        r#""x5u":"https://evil.example/cert""#.to_owned(),
+        r#""x5c":["MIIB"]"#.to_owned(),
+    ] {
+        let header = format!(r#"{{"alg":"RS256",{brought}}}"#);
+        assert_eq!(
+            verify(&sign("RS256", &forger, &header, CLAIMS), &keys).err(),
+            bad("RS256", 1)
+        );
+        let honest = sign("RS256", &key("RSA", 0), &header, CLAIMS);
+        assert!(verify(&honest, &keys).is_ok());
+    }
+}
+
+#[test]
+fn row_5_a_refusal_leaves_no_trace() {
+    let keys = set(&[key("HS256", 0)]);
+    let forged = sign("HS256", &key("HS256", 1), r#"{"alg":"HS256"}"#, CLAIMS);
+    let odd = sign(
+        "HS256",
+        &key("HS256", 0),
+        r#"{"alg":"HS256","crit":["x"],"x":1}"#,
+        CLAIMS,
+    );
+    for _ in 0..2 {
+        assert_eq!(verify(&forged, &keys).err(), bad("HS256", 1));
+        assert!(verify(&odd, &keys).is_err());
+    }
+    assert_eq!(verify(&forged, &keys).err(), bad("HS256", 1));
+}
+
+#[test]
+fn row_8_ecdsa_signatures_have_one_form() {
+    for (alg, length) in [("ES256", 32), ("ES384", 48), ("ES512", 66)] {
+        let keys = set(&[key(alg, 0)]);
+        let header = format!(r#"{{"alg":"{alg}"}}"#);
+        let signed = sign(alg, &key(alg, 0), &header, CLAIMS);
+        let signature = compact::decode(
+            signed.rsplit('.').next().unwrap().as_bytes(),
+            Part::Signature,
+        )
+        .unwrap();
+        let (r, s) = signature.split_at(length);
+        let number = |bytes: &[u8]| openssl::bn::BigNum::from_slice(bytes).unwrap();
+        let der = openssl::ecdsa::EcdsaSig::from_private_components(number(r), number(s))
+            .unwrap()
+            .to_der()
+            .unwrap();
+        let zeros = vec![0; length];
+        let mut one = zeros.clone();
+        one[length - 1] = 1;
+        let longer = [&[0], r, &[0], s].concat();
+        for forged in [
+            der,
+            longer,
+            [r, &s[1..]].concat(),
+            [&zeros[..], &zeros].concat(),
+            [&zeros[..], s].concat(),
+            [r, &zeros].concat(),
+            [&one[..], &one].concat(),
+            [s, r].concat(),
+            vec![0xff; 2 * length],
+            vec![],
+        ] {
+            let token = join(header.as_bytes(), CLAIMS.as_bytes(), &forged);
+            assert_eq!(verify(&token, &keys).err(), bad(alg, 1));
+        }
+        assert!(verify(&signed, &keys).is_ok());
+    }
+    // The key of another curve is no candidate.
+    let token = sign("ES384", &key("ES384", 0), r#"{"alg":"ES256"}"#, CLAIMS);
+    assert_eq!(
+        verify(&token, &set(&[key("ES384", 0)])).err(),
+        unknown("ES256")
+    );
+}
+
+#[test]
+fn row_9_edwards_keys_and_signatures() {
+    for (curve, length) in [("Ed25519", 32), ("Ed448", 57)] {
+        let keys = set(&[key(curve, 0)]);
+        let header = format!(r#"{{"alg":"{curve}"}}"#);
+        let signed = sign(curve, &key(curve, 0), &header, CLAIMS);
+        assert!(verify(&signed, &keys).is_ok());
+        let signature = compact::decode(
+            signed.rsplit('.').next().unwrap().as_bytes(),
+            Part::Signature,
+        )
+        .unwrap();
+        let with_order_added = [
+            &signature[..length],
+            &plus_order(curve, &signature[length..]),
+        ]
+        .concat();
+        for forged in [
+            with_order_added,
+            vec![0; 2 * length],
+            signature[..length].to_vec(),
+            vec![],
+        ] {
+            let token = join(header.as_bytes(), CLAIMS.as_bytes(), &forged);
+            assert_eq!(verify(&token, &keys).err(), bad(curve, 1), "{curve}");
+        }
+    }
+    let ed448 = set(&[key("Ed448", 0)]);
+    let token = sign(
+        "Ed25519",
+        &key("Ed25519", 0),
+        r#"{"alg":"Ed25519"}"#,
+        CLAIMS,
+    );
+    assert_eq!(verify(&token, &ed448).err(), unknown("Ed25519"));
+    let x25519 = with(&key("Ed25519", 0), r#"{"crv":"X25519"}"#);
+    assert_eq!(verify(&token, &set(&[x25519])).err(), unknown("Ed25519"));
+}
+
+/// S + L, little-endian: the same number modulo the order, which RFC 8032 forbids.
+fn plus_order(curve: &str, s: &[u8]) -> Vec<u8> {
+    let order = match curve {
+        "Ed25519" => "1000000000000000000000000000000014def9dea2f79cd65812631a5cf5d3ed",
+        _ => {
+            "3fffffffffffffffffffffffffffffffffffffffffffffffffffffff7cca23e9c44edb49aed63690216cc2728dc58f552378c292ab5844f3"
+        }
+    };
+    let big_endian: Vec<_> = s.iter().rev().copied().collect();
+    let (order, s) = (
+        openssl::bn::BigNum::from_hex_str(order).unwrap(),
+        openssl::bn::BigNum::from_slice(&big_endian).unwrap(),
+    );
+    let mut sum = (&*s + &*order)
+        .to_vec_padded(i32::try_from(big_endian.len()).unwrap())
+        .unwrap();
+    sum.reverse();
+    sum
+}
+
+#[test]
+fn row_10_a_key_is_for_what_it_says() {
+    let rsa = key("RSA", 0);
+    let token = |alg: &str| sign(alg, &rsa, &format!(r#"{{"alg":"{alg}"}}"#), CLAIMS);
+    let verified =
+        |alg: &str, members: &str| verify(&token(alg), &set(&[with(&rsa, members)])).err();
+    assert_eq!(
+        verified(
+            "RS256",
+            r#"{"alg":"RS256","use":"sig","key_ops":["verify"]}"#
+        ),
+        None
+    );
+    assert_eq!(verified("PS256", r#"{"alg":"RS256"}"#), unknown("PS256"));
+    assert_eq!(verified("RS256", r#"{"alg":"PS256"}"#), unknown("RS256"));
+    assert_eq!(verified("RS384", r#"{"alg":"RS256"}"#), unknown("RS384"));
+    assert_eq!(verified("RS256", r#"{"alg":"RSA-OAEP"}"#), unknown("RS256"));
+    assert_eq!(verified("RS256", r#"{"use":"enc"}"#), unknown("RS256"));
+    assert_eq!(
+        verified("RS256", r#"{"key_ops":["encrypt"]}"#),
+        unknown("RS256")
+    );
+    assert_eq!(
+        verified("RS256", r#"{"key_ops":["sign"]}"#),
+        unknown("RS256")
+    );
+    assert_eq!(verified("RS256", r#"{"key_ops":[]}"#), unknown("RS256"));
+    // A signature of one kind under the name of the other.
+    let keys = set(std::slice::from_ref(&rsa));
+    assert_eq!(
+        verify(&sign("RS256", &rsa, r#"{"alg":"PS256"}"#, CLAIMS), &keys).err(),
+        bad("PS256", 1)
+    );
+    assert_eq!(
+        verify(&sign("PS256", &rsa, r#"{"alg":"RS256"}"#, CLAIMS), &keys).err(),
+        bad("RS256", 1)
+    );
+
+    let edwards = key("Ed25519", 0);
+    let verified = |alg: &str, members: &str| {
+        let token = sign("EdDSA", &edwards, &format!(r#"{{"alg":"{alg}"}}"#), CLAIMS);
+        verify(&token, &set(&[with(&edwards, members)])).err()
+    };
+    for alg in ["EdDSA", "Ed25519"] {
+        assert_eq!(verified(alg, r#"{"alg":"EdDSA"}"#), None);
+        assert_eq!(verified(alg, r#"{"alg":"Ed25519"}"#), None);
+        assert_eq!(verified(alg, r#"{"alg":"Ed448"}"#), unknown(alg));
+    }
+}
+
+#[test]
+fn row_12_an_empty_secret_never_verifies() {
+    let empty = KeySet::parse(br#"{"kty":"oct","k":""}"#);
+    assert_eq!(
+        empty.err(),
+        Some(Error::KeyMember {
+            index: 0,
+            kid: None,
+            member: "k"
+        })
+    );
+    let keys = set(&[key("HS256", 0)]);
+    let mut token = sign("HS256", &key("HS256", 0), r#"{"alg":"HS256"}"#, CLAIMS);
+    // Every prefix of a good tag is a bad tag.
+    while let Some(shorter) = token.strip_suffix(|_: char| true)
+        && !token.ends_with('.')
+    {
+        token = shorter.to_owned();
+        assert!(verify(&token, &keys).is_err());
+    }
+}
+
+#[test]
+fn row_13_extensions_are_refused() {
+    let keys = set(&[key("HS256", 0)]);
+    let refused = |more: &str| {
+        let header = format!(r#"{{"alg":"HS256",{more}}}"#);
+        verify(&sign("HS256", &key("HS256", 0), &header, CLAIMS), &keys).err()
+    };
+    for malformed in [
+        r#""crit":[]"#,
+        r#""crit":"x","x":1"#,
+        r#""crit":null"#,
+        r#""crit":{}"#,
+        r#""crit":[1]"#,
+        r#""crit":["x"]"#,
+        r#""crit":["x","x"],"x":1"#,
+        r#""crit":["alg"]"#,
+        r#""crit":["x","alg"],"x":1"#,
+        r#""crit":["crit"]"#,
+    ] {
+        assert_eq!(
+            refused(malformed),
+            Some(Error::CriticalMalformed),
+            "{malformed}"
+        );
+    }
+    let name = quoted("http://x.example/\n");
+    let unknown = refused(r#""crit":["http://x.example/\n"],"http://x.example/\n":true"#);
+    assert_eq!(unknown, Some(Error::CriticalUnsupported { name }));
+    for b64 in [
+        r#""b64":false"#,
+        r#""b64":false,"crit":["b64"]"#,
+        r#""b64":true,"crit":["b64"]"#,
+        r#""b64":"true""#,
+    ] {
+        assert_eq!(refused(b64), Some(Error::UnencodedPayload), "{b64}");
+    }
+    assert_eq!(refused(r#""b64":true"#), None);
+}
+
+#[test]
+fn row_14_json_that_two_readers_could_read_differently() {
+    let keys = set(&[key("HS256", 0)]);
+    let refused = |header: &[u8], claims: &[u8]| {
+        let message = format!("{}.{}", base64url(header), base64url(claims));
+        let token = maker::sign("HS256", &key("HS256", 0), "", b"").unwrap();
+        // josekit signs text; these are bytes, and refused before a signature counts.
+        verify(
+            &format!("{message}.{}", token.rsplit('.').next().unwrap()),
+            &keys,
+        )
+        .err()
+    };
+    let good = br#"{"alg":"HS256"}"#;
+    let duplicate = |part, name| {
+        Some(Error::DuplicateName {
+            part,
+            name: quoted(name),
+        })
+    };
+    let syntax = |part, offset| Some(Error::JsonSyntax { part, offset });
+    let (header, claims) = (Part::Header, Part::Claims);
+    assert_eq!(
+        refused(br#"{"alg":"none","alg":"HS256"}"#, b"{}"),
+        duplicate(header, "alg")
+    );
+    assert_eq!(
+        refused(br#"{"alg":"HS256","\u0061lg":"none"}"#, b"{}"),
+        duplicate(header, "alg")
+    );
+    assert_eq!(
+        refused(good, br#"{"exp":1,"exp":9999999999}"#),
+        duplicate(claims, "exp")
+    );
+    assert_eq!(
+        refused(good, br#"{"sub":"a","sub":"a"}"#),
+        duplicate(claims, "sub")
+    );
+    assert_eq!(refused(good, b"{} {}"), syntax(claims, 3));
+    assert_eq!(refused(b"{\"alg\":\"HS256\"}\0", b"{}"), syntax(header, 15));
+    assert_eq!(refused(good, b"\xef\xbb\xbf{}"), syntax(claims, 0));
+    assert_eq!(refused(good, b""), syntax(claims, 0));
+    assert_eq!(
+        refused(good, b"{\"a\":\"\xc3\x28\"}"),
+        Some(Error::NotUtf8 { part: claims })
+    );
+    assert_eq!(
+        refused(good, b"{\"a\":\"\xed\xa0\x80\"}"),
+        Some(Error::NotUtf8 { part: claims })
+    );
+    for no_object in [&b"[]"[..], b"null", b"1", b"\"sub\""] {
+        assert_eq!(
+            refused(good, no_object),
+            Some(Error::NotObject { part: claims })
+        );
+    }
+    let deep = [b"{\"a\":".as_slice(), &b"[".repeat(10_000)].concat();
+    assert_eq!(
+        refused(good, &deep),
+        Some(Error::TooDeep {
+            part: claims,
+            limit: 32
+        })
+    );
+    let long = format!("{{\"a\":\"{}\"}}", "x".repeat(256 << 10));
+    assert_eq!(
+        refused(good, long.as_bytes()),
+        Some(Error::TooLarge {
+            part: claims,
+            limit: 256 << 10
+        })
+    );
+}
+
+#[test]
+fn row_24_a_megabyte_of_dots() {
+    let dots = ".".repeat(1 << 20);
+    let too_large = Error::TokenTooLarge {
+        length: 1 << 20,
+        limit: 512 << 10,
+    };
+    for kind in [TokenType::Signed, TokenType::Encrypted, TokenType::Nested] {
+        let refused = UnverifiedToken::parse(dots.as_bytes(), kind, &Limits::default());
+        assert_eq!(refused.err(), Some(too_large.clone()));
+        assert_eq!(
+            Summary::of(dots.as_bytes(), &Limits::default()),
+            Summary::default()
+        );
+    }
+    let keys = set(&[key("HS256", 0)]);
+    assert_eq!(
+        verify(&dots[..65536], &keys).err(),
+        Some(Error::TokenParts {
+            found: 4,
+            expected: 3
+        })
+    );
+}
+
+#[test]
+fn row_41_no_input_panics() {
+    let keys = set(&[
+        key("HS256", 0),
+        key("RSA", 0),
+        key("ES256", 0),
+        key("Ed448", 0),
+    ]);
+    for token in [
+        "",
+        ".",
+        "..",
+        "...",
+        "....",
+        ".....",
+        "a",
+        "=..",
+        "e30..",
+        "e30.e30.",
+        "\u{0}.\u{0}.\u{0}",
+        "e30.e30.e30",
+    ] {
+        for kind in [TokenType::Signed, TokenType::Encrypted, TokenType::Nested] {
+            let token = UnverifiedToken::parse(token.as_bytes(), kind, &Limits::default());
+            assert!(
+                token
+                    .and_then(|token| token.verify(&keys, NOW, Duration::ZERO))
+                    .is_err()
+            );
+        }
+    }
+}
+
+#[test]
+fn row_45_the_type_of_a_token_is_there_to_be_required() {
+    let keys = set(&[key("HS256", 0)]);
+    let token = sign(
+        "HS256",
+        &key("HS256", 0),
+        r#"{"alg":"HS256","typ":"at+jwt"}"#,
+        CLAIMS,
+    );
+    assert_eq!(
+        verify(&token, &keys).unwrap().header().typ(),
+        Some("at+jwt")
+    );
+    let token = sign(
+        "HS256",
+        &key("HS256", 0),
+        r#"{"alg":"HS256","typ":1}"#,
+        CLAIMS,
+    );
+    assert_eq!(
+        verify(&token, &keys).err(),
+        Some(Error::HeaderParameter { name: "typ" })
+    );
+}
+
+#[test]
+fn row_37_nothing_secret_is_in_a_text() {
+    let (secret, rsa) = (key("HS256", 0), key("RSA", 0));
+    let signed = sign("HS256", &secret, r#"{"alg":"HS256"}"#, CLAIMS);
+    let keys = KeySet::parse(
+        serde_json::json!({"keys": [secret, rsa]})
+            .to_string()
+            .as_bytes(),
+    )
+    .unwrap();
+    let token =
+        UnverifiedToken::parse(signed.as_bytes(), TokenType::Signed, &Limits::default()).unwrap();
+    let texts = format!(
+        "{keys:?} {token:?} {:?}",
+        token.verify(&keys, NOW, Duration::ZERO).unwrap()
+    );
+    let parts = signed
+        .split('.')
+        .chain([secret["k"].as_str().unwrap(), rsa["d"].as_str().unwrap()]);
+    for part in parts {
+        assert!(!texts.contains(part));
+    }
+    assert!(!texts.contains("you"));
+}
