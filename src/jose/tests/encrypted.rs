@@ -94,7 +94,7 @@ fn rows_20_to_22_one_refusal_whatever_part_is_wrong() {
                 decrypt(&changed, TokenType::Encrypted, &keys).err(),
                 failed(find(alg))
             );
-            for length in [0, 1, 8, 11, 12, 13, 15, 17] {
+            for length in [0, 1, 12, 15, 17] {
                 let changed = change(&token, part, |bytes| bytes.resize(length, 0));
                 let expected = (changed != token).then(|| failed(find(alg))).flatten();
                 let refused = decrypt(&changed, TokenType::Encrypted, &keys).err();
@@ -238,7 +238,7 @@ fn row_18_inflating_is_bounded() {
         part: Part::Claims,
         limit,
     });
-    for length in [limit + 1, 1 << 28] {
+    for length in [limit + 1, 1 << 25] {
         let token = zipped(&padded(length));
         let allowed = Limits {
             token_bytes: 1 << 20,
