@@ -1,0 +1,49 @@
+#!/usr/bin/perl
+
+# Tests for the shared object itself: what it shows to nginx, and what it needs.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+my ($module) = ($ENV{TEST_NGINX_GLOBALS} // '') =~ /load_module\s+([^;]+);/
+    or BAIL_OUT('no load_module in TEST_NGINX_GLOBALS: use scripts/test');
+my $nginx = $ENV{TEST_NGINX_BINARY} // '/usr/sbin/nginx';
+
+# nginx loads modules with RTLD_GLOBAL: any other symbol could take the place
+# of one of nginx's, or of another module's
+
+my @symbols = sort `nm -D --defined-only $module` =~ /^\S+ \w (\S+)$/mg;
+is_deeply(\@symbols, [qw/
+    ngx_http_auth_jwt_module ngx_http_auth_subrequest_module
+    ngx_module_names ngx_module_order ngx_modules
+/], 'exports only what nginx looks for');
+
+my $dynamic = `readelf -d $module`;
+unlike($dynamic, qr/\((?:RPATH|RUNPATH)\)/, 'no path of the build machine');
+
+# libssl is there for one call, by which the crate openssl starts both
+
+my @needed = $dynamic =~ /\(NEEDED\).*\[(.*?)\.so/g;
+my @others = grep { !/^(?:libc|libm|libgcc_s|libcrypto|libssl|ld-linux-.*)$/ }
+    @needed;
+is("@others", '', 'needs only the system and OpenSSL');
+
+# two in one process would not share their state, nor take each other's objects
+
+is(openssl($module), openssl($nginx), "nginx's OpenSSL");
+
+my $content = do {
+    local $/;
+    open my $file, '<:raw', $module or die "Can't open $module: $!\n";
+    <$file>;
+};
+unlike($content, qr/injected fault/, 'no fault injection');
+
+done_testing();
+
+sub openssl {
+    my ($file) = @_;
+    return join ' ', sort `ldd $file` =~ /^\s*lib(?:crypto|ssl)\S* => (\S+)/mg;
+}
