@@ -1,0 +1,219 @@
+#!/usr/bin/perl
+
+# auth_request: what each status of the service means, where the directive may
+# stand, and which requests it is for.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my @allowed = (200, 201, 202, 204, 206, 299);
+my @unexpected = (300, 301, 302, 304, 307, 400, 402, 404, 405, 407, 410,
+    418, 429, 451, 500, 502, 503, 504, 599);
+
+my $t = Test::Nginx->new()
+    ->has(qw/ http mirror proxy rewrite ssi /)
+    ->plan(2 * @allowed + 3 * @unexpected + 38);
+
+my $codes = join "\n",
+    map { "location = /$_ { return $_; }" } @allowed, @unexpected, 401, 403;
+
+$t->write_file_expand('nginx.conf', <<"EOF");
+%%TEST_GLOBALS%%
+daemon off;
+events {
+}
+http {
+    %%TEST_GLOBALS_HTTP%%
+    auth_request /auth;
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+        location = /auth {
+            internal;
+            proxy_pass http://127.0.0.1:8081/\$http_x_code;
+        }
+        location = /yes { return 204; }
+        location = /no { return 403; }
+        location / { }
+        location = /off.txt { auth_request off; }
+        location = /none.txt { auth_request ""; }
+        location /own/ { auth_request /no; }
+        location /own/yes/ {
+            auth_request /yes;
+            location /own/yes/nested/ { }
+            location /own/yes/off/ { auth_request off; }
+        }
+        location /if/ {
+            if (\$arg_if) { set \$reached 1; }
+            add_header X-Reached \$reached;
+        }
+        location /limited/ {
+            limit_except GET { allow all; }
+        }
+        location = /page.html { auth_request off; ssi on; }
+        location = /error { auth_request off; error_page 404 = /part.txt; }
+        location /mirrored/ {
+            auth_request off;
+            mirror /mirror;
+        }
+        location = /mirror {
+            internal;
+            auth_request /no;
+            proxy_pass http://127.0.0.1:8081/mirror;
+        }
+        location = /self.txt {
+            auth_request /self.txt;
+        }
+    }
+    server {
+        listen       127.0.0.1:8082;
+        auth_request off;
+        location / { }
+        location /on/ { auth_request /yes; }
+        location /denied/ { auth_request /no; }
+        location = /yes { return 204; }
+        location = /no { return 403; }
+    }
+    server {
+        listen       127.0.0.1:8083;
+        location / { }
+        location = /auth { return 403; }
+    }
+    server {
+        listen       127.0.0.1:8081;
+        auth_request off;
+        access_log   %%TESTDIR%%/service.log;
+        location = / { return 404; }
+        location = /mirror {
+            access_log %%TESTDIR%%/mirror.log;
+            return 204;
+        }
+        $codes
+    }
+}
+EOF
+
+my $d = $t->testdir();
+mkdir "$d/$_" for qw{
+    own own/yes own/yes/nested own/yes/off if limited mirrored on denied
+};
+$t->write_file($_, "CONTENT of $_") for qw{
+    file.txt off.txt none.txt part.txt self.txt own/file.txt own/yes/file.txt
+    own/yes/nested/file.txt own/yes/off/file.txt if/file.txt limited/file.txt
+    mirrored/file.txt on/file.txt denied/file.txt
+};
+$t->write_file('page.html', 'A<!--#include virtual="/part.txt" -->Z');
+$t->run();
+
+### statuses
+
+for my $code (@allowed) {
+    my $answer = get('/file.txt', "X-Code: $code");
+    like($answer, qr{^HTTP/1.1 200 OK\r\n}, "$code allows");
+    is(body($answer), 'CONTENT of file.txt', "$code, body");
+}
+
+for my $code (@unexpected) {
+    my $answer = get("/file.txt?$code", "X-Code: $code");
+    like($answer, qr{^HTTP/1.1 500 Internal Server Error\r\n},
+        "$code is refused");
+    unlike($answer, qr/CONTENT|^Location|^Retry/m, "$code, nothing gets out");
+    is(errors($t, "/file.txt?$code"), "auth request unexpected status: $code",
+        "$code, log");
+}
+
+my $answer = get('/file.txt?401', 'X-Code: 401');
+like($answer, qr{^HTTP/1.1 401 Unauthorized\r\n}, '401 is 401');
+unlike($answer, qr/CONTENT|^WWW-Authenticate/m, '401, nothing gets out');
+is(errors($t, '/file.txt?401'), '', '401, no error');
+
+$answer = get('/file.txt?403', 'X-Code: 403');
+like($answer, qr{^HTTP/1.1 403 Forbidden\r\n}, '403 is 403');
+unlike($answer, qr/CONTENT/, '403, nothing gets out');
+is(errors($t, '/file.txt?403'), '', '403, no error');
+
+is(status('/file.txt'), 500, 'no such thing at the service');
+like(get('/self.txt'), qr/\r\n\r\nCONTENT of self.txt\z/,
+    'protected file that is its own service: no loop, and its body once');
+
+### places
+
+like(get('/off.txt'), qr/^HTTP\S+ 200 .*CONTENT of off/s, 'off');
+like(get('/none.txt'), qr/^HTTP\S+ 200 .*CONTENT of none/s, 'empty');
+is(status('/own/file.txt', 'X-Code: 200'), 403, "a location's own");
+is(status('/own/yes/file.txt'), 200, "a nested location's own");
+is(status('/own/yes/nested/file.txt'), 200, "an outer location's");
+is(status('/own/yes/off/file.txt'), 200, 'off again, inside');
+is(status('/if/file.txt?if=1', 'X-Code: 403'), 403, 'if block');
+like(get('/if/file.txt?if=1', 'X-Code: 200'), qr/^HTTP\S+ 200 .*X-Reached: 1/s,
+    'if block, allowed');
+is(status('/limited/file.txt', 'X-Code: 401'), 401, 'limit_except');
+is(method('PUT', '/limited/file.txt', 'X-Code: 401'), 401,
+    'limit_except, in the block');
+
+is(server(8082, '/file.txt'), 200, 'off in a server');
+is(server(8082, '/on/file.txt'), 200, 'on in its location');
+is(server(8082, '/denied/file.txt'), 403, 'on in its location, denied');
+is(server(8083, '/file.txt'), 403, 'only http has it');
+
+### methods: none is let through unasked
+
+is(method($_, '/file.txt', 'X-Code: 401'), 401, "$_ is asked for")
+    for qw/ GET HEAD POST PUT DELETE OPTIONS PATCH PROPFIND X-ODD /;
+is(method('OPTIONS', '/file.txt', 'X-Code: 401', 'Origin: http://a',
+    'Access-Control-Request-Method: GET'), 401, 'preflight is asked for');
+is(() = $t->read_file('service.log') =~ /"GET \/401 HTTP\S+ 401 /g, 13,
+    'the service sees GET');
+
+### main requests only
+
+is(body(get('/page.html')), 'ACONTENT of part.txtZ', 'not for SSI');
+is(status('/error', 'X-Code: 403'), 403, 'for the target of an error_page');
+like(get('/error', 'X-Code: 200'), qr/CONTENT of part/,
+    'for the target of an error_page, allowed');
+
+is(status('/mirrored/file.txt'), 200, 'mirrored');
+$t->stop();
+is(() = $t->read_file('mirror.log') =~ /"GET \/mirror /g, 1, 'not for a mirror');
+
+### helpers
+
+sub get { request('GET', @_) }
+
+sub status { method('GET', @_) }
+
+sub method { request(@_) =~ /^HTTP\S+ (\d+) / ? $1 : undef }
+
+sub request {
+    my ($method, $uri, @lines) = @_;
+    return http(join("\r\n", "$method $uri HTTP/1.0", 'Host: localhost', @lines)
+        . "\r\n\r\n");
+}
+
+sub server {
+    my ($port, $uri) = @_;
+    my $answer = http_get($uri, PeerAddr => '127.0.0.1:' . port($port));
+    return $answer =~ /^HTTP\S+ (\d+) / ? $1 : undef;
+}
+
+sub body { $_[0] =~ /\r\n\r\n(.*)/s ? $1 : undef }
+
+# The messages of the [error] lines about a request for this URI, without what
+# nginx was doing.
+sub errors {
+    my ($t, $uri) = @_;
+    return join "\n", map {
+        /\[error\].*?\*\d+ (.*?)(?: while [^,]*)?, client: .* "GET \Q$uri\E HTTP/
+            ? $1 : ()
+    } split /\n/, $t->read_file('error.log');
+}
