@@ -1,0 +1,261 @@
+#!/usr/bin/perl
+
+# auth_jwt: what of Authorization is a token, what is answered where there is
+# none or a bad one, and what is logged.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx qw/ :DEFAULT http_end /;
+use AuthJwt;
+use Jose;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(112);
+
+my $key = jwk('HS256', '--kid', 'a');
+$t->write_file('a.jwk', $key);
+$t->write_file('page', 'secret page');
+
+configure($t, <<'EOF');
+    large_client_header_buffers 4 128k;
+    client_max_body_size 10m;
+
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+
+        auth_jwt          "r";
+        auth_jwt_key_file a.jwk;
+
+        location / { }
+
+        location /return { return 200 "rewrite phase"; }
+
+        location /redirected {
+            error_page 401 http://localhost/login;
+        }
+
+        location /page_of_ours/ {
+            error_page 401 /denied;
+        }
+
+        location = /denied {
+            auth_jwt off;
+            return 403 "denied page";
+        }
+    }
+EOF
+
+$t->run();
+
+my $good = sign($key, '{"sub":"good"}');
+my $forged = with_part($good, 1, sub { s/good/root/ });
+my $none = '401 Bearer realm="r"';
+my $invalid = '401 Bearer realm="r", error="invalid_token"';
+
+### rows 42 and 43: what is a token
+
+my @values = (
+    [ 'Bearer', "Bearer $good", '200' ],
+    [ 'lower case', "bearer $good", '200' ],
+    [ 'upper case', "BEARER $good", '200' ],
+    [ 'mixed case', "bEaReR $good", '200' ],
+    [ 'lower case, forged', "bearer $forged", $invalid ],
+    [ 'mixed case, forged', "bEaReR $forged", $invalid ],
+    [ 'several spaces', "Bearer    $good", '200' ],
+    [ 'several spaces, forged', "Bearer    $forged", $invalid ],
+    [ 'spaces around', "   Bearer $good   ", '200' ],
+
+    [ 'nothing', '', $none ],
+    [ 'one letter', 'B', $none ],
+    [ 'scheme cut short', "Beare $good", $none ],
+    [ 'scheme alone', 'Bearer', $none ],
+    [ 'scheme and a space', 'Bearer ', $none ],
+    [ 'scheme and many spaces', 'Bearer' . ' ' x 300, $none ],
+    [ 'scheme without a space', "Bearer$good", $none ],
+    [ 'scheme and a tab', "Bearer\t$good", $none ],
+    [ 'scheme and a colon', "Bearer: $good", $none ],
+    [ 'scheme and an equals sign', "Bearer=$good", $none ],
+    [ 'token alone', $good, $none ],
+    [ 'Basic', 'Basic dXNlcjpwYXNz', $none ],
+    [ 'Basic with a token', "Basic $good", $none ],
+    [ 'another scheme first', "Basic dXNlcjpwYXNz, Bearer $good", $none ],
+    [ 'longer scheme', "BearerX $good", $none ],
+    [ 'DPoP', "DPoP $good", $none ],
+
+    [ 'space and tab', "Bearer \t$good", $invalid ],
+    [ 'tab behind', "Bearer $good\t", $invalid ],
+    [ 'two tokens', "Bearer $good $good", $invalid ],
+    [ 'two tokens, comma', "Bearer $good,$good", $invalid ],
+    [ 'two tokens, comma and space', "Bearer $good, Bearer $good", $invalid ],
+    [ 'token and parameter', "Bearer $good, realm=\"r\"", $invalid ],
+    [ 'quoted', "Bearer \"$good\"", $invalid ],
+    [ 'named', "Bearer token=$good", $invalid ],
+    [ 'one byte', 'Bearer x', $invalid ],
+    [ 'one dot', 'Bearer .', $invalid ],
+    [ 'two dots', 'Bearer ..', $invalid ],
+    [ 'not ASCII', "Bearer \xff\xfe", $invalid ],
+);
+
+for (@values) {
+    my ($name, $value, $expected) = @$_;
+    is(verdict(get('/page', undef, "Authorization: $value")), $expected, $name);
+}
+is(verdict(get('/page', undef, "aUTHORIZATION: bearer $forged")), $invalid,
+    'header name in mixed case');
+is(verdict(get('/page', undef, "aUTHORIZATION: bearer $good")), '200',
+    'header name in mixed case, good');
+is(verdict(get('/page', undef, "Proxy-Authorization: Bearer $good")), $none,
+    'another header');
+is(verdict(get('/page', undef, "Authorization_: Bearer $good")), $none,
+    'name with an underscore');
+
+### two lines Authorization: nginx itself refuses them
+
+for (["Bearer $good", "Bearer $good"], ["Bearer $good", "Bearer $forged"],
+    ["Bearer $forged", "Bearer $good"], ["Basic abc", "Bearer $good"],
+    ["Bearer $good", ''])
+{
+    my ($first, $second) = @$_;
+    is(verdict(get('/page', undef, "Authorization: $first",
+        "Authorization: $second")), '400', 'two lines');
+}
+
+### the log: one line with the reason
+
+my $about = '; alg "HS256", kid "a"';
+my @refused = (
+    [ 'none', undef, 'no token' ],
+    [ 'one part', 'x', 'token has 1 parts or more instead of 3' ],
+    [ 'two parts', 'x.y', 'token has 2 parts or more instead of 3' ],
+    [ 'four parts', "$good.", 'token has 4 parts or more instead of 3'
+        . $about ],
+    [ 'five parts', 'a.b.c.d.e', 'token has 4 parts or more instead of 3' ],
+    [ 'padding in header', $good =~ s/\./=./r, 'header is not base64url' ],
+    [ 'padding behind', "$good=", "signature is not base64url$about" ],
+    [ 'base64', $good =~ s/\.[^.]*$/.a+\/a/r, "signature is not base64url$about" ],
+    [ 'trailing bits', 'eyJhbGciOiJIUzI1NiJ9.e30.QR',
+        'signature is not base64url; alg "HS256"' ],
+    [ 'space in header', " $good " =~ s/\A.(.{9})/$1 /r,
+        'header is not base64url' ],
+    [ 'header no JSON', with_part($good, 0, sub { chop }),
+        'header is not JSON at byte 36' ],
+    [ 'header no object', with_part($good, 0, sub { $_ = '["alg"]' }),
+        'header is not a JSON object' ],
+    [ 'header empty', with_part($good, 0, sub { $_ = '' }),
+        'header is not JSON at byte 0' ],
+    [ 'header without alg', with_part($good, 0, sub { $_ = '{}' }),
+        'header parameter "alg" is missing or of the wrong type' ],
+    [ 'alg a number', with_part($good, 0, sub { $_ = '{"alg":1}' }),
+        'header parameter "alg" is missing or of the wrong type' ],
+    [ 'kid a number', with_part($good, 0, sub { s/"kid":"a"/"kid":1/ }),
+        'header parameter "kid" is missing or of the wrong type' ],
+    [ 'payload no JSON', with_part($good, 1, sub { $_ = 'text' }),
+        "claims is not JSON at byte 1$about" ],
+    [ 'payload an array', with_part($good, 1, sub { $_ = '[{}]' }),
+        "claims is not a JSON object$about" ],
+    [ 'payload empty', with_part($good, 1, sub { $_ = '' }),
+        "claims is not JSON at byte 0$about" ],
+    [ 'payload not UTF-8', with_part($good, 1, sub { s/good/\xff/ }),
+        "claims is not UTF-8$about" ],
+    [ 'no signature', with_part($good, 2, sub { $_ = '' }),
+        "bad signature, algorithm HS256, kid \"a\", 1 keys tried$about" ],
+    [ 'other kid', with_part($good, 0, sub { s/"a"/"b"/ }),
+        'no key fits algorithm "HS256", kid "b"; alg "HS256", kid "b"' ],
+    [ 'unknown algorithm', with_part($good, 0, sub { s/HS256/HS1/ }),
+        'algorithm "HS1" is not supported; alg "HS1", kid "a"' ],
+    [ 'iss', sign($key, '{"iss":"https://i\"\\\\\n\u00e9","exp":1}'),
+        'expired: exp 1, now N, leeway 0' . $about
+        . ', iss "https://i\"\\\\\x0a\xc3\xa9"' ],
+);
+
+for (@refused) {
+    my ($name, $token, $reason) = @$_;
+    logged($t);
+    is(verdict(get('/page', $token)), $token ? $invalid : $none,
+        "$name, refused");
+    is(logged($t) =~ s/now \d+/now N/r, "info $reason", "$name, log");
+}
+
+### methods, bodies, connections
+
+my $response = http("HEAD /page HTTP/1.0\r\nHost: localhost\r\n\r\n");
+is(verdict($response), $none, 'HEAD');
+is(body($response), '', 'HEAD, no body');
+is(verdict(http("HEAD /page HTTP/1.0\r\nHost: localhost\r\n"
+    . "Authorization: Bearer $good\r\n\r\n")), '200', 'HEAD, good token');
+is(verdict(http("OPTIONS /page HTTP/1.0\r\nHost: localhost\r\n\r\n")), $none,
+    'row 29: OPTIONS');
+is(verdict(http("OPTIONS /page HTTP/1.0\r\nHost: localhost\r\nOrigin: http://a\r\n"
+    . "Access-Control-Request-Method: GET\r\n\r\n")), $none, 'preflight');
+is(verdict(get('/page', undef, 'User-Agent: ELB-HealthChecker/2.0')), $none,
+    'row 29: health checker');
+like(http("GET /page\r\n"), qr/^<html>.*401 Authorization Required/s,
+    'HTTP/0.9');
+
+my $s = http("POST /page HTTP/1.1\r\nHost: localhost\r\n"
+    . "Content-Length: 5000000\r\n\r\nx=1", start => 1);
+like(answer($s), qr/^HTTP\/1.1 401 /, 'POST, refused before its body is read');
+close $s;
+
+$s = http(request($forged), start => 1);
+like(answer($s), qr/^HTTP\/1.1 401 .*^Connection: keep-alive\r$/ms,
+    'keepalive after a refusal');
+http(request($good), start => 1, socket => $s);
+like(answer($s), qr/^HTTP\/1.1 200 .*secret page$/s, 'good after bad');
+http(request(undef), start => 1, socket => $s);
+like(answer($s), qr/^HTTP\/1.1 401 /, 'none after good');
+http("POST /page HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\n"
+    . "\r\nx=12345" . request($good) , start => 1, socket => $s);
+like(answer($s), qr/^HTTP\/1.1 401 /, 'POST with its body');
+like(answer($s), qr/^HTTP\/1.1 200 /, 'pipelined behind it');
+close $s;
+
+### error_page
+
+is(verdict(get('/redirected')), "302 Bearer realm=\"r\"",
+    'error_page with a URL keeps the challenge, as of auth_basic');
+like(get('/redirected'), qr!^Location: http://localhost/login\r$!m,
+    'error_page with a URL, Location');
+$response = get('/page_of_ours/x', $forged);
+is(verdict($response), '401 Bearer realm="r", error="invalid_token"',
+    'page of ours');
+is(body($response), 'denied page', 'page of ours, body');
+
+is(body(get('/return')), 'rewrite phase',
+    'return comes before access, as with all access modules');
+
+###############################################################################
+
+sub request {
+    my ($token) = @_;
+    my $authorization = $token ? "Authorization: Bearer $token\r\n" : '';
+    return "GET /page HTTP/1.1\r\nHost: localhost\r\n$authorization\r\n";
+}
+
+# One response on a connection that stays open.
+sub answer {
+    my ($socket) = @_;
+    my $response = '';
+
+    local $SIG{ALRM} = sub { die "timeout\n" };
+    alarm(8);
+    eval {
+        $response .= $socket->getline() // die "closed\n"
+            until $response =~ /\r\n\r\n\z/;
+        my ($length) = $response =~ /^Content-Length: (\d+)/mi;
+        $socket->read($response, $length, length $response) if $length;
+    };
+    alarm(0);
+    return $response . ($@ ? "[$@]" : '');
+}
+
+###############################################################################
