@@ -102,9 +102,19 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Before 1.23.0 nginx knows of one challenge only, and under `satisfy any` takes back that one.
+    /// Before 1.23.0 nginx knows of one challenge only, and under `satisfy any` takes back that one. Elsewhere the
+    /// challenges stay: they belong to the 401 whose error page is being asked for.
     #[cfg(not(nginx_linked_headers))]
     pub(super) fn clear_challenges_of_old_nginx(self) {
+        // SAFETY: r->loc_conf has one entry for each HTTP module, the core module's among them.
+        let satisfy = unsafe {
+            let index = nginx_sys::ngx_http_core_module.ctx_index;
+            let core = (*self.raw()).loc_conf.add(index);
+            (*(*core).cast::<nginx_sys::ngx_http_core_loc_conf_t>()).satisfy
+        };
+        if satisfy != nginx_sys::NGX_HTTP_SATISFY_ANY as nginx_sys::ngx_uint_t {
+            return;
+        }
         // SAFETY: as in `HeaderLines::next`; a hash of 0 takes a line out of the response.
         unsafe {
             let mut part = &raw mut (*self.raw()).headers_out.headers.part;

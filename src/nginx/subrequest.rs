@@ -124,12 +124,25 @@ impl<'r> Answer<'r> {
         let named = move |(line_name, value): (Text<'r>, Text<'r>)| {
             line_name.eq_ignore_ascii_case(name).then_some(value)
         };
-        let mut sent = self.request.response_headers().filter_map(named).peekable();
-        let upstream = match sent.peek() {
-            Some(_) => None,
-            None => self.upstream_headers(),
+        let sent = || self.request.response_headers().filter_map(named);
+        let upstream = || {
+            self.upstream_headers()
+                .into_iter()
+                .flatten()
+                .filter_map(named)
         };
-        sent.chain(upstream.into_iter().flatten().filter_map(named))
+        let sent_count = sent().count();
+        // An error page in place of an upstream's 401 keeps its challenges: before nginx 1.23.0 only the first.
+        let incomplete = if cfg!(nginx_linked_headers) {
+            sent_count == 0
+        } else {
+            sent_count < upstream().count()
+        };
+        let sent = (!incomplete).then(sent);
+        let upstream = incomplete.then(upstream);
+        sent.into_iter()
+            .flatten()
+            .chain(upstream.into_iter().flatten())
     }
 
     pub fn log(self) -> Log<'r> {
