@@ -204,9 +204,9 @@ fn check_order(cf: &Config<'_>, order: &[&CStr]) -> Result<(), ConfigError> {
     for name in order {
         let Some(here) = place(name) else { continue };
         if let Some((before, other)) = last.filter(|&(before, _)| before > here) {
-            return Err(ConfigError::Message(format!(
-                "module \"{}\" is in place {before}, after \"{}\" in place {here}, but must come before it: load it \
-                 as a dynamic module, or give nginx's configure the order of the file \"config\"",
+            return Err(ConfigError::message(format_args!(
+                "module \"{}\" has to come before \"{}\", but is in place {before} after place {here}: load it \
+                 as a dynamic module, or give nginx's configure the order that the file \"config\" names",
                 other.to_string_lossy(),
                 name.to_string_lossy(),
             )));

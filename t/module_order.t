@@ -1,0 +1,62 @@
+#!/usr/bin/perl
+
+# nginx places a dynamic module where its table of orders says.  Without that
+# table our handlers would run at another time and the built-in auth_request
+# would take our directives, and all would seem well: so it is an error.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http auth_basic access /)->plan(3);
+
+my ($module) = ($ENV{TEST_NGINX_GLOBALS} || '') =~ /load_module (\S+?);/
+    or die 'no load_module in TEST_NGINX_GLOBALS';
+
+# the same module, but nginx does not find the table
+
+open my $in, '<:raw', $module or die "$module: $!";
+my $code = do { local $/; <$in> };
+(my $without = $code) =~ s/\0ngx_module_order\0/\0ngx_module_0rder\0/
+    or die 'no ngx_module_order';
+open my $out, '>:raw', $t->testdir() . '/unordered.so' or die "unordered.so: $!";
+print $out $without;
+close $out;
+
+my $conf = <<'EOF';
+daemon off;
+events {
+}
+http {
+    %%TEST_GLOBALS_HTTP%%
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+    }
+}
+EOF
+
+$t->write_file_expand('unordered.conf', "load_module %%TESTDIR%%/unordered.so;\n$conf");
+$t->write_file_expand('nginx.conf', "%%TEST_GLOBALS%%\n$conf");
+
+my $binary = $ENV{TEST_NGINX_BINARY} || '/usr/sbin/nginx';
+my $dir = $t->testdir();
+my $said = `$binary -t -p $dir/ -c unordered.conf -e stderr 2>&1`;
+
+isnt($? >> 8, 0, 'a module in the wrong place is an error');
+like($said, qr/\[emerg\] \S+ module "ngx_http_auth_jwt_module" has to come before "ngx_http_auth_request_module", but is in place \d+ after place \d+: load it as a dynamic module, or give nginx's configure the order that the file "config" names in \S+unordered\.conf:\d+$/m,
+    'the error names both modules');
+
+$t->run();
+pass('a module in its place is none');
+
+###############################################################################
