@@ -1,0 +1,21 @@
+# Appended to nginx's makefile. cargo is asked each time: it knows what has changed.
+
+case $NGX_OBJS in
+/*) nginx_auth_build=$NGX_OBJS ;;
+*) nginx_auth_build=\$\(CURDIR\)/$NGX_OBJS ;;
+esac
+
+cat <<END >>"$NGX_MAKEFILE"
+
+$nginx_auth_target: $nginx_auth_library
+
+$nginx_auth_library: nginx-auth-always
+	NGINX_SOURCE_DIR="\$(CURDIR)" NGINX_BUILD_DIR="$nginx_auth_build" cargo rustc --release --locked \\
+		--manifest-path $ngx_addon_dir/Cargo.toml --target-dir $NGX_OBJS/nginx-auth \\
+		--lib --crate-type staticlib --no-default-features --features module
+
+nginx-auth-always:
+
+.PHONY: nginx-auth-always
+
+END
