@@ -10,7 +10,9 @@ use Exporter qw/ import /;
 use Test::More qw//;
 use Test::Nginx;
 
-our @EXPORT = qw/ body check configure get logged verdict workers /;
+our @EXPORT = qw/
+    body check configure get logged run_quietly verdict workers
+/;
 
 # Writes nginx.conf with this inside of http {}.
 sub configure {
@@ -83,9 +85,23 @@ sub check {
     my $said = qx{$Test::Nginx::NGINX -t -p $dir/ -c nginx.conf -e error.log 2>&1};
     my $code = $? >> 8;
 
+    # nginx -t leaves an empty one, which looks as if nginx were running
+    unlink "$dir/nginx.pid" if -z "$dir/nginx.pid";
+
     my @lines = map { s/^nginx: //r =~ s/\Q$dir\E/DIR/gr }
         grep { /^nginx: \[/ } split /\n/, $said;
     return join ' | ', @lines, "exit $code";
+}
+
+# Starts nginx without its warnings on the terminal.
+sub run_quietly {
+    my ($t) = @_;
+    open my $stderr, '>&', \*STDERR or die "Can't dup stderr: $!\n";
+    open STDERR, '>', '/dev/null' or die "Can't close stderr: $!\n";
+    my $running = eval { $t->run(); 1 };
+    open STDERR, '>&', $stderr or die "Can't restore stderr: $!\n";
+    die $@ unless $running;
+    return $t;
 }
 
 # The process ids of the workers that were started so far.
