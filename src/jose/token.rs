@@ -123,7 +123,7 @@ impl UnverifiedToken {
     ) -> Result<VerifiedToken, Error> {
         let verified = match &self.body {
             Body::Signed(signed) => {
-                check_signature(&self.header, signed, keys)?;
+                jws::verify(&self.header, &signed.message, &signed.signature, keys)?;
                 VerifiedToken {
                     header: self.header.clone(),
                     claims: signed.claims.clone(),
@@ -159,33 +159,6 @@ impl UnverifiedToken {
     pub fn summary(&self) -> Summary {
         Summary::new(Some(&self.header), self.claims())
     }
-}
-
-fn check_signature(header: &Header, signed: &Signed, keys: &KeySet) -> Result<(), Error> {
-    header.refuse_extensions()?;
-    let algorithm = jws::find(header.alg()).ok_or_else(|| Error::UnsupportedAlgorithm {
-        alg: Quoted::new(header.alg()),
-    })?;
-    let kid = || header.kid().map(Quoted::new);
-    let mut tried = 0usize;
-    for key in keys.verifiers(algorithm, header.kid()) {
-        if key.verify(&signed.message, &signed.signature) {
-            return Ok(());
-        }
-        tried = tried.saturating_add(1);
-    }
-    let alg = algorithm.name;
-    Err(match tried {
-        0 => Error::UnknownKey {
-            alg: Quoted::new(alg),
-            kid: kid(),
-        },
-        _ => Error::BadSignature {
-            alg,
-            kid: kid(),
-            tried,
-        },
-    })
 }
 
 impl fmt::Debug for UnverifiedToken {

@@ -8,7 +8,10 @@ pub(super) mod hmac;
 mod rsa;
 
 use super::backend::Invalid;
+use super::error::{Error, Quoted};
+use super::header::Header;
 use super::jwk::{Jwk, Material};
+use super::jwks::KeySet;
 
 /// One algorithm.
 pub(super) struct Algorithm {
@@ -54,4 +57,33 @@ impl Algorithm {
             false => Ok(None),
         }
     }
+}
+
+/// Checks that `signature` is one of our keys' for `message`, under the algorithm and by the rules of the header (RFC
+/// 7515 section 5.2).
+pub(super) fn verify(
+    header: &Header,
+    message: &[u8],
+    signature: &[u8],
+    keys: &KeySet,
+) -> Result<(), Error> {
+    header.refuse_extensions()?;
+    let algorithm = find(header.alg()).ok_or_else(|| Error::UnsupportedAlgorithm {
+        alg: Quoted::new(header.alg()),
+    })?;
+    let mut tried = 0usize;
+    for key in keys.verifiers(algorithm, header.kid()) {
+        tried = tried.saturating_add(1);
+        if key.verify(message, signature) {
+            return Ok(());
+        }
+    }
+    let (alg, kid) = (algorithm.name, header.kid().map(Quoted::new));
+    Err(match tried {
+        0 => Error::UnknownKey {
+            alg: Quoted::new(alg),
+            kid,
+        },
+        _ => Error::BadSignature { alg, kid, tried },
+    })
 }

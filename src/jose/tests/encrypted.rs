@@ -134,7 +134,7 @@ fn row_21_a_bad_padding_is_like_a_bad_mac() {
     // A good MAC over a ciphertext that is no whole number of blocks, and over one without padding.
     use openssl::{hash::MessageDigest, pkey::PKey, sign::Signer};
     let key = key("A128CBC-HS256", 0);
-    let secret = josekit::jwk::Jwk::from_map(key.clone())
+    let secret = ::josekit::jwk::Jwk::from_map(key.clone())
         .unwrap()
         .key_value()
         .unwrap();
@@ -190,9 +190,10 @@ fn row_22_no_rsa_1_5_and_no_other_padding() {
         );
     }
     // A key encrypted to us that has the wrong length, and one padded with PKCS #1 v1.5.
-    let rsa =
-        josekit::jwk::alg::rsa::RsaKeyPair::from_jwk(&josekit::jwk::Jwk::from_map(key).unwrap())
-            .unwrap();
+    let rsa = ::josekit::jwk::alg::rsa::RsaKeyPair::from_jwk(
+        &::josekit::jwk::Jwk::from_map(key).unwrap(),
+    )
+    .unwrap();
     let rsa =
         openssl::rsa::Rsa::private_key_from_pem(&rsa.to_traditional_pem_private_key()).unwrap();
     for (cek, padding) in [

@@ -291,6 +291,29 @@ fn row_11_weak_rsa_keys_are_refused() {
 }
 
 #[test]
+fn rsa_keys_to_16384_bits_verify() {
+    let large: Key = serde_json::from_str(include_str!("../../../t/data/rsa-16384.jwk")).unwrap();
+    let keys = set(std::slice::from_ref(&large));
+    assert_eq!(warnings(&keys), [""; 0]);
+    for alg in ["RS256", "PS256", "PS512"] {
+        let token = sign(alg, &large, &format!(r#"{{"alg":"{alg}"}}"#), "{}");
+        assert!(verify(&token, &keys).is_ok(), "{alg}");
+        let alg = jws::find(alg).unwrap().name;
+        let bad = Error::BadSignature {
+            alg,
+            kid: None,
+            tried: 1,
+        };
+        let (message, signature) = token.rsplit_once('.').unwrap();
+        let changed = format!("{message}.{}", signature.replacen('A', "B", 1));
+        assert_eq!(verify(&changed, &keys).err(), Some(bad.clone()));
+        let (header, _) = token.split_once('.').unwrap();
+        let changed = format!("{header}.{}.{signature}", maker::base64url(b"{} "));
+        assert_eq!(verify(&changed, &keys).err(), Some(bad));
+    }
+}
+
+#[test]
 fn short_secrets_are_used_with_a_warning() {
     let short = |length: usize, members: &str| {
         let mut key = Key::new();

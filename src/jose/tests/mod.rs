@@ -1,18 +1,21 @@
 //! Tests of the whole way from bytes to verified claims, with tokens that josekit made.
 
 // Not all of it is used here.
+mod changes;
 mod encrypted;
+mod josekit;
 mod keys;
 #[allow(dead_code)]
 #[path = "../../../examples/jose/maker.rs"]
 mod maker;
 mod refusals;
 mod signed;
+mod vectors;
 
 use std::sync::{LazyLock, Mutex};
 use std::{collections::HashMap, time::Duration};
 
-use josekit::{Map, Value};
+use ::josekit::{Map, Value};
 
 use super::*;
 

@@ -78,7 +78,7 @@ fn row_1_no_algorithm_is_no_algorithm() {
 
 #[test]
 fn row_2_a_public_key_is_no_secret() {
-    use josekit::jwk::{Jwk, alg::rsa::RsaKeyPair};
+    use ::josekit::jwk::{Jwk, alg::rsa::RsaKeyPair};
     let rsa = maker::public(&key("RSA", 0));
     let pair = RsaKeyPair::from_jwk(&Jwk::from_map(key("RSA", 0)).unwrap()).unwrap();
     let text = serde_json::to_vec(&rsa).unwrap();

@@ -1,0 +1,164 @@
+//! No change of a valid token is accepted.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// One change of a text: at a place, bytes taken away and others put there.
+#[derive(Debug, Clone)]
+struct Change {
+    at: prop::sample::Index,
+    remove: usize,
+    insert: Vec<u8>,
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let base64 = prop::sample::select(b"ABCwxyz0189-_.=+".to_vec());
+    let byte = prop_oneof![8 => base64, 1 => any::<u8>()];
+    let insert = prop::collection::vec(byte, 0..4);
+    (any::<prop::sample::Index>(), 0..4usize, insert).prop_map(|(at, remove, insert)| Change {
+        at,
+        remove,
+        insert,
+    })
+}
+
+impl Change {
+    fn apply(&self, token: &str) -> Vec<u8> {
+        let mut token = token.as_bytes().to_vec();
+        let at = self.at.index(token.len());
+        let end = token.len().min(at + self.remove);
+        token.splice(at..end, self.insert.iter().copied());
+        token
+    }
+}
+
+/// Fails if some change of the token is accepted.
+fn no_change_is_accepted(token: &str, kind: TokenType, keys: &KeySet, cases: u32) {
+    let config = ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    proptest!(config, |(changes in prop::collection::vec(change(), 1..3))| {
+        let mut changed = token.to_owned();
+        for change in changes {
+            match String::from_utf8(change.apply(&changed)) {
+                Ok(text) if !text.is_empty() => changed = text,
+                _ => return Ok(()),
+            }
+        }
+        let parsed = UnverifiedToken::parse(changed.as_bytes(), kind, &Limits::default());
+        let accepted = parsed.and_then(|token| token.verify(keys, NOW, Duration::ZERO)).is_ok();
+        prop_assert_eq!(accepted, changed == token);
+    });
+}
+
+#[test]
+fn of_signed_tokens() {
+    for algorithm in jws::algorithms() {
+        let key = with(&key(algorithm.name, 0), r#"{"kid":"k"}"#);
+        let header = format!(r#"{{"alg":"{}","kid":"k"}}"#, algorithm.name);
+        let token = sign(
+            algorithm.name,
+            &key,
+            &header,
+            r#"{"sub":"you","exp":1700000001}"#,
+        );
+        no_change_is_accepted(&token, TokenType::Signed, &set(&[key]), 200);
+    }
+}
+
+#[test]
+fn of_encrypted_tokens() {
+    for algorithm in jwe::algorithms() {
+        for encryption in jwe::encryptions() {
+            let key = match algorithm.name {
+                "dir" => key(encryption.name, 0),
+                name => key(name, 0),
+            };
+            let keys = KeySet::parse(serde_json::to_string(&key).unwrap().as_bytes()).unwrap();
+            let (alg, enc) = (algorithm.name, encryption.name);
+            let token = maker::encrypt(alg, enc, &key, &Key::new(), br#"{"sub":"you"}"#).unwrap();
+            no_change_is_accepted(&token, TokenType::Encrypted, &keys, 20);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What serde_json reads as an object without equal names, we read as the same; what it refuses, we refuse.
+    #[test]
+    fn json_is_read_like_serde_json_does(text in json_like()) {
+        let ours = json::Document::parse_object(text.clone().into_bytes(), Part::Claims, 1 << 20, 32);
+        match serde_json::from_str::<serde_json::Value>(&text) {
+            Ok(theirs) => match ours {
+                Ok(ours) => prop_assert!(same(ours.root(), &theirs), "{}", text),
+                Err(Error::DuplicateName { .. } | Error::NotObject { .. } | Error::TooDeep { .. }) => {}
+                Err(error) => prop_assert!(false, "{}: {}", text, error),
+            },
+            // It also refuses numbers that no double can hold.
+            Err(error) if error.to_string().contains("number out of range") => {}
+            Err(_) => prop_assert!(ours.is_err(), "{}", text),
+        }
+    }
+}
+
+/// Text that is JSON, or nearly.
+fn json_like() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        Just("true".to_owned()),
+        Just("false".to_owned()),
+        "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,5})?([eE][+-]?[0-9]{1,2})?",
+        r#""([a-z é\u{1f600}]|\\[nrtbf/"\\]|\\u[0-9a-fA-F]{4}|\\u[dD][89a-fA-F][0-9]{2}){0,6}""#,
+        "[0-9a-z\"\\\\ .+-]{0,6}",
+    ];
+    let value = leaf.prop_recursive(5, 48, 6, |inner| {
+        let name = r#""[a-d]{1,2}""#;
+        let member = (name, inner.clone()).prop_map(|(name, value)| format!("{name} :{value}"));
+        prop_oneof![
+            prop::collection::vec(inner, 0..5)
+                .prop_map(|elements| format!("[{}]", elements.join(", "))),
+            prop::collection::vec(member, 0..5)
+                .prop_map(|members| format!("{{{}}}", members.join(","))),
+        ]
+    });
+    prop_oneof![
+        value.clone(),
+        value.prop_map(|value| format!("{{\"v\":{value}}}"))
+    ]
+}
+
+fn same(ours: json::Value<'_>, theirs: &serde_json::Value) -> bool {
+    use serde_json::Value as Theirs;
+    match theirs {
+        Theirs::Null => ours.kind() == Kind::Null,
+        Theirs::Bool(value) => ours.as_bool() == Some(*value),
+        Theirs::Number(value) => {
+            let number = ours
+                .as_number()
+                .map(|number| number.parse::<f64>().unwrap());
+            number == value.as_f64()
+        }
+        Theirs::String(text) => ours.as_str().is_some_and(|ours| ours == text.as_str()),
+        Theirs::Array(elements) => {
+            ours.kind() == Kind::Array
+                && ours.elements().count() == elements.len()
+                && ours
+                    .elements()
+                    .zip(elements)
+                    .all(|(ours, theirs)| same(ours, theirs))
+        }
+        Theirs::Object(members) => {
+            let found = |(name, theirs): (&String, _)| {
+                ours.get(name.as_bytes())
+                    .is_some_and(|ours| same(ours, theirs))
+            };
+            ours.kind() == Kind::Object
+                && ours.members().count() == members.len()
+                && members.iter().all(found)
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What josekit accepts and we refuse, each with the reason; what josekit makes and we accept is in the other files.
+//! Where josekit is the stricter one: it refuses HMAC secrets that are shorter than the hash, which NGINX Plus takes.
+
+use ::josekit::jwe::{self as theirs_jwe, JweDecrypter, JweEncrypter, JweHeader};
+use ::josekit::jwk::Jwk;
+use ::josekit::jwk::alg::ec::EcCurve;
+use ::josekit::jws as theirs;
+
+use super::*;
+
+const CLAIMS: &str = r#"{"sub":"you"}"#;
+
+fn our_set(key: &Jwk) -> KeySet {
+    KeySet::parse(key.to_string().as_bytes()).unwrap()
+}
+
+fn our_refusal(token: &str, keys: &KeySet) -> Option<Error> {
+    let kind = match token.split('.').count() {
+        3 => TokenType::Signed,
+        _ => TokenType::Encrypted,
+    };
+    let token = UnverifiedToken::parse(token.as_bytes(), kind, &Limits::default());
+    token
+        .and_then(|token| token.verify(keys, NOW, Duration::ZERO))
+        .err()
+}
+
+fn unsupported(alg: &str) -> Option<Error> {
+    Some(Error::UnsupportedAlgorithm { alg: quoted(alg) })
+}
+
+#[test]
+fn two_names_in_a_header() {
+    // It keeps the last one, others the first one.
+    let key = key("HS256", 0);
+    let token = sign("HS256", &key, r#"{"alg":"none","alg":"HS256"}"#, CLAIMS);
+    let jwk = Jwk::from_map(key).unwrap();
+    let verifier = theirs::HS256.verifier_from_jwk(&jwk).unwrap();
+    assert!(theirs::deserialize_compact(&token, &verifier).is_ok());
+    let duplicate = Error::DuplicateName {
+        part: Part::Header,
+        name: quoted("alg"),
+    };
+    assert_eq!(our_refusal(&token, &our_set(&jwk)), Some(duplicate));
+}
+
+#[test]
+fn a_curve_that_nginx_plus_does_not_have() {
+    let jwk = Jwk::generate_ec_key(EcCurve::Secp256k1).unwrap();
+    let header = theirs::JwsHeader::new();
+    let signer = theirs::ES256K.signer_from_jwk(&jwk).unwrap();
+    let token = theirs::serialize_compact(CLAIMS.as_bytes(), &header, &signer).unwrap();
+    let verifier = theirs::ES256K.verifier_from_jwk(&jwk).unwrap();
+    assert!(theirs::deserialize_compact(&token, &verifier).is_ok());
+    assert_eq!(our_refusal(&token, &our_set(&jwk)), unsupported("ES256K"));
+}
+
+fn round_trip(
+    encrypter: &dyn JweEncrypter,
+    decrypter: &dyn JweDecrypter,
+    header: JweHeader,
+) -> String {
+    let token = theirs_jwe::serialize_compact(CLAIMS.as_bytes(), &header, encrypter).unwrap();
+    assert!(theirs_jwe::deserialize_compact(&token, decrypter).is_ok());
+    token
+}
+
+fn encrypted_with(enc: &str) -> JweHeader {
+    let mut header = JweHeader::new();
+    header.set_content_encryption(enc);
+    header
+}
+
+#[test]
+fn key_management_that_invites_attacks() {
+    // RSA1_5 is an oracle for its padding, PBES2 lets the sender choose how much we compute (RFC 8725 section 3.2).
+    let rsa = Jwk::from_map(key("RSA", 0)).unwrap();
+    #[allow(deprecated)]
+    let alg = theirs_jwe::RSA1_5;
+    let (encrypter, decrypter) = (
+        alg.encrypter_from_jwk(&rsa).unwrap(),
+        alg.decrypter_from_jwk(&rsa).unwrap(),
+    );
+    let token = round_trip(&encrypter, &decrypter, encrypted_with("A128GCM"));
+    assert_eq!(our_refusal(&token, &our_set(&rsa)), unsupported("RSA1_5"));
+
+    let alg = theirs_jwe::PBES2_HS256_A128KW;
+    let password = Jwk::from_map(key("HS256", 0)).unwrap();
+    let encrypter = alg.encrypter_from_jwk(&password).unwrap();
+    let decrypter = alg.decrypter_from_jwk(&password).unwrap();
+    let token = round_trip(&encrypter, &decrypter, encrypted_with("A128GCM"));
+    assert_eq!(
+        our_refusal(&token, &our_set(&password)),
+        unsupported("PBES2-HS256+A128KW")
+    );
+}
+
+#[test]
+fn key_agreement_that_nginx_plus_does_not_have() {
+    let jwk = Jwk::generate_ec_key(EcCurve::P256).unwrap();
+    let alg = theirs_jwe::ECDH_ES;
+    let (encrypter, decrypter) = (
+        alg.encrypter_from_jwk(&jwk).unwrap(),
+        alg.decrypter_from_jwk(&jwk).unwrap(),
+    );
+    let token = round_trip(&encrypter, &decrypter, encrypted_with("A128GCM"));
+    assert_eq!(our_refusal(&token, &our_set(&jwk)), unsupported("ECDH-ES"));
+}
+
+#[test]
+fn critical_extensions_of_encrypted_tokens() {
+    // It looks at `crit` in JWS only.
+    let key = key("A128KW", 0);
+    let jwk = Jwk::from_map(key.clone()).unwrap();
+    let header = serde_json::from_str(r#"{"crit":["x"],"x":1}"#).unwrap();
+    let token = maker::encrypt("A128KW", "A128GCM", &key, &header, CLAIMS.as_bytes()).unwrap();
+    let decrypter = theirs_jwe::A128KW.decrypter_from_jwk(&jwk).unwrap();
+    assert!(theirs_jwe::deserialize_compact(&token, &decrypter).is_ok());
+    let critical = Error::CriticalUnsupported { name: quoted("x") };
+    assert_eq!(our_refusal(&token, &our_set(&jwk)), Some(critical));
+}
+
+#[test]
+fn cut_authentication_tags() {
+    let key = key("A128GCM", 0);
+    let jwk = Jwk::from_map(key.clone()).unwrap();
+    let token = maker::encrypt("dir", "A128GCM", &key, &Key::new(), CLAIMS.as_bytes()).unwrap();
+    let (rest, tag) = token.rsplit_once('.').unwrap();
+    // 12 of 16 bytes.
+    let cut = format!("{rest}.{}", &tag[..16]);
+    let decrypter = theirs_jwe::Dir.decrypter_from_jwk(&jwk).unwrap();
+    assert!(theirs_jwe::deserialize_compact(&cut, &decrypter).is_ok());
+    let failed = Error::DecryptionFailed {
+        alg: "dir",
+        kid: None,
+        tried: 1,
+    };
+    assert_eq!(our_refusal(&cut, &our_set(&jwk)), Some(failed));
+}
+
+#[test]
+fn content_that_inflates_without_end() {
+    let key = key("A128GCM", 0);
+    let jwk = Jwk::from_map(key.clone()).unwrap();
+    let header = serde_json::from_str(r#"{"zip":"DEF"}"#).unwrap();
+    let token = maker::encrypt("dir", "A128GCM", &key, &header, &vec![b' '; 1 << 24]).unwrap();
+    let decrypter = theirs_jwe::Dir.decrypter_from_jwk(&jwk).unwrap();
+    let (inflated, _) = theirs_jwe::deserialize_compact(&token, &decrypter).unwrap();
+    assert_eq!(inflated.len(), 1 << 24);
+    let limit = 256 << 10;
+    let too_large = Error::TooLarge {
+        part: Part::Claims,
+        limit,
+    };
+    assert_eq!(our_refusal(&token, &our_set(&jwk)), Some(too_large));
+}
