@@ -107,7 +107,8 @@ sub run_quietly {
 # The process ids of the workers that were started so far.
 sub workers {
     my ($t) = @_;
-    return $t->read_file('error.log') =~ /start worker process (\d+)$/mg;
+    my @workers = $t->read_file('error.log') =~ /start worker process (\d+)$/mg;
+    return @workers;
 }
 
 1;
