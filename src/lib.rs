@@ -14,10 +14,9 @@
 #![warn(clippy::undocumented_unsafe_blocks)]
 
 pub mod auth_jwt;
+pub mod auth_request;
 pub mod jose;
 
-#[cfg(feature = "module")]
-pub mod auth_request;
 #[cfg(feature = "module")]
 mod exports;
 #[cfg(feature = "module")]

@@ -2,6 +2,7 @@
 
 use super::AuthRequest;
 use super::conf::{LocationConf, Service};
+use super::uri;
 use crate::nginx::{
     Access, AccessHandler, Answer, Escaped, Failure, Request, Status, Subrequest, SubrequestOwner,
     Template, Text,
@@ -36,19 +37,29 @@ impl SubrequestOwner for AuthRequest {
     }
 }
 
-fn ask(request: Request<'_>, uri: &Template) -> Result<Access, Failure> {
-    let uri = uri.evaluate(request)?;
+fn ask(request: Request<'_>, template: &Template) -> Result<Access, Failure> {
+    let uri = template.evaluate(request)?;
     // As in error_page: what comes out of the variables is split, not decoded.
     let (path, args) = uri
         .split_once(b'?')
         .unwrap_or((uri, Text::from_static(b"")));
-    if !path.starts_with(b"/") {
-        request.log().error(format_args!(
-            "auth request uri {} does not begin with \"/\"",
-            Escaped(&path)
-        ));
+    let fault = if !path.starts_with(b"/") {
+        Some("does not begin with \"/\"")
+    } else if template.constant().is_none() && uri::climbs(&path) {
+        Some("holds \"..\"")
+    } else {
+        None
+    };
+    if let Some(fault) = fault {
+        request
+            .log()
+            .error(format_args!("auth request uri {} {fault}", Escaped(&path)));
         return Ok(Access::Refuse(Status::INTERNAL_SERVER_ERROR));
     }
+    let args = match uri::encode_args(&args) {
+        Some(encoded) => request.copy(&encoded)?,
+        None => args,
+    };
     forget_body_variables(request);
     let subrequest = request.start_subrequest::<AuthRequest>(path, args)?;
     request.context_or_new::<AuthRequest>(|| Check { subrequest })?;

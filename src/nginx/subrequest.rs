@@ -84,6 +84,8 @@ impl<'r> Request<'r> {
             }
             let subrequest = NonNull::new(subrequest).ok_or(Failure)?;
             leave_out_body(subrequest.as_ptr(), no_body);
+            // nginx makes no tunnel in a subrequest: answered with 101, it would close the client's connection.
+            (*subrequest.as_ptr()).headers_in.upgrade = ptr::null_mut();
             state.request.set(Some(subrequest));
         }
         Ok(Subrequest(state))

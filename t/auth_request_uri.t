@@ -1,0 +1,240 @@
+#!/usr/bin/perl
+
+# auth_request: the URI that the service is asked with, and how it compares with
+# what the upstream is asked for (row 28).
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use Test::Nginx::Raw;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my @raw = (qw{
+    / /a /a?b=c /a?b=/../c /a?b?c /a? /? /a/ //a /a//b /./a /a/./b /a/../b
+    /a/..;/b /a;b=c/d /..;/a /a/%2e%2e/b /a%2Fb /a%2f..%2fb /a%5Cb
+    /a%3Fb=c /a%23b /a%20b /a+b /a%2Bb /%61 /a%25b /a%0d%0aX:%20y /a%7f
+    /%C3%A9 /a"b /a\b /a{b} /a'b /a%26b=c /a=b&c
+}, '/a#b', "/\xc3\xa9", '/a?' . 'x' x 3000);
+
+my @variables = (
+    # client's target, what the service got
+
+    ['/query/a?x=1', '/check?uri=/query/a&x=1'],
+    ['/query/a%20b', '/check?uri=/query/a%20b&x='],
+    ['/query/a%0d%0aX-Role:%20admin',
+        '/check?uri=/query/a%0D%0AX-Role:%20admin&x='],
+    ['/query/a%20HTTP/1.1%0aX-Role:%20admin%0a%0a',
+        '/check?uri=/query/a%20HTTP/1.1%0AX-Role:%20admin%0A%0A&x='],
+    ['/query/%C3%A9', '/check?uri=/query/%C3%A9&x='],
+    ['/query/a%23b', '/check?uri=/query/a%23b&x='],
+    ['/query/a%7fb', '/check?uri=/query/a%7Fb&x='],
+    ['/query/../query/b?x=%20%3F', '/check?uri=/query/b&x=%20%3F'],
+    ['/query/a?x=y?z', '/check?uri=/query/a&x=y?z'],
+    ["/query/a?x=\xe9", '/check?uri=/query/a&x=%E9'],
+
+    ['/path/?x=a', '/check/a'],
+    ['/path/?x=a/b', '/check/a/b'],
+    ['/path/', '/check/'],
+    ['/path/?x=/', '/check//'],
+    ['/path/?x=a?b=c', '/check/a?b=c'],
+    ['/path/?x=a%3Fb=c', '/check/a%253Fb=c'],
+    ['/path/?x=%2e%2e/no', '/check/%252e%252e/no'],
+    ['/path/?x=...', '/check/...'],
+    ['/path/?x=..a/a..', '/check/..a/a..'],
+    ['/path/?x=a;b', '/check/a;b'],
+
+    ['/whole/?x=/check', '/check'],
+    ['/whole/?x=/check?a', '/check?a'],
+    ['/whole/?x=/check?a?b', '/check?a?b'],
+    ['/whole/?x=/check?', '/check'],
+
+    ['/raw/a%2Fb?c=d%20e', '/check/raw/a%252Fb?c=d%20e'],
+    ['/decoded/a%20b', '/check/decoded/a%20b'],
+    ['/decoded/a%2Fb', '/check/decoded/a/b'],
+    ['/decoded/a%25b', '/check/decoded/a%25b'],
+    ['/decoded/a%0ab', '/check/decoded/a%0Ab'],
+    ['/decoded/a/../b', '/check/decoded/b'],
+    ['/decoded/a%3Fb', '/check/decoded/a?b'],
+
+    ['/constant?a=b', '/check/constant?mode=strict&to=/../x'],
+    ['/regex/abc', '/check/abc'],
+    ['/set', '/check/from-set?a=b'],
+);
+
+my @refused = (
+    # client's target, what the log says of it
+
+    ['/whole/', 'uri "" does not begin with "/"'],
+    ['/whole/?x=', 'uri "" does not begin with "/"'],
+    ['/whole/?x=check', 'uri "check" does not begin with "/"'],
+    ['/whole/?x=@check', 'uri "@check" does not begin with "/"'],
+    ['/whole/?x=?/check', 'uri "" does not begin with "/"'],
+    ['/whole/?x=http://a/check',
+        'uri "http://a/check" does not begin with "/"'],
+    ['/whole/?x=%2Fcheck', 'uri "%2Fcheck" does not begin with "/"'],
+    ["/whole/?x=\xff\"", 'uri "\xff\"" does not begin with "/"'],
+    ['/whole/?x=' . 'a' x 130,
+        'uri "' . 'a' x 128 . '..." does not begin with "/"'],
+    ['/path/?x=..', 'uri "/check/.." holds ".."'],
+    ['/path/?x=../no', 'uri "/check/../no" holds ".."'],
+    ['/path/?x=a/../../no', 'uri "/check/a/../../no" holds ".."'],
+    ['/path/?x=..;/no', 'uri "/check/..;/no" holds ".."'],
+    ['/path/?x=../?a', 'uri "/check/../" holds ".."'],
+    ['/nowhere', 'unexpected status: 404'],
+    ['/cycle', 'unexpected status: 500'],
+);
+
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
+    ->plan(2 * @raw + 2 * @variables + 3 * @refused + 8);
+
+$t->write_file_expand('nginx.conf', <<'EOF');
+%%TEST_GLOBALS%%
+daemon off;
+events {
+}
+http {
+    %%TEST_GLOBALS_HTTP%%
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+        auth_request_set $got $upstream_http_x_got;
+        add_header   X-Got $got always;
+        proxy_set_header X-Original-URI $request_uri;
+        merge_slashes off;
+
+        location / {
+            auth_request /service;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location = /service {
+            internal;
+            proxy_pass http://127.0.0.1:8081/original;
+        }
+        location /check {
+            proxy_pass http://127.0.0.1:8081;
+        }
+        location /query/ {
+            auth_request /check?uri=$uri&x=$arg_x;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /path/ {
+            auth_request /check/$arg_x;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /whole/ {
+            auth_request $arg_x;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /raw/ {
+            auth_request /check$request_uri;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /decoded/ {
+            auth_request /check$uri;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location = /constant {
+            auth_request /check/constant?mode=strict&to=/../x;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location ~ ^/regex/(?<name>\w+)$ {
+            auth_request /check/$name;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location = /set {
+            set $to /check/from-set;
+            auth_request $to?a=b;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location = /nowhere {
+            auth_request /missing;
+            root %%TESTDIR%%/none;
+        }
+        location = /missing { root %%TESTDIR%%/none; }
+        location = /cycle {
+            auth_request /cycle-auth;
+        }
+        location = /cycle-auth {
+            rewrite ^ /cycle-auth last;
+        }
+    }
+}
+EOF
+
+# The service says what it was asked with; the upstream says what it was asked.
+
+service($t, 8081, sub {
+    my ($client, $head) = @_;
+    my ($target) = $head =~ /^GET (.*?) HTTP\/1.0\r\nX-Original/;
+    ($target) = $head =~ /^X-Original-URI: (.*)\r/m
+        if ($target // '') eq '/original';
+    $target //= 'unexpected';
+    print $client "HTTP/1.1 204 X\r\nX-Got: $target\r\n\r\n";
+    return 0;
+});
+
+service($t, 8082, sub {
+    my ($client, $head) = @_;
+    my ($target) = $head =~ /^GET (.*?) HTTP/;
+    print $client "HTTP/1.1 200 X\r\n\r\n$target";
+    return 0;
+});
+
+$t->run();
+
+### as the client wrote it
+
+for my $uri (@raw) {
+    my $answer = get($uri);
+    my $name = length $uri > 99 ? 'long' : $uri;
+    is(got($answer), $uri, "$name, service");
+    is(body($answer), $uri, "$name, upstream");
+}
+
+like(get($_), qr/^HTTP\S+ 400 (?!.*X-Got)/s, "$_, nobody is asked")
+    for '/%00', '/a%00b', '/../a', '/a/../../b', '/%2e%2e/', '/a%zz', '/%';
+
+### as variables make it
+
+for my $case (@variables) {
+    my ($uri, $expected) = @$case;
+    my $answer = get($uri);
+    is(got($answer), $expected, "$uri, service");
+    is(body($answer), $uri, "$uri, upstream");
+}
+
+### what is not asked
+
+for my $case (@refused) {
+    my ($uri, $expected) = @$case;
+    my $before = length $t->read_file('error.log');
+    my $answer = get($uri);
+    like($answer, qr/^HTTP\S+ 500 /, "$uri is refused");
+    is(got($answer), '', "$uri, the service is not asked");
+
+    my $log = substr $t->read_file('error.log'), $before;
+    is(join("\n", $log =~
+        /\[error\].*? (auth request .*?)(?: while [^,]*)?, client/g),
+        "auth request $expected", "$uri, log");
+}
+
+like(get('/'), qr/^HTTP\S+ 200 /, 'still there');
+
+### helpers
+
+sub get {
+    my ($uri) = @_;
+    return http("GET $uri HTTP/1.0\r\nHost: localhost\r\n\r\n");
+}
+
+sub got { $_[0] =~ /^X-Got: (.*?)\r/m ? $1 : '' }
+
+sub body { $_[0] =~ /\r\n\r\n(.*)/s ? $1 : undef }
