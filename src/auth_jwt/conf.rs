@@ -172,10 +172,10 @@ fn auth_jwt_key_file(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(),
         return Ok(());
     }
     let file = cf.main_conf::<AuthJwt>().key_file(cf.path(name));
-    let shown = file.path().display();
-    let warned = |warning: &_| cf.warn(format_args!("key file \"{shown}\": {warning}"));
+    let path = file.path();
+    let warned = |warning: &_| cf.warn(format_args!("key file {path:?}: {warning}"));
     if let Err(error) = file.keys(warned) {
-        cf.warn(format_args!("key file \"{shown}\": {error}"));
+        cf.warn(format_args!("key file {path:?}: {error}"));
     }
     conf.key_sources.push(KeySource::File(file));
     Ok(())

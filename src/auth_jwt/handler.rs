@@ -131,16 +131,16 @@ fn keys(request: Request<'_>, conf: &LocationConf) -> Result<Result<KeySet, Reje
                 Err(rejection) => return Ok(Err(rejection)),
             },
         };
-        let shown = file.path().display();
+        let path = file.path();
         let warned = |warning: &_| {
             request
                 .log()
-                .warn(format_args!("auth_jwt: key file \"{shown}\": {warning}"));
+                .warn(format_args!("auth_jwt: key file {path:?}: {warning}"));
         };
         match file.keys(warned) {
             Ok(keys) => sets.push(keys),
             Err(error) => {
-                let path = file.path().to_owned();
+                let path = path.to_owned();
                 return Ok(Err(Rejection::KeyFile { path, error }));
             }
         }

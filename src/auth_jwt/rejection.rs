@@ -16,7 +16,8 @@ pub(super) enum Rejection {
     Token { error: jose::Error, token: Summary },
     #[error("no keys: auth_jwt needs auth_jwt_key_file in the same location or around it")]
     NoKeySource,
-    #[error("key file \"{}\": {error}", path.display())]
+    // Debug escapes: a name may hold values from a request.
+    #[error("key file {path:?}: {error}")]
     KeyFile { path: PathBuf, error: KeyFileError },
     #[error("key file: the name has variables, and with their values it is not one to open: {0}")]
     KeyFileName(&'static str),
@@ -125,6 +126,18 @@ mod tests {
             assert_eq!(text(Challenge::Realm, control), r#"Bearer realm="""#);
         }
         assert_eq!(Challenge::None.value(b"site"), None);
+    }
+
+    #[test]
+    fn row_35_a_file_name_stays_inside_its_quotes() {
+        let refused = Rejection::KeyFile {
+            path: "/keys/a\r\n[alert] \"\u{fc}".into(),
+            error: KeyFileError::NotRegular,
+        };
+        assert_eq!(
+            refused.to_string(),
+            r#"key file "/keys/a\r\n[alert] \"ü": not a regular file"#
+        );
     }
 
     #[test]

@@ -1,0 +1,189 @@
+#!/usr/bin/perl
+
+# auth_jwt_key_file with variables in the name (rows 3 and 39): what a request
+# puts into it must not lead out of the folder that the configuration names.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use POSIX qw/ mkfifo /;
+use Test::Nginx;
+use AuthJwt;
+use Jose;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http map rewrite /)->plan(46);
+my $dir = $t->testdir();
+
+my %key = map { $_ => jwk('HS256', '--kid', $_) } qw/ a b outside /;
+mkdir "$dir/$_" or die for 'keys', 'keys/deeper', 'keys/folder.jwk';
+$t->write_file("keys/$_.jwk", $key{$_}) for qw/ a b /;
+$t->write_file('keys/deeper/c.jwk', $key{b});
+$t->write_file('keys/weak.jwk', '{"kty":"oct","kid":"weak","k":"AAAA"}');
+$t->write_file('keys/broken.jwk', '{"kty":"oct","kid":"x","k":"se+cret"}');
+$t->write_file('keys/.jwk', $key{outside} =~ s/,"kid":"\w+"//r);
+$t->write_file('outside.jwk', $key{outside});
+$t->write_file('keys/a..b.jwk', $key{b});
+$t->write_file('keys/ü.jwk', $key{b});
+mkfifo("$dir/keys/pipe.jwk", 0600) or die;
+
+configure($t, <<'EOF');
+    map $jwt_claim_iss $key_file {
+        https://a.example   a;
+        https://b.example   b;
+    }
+
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+
+        auth_jwt     "r";
+        auth_jwt_key_file outside.jwk;
+        root         html;
+
+        location /arg/     { auth_jwt_key_file keys/$arg_name.jwk; }
+        location /whole/   { auth_jwt_key_file $arg_name; }
+        location /kid/     { auth_jwt_key_file keys/$jwt_header_kid.jwk; }
+        location /mapped/  { auth_jwt_key_file keys/$key_file; }
+        location /empty/   { set $nothing ""; auth_jwt_key_file $nothing; }
+        location /both/ {
+            auth_jwt_key_file keys/a.jwk;
+            auth_jwt_key_file keys/$arg_name.jwk;
+        }
+
+        location ~ /decoded/(?<file>[^?]*) {
+            auth_jwt_key_file keys/$file.jwk;
+        }
+    }
+
+EOF
+
+is(check($t), 'exit 0', 'nothing to say before there is a request');
+$t->run();
+
+my %token = map { $_ => sign($key{$_}, '{}') } keys %key;
+my $refused = '401 Bearer realm="r", error="invalid_token"';
+my $out = 'error key file: the name has variables, and with their values it is '
+    . 'not one to open: it holds ".."';
+my $missing = sub { "error key file \"$dir/$_[0]\": No such file or directory "
+    . '(os error 2)' };
+my $asked = sub { verdict(get(@_)) . ', ' . logged($t) };
+
+### names from the request
+
+is($asked->('/arg/?name=a', $token{a}), '404, ', 'argument');
+is($asked->('/arg/?name=b', $token{b}), '404, ', 'other argument');
+is(verdict(get('/arg/?name=b', $token{a})), $refused, 'key of another file');
+is(verdict(get('/arg/?name=a', $token{b})), $refused, 'and the other way round');
+is(verdict(get('/arg/?name=deeper/c', $token{b})), '404', 'in a subfolder');
+is(verdict(get('/arg/?name=a..b', $token{b})), '404', 'two dots in a name');
+is(verdict(get('/whole/?name=keys/a.jwk', $token{a})), '404', 'whole name');
+is(verdict(get("/whole/?name=$dir/keys/a.jwk", $token{a})), '404',
+    'whole name, absolute');
+is(verdict(get('/decoded/%C3%BC', $token{b})), '404', 'UTF-8');
+logged($t);
+
+is($asked->('/arg/?name=c', $token{a}), '500, ' . $missing->('keys/c.jwk'),
+    'no such file');
+is($asked->('/arg/?name=a%2e', $token{a}), '500, '
+    . $missing->('keys/a%2e.jwk'), 'arguments are not decoded');
+is($asked->('/arg/?name=folder', $token{a}), "500, error key file "
+    . "\"$dir/keys/folder.jwk\": not a regular file", 'a folder');
+is($asked->('/arg/?name=pipe', $token{a}), "500, error key file "
+    . "\"$dir/keys/pipe.jwk\": not a regular file", 'a pipe is not opened');
+is($asked->('/arg/?name=broken', $token{a}), "500, error key file "
+    . "\"$dir/keys/broken.jwk\": key 0, kid \"x\": member \"k\" is missing or "
+    . 'malformed', 'broken file');
+is($asked->('/arg/?name=weak', $token{a}) =~ s/;.*//sr, "$refused, warn key "
+    . "file \"$dir/keys/weak.jwk\": key 0, kid \"weak\": secret of 3 bytes is "
+    . "shorter than 32\ninfo no key fits algorithm \"HS256\", kid \"a\"",
+    'weak key');
+is($asked->('/arg/?name=' . 'x' x 500, $token{a}) =~ s/xx+/x*/r,
+    "500, error key file \"$dir/keys/x*.jwk\": File name too long (os error 36)",
+    'long name');
+is($asked->('/empty/', $token{a}), '500, error key file: the name has '
+    . 'variables, and with their values it is not one to open: it is empty',
+    'empty name');
+is(verdict(get('/arg/', $token{outside})), '404', 'empty variable in a name');
+logged($t);
+
+for my $name ('../outside', 'deeper/../../outside', '../keys/a', 'deeper/../a',
+    "../../..$dir/outside", '/../outside')
+{
+    is($asked->("/arg/?name=$name", $token{outside}), "500, $out",
+        "out of the folder by $name");
+}
+is($asked->('/whole/?name=..', $token{a}), "500, $out", 'dots alone');
+is($asked->('/whole/?name=keys/..', $token{a}), "500, $out", 'dots at the end');
+is($asked->('/decoded/%2e%2e/outside', $token{outside}), '404, ',
+    'nginx resolves dots of a URI first');
+is($asked->('/decoded/a%2f..%2f..%2foutside', $token{outside}),
+    '404, ', 'and slashes');
+is($asked->('/decoded/a%00', $token{a}), '400, ', 'nginx refuses NUL in a URI');
+is($asked->('/decoded/a%0d%0a1%22', $token{a}),
+    '500, ' . $missing->('keys/a\r\n1\".jwk'), 'line feed and quote, escaped');
+
+### names from the token, which is not verified yet
+
+is($asked->('/kid/', $token{a}), '404, ', 'kid');
+is(verdict(get('/kid/', with_part($token{a}, 1, sub { s/\}/,"x":1}/ }))),
+    $refused, 'kid, forged');
+my $kid = sub { sign($key{outside}, '{}', '--header', $_[0]) };
+logged($t);
+is($asked->('/kid/', $kid->('{"kid":"../outside"}')), "500, $out",
+    'kid that leads out');
+is(verdict(get('/kid/', $kid->('{"kid":"a\u0000/../b"}'))), '404',
+    'kid with NUL is empty, as the variable is');
+logged($t);
+is(verdict(get('/kid/', $kid->('{"kid":"/etc/passwd"}'))), '500',
+    'kid with an absolute path stays in the folder');
+like(logged($t), qr!^error key file "\Q$dir\E/keys//etc/passwd.jwk": No such!,
+    'kid with an absolute path, log');
+is(verdict(get('/kid/', $kid->('{"kid":["a"]}'))), $refused, 'kid no string');
+logged($t);
+
+### the recommended way: a map
+
+my $iss = sub { sign($key{$_[0]}, "{\"iss\":\"https://$_[1].example\"}") };
+is(verdict(get('/mapped/', $iss->('a', 'a'))), '500', 'map without the ending');
+
+### several workers' memory: names that are not there are not kept
+
+my ($worker) = workers($t);
+get('/arg/?name=' . $_, $token{a}) for 1 .. 50;
+my $before = resident($worker);
+get('/arg/?name=' . 'x' x 200 . $_, $token{a}) for 1 .. 1000;
+cmp_ok(resident($worker) - $before, '<', 512, 'memory, in KiB');
+
+### a broken file beside a good one
+
+logged($t);
+is($asked->('/both/?name=b', $token{a}), '404, ', 'both');
+is($asked->('/both/?name=b', $token{b}), '404, ', 'both, the other');
+is($asked->('/both/?name=c', $token{a}), '500, ' . $missing->('keys/c.jwk'),
+    'one is missing: the key that decides may be there');
+
+### rotation
+
+rename "$dir/keys/b.jwk", "$dir/keys/a.jwk" or die;
+is(verdict(get('/arg/?name=a', $token{a})), $refused, 'replaced');
+is(verdict(get('/arg/?name=a', $token{b})), '404', 'replaced, new key');
+unlink "$dir/keys/a.jwk" or die;
+is(verdict(get('/arg/?name=a', $token{b})), '500', 'removed');
+
+###############################################################################
+
+sub resident {
+    my ($pid) = @_;
+    open my $status, '<', "/proc/$pid/status" or die "Can't open status: $!\n";
+    return join('', <$status>) =~ /^VmRSS:\s+(\d+)/m ? $1 : die;
+}
+
+###############################################################################
