@@ -56,7 +56,7 @@ sub read_response {
             # no body
         } elsif ($head =~ /^Transfer-Encoding: chunked/mi) {
             while (defined(my $line = $s->getline())) {
-                my $size = hex $line;
+                my $size = hex(($line =~ /^([0-9a-f]+)/i)[0] // 0);
                 my $chunk = '';
                 while (length $chunk < $size + 2) {
                     $s->read($chunk, $size + 2 - length $chunk, length $chunk)
@@ -136,7 +136,7 @@ sub _read_request {
 
     if ($head =~ /^Transfer-Encoding: chunked/mi) {
         while (defined(my $line = $client->getline())) {
-            my $size = hex $line;
+            my $size = hex(($line =~ /^([0-9a-f]+)/i)[0] // 0);
             $client->read(my $chunk, $size + 2);
             $body .= substr $chunk, 0, $size;
             last unless $size;

@@ -1,0 +1,284 @@
+#!/usr/bin/perl
+
+# auth_request: a request's body is nothing to the service, and reaches the
+# upstream whole.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+use Digest::MD5 qw/ md5_hex /;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use Test::Nginx::Raw;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my @paths = qw{ /plain /unbuffered /http11 /named /forwarded /keepalive };
+
+my %bodies = (
+    none => '',
+    small => "0123456789",
+    binary => join('', map { chr } 0 .. 255) . "\r\n\r\n0\r\n\r\n",
+    large => join('', map { "$_\n" } 1 .. 30_000),
+);
+
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
+    ->plan(@paths * (3 * 2 * keys(%bodies) + 2) + 22);
+
+$t->write_file_expand('nginx.conf', <<'EOF');
+%%TEST_GLOBALS%%
+daemon off;
+events {
+}
+http {
+    %%TEST_GLOBALS_HTTP%%
+    client_body_buffer_size 1k;
+    upstream kept {
+        server 127.0.0.1:8081;
+        keepalive 1;
+    }
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+        auth_request_set $saw $upstream_http_x_saw;
+        add_header   X-Saw $saw always;
+
+        location /plain {
+            auth_request /auth;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location = /auth {
+            internal;
+            proxy_pass http://127.0.0.1:8081/$arg_code;
+        }
+        location /unbuffered {
+            auth_request /auth-unbuffered;
+            proxy_request_buffering off;
+            proxy_http_version 1.1;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location = /auth-unbuffered {
+            proxy_request_buffering off;
+            proxy_http_version 1.1;
+            proxy_set_header Connection close;
+            proxy_pass http://127.0.0.1:8081;
+        }
+        location /http11 {
+            auth_request /auth-http11;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location = /auth-http11 {
+            proxy_http_version 1.1;
+            proxy_pass http://127.0.0.1:8081;
+        }
+        location /named {
+            proxy_pass http://127.0.0.1:8083;
+            proxy_intercept_errors on;
+            error_page 404 = @named;
+        }
+        location @named {
+            auth_request /auth;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /forwarded {
+            auth_request /auth-forwarded;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location = /auth-forwarded {
+            proxy_set_header Content-Length $content_length;
+            proxy_pass http://127.0.0.1:8081;
+            client_max_body_size 5;
+        }
+        location /keepalive {
+            auth_request /auth-keepalive;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location = /auth-keepalive {
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_pass http://kept;
+        }
+        location /own {
+            auth_request /auth-own;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location = /auth-own {
+            proxy_method POST;
+            proxy_set_body "u=$request_uri&b=$request_body";
+            proxy_pass http://127.0.0.1:8081;
+        }
+        location /limited {
+            client_max_body_size 5;
+            auth_request /auth;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /denied {
+            auth_request /auth-denied;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location = /auth-denied {
+            proxy_pass http://127.0.0.1:8081/$http_x_code;
+        }
+    }
+    server {
+        listen       127.0.0.1:8083;
+        location / { return 404; }
+    }
+}
+EOF
+
+# The service says what it was told of a body; X-Code comes as its path.
+
+service($t, 8081, sub {
+    my ($client, $head, $body) = @_;
+    my ($status) = $head =~ /^\S+ \/(\d+)/;
+    my @told = $head =~ /^(Content-Length|Transfer-Encoding|Expect):/mgi;
+    my $close = $head =~ /^Connection: close/mi;
+    print $client 'HTTP/1.1 ' . ($status // 204) . " X\r\n"
+        . "X-Saw: " . join(' ', @told, "[$body]") . "\r\n"
+        . ($status ? "Content-Length: 0\r\n" : '')
+        . ($close ? "Connection: close\r\n" : '') . "\r\n";
+    return !$close;
+});
+
+service($t, 8082, sub {
+    my ($client, $head, $body) = @_;
+    my ($method) = $head =~ /^(\w+)/;
+    print $client "HTTP/1.1 200 X\r\n\r\n$method "
+        . length($body) . ' ' . md5_hex($body);
+    return 0;
+});
+
+$t->run();
+
+### bodies
+
+for my $path (@paths) {
+    for my $name (sort keys %bodies) {
+        my $body = $bodies{$name};
+        my $expected = 'POST ' . length($body) . ' ' . md5_hex($body);
+
+        for my $way (qw/ length chunked slow /) {
+            my $answer = post($path, $body, $way);
+            is(body($answer), $expected, "$path, $name, $way, upstream");
+            is(saw($answer), '[]', "$path, $name, $way, service");
+        }
+    }
+
+    my $s = connection();
+    my $answer = exchange($s, "POST $path HTTP/1.1\r\nHost: localhost\r\n"
+        . "Content-Length: 10\r\nExpect: 100-continue\r\n"
+        . "Connection: close\r\n\r\n0123456789");
+    like($answer, qr/^HTTP\S+ 100 .*\r\n\r\nHTTP\S+ 200 .*POST 10 /s,
+        "$path, expect");
+    is(saw($answer), '[]', "$path, expect, service");
+}
+
+### a service that has a body of its own
+
+my $answer = post('/own', $bodies{small}, 'length');
+is(saw($answer), 'Content-Length [u=/own&b=]', 'own body');
+is(body($answer), 'POST 10 ' . md5_hex($bodies{small}), 'own body, upstream');
+
+### nobody waits for a body
+
+for my $code (401, 403, 500) {
+    my $s = connection();
+    like(exchange($s, head('/denied', $code, 'Content-Length: 10')),
+        qr/^HTTP\S+ $code /, "$code before the body is there");
+    like(exchange(connection(), head('/denied', $code, 'Content-Length: 10',
+        'Expect: 100-continue')), qr/^HTTP\S+ $code /, "$code, no continue");
+    like(exchange(connection(), head('/denied', $code,
+        'Transfer-Encoding: chunked')), qr/^HTTP\S+ $code /,
+        "$code, chunked, before the body is there");
+}
+
+my $s = connection();
+$s->print(head('/plain', 204, 'Content-Length: 10') . '01234');
+select undef, undef, undef, 0.2;
+like(exchange($s, '56789'), qr/^HTTP\S+ 200 .*POST 10 /s,
+    'the rest of a body after the check');
+
+like(post('/limited', $bodies{small}, 'length'),
+    qr/^HTTP\S+ 413 (?!.*\[)/s, 'too long a body, nobody is asked');
+like(post('/limited', $bodies{small}, 'chunked'),
+    qr/^HTTP\S+ 413 .*\[/s, 'too long a body in chunks, after the check');
+
+### a connection after a body that nobody read
+
+for my $code (401, 403, 500) {
+    for my $way (qw/ length chunked /) {
+        $s = connection();
+        my $first = exchange($s, request('/denied', $bodies{binary}, $way,
+            "X-Code: $code"));
+        my $second = exchange($s, request('/denied', $bodies{small}, $way,
+            'X-Code: 200'));
+        is(join(' ', map { /^HTTP\S+ (\d+)/ ? $1 : 'none' } $first, $second),
+            $code == 500 ? "$code none" : "$code 200",
+            "$code, $way, next request of the connection");
+    }
+}
+
+$s = connection();
+$s->print(request('/denied', $bodies{binary}, 'length', 'X-Code: 401')
+    . request('/denied', $bodies{small}, 'chunked', 'X-Code: 200')
+    . request('/denied', '', 'length', 'X-Code: 403')
+    . request('/denied', $bodies{large}, 'length', 'X-Code: 200'));
+is(join(' ', map { read_response($s) =~ /^HTTP\S+ (\d+)/ ? $1 : 'none' } 1 .. 4),
+    '401 200 403 200', 'pipelined');
+
+$s = connection();
+$s->print(request('/denied', $bodies{small}, 'length', 'X-Code: 401')
+    . request('/denied', $bodies{small}, 'length', 'X-Code: 200'));
+read_response($s);
+like(read_response($s), qr/POST 10 ${\ md5_hex($bodies{small})}\z/,
+    'pipelined, body of the second');
+
+### helpers
+
+sub head {
+    my ($path, $code, @lines) = @_;
+    return join "\r\n", "POST $path HTTP/1.1", 'Host: localhost',
+        "X-Code: $code", @lines, '', '';
+}
+
+sub request {
+    my ($path, $body, $way, @lines) = @_;
+    my $sent = $body;
+    my $length = 'Content-Length: ' . length $body;
+
+    if ($way eq 'chunked') {
+        $length = 'Transfer-Encoding: chunked';
+        $sent = join '', map { sprintf("%x\r\n%s\r\n", length, $_) }
+            (unpack('(a1000)*', $body), '');
+    }
+
+    return join "\r\n", "POST $path HTTP/1.1", 'Host: localhost', $length,
+        @lines, '', $sent;
+}
+
+# slow: the body comes after the check has had time to end.
+sub post {
+    my ($path, $body, $way) = @_;
+    my $request = request($path, $body, $way, 'Connection: close');
+    my $s = connection();
+
+    if ($way eq 'slow') {
+        (my $head, $body) = $request =~ /(.*?\r\n\r\n)(.*)/s;
+        $s->print($head);
+        select undef, undef, undef, 0.02;
+        $request = $body;
+    }
+
+    return exchange($s, $request);
+}
+
+sub saw { $_[0] =~ /^X-Saw: (.*)\r/m ? $1 : undef }
+
+sub body { $_[0] =~ /\r\n\r\n(?!HTTP)(.*)/s ? $1 : undef }
