@@ -1,0 +1,236 @@
+#!/usr/bin/perl
+
+# auth_jwt: every algorithm of signatures, with a good token and with each way
+# to spoil it; and what a key says about itself (rows 8 to 11).
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use AuthJwt;
+use Jose;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my @algorithms = qw/
+    HS256 HS384 HS512 RS256 RS384 RS512 PS256 PS384 PS512
+    ES256 ES384 ES512 EdDSA Ed25519 Ed448
+/;
+
+my %length = (HS256 => 32, HS384 => 48, HS512 => 64, ES256 => 64, ES384 => 96,
+    ES512 => 132, EdDSA => 64, Ed25519 => 64, Ed448 => 114,
+    map { $_ => 256 } grep { /^[RP]S/ } @algorithms);
+
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(8 * @algorithms + 32);
+
+# the private key, what nginx gets of it, and another of the same kind
+my (%key, %other);
+for (@algorithms) {
+    $key{$_} = jwk($_, '--kid', 'k');
+    $other{$_} = jwk($_, '--kid', 'k');
+    $t->write_file("$_.jwk", public($key{$_}));
+}
+$t->write_file('all.json', jwks('--public', @key{@algorithms}));
+
+my %restricted;     # more key files, see below
+my $restrict = sub {
+    my ($name, $jwk) = @_;
+    $t->write_file("$name.jwk", $jwk);
+    $restricted{$name} = 1;
+};
+
+my $rsa = jwk('RS256', '--no-alg');
+my $p256 = jwk('ES256', '--no-alg');
+my $with = sub { public($_[0]) =~ s/^\{/{$_[1],/r };
+$restrict->('rsa', public($rsa));
+$restrict->("rsa_$_", $with->($rsa, "\"alg\":\"$_\""))
+    for qw/ RS256 RS512 PS256 RSA-OAEP /;
+$restrict->('rsa_enc', $with->($rsa, '"use":"enc"'));
+$restrict->('rsa_sig', $with->($rsa, '"use":"sig"'));
+$restrict->('rsa_verify', $with->($rsa, '"key_ops":["verify"]'));
+$restrict->('rsa_sign', $with->($rsa, '"key_ops":["sign"]'));
+$restrict->('rsa_both', $with->($rsa, '"use":"sig","key_ops":["sign"]'));
+$restrict->('rsa_x5c', $with->($rsa, '"x5c":["AAAA"],"x5t":"AAAA"'));
+$restrict->('p256', public($p256));
+
+my $small = jwk('RS256', '--size', '1024');
+$restrict->('rsa_1024', public($small));
+my $big = jwk('RS256', '--size', '4096');
+$restrict->('rsa_4096', public($big));
+my %odd = (
+    e_1 => public($rsa) =~ s/"e":"[^"]+"/"e":"AQ"/r,
+    e_even => public($rsa) =~ s/"e":"[^"]+"/"e":"BA"/r,
+    n_even => public($rsa) =~ s/"n":"[^"]+\K[^"]{2}"/AA"/r,
+    ed25519_zero => '{"kty":"OKP","crv":"Ed25519","x":"' . 'A' x 43 . '"}',
+    ed25519_short => '{"kty":"OKP","crv":"Ed25519","x":"AAAA"}',
+    p256_other_curve => public($p256) =~ s/P-256/P-384/r,
+);
+$restrict->($_, $odd{$_}) for keys %odd;
+$restrict->('x25519', '{"kty":"OKP","crv":"X25519","x":"' . 'B' x 42 . 'A"}');
+$restrict->('p256k', public($p256) =~ s/P-256/secp256k1/r);
+
+configure($t, <<EOF);
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+
+        auth_jwt     "r";
+        root         html;
+
+        location /all/ { auth_jwt_key_file all.json; }
+@{[ map { "location /$_/ { auth_jwt_key_file $_.jwk; }\n" }
+    @algorithms, sort keys %restricted ]}
+    }
+EOF
+
+run_quietly($t);
+
+my $refused = '401 Bearer realm="r", error="invalid_token"';
+
+# RFC 9864: names that mean the same with these keys
+my %same = (EdDSA => 'Ed25519', Ed25519 => 'EdDSA', Ed448 => 'EdDSA');
+
+### every algorithm
+
+for my $alg (@algorithms) {
+    my $token = sign($key{$alg}, '{"sub":"user","exp":"now+300"}');
+    my $uri = "/$alg/";
+
+    is(verdict(get($uri, $token)), '404', "$alg");
+    is(verdict(get('/all/', $token)), '404', "$alg, among all keys");
+    is(verdict(get($uri, with_part($token, 1, sub { s/user/root/ }))),
+        $refused, "$alg, other payload");
+    is(verdict(get($uri, with_part($token, 0, sub { s/\}$/,"x":1}/ }))),
+        $refused, "$alg, other header");
+    is(verdict(get($uri, sign($other{$alg}, '{"sub":"user"}'))), $refused,
+        "$alg, other key");
+
+    my %spoilt = spoilt($token, $length{$alg});
+    my @accepted = grep { verdict(get($uri, $spoilt{$_})) ne $refused }
+        sort keys %spoilt;
+    is("@accepted", '', "$alg, spoilt signature");
+
+    # the key signs, as it does, a header that names another algorithm
+    @accepted = grep { verdict(get('/all/', named($alg, $_))) ne $refused }
+        grep { $_ ne $alg } @algorithms;
+    is("@accepted", $alg =~ /^Ed/ ? $same{$alg} : '', "$alg, under other names");
+
+    logged($t);
+    get($uri, with_part($token, 2, sub { $_ ^= "\1" . "\0" x 9 }));
+    is(logged($t), "info bad signature, algorithm $alg, kid \"k\", 1 keys tried"
+        . "; alg \"$alg\", kid \"k\"", "$alg, log");
+}
+
+### row 10: what the key is for
+
+my %rsa = map { $_ => sign($rsa, '{}', '--alg', $_) } qw/ RS256 RS512 PS256 /;
+is(by('rsa'), 'PS256 RS256 RS512', 'RSA key without alg');
+is(by('rsa_RS256'), 'RS256', 'key for RS256');
+is(by('rsa_RS512'), 'RS512', 'key for RS512');
+is(by('rsa_PS256'), 'PS256', 'key for PS256');
+is(by('rsa_RSA-OAEP'), '', 'key for RSA-OAEP');
+is(by('rsa_enc'), '', 'key for encryption');
+is(by('rsa_sig'), 'PS256 RS256 RS512', 'key for signatures');
+is(by('rsa_verify'), 'PS256 RS256 RS512', 'key to verify');
+is(by('rsa_sign'), '', 'key to sign only');
+is(by('rsa_both'), '', 'key for signatures, to sign only');
+is(by('rsa_x5c'), 'PS256 RS256 RS512', 'certificates of a key are not read');
+
+### rows 8, 9 and 11: curves and lengths
+
+my $es256 = sign($p256, '{}', '--alg', 'ES256');
+is(verdict(get('/p256/', $es256)), '404', 'ES256');
+for (qw/ ES384 ES256K /) {
+    is(verdict(get('/p256/', sign($p256, '{}', '--alg', 'ES256', '--header',
+        "{\"alg\":\"$_\"}"))), $refused, "$_ with a key of P-256");
+}
+is(verdict(get('/p256k/', $es256)), $refused, 'key of another curve is no key');
+is(verdict(get('/x25519/', sign($key{Ed25519}, '{}'))), $refused,
+    'key for key agreement is no key');
+
+logged($t);
+is(verdict(get('/rsa_1024/', $rsa{RS256})), $refused, 'RSA, 1024 bits');
+is(logged($t), 'info no key fits algorithm "RS256"; alg "RS256"',
+    'RSA, 1024 bits, not tried');
+is(verdict(get('/rsa_4096/', sign($big, '{}'))), '404', 'RSA, 4096 bits');
+
+my $dir = $t->testdir();
+my %reason = (
+    e_1 => 'key 0: not a valid RSA key',
+    e_even => 'key 0: not a valid RSA key',
+    n_even => 'key 0: not a valid RSA key',
+    ed25519_zero => 'key 0: not a valid OKP key',
+    ed25519_short => 'key 0: member "x" is missing or malformed',
+    p256_other_curve => 'key 0: member "x" is missing or malformed',
+);
+for (sort keys %odd) {
+    logged($t);
+    is(verdict(get("/$_/", $es256)), '500', "$_, refused");
+    is(logged($t), "error key file \"$dir/$_.jwk\": $reason{$_}", "$_, log");
+}
+
+my ($warning) = $t->read_file('error.log') =~ m!rsa_1024.jwk": (.*) in /!;
+is($warning, 'key 0: refused, modulus of 1024 bits instead of 2048 to 16384',
+    'RSA, 1024 bits, at start');
+
+###############################################################################
+
+# The algorithms of the RSA key's tokens that are accepted with this key file.
+sub by {
+    my ($name) = @_;
+    my %status = map { $_ => verdict(get("/$name/", $rsa{$_})) } keys %rsa;
+    return join ' ', grep { $status{$_} eq '404' } sort keys %status;
+}
+
+# A token with a good signature by $alg whose header says $name.
+sub named {
+    my ($alg, $name) = @_;
+    return sign($key{$alg}, '{}', '--alg', $alg, '--header',
+        "{\"alg\":\"$name\"}");
+}
+
+# Row 8: the token with signatures that are none.
+sub spoilt {
+    my ($token, $length) = @_;
+    my $signature = sub {
+        my ($change) = @_;
+        return with_part($token, 2, $change);
+    };
+    return (
+        'first bit' => $signature->(sub { $_ ^= "\x80" . "\0" x 9 }),
+        'last bit' => $signature->(sub { vec($_, -1 + length, 8) ^= 1 }),
+        'empty' => $signature->(sub { $_ = '' }),
+        'one byte' => $signature->(sub { $_ = substr $_, 0, 1 }),
+        'byte less' => $signature->(sub { chop }),
+        'byte more' => $signature->(sub { $_ .= "\0" }),
+        'byte before' => $signature->(sub { $_ = "\0$_" }),
+        'half' => $signature->(sub { $_ = substr $_, 0, $length / 2 }),
+        'twice' => $signature->(sub { $_ x= 2 }),
+        'zeros' => $signature->(sub { $_ = "\0" x $length }),
+        'ones' => $signature->(sub { $_ = "\xff" x $length }),
+        'r = s = 1' => $signature->(sub {
+            $_ = ("\0" x ($length / 2 - 1) . "\1") x 2 }),
+        'r and s swapped' => $signature->(sub {
+            $_ = substr($_, $length / 2) . substr $_, 0, $length / 2 }),
+        $length > 200 ? () : (
+        'DER' => $signature->(sub {
+            $_ = der(substr($_, 0, $length / 2), substr $_, $length / 2) }),
+        'DER of zeros' => $signature->(sub { $_ = der("\0", "\0") })),
+    );
+}
+
+# ECDSA-Sig-Value
+sub der {
+    my @integers = map { s/^\0+(?=.)//sr =~ s/^(?=[\x80-\xff])/\0/r } @_;
+    my $content = join '', map { pack 'C C/a', 2, $_ } @integers;
+    return length $content < 128 ? pack 'C C/a', 0x30, $content
+        : pack 'C C C/a', 0x30, 0x81, $content;
+}
+
+###############################################################################
