@@ -67,11 +67,11 @@ fn ask(request: Request<'_>, template: &Template) -> Result<Access, Failure> {
 }
 
 fn obey(request: Request<'_>, conf: &LocationConf, answer: Answer<'_>) -> Result<Access, Failure> {
-    forget_body_variables(request);
     // Before anything else, and for every answer: an internal redirect, say to an error page, forgets the answer.
     for assignment in conf.assignments.iter() {
         request.assign(&assignment.variable, answer.evaluate(&assignment.value)?);
     }
+    forget_body_variables(request);
     match answer.status() {
         status if status.is_success() => Ok(Access::Allow),
         Status::FORBIDDEN => Ok(Access::Refuse(Status::FORBIDDEN)),

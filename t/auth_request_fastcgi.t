@@ -1,0 +1,145 @@
+#!/usr/bin/perl
+
+# auth_request with FastCGI: the length of the body is told to the application,
+# not to the service, both as nginx's fastcgi_params has it.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http fastcgi /)->plan(13);
+
+$t->write_file_expand('nginx.conf', <<'EOF');
+%%TEST_GLOBALS%%
+daemon off;
+events {
+}
+http {
+    %%TEST_GLOBALS_HTTP%%
+    client_body_buffer_size 1k;
+    fastcgi_param REQUEST_METHOD $request_method;
+    fastcgi_param CONTENT_LENGTH $content_length;
+    fastcgi_param DOCUMENT_URI   $document_uri;
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+        auth_request_set $service $upstream_http_x_got;
+        add_header       X-Service $service always;
+        location / {
+            auth_request /auth;
+            fastcgi_pass 127.0.0.1:8081;
+        }
+        location /denied {
+            auth_request /auth/401;
+            fastcgi_pass 127.0.0.1:8081;
+        }
+        location /auth {
+            fastcgi_pass 127.0.0.1:8081;
+        }
+    }
+}
+EOF
+
+$t->run_daemon(\&fastcgi, port(8081));
+$t->waitforsocket('127.0.0.1:' . port(8081));
+$t->run();
+
+# The method is the client's in $request_method, whatever the subrequest's.
+
+is(got(post('/', '')), 'POST [0] 0 /', 'no body');
+is(service(post('/', '')), 'POST [] 0 /auth', 'no body, service');
+is(got(post('/', 'x' x 10)), 'POST [10] 10 /', 'small');
+is(service(post('/', 'x' x 10)), 'POST [] 0 /auth', 'small, service');
+is(got(post('/', 'x' x 5000)), 'POST [5000] 5000 /', 'large');
+is(service(post('/', 'x' x 5000)), 'POST [] 0 /auth', 'large, service');
+is(got(post('/', 'x' x 10, 1)), 'POST [10] 10 /', 'chunked');
+is(service(post('/', 'x' x 10, 1)), 'POST [] 0 /auth', 'chunked, service');
+is(got(http_get('/')), 'GET [] 0 /', 'GET');
+
+my $answer = post('/denied', 'x' x 10);
+like($answer, qr/^HTTP\S+ 401 /, 'denied');
+is(service($answer), 'POST [] 0 /auth/401', 'denied, service');
+like($answer, qr/^WWW-Authenticate: FastCGI one\r\nWWW-Authenticate: two\r/mi,
+    'denied, challenges');
+unlike($answer, qr/INVISIBLE/, 'denied, body');
+
+### helpers
+
+sub post {
+    my ($uri, $body, $chunked) = @_;
+    my $length = length $body;
+    return http("POST $uri HTTP/1.1\r\nHost: localhost\r\n"
+        . "Connection: close\r\n"
+        . ($chunked ? 'Transfer-Encoding: chunked' : "Content-Length: $length")
+        . "\r\n\r\n"
+        . ($chunked ? sprintf("%x\r\n%s\r\n0\r\n\r\n", $length, $body) : $body));
+}
+
+sub got { $_[0] =~ /^X-Got: (.*?)\r/m ? $1 : undef }
+
+sub service { $_[0] =~ /^X-Service: (.*?)\r/m ? $1 : undef }
+
+# An application, one request for each connection: it says method, announced
+# and true length, and URI, and answers with the status in the URI.
+sub fastcgi {
+    my ($port) = @_;
+    my $server = IO::Socket::INET->new(
+        Proto => 'tcp',
+        LocalAddr => "127.0.0.1:$port",
+        Listen => 5,
+        Reuse => 1
+    )
+        or die "Can't listen: $!\n";
+
+    while (my $client = $server->accept()) {
+        my %stream = (4 => '', 5 => '');
+
+        while ($client->read(my $head, 8) // 0) {
+            my (undef, $type, $id, $length, $padding) = unpack 'CCnnC', $head;
+            $client->read(my $data, $length) if $length;
+            $client->read(my $ignored, $padding) if $padding;
+            $stream{$type} .= $data if $length;
+            next if $type != 5 or $length;
+
+            my %param = unpack_pairs($stream{4});
+            my ($status) = $param{DOCUMENT_URI} =~ m{/(\d+)$};
+            my $answer = 'Status: ' . ($status // 200) . "\r\n"
+                . "X-Got: $param{REQUEST_METHOD} [$param{CONTENT_LENGTH}] "
+                . length($stream{5}) . " $param{DOCUMENT_URI}\r\n"
+                . "WWW-Authenticate: FastCGI one\r\nWWW-Authenticate: two\r\n"
+                . "\r\nINVISIBLE";
+            print $client pack('CCnnCC', 1, 6, $id, length $answer, 0, 0),
+                $answer, pack('CCnnCCNN', 1, 3, $id, 8, 0, 0, 0, 0);
+            last;
+        }
+
+        close $client;
+    }
+}
+
+sub unpack_pairs {
+    my ($text) = @_;
+    my @pairs;
+
+    while (length $text) {
+        my @length = map {
+            my $n = unpack 'C', $text;
+            my $long = $n & 0x80;
+            $n = unpack('N', $text) & 0x7fffffff if $long;
+            substr $text, 0, $long ? 4 : 1, '';
+            $n;
+        } 1, 2;
+        push @pairs, map { substr $text, 0, $_, '' } @length;
+    }
+
+    return @pairs;
+}
