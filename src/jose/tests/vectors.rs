@@ -201,14 +201,8 @@ fn each_algorithm_has_vectors_and_each_vector_an_algorithm() {
     let encrypted = jwe::algorithms()
         .flat_map(|algorithm| jwe::encryptions().map(|enc| pair(algorithm.name, Some(enc.name))));
     let registered: BTreeSet<_> = signed.chain(encrypted).collect();
-    assert_eq!(
-        registered.difference(&have).collect::<Vec<_>>(),
-        [&pair("", None); 0]
-    );
-    assert_eq!(
-        have.difference(&registered).collect::<Vec<_>>(),
-        [&pair("", None); 0]
-    );
+    assert_eq!(registered.difference(&have).next(), None);
+    assert_eq!(have.difference(&registered).next(), None);
     assert_eq!(registered.len(), 15 + 11 * 6);
 }
 

@@ -1,0 +1,22 @@
+//! A path into claims (its names and the JSON apart by zero bytes), and the text of what is there.
+#![no_main]
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use nginx_auth::jose::{Limits, Text, TokenType, UnverifiedToken};
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let mut path: Vec<_> = bytes.split(|&byte| byte == 0).collect();
+    let json = URL_SAFE_NO_PAD.encode(path.pop().unwrap());
+    let token = format!("{}.{json}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"x"}"#));
+    let token = UnverifiedToken::parse(token.as_bytes(), TokenType::Signed, &Limits::default());
+    let Ok(token) = token else { return };
+    let claims = token.claims().unwrap();
+    let _ = claims.check_times(0, Duration::MAX);
+    for value in claims.object().members().map(|(_, value)| value).chain(claims.path(&path)) {
+        if let Text::Plain(text) = value.text() {
+            assert!(!text.contains(['\0', '\r', '\n']));
+        }
+    }
+});
