@@ -103,7 +103,8 @@ http {
             auth_request_set $absent $upstream_http_x_absent;
             auth_request_set $list $upstream_http_x_list;
             auth_request_set $cookie $upstream_cookie_id;
-            add_header X-All "$first $second $constant [$nothing] [$absent] $list $cookie";
+            add_header X-All
+                "$first $second $constant [$nothing] [$absent] $list $cookie";
             try_files /error.txt =404;
         }
         location = /args {
@@ -280,7 +281,8 @@ sub request {
 # Status and the two variables of the server level.
 sub vars {
     my $answer = get(@_);
-    return join ' ', $answer =~ /^HTTP\S+ (\d+) .*^X-User: (.*?)\r.*^X-Code: (.*?)\r/ms;
+    return join ' ', map { $answer =~ $_ }
+        qr/^HTTP\S+ (\d+) /, qr/^X-User: (.*)\r/m, qr/^X-Code: (.*)\r/m;
 }
 
 sub user {

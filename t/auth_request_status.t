@@ -184,7 +184,8 @@ like(get('/error', 'X-Code: 200'), qr/CONTENT of part/,
 
 is(status('/mirrored/file.txt'), 200, 'mirrored');
 $t->stop();
-is(() = $t->read_file('mirror.log') =~ /"GET \/mirror /g, 1, 'not for a mirror');
+is(() = $t->read_file('mirror.log') =~ /"GET \/mirror /g, 1,
+    'not for a mirror');
 
 ### helpers
 
