@@ -1,0 +1,225 @@
+#!/usr/bin/perl
+
+# auth_request: a service that fails, in any way, never allows (row 31). Each
+# time there is one [error] line of ours, and the next request is served.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+use Socket qw/ SOL_SOCKET SO_LINGER /;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use Test::Nginx::Raw;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $ok = "HTTP/1.1 200 OK\r\n";
+my $end = "Connection: close\r\n\r\n";
+
+# What the service sends before it closes, and what status nginx makes of it.
+
+my @refused = (
+    ['nothing', '', 502],
+    ['reset', '', 502],
+    ['half a version', 'HTTP', 502],
+    ['half a status', 'HTTP/1.1 20', 502],
+    ['half a status line', 'HTTP/1.1 200 O', 502],
+    ['status line only', $ok, 502],
+    ['half a name', "${ok}X-Na", 502],
+    ['half a value', "${ok}X-Name: val", 502],
+    ['no end of the header', "${ok}X-Name: value\r\n", 502],
+    ['half an end of the header', "${ok}X-Name: value\r\n\r", 502],
+    ['NUL in a name', "${ok}X-\0: value\r\n$end", 502],
+    ['NUL in a value', "${ok}X-Name: a\0b\r\n$end", 502],
+    ['long header line', $ok . 'X-Name: ' . 'x' x 70_000 . "\r\n$end", 502],
+    ['long header', $ok . "X-Name: value\r\n" x 5_000 . $end, 502],
+    ['no answer', undef, 504],
+
+    # what is no HTTP/1.x is HTTP/0.9 to nginx
+
+    ['garbage', "garbage\r\n\r\n", 0],
+    ['NULs', "\0" x 100, 0],
+    ['body only', '{"allow":true}', 0],
+    ['HTTP/0.9', '<html>200 OK</html>', 0],
+    ['lower case', "http/1.1 200 OK\r\n$end", 0],
+    ['no version', "200 OK\r\n$end", 0],
+    ['letter in a status', "HTTP/1.1 2O4 X\r\n$end", 0],
+    ['four digits', "HTTP/1.1 2000 X\r\n$end", 0],
+    ['two digits', "HTTP/1.1 20 X\r\n$end", 0],
+    ['minus', "HTTP/1.1 -200 X\r\n$end", 0],
+    ['SSH', "SSH-2.0-OpenSSH_9.2\r\n", 0],
+    ['TLS alert', "\x15\x03\x03\0\x02\x02\x28", 0],
+
+    # statuses that mean nothing here
+
+    ['000', "HTTP/1.1 000 X\r\n$end", 0],
+    ['020', "HTTP/1.1 020 X\r\n$end", 20],
+    ['099', "HTTP/1.1 099 X\r\n$end", 99],
+    ['100', "HTTP/1.1 100 X\r\n\r\n", 100],
+    ['100 before 200', "HTTP/1.1 100 Continue\r\n\r\n$ok$end", 100],
+    ['101', "HTTP/1.1 101 X\r\n\r\n", 101],
+    ['101 with Upgrade', "HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\nINVISIBLE", 101],
+    ['103 before 200', "HTTP/1.1 103 Early\r\nLink: <a>\r\n\r\n$ok$end", 103],
+    ['199', "HTTP/1.1 199 X\r\n$end", 199],
+    ['300', "HTTP/1.1 300 X\r\n$end", 300],
+    ['302', "HTTP/1.1 302 X\r\nLocation: /a\r\n$end", 302],
+    ['304', "HTTP/1.1 304 X\r\nETag: \"a\"\r\n$end", 304],
+    ['400', "HTTP/1.1 400 X\r\n$end", 400],
+    ['408', "HTTP/1.1 408 X\r\n$end", 408],
+    ['444', "HTTP/1.1 444 X\r\n$end", 444],
+    ['499', "HTTP/1.1 499 X\r\n$end", 499],
+    ['500', "HTTP/1.1 500 X\r\n${end}INVISIBLE", 500],
+    ['503', "HTTP/1.1 503 X\r\nRetry-After: 9\r\n$end", 503],
+    ['600', "HTTP/1.1 600 X\r\n$end", 600],
+    ['999', "HTTP/1.1 999 X\r\n$end", 999],
+    ['302 to the content', "HTTP/1.1 302 X\r\nLocation: /content\r\n$end", 302],
+    ['internal redirect to nowhere',
+        "${ok}X-Accel-Redirect: /none\r\n$end", 404],
+);
+
+# Answers that are valid, as far as anybody has to read them.
+
+my @valid = (
+    ['401', "HTTP/1.1 401 X\r\n$end", 401],
+    ['401 without a reason', "HTTP/1.1 401\r\n$end", 401],
+    ['401 with half a body',
+        "HTTP/1.1 401 X\r\nContent-Length: 9\r\n${end}a", 401],
+    ['403', "HTTP/1.0 403 X\r\n$end", 403],
+    ['200', $ok . $end, 200],
+    ['299', "HTTP/1.1 299 X\r\n$end", 200],
+    ['LF', "HTTP/1.1 200 OK\n\n", 200],
+    ['line without a colon', "${ok}name\r\n$end", 200],
+    ['too short', "${ok}Content-Length: 1000\r\n${end}a", 200],
+    ['too long', "${ok}Content-Length: 1\r\n${end}INVISIBLE", 200],
+    ['204 with a body', "HTTP/1.1 204 X\r\n${end}INVISIBLE", 200],
+    ['bad chunk', "${ok}Transfer-Encoding: chunked\r\n${end}INVISIBLE", 200],
+    ['large', "${ok}$end" . 'INVISIBLE' x 100_000, 200],
+    ['gzip', "${ok}Content-Encoding: gzip\r\n${end}INVISIBLE", 200],
+);
+
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
+    ->plan(3 * @refused + 2 * @valid + 10);
+
+$t->write_file_expand('nginx.conf', <<'EOF');
+%%TEST_GLOBALS%%
+daemon off;
+events {
+}
+http {
+    %%TEST_GLOBALS_HTTP%%
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+        add_header   X-Pid $pid always;
+        proxy_read_timeout 1s;
+        location / {
+            auth_request /auth;
+            try_files /content.txt =404;
+        }
+        location = /auth {
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection $http_upgrade;
+            proxy_pass http://127.0.0.1:8081;
+        }
+        location = /refused {
+            auth_request /auth-refused;
+            try_files /content.txt =404;
+        }
+        location = /auth-refused { proxy_pass http://127.0.0.1:8082; }
+        location = /unresolved {
+            auth_request /auth-unresolved;
+            try_files /content.txt =404;
+        }
+        location = /auth-unresolved { proxy_pass http://$http_x_none/; }
+        location = /closed {
+            auth_request /auth-closed;
+            try_files /content.txt =404;
+        }
+        location = /auth-closed { return 444; }
+        location = /any {
+            satisfy any;
+            deny all;
+            auth_request /auth;
+            try_files /content.txt =404;
+        }
+        location = /none { return 404; }
+        location = /alive { return 204; }
+    }
+}
+EOF
+
+$t->write_file('content.txt', 'CONTENT');
+
+# The request tells the service which answer to give.
+
+service($t, 8081, sub {
+    my ($client, $head) = @_;
+    my ($n) = $head =~ /^X-Case: (\d+)/m;
+    my ($name, $answer) = @{(@refused, @valid)[$n]};
+    if (defined $answer) {
+        print $client $answer;
+    } else {
+        select undef, undef, undef, 5;
+    }
+    setsockopt $client, SOL_SOCKET, SO_LINGER, pack 'll', 1, 0
+        if $name eq 'reset';
+    return 0;
+});
+
+$t->run();
+
+my ($pid) = http_get('/alive') =~ /^X-Pid: (\d+)/m;
+
+for my $n (0 .. $#refused) {
+    my ($name, undef, $status) = @{$refused[$n]};
+    my ($answer, $log) = get($t, '/', "X-Case: $n", 'Upgrade: x');
+    like($answer, qr/^HTTP\S+ 500 /, "$name is refused");
+    unlike($answer, qr/CONTENT|INVISIBLE|^(?:Location|ETag|Retry|Link)/m,
+        "$name, nothing gets out");
+    is($log, "unexpected status: $status", "$name, log");
+}
+
+for my $n (0 .. $#valid) {
+    my ($name, undef, $status) = @{$valid[$n]};
+    my ($answer, $log) = get($t, '/', 'X-Case: ' . ($n + @refused));
+    like($answer, qr/^HTTP\S+ $status /, "$name is $status");
+    is($log . ($answer =~ /(CONTENT|INVISIBLE)/ ? $1 : ''),
+        $status == 200 ? 'CONTENT' : '', "$name, content");
+}
+
+### no service at all
+
+for my $case (['/refused', 502], ['/unresolved', 500]) {
+    my ($uri, $status) = @$case;
+    my ($answer, $log) = get($t, $uri);
+    like($answer, qr/^HTTP\S+ 500 /, "$uri is refused");
+    unlike($answer, qr/CONTENT/, "$uri, content");
+    is($log, "unexpected status: $status", "$uri, log");
+}
+
+is((get($t, '/closed'))[0], '', 'return 444 closes');
+
+my ($answer, $log) = get($t, '/any', 'X-Case: 0');
+like($answer, qr/^HTTP\S+ 500 /, 'satisfy any');
+is($log, 'unexpected status: 502', 'satisfy any, log');
+
+like(http_get('/alive'), qr/^X-Pid: $pid\r/m, 'the same worker');
+
+### helpers
+
+# The answer, and the [error] lines of ours that came with it.
+sub get {
+    my ($t, $uri, @lines) = @_;
+    my $before = length $t->read_file('error.log');
+    my $answer = http(join "\r\n", "GET $uri HTTP/1.0", 'Host: localhost',
+        @lines, '', '');
+    my $log = substr $t->read_file('error.log'), $before;
+    return ($answer // '', join "\n", $log =~
+        /\[error\].*? auth request (.*?)(?: while [^,]*)?, client/g);
+}
