@@ -1,0 +1,129 @@
+#!/usr/bin/perl
+
+# auth_jwt: what must not be in a log (row 37), and that what a client sent stays
+# inside of its quotes.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use AuthJwt;
+use Jose;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(23);
+my $dir = $t->testdir();
+
+my %key = map { $_ => jwk($_, '--kid', $_) } qw/ HS256 RS256 ES256 EdDSA /;
+my $all = jwks(values %key);
+$t->write_file('private.json', $all);
+$t->write_file('cut.json', substr $all, 0, -2);
+$t->write_file('twice.json', $all =~ s/"kty":"RSA"/"kty":"RSA","kty":"RSA"/r);
+$t->write_file('bad_k.json', $all =~ s/"k":"/"k":"=/r);
+$t->write_file('bad_n.json', $all =~ s/"n":"/"n":"=/r);
+$t->write_file('bad_y.json', $all =~ s/"y":"..../"y":"AAAA/r);
+$t->write_file('member.json', $all =~ s/"d":"/"d","/r);
+my @broken = qw/ cut twice bad_k bad_n bad_y member /;
+
+configure($t, <<EOF);
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+
+        auth_jwt          "r";
+        auth_jwt_key_file private.json;
+        root              html;
+
+        location / { }
+        location /echo/ { add_header X-Claim \$jwt_claim_sub always; }
+        @{[ map { "location /$_/ { auth_jwt_key_file $_.json; }\n" } @broken ]}
+        location /named/ { auth_jwt_key_file \$arg_name.json; }
+    }
+EOF
+
+my $said = check($t);
+run_quietly($t);
+
+# every kind of token at every location, to make it say whatever it can
+my @tokens;
+for my $alg (sort keys %key) {
+    my $good = sign($key{$alg}, '{"sub":"user","iss":"https://i"}');
+    push @tokens, $good, sign($key{$alg}, '{"exp":1}'),
+        sign($key{$alg}, '{"sub":"a\nb"}'), sign($key{$alg}, 'text'),
+        sign($key{$alg}, '{"exp":"x"}'),
+        sign($key{$alg}, '{}', '--header', '{"crit":["x"],"x":1}'),
+        with_part($good, 1, sub { s/user/root/ }),
+        with_part($good, 0, sub { s/"kid":"\w+"/"kid":"other"/ }),
+        "$good.x", "$good=", substr($good, 0, -1);
+}
+for my $token (@tokens) {
+    get($_, $token) for '/', '/echo/', map { "/$_/" } @broken;
+    get("/named/?name=$_", $token) for 'private', 'cut', 'none', '..';
+}
+
+my $log = $t->read_file('error.log');
+my @ours = grep { / auth_jwt: / or /key file/ or /nginx-auth/ } split /\n/, $log;
+cmp_ok(scalar @ours, '>', 4 * @tokens, 'there are lines of ours');
+
+# nginx's own lines quote the request's header at level debug; ours never do
+my %parts;
+for my $token (@tokens) {
+    $parts{$_} = 1 for grep { length > 8 } split /[.=]/, $token;
+}
+is(join("\n", grep { my $line = $_; grep { index($line, $_) >= 0 } keys %parts }
+    @ours), '', 'no part of a token in a line of ours');
+
+# key material is in no line whatever, nor in what nginx -t says
+for my $member (qw/ k d p q dp dq qi n x y /) {
+    my @values = $all =~ /"$member":"([^"]+)"/g;
+    my @seen = grep { my $value = substr $_, 0, 12;
+        index($log, $value) >= 0 or index($said, $value) >= 0 } @values;
+    is(@values > 0 ? scalar @seen : 'no such member', 0, "member $member");
+}
+
+### one line each, of bounded length, in quotes
+
+my $long = 'k' x 3000;
+my @odd = (
+    [ '{"kid":"a\n2026/01/01 00:00:00 [emerg] 1#1: *1 x"}',
+        'kid "a\x0a2026/01/01 00:00:00 [emerg] 1#1: *1 x"' ],
+    [ '{"kid":"\", client: 1.2.3.4, \""}', 'kid "\", client: 1.2.3.4, \""' ],
+    [ '{"kid":"\u0000\u001b[31m\u007f"}', 'kid "\x00\x1b[31m\x7f"' ],
+    [ '{"kid":"\u00e9\u202e"}', 'kid "\xc3\xa9\xe2\x80\xae"' ],
+    [ '{"kid":"\\\\"}', 'kid "\\\\"' ],
+    [ '{"kid":"%s%n%*s%p"}', 'kid "%s%n%*s%p"' ],
+    [ "{\"kid\":\"$long\"}", 'kid "' . 'k' x 96 . '"...' ],
+);
+logged($t);
+for (@odd) {
+    my ($header, $shown) = @$_;
+    get('/', sign($key{HS256}, '{}', '--header', $header));
+    is(logged($t), "info no key fits algorithm \"HS256\", $shown; alg \"HS256\", $shown",
+        "kid as in $header" =~ s/k{10,}/k.../r);
+}
+get('/', sign($key{HS256}, "{\"iss\":\"a\\nb$long\",\"exp\":1}"));
+is(logged($t) =~ s/now \d+/now N/r, 'info expired: exp 1, now N, leeway 0; '
+    . 'alg "HS256", kid "HS256", iss "a\x0ab' . 'k' x 93 . '"...', 'iss');
+
+get('/', with_part(sign($key{HS256}, '{}'), 1,
+    sub { $_ = "{\"$long\\n\":1,\"$long\\n\":2}" }));
+is(logged($t), 'info claims has the name "' . 'k' x 96 . '"... twice; '
+    . 'alg "HS256", kid "HS256"', 'a name');
+
+get('/', with_part(sign($key{HS256}, '{}'), 0,
+    sub { $_ = "{\"alg\":\"\\n$long\"}" }));
+is(logged($t), 'info algorithm "\x0a' . 'k' x 95 . '"... is not supported; '
+    . 'alg "\x0a' . 'k' x 95 . '"...', 'alg');
+
+is(join("\n", grep { /\[emerg\] 1#1/ and !/^\d{4}\/.* auth_jwt: no key/
+    and !/\[debug\]/ } split /\n/, $t->read_file('error.log')), '',
+    'no line begins with what a client sent');
+
+###############################################################################
