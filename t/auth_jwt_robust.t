@@ -1,0 +1,167 @@
+#!/usr/bin/perl
+
+# auth_jwt under any input and under load: 200 or 401, never a 5xx, never a
+# worker that ends or grows.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use IO::Select;
+use Test::Nginx;
+use AuthJwt;
+use Jose;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(12);
+my $dir = $t->testdir();
+
+my @keys = map { jwk($_, '--kid', "of $_") } qw/ HS256 RS256 ES256 EdDSA /;
+my $set = jwks('--public', @keys);
+$t->write_file('keys.json', $set);
+$t->write_file('page', 'content');
+
+configure($t, <<'EOF', 'worker_processes 1;');
+    large_client_header_buffers 4 64k;
+    map $jwt_claim_sub $sub {
+        default     other;
+        ~^(.*)user$ user;
+    }
+
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+
+        location / {
+            auth_jwt          "r";
+            auth_jwt_key_file keys.json;
+            add_header        X-Sub $sub always;
+            add_header        X-Odd "$jwt_claim_$jwt_header_kid$jwt_claim_a" always;
+        }
+    }
+
+EOF
+
+run_quietly($t);
+
+### row 41: 2000 tokens, changed in the same ways in each run
+
+srand 20261121;
+
+my @good = map { sign($_, '{"sub":"user","exp":4102444800,"a":[1,{"b":null}]}') }
+    @keys;
+my @mutations = (
+    sub { substr($_[0], int rand length $_[0], 1) = chr int rand 256 },
+    sub { substr($_[0], int rand length $_[0], 1) = '.' },
+    sub { substr($_[0], int rand length $_[0], 1 + int rand 9) = '' },
+    sub { substr($_[0], int rand length $_[0], 0) = substr $_[0], 0, rand 99 },
+    sub { $_[0] = substr $_[0], 0, rand length $_[0] },
+    sub { $_[0] = changed($_[0], 0) },
+    sub { $_[0] = changed($_[0], 1) },
+    sub { $_[0] = changed($_[0], 2) },
+    sub { $_[0] = join '', map { chr int rand 256 } 0 .. rand 300 },
+    sub { $_[0] .= $_[0] x rand 30 },
+);
+
+my ($pid) = workers($t);
+my (%statuses, @wrong);
+for my $round (1 .. 2000) {
+    my $token = my $good = $good[rand @good];
+    $mutations[rand @mutations]->($token) for 0 .. rand 2;
+    $token = substr $token, 0, 60_000;     # nginx refuses what is longer,
+    $token =~ s/[\0\r\n]/ /g;             # and these
+
+    my $response = get('/page', $token);
+    my $status = verdict($response);
+    $statuses{$status}++;
+
+    # a base64url of the same bytes is the same token: there is only one
+    push @wrong, $token if $status eq '200' and $token !~ /^ *\Q$good\E *$/;
+}
+is(join(' | ', sort grep { !/^(?:200|401 Bearer realm="r"(?:, error="invalid_token")?)$/ }
+    keys %statuses), '', 'only 200 and 401');
+is("@wrong", '', 'only whole tokens are good');
+cmp_ok($statuses{'401 Bearer realm="r", error="invalid_token"'}, '>', 1500,
+    'most are refused');
+is(verdict(get('/page', $_)), '200', 'a good one still is') for @good[0, 1];
+
+### no growth
+
+my @bad = map { with_part($_, 1, sub { s/user/root/ }) } @good;
+ask_many(100);
+my $before = resident($pid);
+ask_many(1000);
+cmp_ok(resident($pid) - $before, '<', 256, 'memory after 1000 more, in KiB');
+is(join(' ', workers($t)), $pid, 'the same worker to the end');
+
+### clients that go away
+
+for my $length (1, 20, 60, 200) {
+    my $request = "GET /page HTTP/1.1\r\nHost: localhost\r\nAuthorization: "
+        . "Bearer $good[0]\r\n\r\n";
+    http(substr($request, 0, $length), aborted => 1);
+}
+is(verdict(get('/page', $good[2])), '200', 'after clients that went away');
+
+### reloads and rotations under load
+
+my (%during, @sockets);
+my $end = time + 4;
+my $changes = 0;
+while (time < $end) {
+    @sockets = map { http("GET /page HTTP/1.0\r\nHost: localhost\r\n"
+        . "Authorization: Bearer $good[$_ % @good]\r\n\r\n", start => 1) } 0 .. 15;
+    if ($changes++ % 4 == 0) {
+        $t->write_file('keys.tmp', $set . "\n" x ($changes % 3));
+        rename "$dir/keys.tmp", "$dir/keys.json" or die;
+        $t->reload();
+    }
+    for my $socket (@sockets) {
+        local $/;
+        $during{verdict(scalar <$socket>)}++;
+    }
+}
+is(join(' ', sort keys %during), '200', 'only 200 while nginx reloads');
+cmp_ok(scalar(my @workers = workers($t)), '>', 2, 'and it did');
+
+# and while the file is at times broken: 500, but no worse
+%during = ();
+for (1 .. 40) {
+    $t->write_file('keys.json', $_ % 2 ? substr $set, 0, 50 : $set);
+    $during{verdict(get('/page', $good[0]))}++;
+}
+is(join(' ', map { "$_:$during{$_}" } sort keys %during), '200:20 500:20',
+    'broken every other time');
+$t->write_file('keys.json', $set);
+is(verdict(get('/page', $good[3])), '200', 'whole again');
+
+###############################################################################
+
+# The token with one byte of a part changed, inside of its base64url.
+sub changed {
+    my ($token, $part) = @_;
+    return $token unless $token =~ /^[\w-]+\.[\w-]+\.[\w-]+$/;
+    return with_part($token, $part,
+        sub { substr($_, int rand length, 1) = chr int rand 256 if length });
+}
+
+sub ask_many {
+    my ($times) = @_;
+    for my $round (1 .. $times) {
+        get('/page', $round % 2 ? $good[$round % @good] : $bad[$round % @bad]);
+    }
+}
+
+sub resident {
+    my ($pid) = @_;
+    open my $status, '<', "/proc/$pid/status" or die "Can't open status: $!\n";
+    return join('', <$status>) =~ /^VmRSS:\s+(\d+)/m ? $1 : die;
+}
+
+###############################################################################
