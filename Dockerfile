@@ -18,10 +18,10 @@ ARG NGINX
 RUN apt-get update && apt-get install -y --no-install-recommends "nginx=$NGINX" libgcc-s1 libssl3 \
     && rm -rf /var/lib/apt/lists/* /etc/nginx/sites-enabled/* \
     # Without root: another port than 80, and folders that are the user's own.
-    && sed -i -e '/^user /d' -e 's|^pid .*|pid /var/lib/nginx/nginx.pid;|' /etc/nginx/nginx.conf \
+    && sed -i -e '/^user /d' -e 's|^pid .*|pid /var/lib/nginx/nginx.pid;|' \
+        -e 's|^error_log .*|error_log stderr;|' /etc/nginx/nginx.conf \
     && chown -R www-data:www-data /var/lib/nginx /var/log/nginx \
     && ln -sf /dev/stdout /var/log/nginx/access.log \
-    && ln -sf /dev/stderr /var/log/nginx/error.log \
     && echo 'load_module modules/ngx_http_auth_module.so;' >/etc/nginx/modules-enabled/50-auth.conf
 COPY --from=build /build/target/modules/debian-release/ngx_http_auth_module.so /usr/lib/nginx/modules/
 COPY nginx-conf/ /usr/share/doc/nginx-auth/
