@@ -50,17 +50,18 @@ impl MainConf {
         Rc::clone(file)
     }
 
-    /// The file with a name that a request had a part in. Only files that could be read are kept.
+    /// The file with a name that a request had a part in.
     pub(super) fn key_file_of_request(&self, path: PathBuf) -> Rc<KeyFile> {
-        if let Some(file) = self.key_files.borrow().get(&path) {
-            return Rc::clone(file);
-        }
-        let file = Rc::new(KeyFile::new(path));
+        let kept = self.key_files.borrow().get(&path).map(Rc::clone);
+        kept.unwrap_or_else(|| Rc::new(KeyFile::new(path)))
+    }
+
+    /// Keeps such a file for the next request. It must have been possible to read it.
+    pub(super) fn keep(&self, file: &Rc<KeyFile>) {
         let mut files = self.key_files.borrow_mut();
-        if files.len() < Self::MOST_NAMED_BY_REQUESTS && file.keys(|_| ()).is_ok() {
-            files.insert(file.path().to_owned(), Rc::clone(&file));
+        if files.len() < Self::MOST_NAMED_BY_REQUESTS && !files.contains_key(file.path()) {
+            files.insert(file.path().to_owned(), Rc::clone(file));
         }
-        file
     }
 }
 

@@ -138,7 +138,12 @@ fn keys(request: Request<'_>, conf: &LocationConf) -> Result<Result<KeySet, Reje
                 .warn(format_args!("auth_jwt: key file {path:?}: {warning}"));
         };
         match file.keys(warned) {
-            Ok(keys) => sets.push(keys),
+            Ok(keys) => {
+                if matches!(source, KeySource::FileNamed(_)) {
+                    request.main_conf::<AuthJwt>().keep(&file);
+                }
+                sets.push(keys);
+            }
             Err(error) => {
                 let path = path.to_owned();
                 return Ok(Err(Rejection::KeyFile { path, error }));
