@@ -1,7 +1,10 @@
 //! The compact serialization (RFC 7515 section 7.1, RFC 7516 section 7.1): parts of strict base64url between dots.
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::Simd;
+use base64::engine::general_purpose::NO_PAD;
 
 use super::error::{Error, Part};
 
@@ -32,26 +35,33 @@ impl Default for Limits {
 
 /// Splits a token into its `N` parts. Looks at no more than the first `N` dots.
 pub(super) fn split<const N: usize>(token: &[u8]) -> Result<[&[u8]; N], Error> {
-    let mut parts = token.splitn(N.saturating_add(1), |&byte| byte == b'.');
+    let mut parts = [&[][..]; N];
+    let mut rest = Some(token);
     let mut found = 0usize;
-    let split = std::array::from_fn(|_| {
-        let part = parts.next();
-        found = found.saturating_add(usize::from(part.is_some()));
-        part.unwrap_or_default()
-    });
-    found = found.saturating_add(parts.count());
+    for part in &mut parts {
+        let Some(text) = rest else { break };
+        let dot = memchr::memchr(b'.', text);
+        (*part, rest) = match dot.and_then(|dot| text.split_at_checked(dot)) {
+            Some((part, behind)) => (part, behind.get(1..)),
+            None => (text, None),
+        };
+        found = found.saturating_add(1);
+    }
+    found = found.saturating_add(usize::from(rest.is_some()));
     match found == N {
-        true => Ok(split),
+        true => Ok(parts),
         false => Err(Error::TokenParts { found, expected: N }),
     }
 }
 
 /// Decodes base64url: no padding, no other characters, no bits left over (RFC 7515 section 2, RFC 4648 section 3.5).
 pub(super) fn decode(text: &[u8], part: Part) -> Result<Vec<u8>, Error> {
-    URL_SAFE_NO_PAD
-        .decode(text)
-        .map_err(|_| Error::Base64 { part })
+    let decoded = BASE64URL.decode(text);
+    decoded.map_err(|_| Error::Base64 { part })
 }
+
+/// Refuses padding and bits left over.
+static BASE64URL: LazyLock<Simd> = LazyLock::new(|| Simd::url_safe(NO_PAD));
 
 #[cfg(test)]
 mod tests {

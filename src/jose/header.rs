@@ -6,7 +6,7 @@ use super::error::{Error, Part, Quoted};
 use super::json::{Document, Value};
 
 /// A header whose form was checked.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Header {
     json: Document,
     alg: String,
@@ -24,22 +24,24 @@ impl Header {
         let text = compact::decode(part, Part::Header)?;
         let (bytes, depth) = (limits.json_bytes, limits.json_depth);
         let json = Document::parse_object(text, Part::Header, bytes, depth)?;
-        let string = |name: &'static str| {
-            let Some(value) = json.root().get(name.as_bytes()) else {
-                return Ok(None);
+        let mut header = Self::default();
+        let mut alg = None;
+        for (name, value) in json.root().members() {
+            let (name, parameter) = match &*name {
+                "alg" => ("alg", &mut alg),
+                "kid" => ("kid", &mut header.kid),
+                "typ" => ("typ", &mut header.typ),
+                "cty" => ("cty", &mut header.cty),
+                "enc" => ("enc", &mut header.enc),
+                "zip" => ("zip", &mut header.zip),
+                _ => continue,
             };
             let text = value.as_str().ok_or(Error::HeaderParameter { name })?;
-            Ok(Some(text.into_owned()))
-        };
-        Ok(Self {
-            alg: string("alg")?.ok_or(Error::HeaderParameter { name: "alg" })?,
-            kid: string("kid")?,
-            typ: string("typ")?,
-            cty: string("cty")?,
-            enc: string("enc")?,
-            zip: string("zip")?,
-            json,
-        })
+            *parameter = Some(text.into_owned());
+        }
+        header.alg = alg.ok_or(Error::HeaderParameter { name: "alg" })?;
+        header.json = json;
+        Ok(header)
     }
 
     /// `alg`, the algorithm.
@@ -85,14 +87,15 @@ impl Header {
     /// Refuses extensions that change what a token means: whatever `crit` names (RFC 7515 section 4.1.11), as we know
     /// none, and an unencoded payload (RFC 7797), also where `crit` does not name it.
     pub(super) fn refuse_extensions(&self) -> Result<(), Error> {
-        let object = self.object();
-        if let Some(critical) = object.get(b"crit") {
-            return Err(self.critical(critical));
+        let mut b64 = Ok(());
+        for (name, value) in self.object().members() {
+            match &*name {
+                "crit" => return Err(self.critical(value)),
+                "b64" if value.as_bool() != Some(true) => b64 = Err(Error::UnencodedPayload),
+                _ => {}
+            }
         }
-        match object.get(b"b64") {
-            Some(b64) if b64.as_bool() != Some(true) => Err(Error::UnencodedPayload),
-            _ => Ok(()),
-        }
+        b64
     }
 
     /// Why a token with this `crit` is refused.

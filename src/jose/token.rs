@@ -44,9 +44,9 @@ enum Body {
 #[derive(Clone)]
 struct Signed {
     /// Header, dot and payload as they came.
-    message: Arc<[u8]>,
+    message: Vec<u8>,
     claims: Arc<Claims>,
-    signature: Arc<[u8]>,
+    signature: Vec<u8>,
 }
 
 impl UnverifiedToken {
@@ -90,7 +90,7 @@ impl UnverifiedToken {
         let signed = Signed {
             message: token.get(..length).unwrap_or_default().into(),
             claims: Arc::new(Claims::parse(claims, limits)?),
-            signature: compact::decode(signature, Part::Signature)?.into(),
+            signature: compact::decode(signature, Part::Signature)?,
         };
         Ok(Self {
             header: Arc::new(header),

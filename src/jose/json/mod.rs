@@ -1,7 +1,7 @@
 //! Strict JSON (RFC 8259) as a flat index over its own text: a [`Document`] owns the text, a [`Value`] is a view of
-//! one value in it. Numbers, strings and spelling stay as written. Not serde_json: its `Value` rounds numbers and
-//! keeps the last of two equal names, and with `arbitrary_precision` an object with one magic name turns into a number.
-//! docs/performance.md has the comparison of speed, tests/json the differential test.
+//! one value in it. Numbers, strings and spelling stay as written. Not serde_json, for its policies rather than its
+//! speed (which is alike): its `Value` rounds numbers and keeps the last of two equal names, and `arbitrary_precision`
+//! takes an object with one magic name for a number. A test compares what both read.
 
 mod parse;
 
@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::error::{Error, Part};
 
 /// A JSON text with the index of its values.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Document {
     text: String,
     nodes: Vec<Node>,
@@ -125,10 +125,15 @@ impl<'a> Value<'a> {
 
     /// A string's text, escape sequences resolved.
     pub fn as_str(self) -> Option<Cow<'a, str>> {
-        let inside = || self.raw().strip_prefix('"')?.strip_suffix('"');
-        match self.kind() {
-            Kind::String => inside().map(Cow::Borrowed),
-            Kind::EscapedString => inside().map(|text| Cow::Owned(unescape(text))),
+        let node = self.nodes.first()?;
+        let inside = |node: &Node| {
+            let range = node.range()?;
+            self.text
+                .get(range.start.checked_add(1)?..range.end.checked_sub(1)?)
+        };
+        match node.kind {
+            Kind::String => inside(node).map(Cow::Borrowed),
+            Kind::EscapedString => inside(node).map(|text| Cow::Owned(unescape(text))),
             _ => None,
         }
     }

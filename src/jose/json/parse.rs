@@ -2,6 +2,8 @@
 //! RFC 8259 leaves open: names that occur twice, lone surrogates, nesting and length beyond the limits, anything
 //! behind the value.
 
+use std::borrow::Cow;
+
 use super::{Kind, Node, Value};
 use crate::jose::error::{Error, Part, Quoted};
 
@@ -10,7 +12,7 @@ pub(super) fn nodes(text: &str, part: Part, depth: usize) -> Result<Vec<Node>, E
     let mut parser = Parser {
         text,
         at: 0,
-        nodes: Vec::with_capacity(text.len() >> 4),
+        nodes: Vec::with_capacity((text.len() >> 4).max(16)),
         part,
         depth,
     };
@@ -106,31 +108,21 @@ impl Parser<'_> {
     }
 
     fn string(&mut self) -> Result<(), Error> {
-        let node = self.open(Kind::String);
-        if self.text.as_bytes().get(node.1) != Some(&b'"') {
-            self.at = node.1;
-            return Err(self.syntax());
-        }
-        let mut escaped = false;
+        let start = self.at;
+        let mut kind = Kind::String;
+        self.expect(b'"')?;
         loop {
             let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            let plain = rest
-                .iter()
-                .position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
-            self.advance(plain.unwrap_or(rest.len()));
+            self.advance(plain_length(rest));
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => self.escape()?,
                 _ => return Err(self.syntax()),
             }
-            escaped = true;
+            kind = Kind::EscapedString;
         }
         self.advance(1);
-        if escaped && let Some(string) = self.nodes.get_mut(node.0) {
-            string.kind = Kind::EscapedString;
-        }
-        self.close(node);
-        Ok(())
+        self.push(kind, start)
     }
 
     /// Checks one escape sequence; a pair of surrogates counts as one.
@@ -182,28 +174,21 @@ impl Parser<'_> {
     }
 
     /// Refuses an object two of whose members have the same name, escapes resolved.
-    fn unique(&self, object: (usize, usize), members: usize) -> Result<(), Error> {
-        let nodes = self.nodes.get(object.0..).unwrap_or_default();
+    fn unique(&self, object: usize, members: usize) -> Result<(), Error> {
+        let nodes = self.nodes.get(object..).unwrap_or_default();
         let value = Value::new(self.text, nodes);
-        let duplicate = match members {
-            0 | 1 => None,
-            // Comparing each with each needs no memory and beats sorting for the objects that tokens have.
-            2..=16 => value.members().enumerate().find_map(|(n, (name, _))| {
-                let mut before = value.members().take(n);
-                before.any(|(other, _)| other == name).then_some(name)
-            }),
-            _ => {
-                let mut names: Vec<_> = value.members().map(|(name, _)| name).collect();
-                names.sort_unstable();
-                let mut pairs = names.iter().zip(names.iter().skip(1));
-                pairs.find_map(|(a, b)| (a == b).then(|| a.clone()))
-            }
-        };
+        if members <= FEW && are_few_and_distinct(value) {
+            return Ok(());
+        }
+        let mut names: Vec<_> = value.members().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        let mut pairs = names.iter().zip(names.iter().skip(1));
+        let duplicate = pairs.find_map(|(a, b)| (a == b).then_some(a));
         match duplicate {
             None => Ok(()),
             Some(name) => Err(Error::DuplicateName {
                 part: self.part,
-                name: Quoted::new(&name),
+                name: Quoted::new(name),
             }),
         }
     }
@@ -218,23 +203,23 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// Begins a value one byte long so far; says which node it is and where it starts.
-    fn open(&mut self, kind: Kind) -> (usize, usize) {
-        let (node, start) = (self.nodes.len(), self.at);
+    /// Begins an array or object; says which node it is.
+    fn open(&mut self, kind: Kind) -> usize {
+        let node = self.nodes.len();
         self.nodes.push(Node {
             kind,
-            start: offset(start),
+            start: offset(self.at),
             end: 0,
             size: 0,
         });
         self.advance(1);
-        (node, start)
+        node
     }
 
-    fn close(&mut self, (node, _): (usize, usize)) {
-        let (end, size) = (offset(self.at), self.nodes.len().saturating_sub(node));
+    fn close(&mut self, node: usize) {
+        let (end, size) = (self.at, self.nodes.len().saturating_sub(node));
         if let Some(node) = self.nodes.get_mut(node) {
-            node.end = end;
+            node.end = offset(end);
             node.size = offset(size);
         }
     }
@@ -274,6 +259,63 @@ impl Parser<'_> {
             offset: self.at,
         }
     }
+}
+
+/// How many names are compared each with each.
+const FEW: usize = 16;
+
+/// Whether the names of an object are plain and differ: the usual case, without memory and without sorting. Most names
+/// already differ in length, first and last byte, of which `marks` has one bit for each that was seen.
+fn are_few_and_distinct(object: Value<'_>) -> bool {
+    let mut seen = [""; FEW];
+    let mut marks = 0u64;
+    let mut members = object.members().enumerate();
+    members.all(
+        |(n, (name, _))| match (name, seen.split_at_mut_checked(n)) {
+            (Cow::Borrowed(name), Some((before, [place, ..]))) => {
+                *place = name;
+                let mark = mark(name.as_bytes());
+                let is_new = marks & mark == 0 || !before.contains(&name);
+                marks |= mark;
+                is_new
+            }
+            _ => false,
+        },
+    )
+}
+
+fn mark(name: &[u8]) -> u64 {
+    let byte = |byte: Option<&u8>| byte.map_or(0, |&byte| u32::from(byte));
+    let length = u32::try_from(name.len()).unwrap_or_default();
+    let (first, last) = (byte(name.first()), byte(name.last()));
+    let mixed = first.wrapping_mul(7) ^ last.wrapping_mul(13) ^ length;
+    1u64.rotate_left(mixed)
+}
+
+/// How many bytes from the start of a string need no second look: up to a quotation mark, a backslash or a control
+/// character. Looks at eight bytes at a time; in a word, the lowest byte that a test marks is marked rightly.
+fn plain_length(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    let less_than = |word: u64, limit: u8| {
+        let limits = ONES.wrapping_mul(u64::from(limit));
+        word.wrapping_sub(limits) & !word & HIGH
+    };
+    let equal = |word: u64, byte: u8| less_than(word ^ ONES.wrapping_mul(u64::from(byte)), 1);
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut plain = 0usize;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        let marks = less_than(word, 0x20) | equal(word, b'"') | equal(word, b'\\');
+        if marks != 0 {
+            let first = marks.trailing_zeros() >> 3;
+            return plain.saturating_add(usize::try_from(first).unwrap_or_default());
+        }
+        plain = plain.saturating_add(8);
+    }
+    let special = |&byte: &u8| byte == b'"' || byte == b'\\' || byte < 0x20;
+    let more = rest.iter().position(special);
+    plain.saturating_add(more.unwrap_or(rest.len()))
 }
 
 /// The length limits keep every offset far below 4 GiB.

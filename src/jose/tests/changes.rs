@@ -136,11 +136,12 @@ fn same(ours: json::Value<'_>, theirs: &serde_json::Value) -> bool {
     match theirs {
         Theirs::Null => ours.kind() == Kind::Null,
         Theirs::Bool(value) => ours.as_bool() == Some(*value),
+        // Its own reading of a fraction may be off in the last place.
         Theirs::Number(value) => {
-            let number = ours
-                .as_number()
-                .map(|number| number.parse::<f64>().unwrap());
-            number == value.as_f64()
+            let number = |text: &str| text.parse::<f64>().unwrap();
+            let (ours, theirs) = (ours.as_number().map(number), value.as_f64());
+            ours.zip(theirs)
+                .is_some_and(|(ours, theirs)| (ours - theirs).abs() <= theirs.abs() * 1e-15)
         }
         Theirs::String(text) => ours.as_str().is_some_and(|ours| ours == text.as_str()),
         Theirs::Array(elements) => {
