@@ -18,8 +18,9 @@ impl HeaderLines<'_> {
     /// `list` is a list of ngx_table_elt_t that lives, and to which nothing is added, as long as the lifetime chosen.
     pub(super) unsafe fn from_raw(list: *const ngx_list_t) -> Self {
         // SAFETY: the caller's. The first part is inside the list itself.
+        let part = unsafe { &raw const (*list).part };
         Self {
-            part: unsafe { &raw const (*list).part },
+            part,
             next: 0,
             lifetime: PhantomData,
         }
@@ -95,10 +96,11 @@ impl<'r> Request<'r> {
             let last = std::iter::successors(Some(first), |&link| {
                 (!(*link).is_null()).then(|| &raw mut (**link).next)
             })
-            .last();
+            .last()
+            .unwrap_or(first);
             #[cfg(not(nginx_linked_headers))]
-            let last = Some(first);
-            *last.unwrap_or(first) = line;
+            let last = first;
+            *last = line;
         }
     }
 
