@@ -173,7 +173,7 @@ EOF
 
 service($t, 8081, sub {
     my ($client, $head) = @_;
-    my ($target) = $head =~ /^GET (.*?) HTTP\/1.0\r\nX-Original/;
+    my ($target) = $head =~ /^GET (.*?) HTTP\/1\.[01]\r\nX-Original/;
     ($target) = $head =~ /^X-Original-URI: (.*)\r/m
         if ($target // '') eq '/original';
     $target //= 'unexpected';

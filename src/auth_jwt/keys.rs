@@ -116,10 +116,6 @@ fn regular_file(path: &Path) -> Result<Metadata, KeyFileError> {
 }
 
 /// The file's text, with the identity of the very file that was read.
-#[expect(
-    clippy::type_complexity,
-    reason = "a file that was opened has an identity even if its text is of no use"
-)]
 fn read(path: &Path) -> Result<(Identity, Result<Vec<u8>, KeyFileError>), KeyFileError> {
     let file = File::open(path).map_err(unreadable)?;
     let identity = Identity::of(&file.metadata().map_err(unreadable)?);

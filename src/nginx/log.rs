@@ -107,7 +107,9 @@ impl Write for Line {
             self.0.push_str(text);
             return Ok(());
         }
-        self.0.push_str(&text[..text.floor_char_boundary(room)]);
+        let whole = |&end: &usize| text.is_char_boundary(end);
+        let end = (0..=room).rev().find(whole).unwrap_or_default();
+        self.0.push_str(&text[..end]);
         Err(fmt::Error)
     }
 }
