@@ -33,6 +33,6 @@ pub use claims::Claims;
 pub use compact::Limits;
 pub use error::{Error, ErrorKind, Part, Quoted};
 pub use header::Header;
-pub use json::{Kind, Text, Value};
+pub use json::{Kind, Text, Value, compare_numbers};
 pub use jwks::{KeySet, Warning};
 pub use token::{Summary, TokenType, UnverifiedToken, VerifiedToken};

@@ -1,14 +1,16 @@
 //! Strict JSON (RFC 8259) as a flat index over its own text: a [`Document`] owns the text, a [`Value`] is a view of
-//! one value in it. Numbers, strings and spelling stay as written. Not serde_json, for its policies rather than its
-//! speed (which is alike): its `Value` rounds numbers and keeps the last of two equal names, and `arbitrary_precision`
-//! takes an object with one magic name for a number. A test compares what both read.
+//! one value in it. Numbers, strings and spelling stay as written. Not serde_json: its `Value` rounds numbers and
+//! keeps the last of two equal names, `arbitrary_precision` takes an object with one magic name for a number, and it
+//! alone costs more than all of a token may (docs/performance.md). A test compares what both read.
 
+mod number;
 mod parse;
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use super::error::{Error, Part};
+pub use number::compare_numbers;
 
 /// A JSON text with the index of its values.
 #[derive(Clone, Default, PartialEq, Eq)]

@@ -1,14 +1,12 @@
 //! Content encryption (RFC 7518 section 5). Lengths of key, initialization vector and tag are exact, and nothing is
 //! decrypted before it is authenticated.
 
-use openssl::hash::MessageDigest;
 use openssl::memcmp;
-use openssl::pkey::PKey;
-use openssl::sign::Signer;
 use openssl::symm::{self, Cipher};
 use zeroize::Zeroizing;
 
 use super::Cek;
+use crate::jose::backend::hmac;
 use crate::jose::error::Error;
 
 /// One content encryption.
@@ -26,29 +24,20 @@ enum Mode {
     /// RFC 7518 section 5.2: the first half of the key is for HMAC, the second for the cipher; half the MAC is the tag.
     CbcHmac {
         cipher: fn() -> Cipher,
-        digest: fn() -> MessageDigest,
+        mac: fn() -> hmac::Algorithm,
     },
 }
 
 pub(super) static ENCRYPTIONS: [Encryption; 6] = [
-    cbc_hmac(
-        "A128CBC-HS256",
-        32,
-        Cipher::aes_128_cbc,
-        MessageDigest::sha256,
-    ),
-    cbc_hmac(
-        "A192CBC-HS384",
-        48,
-        Cipher::aes_192_cbc,
-        MessageDigest::sha384,
-    ),
-    cbc_hmac(
-        "A256CBC-HS512",
-        64,
-        Cipher::aes_256_cbc,
-        MessageDigest::sha512,
-    ),
+    cbc_hmac("A128CBC-HS256", 32, Cipher::aes_128_cbc, || {
+        hmac::HMAC_SHA256
+    }),
+    cbc_hmac("A192CBC-HS384", 48, Cipher::aes_192_cbc, || {
+        hmac::HMAC_SHA384
+    }),
+    cbc_hmac("A256CBC-HS512", 64, Cipher::aes_256_cbc, || {
+        hmac::HMAC_SHA512
+    }),
     gcm("A128GCM", 16, Cipher::aes_128_gcm),
     gcm("A192GCM", 24, Cipher::aes_192_gcm),
     gcm("A256GCM", 32, Cipher::aes_256_gcm),
@@ -66,12 +55,12 @@ const fn cbc_hmac(
     name: &'static str,
     key_length: usize,
     cipher: fn() -> Cipher,
-    digest: fn() -> MessageDigest,
+    mac: fn() -> hmac::Algorithm,
 ) -> Encryption {
     Encryption {
         name,
         key_length,
-        mode: Mode::CbcHmac { cipher, digest },
+        mode: Mode::CbcHmac { cipher, mac },
     }
 }
 
@@ -94,10 +83,14 @@ impl Encryption {
     ) -> Option<Vec<u8>> {
         match &self.mode {
             Mode::Gcm { cipher } => open_gcm(cipher(), key, iv, aad, ciphertext, tag),
-            Mode::CbcHmac { cipher, digest } => {
+            Mode::CbcHmac { cipher, mac } => {
                 let (mac_key, key) = key.split_at_checked(key.len() >> 1)?;
-                let mac = mac(digest(), mac_key, &[aad, iv, ciphertext, &aad_bits(aad)])?;
-                let expected = mac.get(..mac_key.len())?;
+                let mut context = hmac::Context::with_key(&hmac::Key::new(mac(), mac_key));
+                for part in [aad, iv, ciphertext, &aad_bits(aad)] {
+                    context.update(part);
+                }
+                let mac = context.sign();
+                let expected = mac.as_ref().get(..mac_key.len())?;
                 let authentic = tag.len() == expected.len() && memcmp::eq(tag, expected);
                 if !authentic || iv.len() != CBC_IV_LENGTH {
                     return None;
@@ -121,13 +114,6 @@ pub(super) fn open_gcm(
         return None;
     }
     symm::decrypt_aead(cipher, key, Some(iv), aad, ciphertext, tag).ok()
-}
-
-fn mac(digest: MessageDigest, key: &[u8], parts: &[&[u8]]) -> Option<Vec<u8>> {
-    let key = PKey::hmac(key).ok()?;
-    let mut signer = Signer::new(digest, &key).ok()?;
-    parts.iter().try_for_each(|part| signer.update(part)).ok()?;
-    signer.sign_to_vec().ok()
 }
 
 /// AL of RFC 7518 section 5.2.2.1: the length of the additional data in bits.
