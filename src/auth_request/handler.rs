@@ -4,8 +4,8 @@ use super::AuthRequest;
 use super::conf::{LocationConf, Service};
 use super::uri;
 use crate::nginx::{
-    Access, AccessHandler, Answer, Escaped, Failure, Request, Status, Subrequest, SubrequestOwner,
-    Template, Text,
+    Access, AccessHandler, Answer, AnswerBody, Escaped, Failure, Request, Status, Subrequest,
+    SubrequestOwner, Template, Text,
 };
 
 /// The question that a request has put to its service.
@@ -61,7 +61,7 @@ fn ask(request: Request<'_>, template: &Template) -> Result<Access, Failure> {
         None => args,
     };
     forget_body_variables(request);
-    let subrequest = request.start_subrequest::<AuthRequest>(path, args)?;
+    let subrequest = request.start_subrequest::<AuthRequest>(path, args, AnswerBody::Discard)?;
     request.context_or_new::<AuthRequest>(|| Check { subrequest })?;
     Ok(Access::Wait)
 }

@@ -11,6 +11,7 @@
 #![allow(unsafe_code)]
 
 mod bits;
+mod capture;
 mod directive;
 mod fence;
 mod header;
@@ -25,6 +26,7 @@ mod template;
 mod text;
 mod variable;
 
+pub use capture::Capture;
 pub use directive::{Config, ConfigError, Directive, Set, args, context};
 pub use header::HeaderLines;
 pub use log::{Escaped, Log};
@@ -32,7 +34,7 @@ pub use module::{Descriptor, Exported, Inherit, Module};
 pub use phase::{Access, AccessHandler, Status};
 pub use request::Request;
 pub use setting::{List, Setting};
-pub use subrequest::{Answer, Subrequest, SubrequestOwner};
+pub use subrequest::{Answer, AnswerBody, Subrequest, SubrequestOwner, TooLarge};
 pub use template::Template;
 pub use text::Text;
 pub use variable::{AssignableVariable, PrefixVariable, Variable};

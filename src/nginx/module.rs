@@ -37,6 +37,12 @@ pub trait Inherit {
     fn inherit(&mut self, outer: &Self, cf: &mut Config<'_>) -> Result<(), ConfigError>;
 }
 
+impl Inherit for () {
+    fn inherit(&mut self, (): &Self, _: &mut Config<'_>) -> Result<(), ConfigError> {
+        Ok(())
+    }
+}
+
 /// A module with its place in the tables that nginx's loader reads.
 pub trait Exported: Module {
     /// The names of all modules whose order among each other matters, in the order in which nginx must hold them.
