@@ -22,6 +22,7 @@ impl Module for Capture {
     type MainConf = ();
     type LocationConf = ();
     type RequestContext = ();
+    type ClientContext = ();
 
     const DIRECTIVES: &'static [Directive<Self>] = &[];
 

@@ -11,6 +11,7 @@ use super::pool::own;
 use super::request::Request;
 use super::template::Template;
 use super::text::Text;
+use crate::uri;
 use nginx_sys::{
     NGX_ERROR, NGX_HTTP_SUBREQUEST_WAITED, NGX_OK, ngx_http_post_subrequest_t,
     ngx_http_request_body_t, ngx_http_request_t, ngx_http_subrequest, ngx_int_t, ngx_pcalloc,
@@ -32,6 +33,42 @@ struct State {
     done: fn(Answer<'_>),
     /// None where the answer's body is discarded.
     body: Option<Body>,
+}
+
+/// Where a subrequest goes.
+#[derive(Clone, Copy)]
+pub struct Target<'r> {
+    path: Text<'r>,
+    args: Text<'r>,
+}
+
+/// A URI that no subrequest is made to.
+#[derive(Clone, Copy)]
+pub struct Unfit<'r> {
+    pub uri: Text<'r>,
+    /// What is wrong with it: words that follow it.
+    pub reason: &'static str,
+}
+
+impl Template {
+    /// The text as the URI of a subrequest, with arguments behind a `?`. As in error_page, what comes out of variables
+    /// is split there, but not decoded.
+    pub fn target<'r>(
+        &self,
+        request: Request<'r>,
+    ) -> Result<Result<Target<'r>, Unfit<'r>>, Failure> {
+        let text = self.evaluate(request)?;
+        let no_args = Text::from_static(b"");
+        let (path, args) = text.split_once(b'?').unwrap_or((text, no_args));
+        if let Some(reason) = uri::fault(&path, self.constant().is_some()) {
+            return Ok(Err(Unfit { uri: path, reason }));
+        }
+        let args = match uri::encode_args(&args) {
+            Some(encoded) => request.copy(&encoded)?,
+            None => args,
+        };
+        Ok(Ok(Target { path, args }))
+    }
 }
 
 /// What is to become of the body of an answer.
@@ -93,11 +130,11 @@ impl<'r> Request<'r> {
     /// [`Failure`] where nginx refuses, having logged why (ngx_http_subrequest).
     pub fn start_subrequest<M: SubrequestOwner>(
         self,
-        uri: Text<'r>,
-        args: Text<'r>,
+        target: Target<'r>,
         body: AnswerBody,
     ) -> Result<Subrequest, Failure> {
-        let (mut uri, mut args) = (uri.raw(), args.raw());
+        self.forget_body_variables::<M>();
+        let (mut uri, mut args) = (target.path.raw(), target.args.raw());
         let flags = NGX_HTTP_SUBREQUEST_WAITED as ngx_uint_t;
         let state = Rc::new(State {
             request: Cell::new(None),
