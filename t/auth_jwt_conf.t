@@ -54,7 +54,7 @@ my $no_keys = sub {
     my ($line) = @_;
     my $end = () = $t->read_file('nginx.conf') =~ /^.*$/mg;
     $end -= 1;
-    return '[warn] no auth_jwt_key_file for the "auth_jwt" of DIR/http.conf:'
+    return '[warn] no auth_jwt_key_file or auth_jwt_key_request for the "auth_jwt" of DIR/http.conf:'
         . "$line: every request is answered with 500; "
         . "in DIR/nginx.conf:$end | ";
 };

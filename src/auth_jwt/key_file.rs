@@ -121,7 +121,11 @@ impl KeyFile {
         }
         let (identity, text) = read(&self.path)?;
         let keys = text.and_then(|text| Ok(KeySet::parse(&text)?));
-        keys.iter().flat_map(KeySet::warnings).for_each(report);
+        let warnings = || keys.iter().flat_map(KeySet::warnings);
+        let known = loaded.iter().flat_map(|loaded| &loaded.keys);
+        if !known.flat_map(KeySet::warnings).eq(warnings()) {
+            warnings().for_each(report);
+        }
         *loaded = Some(Loaded {
             identity,
             settled: identity.is_settled(),
@@ -387,5 +391,7 @@ mod tests {
         file.keys(|warning| reported.push(warning.to_string()))
             .unwrap();
         assert_eq!(reported, ["key 0: secret of 3 bytes is shorter than 32"]);
+        // A file that is read again, having been written just now, has nothing new to say.
+        file.keys(|warning| panic!("{warning}")).unwrap();
     }
 }
