@@ -347,8 +347,12 @@ fn auth_jwt_key_cache(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<()
 
 /// `auth_jwt_leeway time`
 fn auth_jwt_leeway(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let time = one(cf)?;
-    conf.leeway.set(cf.time(&time)?)
+    let time = cf.time(&one(cf)?)?;
+    // The claims are compared in seconds.
+    match time.subsec_nanos() {
+        0 => conf.leeway.set(time),
+        _ => Err(ConfigError::Directive(c"invalid value")),
+    }
 }
 
 /// `auth_jwt_require $value ... [error=401 | error=403]`

@@ -68,7 +68,8 @@ impl Config<'_> {
     /// Defines a variable with a value of its own for each request.
     ///
     /// # Errors
-    /// nginx says so where there is one of this name already.
+    /// `the duplicate "name" variable` where there is one already. nginx itself would hand over one that `set` or `map`
+    /// have defined, and then keep its first value for the whole request.
     pub fn define_variable<M: Exported, D: 'static>(
         &mut self,
         name: &[u8],
@@ -82,6 +83,12 @@ impl Config<'_> {
             let flags = NGX_HTTP_VAR_NOCACHEABLE as ngx_uint_t;
             let variable = ngx_http_add_variable(self.raw(), &raw mut name, flags);
             let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
+            if variable.flags & NGX_HTTP_VAR_CHANGEABLE as ngx_uint_t != 0 {
+                return Err(ConfigError::message(format_args!(
+                    "the duplicate \"{}\" variable",
+                    String::from_utf8_lossy(name.as_bytes())
+                )));
+            }
             variable.get_handler = Some(get_defined::<M, D>);
             variable.data = definition.as_ptr().expose_provenance();
         }
