@@ -11,7 +11,7 @@ use super::keys::{KeyCache, KeyError};
 use super::rejection::Rejection;
 use crate::jose::KeySet;
 use crate::nginx::{
-    Answer, AnswerBody, Escaped, Request, Subrequest, SubrequestOwner, Template, TooLarge, Unfit,
+    Answer, AnswerBody, Escaped, NoBody, Request, Subrequest, SubrequestOwner, Template, Unfit,
     Waker,
 };
 
@@ -242,7 +242,10 @@ fn parse(answer: Answer<'_>, subrequest: &Subrequest) -> Result<KeySet, KeyError
     if answer.status().0 != 200 {
         return Err(KeyError::Status(answer.status().0));
     }
-    let body = subrequest.body().map_err(|TooLarge| KeyError::TooLarge)?;
+    let body = subrequest.body().map_err(|fault| match fault {
+        NoBody::TooLarge => KeyError::TooLarge,
+        NoBody::Incomplete => KeyError::Incomplete,
+    })?;
     // What gzip writes first; a key set is text. The header line would not tell: nginx's own filter adds one.
     if body.starts_with(&[0x1f, 0x8b]) {
         return Err(KeyError::Compressed);

@@ -13,6 +13,8 @@ pub(super) enum KeyError {
     NotRegular,
     #[error("larger than {} bytes", KeySet::MAX_BYTES)]
     TooLarge,
+    #[error("broken off")]
+    Incomplete,
     #[error("{0}")]
     Invalid(#[from] jose::Error),
     /// A subrequest ended with another status than 200.

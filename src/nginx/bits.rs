@@ -25,6 +25,13 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_set_filter_need_in_memory"]
     pub(super) fn set_filter_need_in_memory(r: *mut ngx_http_request_t, value: c_uint);
 
+    /// Sets `r->buffered`: which filters hold back something of the response.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_set_buffered"]
+    pub(super) fn set_buffered(r: *mut ngx_http_request_t, value: c_uint);
+
     /// Whether the bytes of a buffer are those from `pos` to `last` (ngx_buf_in_memory).
     ///
     /// # Safety
@@ -38,6 +45,34 @@ unsafe extern "C" {
     /// `b` points to a live buffer.
     #[link_name = "nginx_auth_buf_special"]
     pub(super) fn buf_special(b: *const ngx_buf_t) -> ngx_uint_t;
+
+    /// Whether a buffer is the last one of a response: of a client's (`last_buf`) or a subrequest's (`last_in_chain`).
+    ///
+    /// # Safety
+    /// `b` points to a live buffer.
+    #[link_name = "nginx_auth_buf_ends_response"]
+    pub(super) fn buf_ends_response(b: *const ngx_buf_t) -> ngx_uint_t;
+
+    /// Whether nginx will send nothing more to the client (`r->connection->error`).
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_connection_failed"]
+    pub(super) fn connection_failed(r: *const ngx_http_request_t) -> ngx_uint_t;
+
+    /// Takes that back.
+    ///
+    /// # Safety
+    /// `r` points to a live request, whose connection failed for no other reason than that a filter of ours said so.
+    #[link_name = "nginx_auth_forgive_connection"]
+    pub(super) fn forgive_connection(r: *mut ngx_http_request_t);
+
+    /// Has nginx give up the upstream that the response is being read from, if there is one.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_stop_upstream"]
+    pub(super) fn stop_upstream(r: *mut ngx_http_request_t);
 
     /// Has nginx handle an event before it waits for others (ngx_post_event, ngx_posted_events).
     ///

@@ -2,7 +2,9 @@
 //!
 //! It is a filter because nginx's own way, subrequests in memory, takes its limit from the location that answers.
 
-use super::bits::{buf_in_memory, buf_special};
+use super::bits::{
+    buf_ends_response, buf_in_memory, buf_special, connection_failed, stop_upstream,
+};
 use super::directive::{Config, ConfigError, Directive};
 use super::fence::guard;
 use super::module::Module;
@@ -69,6 +71,11 @@ unsafe extern "C" fn body_filter(r: *mut ngx_http_request_t, chain: *mut ngx_cha
         while let Some(piece) = unsafe { link.as_ref() } {
             // SAFETY: as above; nginx lets a filter consume its buffers.
             if !unsafe { consume(&mut *piece.buf, body) } {
+                // SAFETY: the request is live.
+                unsafe {
+                    body.stop(connection_failed(r) == 0);
+                    stop_upstream(r);
+                }
                 return NGX_ERROR as ngx_int_t;
             }
             link = piece.next;
@@ -93,6 +100,10 @@ unsafe fn consume(buf: &mut ngx_buf_t, body: &Body) -> bool {
             body.fail()
         }
     };
+    // SAFETY: the caller's.
+    if unsafe { buf_ends_response(buf) } != 0 {
+        body.end();
+    }
     buf.pos = buf.last;
     buf.file_pos = buf.file_last;
     goes_on

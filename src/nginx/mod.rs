@@ -35,7 +35,7 @@ pub use module::{Descriptor, Exported, Inherit, Module};
 pub use phase::{Access, AccessHandler, Status};
 pub use request::Request;
 pub use setting::{List, Setting};
-pub use subrequest::{Answer, AnswerBody, Subrequest, SubrequestOwner, Target, TooLarge, Unfit};
+pub use subrequest::{Answer, AnswerBody, NoBody, Subrequest, SubrequestOwner, Target, Unfit};
 pub use template::Template;
 pub use text::Text;
 pub use variable::{AssignableVariable, Getter, PrefixVariable, Variable};

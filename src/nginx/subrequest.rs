@@ -1,7 +1,9 @@
 //! Subrequests that are waited for and whose answer nobody but us sees.
 
 use super::Failure;
-use super::bits::{set_filter_need_in_memory, set_header_only, set_headers_in_chunked};
+use super::bits::{
+    forgive_connection, set_buffered, set_filter_need_in_memory, set_header_only, set_headers_in_chunked,
+};
 use super::fence::guard;
 use super::header::HeaderLines;
 use super::log::Log;
@@ -79,15 +81,23 @@ pub enum AnswerBody {
     Keep(usize),
 }
 
-/// The body of an answer was longer than it may be, or could not be read.
+/// Why there is no body of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TooLarge;
+pub enum NoBody {
+    /// It was longer than it may be, or could not be read.
+    TooLarge,
+    /// Its end did not come: nginx passes on what there is of an answer that breaks off.
+    Incomplete,
+}
 
 /// The body of an answer, as far as it has come.
 pub(super) struct Body {
     limit: usize,
     bytes: RefCell<Vec<u8>>,
     failed: Cell<bool>,
+    ended: Cell<bool>,
+    /// nginx blames the client's connection for our filter's error.
+    blamed: Cell<bool>,
 }
 
 impl Body {
@@ -100,6 +110,17 @@ impl Body {
         }
         kept.extend_from_slice(bytes);
         true
+    }
+
+    /// Nothing more is to come.
+    pub(super) fn end(&self) {
+        self.ended.set(true);
+    }
+
+    /// The filter is about to say that it failed. For nginx it is then the client's connection that failed
+    /// (ngx_http_output_filter): `innocent` says that it had not before.
+    pub(super) fn stop(&self, innocent: bool) {
+        self.blamed.set(self.blamed.get() || innocent);
     }
 
     /// Gives the body up. Always false.
@@ -146,6 +167,8 @@ impl<'r> Request<'r> {
                     limit,
                     bytes: RefCell::default(),
                     failed: Cell::new(false),
+                    ended: Cell::new(false),
+                    blamed: Cell::new(false),
                 }),
             },
         });
@@ -202,10 +225,11 @@ impl Subrequest {
     }
 
     /// The body of the answer, if it was to be kept; whole once there is an answer.
-    pub fn body(&self) -> Result<Ref<'_, [u8]>, TooLarge> {
+    pub fn body(&self) -> Result<Ref<'_, [u8]>, NoBody> {
         match &self.0.body {
-            Some(body) if !body.failed.get() => Ok(Ref::map(body.bytes.borrow(), Vec::as_slice)),
-            _ => Err(TooLarge),
+            Some(body) if body.failed.get() => Err(NoBody::TooLarge),
+            Some(body) if body.ended.get() => Ok(Ref::map(body.bytes.borrow(), Vec::as_slice)),
+            _ => Err(NoBody::Incomplete),
         }
     }
 }
@@ -318,13 +342,20 @@ unsafe extern "C" fn done_handler(
     if state.outcome.get() == Some(Err(Failure)) {
         return code;
     }
-    // The filter that reads the body has ended the subrequest with an error. That is not to end the client's request,
-    // which shall have an answer.
-    let gave_up = state.body.as_ref().is_some_and(|body| body.failed.get());
-    let code = if gave_up && code == NGX_ERROR as ngx_int_t {
-        NGX_OK as ngx_int_t
-    } else {
-        code
+    // Whatever goes wrong while a body is read, in our filter or in nginx (a chunk that is none), is not to end the
+    // client's request, which shall have an answer; nor are codes by which nginx closes a connection.
+    if state.body.as_ref().is_some_and(|body| body.blamed.get()) {
+        // SAFETY: nginx calls with the live subrequest.
+        unsafe {
+            // What the filter before ours still holds is not waited for: it could not get rid of it.
+            set_buffered(r, 0);
+            forgive_connection(r);
+        }
+    }
+    let (code, status) = match (&state.body, i32::try_from(code)) {
+        (Some(_), Ok(NGX_ERROR)) => (NGX_OK as ngx_int_t, status),
+        (Some(_), Ok(closing @ (408 | 444 | 499))) => (NGX_OK as ngx_int_t, Status(closing as u16)),
+        _ => (code, status),
     };
     let outcome = guard(request.log(), Err(Failure), || {
         #[cfg(feature = "fault-injection")]
