@@ -161,10 +161,10 @@ fn judge(
     let Some(verified) = verify(request, conf, &token)? else {
         return Ok(None);
     };
-    client.verified.replace(Some(verified));
+    client.verified.replace(Some(verified.clone()));
     conf.requirements
         .iter()
-        .try_for_each(|requirement| requirement.check(request))?;
+        .try_for_each(|requirement| requirement.check(request, &verified))?;
     Ok(Some(()))
 }
 

@@ -15,8 +15,12 @@ pub(super) enum Rejection {
     #[error("{error}{}", after_semicolon(token))]
     Token { error: jose::Error, token: Summary },
     /// A value of `auth_jwt_require`, as it is written in the configuration.
-    #[error("required {value} is empty or 0")]
-    Requirement { value: String, status: u16 },
+    #[error("required {value} is empty or 0{}", after_semicolon(token))]
+    Requirement {
+        value: String,
+        status: u16,
+        token: Summary,
+    },
     #[error(
         "no keys: auth_jwt needs auth_jwt_key_file or auth_jwt_key_request in the same location or around it"
     )]

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::rejection::Rejection;
+use crate::jose::VerifiedToken;
 use crate::nginx::{Request, Status, Template};
 
 /// One `auth_jwt_require`.
@@ -15,12 +16,17 @@ pub(super) struct Requirement {
 
 impl Requirement {
     /// Whether all values are there and none is `0`.
-    pub(super) fn check(&self, request: Request<'_>) -> Result<(), Rejection> {
+    pub(super) fn check(
+        &self,
+        request: Request<'_>,
+        token: &VerifiedToken,
+    ) -> Result<(), Rejection> {
         for (value, text) in self.values.iter() {
             if matches!(&*value.evaluate(request)?, b"" | b"0") {
                 return Err(Rejection::Requirement {
                     value: text.to_string(),
                     status: self.status.0,
+                    token: token.summary(),
                 });
             }
         }
