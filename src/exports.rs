@@ -2,12 +2,12 @@
 //!
 //! nginx looks for a directive's module, and runs access handlers in reverse, in the order of its modules. Ours come
 //! before the built-in auth_request, so that its directives are ours, and before auth_basic and access, as the
-//! built-in does. The name differs from the built-in's, for nginx takes no second module of one name.
+//! built-in does. The filter is where nginx has others' filters, right before the one that reads files. The name differs from the built-in's, for nginx takes no second module of one name.
 #![allow(unsafe_code)]
 
 use crate::auth_jwt::AuthJwt;
 use crate::auth_request::AuthRequest;
-use crate::nginx::{Descriptor, Exported};
+use crate::nginx::{Capture, Descriptor, Exported};
 use std::ffi::CStr;
 
 /// The modules whose order matters. The file `config` has the same list for nginx's own build.
@@ -17,6 +17,8 @@ const ORDER: &[&CStr] = &[
     c"ngx_http_auth_request_module",
     c"ngx_http_auth_basic_module",
     c"ngx_http_access_module",
+    c"ngx_http_auth_capture_filter_module",
+    c"ngx_http_copy_filter_module",
 ];
 
 // SAFETY: no other symbol of nginx has this name, and nginx reads it as the ngx_module_t that it is.
@@ -43,10 +45,25 @@ impl Exported for AuthRequest {
     }
 }
 
+// SAFETY: as above.
+#[unsafe(no_mangle)]
+static ngx_http_auth_capture_filter_module: Descriptor<Capture> = Descriptor::new();
+
+impl Exported for Capture {
+    const ORDER: &'static [&'static CStr] = ORDER;
+
+    fn descriptor() -> &'static Descriptor<Self> {
+        &ngx_http_auth_capture_filter_module
+    }
+}
+
 /// The tables of a dynamic module (ngx_load_module). nginx's own build makes them itself.
 #[cfg(feature = "export-tables")]
 mod tables {
-    use super::{ORDER, ngx_http_auth_jwt_module, ngx_http_auth_subrequest_module};
+    use super::{
+        ORDER, ngx_http_auth_capture_filter_module, ngx_http_auth_jwt_module,
+        ngx_http_auth_subrequest_module,
+    };
     use nginx_sys::ngx_module_t;
     use std::ffi::c_char;
     use std::ptr;
@@ -60,24 +77,26 @@ mod tables {
 
     // SAFETY: nginx looks the symbol up with dlsym and reads it as an array of ngx_module_t pointers.
     #[unsafe(no_mangle)]
-    static ngx_modules: Table<ngx_module_t, 3> = Table([
+    static ngx_modules: Table<ngx_module_t, 4> = Table([
         ngx_http_auth_subrequest_module.as_ptr(),
         ngx_http_auth_jwt_module.as_ptr(),
+        ngx_http_auth_capture_filter_module.as_ptr(),
         ptr::null_mut(),
     ]);
 
     // SAFETY: as above, as an array of C strings, one for each module.
     #[unsafe(no_mangle)]
-    static ngx_module_names: Table<c_char, 3> = Table([
-        ORDER[0].as_ptr().cast_mut(),
-        ORDER[1].as_ptr().cast_mut(),
+    static ngx_module_names: Table<c_char, 4> = Table([
+        c"ngx_http_auth_subrequest_module".as_ptr().cast_mut(),
+        c"ngx_http_auth_jwt_module".as_ptr().cast_mut(),
+        c"ngx_http_auth_capture_filter_module".as_ptr().cast_mut(),
         ptr::null_mut(),
     ]);
 
     // SAFETY: as above, as an array of C strings.
     #[unsafe(no_mangle)]
-    static ngx_module_order: Table<c_char, 6> = {
-        let mut order = [ptr::null_mut(); 6];
+    static ngx_module_order: Table<c_char, { ORDER.len() + 1 }> = {
+        let mut order = [ptr::null_mut(); ORDER.len() + 1];
         let mut i = 0;
         while i < ORDER.len() {
             order[i] = ORDER[i].as_ptr().cast_mut();

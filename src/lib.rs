@@ -6,6 +6,7 @@
 //! | `nginx` | the fence: every FFI call and every `unsafe`; safe types out; knows neither of the others |
 //! | `auth_jwt` | the directives `auth_jwt*` and the variables `$jwt_*` |
 //! | `auth_request` | the directives `auth_request*` |
+//! | `uri` | what variables may put into the URI of a subrequest |
 //! | `exports` | the tables that nginx's loader reads |
 //!
 //! Directions: exports -> auth_jwt, auth_request -> nginx; auth_jwt -> jose; never between auth_jwt and
@@ -14,6 +15,7 @@
 #![warn(clippy::undocumented_unsafe_blocks)]
 
 pub mod auth_jwt;
+#[cfg(feature = "module")]
 pub mod auth_request;
 pub mod jose;
 
@@ -21,3 +23,5 @@ pub mod jose;
 mod exports;
 #[cfg(feature = "module")]
 pub mod nginx;
+#[cfg_attr(not(feature = "module"), allow(dead_code))]
+mod uri;

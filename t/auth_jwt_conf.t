@@ -1,6 +1,8 @@
 #!/usr/bin/perl
 
-# auth_jwt and auth_jwt_key_file: what nginx says about a configuration.
+# What nginx says about a configuration with auth_jwt, auth_jwt_key_file,
+# auth_jwt_type, auth_jwt_leeway, auth_jwt_require, auth_jwt_verify_signature,
+# auth_jwt_claim_set and auth_jwt_header_set.
 
 use warnings;
 use strict;
@@ -17,7 +19,7 @@ use Jose;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(45);
+my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(155);
 
 $t->write_file('a.jwk', jwk('HS256', '--kid', 'a'));
 
@@ -54,7 +56,7 @@ my $no_keys = sub {
     my ($line) = @_;
     my $end = () = $t->read_file('nginx.conf') =~ /^.*$/mg;
     $end -= 1;
-    return '[warn] no auth_jwt_key_file for the "auth_jwt" of DIR/http.conf:'
+    return '[warn] no auth_jwt_key_file or auth_jwt_key_request for the "auth_jwt" of DIR/http.conf:'
         . "$line: every request is answered with 500; "
         . "in DIR/nginx.conf:$end | ";
 };
@@ -152,6 +154,118 @@ is($location->('if ($arg_a) { auth_jwt_key_file a.jwk; }'),
 is($main->('auth_jwt_key_file a.jwk;'),
     "[emerg] \"auth_jwt_key_file\" $in_if in DIR/main.conf:1 | exit 1",
     'file outside of http');
+
+### auth_jwt_type, auth_jwt_leeway, auth_jwt_verify_signature
+
+for my $level (qw/ http server location limit_except /) {
+    my $lines = 'auth_jwt_type nested; auth_jwt_require $arg_a error=403; '
+        . 'auth_jwt_verify_signature on; ';
+    $lines .= 'auth_jwt_leeway 5s;' if $level ne 'limit_except';
+    my %around = (http => $lines, server => "server { $lines }",
+        location => "server { location / { $lines } }",
+        limit_except => "server { location / { limit_except GET { $lines } } }");
+    is($http->($around{$level}), $ok, "all in $level");
+}
+is($location->('limit_except GET { auth_jwt_leeway 5s; }'),
+    $line_4->('"auth_jwt_leeway" ' . $in_if), 'auth_jwt_leeway in limit_except');
+
+for (qw/ type leeway require verify_signature claim_set header_set /) {
+    is($http->("\n\n\nauth_jwt_$_;"), $line_4->("$number \"auth_jwt_$_\" directive"),
+        "auth_jwt_$_ without arguments");
+    is($main->("auth_jwt_$_ on" . (/set/ ? ' a;' : ';')),
+        "[emerg] \"auth_jwt_$_\" $in_if in DIR/main.conf:1 | exit 1",
+        "auth_jwt_$_ outside of http");
+}
+for ([ type => 'signed', 'nested' ], [ leeway => '1s', '0' ], [ verify_signature => 'on', 'on' ]) {
+    my ($name, $first, $second) = @$_;
+    is($location->("auth_jwt_$name $first; auth_jwt_$name $second;"),
+        $line_4->("\"auth_jwt_$name\" directive is duplicate"), "auth_jwt_$name twice");
+    is($location->("auth_jwt_$name $first $second;"),
+        $line_4->("$number \"auth_jwt_$name\" directive"), "auth_jwt_$name, two arguments");
+    is($location->("if (\$arg_a) { auth_jwt_$name $first; }"),
+        $line_4->("\"auth_jwt_$name\" $in_if"), "auth_jwt_$name in if");
+}
+
+my $types = 'in "auth_jwt_type" directive, it must be "signed", "encrypted" or "nested"';
+is($location->("auth_jwt_type '$_';"), $line_4->("invalid value \"$_\" $types"),
+    "auth_jwt_type \"$_\"") for 'Signed', 'jwe', '$arg_a', '';
+is($location->("auth_jwt_leeway '$_';"),
+    $line_4->('"auth_jwt_leeway" directive invalid value'), "auth_jwt_leeway \"$_\"")
+    for '-1', '1.5', '1x', '$arg_a', '1500ms', '99999999999999999999', '';
+is($location->("auth_jwt_leeway $_;"), $ok, "auth_jwt_leeway $_")
+    for 0, 5, '1h30m', '2000ms', '36500d';
+
+my $flags = 'in "auth_jwt_verify_signature" directive, it must be "on" or "off"';
+is($location->("auth_jwt_verify_signature '$_';"), $line_4->("invalid value \"$_\" $flags"),
+    "auth_jwt_verify_signature \"$_\"") for 'yes', '0', '$arg_a', '';
+my $believed = '[warn] auth_jwt_verify_signature off: whoever writes a token is believed; '
+    . 'in DIR/http.conf:4 | ';
+is($location->('auth_jwt a; auth_jwt_verify_signature off;'), $believed . $ok,
+    'verify_signature off needs no keys');
+is($location->('auth_jwt a; auth_jwt_verify_signature on;'), $no_keys->(4) . $ok,
+    'verify_signature on does');
+is($location->("auth_jwt a; auth_jwt_verify_signature off; auth_jwt_type $_;"),
+    $believed . $no_keys->(4) . $ok, "so do $_ tokens") for 'encrypted', 'nested';
+is($http->("\n\n\nauth_jwt_verify_signature off;\nserver {\nauth_jwt a;\n"
+    . 'location / { auth_jwt_verify_signature on; } }'), $believed . $no_keys->(6) . $ok,
+    'on again');
+
+### auth_jwt_require
+
+my $value = 'in "auth_jwt_require" directive, it must start with a variable';
+is($location->("auth_jwt_require '$_';"), $line_4->("invalid value \"$_\" $value"),
+    "auth_jwt_require \"$_\"") for 'a', 'a$arg_a', '', ' $arg_a', 'Error=403';
+is($location->("auth_jwt_require error=401 $_;"),
+    $line_4->("invalid value \"error=401\" $value"), "auth_jwt_require error=401 $_")
+    for '$arg_a', 'error=403';
+is($location->("auth_jwt_require \$arg_a '$_';"),
+    $line_4->('invalid value "' . "$_\" $value"), "auth_jwt_require, second value \"$_\"")
+    for 'a', '', 'error', 'error 403';
+is($location->("auth_jwt_require \$arg_a 'error=$_';"),
+    $line_4->("invalid error code \"$_\" in \"auth_jwt_require\" directive, it must be 401 or 403"),
+    "auth_jwt_require error=$_") for 402, 500, '0403', '403 ', '$arg_a', '';
+is($location->('auth_jwt_require error=403;'),
+    $line_4->('"auth_jwt_require" directive has no value to check'), 'error alone');
+is($location->('auth_jwt_require $nobody;'), '[emerg] unknown "nobody" variable | exit 1',
+    'auth_jwt_require, unknown variable');
+is($location->('if ($arg_a) { auth_jwt_require $arg_a; }'),
+    $line_4->("\"auth_jwt_require\" $in_if"), 'auth_jwt_require in if');
+is($location->('auth_jwt_require $;'), $line_4->('invalid variable name'),
+    'auth_jwt_require, no name');
+is($location->('auth_jwt_require "${arg_a";'),
+    $line_4->('the closing bracket in "arg_a" variable is missing'),
+    'auth_jwt_require, open bracket');
+is($location->('auth_jwt_require $arg_a; auth_jwt_require $arg_a "${arg_b}c" error=403;'), $ok,
+    'auth_jwt_require twice');
+
+### auth_jwt_claim_set, auth_jwt_header_set
+
+for my $part (qw/ claim header /) {
+    local $_ = $part;
+    my $set = sub { $http->("\n\n\nauth_jwt_${part}_set $_[0]") };
+    is($set->('$a;'), $line_4->("$number \"auth_jwt_${_}_set\" directive"), "$_ without a name");
+    is($set->('a b;'), $line_4->('invalid variable name "a"'), "$_ without a dollar");
+    is($set->('$ b;'), $line_4->('invalid variable name "$"'), "$_, a dollar alone");
+    is($set->('$a b; auth_jwt_claim_set $a c;'), $line_4->('the duplicate "a" variable'),
+        "$_, then a claim");
+    is($set->('$a b; auth_jwt_header_set $A c;'), $line_4->('the duplicate "A" variable'),
+        "$_, then a header");
+    is($set->('$a b; map $arg_a $a { }'), $line_4->('the duplicate "a" variable'), "$_, then a map");
+    is($set->('$a b; server { set $a b; }'), $line_4->('the duplicate "a" variable'),
+        "$_, then set");
+    is($http->("map \$arg_a \$a { }\n\n\nauth_jwt_${_}_set \$a b;"),
+        $line_4->('the duplicate "a" variable'), "a map, then $_");
+    is($http->("server { set \$a b; }\n\n\nauth_jwt_${_}_set \$a b;"),
+        $line_4->('the duplicate "a" variable'), "set, then $_");
+    is($set->("\$$_ b;"), $line_4->("the duplicate \"$_\" variable"), "$part, \$$_")
+        for qw/ uri args limit_rate jwt_status jwt_payload /;
+    is($location->("auth_jwt_${_}_set \$a b;"), $line_4->("\"auth_jwt_${_}_set\" $in_if"),
+        "$_ in a location");
+    is($http->("\n\n\nserver { auth_jwt_${_}_set \$a b; }"),
+        $line_4->("\"auth_jwt_${_}_set\" $in_if"), "$_ in a server");
+    is($set->('$a b "c d" e.f ""; server { auth_jwt_require $a; }'), $ok, "$_, several names");
+    is($set->('$jwt_claim_a b;'), $ok, "$_, instead of a variable of ours");
+}
 
 ### no key file
 

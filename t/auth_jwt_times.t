@@ -6,6 +6,7 @@ use warnings;
 use strict;
 
 use Test::More;
+use Time::HiRes;
 
 BEGIN { use FindBin; chdir($FindBin::Bin); }
 
@@ -122,7 +123,9 @@ sub until_it_changes {
         select undef, undef, undef, 0.01;
     }
 
-    return (before => 'never', %seen, last => $status, time => time);
+    # time() may be behind the clock that nginx reads, by some milliseconds
+    return (before => 'never', %seen, last => $status,
+        time => int Time::HiRes::time());
 }
 
 ###############################################################################

@@ -9,7 +9,9 @@
 
 #define SETTERS(CHECK)                                                        \
     CHECK(header_only, header_only)                                           \
-    CHECK(headers_in_chunked, headers_in.chunked)
+    CHECK(headers_in_chunked, headers_in.chunked)                             \
+    CHECK(filter_need_in_memory, filter_need_in_memory)                       \
+    CHECK(buffered, buffered)
 
 #define CHECK(name, field)                                                    \
                                                                               \

@@ -266,7 +266,13 @@ sub pid { \$_[0]->read_file('nginx.pid') =~ /(\\d+)/ ? \$1 : die }
 
 sub worker {
     my (\$t) = \@_;
-    \$t->read_file('error.log') =~ /start worker process (\\d+)/ ? \$1 : die;
+    # the pid file is there before the workers are
+    for (1 .. 500) {
+        return \$1
+            if \$t->read_file('error.log') =~ /start worker process (\\d+)/;
+        select undef, undef, undef, 0.01;
+    }
+    die 'no worker';
 }
 
 my \$t = Test::Nginx->new();

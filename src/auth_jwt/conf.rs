@@ -4,16 +4,24 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::AuthJwt;
-use super::keys::KeyFile;
+use super::fetch::Remote;
+use super::key_file::KeyFile;
+use super::key_request::RemoteKeys;
+use super::keys::KeyCache;
 use super::rejection::is_realm;
+use super::require::Requirement;
+use super::variables::{self, Part};
+use crate::jose::TokenType;
 use crate::nginx::{
-    Config, ConfigError, Directive, Escaped, Inherit, List, Set, Setting, Template, Text, Variable,
-    args, context,
+    Config, ConfigError, Directive, Escaped, Inherit, List, Set, Setting, Status, Template, Text,
+    Variable, args, context,
 };
 
-const EVERYWHERE: u32 = context::HTTP | context::SERVER | context::LOCATION | context::LIMIT_EXCEPT;
+const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
+const EVERYWHERE: u32 = LEVELS | context::LIMIT_EXCEPT;
 
 pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
     Directive {
@@ -23,17 +31,67 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         set: Set::Location(auth_jwt),
     },
     Directive {
+        name: c"auth_jwt_type",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(auth_jwt_type),
+    },
+    Directive {
         name: c"auth_jwt_key_file",
         contexts: EVERYWHERE,
         args: args::ONE,
         set: Set::Location(auth_jwt_key_file),
     },
+    Directive {
+        name: c"auth_jwt_key_request",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(auth_jwt_key_request),
+    },
+    Directive {
+        name: c"auth_jwt_key_cache",
+        contexts: LEVELS,
+        args: args::ONE_OR_MORE,
+        set: Set::Location(auth_jwt_key_cache),
+    },
+    Directive {
+        name: c"auth_jwt_leeway",
+        contexts: LEVELS,
+        args: args::ONE,
+        set: Set::Location(auth_jwt_leeway),
+    },
+    Directive {
+        name: c"auth_jwt_require",
+        contexts: EVERYWHERE,
+        args: args::ONE_OR_MORE,
+        set: Set::Location(auth_jwt_require),
+    },
+    Directive {
+        name: c"auth_jwt_verify_signature",
+        contexts: EVERYWHERE,
+        args: args::FLAG,
+        set: Set::Location(auth_jwt_verify_signature),
+    },
+    Directive {
+        name: c"auth_jwt_claim_set",
+        contexts: context::HTTP,
+        args: args::TWO_OR_MORE,
+        set: Set::Main(|_, cf| define_path(Part::Claims, cf)),
+    },
+    Directive {
+        name: c"auth_jwt_header_set",
+        contexts: context::HTTP,
+        args: args::TWO_OR_MORE,
+        set: Set::Main(|_, cf| define_path(Part::Header, cf)),
+    },
 ];
 
-/// The key files of the whole configuration: one that many locations name is read and watched once.
+/// The sources of keys of the whole configuration: one that many locations name is read and watched once.
 #[derive(Default)]
 pub struct MainConf {
     key_files: RefCell<HashMap<PathBuf, Rc<KeyFile>>>,
+    /// By URI and server: what answers depends on both.
+    key_requests: RefCell<HashMap<(Box<[u8]>, usize), Rc<Remote>>>,
 }
 
 impl MainConf {
@@ -63,12 +121,41 @@ impl MainConf {
             files.insert(file.path().to_owned(), Rc::clone(file));
         }
     }
+
+    /// The keys behind a URI that is written in the configuration.
+    pub(super) fn key_request(&self, uri: &[u8], server: usize) -> Rc<Remote> {
+        let mut requests = self.key_requests.borrow_mut();
+        let remote = requests
+            .entry((uri.into(), server))
+            .or_insert_with(|| Rc::new(RemoteKeys::new()));
+        Rc::clone(remote)
+    }
 }
 
 #[derive(Default)]
 pub struct LocationConf {
     pub(super) protection: Setting<Protection>,
+    pub(super) token_type: Setting<TokenType>,
     pub(super) key_sources: List<KeySource>,
+    pub(super) key_cache: Setting<KeyCache>,
+    pub(super) leeway: Setting<Duration>,
+    pub(super) requirements: List<Requirement>,
+    pub(super) verify_signature: Setting<bool>,
+}
+
+impl LocationConf {
+    pub(super) fn verifies_signature(&self) -> bool {
+        self.verify_signature.get().copied().unwrap_or(true)
+    }
+
+    pub(super) fn token_type(&self) -> TokenType {
+        self.token_type.get().copied().unwrap_or_default()
+    }
+
+    /// Whether tokens are judged without keys. Only a signed one can be.
+    pub(super) fn needs_no_keys(&self) -> bool {
+        !self.verifies_signature() && self.token_type() == TokenType::Signed
+    }
 }
 
 /// What `auth_jwt` says.
@@ -95,28 +182,48 @@ pub(super) enum KeySource {
     File(Rc<KeyFile>),
     /// A file whose name holds variables.
     FileNamed(Template),
+    /// The location with this URI.
+    Request(Template),
 }
 
 impl Inherit for LocationConf {
     fn inherit(&mut self, outer: &Self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
         let Self {
             protection,
+            token_type,
             key_sources,
+            key_cache,
+            leeway,
+            requirements,
+            verify_signature,
         } = self;
         protection.inherit(&outer.protection);
+        token_type.inherit(&outer.token_type);
         key_sources.inherit(&outer.key_sources);
+        key_cache.inherit(&outer.key_cache);
+        leeway.inherit(&outer.leeway);
+        requirements.inherit(&outer.requirements);
+        verify_signature.inherit(&outer.verify_signature);
+        self.warn_of_missing_keys(cf);
+        Ok(())
+    }
+}
+
+impl LocationConf {
+    fn warn_of_missing_keys(&self, cf: &Config<'_>) {
         if let Some(Protection {
             realm: Some(_),
             position,
             ..
-        }) = protection.get()
-            && key_sources.is_empty()
+        }) = self.protection.get()
+            && self.key_sources.is_empty()
+            && !self.needs_no_keys()
         {
             cf.warn(format_args!(
-                "no auth_jwt_key_file for the \"auth_jwt\" of {position}: every request is answered with 500;"
+                "no auth_jwt_key_file or auth_jwt_key_request for the \"auth_jwt\" of {position}: every request is \
+                 answered with 500;"
             ));
         }
-        Ok(())
     }
 }
 
@@ -144,11 +251,12 @@ fn auth_jwt(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigEr
 fn token_source(parameter: Text<'_>, cf: &mut Config<'_>) -> Result<TokenSource, ConfigError> {
     match parameter.strip_prefix(b"token=") {
         Some(variable) => Ok(TokenSource::Variable(cf.variable_reference(variable)?)),
-        None => Err(ConfigError::message(format_args!(
-            "invalid parameter {}",
-            Escaped(&parameter)
-        ))),
+        None => Err(invalid_parameter(&parameter)),
     }
+}
+
+fn invalid_parameter(parameter: &[u8]) -> ConfigError {
+    ConfigError::message(format_args!("invalid parameter {}", Escaped(parameter)))
 }
 
 fn realm_template(realm: &[u8], cf: &mut Config<'_>) -> Result<Template, ConfigError> {
@@ -161,18 +269,32 @@ fn realm_template(realm: &[u8], cf: &mut Config<'_>) -> Result<Template, ConfigE
     }
 }
 
+/// `auth_jwt_type signed | encrypted | nested`
+fn auth_jwt_type(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let kind = one(cf)?;
+    let token_type = match &*kind {
+        b"signed" => TokenType::Signed,
+        b"encrypted" => TokenType::Encrypted,
+        b"nested" => TokenType::Nested,
+        _ => {
+            return Err(ConfigError::message(format_args!(
+                "invalid value {} in \"auth_jwt_type\" directive, it must be \"signed\", \"encrypted\" or \"nested\"",
+                Escaped(&kind)
+            )));
+        }
+    };
+    conf.token_type.set(token_type)
+}
+
 /// `auth_jwt_key_file file`
 fn auth_jwt_key_file(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let args = cf.args();
-    let [name] = args.as_slice() else {
-        return Err(ConfigError::Directive(c"takes one argument"));
-    };
-    let template = cf.template(name)?;
+    let name = one(cf)?;
+    let template = cf.template(&name)?;
     if template.constant().is_none() {
         conf.key_sources.push(KeySource::FileNamed(template));
         return Ok(());
     }
-    let file = cf.main_conf::<AuthJwt>().key_file(cf.path(name));
+    let file = cf.main_conf::<AuthJwt>().key_file(cf.path(&name));
     let path = file.path();
     let warned = |warning: &_| cf.warn(format_args!("key file {path:?}: {warning}"));
     if let Err(error) = file.keys(warned) {
@@ -180,4 +302,122 @@ fn auth_jwt_key_file(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(),
     }
     conf.key_sources.push(KeySource::File(file));
     Ok(())
+}
+
+/// `auth_jwt_key_request uri`
+fn auth_jwt_key_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let uri = one(cf)?;
+    let template = cf.template(&uri)?;
+    if template
+        .constant()
+        .is_some_and(|uri| !uri.starts_with(b"/"))
+    {
+        cf.warn(format_args!(
+            "auth_jwt_key_request {}: the URI does not begin with \"/\", so every request is answered with 500;",
+            Escaped(&uri)
+        ));
+    }
+    conf.key_sources.push(KeySource::Request(template));
+    Ok(())
+}
+
+/// `auth_jwt_key_cache time [stale=time] [refresh=time | refresh=off]`
+fn auth_jwt_key_cache(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let args = cf.args();
+    let [time, parameters @ ..] = args.as_slice() else {
+        return Err(ConfigError::Directive(c"takes a time"));
+    };
+    let mut cache = KeyCache {
+        time: cf.time(time)?,
+        ..KeyCache::default()
+    };
+    for parameter in parameters {
+        if let Some(stale) = parameter.strip_prefix(b"stale=") {
+            cache.stale = cf.time(stale)?;
+        } else if let Some(refresh) = parameter.strip_prefix(b"refresh=") {
+            cache.refresh = match refresh {
+                b"off" => None,
+                time => Some(cf.time(time)?),
+            };
+        } else {
+            return Err(invalid_parameter(parameter));
+        }
+    }
+    conf.key_cache.set(cache)
+}
+
+/// `auth_jwt_leeway time`
+fn auth_jwt_leeway(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let time = cf.time(&one(cf)?)?;
+    // The claims are compared in seconds.
+    match time.subsec_nanos() {
+        0 => conf.leeway.set(time),
+        _ => Err(ConfigError::Directive(c"invalid value")),
+    }
+}
+
+/// `auth_jwt_require $value ... [error=401 | error=403]`
+fn auth_jwt_require(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let mut args = cf.args();
+    let mut status = Status::UNAUTHORIZED;
+    if let Some(code) = args.last().and_then(|last| last.strip_prefix(b"error=")) {
+        status = match code {
+            b"401" => Status::UNAUTHORIZED,
+            b"403" => Status::FORBIDDEN,
+            _ => {
+                return Err(ConfigError::message(format_args!(
+                    "invalid error code {} in \"auth_jwt_require\" directive, it must be 401 or 403",
+                    Escaped(code)
+                )));
+            }
+        };
+        args.pop();
+    }
+    if args.is_empty() {
+        return Err(ConfigError::Directive(c"has no value to check"));
+    }
+    let values = args.iter().map(|value| match value.starts_with(b"$") {
+        true => Ok((cf.template(value)?, String::from_utf8_lossy(value).into())),
+        false => Err(ConfigError::message(format_args!(
+            "invalid value {} in \"auth_jwt_require\" directive, it must start with a variable",
+            Escaped(value)
+        ))),
+    });
+    let values = values.collect::<Result<_, _>>()?;
+    conf.requirements.push(Requirement { values, status });
+    Ok(())
+}
+
+/// `auth_jwt_verify_signature on | off`
+fn auth_jwt_verify_signature(
+    conf: &mut LocationConf,
+    cf: &mut Config<'_>,
+) -> Result<(), ConfigError> {
+    let flag = one(cf)?;
+    let on = cf.flag(&flag)?;
+    if !on {
+        cf.warn(format_args!(
+            "auth_jwt_verify_signature off: whoever writes a token is believed;"
+        ));
+    }
+    conf.verify_signature.set(on)
+}
+
+/// `auth_jwt_claim_set $variable name ...`, `auth_jwt_header_set $variable name ...`
+fn define_path(part: Part, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let args = cf.args();
+    let [variable, names @ ..] = args.as_slice() else {
+        return Err(ConfigError::Directive(c"takes a variable and names"));
+    };
+    let name = cf.variable_name(variable)?;
+    let names = names.iter().map(|name| name.to_vec()).collect();
+    variables::define_path(cf, name, part, names)
+}
+
+/// The one argument that nginx has counted.
+fn one<'cf>(cf: &Config<'cf>) -> Result<Text<'cf>, ConfigError> {
+    match cf.args().as_slice() {
+        [argument] => Ok(*argument),
+        _ => Err(ConfigError::Directive(c"takes one argument")),
+    }
 }

@@ -1,26 +1,89 @@
 //! Finds the token of a request, and judges it.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-use std::time::Duration;
+use std::cell::{Cell, RefCell};
 
 use super::AuthJwt;
-use super::conf::{KeySource, LocationConf, Protection, TokenSource};
-use super::keys::{KeyFile, unfit_name};
+use super::conf::{LocationConf, Protection, TokenSource};
+use super::fetch::Gathering;
 use super::rejection::{Challenge, Fault, Rejection, is_realm};
 use super::token::{Presented, bearer};
-use crate::jose::{self, KeySet, Limits, Summary, TokenType, UnverifiedToken};
+use crate::jose::{
+    Claims, Error, ErrorKind, Header, KeySet, Limits, Summary, TokenType, UnverifiedToken,
+    VerifiedToken,
+};
 use crate::nginx::{Access, AccessHandler, Escaped, Failure, Request, Status, Template, Text};
 
-/// What is kept with a request: the token that was last found in it, parsed once.
+/// What is known of the token of a client's request, for its variables.
 #[derive(Default)]
-pub struct Context {
+pub struct Client {
     parsed: RefCell<Option<Parsed>>,
+    verified: RefCell<Option<VerifiedToken>>,
+    verdict: Cell<Option<Verdict>>,
 }
 
+/// How a request was judged last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Accepted,
+    /// The text of `$jwt_status`.
+    Refused(&'static str),
+}
+
+/// The token that was last found in the request, so that it is parsed once.
 struct Parsed {
     text: Box<[u8]>,
-    token: Result<UnverifiedToken, jose::Error>,
+    kind: TokenType,
+    token: Result<UnverifiedToken, Error>,
+}
+
+/// The token of a request as far as it is known.
+pub(super) enum Token {
+    Unverified(UnverifiedToken),
+    Verified(VerifiedToken),
+}
+
+impl Token {
+    pub(super) fn header(&self) -> &Header {
+        match self {
+            Self::Unverified(token) => token.header(),
+            Self::Verified(token) => token.header(),
+        }
+    }
+
+    pub(super) fn claims(&self) -> Option<&Claims> {
+        match self {
+            Self::Unverified(token) => token.claims(),
+            Self::Verified(token) => Some(token.claims()),
+        }
+    }
+}
+
+impl Client {
+    pub(super) fn verdict(&self) -> Option<Verdict> {
+        self.verdict.get()
+    }
+
+    pub(super) fn verified(&self) -> Option<VerifiedToken> {
+        self.verified.borrow().clone()
+    }
+
+    /// Parses a token, unless it is the one that was parsed before.
+    fn parse(&self, text: &[u8], kind: TokenType) -> Result<UnverifiedToken, Error> {
+        let mut parsed = self.parsed.borrow_mut();
+        if let Some(parsed) = &*parsed
+            && *parsed.text == *text
+            && parsed.kind == kind
+        {
+            return parsed.token.clone();
+        }
+        let token = UnverifiedToken::parse(text, kind, &Limits::default());
+        *parsed = Some(Parsed {
+            text: text.into(),
+            kind,
+            token: token.clone(),
+        });
+        token
+    }
 }
 
 impl AccessHandler for AuthJwt {
@@ -33,55 +96,112 @@ impl AccessHandler for AuthJwt {
         else {
             return Ok(Access::Decline);
         };
-        match judge(request, conf, *token)? {
-            Ok(()) => Ok(Access::Allow),
-            Err(rejection) => refuse(request, realm, &rejection),
+        let client = request.client_context::<Self>()?;
+        match judge(request, conf, *token, client) {
+            Ok(None) => Ok(Access::Wait),
+            Ok(Some(())) => {
+                client.verdict.set(Some(Verdict::Accepted));
+                Ok(Access::Allow)
+            }
+            Err(rejection) => {
+                client
+                    .verdict
+                    .set(Some(Verdict::Refused(rejection.status_text())));
+                refuse(request, realm, &rejection)
+            }
         }
     }
 }
 
-/// The token of a request as the location that it is in finds it; nothing in it was verified.
-pub(super) fn unverified(request: Request<'_>) -> Result<Option<UnverifiedToken>, Failure> {
+/// The token of a client's request: verified, or as the location that the request is in finds it.
+pub(super) fn token(request: Request<'_>) -> Result<Option<Token>, Failure> {
+    let client = request.client_context::<AuthJwt>()?;
+    if let Some(token) = client.verified() {
+        return Ok(Some(Token::Verified(token)));
+    }
+    let request = request.main();
     let conf = request.location_conf::<AuthJwt>();
     let source = conf
         .protection
         .get()
         .map_or(TokenSource::Bearer, |protection| protection.token);
-    match find(request, source) {
-        Presented::Token(text) => Ok(parse(request, text)?.ok()),
-        Presented::Nothing | Presented::Several => Ok(None),
-    }
+    Ok(match find(request, source) {
+        Presented::Token(text) => client
+            .parse(text, conf.token_type())
+            .ok()
+            .map(Token::Unverified),
+        Presented::Nothing | Presented::Several => None,
+    })
 }
 
+/// None: the request has to wait for keys.
 fn judge(
     request: Request<'_>,
     conf: &LocationConf,
     source: TokenSource,
-) -> Result<Result<(), Rejection>, Failure> {
-    if conf.key_sources.is_empty() {
-        return Ok(Err(Rejection::NoKeySource));
+    client: &Client,
+) -> Result<Option<()>, Rejection> {
+    // What was found out in another location does not count here.
+    client.verified.replace(None);
+    client.verdict.set(None);
+    if conf.key_sources.is_empty() && !conf.needs_no_keys() {
+        return Err(Rejection::NoKeySource);
     }
     let text = match find(request, source) {
         Presented::Token(text) => text,
-        Presented::Nothing => return Ok(Err(Rejection::Missing)),
-        Presented::Several => return Ok(Err(Rejection::SeveralTokens)),
+        Presented::Nothing => return Err(Rejection::Missing),
+        Presented::Several => return Err(Rejection::SeveralTokens),
     };
-    let token = match parse(request, text)? {
-        Ok(token) => token,
-        Err(error) => {
-            let token = Summary::of(text, &Limits::default());
-            return Ok(Err(Rejection::Token { error, token }));
-        }
+    let token = client
+        .parse(text, conf.token_type())
+        .map_err(|error| Rejection::Token {
+            error,
+            token: Summary::of(text, &Limits::default()),
+        })?;
+    let Some(verified) = verify(request, conf, &token)? else {
+        return Ok(None);
     };
-    let keys = match keys(request, conf)? {
-        Ok(keys) => keys,
-        Err(rejection) => return Ok(Err(rejection)),
-    };
-    let verified = token.verify(&keys, request.now(), Duration::ZERO);
-    Ok(verified.map(drop).map_err(|error| Rejection::Token {
+    client.verified.replace(Some(verified.clone()));
+    conf.requirements
+        .iter()
+        .try_for_each(|requirement| requirement.check(request, &verified))?;
+    Ok(Some(()))
+}
+
+fn verify(
+    request: Request<'_>,
+    conf: &LocationConf,
+    token: &UnverifiedToken,
+) -> Result<Option<VerifiedToken>, Rejection> {
+    let leeway = conf.leeway.get().copied().unwrap_or_default();
+    let now = request.now();
+    let refused = |error| Rejection::Token {
         error,
         token: token.summary(),
-    }))
+    };
+    if conf.needs_no_keys() {
+        let no_keys = KeySet::merge([]);
+        return token
+            .believe(&no_keys, now, leeway)
+            .map(Some)
+            .map_err(refused);
+    }
+    let gathering = request.context_or_new::<AuthJwt>(Gathering::default)?;
+    loop {
+        let Some(keys) = gathering.keys(request, conf)? else {
+            return Ok(None);
+        };
+        let verified = match conf.verifies_signature() {
+            true => token.verify(&keys, now, leeway),
+            false => token.believe(&keys, now, leeway),
+        };
+        match verified {
+            Ok(verified) => return Ok(Some(verified)),
+            Err(error)
+                if error.kind() == ErrorKind::UnknownKey && gathering.refresh(request, conf) => {}
+            Err(error) => return Err(refused(error)),
+        }
+    }
 }
 
 fn find(request: Request<'_>, source: TokenSource) -> Presented<'_> {
@@ -98,74 +218,6 @@ fn find(request: Request<'_>, source: TokenSource) -> Presented<'_> {
             Some(token) => Presented::Token(token),
         },
     }
-}
-
-/// Parses a token, unless it is the one that was parsed for this request before.
-fn parse(
-    request: Request<'_>,
-    text: &[u8],
-) -> Result<Result<UnverifiedToken, jose::Error>, Failure> {
-    let context = request.context_or_new::<AuthJwt>(Context::default)?;
-    let mut parsed = context.parsed.borrow_mut();
-    if let Some(parsed) = &*parsed
-        && *parsed.text == *text
-    {
-        return Ok(parsed.token.clone());
-    }
-    let token = UnverifiedToken::parse(text, TokenType::Signed, &Limits::default());
-    *parsed = Some(Parsed {
-        text: text.into(),
-        token: token.clone(),
-    });
-    Ok(token)
-}
-
-/// All keys in force. One source that cannot be loaded takes them all away: the key that would decide may be there.
-fn keys(request: Request<'_>, conf: &LocationConf) -> Result<Result<KeySet, Rejection>, Failure> {
-    let mut sets = Vec::with_capacity(conf.key_sources.len());
-    for source in conf.key_sources.iter() {
-        let file = match source {
-            KeySource::File(file) => Rc::clone(file),
-            KeySource::FileNamed(name) => match named_file(request, name)? {
-                Ok(file) => file,
-                Err(rejection) => return Ok(Err(rejection)),
-            },
-        };
-        let path = file.path();
-        let warned = |warning: &_| {
-            request
-                .log()
-                .warn(format_args!("auth_jwt: key file {path:?}: {warning}"));
-        };
-        match file.keys(warned) {
-            Ok(keys) => {
-                if matches!(source, KeySource::FileNamed(_)) {
-                    request.main_conf::<AuthJwt>().keep(&file);
-                }
-                sets.push(keys);
-            }
-            Err(error) => {
-                let path = path.to_owned();
-                return Ok(Err(Rejection::KeyFile { path, error }));
-            }
-        }
-    }
-    Ok(Ok(match sets.as_slice() {
-        [keys] => keys.clone(),
-        sets => KeySet::merge(sets),
-    }))
-}
-
-fn named_file(
-    request: Request<'_>,
-    name: &Template,
-) -> Result<Result<Rc<KeyFile>, Rejection>, Failure> {
-    let name = name.evaluate(request)?;
-    if let Some(reason) = unfit_name(&name) {
-        return Ok(Err(Rejection::KeyFileName(reason)));
-    }
-    let path = request.conf_path(&name);
-    Ok(Ok(request.main_conf::<AuthJwt>().key_file_of_request(path)))
 }
 
 fn refuse(

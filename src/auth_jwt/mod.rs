@@ -1,14 +1,20 @@
 //! `auth_jwt*` and `$jwt_*`: a request is served if it carries a JSON Web Token that the configured keys vouch for.
 //!
-//! What needs no nginx ([`keys`], [`rejection`], [`token`]) is built and tested without it.
+//! What needs no nginx (`key_file`, `key_request`, `keys`, `rejection`, `token`) is built and tested without it.
 #![cfg_attr(not(feature = "module"), allow(dead_code, unused_imports))]
 
 #[cfg(feature = "module")]
 mod conf;
 #[cfg(feature = "module")]
+mod fetch;
+#[cfg(feature = "module")]
 mod handler;
+mod key_file;
+mod key_request;
 mod keys;
 mod rejection;
+#[cfg(feature = "module")]
+mod require;
 mod token;
 #[cfg(feature = "module")]
 mod variables;
@@ -24,7 +30,8 @@ pub struct AuthJwt;
 impl Module for AuthJwt {
     type MainConf = conf::MainConf;
     type LocationConf = conf::LocationConf;
-    type RequestContext = handler::Context;
+    type RequestContext = fetch::Gathering;
+    type ClientContext = handler::Client;
 
     const DIRECTIVES: &'static [Directive<Self>] = conf::DIRECTIVES;
 

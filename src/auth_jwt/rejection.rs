@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::keys::KeyFileError;
-use crate::jose::{self, Summary};
+use super::keys::KeyError;
+use crate::jose::{self, ErrorKind, Summary};
 
 /// Why a request is refused. Its text is the log line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,13 +14,36 @@ pub(super) enum Rejection {
     SeveralTokens,
     #[error("{error}{}", after_semicolon(token))]
     Token { error: jose::Error, token: Summary },
-    #[error("no keys: auth_jwt needs auth_jwt_key_file in the same location or around it")]
+    /// A value of `auth_jwt_require`, as it is written in the configuration.
+    #[error("required {value} is empty or 0{}", after_semicolon(token))]
+    Requirement {
+        value: String,
+        status: u16,
+        token: Summary,
+    },
+    #[error(
+        "no keys: auth_jwt needs auth_jwt_key_file or auth_jwt_key_request in the same location or around it"
+    )]
     NoKeySource,
     // Debug escapes: a name may hold values from a request.
     #[error("key file {path:?}: {error}")]
-    KeyFile { path: PathBuf, error: KeyFileError },
+    KeyFile { path: PathBuf, error: KeyError },
     #[error("key file: the name has variables, and with their values it is not one to open: {0}")]
     KeyFileName(&'static str),
+    /// `uri` is quoted.
+    #[error("key request {uri}: {error}")]
+    KeyRequest { uri: String, error: KeyError },
+    #[error("key request: the URI {uri} {reason}")]
+    KeyRequestUri { uri: String, reason: &'static str },
+    #[error("out of memory")]
+    OutOfMemory,
+}
+
+#[cfg(feature = "module")]
+impl From<crate::nginx::Failure> for Rejection {
+    fn from(crate::nginx::Failure: crate::nginx::Failure) -> Self {
+        Self::OutOfMemory
+    }
 }
 
 /// How a refusal shows.
@@ -59,14 +82,46 @@ impl Rejection {
             Self::SeveralTokens | Self::Token { .. } => {
                 (401, Challenge::InvalidToken, Fault::Client)
             }
-            Self::NoKeySource | Self::KeyFile { .. } | Self::KeyFileName(_) => {
-                (500, Challenge::None, Fault::Server)
-            }
+            Self::Requirement { status: 401, .. } => (401, Challenge::InvalidToken, Fault::Client),
+            Self::Requirement { status, .. } => (*status, Challenge::None, Fault::Client),
+            Self::NoKeySource
+            | Self::KeyFile { .. }
+            | Self::KeyFileName(_)
+            | Self::KeyRequest { .. }
+            | Self::KeyRequestUri { .. }
+            | Self::OutOfMemory => (500, Challenge::None, Fault::Server),
         };
         Consequence {
             status,
             challenge,
             fault,
+        }
+    }
+}
+
+impl Rejection {
+    /// The text of `$jwt_status`.
+    pub(super) fn status_text(&self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::SeveralTokens => "malformed",
+            Self::Token { error, .. } => match error.kind() {
+                ErrorKind::Malformed => "malformed",
+                ErrorKind::Unsupported => "unsupported_algorithm",
+                ErrorKind::UnknownKey => "unknown_key",
+                ErrorKind::BadSignature => "bad_signature",
+                ErrorKind::DecryptionFailed => "decryption_failed",
+                ErrorKind::Expired => "expired",
+                ErrorKind::NotYetValid => "not_yet_valid",
+                ErrorKind::KeySet => "keys_unavailable",
+            },
+            Self::Requirement { .. } => "requirement",
+            Self::NoKeySource
+            | Self::KeyFile { .. }
+            | Self::KeyFileName(_)
+            | Self::KeyRequest { .. }
+            | Self::KeyRequestUri { .. }
+            | Self::OutOfMemory => "keys_unavailable",
         }
     }
 }
@@ -132,7 +187,7 @@ mod tests {
     fn row_35_a_file_name_stays_inside_its_quotes() {
         let refused = Rejection::KeyFile {
             path: "/keys/a\r\n[alert] \"\u{fc}".into(),
-            error: KeyFileError::NotRegular,
+            error: KeyError::NotRegular,
         };
         assert_eq!(
             refused.to_string(),

@@ -3,9 +3,8 @@
 use super::AuthRequest;
 use crate::nginx::{
     AssignableVariable, Config, ConfigError, Directive, Escaped, Inherit, List, Set, Setting,
-    Template, Variable, args, context,
+    Template, args, context,
 };
-use std::cell::OnceCell;
 
 pub(super) const DIRECTIVES: &[Directive<AuthRequest>] = &[
     Directive {
@@ -21,27 +20,6 @@ pub(super) const DIRECTIVES: &[Directive<AuthRequest>] = &[
         set: Set::Location(auth_request_set),
     },
 ];
-
-#[derive(Default)]
-pub struct MainConf {
-    /// Variables whose value depends on whether a request has a body. nginx keeps the values of variables for a
-    /// request and its subrequests together, but our subrequests have no body and their parent may have one.
-    pub(super) body_variables: OnceCell<[Variable; 3]>,
-}
-
-impl MainConf {
-    pub(super) fn find_body_variables(cf: &mut Config<'_>) -> Result<(), ConfigError> {
-        let variables = [
-            cf.variable(b"content_length")?,
-            cf.variable(b"request_body")?,
-            cf.variable(b"request_body_file")?,
-        ];
-        cf.main_conf::<AuthRequest>()
-            .body_variables
-            .get_or_init(|| variables);
-        Ok(())
-    }
-}
 
 #[derive(Default)]
 pub struct LocationConf {

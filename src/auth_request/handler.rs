@@ -2,10 +2,9 @@
 
 use super::AuthRequest;
 use super::conf::{LocationConf, Service};
-use super::uri;
 use crate::nginx::{
-    Access, AccessHandler, Answer, Escaped, Failure, Request, Status, Subrequest, SubrequestOwner,
-    Template, Text,
+    Access, AccessHandler, Answer, AnswerBody, Escaped, Failure, Request, Status, Subrequest,
+    SubrequestOwner, Template, Unfit,
 };
 
 /// The question that a request has put to its service.
@@ -37,31 +36,17 @@ impl SubrequestOwner for AuthRequest {
     }
 }
 
-fn ask(request: Request<'_>, template: &Template) -> Result<Access, Failure> {
-    let uri = template.evaluate(request)?;
-    // As in error_page: what comes out of the variables is split, not decoded.
-    let (path, args) = uri
-        .split_once(b'?')
-        .unwrap_or((uri, Text::from_static(b"")));
-    let fault = if !path.starts_with(b"/") {
-        Some("does not begin with \"/\"")
-    } else if template.constant().is_none() && uri::climbs(&path) {
-        Some("holds \"..\"")
-    } else {
-        None
+fn ask(request: Request<'_>, uri: &Template) -> Result<Access, Failure> {
+    let target = match uri.target(request)? {
+        Ok(target) => target,
+        Err(Unfit { uri, reason }) => {
+            request
+                .log()
+                .error(format_args!("auth request uri {} {reason}", Escaped(&uri)));
+            return Ok(Access::Refuse(Status::INTERNAL_SERVER_ERROR));
+        }
     };
-    if let Some(fault) = fault {
-        request
-            .log()
-            .error(format_args!("auth request uri {} {fault}", Escaped(&path)));
-        return Ok(Access::Refuse(Status::INTERNAL_SERVER_ERROR));
-    }
-    let args = match uri::encode_args(&args) {
-        Some(encoded) => request.copy(&encoded)?,
-        None => args,
-    };
-    forget_body_variables(request);
-    let subrequest = request.start_subrequest::<AuthRequest>(path, args)?;
+    let subrequest = request.start_subrequest::<AuthRequest>(target, AnswerBody::Discard)?;
     request.context_or_new::<AuthRequest>(|| Check { subrequest })?;
     Ok(Access::Wait)
 }
@@ -71,7 +56,7 @@ fn obey(request: Request<'_>, conf: &LocationConf, answer: Answer<'_>) -> Result
     for assignment in conf.assignments.iter() {
         request.assign(&assignment.variable, answer.evaluate(&assignment.value)?);
     }
-    forget_body_variables(request);
+    request.forget_body_variables::<AuthRequest>();
     match answer.status() {
         status if status.is_success() => Ok(Access::Allow),
         Status::FORBIDDEN => Ok(Access::Refuse(Status::FORBIDDEN)),
@@ -88,12 +73,5 @@ fn obey(request: Request<'_>, conf: &LocationConf, answer: Answer<'_>) -> Result
                 .error(format_args!("auth request unexpected status: {code}"));
             Ok(Access::Refuse(Status::INTERNAL_SERVER_ERROR))
         }
-    }
-}
-
-fn forget_body_variables(request: Request<'_>) {
-    let variables = &request.main_conf::<AuthRequest>().body_variables;
-    for variable in variables.get().into_iter().flatten() {
-        request.forget(*variable);
     }
 }

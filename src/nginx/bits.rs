@@ -1,6 +1,6 @@
-//! The bit-fields of a request that we set, as the C compiler lays them out.
+//! What only the C compiler knows how to do: bit-fields, and macros that use them. See `bits.c`.
 
-use nginx_sys::ngx_http_request_t;
+use nginx_sys::{ngx_buf_t, ngx_event_t, ngx_http_request_t, ngx_uint_t};
 use std::ffi::c_uint;
 
 unsafe extern "C" {
@@ -17,4 +17,67 @@ unsafe extern "C" {
     /// `r` points to a live request.
     #[link_name = "nginx_auth_set_headers_in_chunked"]
     pub(super) fn set_headers_in_chunked(r: *mut ngx_http_request_t, value: c_uint);
+
+    /// Sets `r->filter_need_in_memory`: what of the response is in files is read for the body filters.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_set_filter_need_in_memory"]
+    pub(super) fn set_filter_need_in_memory(r: *mut ngx_http_request_t, value: c_uint);
+
+    /// Sets `r->buffered`: which filters hold back something of the response.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_set_buffered"]
+    pub(super) fn set_buffered(r: *mut ngx_http_request_t, value: c_uint);
+
+    /// Whether the bytes of a buffer are those from `pos` to `last` (ngx_buf_in_memory).
+    ///
+    /// # Safety
+    /// `b` points to a live buffer.
+    #[link_name = "nginx_auth_buf_in_memory"]
+    pub(super) fn buf_in_memory(b: *const ngx_buf_t) -> ngx_uint_t;
+
+    /// Whether a buffer has no bytes, only a meaning (ngx_buf_special).
+    ///
+    /// # Safety
+    /// `b` points to a live buffer.
+    #[link_name = "nginx_auth_buf_special"]
+    pub(super) fn buf_special(b: *const ngx_buf_t) -> ngx_uint_t;
+
+    /// Whether a buffer is the last one of a response: of a client's (`last_buf`) or a subrequest's (`last_in_chain`).
+    ///
+    /// # Safety
+    /// `b` points to a live buffer.
+    #[link_name = "nginx_auth_buf_ends_response"]
+    pub(super) fn buf_ends_response(b: *const ngx_buf_t) -> ngx_uint_t;
+
+    /// Whether nginx will send nothing more to the client (`r->connection->error`).
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_connection_failed"]
+    pub(super) fn connection_failed(r: *const ngx_http_request_t) -> ngx_uint_t;
+
+    /// Takes that back.
+    ///
+    /// # Safety
+    /// `r` points to a live request, whose connection failed for no other reason than that a filter of ours said so.
+    #[link_name = "nginx_auth_forgive_connection"]
+    pub(super) fn forgive_connection(r: *mut ngx_http_request_t);
+
+    /// Has nginx give up the upstream that the response is being read from, if there is one.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_stop_upstream"]
+    pub(super) fn stop_upstream(r: *mut ngx_http_request_t);
+
+    /// Has nginx handle an event before it waits for others (ngx_post_event, ngx_posted_events).
+    ///
+    /// # Safety
+    /// `event` points to an event that is deleted from the queue (ngx_delete_posted_event) before it is freed.
+    #[link_name = "nginx_auth_post_event"]
+    pub(super) fn post_event(event: *mut ngx_event_t);
 }

@@ -2,14 +2,14 @@
 
 use super::Failure;
 use super::fence::guard;
-use super::log::{Line, Log};
-use super::module::{Exported, Module};
+use super::log::{Escaped, Line, Log};
+use super::module::{Exported, MainRecord, Module};
 use super::request::Request;
 use super::text::Text;
 use nginx_sys::{
     NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF_OFFSET, NGX_LOG_EMERG, NGX_LOG_WARN,
-    ngx_command_t, ngx_conf_log_error, ngx_conf_t, ngx_http_conf_ctx_t, ngx_pnalloc, ngx_str_t,
-    ngx_uint_t,
+    ngx_command_t, ngx_conf_log_error, ngx_conf_t, ngx_http_conf_ctx_t, ngx_parse_time,
+    ngx_pnalloc, ngx_str_t, ngx_uint_t,
 };
 use std::ffi::{CStr, OsStr, c_char, c_void};
 use std::fmt;
@@ -17,6 +17,7 @@ use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::ptr::{self, NonNull};
+use std::time::Duration;
 
 /// One directive: all that nginx and a reader need to know of it.
 pub struct Directive<M: Module> {
@@ -50,6 +51,9 @@ pub mod args {
     use nginx_sys as sys;
     pub const ONE: u32 = sys::NGX_CONF_TAKE1;
     pub const TWO: u32 = sys::NGX_CONF_TAKE2;
+    pub const ONE_OR_MORE: u32 = sys::NGX_CONF_1MORE;
+    pub const TWO_OR_MORE: u32 = sys::NGX_CONF_2MORE;
+    pub const FLAG: u32 = sys::NGX_CONF_FLAG;
     pub const ONE_OR_TWO: u32 = sys::NGX_CONF_TAKE1 | sys::NGX_CONF_TAKE2;
 }
 
@@ -112,13 +116,55 @@ impl<'cf> Config<'cf> {
 
     /// The main configuration of a module.
     pub fn main_conf<M: Exported>(&self) -> &'cf M::MainConf {
+        &self.main_record::<M>().conf
+    }
+
+    pub(super) fn main_record<M: Exported>(&self) -> &'cf MainRecord<M> {
         let index = M::descriptor().ctx_index();
         // SAFETY: inside http{} cf->ctx is an ngx_http_conf_ctx_t whose main_conf has one entry for each HTTP module
         // (ngx_http_block), and ours was made by create_main_conf<M>.
         unsafe {
             let context = (*self.raw()).ctx.cast::<ngx_http_conf_ctx_t>();
-            &*(*(*context).main_conf.add(index)).cast::<M::MainConf>()
+            &*(*(*context).main_conf.add(index)).cast::<MainRecord<M>>()
         }
+    }
+
+    /// `on` or `off`.
+    ///
+    /// # Errors
+    /// nginx's own words, with the name of the directive.
+    pub fn flag(&self, text: &[u8]) -> Result<bool, ConfigError> {
+        match text.to_ascii_lowercase().as_slice() {
+            b"on" => Ok(true),
+            b"off" => Ok(false),
+            _ => Err(ConfigError::message(format_args!(
+                "invalid value {} in \"{}\" directive, it must be \"on\" or \"off\"",
+                Escaped(text),
+                self.directive()
+            ))),
+        }
+    }
+
+    /// The name of the directive.
+    pub fn directive(&self) -> String {
+        // SAFETY: as for `args`.
+        let words = unsafe { (*(*self.raw()).args).as_slice::<ngx_str_t>() };
+        words.first().map_or_else(String::new, |name| {
+            String::from_utf8_lossy(name.as_bytes()).into_owned()
+        })
+    }
+
+    /// A time as nginx takes one: `10`, `10s`, `1m 30s`, `500ms`.
+    ///
+    /// # Errors
+    /// `"name" directive invalid value`, nginx's own words.
+    pub fn time(&self, text: &[u8]) -> Result<Duration, ConfigError> {
+        let mut text = self.copy(text)?;
+        // SAFETY: nginx only reads the text.
+        let milliseconds = unsafe { ngx_parse_time(&raw mut text, 0) };
+        u64::try_from(milliseconds)
+            .map(Duration::from_millis)
+            .map_err(|_| ConfigError::Directive(c"invalid value"))
     }
 
     /// A path as nginx takes one in its configuration: relative to the folder of the configuration file.
@@ -274,7 +320,7 @@ unsafe extern "C" fn set<M: Exported>(
         super::fence::fault::in_directive(&cf.args().iter().map(|a| &**a).collect::<Vec<_>>());
         let result = match row.set {
             // SAFETY: conf is what create_main_conf<M> made; it is only ever shared.
-            Set::Main(set) => set(unsafe { &*conf.cast() }, &mut cf),
+            Set::Main(set) => set(&unsafe { &*conf.cast::<MainRecord<M>>() }.conf, &mut cf),
             // SAFETY: conf is what create_loc_conf<M> made for this level; while nginx sets one directive, nothing
             // else of ours runs that could refer to it.
             Set::Location(set) => set(unsafe { &mut *conf.cast() }, &mut cf),

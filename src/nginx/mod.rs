@@ -11,6 +11,7 @@
 #![allow(unsafe_code)]
 
 mod bits;
+mod capture;
 mod directive;
 mod fence;
 mod header;
@@ -24,7 +25,9 @@ mod subrequest;
 mod template;
 mod text;
 mod variable;
+mod waker;
 
+pub use capture::Capture;
 pub use directive::{Config, ConfigError, Directive, Set, args, context};
 pub use header::HeaderLines;
 pub use log::{Escaped, Log};
@@ -32,10 +35,11 @@ pub use module::{Descriptor, Exported, Inherit, Module};
 pub use phase::{Access, AccessHandler, Status};
 pub use request::Request;
 pub use setting::{List, Setting};
-pub use subrequest::{Answer, Subrequest, SubrequestOwner};
+pub use subrequest::{Answer, AnswerBody, NoBody, Subrequest, SubrequestOwner, Target, Unfit};
 pub use template::Template;
 pub use text::Text;
-pub use variable::{AssignableVariable, PrefixVariable, Variable};
+pub use variable::{AssignableVariable, Getter, PrefixVariable, Variable};
+pub use waker::Waker;
 
 /// nginx could not do what was asked, out of memory in nearly every case. The request is to end with a 500.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,11 +4,12 @@ use super::directive::{Commands, Config, ConfigError, Directive, conf_error};
 use super::fence::{guard, install_hook};
 use super::log::Log;
 use super::pool::own;
+use super::variable::Variable;
 use nginx_sys::{
     NGX_ERROR, NGX_HTTP_MODULE, NGX_OK, ngx_conf_t, ngx_http_module_t, ngx_int_t, ngx_module_t,
     ngx_uint_t,
 };
-use std::cell::UnsafeCell;
+use std::cell::{OnceCell, UnsafeCell};
 use std::ffi::{CStr, c_char, c_void};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
@@ -19,8 +20,10 @@ pub trait Module: Sized + 'static {
     type MainConf: Default + 'static;
     /// One for each `http`, `server`, `location`, `if` and `limit_except`.
     type LocationConf: Default + Inherit + 'static;
-    /// State of one request, dropped with it. An internal redirect begins with none again.
+    /// State of one request in one location: an internal redirect and a subrequest begin with none.
     type RequestContext: 'static;
+    /// State of a client's request, over internal redirects and for its subrequests, too.
+    type ClientContext: Default + 'static;
 
     const DIRECTIVES: &'static [Directive<Self>];
 
@@ -31,10 +34,36 @@ pub trait Module: Sized + 'static {
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError>;
 }
 
+/// The main configuration of a module, and what the fence keeps with it.
+pub(super) struct MainRecord<M: Module> {
+    pub(super) conf: M::MainConf,
+    /// Where a request has its [`Module::ClientContext`].
+    pub(super) client_context: OnceCell<Variable>,
+    /// Variables whose value depends on whether a request has a body. nginx keeps the values of variables for a
+    /// request and its subrequests together, but our subrequests have no body and their parent may have one.
+    pub(super) body_variables: OnceCell<[Variable; 3]>,
+}
+
+impl<M: Module> Default for MainRecord<M> {
+    fn default() -> Self {
+        Self {
+            conf: M::MainConf::default(),
+            client_context: OnceCell::new(),
+            body_variables: OnceCell::new(),
+        }
+    }
+}
+
 /// How a configuration level takes what it does not say from the level around it. Destructure both, so that a
 /// setting that is forgotten does not compile.
 pub trait Inherit {
     fn inherit(&mut self, outer: &Self, cf: &mut Config<'_>) -> Result<(), ConfigError>;
+}
+
+impl Inherit for () {
+    fn inherit(&mut self, (): &Self, _: &mut Config<'_>) -> Result<(), ConfigError> {
+        Ok(())
+    }
 }
 
 /// A module with its place in the tables that nginx's loader reads.
@@ -103,8 +132,13 @@ impl<M> Descriptor<M> {
 
 unsafe extern "C" fn preconfiguration<M: Exported>(cf: *mut ngx_conf_t) -> ngx_int_t {
     install_hook();
+    let keep_and_configure = |cf: &mut Config<'_>| {
+        cf.keep_client_context::<M>()?;
+        cf.find_body_variables::<M>()?;
+        M::preconfiguration(cf)
+    };
     // SAFETY: nginx calls with its live cf.
-    unsafe { configure(cf, M::preconfiguration) }
+    unsafe { configure(cf, keep_and_configure) }
 }
 
 unsafe extern "C" fn postconfiguration<M: Exported>(cf: *mut ngx_conf_t) -> ngx_int_t {
@@ -148,7 +182,7 @@ unsafe fn with_config(
 
 unsafe extern "C" fn create_main_conf<M: Exported>(cf: *mut ngx_conf_t) -> *mut c_void {
     // SAFETY: nginx calls with its live cf.
-    unsafe { create::<M::MainConf>(cf) }
+    unsafe { create::<MainRecord<M>>(cf) }
 }
 
 unsafe extern "C" fn create_loc_conf<M: Exported>(cf: *mut ngx_conf_t) -> *mut c_void {

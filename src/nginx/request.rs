@@ -3,8 +3,10 @@
 use super::Failure;
 use super::log::Log;
 use super::module::Exported;
+use super::module::MainRecord;
 use super::pool::own;
 use super::text::Text;
+use super::variable::Variable;
 use nginx_sys::{
     ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_request_t, ngx_pnalloc, ngx_str_t,
 };
@@ -12,6 +14,7 @@ use std::cell::{Cell, OnceCell};
 use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
+use std::time::Duration;
 
 /// A request that nginx is processing. `'r` ends with the callback that got it.
 #[derive(Clone, Copy)]
@@ -56,8 +59,45 @@ impl<'r> Request<'r> {
 
     /// The main configuration that the request is served with.
     pub fn main_conf<M: Exported>(self) -> &'r M::MainConf {
+        &self.main_record::<M>().conf
+    }
+
+    /// The client's request, which a subrequest belongs to.
+    pub fn main(self) -> Self {
+        // SAFETY: r->main is the request itself or the one that its subrequests share a pool with.
+        unsafe { Self::from_raw((*self.raw()).main) }.unwrap_or(self)
+    }
+
+    /// What the module keeps with the client's request, whatever location it is in and for its subrequests, too; made
+    /// by default where it has not begun to.
+    pub fn client_context<M: Exported>(self) -> Result<&'r M::ClientContext, Failure> {
+        let Some(Variable { index }) = self.main_record::<M>().client_context.get().copied() else {
+            return Err(Failure);
+        };
+        // SAFETY: r->variables has an entry for each index. It is the one thing that nginx keeps over internal
+        // redirects and shares with subrequests. The entry is that of a variable of ours that nobody can set and
+        // whose getter leaves `data` alone, so `data` is NULL or what is written here, owned by the pool that
+        // r->variables itself is from.
+        unsafe {
+            let entry = (*self.raw()).variables.add(index);
+            if let Some(context) = (*entry).data.cast::<M::ClientContext>().as_ref() {
+                return Ok(context);
+            }
+            let context = own((*self.raw()).pool, M::ClientContext::default())?;
+            (*entry).data = context.as_ptr().cast();
+            Ok(context.as_ref())
+        }
+    }
+
+    pub(super) fn main_record<M: Exported>(self) -> &'r MainRecord<M> {
         // SAFETY: as for location_conf, with create_main_conf<M>.
         unsafe { &*(*(*self.raw()).main_conf.add(M::descriptor().ctx_index())).cast() }
+    }
+
+    /// Tells servers apart: what the subrequests of a request can reach depends on the server it is in.
+    pub fn server(self) -> usize {
+        // SAFETY: r->srv_conf has one entry for each HTTP module, the core module's among them.
+        unsafe { (*(*self.raw()).srv_conf.add(ngx_http_core_module.ctx_index)).addr() }
     }
 
     pub(super) fn core_main_conf(self) -> *const ngx_http_core_main_conf_t {
@@ -134,6 +174,12 @@ impl<'r> Request<'r> {
                 data,
             }))
         }
+    }
+
+    /// The time since some moment in the past, as nginx caches it for one turn of its event loop. It never jumps.
+    pub fn uptime(self) -> Duration {
+        // SAFETY: nginx sets it before it serves requests, and the one thread of a worker reads it.
+        Duration::from_millis(unsafe { nginx_sys::ngx_current_msec } as u64)
     }
 
     /// The time in seconds since 1970, as nginx caches it for one turn of its event loop.

@@ -1,7 +1,10 @@
 //! Subrequests that are waited for and whose answer nobody but us sees.
 
 use super::Failure;
-use super::bits::{set_header_only, set_headers_in_chunked};
+use super::bits::{
+    forgive_connection, set_buffered, set_filter_need_in_memory, set_header_only,
+    set_headers_in_chunked,
+};
 use super::fence::guard;
 use super::header::HeaderLines;
 use super::log::Log;
@@ -11,11 +14,13 @@ use super::pool::own;
 use super::request::Request;
 use super::template::Template;
 use super::text::Text;
+use crate::uri;
 use nginx_sys::{
-    NGX_HTTP_SUBREQUEST_WAITED, NGX_OK, ngx_http_post_subrequest_t, ngx_http_request_body_t,
-    ngx_http_request_t, ngx_http_subrequest, ngx_int_t, ngx_pcalloc, ngx_pool_t, ngx_uint_t,
+    NGX_ERROR, NGX_HTTP_SUBREQUEST_WAITED, NGX_OK, ngx_http_post_subrequest_t,
+    ngx_http_request_body_t, ngx_http_request_t, ngx_http_subrequest, ngx_int_t, ngx_pcalloc,
+    ngx_pool_t, ngx_uint_t,
 };
-use std::cell::Cell;
+use std::cell::{Cell, Ref, RefCell};
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
@@ -28,6 +33,102 @@ struct State {
     /// Set as long as the subrequest's memory is there.
     request: Cell<Option<NonNull<ngx_http_request_t>>>,
     outcome: Cell<Option<Result<Status, Failure>>>,
+    done: fn(Answer<'_>),
+    /// None where the answer's body is discarded.
+    body: Option<Body>,
+}
+
+/// Where a subrequest goes.
+#[derive(Clone, Copy)]
+pub struct Target<'r> {
+    path: Text<'r>,
+    args: Text<'r>,
+}
+
+/// A URI that no subrequest is made to.
+#[derive(Clone, Copy)]
+pub struct Unfit<'r> {
+    pub uri: Text<'r>,
+    /// What is wrong with it: words that follow it.
+    pub reason: &'static str,
+}
+
+impl Template {
+    /// The text as the URI of a subrequest, with arguments behind a `?`. As in error_page, what comes out of variables
+    /// is split there, but not decoded.
+    pub fn target<'r>(
+        &self,
+        request: Request<'r>,
+    ) -> Result<Result<Target<'r>, Unfit<'r>>, Failure> {
+        let text = self.evaluate(request)?;
+        let no_args = Text::from_static(b"");
+        let (path, args) = text.split_once(b'?').unwrap_or((text, no_args));
+        if let Some(reason) = uri::fault(&path, self.constant().is_some()) {
+            return Ok(Err(Unfit { uri: path, reason }));
+        }
+        let args = match uri::encode_args(&args) {
+            Some(encoded) => request.copy(&encoded)?,
+            None => args,
+        };
+        Ok(Ok(Target { path, args }))
+    }
+}
+
+/// What is to become of the body of an answer.
+#[derive(Debug, Clone, Copy)]
+pub enum AnswerBody {
+    Discard,
+    /// It is kept, unless it is longer than so many bytes.
+    Keep(usize),
+}
+
+/// Why there is no body of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoBody {
+    /// It was longer than it may be, or could not be read.
+    TooLarge,
+    /// Its end did not come: nginx passes on what there is of an answer that breaks off.
+    Incomplete,
+}
+
+/// The body of an answer, as far as it has come.
+pub(super) struct Body {
+    limit: usize,
+    bytes: RefCell<Vec<u8>>,
+    failed: Cell<bool>,
+    ended: Cell<bool>,
+    /// nginx blames the client's connection for our filter's error.
+    blamed: Cell<bool>,
+}
+
+impl Body {
+    /// False where this was too much.
+    pub(super) fn push(&self, bytes: &[u8]) -> bool {
+        let mut kept = self.bytes.borrow_mut();
+        if self.failed.get() || bytes.len() > self.limit - kept.len() {
+            *kept = Vec::new();
+            return self.fail();
+        }
+        kept.extend_from_slice(bytes);
+        true
+    }
+
+    /// Nothing more is to come.
+    pub(super) fn end(&self) {
+        self.ended.set(true);
+    }
+
+    /// The filter is about to say that it failed. For nginx it is then the client's connection that failed
+    /// (ngx_http_output_filter): `innocent` says that it had not before.
+    pub(super) fn stop(&self, innocent: bool) {
+        self.blamed.set(self.blamed.get() || innocent);
+    }
+
+    /// Gives the body up. Always false.
+    pub(super) fn fail(&self) -> bool {
+        self.failed.set(true);
+        false
+    }
 }
 
 /// The answer to a subrequest.
@@ -44,21 +145,33 @@ pub trait SubrequestOwner: Exported {
 }
 
 impl<'r> Request<'r> {
-    /// Starts a subrequest: GET with this request's header lines and without a body. Its answer's body is discarded.
-    /// The handler that starts it returns [`Access::Wait`](super::Access::Wait).
+    /// Starts a subrequest: GET with this request's header lines and without a body. The client sees nothing of its
+    /// answer. The handler that starts it returns [`Access::Wait`](super::Access::Wait).
     ///
     /// # Errors
     /// [`Failure`] where nginx refuses, having logged why (ngx_http_subrequest).
     pub fn start_subrequest<M: SubrequestOwner>(
         self,
-        uri: Text<'r>,
-        args: Text<'r>,
+        target: Target<'r>,
+        body: AnswerBody,
     ) -> Result<Subrequest, Failure> {
-        let (mut uri, mut args) = (uri.raw(), args.raw());
+        self.forget_body_variables::<M>();
+        let (mut uri, mut args) = (target.path.raw(), target.args.raw());
         let flags = NGX_HTTP_SUBREQUEST_WAITED as ngx_uint_t;
         let state = Rc::new(State {
             request: Cell::new(None),
             outcome: Cell::new(None),
+            done: M::subrequest_done,
+            body: match body {
+                AnswerBody::Discard => None,
+                AnswerBody::Keep(limit) => Some(Body {
+                    limit,
+                    bytes: RefCell::default(),
+                    failed: Cell::new(false),
+                    ended: Cell::new(false),
+                    blamed: Cell::new(false),
+                }),
+            },
         });
         let mut subrequest: *mut ngx_http_request_t = ptr::null_mut();
         // SAFETY: the request and its pool are live; nginx keeps uri and args, whose bytes live as long as the
@@ -67,7 +180,7 @@ impl<'r> Request<'r> {
             let pool = (*self.raw()).pool;
             let owned = own(pool, OwnedByPool(Rc::clone(&state)))?;
             let done = allocate::<ngx_http_post_subrequest_t>(pool)?;
-            (*done).handler = Some(done_handler::<M>);
+            (*done).handler = Some(done_handler);
             (*done).data = owned.as_ptr().cast();
             // Before the subrequest is there, for nothing may fail after.
             let no_body = allocate::<ngx_http_request_body_t>(pool)?;
@@ -86,6 +199,10 @@ impl<'r> Request<'r> {
             leave_out_body(subrequest.as_ptr(), no_body);
             // nginx makes no tunnel in a subrequest: answered with 101, it would close the client's connection.
             (*subrequest.as_ptr()).headers_in.upgrade = ptr::null_mut();
+            match body {
+                AnswerBody::Discard => set_header_only(subrequest.as_ptr(), 1),
+                AnswerBody::Keep(_) => set_filter_need_in_memory(subrequest.as_ptr(), 1),
+            }
             state.request.set(Some(subrequest));
         }
         Ok(Subrequest(state))
@@ -106,6 +223,15 @@ impl Subrequest {
         // SAFETY: as above.
         let is_own = unsafe { (*raw.as_ptr()).parent } == parent.raw();
         is_own.then_some(Answer { request, status })
+    }
+
+    /// The body of the answer, if it was to be kept; whole once there is an answer.
+    pub fn body(&self) -> Result<Ref<'_, [u8]>, NoBody> {
+        match &self.0.body {
+            Some(body) if body.failed.get() => Err(NoBody::TooLarge),
+            Some(body) if body.ended.get() => Ok(Ref::map(body.bytes.borrow(), Vec::as_slice)),
+            _ => Err(NoBody::Incomplete),
+        }
     }
 }
 
@@ -195,13 +321,12 @@ unsafe fn leave_out_body(r: *mut ngx_http_request_t, no_body: *mut ngx_http_requ
         (*r).headers_in.content_length_n = -1;
         (*r).headers_in.transfer_encoding = ptr::null_mut();
         set_headers_in_chunked(r, 0);
-        set_header_only(r, 1);
     }
 }
 
 /// nginx calls it when a subrequest is finalized (ngx_http_finalize_request), and once more after it has made an
 /// error page for it.
-unsafe extern "C" fn done_handler<M: SubrequestOwner>(
+unsafe extern "C" fn done_handler(
     r: *mut ngx_http_request_t,
     data: *mut c_void,
     code: ngx_int_t,
@@ -218,12 +343,52 @@ unsafe extern "C" fn done_handler<M: SubrequestOwner>(
     if state.outcome.get() == Some(Err(Failure)) {
         return code;
     }
+    // Whatever goes wrong while a body is read, in our filter or in nginx (a chunk that is none), is not to end the
+    // client's request, which shall have an answer; nor are codes by which nginx closes a connection.
+    if state.body.as_ref().is_some_and(|body| body.blamed.get()) {
+        // SAFETY: nginx calls with the live subrequest.
+        unsafe {
+            // What the filter before ours still holds is not waited for: it could not get rid of it.
+            set_buffered(r, 0);
+            forgive_connection(r);
+        }
+    }
+    let (code, status) = match (&state.body, i32::try_from(code)) {
+        (Some(_), Ok(NGX_ERROR)) => (NGX_OK as ngx_int_t, status),
+        (Some(_), Ok(closing @ (408 | 444 | 499))) => (NGX_OK as ngx_int_t, Status(closing as u16)),
+        _ => (code, status),
+    };
     let outcome = guard(request.log(), Err(Failure), || {
         #[cfg(feature = "fault-injection")]
         super::fence::fault::in_request(request, "subrequest");
-        M::subrequest_done(Answer { request, status });
+        (state.done)(Answer { request, status });
         Ok(status)
     });
     state.outcome.set(Some(outcome));
     code
 }
+
+/// The body that the request's answer goes to, if it is a subrequest of ours whose answer is kept. What nginx keeps
+/// in `r->ctx` would not do: an error page in the location that answers takes it away.
+///
+/// # Safety
+/// `r` is a live request, and the reference is not used after the callback that nginx handed it to.
+pub(super) unsafe fn body_of<'r>(r: *mut ngx_http_request_t) -> Option<&'r Body> {
+    // SAFETY: post_subrequest is NULL or lives as long as the request; with our handler its data is what
+    // start_subrequest left.
+    unsafe {
+        let post = (*r).post_subrequest.as_ref()?;
+        let ours: DoneHandler = done_handler;
+        if !post
+            .handler
+            .is_some_and(|handler| ptr::fn_addr_eq(handler, ours))
+        {
+            return None;
+        }
+        let OwnedByPool(state) = &*post.data.cast::<OwnedByPool>();
+        state.body.as_ref()
+    }
+}
+
+type DoneHandler =
+    unsafe extern "C" fn(*mut ngx_http_request_t, *mut c_void, ngx_int_t) -> ngx_int_t;

@@ -4,13 +4,14 @@ use super::Failure;
 use super::directive::{Config, ConfigError};
 use super::fence::guard;
 use super::module::Exported;
+use super::pool::own;
 use super::request::Request;
 use super::text::Text;
 use nginx_sys::{
-    NGX_ERROR, NGX_HTTP_VAR_CHANGEABLE, NGX_HTTP_VAR_NOCACHEABLE, NGX_HTTP_VAR_PREFIX, NGX_OK,
-    ngx_http_add_variable, ngx_http_get_flushed_variable, ngx_http_get_variable_index,
-    ngx_http_request_t, ngx_http_set_variable_pt, ngx_http_variable_value_t, ngx_int_t, ngx_str_t,
-    ngx_uint_t,
+    NGX_ERROR, NGX_HTTP_VAR_CHANGEABLE, NGX_HTTP_VAR_NOCACHEABLE, NGX_HTTP_VAR_NOHASH,
+    NGX_HTTP_VAR_PREFIX, NGX_OK, ngx_http_add_variable, ngx_http_get_flushed_variable,
+    ngx_http_get_variable_index, ngx_http_request_t, ngx_http_set_variable_pt,
+    ngx_http_variable_value_t, ngx_int_t, ngx_str_t, ngx_uint_t,
 };
 use std::ffi::CStr;
 
@@ -26,10 +27,18 @@ pub trait PrefixVariable: 'static {
     fn get<'r>(request: Request<'r>, name: &[u8]) -> Result<Option<Text<'r>>, Failure>;
 }
 
+/// Gives the value of a variable for a request, from what was said when it was defined.
+pub type Getter<D> = for<'r> fn(Request<'r>, &D) -> Result<Option<Text<'r>>, Failure>;
+
+struct Definition<D> {
+    data: D,
+    get: Getter<D>,
+}
+
 /// A variable that the configuration refers to by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variable {
-    index: usize,
+    pub(super) index: usize,
 }
 
 /// A variable that a directive gives a value, as nginx's own `set` does.
@@ -56,6 +65,66 @@ impl Config<'_> {
         Ok(())
     }
 
+    /// Defines a variable with a value of its own for each request.
+    ///
+    /// # Errors
+    /// `the duplicate "name" variable` where there is one already. nginx itself would hand over one that `set` or `map`
+    /// have defined, and then keep its first value for the whole request.
+    pub fn define_variable<M: Exported, D: 'static>(
+        &mut self,
+        name: &[u8],
+        data: D,
+        get: Getter<D>,
+    ) -> Result<(), ConfigError> {
+        let mut name = self.copy(name)?;
+        // SAFETY: the pool is the cycle's, which lives as long as the variable; nginx copies the name.
+        unsafe {
+            let definition = own((*self.raw()).pool, Definition { data, get })?;
+            let flags = NGX_HTTP_VAR_NOCACHEABLE as ngx_uint_t;
+            let variable = ngx_http_add_variable(self.raw(), &raw mut name, flags);
+            let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
+            if variable.flags & NGX_HTTP_VAR_CHANGEABLE as ngx_uint_t != 0 {
+                return Err(ConfigError::message(format_args!(
+                    "the duplicate \"{}\" variable",
+                    String::from_utf8_lossy(name.as_bytes())
+                )));
+            }
+            variable.get_handler = Some(get_defined::<M, D>);
+            variable.data = definition.as_ptr().expose_provenance();
+        }
+        Ok(())
+    }
+
+    /// Takes an entry of every request's variables for [`Module::ClientContext`](super::Module::ClientContext).
+    pub(super) fn keep_client_context<M: Exported>(&mut self) -> Result<(), ConfigError> {
+        let name = format!("nginx_auth_context_{}", M::descriptor().ctx_index());
+        let mut text = self.copy(name.as_bytes())?;
+        let flags = NGX_HTTP_VAR_NOHASH as ngx_uint_t;
+        // SAFETY: nginx copies the name; the variable it returns is its own until variables are initialized.
+        unsafe {
+            let variable = ngx_http_add_variable(self.raw(), &raw mut text, flags);
+            let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
+            variable.get_handler = Some(get_unset);
+        }
+        let variable = self.variable(name.as_bytes())?;
+        self.main_record::<M>()
+            .client_context
+            .get_or_init(|| variable);
+        Ok(())
+    }
+
+    pub(super) fn find_body_variables<M: Exported>(&mut self) -> Result<(), ConfigError> {
+        let variables = [
+            self.variable(b"content_length")?,
+            self.variable(b"request_body")?,
+            self.variable(b"request_body_file")?,
+        ];
+        self.main_record::<M>()
+            .body_variables
+            .get_or_init(|| variables);
+        Ok(())
+    }
+
     /// The variable with this name, without `$`. nginx checks after all was read that somebody defines it.
     pub fn variable(&mut self, name: &[u8]) -> Result<Variable, ConfigError> {
         let mut name = self.copy(name)?;
@@ -64,6 +133,14 @@ impl Config<'_> {
         usize::try_from(index)
             .map(|index| Variable { index })
             .map_err(|_| ConfigError::Logged)
+    }
+
+    /// The name behind the `$` of a reference.
+    ///
+    /// # Errors
+    /// `invalid variable name` where there is no `$` or no name.
+    pub fn variable_name<'t>(&self, reference: &'t [u8]) -> Result<&'t [u8], ConfigError> {
+        strip_dollar(reference)
     }
 
     /// The variable that `reference`, a name behind `$`, refers to.
@@ -101,7 +178,7 @@ impl Config<'_> {
     }
 }
 
-fn strip_dollar(reference: &[u8]) -> Result<&[u8], ConfigError> {
+pub(super) fn strip_dollar(reference: &[u8]) -> Result<&[u8], ConfigError> {
     match reference.strip_prefix(b"$") {
         Some(name) if !name.is_empty() => Ok(name),
         _ => Err(ConfigError::Message(format!(
@@ -139,8 +216,16 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Drops the value that nginx keeps of a variable, so that it is computed anew when it is asked for.
-    pub fn forget(self, variable: Variable) {
+    /// Drops the values that nginx keeps of variables of the body, so that they are computed anew: to be done when a
+    /// subrequest of ours has ended.
+    pub fn forget_body_variables<M: Exported>(self) {
+        let variables = &self.main_record::<M>().body_variables;
+        for variable in variables.get().into_iter().flatten() {
+            self.forget(*variable);
+        }
+    }
+
+    fn forget(self, variable: Variable) {
         // SAFETY: r->variables has an entry for each index that nginx gave out.
         unsafe {
             let value = &mut *(*self.raw()).variables.add(variable.index);
@@ -183,27 +268,62 @@ unsafe extern "C" fn get_prefixed<V: PrefixVariable>(
             &*std::ptr::with_exposed_provenance::<ngx_str_t>(data),
         )
     };
-    let result = guard(request.log(), None, || {
+    fill::<V::Module>(request, value, || {
+        V::get(
+            request,
+            name.as_bytes()
+                .get(V::PREFIX.count_bytes()..)
+                .unwrap_or_default(),
+        )
+    })
+}
+
+/// nginx calls it for a variable of [`Config::define_variable`].
+unsafe extern "C" fn get_defined<M: Exported, D: 'static>(
+    r: *mut ngx_http_request_t,
+    value: *mut ngx_http_variable_value_t,
+    data: usize,
+) -> ngx_int_t {
+    // SAFETY: nginx calls with a live request; the reference ends with this call.
+    let Some(request) = (unsafe { Request::from_raw(r) }) else {
+        return NGX_ERROR as ngx_int_t;
+    };
+    // SAFETY: nginx calls with an entry to fill and the data that the variable was given.
+    let (value, definition) = unsafe {
+        (
+            &mut *value,
+            &*std::ptr::with_exposed_provenance::<Definition<D>>(data),
+        )
+    };
+    fill::<M>(request, value, || {
+        (definition.get)(request, &definition.data)
+    })
+}
+
+/// Fills in the value that `get` gives. Where it fails, the module's access handler is to refuse the request: this one
+/// can only say that the variable has no value.
+fn fill<'r, M: Exported>(
+    request: Request<'r>,
+    value: &mut ngx_http_variable_value_t,
+    get: impl FnOnce() -> Result<Option<Text<'r>>, Failure>,
+) -> ngx_int_t {
+    let result = guard(request.log(), Err(Failure), || {
         #[cfg(feature = "fault-injection")]
         super::fence::fault::in_request(request, "variable");
-        let name = name
-            .as_bytes()
-            .get(V::PREFIX.count_bytes()..)
-            .unwrap_or_default();
-        Some(V::get(request, name))
+        get()
     });
     match result {
-        Some(Ok(Some(text))) => {
+        Ok(Some(text)) => {
             write_value(value, text.raw());
             value.set_no_cacheable(0);
             NGX_OK as ngx_int_t
         }
-        Some(Ok(None)) => {
+        Ok(None) => {
             value.set_not_found(1);
             NGX_OK as ngx_int_t
         }
-        Some(Err(Failure)) | None => {
-            request.poison::<V::Module>();
+        Err(Failure) => {
+            request.poison::<M>();
             value.set_not_found(1);
             NGX_ERROR as ngx_int_t
         }

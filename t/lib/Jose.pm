@@ -15,7 +15,7 @@ use JSON::PP ();
 use MIME::Base64 qw/ encode_base64url decode_base64url /;
 use Test::More qw//;
 
-our @EXPORT = qw/ jwk jwks public sign signed_by with_part /;
+our @EXPORT = qw/ encrypt jwk jwks public sign signed_by with_part /;
 
 our $TOOL = $ENV{JOSE}
     // dirname(__FILE__) . '/../../target/debug/examples/jose';
@@ -39,6 +39,13 @@ sub sign {
     return _ask('sign', '--key', $key, @options, $payload);
 }
 
+# A JWE: encrypt($key, '{"sub":"a"}', '--enc', 'A128GCM'), or around a token that
+# sign() made. '--header' adds to the header and can change all that is in it.
+sub encrypt {
+    my ($key, $content, @options) = @_;
+    return _ask('encrypt', '--key', $key, @options, $content);
+}
+
 # An HS256 token over any bytes, with any bytes as the secret.
 sub signed_by {
     my ($secret, $header, $payload) = @_;
@@ -46,7 +53,8 @@ sub signed_by {
     return "$message." . encode_base64url(hmac_sha256($message, $secret));
 }
 
-# The token with one part (0 header, 1 payload, 2 signature) changed by the
+# The token with one part (0 header, 1 payload, 2 signature; of a JWE 1 encrypted
+# key, 2 initialization vector, 3 ciphertext, 4 tag) changed by the
 # function, which gets the decoded bytes in $_.
 sub with_part {
     my ($token, $part, $change) = @_;

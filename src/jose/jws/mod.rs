@@ -59,6 +59,14 @@ impl Algorithm {
     }
 }
 
+/// The algorithm of a header that asks for nothing that we don't know.
+pub(super) fn check_header(header: &Header) -> Result<&'static Algorithm, Error> {
+    header.refuse_extensions()?;
+    find(header.alg()).ok_or_else(|| Error::UnsupportedAlgorithm {
+        alg: Quoted::new(header.alg()),
+    })
+}
+
 /// Checks that `signature` is one of our keys' for `message`, under the algorithm and by the rules of the header (RFC
 /// 7515 section 5.2).
 pub(super) fn verify(
@@ -67,10 +75,7 @@ pub(super) fn verify(
     signature: &[u8],
     keys: &KeySet,
 ) -> Result<(), Error> {
-    header.refuse_extensions()?;
-    let algorithm = find(header.alg()).ok_or_else(|| Error::UnsupportedAlgorithm {
-        alg: Quoted::new(header.alg()),
-    })?;
+    let algorithm = check_header(header)?;
     let mut tried = 0usize;
     for key in keys.verifiers(algorithm, header.kid()) {
         tried = tried.saturating_add(1);

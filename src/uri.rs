@@ -1,14 +1,25 @@
-//! What variables may put into the URI of the service: they hold what the client chose.
+//! What variables may put into the URI of a subrequest: they hold what the client chose.
+
+/// Why a subrequest with this path is not made, if it is not. `fixed`: it is as the configuration says it.
+pub(crate) fn fault(path: &[u8], fixed: bool) -> Option<&'static str> {
+    if !path.starts_with(b"/") {
+        Some("does not begin with \"/\"")
+    } else if !fixed && climbs(path) {
+        Some("holds \"..\"")
+    } else {
+        None
+    }
+}
 
 /// Whether a segment of the path is `..`, as servers see it: what is behind a `;` does not count for some.
-pub(super) fn climbs(path: &[u8]) -> bool {
+fn climbs(path: &[u8]) -> bool {
     path.split(|&byte| byte == b'/')
         .any(|segment| segment.split(|&byte| byte == b';').next() == Some(b".."))
 }
 
 /// The arguments with all encoded that may not stand in a request line, where there is such a thing: nginx sends
 /// arguments as they are, and `$uri` may hold a decoded space, line end or `#`.
-pub(super) fn encode_args(args: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn encode_args(args: &[u8]) -> Option<Vec<u8>> {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     if args.iter().copied().all(may_stand) {
         return None;

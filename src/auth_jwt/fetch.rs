@@ -1,0 +1,260 @@
+//! Gathers the keys that a request is judged with. Some come from subrequests, so it may take several turns.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use super::AuthJwt;
+use super::conf::{KeySource, LocationConf};
+use super::key_file::{KeyFile, unfit_name};
+use super::key_request::{Fetch, Look, Number, Outcome, RemoteKeys, Wake};
+use super::keys::{KeyCache, KeyError};
+use super::rejection::Rejection;
+use crate::jose::KeySet;
+use crate::nginx::{
+    Answer, AnswerBody, Escaped, NoBody, Request, Subrequest, SubrequestOwner, Template, Unfit,
+    Waker,
+};
+
+/// The keys behind one URI of one server.
+pub(super) type Remote = RemoteKeys<Waker>;
+
+impl Wake for Waker {
+    fn wake(&self) {
+        Waker::wake(self);
+    }
+}
+
+impl SubrequestOwner for AuthJwt {
+    fn subrequest_done(answer: Answer<'_>) {
+        let status = answer.status().0;
+        answer
+            .log()
+            .debug(format_args!("auth_jwt: key request done s:{status}"));
+    }
+}
+
+/// How far a request in one location has come with its keys. A slot for each source, in their order.
+#[derive(Default)]
+pub struct Gathering {
+    slots: RefCell<Vec<Slot>>,
+    refreshed: Cell<bool>,
+}
+
+#[derive(Default)]
+enum Slot {
+    #[default]
+    Empty,
+    /// To be asked anew, whatever is kept of it.
+    Anew,
+    Asked(Subrequest, Option<Fetch<Waker>>),
+    Waiting(Rc<Remote>, Number),
+    Filled(KeySet),
+}
+
+impl Gathering {
+    /// All keys in force, or none yet: then nginx will ask again. One source that fails takes them all away: the key
+    /// that would decide may be there.
+    pub(super) fn keys(
+        &self,
+        request: Request<'_>,
+        conf: &LocationConf,
+    ) -> Result<Option<KeySet>, Rejection> {
+        let mut slots = self.slots.borrow_mut();
+        slots.resize_with(conf.key_sources.len(), Slot::default);
+        let cache = conf.key_cache.get().copied().unwrap_or_default();
+        let turn = Turn { request, cache };
+        for (slot, source) in slots.iter_mut().zip(conf.key_sources.iter()) {
+            *slot = turn.advance(std::mem::take(slot), source)?;
+            if !matches!(slot, Slot::Filled(_)) {
+                return Ok(None);
+            }
+        }
+        let sets = slots.iter().filter_map(|slot| match slot {
+            Slot::Filled(keys) => Some(keys),
+            _ => None,
+        });
+        Ok(Some(match slots.as_slice() {
+            [Slot::Filled(keys)] => keys.clone(),
+            _ => KeySet::merge(sets),
+        }))
+    }
+
+    /// Whether it is worth to gather keys once more, for a token whose key is not among them: some were kept from
+    /// earlier, and it is long enough since somebody asked.
+    pub(super) fn refresh(&self, request: Request<'_>, conf: &LocationConf) -> bool {
+        let cache = conf.key_cache.get().copied().unwrap_or_default();
+        if cache.time.is_zero() || cache.refresh.is_none() || self.refreshed.replace(true) {
+            return false;
+        }
+        let now = request.uptime();
+        let mut slots = self.slots.borrow_mut();
+        let mut any = false;
+        for (slot, source) in slots.iter_mut().zip(conf.key_sources.iter()) {
+            let may = match source {
+                KeySource::File(file) => file.may_refresh(now, &cache),
+                KeySource::FileNamed(_) => false,
+                KeySource::Request(uri) => uri
+                    .constant()
+                    .is_some_and(|uri| remote(request, &uri).may_refresh(now, &cache)),
+            };
+            if may {
+                *slot = Slot::Anew;
+                any = true;
+            }
+        }
+        any
+    }
+}
+
+/// One turn of a request at its sources.
+struct Turn<'r> {
+    request: Request<'r>,
+    cache: KeyCache,
+}
+
+impl Turn<'_> {
+    fn advance(&self, slot: Slot, source: &KeySource) -> Result<Slot, Rejection> {
+        match (slot, source) {
+            (Slot::Filled(keys), _) => Ok(Slot::Filled(keys)),
+            (slot, KeySource::File(file)) => {
+                self.file(file, &self.cache, matches!(slot, Slot::Anew))
+            }
+            (_, KeySource::FileNamed(name)) => {
+                let name = name.evaluate(self.request)?;
+                if let Some(reason) = unfit_name(&name) {
+                    return Err(Rejection::KeyFileName(reason));
+                }
+                let path = self.request.conf_path(&name);
+                let conf = self.request.main_conf::<AuthJwt>();
+                let file = conf.key_file_of_request(path);
+                let filled = self.file(&file, &KeyCache::default(), false)?;
+                conf.keep(&file);
+                Ok(filled)
+            }
+            (Slot::Empty, KeySource::Request(uri)) => self.look(uri, false),
+            (Slot::Anew, KeySource::Request(uri)) => self.look(uri, true),
+            (Slot::Waiting(remote, number), KeySource::Request(uri)) => {
+                match remote.outcome(number) {
+                    Outcome::Pending => Ok(Slot::Waiting(remote, number)),
+                    Outcome::Ended(Ok(keys)) => Ok(Slot::Filled(keys)),
+                    Outcome::Ended(Err(error)) => Err(self.failed(uri, error)?),
+                    Outcome::GivenUp => self.look(uri, false),
+                }
+            }
+            (Slot::Asked(subrequest, fetch), KeySource::Request(uri)) => {
+                self.answered(subrequest, fetch, uri)
+            }
+        }
+    }
+
+    fn file(&self, file: &KeyFile, cache: &KeyCache, anew: bool) -> Result<Slot, Rejection> {
+        let log = self.request.log();
+        let path = file.path();
+        let report = |warning: &_| {
+            log.warn(format_args!("auth_jwt: key file {path:?}: {warning}"));
+        };
+        let found = file.look(self.request.uptime(), cache, anew, report);
+        if let Some(error) = found.stood_in_for {
+            log.warn(format_args!(
+                "auth_jwt: key file {path:?}: {error}; what was in it before stands in"
+            ));
+        }
+        match found.keys {
+            Ok(keys) => Ok(Slot::Filled(keys)),
+            Err(error) => Err(Rejection::KeyFile {
+                path: path.to_owned(),
+                error,
+            }),
+        }
+    }
+
+    fn look(&self, uri: &Template, anew: bool) -> Result<Slot, Rejection> {
+        let constant = uri.constant().filter(|_| !self.cache.time.is_zero());
+        let Some(constant) = constant else {
+            return self.ask(uri, None);
+        };
+        let remote = remote(self.request, &constant);
+        let now = self.request.uptime();
+        let waker = || self.request.waker();
+        let look = match anew {
+            true => remote.look_anew(now, waker)?,
+            false => remote.look(now, &self.cache, waker)?,
+        };
+        match look {
+            Look::Keys(keys) => Ok(Slot::Filled(keys)),
+            Look::Wait(number) => Ok(Slot::Waiting(remote, number)),
+            Look::Fetch(fetch) => self.ask(uri, Some(fetch)),
+        }
+    }
+
+    fn ask(&self, uri: &Template, fetch: Option<Fetch<Waker>>) -> Result<Slot, Rejection> {
+        let target = match uri.target(self.request)? {
+            Ok(target) => target,
+            Err(Unfit { uri, reason }) => {
+                let uri = Escaped(&uri).to_string();
+                return Err(Rejection::KeyRequestUri { uri, reason });
+            }
+        };
+        let body = AnswerBody::Keep(KeySet::MAX_BYTES);
+        let subrequest = self.request.start_subrequest::<AuthJwt>(target, body)?;
+        Ok(Slot::Asked(subrequest, fetch))
+    }
+
+    fn answered(
+        &self,
+        subrequest: Subrequest,
+        fetch: Option<Fetch<Waker>>,
+        uri: &Template,
+    ) -> Result<Slot, Rejection> {
+        let Some(answer) = subrequest.answer(self.request) else {
+            return Ok(Slot::Asked(subrequest, fetch));
+        };
+        self.request.forget_body_variables::<AuthJwt>();
+        let mut keys = parse(answer, &subrequest);
+        let log = self.request.log();
+        for warning in keys.iter().flat_map(KeySet::warnings) {
+            let uri = Escaped(&uri.evaluate(self.request)?).to_string();
+            log.warn(format_args!("auth_jwt: key request {uri}: {warning}"));
+        }
+        if let Some(fetch) = fetch {
+            let ended = fetch.end(self.request.uptime(), &self.cache, keys);
+            if let Some(error) = ended.stood_in_for {
+                let uri = Escaped(&uri.evaluate(self.request)?).to_string();
+                log.warn(format_args!(
+                    "auth_jwt: key request {uri}: {error}; keys from before stand in"
+                ));
+            }
+            keys = ended.keys;
+        }
+        match keys {
+            Ok(keys) => Ok(Slot::Filled(keys)),
+            Err(error) => Err(self.failed(uri, error)?),
+        }
+    }
+
+    fn failed(&self, uri: &Template, error: KeyError) -> Result<Rejection, Rejection> {
+        let uri = Escaped(&uri.evaluate(self.request)?).to_string();
+        Ok(Rejection::KeyRequest { uri, error })
+    }
+}
+
+fn parse(answer: Answer<'_>, subrequest: &Subrequest) -> Result<KeySet, KeyError> {
+    if answer.status().0 != 200 {
+        return Err(KeyError::Status(answer.status().0));
+    }
+    let body = subrequest.body().map_err(|fault| match fault {
+        NoBody::TooLarge => KeyError::TooLarge,
+        NoBody::Incomplete => KeyError::Incomplete,
+    })?;
+    // What gzip writes first; a key set is text. The header line would not tell: nginx's own filter adds one.
+    if body.starts_with(&[0x1f, 0x8b]) {
+        return Err(KeyError::Compressed);
+    }
+    Ok(KeySet::parse(&body)?)
+}
+
+fn remote(request: Request<'_>, uri: &[u8]) -> Rc<Remote> {
+    request
+        .main_conf::<AuthJwt>()
+        .key_request(uri, request.server())
+}

@@ -1,0 +1,171 @@
+#!/usr/bin/perl
+
+# auth_jwt_type encrypted: each pair of key management and content encryption,
+# and one refusal whatever part of a token is wrong (rows 20 to 22).
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use AuthJwt;
+use Jose;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my @algs = qw/ A128KW A192KW A256KW A128GCMKW A192GCMKW A256GCMKW RSA-OAEP
+    RSA-OAEP-256 RSA-OAEP-384 RSA-OAEP-512 dir /;
+my @encs = qw/ A128CBC-HS256 A192CBC-HS384 A256CBC-HS512 A128GCM A192GCM
+    A256GCM /;
+
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(2 * 66 + 22);
+
+# a key for each algorithm, and for dir one for each content encryption
+my %key = map { $_ => jwk($_, '--kid', $_) } grep { $_ ne 'dir' } @algs;
+$key{"dir $_"} = jwk($_, '--kid', "dir $_") for @encs;
+$t->write_file('keys.json', jwks(values %key));
+
+configure($t, <<'EOF');
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+
+        auth_jwt          "r";
+        auth_jwt_key_file keys.json;
+        auth_jwt_type     encrypted;
+        add_header        X-V "<$jwt_claim_sub|$jwt_payload|$jwt_status>" always;
+
+        location / { }
+    }
+EOF
+
+$t->run();
+
+my $claims = '{"sub":"user", "n":1.50}';
+my $refused = '401 Bearer realm="r", error="invalid_token"';
+my $good = "404 <user|$claims|ok>";
+
+my @changes = (
+    [ header => 0, sub { s/\{/{ / } ],
+    [ 'encrypted key' => 1, sub { $_ = length() ? flipped($_) : 'x' } ],
+    [ iv => 2, sub { $_ = flipped($_) } ],
+    [ ciphertext => 3, sub { $_ = flipped($_) } ],
+    [ tag => 4, sub { $_ = flipped($_) } ],
+);
+
+for my $alg (@algs) {
+    for my $enc (@encs) {
+        my $kid = $alg eq 'dir' ? "dir $enc" : $alg;
+        my $token = encrypt($key{$kid}, $claims, '--enc', $enc);
+        my $failed = failed($alg, $kid);
+
+        my @odd;
+        for (@changes) {
+            my ($name, $part, $change) = @$_;
+            my $answer = ask(with_part($token, $part, $change));
+            push @odd, "$name: $answer" if $answer ne $failed;
+        }
+        is(join("\n", @odd), '', "$alg, $enc, changed");
+        is(ask($token), $good, "$alg, $enc");
+    }
+}
+
+### row 20: lengths of tag and initialization vector
+
+my $gcm = encrypt($key{A128KW}, $claims, '--enc', 'A128GCM');
+my $cbc = encrypt($key{A128KW}, $claims, '--enc', 'A128CBC-HS256');
+my $failed = failed('A128KW', 'A128KW');
+
+for ([ GCM => $gcm, 12 ], [ CBC => $cbc, 16 ]) {
+    my ($name, $token, $iv) = @$_;
+    is(lengths($token, 4, 0 .. 15, 17, 32), $failed, "$name, length of the tag");
+    is(lengths($token, 2, 0 .. $iv - 1, $iv + 1, 2 * $iv), $failed,
+        "$name, length of the iv");
+    is(lengths($token, 3, 0, 1, 15, 17), $failed, "$name, length of the ciphertext");
+    is(lengths($token, 1, 0, 1, 8, 15, 23, 25, 4000), $failed,
+        "$name, length of the encrypted key");
+}
+
+# the same of the encrypted key's own tag and initialization vector
+my $wrapped = encrypt($key{A128GCMKW}, $claims, '--enc', 'A128GCM');
+for my $member (qw/ iv tag /) {
+    my %seen;
+    my @values = map { "\"$_\"" } '=', '!', 'A' x 16 . "\\n",
+        map { 'A' x $_ } 0 .. 15, 20, 32, 48;
+    for my $value (@values, '1', 'null', '[]', '{}') {
+        $seen{ask(with_part($wrapped, 0, sub { s/"$member":\K"[^"]*"/$value/ or die }))}
+            = 1;
+    }
+    is(join("\n", keys %seen), failed('A128GCMKW', 'A128GCMKW'),
+        "A128GCMKW, values of the header's $member");
+    is(ask(with_part($wrapped, 0, sub { s/"$member"/"x$member"/ or die })),
+        failed('A128GCMKW', 'A128GCMKW'), "A128GCMKW, header without $member");
+}
+is(ask($wrapped), $good, 'A128GCMKW, the token itself');
+
+### row 22: nothing but OAEP, and the right one
+
+for my $alg (map { "RSA-OAEP-$_" } 256, 384, 512) {
+    my $other = encrypt($key{'RSA-OAEP'} =~ s/"kid":"[^"]*"/"kid":"$alg"/r, $claims,
+        '--header', "{\"alg\":\"$alg\"}");
+    is(ask($other), failed($alg, $alg), "RSA-OAEP named $alg");
+}
+is(ask(encrypt($key{'RSA-OAEP'}, $claims, '--header', '{"alg":"RSA1_5"}')),
+    "$refused <||unsupported_algorithm> info algorithm \"RSA1_5\" is not supported; "
+    . 'alg "RSA1_5", kid "RSA-OAEP"', 'RSA1_5');
+
+### which key
+
+is(ask(encrypt($key{A128KW}, $claims, '--no-kid')), $good, 'no kid');
+is(ask(encrypt(jwk('A128KW', '--kid', 'A128KW'), $claims)), $failed,
+    'a foreign key under our kid');
+is(ask(encrypt($key{A128KW}, $claims, '--header', '{"kid":"nobody"}')),
+    "$refused <||unknown_key> info no key fits algorithm \"A128KW\", kid \"nobody\"; "
+    . 'alg "A128KW", kid "nobody"', 'unknown kid');
+is(ask(encrypt($key{'dir A128GCM'}, $claims, '--enc', 'A128GCM', '--header',
+    '{"enc":"A256GCM"}')),
+    "$refused <||unknown_key> info no key fits algorithm \"dir\", kid \"dir A128GCM\"; "
+    . 'alg "dir", kid "dir A128GCM"', 'dir, a key of another length');
+is(ask($gcm), $good, 'a good token after all');
+
+###############################################################################
+
+# What becomes of a token that does not decrypt.
+sub failed {
+    my ($alg, $kid) = @_;
+    return "$refused <||decryption_failed> info decryption failed, algorithm $alg, "
+        . "kid \"$kid\", 1 keys tried; alg \"$alg\", kid \"$kid\"";
+}
+
+# The verdict on a token, what the variables held, and what was logged.
+sub ask {
+    my ($token) = @_;
+    my $response = get('/x', $token);
+    my ($values) = $response =~ /^X-V: ([^\r\n]*)\r$/m;
+    my $log = logged($t);
+    return join ' ', verdict($response), $values // 'no variables', $log || ();
+}
+
+# What becomes of a token with a part of each of these lengths.
+sub lengths {
+    my ($token, $part, @lengths) = @_;
+    my %seen;
+    for my $length (@lengths) {
+        $seen{ask(with_part($token, $part,
+            sub { $_ = substr $_ . "\0" x $length, 0, $length }))} = 1;
+    }
+    return join "\n", sort keys %seen;
+}
+
+sub flipped {
+    my ($bytes) = @_;
+    substr($bytes, -1) ^= "\x01";
+    return $bytes;
+}
+
+###############################################################################

@@ -1,0 +1,267 @@
+#!/usr/bin/perl
+
+# auth_jwt_key_request: where keys come from, and which of several levels'
+# sources are in force.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use AuthJwt;
+use Jose;
+use KeyService;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my %key = map { $_ => jwk('ES256', '--kid', $_) } qw/ a b c d /;
+my %token = map { $_ => sign($key{$_}, '{"sub":"x","exp":"now+300"}') } keys %key;
+my %set = map { $_ => jwks(public($key{$_})) } keys %key;
+my $other = sign(jwk('ES256', '--kid', 'a'), '{"sub":"x"}');
+
+my @sources = qw/ return static try proxied http11 chunked unbuffered small
+    args variable rewritten named spooled /;
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
+    ->plan(4 * @sources + 37);
+
+configure($t, <<"EOF" . <<'EOF');
+    server {
+        listen       127.0.0.1:8083;
+        location = /return { return 200 '$set{a}'; }
+        location = /b { return 200 '$set{b}'; }
+        location = /c { return 200 '$set{c}'; }
+        location = /d { return 200 '$set{d}'; }
+    }
+EOF
+    auth_jwt_claim_set $sub sub;
+    auth_jwt_header_set $kid kid;
+
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+
+        auth_jwt     "r";
+        root         html;
+        add_header   X-Status $jwt_status always;
+
+        location /return/     { auth_jwt_key_request /return; }
+        location /static/     { auth_jwt_key_request /keys-static; }
+        location /try/        { auth_jwt_key_request /keys-try; }
+        location /proxied/    { auth_jwt_key_request /keys-proxied; }
+        location /http11/     { auth_jwt_key_request /keys-http11; }
+        location /chunked/    { auth_jwt_key_request /keys-chunked; }
+        location /unbuffered/ { auth_jwt_key_request /keys-unbuffered; }
+        location /small/      { auth_jwt_key_request /keys-small; }
+        location /spooled/    { auth_jwt_key_request /keys-spooled; }
+        location /args/       { auth_jwt_key_request "/keys-args?name=args&x=%20y"; }
+        location /variable/   { auth_jwt_key_request /keys-variable/$sub?$kid; }
+        location /rewritten/  { auth_jwt_key_request /keys-rewritten; }
+        location /named/      { auth_jwt_key_request /keys-named; }
+
+        include return.conf;
+        location = /keys-static { internal; alias %%TESTDIR%%/static.json; }
+        location = /keys-try { root %%TESTDIR%%; try_files /none /static.json =404; }
+        location = /keys-proxied { proxy_pass http://127.0.0.1:8081/a; }
+        location = /keys-http11 {
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_pass http://127.0.0.1:8081/kept;
+        }
+        location = /keys-chunked {
+            proxy_http_version 1.1;
+            proxy_pass http://127.0.0.1:8081/chunked;
+        }
+        location = /keys-unbuffered {
+            proxy_buffering off;
+            proxy_http_version 1.1;
+            proxy_pass http://127.0.0.1:8081/chunked;
+        }
+        location = /keys-small {
+            proxy_buffer_size 256;
+            proxy_buffers 2 256;
+            proxy_busy_buffers_size 256;
+            proxy_max_temp_file_size 0;
+            proxy_pass http://127.0.0.1:8081/large;
+        }
+        location = /keys-spooled {
+            proxy_buffer_size 256;
+            proxy_buffers 2 256;
+            proxy_busy_buffers_size 256;
+            proxy_temp_file_write_size 512;
+            sendfile on;
+            proxy_pass http://127.0.0.1:8081/large;
+        }
+        location = /keys-args { proxy_pass http://127.0.0.1:8081/$arg_name?$args; }
+        location /keys-variable/ {
+            proxy_pass http://127.0.0.1:8081/variable-;
+        }
+        location = /keys-rewritten { rewrite ^ /keys-proxied last; }
+        location = /keys-named {
+            error_page 404 = @keys;
+            return 404;
+        }
+        location @keys { proxy_pass http://127.0.0.1:8081; }
+
+        location = /b { proxy_pass http://127.0.0.1:8083; }
+        location = /c { proxy_pass http://127.0.0.1:8083; }
+        location = /d { proxy_pass http://127.0.0.1:8083; }
+
+        location /several/ {
+            auth_jwt_key_request /keys-proxied;
+            auth_jwt_key_request /b;
+            auth_jwt_key_file    c.json;
+            auth_jwt_key_request /d;
+        }
+        location /broken-last/ {
+            auth_jwt_key_request /keys-proxied;
+            auth_jwt_key_request /none;
+        }
+        location /broken-first/ {
+            auth_jwt_key_request /none;
+            auth_jwt_key_request /counted;
+        }
+        location /broken-file/ {
+            auth_jwt_key_file    none.json;
+            auth_jwt_key_request /counted;
+        }
+        location = /counted { proxy_pass http://127.0.0.1:8081; }
+        location = /none { return 404; }
+
+        location /post/ {
+            auth_jwt off;
+            limit_except GET {
+                auth_jwt "r";
+                auth_jwt_key_request /b;
+            }
+        }
+        location /reader/ {
+            auth_jwt_key_request /b;
+            limit_except GET { auth_jwt_key_request /c; }
+        }
+    }
+
+    server {
+        listen       127.0.0.1:8082;
+        auth_jwt     "r";
+        root         html;
+        add_header   X-Status $jwt_status always;
+        auth_jwt_key_file    c.json;
+        auth_jwt_key_request /b;
+
+        location /inherited/ { }
+        location /request/  { auth_jwt_key_request /d; }
+        location /file/     { auth_jwt_key_file d.json; }
+        location = /b { proxy_pass http://127.0.0.1:8083; }
+        location = /d { proxy_pass http://127.0.0.1:8083; }
+    }
+
+EOF
+
+$t->write_file('return.conf', "location = /return { return 200 '$set{a}'; }\n");
+$t->write_file("$_.json", $set{$_}) for keys %set;
+$t->write_file('static.json', $set{a});
+answer($t, $_, keys_answer($set{a})) for qw/ a args variable counted keys /;
+answer($t, 'kept', keys_answer($set{a}, 'Connection: keep-alive'));
+answer($t, 'large', keys_answer($set{a} . ' ' x 100_000));
+answer($t, 'chunked', "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n"
+    . join '', map { sprintf "%x\r\n%s\r\n", length, $_ } $set{a} =~ /(.{1,9})/g,
+    '');
+key_service($t, 8081);
+run_quietly($t);
+
+### sources
+
+for my $source (@sources) {
+    is(ask("/$source/", $other), '401 bad_signature', "$source, forged");
+    is(ask("/$source/", $token{b}), '401 unknown_key', "$source, unknown key");
+    is(ask("/$source/", $token{a}), '404 ok', "$source, good");
+    is(reasons($t), join("\n",
+        'info bad signature, algorithm ES256, kid "a", 1 keys tried; alg "ES256", kid "a"',
+        'info no key fits algorithm "ES256", kid "b"; alg "ES256", kid "b"'),
+        "$source, log");
+}
+
+is(asked($t, 'kept'), 3, 'without a cache each request fetches');
+like(question($t, 'args'), qr!^GET /args\?name=args&x=%20y HTTP!, 'arguments');
+like(question($t, 'variable'), qr!^GET /variable-x\?a HTTP!, 'variables');
+
+### several
+
+is(ask('/several/', $token{$_}), '404 ok', "several, $_") for sort keys %key;
+is(ask('/several/', $other), '401 bad_signature', 'several, forged');
+is(ask('/several/', sign(jwk('ES256'), '{}')), '401 bad_signature',
+    'several, no kid');
+reasons($t);
+
+for my $uri (qw/ last first file /) {
+    is(ask("/broken-$uri/", $token{a}), '500 keys_unavailable',
+        "one of several broken, $uri");
+    my $source = $uri eq 'file' ? 'key file "' . $t->testdir() . '/none.json":'
+        . ' No such file or directory (os error 2)'
+        : 'key request "/none": answered with 404';
+    is(reasons($t), "error $source", "one of several broken, $uri, log");
+}
+is(asked($t, 'counted'), 0, 'after one that is broken none is asked');
+
+### what needs no keys
+
+my $asked = asked($t, 'a');
+is(ask('/proxied/'), '401 missing', 'no token');
+is(ask('/proxied/', 'a.b'), '401 malformed', 'malformed token');
+is(asked($t, 'a'), $asked, 'no keys are asked for');
+is(ask('/proxied/', signed_by('x', '{"alg":"none"}', '{}')),
+    '401 unsupported_algorithm', 'row 1: alg none');
+is(ask('/proxied/', sign($key{a}, '{"exp":"now-9"}')), '401 expired', 'expired');
+
+### levels
+
+is(ask('/inherited/', $token{c}, 8082), '404 ok', 'inherited, file');
+is(ask('/inherited/', $token{b}, 8082), '404 ok', 'inherited, request');
+is(ask('/request/', $token{d}, 8082), '404 ok', 'request of its own');
+is(ask('/request/', $token{b}, 8082), '401 unknown_key',
+    "not the outer level's request");
+is(ask('/request/', $token{c}, 8082), '401 unknown_key',
+    "nor the outer level's file");
+is(ask('/file/', $token{d}, 8082), '404 ok', 'file of its own');
+is(ask('/file/', $token{c}, 8082), '401 unknown_key',
+    "not the outer level's file");
+is(ask('/file/', $token{b}, 8082), '401 unknown_key',
+    "nor the outer level's request");
+is(ask('/b', $token{b}, 8082), '200 ok', 'the key location is for clients, too');
+is(ask('/b', undef, 8082), '401 missing', 'with a token');
+
+is(method('GET', '/post/'), '404', 'limit_except, the method excepted');
+is(method('PUT', '/post/'), '401 Bearer realm="r"', 'limit_except, no token');
+is(method('PUT', '/post/', $token{b}), '405', 'limit_except, token');
+is(method('GET', '/reader/', $token{b}), '404', 'around limit_except');
+is(method('PUT', '/reader/', $token{b}),
+    '401 Bearer realm="r", error="invalid_token"', 'not inside');
+is(method('PUT', '/reader/', $token{c}), '405', 'its own keys inside');
+
+###############################################################################
+
+sub ask {
+    my ($uri, $token, $port) = @_;
+    my $answer = get_at($port // 8080, 'GET', $uri, $token);
+    my ($status) = verdict($answer) =~ /^(\S+)/;
+    return "$status " . ($answer =~ /^X-Status: (\w+)/m ? $1 : '-');
+}
+
+sub method {
+    my ($method, $uri, $token) = @_;
+    return verdict(get_at(8080, $method, $uri, $token));
+}
+
+sub get_at {
+    my ($port, $method, $uri, $token) = @_;
+    my @lines = defined $token ? "Authorization: Bearer $token" : ();
+    return http(join("\r\n", "$method $uri HTTP/1.0", 'Host: localhost', @lines,
+        '', ''), PeerAddr => '127.0.0.1:' . port($port));
+}
+
+###############################################################################

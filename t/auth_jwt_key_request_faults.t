@@ -1,0 +1,236 @@
+#!/usr/bin/perl
+
+# auth_jwt_key_request: a source that fails, in any way, never lets anybody in
+# (rows 7, 36, 39, 39b). Each time the answer is 500, with one [error] line that
+# names the source and the reason, and the next request is served.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use AuthJwt;
+use IO::Compress::Gzip qw/ gzip /;
+use Jose;
+use KeyService;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $key = jwk('ES256', '--kid', 'a');
+my $token = sign($key, '{"exp":"now+300"}');
+my $keys = jwks(public($key));
+my $long = length($keys) + 1;
+gzip(\$keys => \my $zipped);
+my $ok = "HTTP/1.1 200 X\r\n";
+my $compressed = 'compressed: have the location ask for it plain, as by '
+    . 'proxy_set_header Accept-Encoding ""';
+
+sub chunked {
+    my ($text) = @_;
+    return sprintf "%x\r\n%s\r\n", length $text, $text;
+}
+
+my $cut = 'broken off';
+
+# What the service sends, always with keys that would do.
+
+my @refused = (
+    ['nothing', '', 'answered with 502'],
+    ['HTTP/0.9', $keys, 'answered with 0'],
+    ['half a status', 'HTTP/1.1 20', 'answered with 502'],
+    ['header only', "${ok}X: a\r\n", 'answered with 502'],
+    ['201', keys_answer($keys, 201), 'answered with 201'],
+    ['206', keys_answer($keys, 206, "Content-Range: bytes 0-9/10"),
+        'answered with 206'],
+    ['301', keys_answer($keys, 301, 'Location: /good'), 'answered with 301'],
+    ['302', keys_answer($keys, 302, 'Location: http://127.0.0.1/'),
+        'answered with 302'],
+    ['307', keys_answer($keys, 307, 'Location: /good'), 'answered with 307'],
+    ['304', "HTTP/1.1 304 X\r\nETag: \"a\"\r\n\r\n", 'answered with 304'],
+    ['401', keys_answer($keys, 401, 'WWW-Authenticate: Basic realm="theirs"'),
+        'answered with 401'],
+    ['403', keys_answer($keys, 403), 'answered with 403'],
+    ['404', keys_answer($keys, 404), 'answered with 404'],
+    ['429', keys_answer($keys, 429, 'Retry-After: 9'), 'answered with 429'],
+    ['500', keys_answer($keys, 500), 'answered with 500'],
+    ['503', keys_answer($keys, 503), 'answered with 503'],
+    ['101', "HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n$keys", 'answered with 101'],
+    ['204', "HTTP/1.1 204 X\r\n\r\n", 'answered with 204'],
+
+    ['empty', keys_answer(''), 'key set is not JSON at byte 0'],
+    ['empty, until the end', "$ok\r\n", 'key set is not JSON at byte 0'],
+    ['HTML', keys_answer("<html>$keys</html>"), 'key set is not JSON at byte 0'],
+    ['garbage after the keys', keys_answer("$keys}"),
+        'key set is not JSON at byte ' . length $keys],
+    ['half the keys', keys_answer(substr $keys, 0, 40),
+        'key set is not JSON at byte 40'],
+    ['NULs', keys_answer("\0" x 99), 'key set is not JSON at byte 0'],
+    ['not UTF-8', keys_answer("{\"keys\":[{\"kty\":\"\xff\"}]}"),
+        'key set is not UTF-8'],
+    ['a string', keys_answer('"keys"'), 'key set is not a JSON object'],
+    ['an array', keys_answer("[$keys]"), 'key set is not a JSON object'],
+    ['another object', keys_answer('{"issuer":"a"}'),
+        'neither a JWK Set nor a JWK'],
+    ['keys of another type', keys_answer('{"keys":{}}'),
+        'neither a JWK Set nor a JWK'],
+    ['keys twice', keys_answer($keys =~ s/\}$/,"keys":[]}/r),
+        'key set has the name "keys" twice'],
+    ['a bad key', keys_answer($keys =~ s/"x":"/"x":"+/r),
+        'key 0, kid "a": member "x" is missing or malformed'],
+    ['gzip', keys_answer($zipped, 'Content-Encoding: gzip'), $compressed],
+    ['gzip, unnamed', keys_answer($zipped), $compressed],
+
+    # all that was to come is not there
+
+    ['length too large', "${ok}Content-Length: $long\r\n\r\n$keys", $cut],
+    ['length too large, nothing', "${ok}Content-Length: 9\r\n\r\n", $cut],
+    ['no last chunk', "${ok}Transfer-Encoding: chunked\r\n\r\n" . chunked($keys),
+        $cut],
+    ['half a chunk', "${ok}Transfer-Encoding: chunked\r\n\r\n$long\r\n$keys",
+        $cut],
+    ['no chunks', "${ok}Transfer-Encoding: chunked\r\n\r\n$keys", $cut],
+    ['bad chunk after the keys',
+        "${ok}Transfer-Encoding: chunked\r\n\r\n" . chunked($keys) . "x\r\n", $cut],
+);
+
+# No keys, which is no fault of the source.
+
+my @unknown = (
+    ['no keys', '{"keys":[]}'],
+    ['a key of an unknown kind', '{"keys":[{"kty":"X","kid":"a"}]}'],
+    ['a key for encryption', $keys =~ s/"kty"/"use":"enc","kty"/r],
+);
+
+my @locations = qw/ buffered unbuffered cached /;
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
+    ->plan(2 * @locations * @refused + 2 * 2 * @unknown + 23);
+
+configure($t, <<'EOF');
+    proxy_read_timeout    1s;
+    proxy_http_version    1.1;
+
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+
+        auth_jwt     "r";
+        root         html;
+        add_header   X-Status "$jwt_status $pid" always;
+
+        location /buffered/   { auth_jwt_key_request /keys/; }
+        location /unbuffered/ { auth_jwt_key_request /keys-unbuffered/; }
+        location /cached/ {
+            auth_jwt_key_request /keys/;
+            auth_jwt_key_cache 1h refresh=off;
+        }
+        location /any/ {
+            satisfy any;
+            deny all;
+            auth_jwt_key_request /keys/;
+        }
+        location /refused/  { auth_jwt_key_request /keys-refused; }
+        location /hangs/    { auth_jwt_key_request /keys-hangs; }
+        location /stops/    { auth_jwt_key_request /keys-stops; }
+        location /closed/   { auth_jwt_key_request /keys-closed; }
+        location /late/     { auth_jwt_key_request /keys-late; }
+        location /gone/     { auth_jwt_key_request /keys-gone; }
+        location /none/     { auth_jwt_key_request /keys-none; }
+        location /error/ {
+            error_page 500 /error.html;
+            auth_jwt_key_request /keys-none;
+        }
+
+        location /keys/     { proxy_pass http://127.0.0.1:8081/case; }
+        location /keys-unbuffered/ {
+            proxy_buffering off;
+            proxy_pass http://127.0.0.1:8081/case;
+        }
+        location = /keys-refused { proxy_pass http://127.0.0.1:8082; }
+        location = /keys-hangs { proxy_pass http://127.0.0.1:8081/hangs; }
+        location = /keys-stops { proxy_pass http://127.0.0.1:8083/; }
+        location = /keys-closed { return 444; }
+        location = /keys-late { return 408; }
+        location = /keys-gone { return 499; }
+        location = /keys-none { alias %%TESTDIR%%/none.json; }
+        location = /error.html { auth_jwt off; return 200 "ERROR PAGE"; }
+        location = /alive { auth_jwt off; return 204; }
+    }
+
+EOF
+
+answer($t, 'hangs', '');
+hold($t, 'hangs');
+key_service($t, 8081);
+Test::Nginx::Raw::service($t, 8083, sub {
+    my ($client) = @_;
+    print $client "HTTP/1.1 200 X\r\nContent-Length: 9999\r\n\r\n$keys";
+    select undef, undef, undef, 5;
+    return 0;
+});
+run_quietly($t);
+
+my ($pid) = get('/alive') =~ /^X-Status: .* (\d+)\r/m;
+
+for my $location (@locations) {
+    my $source = $location eq 'unbuffered' ? '/keys-unbuffered/' : '/keys/';
+
+    for my $case (@refused) {
+        my ($name, $answer, $reason) = @$case;
+        answer($t, 'case', $answer);
+        is(ask("/$location/"), '500 keys_unavailable', "$location, $name");
+        is(reasons($t), "error key request \"$source\": $reason",
+            "$location, $name, log");
+    }
+
+    # such a set may be kept
+    next if $location eq 'cached';
+    for my $case (@unknown) {
+        my ($name, $body) = @$case;
+        answer($t, 'case', keys_answer($body));
+        is(ask("/$location/"), '401 unknown_key', "$location, $name");
+        like(reasons($t), qr/^info no key fits /m, "$location, $name, log");
+    }
+}
+
+### none that answers
+
+for my $case (['refused', 502], ['hangs', 504], ['stops', 0], ['closed', 444],
+    ['late', 408], ['gone', 499], ['none', 404])
+{
+    my ($name, $status) = @$case;
+    is(ask("/$name/"), '500 keys_unavailable', $name);
+    is(reasons($t), "error key request \"/keys-$name\": "
+        . ($status ? "answered with $status" : $cut), "$name, log");
+}
+
+answer($t, 'case', keys_answer($keys, 404));
+is(ask('/any/'), '500 keys_unavailable', 'satisfy any');
+is(reasons($t), 'error key request "/keys/": answered with 404',
+    'satisfy any, log');
+is(body(get('/error/', $token)), 'ERROR PAGE', 'error page of the client');
+is(reasons($t), 'error key request "/keys-none": answered with 404',
+    'error page of the client, log');
+
+### afterwards
+
+answer($t, 'case', keys_answer($keys));
+is(ask("/$_/"), '404 ok', "$_, good") for @locations;
+is(reasons($t), '', 'good, log');
+like(get('/alive'), qr/^X-Status: \S+ $pid\r/m, 'the same worker');
+
+###############################################################################
+
+sub ask {
+    my ($uri) = @_;
+    my $answer = get($uri, $token);
+    my ($status) = verdict($answer) =~ /^(\S+|no answer)/;
+    return "$status " . (defined $answer && $answer =~ /^X-Status: (\w+)/m
+        ? $1 : '-');
+}
+
+###############################################################################

@@ -1,0 +1,195 @@
+#!/usr/bin/perl
+
+# auth_jwt_key_request: how large a set may be, and that nothing larger, or
+# endless, costs more than that (row 36).
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use AuthJwt;
+use Jose;
+use KeyService;
+use Test::Nginx::Raw;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $limit = 8 * 1024 * 1024;
+my @locations = qw/ static sendfile proxied unbuffered spooled stored cached /;
+my @endless = qw/ proxied unbuffered spooled stored /;
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite cache /)
+    ->plan(9 * @locations + 3 * @endless + 3);
+
+configure($t, <<'EOF');
+    proxy_read_timeout    5s;
+    proxy_http_version    1.1;
+    subrequest_output_buffer_size 1k;
+    proxy_cache_path      %%TESTDIR%%/cache keys_zone=keys:1m;
+
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+
+        auth_jwt     "r";
+        root         html;
+        add_header   X-Status "$jwt_status $pid" always;
+
+        location /static/     { auth_jwt_key_request /keys-static; }
+        location /sendfile/   { auth_jwt_key_request /keys-sendfile; }
+        location /proxied/    { auth_jwt_key_request /keys-proxied?$arg_a; }
+        location /unbuffered/ { auth_jwt_key_request /keys-unbuffered?$arg_a; }
+        location /spooled/    { auth_jwt_key_request /keys-spooled?$arg_a; }
+        location /stored/     { auth_jwt_key_request /keys-stored?$arg_a; }
+        location /cached/ {
+            auth_jwt_key_request /keys-proxied;
+            auth_jwt_key_cache 1ms refresh=off;
+        }
+
+        location = /keys-static { alias %%TESTDIR%%/keys.json; }
+        location = /keys-sendfile {
+            sendfile on;
+            directio 1m;
+            output_buffers 1 32k;
+            alias %%TESTDIR%%/keys.json;
+        }
+        location = /keys-proxied { proxy_pass http://127.0.0.1:8081/large$args; }
+        location = /keys-unbuffered {
+            proxy_buffering off;
+            proxy_pass http://127.0.0.1:8081/large$args;
+        }
+        location = /keys-spooled {
+            proxy_buffer_size 4k;
+            proxy_buffers 2 4k;
+            proxy_busy_buffers_size 4k;
+            proxy_temp_file_write_size 8k;
+            proxy_pass http://127.0.0.1:8081/large$args;
+        }
+        location = /keys-stored {
+            proxy_cache keys;
+            proxy_cache_key $request_id$args;
+            proxy_cache_valid 1m;
+            proxy_pass http://127.0.0.1:8081/large$args;
+        }
+        location = /alive { auth_jwt off; return 204; }
+    }
+
+EOF
+
+# The size of the set is in a file; without end it goes on until nginx closes.
+
+my $dir = $t->testdir();
+
+service($t, 8081, sub {
+    my ($client, $head) = @_;
+    my $endless = $head =~ m!^GET /largeendless!;
+    my $keys = do {
+        local $/;
+        open my $file, '<', "$dir/keys.json" or die "keys.json: $!\n";
+        <$file>;
+    };
+    unless ($endless) {
+        print $client "HTTP/1.1 200 X\r\nContent-Length: " . length($keys)
+            . "\r\n\r\n$keys";
+        return 0;
+    }
+    print $client "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n";
+    my $sent = 0;
+    my $chunk = sprintf "%x\r\n%s\r\n", 65536, ' ' x 65536;
+    while ($sent < 2_000 and $client->print($chunk)) { $sent++; }
+    open my $file, '>', "$dir/sent" or die "sent: $!\n";
+    print $file $sent;
+    return 0;
+});
+run_quietly($t);
+
+my ($pid) = get('/alive') =~ /^X-Status: .* (\d+)\r/m;
+my $key = jwk('ES256', '--kid', 'a');
+my $token = sign($key, '{"exp":"now+300"}');
+my $forged = sign(jwk('ES256', '--kid', 'a'), '{"exp":"now+300"}');
+my $keys = jwks(public($key));
+
+### too large, and just not
+
+for my $location (@locations) {
+    my $source = $location eq 'cached' ? 'proxied' : $location;
+    $source .= '?' unless $source =~ /static|sendfile/ or $location eq 'cached';
+
+    padded($limit + 1);
+    is(ask("/$location/"), '500 keys_unavailable', "$location, too large");
+    is(reasons($t), "error key request \"/keys-$source\": larger than $limit bytes",
+        "$location, too large, log");
+    padded($limit + 300_000);
+    is(ask("/$location/"), '500 keys_unavailable', "$location, larger");
+    reasons($t);
+
+    padded($limit);
+    is(ask("/$location/", $forged), '401 bad_signature',
+        "$location, largest, forged");
+    is(ask("/$location/"), '404 ok', "$location, largest");
+
+    # 3,000 keys of more than 1 MiB
+    $t->write_file('keys.json', many(3_000));
+    cmp_ok(-s "$dir/keys.json", '>', 1_048_576, "$location, many keys, size");
+    is(ask("/$location/", $forged), '401 bad_signature',
+        "$location, many keys, forged");
+    is(ask("/$location/"), '404 ok', "$location, many keys");
+    unlike(reasons($t), qr/^error|^warn/m, "$location, log");
+}
+
+### endless
+
+my $before = memory($pid);
+
+for my $location (@endless) {
+    unlink "$dir/sent";
+    is(ask("/$location/?a=endless"), '500 keys_unavailable', "$location, endless");
+    is(reasons($t), "error key request \"/keys-$location?endless\": larger than "
+        . "$limit bytes", "$location, endless, log");
+    wait_until(sub { -s "$dir/sent" });
+    cmp_ok($t->read_file('sent'), '<', 2_000, "$location, nginx closed");
+}
+
+cmp_ok(memory($pid) - $before, '<', 3 * $limit / 1024, 'memory');
+padded(1000);
+is(ask('/proxied/'), '404 ok', 'afterwards');
+like(get('/alive'), qr/^X-Status: \S+ $pid\r/m, 'the same worker');
+
+###############################################################################
+
+sub ask {
+    my ($uri, $with) = @_;
+    my $answer = get($uri, $with // $token);
+    my ($status) = verdict($answer) =~ /^(\S+|no answer)/;
+    return "$status " . (defined $answer && $answer =~ /^X-Status: (\w+)/m
+        ? $1 : '-');
+}
+
+sub padded {
+    my ($length) = @_;
+    $t->write_file('keys.json', $keys . ' ' x ($length - length $keys));
+}
+
+# So many others, and then ours.
+sub many {
+    my ($count) = @_;
+    my ($other) = public(jwk('RS256')) =~ /"n":"([^"]*)"/;
+    my @others = map { qq({"kty":"RSA","kid":"$_","e":"AQAB","n":"$other"}) }
+        1 .. $count;
+    return '{"keys":[' . join(',', @others, public($key)) . ']}';
+}
+
+# In KiB, as Linux has it.
+sub memory {
+    my ($pid) = @_;
+    open my $file, '<', "/proc/$pid/status" or die "No process $pid: $!\n";
+    my ($size) = join('', <$file>) =~ /^VmHWM:\s+(\d+)/m;
+    return $size;
+}
+
+###############################################################################

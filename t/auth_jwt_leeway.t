@@ -1,0 +1,177 @@
+#!/usr/bin/perl
+
+# auth_jwt_leeway: how late after exp, and how early before nbf, a token may come
+# (rows 15 and 44).
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use AuthJwt;
+use Jose;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(33);
+
+my $key = jwk('HS256');
+my $aes = jwk('A128KW');
+$t->write_file('keys.json', jwks($key, $aes));
+
+configure($t, <<'EOF');
+    auth_jwt_leeway 1h;
+
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+
+        auth_jwt          "r";
+        auth_jwt_key_file keys.json;
+
+        location /http { }
+        location /zero { auth_jwt_leeway 0; }
+        location /5s   { auth_jwt_leeway 5s; }
+        location /5    { auth_jwt_leeway 5; }
+        location /2d1h { auth_jwt_leeway "2d 1h"; }
+        location /years { auth_jwt_leeway 21900d; }
+        location /encrypted { auth_jwt_leeway 1m; auth_jwt_type encrypted; }
+        location /nested    { auth_jwt_leeway 1m; auth_jwt_type nested; }
+        location /outer/ {
+            auth_jwt_leeway 100s;
+            location /outer/same  { }
+            location /outer/other { auth_jwt_leeway 200s; }
+            location /outer/limited {
+                limit_except GET { auth_jwt "limited"; }
+            }
+            if ($arg_if) { set $nothing ""; }
+        }
+    }
+
+    server {
+        listen       127.0.0.1:8081;
+        server_name  localhost;
+        auth_jwt_leeway   10m;
+        auth_jwt          "r";
+        auth_jwt_key_file keys.json;
+    }
+EOF
+
+$t->run();
+
+my $invalid = 'error="invalid_token"';
+
+### levels and values, with 30 seconds to spare: refused first
+
+for (
+    [ '/http', 3600 ], [ '/2d1h', 49 * 3600 ], [ '/outer/same', 100 ],
+    [ '/outer/other', 200 ], [ '/outer/if?if=1', 100 ], [ '/years', 60 * 365 * 86400 ],
+) {
+    my ($uri, $leeway) = @$_;
+    my ($late, $early) = (-$leeway - 30, $leeway + 30);
+    is(ask($uri, "{\"exp\":\"now$late\"}") . ' ' . ask($uri, "{\"nbf\":\"now+$early\"}"),
+        "401 expired, leeway $leeway 401 not yet valid, leeway $leeway",
+        "$uri, too late and too early");
+    ($late, $early) = (-$leeway + 30, $leeway - 30);
+    is(ask($uri, "{\"exp\":\"now$late\",\"nbf\":\"now+$early\"}"), '404',
+        "$uri, late and early");
+}
+is(ask('/zero', '{"exp":"now-1"}'), '401 expired, leeway 0', 'zero, expired');
+is(ask('/zero', '{"nbf":"now+20"}'), '401 not yet valid, leeway 0', 'zero, early');
+is(ask('/zero', '{"exp":"now+20","nbf":"now"}'), '404', 'zero');
+is(ask('/5', '{"exp":"now-6"}'), '401 expired, leeway 5', 'without a unit');
+
+is(other_server('{"exp":"now-630"}'), '401', 'of a server, too late');
+is(other_server('{"exp":"now-570"}'), '404', 'of a server');
+is(verdict(post(sign($key, '{"exp":"now-130"}'))), "401 Bearer realm=\"limited\", $invalid",
+    'limit_except, too late');
+is(verdict(post(sign($key, '{"exp":"now-70"}'))), '404', 'limit_except');
+logged($t);
+
+### of other kinds of tokens
+
+for my $kind (qw/ encrypted nested /) {
+    my $made = sub { encrypt($aes, $kind eq 'nested' ? sign($key, $_[0]) : $_[0]) };
+    is(told("/$kind", $made->('{"exp":"now-90"}')), '401 expired, leeway 60',
+        "$kind, too late");
+    is(told("/$kind", $made->('{"nbf":"now+90"}')), '401 not yet valid, leeway 60',
+        "$kind, too early");
+    is(told("/$kind", $made->('{"exp":"now-30","nbf":"now+30"}')), '404', $kind);
+}
+
+### at the edges: exp + leeway is the first second that is too late, nbf - leeway
+### the first that is not too early
+
+my ($seen, $last);
+my $exp = time - 3;
+($seen, $last) = until_it_changes(sign($key, "{\"exp\":$exp}"), '404');
+is($seen, '404 401', 'exp comes');
+is($last, "info expired: exp $exp, now @{[$exp + 5]}, leeway 5; alg \"HS256\"",
+    'exp, the first refusal');
+my $nbf = time + 7;
+($seen, $last) = until_it_changes(sign($key, "{\"nbf\":$nbf}"), '401');
+is($seen, '401 404', 'nbf comes');
+is($last, "info not yet valid: nbf $nbf, now @{[$nbf - 6]}, leeway 5; alg \"HS256\"",
+    'nbf, the last refusal');
+
+### row 15: nothing overflows
+
+is(ask('/years', '{"exp":-9223372036854775808}'), '401 expired, leeway 1892160000',
+    'the least exp');
+is(ask('/years', '{"nbf":9223372036854775807}'), '401 not yet valid, leeway 1892160000',
+    'the greatest nbf');
+is(ask('/years', '{"exp":9223372036854775807,"nbf":-9223372036854775808}'), '404',
+    'the greatest exp and the least nbf');
+
+###############################################################################
+
+sub ask {
+    my ($uri, $claims) = @_;
+    return told($uri, sign($key, $claims));
+}
+
+# The status, and the reason with the leeway.
+sub told {
+    my ($uri, $token) = @_;
+    my $status = verdict(get($uri, $token)) =~ s/ .*//r;
+    my ($reason, $leeway) = logged($t) =~ /^info (.*?): .*(leeway \d+); alg/;
+    return join ', ', join(' ', $status, $reason // ()), $leeway // ();
+}
+
+sub other_server {
+    my ($claims) = @_;
+    my $token = sign($key, $claims);
+    return verdict(http("GET /x HTTP/1.0\r\nHost: localhost\r\n"
+        . "Authorization: Bearer $token\r\n\r\n",
+        PeerAddr => '127.0.0.1:' . port(8081))) =~ s/ .*//r;
+}
+
+sub post {
+    my ($token) = @_;
+    return http("POST /outer/limited HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n"
+        . "Authorization: Bearer $token\r\n\r\n");
+}
+
+# Asks again and again as long as the status is the first one: what it was and
+# what it became, and the last line of the log.
+sub until_it_changes {
+    my ($token, $first) = @_;
+    my ($before, $status) = ('never', '');
+    my $end = time + 10;
+
+    while (time < $end) {
+        $status = verdict(get('/5s', $token)) =~ s/ .*//r;
+        last if $status ne $first;
+        $before = $status;
+        select undef, undef, undef, 0.01;
+    }
+
+    return ("$before $status", logged($t) =~ /([^\n]*)\z/);
+}
+
+###############################################################################

@@ -1,0 +1,262 @@
+#!/usr/bin/perl
+
+# auth_jwt_type: one kind of token where another is expected (row 23), what a
+# JWE's header may not ask for (rows 13, 18, 19), and inheritance.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+use MIME::Base64 qw/ encode_base64url /;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use AuthJwt;
+use Jose;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(80);
+
+my $mac = jwk('HS256', '--kid', 'mac');
+my $rsa = jwk('RS256', '--kid', 'rsa', '--no-alg');
+my $aes = jwk('A128KW', '--kid', 'aes');
+my $plain = jwk('HS256', '--kid', 'plain', '--no-alg');
+$t->write_file('keys.json', jwks($mac, $rsa, $aes, $plain));
+
+configure($t, <<'EOF');
+    auth_jwt_type nested;
+    large_client_header_buffers 4 64k;
+
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+
+        auth_jwt          "r";
+        auth_jwt_key_file keys.json;
+        add_header        X-V "<$jwt_claim_sub|$jwt_status>" always;
+
+        location /signed    { auth_jwt_type signed; }
+        location /encrypted { auth_jwt_type encrypted; }
+        location /nested    { auth_jwt_type nested; }
+        location /http      { }
+        location /outer/ {
+            auth_jwt_type encrypted;
+            location /outer/same { }
+            location /outer/other { auth_jwt_type signed; }
+            if ($arg_if) { set $nothing ""; }
+        }
+        location /limited {
+            auth_jwt_type encrypted;
+            limit_except GET { auth_jwt_type nested; }
+        }
+        location /limited/same {
+            auth_jwt_type encrypted;
+            limit_except GET { auth_jwt "limited"; }
+        }
+    }
+    server {
+        listen       127.0.0.1:8081;
+        server_name  localhost;
+
+        auth_jwt          "r";
+        auth_jwt_key_file keys.json;
+        auth_jwt_type     encrypted;
+        location / { add_header X-V "<$jwt_claim_sub|$jwt_status>" always; }
+    }
+EOF
+
+$t->run();
+
+my $claims = '{"sub":"user","iss":"me"}';
+my $signed = sign($mac, $claims);
+my %token = (signed => $signed, encrypted => encrypt($aes, $claims),
+    nested => encrypt($aes, $signed));
+my $refused = '401 Bearer realm="r", error="invalid_token"';
+my $good = '404 <user|ok>';
+my $aes_log = '; alg "A128KW", kid "aes"';
+
+### each kind at each location: another kind first
+
+my %reason = (
+    'signed encrypted' => 'token has 4 parts or more instead of 3' . $aes_log,
+    'signed nested' => 'token has 4 parts or more instead of 3' . $aes_log,
+    'encrypted signed' => 'token has 3 parts or more instead of 5; '
+        . 'alg "HS256", kid "mac", iss "me"',
+    'encrypted nested' => 'claims is not JSON at byte 0' . $aes_log,
+    'nested signed' => 'token has 3 parts or more instead of 5; '
+        . 'alg "HS256", kid "mac", iss "me"',
+    'nested encrypted' => 'token has 1 parts or more instead of 3' . $aes_log,
+);
+for (sort keys %reason) {
+    my ($expected, $kind) = split;
+    is(ask("/$expected", $token{$kind}),
+        "$refused <|malformed> info $reason{$_}", "$expected expected, $kind");
+}
+is(ask("/$_", $token{$_}), $good, $_) for sort keys %token;
+
+### inheritance
+
+is(ask('/http', $token{encrypted}), "$refused <|malformed> info $reason{'nested encrypted'}",
+    'from http, another kind');
+is(ask('/http', $token{nested}), $good, 'from http');
+is(ask('/outer/same', $token{nested}),
+    "$refused <|malformed> info $reason{'encrypted nested'}",
+    'from a location, another kind');
+is(ask('/outer/same', $token{encrypted}), $good, 'from a location');
+is(ask('/outer/x?if=1', $token{encrypted}), $good, 'in an if');
+is(ask('/outer/other', $token{encrypted}),
+    "$refused <|malformed> info $reason{'signed encrypted'}", 'replaced, another kind');
+is(ask('/outer/other', $signed), $good, 'replaced');
+is(verdict(ask_by('GET', '/limited', $token{nested})), $refused,
+    'beside of limit_except, another kind');
+is(verdict(ask_by('GET', '/limited', $token{encrypted})), '404', 'beside of limit_except');
+is(verdict(ask_by('POST', '/limited', $token{encrypted})), $refused,
+    'in limit_except, another kind');
+is(verdict(ask_by('POST', '/limited', $token{nested})), '404', 'in limit_except');
+is(verdict(ask_by('POST', '/limited/same', $token{nested})),
+    '401 Bearer realm="limited", error="invalid_token"',
+    'inherited by limit_except, another kind');
+is(verdict(ask_by('POST', '/limited/same', $token{encrypted})), '404',
+    'inherited by limit_except');
+is(verdict(other_server($token{nested})), $refused, 'of a server, another kind');
+is(verdict(other_server($token{encrypted})), '404', 'of a server');
+logged($t);
+
+### forms
+
+my @parts = split /\./, $token{encrypted};
+for (
+    [ join('.', @parts[0 .. 3]), 'token has 4 parts or more instead of 5' . $aes_log ],
+    [ "$token{encrypted}.", 'token has 6 parts or more instead of 5' . $aes_log ],
+    [ "$token{encrypted}" . '.' x 60_000, 'token has 6 parts or more instead of 5' . $aes_log ],
+    [ '.' x 60_000, 'token has 6 parts or more instead of 5' ],
+    [ '....', 'header is not JSON at byte 0' ],
+    [ "$token{encrypted}=", 'authentication tag is not base64url' . $aes_log ],
+    [ "$token{encrypted}!", 'authentication tag is not base64url' . $aes_log ],
+    [ join('.', @parts[0, 1, 2], "$parts[3] ", $parts[4]),
+        'ciphertext is not base64url' . $aes_log ],
+    [ join('.', $parts[0], '+', @parts[2 .. 4]), 'encrypted key is not base64url' . $aes_log ],
+    [ join('.', @parts[0, 1], 'A', @parts[3, 4]),
+        'initialization vector is not base64url' . $aes_log ],
+) {
+    my ($token, $reason) = @$_;
+    is(ask('/encrypted', $token), "$refused <|malformed> info $reason", "form: $reason");
+}
+
+### the header: rows 13, 14, 19, 22
+
+my $unsupported = sub { "$refused <|unsupported_algorithm> info $_[0]" };
+my $malformed = sub { "$refused <|malformed> info $_[0]" };
+for my $alg (qw/ PBES2-HS256+A128KW PBES2-HS384+A192KW PBES2-HS512+A256KW RSA1_5
+    ECDH-ES ECDH-ES+A128KW ECDH-ES+A256KW none HS256 A128CBC A128GCM a128kw /, '')
+{
+    my $token = encrypt($aes, $claims, '--header', "{\"alg\":\"$alg\",\"p2c\":2147483647,"
+        . '"p2s":"AAAA","epk":{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}}');
+    my $before = time;
+    is(ask('/encrypted', $token),
+        $unsupported->("algorithm \"$alg\" is not supported; alg \"$alg\", kid \"aes\""),
+        "algorithm \"$alg\"");
+    cmp_ok(time - $before, '<', 3, 'refused at once') if $alg =~ /^PBES2-HS512/;
+}
+for my $enc (qw/ A128CBC A512GCM none /, '') {
+    is(ask('/encrypted', encrypt($aes, $claims, '--header', "{\"enc\":\"$enc\"}")),
+        $unsupported->("content encryption \"$enc\" is not supported$aes_log"), "enc \"$enc\"");
+}
+for (
+    [ '{"crit":["x"],"x":1}', $unsupported->('critical header parameter "x" is not supported') ],
+    [ '{"crit":["exp"],"exp":1}', $unsupported->('critical header parameter "exp" is not supported') ],
+    [ '{"crit":[]}', $malformed->('header parameter "crit" is malformed') ],
+    [ '{"crit":"x","x":1}', $malformed->('header parameter "crit" is malformed') ],
+    [ '{"crit":["enc"]}', $malformed->('header parameter "crit" is malformed') ],
+    [ '{"crit":["zip"],"zip":"DEF"}', $malformed->('header parameter "crit" is malformed') ],
+    [ '{"crit":["b64"],"b64":true}', $unsupported->('unencoded payload is not supported') ],
+    [ '{"b64":false}', $unsupported->('unencoded payload is not supported') ],
+    [ '{"zip":"GZ"}', $unsupported->('compression "GZ" is not supported') ],
+) {
+    my ($header, $expected) = @$_;
+    is(ask('/encrypted', encrypt($aes, $claims, '--header', $header)), $expected . $aes_log,
+        "header $header");
+}
+is(ask('/encrypted', encrypt($aes, $claims, '--header', '{"crit":null}')), $good, 'no crit');
+is(ask('/encrypted', with_part($token{encrypted}, 0, sub { s/"enc":"[^"]*",?// or die; s/,\}/}/ })),
+    $malformed->('header parameter "enc" is missing or of the wrong type' . $aes_log), 'no enc');
+is(ask('/encrypted', with_part($token{encrypted}, 0, sub { s/\{/{"alg":"dir",/ })),
+    $malformed->('header has the name "alg" twice'), 'alg twice');
+
+### row 18: compressed
+
+is(ask('/encrypted', encrypt($aes, $claims, '--header', '{"zip":"DEF"}')), $good, 'zip');
+my $padded = sub { '{"sub":"user","x":"' . 'x' x ($_[0] - 21) . '"}' };
+is(ask('/encrypted', encrypt($aes, $padded->(1 << 18), '--header', '{"zip":"DEF"}')), $good,
+    'zip, 256 KiB');
+my $bomb = encrypt($aes, $padded->((1 << 18) + 1), '--header', '{"zip":"DEF"}');
+is(ask('/encrypted', $bomb), $malformed->("claims is longer than 262144 bytes$aes_log"),
+    'zip, 256 KiB and one byte');
+$bomb = encrypt($aes, ' ' x 40_000_000, '--header', '{"zip":"DEF"}');
+cmp_ok(length $bomb, '<', 60_000, 'zip, 40 MB in a header line');
+my $most = memory();
+is(ask('/encrypted', $bomb) . ' ' . ask('/nested', $bomb),
+    join(' ', ($malformed->("claims is longer than 262144 bytes$aes_log")) x 2), 'zip, 40 MB');
+cmp_ok(memory() - $most, '<', 8192, 'zip, 40 MB, the memory for it, in KiB');
+is(ask('/encrypted', encrypt($aes, 'not compressed', '--header', '{"zip":""}')),
+    $unsupported->("compression \"\" is not supported$aes_log"), 'zip without a name');
+
+### row 23: keys of the one kind are no keys of the other
+
+is(ask('/encrypted', encrypt($rsa, $claims, '--alg', 'RSA-OAEP')), $good,
+    'whoever has the public key can encrypt');
+is(ask('/nested', encrypt($rsa, $claims, '--alg', 'RSA-OAEP')),
+    $malformed->('token has 1 parts or more instead of 3; alg "RSA-OAEP", kid "rsa"'),
+    'but not where a signature is expected');
+is(ask('/encrypted', encrypt($mac, $claims, '--alg', 'A256KW', '--header', '{"kid":"mac"}')),
+    "$refused <|unknown_key> info no key fits algorithm \"A256KW\", kid \"mac\"; "
+    . 'alg "A256KW", kid "mac"', 'a key for signatures');
+is(ask('/signed', sign($aes, $claims, '--alg', 'HS256')),
+    "$refused <user|unknown_key> info no key fits algorithm \"HS256\", kid \"aes\"; "
+    . 'alg "HS256", kid "aes", iss "me"', 'a key for encryption');
+is(ask('/encrypted', encrypt($plain, $claims, '--alg', 'A256KW')), $good,
+    'a key that does not say');
+is(ask('/encrypted', encrypt($aes, '{"sub":"user","exp":1}')) =~ s/now \d+/now N/r,
+    "$refused <|expired> info expired: exp 1, now N, leeway 0$aes_log", 'expired');
+is(ask('/encrypted', encrypt($aes, "\xff")), $malformed->("claims is not JSON at byte 0$aes_log"),
+    'not JSON');
+is(ask('/encrypted', encrypt($aes, '{"sub":"a","sub":"b"}')),
+    $malformed->("claims has the name \"sub\" twice$aes_log"), 'a claim twice');
+is(ask('/encrypted', $token{encrypted}), $good, 'good to the end');
+
+###############################################################################
+
+# The verdict on a token, what the variables held, and what was logged.
+sub ask {
+    my ($uri, $token) = @_;
+    my $response = get($uri, $token);
+    my ($values) = $response =~ /^X-V: ([^\r\n]*)\r$/m;
+    my $log = logged($t);
+    return join ' ', verdict($response), $values // 'no variables', $log || ();
+}
+
+sub ask_by {
+    my ($method, $uri, $token) = @_;
+    return http("$method $uri HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n"
+        . "Authorization: Bearer $token\r\n\r\n");
+}
+
+sub other_server {
+    my ($token) = @_;
+    return http("GET /x HTTP/1.0\r\nHost: localhost\r\nAuthorization: Bearer $token\r\n\r\n",
+        PeerAddr => '127.0.0.1:' . port(8081));
+}
+
+# The most memory that the worker ever had, in KiB.
+sub memory {
+    my ($worker) = workers($t);
+    open my $status, '<', "/proc/$worker/status" or die "Can't open status: $!\n";
+    return (map { /^VmHWM:\s+(\d+)/ } <$status>)[0];
+}
+
+###############################################################################

@@ -1,0 +1,169 @@
+#!/usr/bin/perl
+
+# auth_jwt_verify_signature off: whoever writes a token is believed, and all but
+# the signature is checked as before.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+use MIME::Base64 qw/ encode_base64url /;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use AuthJwt;
+use Jose;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(35);
+
+my $key = jwk('HS256', '--kid', 'a');
+my $aes = jwk('A128KW', '--kid', 'b');
+$t->write_file('keys.json', jwks($key, $aes));
+
+configure($t, <<'EOF');
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+
+        auth_jwt                  "r";
+        auth_jwt_verify_signature off;
+        add_header X-V "<$jwt_claim_sub|$jwt_status|$jwt_verified>" always;
+
+        location /off     { }
+        location /keys    { auth_jwt_key_file keys.json; }
+        location /broken  { auth_jwt_key_file nowhere.json; }
+        location /on      { auth_jwt_key_file keys.json; auth_jwt_verify_signature on; }
+        location /no_keys { auth_jwt_verify_signature on; }
+        location /require { auth_jwt_require $jwt_claim_sub error=403; }
+        location /encrypted { auth_jwt_type encrypted; auth_jwt_key_file keys.json; }
+        location /nested    { auth_jwt_type nested; auth_jwt_key_file keys.json; }
+        location /nested/no_keys { auth_jwt_type nested; }
+        location /limited {
+            auth_jwt_key_file keys.json;
+            limit_except GET { auth_jwt_verify_signature on; }
+        }
+    }
+EOF
+
+run_quietly($t);
+
+my $refused = '401 Bearer realm="r", error="invalid_token"';
+my $about = '; alg "HS256", kid "a"';
+my $foreign = jwk('HS256', '--kid', 'a');
+my $good = '404 <user|ok|1>';
+my $forged = sign($foreign, '{"sub":"user"}');
+
+### refused all the same
+
+my $none = encode_base64url('{"alg":"none"}') . '.' . encode_base64url('{"sub":"user"}') . '.';
+for (
+    [ 'no token' => undef, '401 Bearer realm="r" <|missing|0> info no token' ],
+    [ 'alg none' => $none, "$refused <user|unsupported_algorithm|0> "
+        . 'info algorithm "none" is not supported; alg "none"' ],
+    [ 'unknown alg' => sign($key, '{"sub":"user"}', '--raw-header', '{"alg":"HS257"}'),
+        "$refused <user|unsupported_algorithm|0> info algorithm \"HS257\" is not supported; "
+        . 'alg "HS257"' ],
+    [ 'alg of a JWE' => sign($key, '{"sub":"user"}', '--raw-header', '{"alg":"dir"}'),
+        "$refused <user|unsupported_algorithm|0> info algorithm \"dir\" is not supported; "
+        . 'alg "dir"' ],
+    [ 'crit' => sign($key, '{"sub":"user"}', '--header', '{"crit":["x"],"x":1}'),
+        "$refused <user|unsupported_algorithm|0> info critical header parameter \"x\" is not "
+        . "supported$about" ],
+    [ 'b64' => sign($key, '{"sub":"user"}', '--header', '{"b64":false}'),
+        "$refused <user|unsupported_algorithm|0> info unencoded payload is not supported$about" ],
+    [ 'expired' => sign($key, '{"sub":"user","exp":1}'),
+        "$refused <user|expired|0> info expired: exp 1, now N, leeway 0$about" ],
+    [ 'early' => sign($key, '{"sub":"user","nbf":4102444800}'), "$refused <user|not_yet_valid|0> "
+        . "info not yet valid: nbf 4102444800, now N, leeway 0$about" ],
+    [ 'a claim twice' => sign($key, '{"sub":"user","sub":"user"}'),
+        "$refused <|malformed|0> info claims has the name \"sub\" twice$about" ],
+    [ 'text' => sign($key, 'text'), "$refused <|malformed|0> info claims is not JSON at byte 1"
+        . $about ],
+    [ 'two parts' => $forged =~ s/\.[^.]*\z//r, "$refused <|malformed|0> "
+        . "info token has 2 parts or more instead of 3$about" ],
+    [ 'not base64url' => "$forged=", "$refused <|malformed|0> info signature is not base64url"
+        . $about ],
+) {
+    my ($what, $token, $expected) = @$_;
+    is(ask('/off', $token), $expected, $what);
+}
+
+### believed
+
+is(ask('/off', $forged), $good, 'any signature');
+is(ask('/off', $forged =~ s/[^.]*\z//r), $good, 'no signature');
+is(ask('/off', sign(jwk('RS256', '--kid', 'x'), '{"sub":"user"}')), $good, 'unknown kid');
+is(ask('/keys', $forged), $good, 'with keys, any signature');
+is(ask('/broken', $forged), $good, 'with keys that are not there, as none are asked for');
+is(ask('/require', sign($foreign, '{}')),
+    "403 <|requirement|0> info required \$jwt_claim_sub is empty or 0$about",
+    'auth_jwt_require, not met');
+is(ask('/require', $forged), $good, 'auth_jwt_require');
+
+### on again
+
+my $bad = "$refused <user|bad_signature|0> info bad signature, algorithm HS256, kid \"a\", "
+    . "1 keys tried$about";
+is(ask('/on', $forged), $bad, 'on again, any signature');
+is(ask('/on', sign($key, '{"sub":"user"}')), $good, 'on again, the right one');
+is(ask('/no_keys', $forged), '500 <user|keys_unavailable|0> error no keys: auth_jwt needs '
+    . 'auth_jwt_key_file or auth_jwt_key_request in the same location or around it',
+    'on again without keys');
+is(by('POST', '/limited', $forged), $refused, 'on again in limit_except');
+is(by('POST', '/limited', sign($key, '{"sub":"user"}')), '404',
+    'on again in limit_except, the right one');
+is(by('GET', '/limited', $forged), '404', 'off beside of limit_except');
+logged($t);
+
+### a JWE has to decrypt
+
+my $failed = '<|decryption_failed|0> info decryption failed, algorithm A128KW, kid "b", '
+    . '1 keys tried; alg "A128KW", kid "b"';
+my $foreign_aes = jwk('A128KW', '--kid', 'b');
+is(ask('/encrypted', encrypt($foreign_aes, '{"sub":"user"}')), "$refused $failed",
+    'encrypted, a foreign key');
+is(ask('/encrypted', encrypt($aes, '{"sub":"user"}')), $good, 'encrypted');
+is(ask('/nested', encrypt($foreign_aes, $forged)), "$refused $failed", 'nested, a foreign key');
+is(ask('/nested', encrypt($aes, $none)), "$refused <|unsupported_algorithm|0> "
+    . 'info algorithm "none" is not supported; alg "A128KW", kid "b"', 'nested, none inside');
+is(ask('/nested', encrypt($aes, sign($foreign, '{"sub":"user","exp":1}'))),
+    "$refused <|expired|0> info expired: exp 1, now N, leeway 0; alg \"A128KW\", kid \"b\"",
+    'nested, expired');
+is(ask('/nested', encrypt($aes, sign($foreign, '{}', '--header', '{"crit":["x"],"x":1}'))),
+    "$refused <|unsupported_algorithm|0> info critical header parameter \"x\" is not supported; "
+    . 'alg "A128KW", kid "b"', 'nested, crit inside');
+is(ask('/nested', encrypt($aes, $forged)), $good, 'nested, any signature inside');
+is(ask('/nested/no_keys', encrypt($aes, $forged)) =~ s/ error .*//r,
+    '500 <|keys_unavailable|0>', 'nested without keys');
+
+### what is said at start
+
+my @warnings = $t->read_file('error.log') =~ /\[warn\] \d+#\d+: (auth_jwt_verify_signature .*)$/mg;
+is(scalar @warnings, 1, 'one warning for one off');
+like($warnings[0], qr/^auth_jwt_verify_signature off: whoever writes a token is believed; in /,
+    'the warning');
+
+###############################################################################
+
+# The verdict on a token, what the variables held, and what was logged.
+sub ask {
+    my ($uri, $token) = @_;
+    my $response = get($uri, $token);
+    my ($values) = $response =~ /^X-V: ([^\r\n]*)\r$/m;
+    my $log = logged($t) =~ s/now \d+/now N/r;
+    return join ' ', verdict($response), $values // 'no variables', $log || ();
+}
+
+sub by {
+    my ($method, $uri, $token) = @_;
+    return verdict(http("$method $uri HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n"
+        . "Authorization: Bearer $token\r\n\r\n"));
+}
+
+###############################################################################
