@@ -68,9 +68,9 @@ pub(super) enum Challenge {
 /// Whose fault it is, which decides how loudly it is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// [info]: a refusal as configured.
+    /// `[info]`: a refusal as configured.
     Client,
-    /// [error]: somebody has to mend something.
+    /// `[error]`: somebody has to mend something.
     Server,
 }
 

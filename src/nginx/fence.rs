@@ -1,5 +1,5 @@
 //! The typed panic boundary. A panic that crossed into C would abort the worker and every request it serves; here
-//! it costs the one request, and leaves one [crit] line.
+//! it costs the one request, and leaves one `[crit]` line.
 
 use super::log::Log;
 use std::any::Any;
