@@ -49,6 +49,9 @@ struct Signed {
     signature: Vec<u8>,
 }
 
+/// [`jws::verify`], or what stands in for it.
+type SignatureCheck = fn(&Header, &[u8], &[u8], &KeySet) -> Result<(), Error>;
+
 impl UnverifiedToken {
     /// Checks the form of a token: parts, base64url, header, and the claims where they are readable. Never looks at
     /// more than the limits allow. The bytes are copied.
@@ -142,7 +145,7 @@ impl UnverifiedToken {
         keys: &KeySet,
         now: i64,
         leeway: Duration,
-        check_signature: fn(&Header, &[u8], &[u8], &KeySet) -> Result<(), Error>,
+        check_signature: SignatureCheck,
     ) -> Result<VerifiedToken, Error> {
         let verified = match &self.body {
             Body::Signed(signed) => {

@@ -16,13 +16,20 @@ pub(super) fn nodes(text: &str, part: Part, depth: usize) -> Result<Vec<Node>, E
         part,
         depth,
     };
-    parser.white_space();
-    parser.value(depth)?;
-    parser.white_space();
-    match parser.peek() {
-        None => Ok(parser.nodes),
-        Some(_) => Err(parser.syntax()),
+    match parser.document() {
+        Ok(()) => Ok(parser.nodes),
+        Err(fault) => Err(parser.error(fault)),
     }
+}
+
+/// Why parsing stopped; as small as can be, since every step may return it.
+enum Fault {
+    /// At the byte where the parser is.
+    Syntax,
+    /// Nested too deep.
+    Depth,
+    /// The object that is this node has a name twice.
+    Duplicate(usize),
 }
 
 struct Parser<'a> {
@@ -34,8 +41,37 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
+    fn document(&mut self) -> Result<(), Fault> {
+        self.white_space();
+        self.value(self.depth)?;
+        self.white_space();
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(Fault::Syntax),
+        }
+    }
+
+    fn error(&self, fault: Fault) -> Error {
+        let (part, limit) = (self.part, self.depth);
+        match fault {
+            Fault::Syntax => Error::JsonSyntax {
+                part,
+                offset: self.at,
+            },
+            Fault::Depth => Error::TooDeep { part, limit },
+            Fault::Duplicate(object) => {
+                let mut names = self.names(object);
+                names.sort_unstable();
+                let mut pairs = names.iter().zip(names.iter().skip(1));
+                let twice = pairs.find_map(|(a, b)| (a == b).then_some(a));
+                let name = Quoted::new(twice.map_or("", |name| name));
+                Error::DuplicateName { part, name }
+            }
+        }
+    }
+
     /// Parses a value in which arrays and objects may be nested `depth` deep.
-    fn value(&mut self, depth: usize) -> Result<(), Error> {
+    fn value(&mut self, depth: usize) -> Result<(), Fault> {
         match self.peek() {
             Some(b'"') => self.string(),
             Some(b'{') => self.object(depth),
@@ -47,7 +83,7 @@ impl Parser<'_> {
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<(), Error> {
+    fn object(&mut self, depth: usize) -> Result<(), Fault> {
         let depth = self.deeper(depth)?;
         let node = self.open(Kind::Object);
         let mut members = 0usize;
@@ -69,7 +105,7 @@ impl Parser<'_> {
         self.unique(node, members)
     }
 
-    fn array(&mut self, depth: usize) -> Result<(), Error> {
+    fn array(&mut self, depth: usize) -> Result<(), Fault> {
         let depth = self.deeper(depth)?;
         let node = self.open(Kind::Array);
         if !self.empty(b']') {
@@ -85,11 +121,8 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn deeper(&self, depth: usize) -> Result<usize, Error> {
-        depth.checked_sub(1).ok_or(Error::TooDeep {
-            part: self.part,
-            limit: self.depth,
-        })
+    fn deeper(&self, depth: usize) -> Result<usize, Fault> {
+        depth.checked_sub(1).ok_or(Fault::Depth)
     }
 
     /// Whether the array or object that was just opened ends at once.
@@ -99,7 +132,7 @@ impl Parser<'_> {
     }
 
     /// Whether another element follows; otherwise the end was read.
-    fn more(&mut self, end: u8) -> Result<bool, Error> {
+    fn more(&mut self, end: u8) -> Result<bool, Fault> {
         self.white_space();
         if self.eat(b',') {
             return Ok(true);
@@ -107,7 +140,7 @@ impl Parser<'_> {
         self.expect(end).map(|()| false)
     }
 
-    fn string(&mut self) -> Result<(), Error> {
+    fn string(&mut self) -> Result<(), Fault> {
         let start = self.at;
         let mut kind = Kind::String;
         self.expect(b'"')?;
@@ -117,7 +150,7 @@ impl Parser<'_> {
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => self.escape()?,
-                _ => return Err(self.syntax()),
+                _ => return Err(Fault::Syntax),
             }
             kind = Kind::EscapedString;
         }
@@ -126,19 +159,19 @@ impl Parser<'_> {
     }
 
     /// Checks one escape sequence; a pair of surrogates counts as one.
-    fn escape(&mut self) -> Result<(), Error> {
+    fn escape(&mut self) -> Result<(), Fault> {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         match escape(rest) {
             Some((_, length)) => {
                 self.advance(length);
                 Ok(())
             }
-            None => Err(self.syntax()),
+            None => Err(Fault::Syntax),
         }
     }
 
     /// RFC 8259 section 6: `[-] int [frac] [exp]`, without leading zeros.
-    fn number(&mut self) -> Result<(), Error> {
+    fn number(&mut self) -> Result<(), Fault> {
         let start = self.at;
         self.eat(b'-');
         if !self.eat(b'0') {
@@ -154,18 +187,18 @@ impl Parser<'_> {
         self.push(Kind::Number, start)
     }
 
-    fn digits(&mut self) -> Result<(), Error> {
+    fn digits(&mut self) -> Result<(), Fault> {
         let start = self.at;
         while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
             self.advance(1);
         }
         if self.at == start {
-            return Err(self.syntax());
+            return Err(Fault::Syntax);
         }
         Ok(())
     }
 
-    fn word(&mut self, word: &str, kind: Kind) -> Result<(), Error> {
+    fn word(&mut self, word: &str, kind: Kind) -> Result<(), Fault> {
         let start = self.at;
         for byte in word.bytes() {
             self.expect(byte)?;
@@ -174,26 +207,29 @@ impl Parser<'_> {
     }
 
     /// Refuses an object two of whose members have the same name, escapes resolved.
-    fn unique(&self, object: usize, members: usize) -> Result<(), Error> {
-        let nodes = self.nodes.get(object..).unwrap_or_default();
-        let value = Value::new(self.text, nodes);
-        if members <= FEW && are_few_and_distinct(value) {
+    fn unique(&self, object: usize, members: usize) -> Result<(), Fault> {
+        if members <= FEW && are_few_and_distinct(self.value_at(object)) {
             return Ok(());
         }
-        let mut names: Vec<_> = value.members().map(|(name, _)| name).collect();
+        let mut names = self.names(object);
         names.sort_unstable();
         let mut pairs = names.iter().zip(names.iter().skip(1));
-        let duplicate = pairs.find_map(|(a, b)| (a == b).then_some(a));
-        match duplicate {
-            None => Ok(()),
-            Some(name) => Err(Error::DuplicateName {
-                part: self.part,
-                name: Quoted::new(name),
-            }),
+        match pairs.any(|(a, b)| a == b) {
+            false => Ok(()),
+            true => Err(Fault::Duplicate(object)),
         }
     }
 
-    fn push(&mut self, kind: Kind, start: usize) -> Result<(), Error> {
+    fn names(&self, object: usize) -> Vec<Cow<'_, str>> {
+        let members = self.value_at(object).members();
+        members.map(|(name, _)| name).collect()
+    }
+
+    fn value_at(&self, node: usize) -> Value<'_> {
+        Value::new(self.text, self.nodes.get(node..).unwrap_or_default())
+    }
+
+    fn push(&mut self, kind: Kind, start: usize) -> Result<(), Fault> {
         self.nodes.push(Node {
             kind,
             start: offset(start),
@@ -230,11 +266,11 @@ impl Parser<'_> {
         }
     }
 
-    fn expect(&mut self, byte: u8) -> Result<(), Error> {
+    fn expect(&mut self, byte: u8) -> Result<(), Fault> {
         if self.eat(byte) {
             return Ok(());
         }
-        Err(self.syntax())
+        Err(Fault::Syntax)
     }
 
     fn eat(&mut self, byte: u8) -> bool {
@@ -251,13 +287,6 @@ impl Parser<'_> {
 
     fn advance(&mut self, bytes: usize) {
         self.at = self.at.saturating_add(bytes);
-    }
-
-    fn syntax(&self) -> Error {
-        Error::JsonSyntax {
-            part: self.part,
-            offset: self.at,
-        }
     }
 }
 

@@ -1,11 +1,10 @@
 //! Tests of the whole way from bytes to verified claims, with tokens that josekit made.
 
-// Not all of it is used here.
 mod changes;
 mod encrypted;
 mod josekit;
 mod keys;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "not all of it is used here")]
 #[path = "../../../examples/jose/maker.rs"]
 mod maker;
 mod refusals;
