@@ -2,7 +2,8 @@
 
 use super::Failure;
 use super::bits::{
-    forgive_connection, set_buffered, set_filter_need_in_memory, set_header_only, set_headers_in_chunked,
+    forgive_connection, set_buffered, set_filter_need_in_memory, set_header_only,
+    set_headers_in_chunked,
 };
 use super::fence::guard;
 use super::header::HeaderLines;
