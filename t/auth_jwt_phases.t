@@ -20,7 +20,7 @@ select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy limit_req ssi mirror
-    auth_basic /)->plan(67);
+    auth_basic /)->plan(71);
 
 my $key = jwk('HS256', '--kid', 'a');
 my $aes = jwk('A128KW', '--kid', 'b');
@@ -107,6 +107,18 @@ configure($t, <<'EOF');
         location /as_open      { auth_jwt off; }
         location /to/require   { error_page 404 = /required; }
         location /required     { auth_jwt_require $jwt_claim_x error=403; }
+        # asked by auth_request, whose location is judged as little as any subrequest
+        location /asked        { auth_request /check; }
+        location /asked/open   { auth_jwt off; auth_request /check; }
+        location /asked/inside { auth_jwt off; auth_request /check/inside; }
+        location /check {
+            auth_jwt         off;
+            proxy_pass       http://127.0.0.1:8081;
+            proxy_set_header X-Sub "$jwt_claim_sub,$jwt_verified";
+        }
+        location /check/inside { proxy_pass http://127.0.0.1:8081; }
+        auth_request_set $told $upstream_http_x_told;
+        add_header       X-Told $told always;
         location /loop         { error_page 401 = /loop; }
     }
 
@@ -115,6 +127,7 @@ configure($t, <<'EOF');
         server_name  localhost;
         auth_jwt     off;
         location / { return 200 "sub=<$http_x_sub> role=<$http_x_role>"; }
+        location /check      { add_header X-Told "<$http_x_sub>"; return 204; }
         location /accel      { add_header X-Accel-Redirect /target; return 200; }
         location /open/accel { add_header X-Accel-Redirect /secret/file; return 200; }
     }
@@ -182,6 +195,11 @@ is(body(get('/open/ssi.html')), 'disabled the secret of basic', 'row 34: SSI, li
 is(verdict(get('/secret/file')), '401 Bearer realm="r"', 'row 34: the same by itself');
 is(body(get('/open/mirror?log=1', $forged{nested})) =~ /the secret/, '', 'mirror');
 
+is(told('/asked', $forged{encrypted}), '401 no answer', 'auth_request, forged: not asked');
+is(told('/asked', $token{encrypted}), '404 <user,1>', 'auth_request, encrypted');
+is(told('/asked/open', $token{encrypted}), '404 <,0>', 'auth_request, nobody decrypted it');
+is(told('/asked/inside', undef), '404 <>', 'auth_jwt in the location that auth_request asks');
+
 ### the last judgement counts
 
 like(values_of('/to/signed', $token{encrypted}), qr/^401 <.*\|\|other\|malformed\|0>$/,
@@ -228,6 +246,15 @@ like($t->read_file('mirrored.log'), qr!^/secret/mirrored \d+ - other disabled$!m
 is(scalar(workers($t)), 1, 'one worker to the end');
 
 ###############################################################################
+
+# The status and what the auth location was told.
+sub told {
+    my ($uri, $token) = @_;
+    my $response = get($uri, $token);
+    my ($status) = $response =~ m!^HTTP/1.1 (\d+)!;
+    my ($told) = $response =~ /^X-Told: ([^\r\n]*)\r$/m;
+    return "$status " . ($told // 'no answer');
+}
 
 # The status and what the variables held.
 sub values_of {
