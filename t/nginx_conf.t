@@ -35,7 +35,8 @@ for my $name (keys %ports) {
 }
 
 my @known = sort map { s!.*/!!r } glob('../nginx-conf/*.conf');
-is_deeply(\@known, [sort keys %ports], 'every configuration is tested');
+# jwks-remote.conf is in oidc_provider.t
+is_deeply(\@known, [sort 'jwks-remote.conf', keys %ports], 'every configuration is tested');
 
 $t->write_file_expand('nginx.conf', <<'EOF');
 %%TEST_GLOBALS%%
