@@ -120,15 +120,15 @@ for my $location (@locations) {
     my $source = $location eq 'cached' ? 'proxied' : $location;
     $source .= '?' unless $source =~ /static|sendfile/ or $location eq 'cached';
 
-    padded($limit + 1);
+    padded($t, $limit + 1);
     is(ask("/$location/"), '500 keys_unavailable', "$location, too large");
     is(reasons($t), "error key request \"/keys-$source\": larger than $limit bytes",
         "$location, too large, log");
-    padded($limit + 300_000);
+    padded($t, $limit + 300_000);
     is(ask("/$location/"), '500 keys_unavailable', "$location, larger");
     reasons($t);
 
-    padded($limit);
+    padded($t, $limit);
     is(ask("/$location/", $forged), '401 bad_signature',
         "$location, largest, forged");
     is(ask("/$location/"), '404 ok', "$location, largest");
@@ -156,7 +156,7 @@ for my $location (@endless) {
 }
 
 cmp_ok(memory($pid) - $before, '<', 3 * $limit / 1024, 'memory');
-padded(1000);
+padded($t, 1000);
 is(ask('/proxied/'), '404 ok', 'afterwards');
 like(get('/alive'), qr/^X-Status: \S+ $pid\r/m, 'the same worker');
 
@@ -171,7 +171,7 @@ sub ask {
 }
 
 sub padded {
-    my ($length) = @_;
+    my ($t, $length) = @_;
     $t->write_file('keys.json', $keys . ' ' x ($length - length $keys));
 }
 

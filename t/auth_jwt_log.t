@@ -18,11 +18,12 @@ use Jose;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(23);
+my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(26);
 my $dir = $t->testdir();
 
 my %key = map { $_ => jwk($_, '--kid', $_) } qw/ HS256 RS256 ES256 EdDSA /;
-my $all = jwks(values %key);
+my %outer = map { $_ => jwk($_, '--kid', $_) } qw/ A128KW A256GCMKW RSA-OAEP A128GCM /;
+my $all = jwks(values %key, values %outer);
 $t->write_file('private.json', $all);
 $t->write_file('cut.json', substr $all, 0, -2);
 $t->write_file('twice.json', $all =~ s/"kty":"RSA"/"kty":"RSA","kty":"RSA"/r);
@@ -44,6 +45,9 @@ configure($t, <<EOF);
         location / { }
         location /echo/ { add_header X-Claim \$jwt_claim_sub always; }
         @{[ map { "location /$_/ { auth_jwt_key_file $_.json; }\n" } @broken ]}
+        location /encrypted/ { auth_jwt_type encrypted; }
+        location /nested/    { auth_jwt_type nested; }
+        location /require/   { auth_jwt_type encrypted; auth_jwt_require \$jwt_claim_secret\$jwt_claim_none; }
         location /named/ { auth_jwt_key_file \$arg_name.json; }
     }
 EOF
@@ -68,6 +72,20 @@ for my $token (@tokens) {
     get("/named/?name=$_", $token) for 'private', 'cut', 'none', '..';
 }
 
+# and of those that are encrypted
+my $content = '{"iss":"i","private":"do not tell"}';
+for my $alg (sort keys %outer) {
+    my @made = map { encrypt($outer{$alg}, $_, $alg =~ /GCM$/ ? ('--enc', $alg) : ()) }
+        $content, $content =~ s/"i"/"i","exp":1/r, "do not tell", '{"do not tell":1,"do not tell":2}',
+        sign($key{HS256}, $content), with_part(sign($key{HS256}, $content), 1, sub { s/i/j/ });
+    push @tokens, @made, map { my $part = $_; map { with_part($_, $part, sub { $_ .= 'x' }) } @made }
+        0 .. 4;
+}
+my @encrypted = grep { tr/././ == 4 } @tokens;
+for my $token (@encrypted) {
+    get("/$_/", $token) for qw/ encrypted nested require /;
+}
+
 my $log = $t->read_file('error.log');
 my @ours = grep { / auth_jwt: / or /key file/ or /nginx-auth/ } split /\n/, $log;
 cmp_ok(scalar @ours, '>', 4 * @tokens, 'there are lines of ours');
@@ -79,6 +97,11 @@ for my $token (@tokens) {
 }
 is(join("\n", grep { my $line = $_; grep { index($line, $_) >= 0 } keys %parts }
     @ours), '', 'no part of a token in a line of ours');
+is(join("\n", grep { /do not tell/ and !/the name "do not tell" twice/ } @ours), '',
+    'nothing of what was encrypted in a line of ours, but for a name');
+cmp_ok(scalar(grep { /required \$jwt_claim_secret\$jwt_claim_none is empty/ } @ours), '>', 3,
+    'refused by auth_jwt_require');
+cmp_ok(scalar(grep { /decryption failed/ } @ours), '>', @encrypted, 'and by decryption');
 
 # key material is in no line whatever, nor in what nginx -t says
 for my $member (qw/ k d p q dp dq qi n x y /) {

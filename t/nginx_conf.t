@@ -7,6 +7,8 @@ use strict;
 
 use Test::More;
 
+use JSON::PP ();
+
 BEGIN { use FindBin; chdir($FindBin::Bin); }
 
 use lib 'lib';
@@ -16,22 +18,25 @@ use Jose;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite proxy /)->plan(11);
+my $t = Test::Nginx->new()->has(qw/ http rewrite proxy map limit_req /)->plan(52);
 
 # the ports of a configuration become ports of the test
 
-my %ports = ('bearer.conf' => 8081, 'auth-request.conf' => 8082);
+my %ports = ('bearer.conf' => 8081, 'auth-request.conf' => 8082, 'cookie.conf' => 8083,
+    'encrypted.conf' => 8084, 'nested.conf' => 8085, 'claims-routing.conf' => 8086);
 
 for my $name (keys %ports) {
     my $conf = slurp("../nginx-conf/$name");
     $conf =~ s/listen 8080;/listen 127.0.0.1:$ports{$name};/ or die "no listen in $name";
-    $conf =~ s/127\.0\.0\.1:9000/127.0.0.1:8090/ or die "no application in $name";
-    $conf =~ s/127\.0\.0\.1:9001/127.0.0.1:8091/;
+    $conf =~ s/127\.0\.0\.1:9000/127.0.0.1:8090/g or die "no application in $name";
+    my $second = $name eq 'claims-routing.conf' ? 8092 : 8091;
+    $conf =~ s/127\.0\.0\.1:9001/127.0.0.1:$second/;
     $t->write_file_expand($name, $conf);
 }
 
 my @known = sort map { s!.*/!!r } glob('../nginx-conf/*.conf');
-is_deeply(\@known, [sort keys %ports], 'every configuration is tested');
+# jwks-remote.conf is in oidc_provider.t
+is_deeply(\@known, [sort 'jwks-remote.conf', keys %ports], 'every configuration is tested');
 
 $t->write_file_expand('nginx.conf', <<'EOF');
 %%TEST_GLOBALS%%
@@ -42,9 +47,17 @@ http {
     %%TEST_GLOBALS_HTTP%%
     include bearer.conf;
     include auth-request.conf;
+    include cookie.conf;
+    include encrypted.conf;
+    include nested.conf;
+    include claims-routing.conf;
     server {
         listen 127.0.0.1:8090;
-        return 200 "$request_uri user=$http_x_user authorization=$http_authorization";
+        return 200 "$request_uri user=$http_x_user authorization=$http_authorization claims=$http_x_claims tenant=$http_x_tenant";
+    }
+    server {
+        listen 127.0.0.1:8092;
+        return 200 "umbra $request_uri user=$http_x_user tenant=$http_x_tenant";
     }
     server {
         listen 127.0.0.1:8091;
@@ -61,6 +74,10 @@ EOF
 
 my $key = jwk('RS256', '--kid', 'k1');
 $t->write_file('keys.json', public($key));
+$t->write_file('issuer-keys.json', jwks('--public', $key));
+my $secret = jwk('A256GCMKW', '--kid', 's1');
+my $private = jwk('RSA-OAEP-256', '--kid', 'd1', '--use', 'enc');
+$t->write_file('decryption-keys.json', jwks($secret, $private));
 $t->run();
 
 ###############################################################################
@@ -76,7 +93,7 @@ like($r, qr/^WWW-Authenticate: Bearer realm="api"\r$/m, 'bearer, no token, chall
 like(ask(8081, '/a', "Authorization: Bearer $expired"), qr/^HTTP\/1.1 401 /, 'bearer, expired token');
 $r = ask(8081, '/a?b', "Authorization: Bearer $good", 'X-User: mallory');
 like($r, qr/^HTTP\/1.1 200 /, 'bearer, good token');
-like($r, qr!\r\n\r\n/a\?b user=alice authorization=$!, 'bearer, what the application gets');
+like($r, qr!\r\n\r\n/a\?b user=alice authorization= claims= tenant=$!, 'bearer, what the application gets');
 like(ask(8081, '/healthz'), qr/^HTTP\/1.1 204 /, 'bearer, open location');
 
 # auth-request.conf
@@ -89,6 +106,87 @@ like($r, qr/^HTTP\/1.1 200 /, 'service lets in');
 like($r, qr!\r\n\r\n/a\?b user=alice:GET:http:localhost:/a\?b:127\.0\.0\.1 !,
     'row 27: what the service gets is generated, never the client\'s');
 like(ask(8082, '/check', 'Cookie: alice'), qr/^HTTP\/1.1 404 /, 'the question itself is internal');
+
+# cookie.conf
+
+$r = ask(8083, '/a');
+like($r, qr/^HTTP\/1.1 302 .*^Location: http:\/\/localhost:?\d*\/login\r$/ms, 'cookie, none');
+like(ask(8083, '/a', "Cookie: auth_token=$expired"), qr/^HTTP\/1.1 302 /, 'cookie, expired token');
+like(ask(8083, '/a', "Authorization: Bearer $good"), qr/^HTTP\/1.1 302 /, 'cookie, but bearer');
+like(ask(8083, '/a%0d%0aX-A:b'), qr/^HTTP\/1.1 302 (?!.*^X-A)/ms, 'cookie, nothing gets into the header');
+like(ask(8083, '/a?b', "Cookie: a=b; auth_token=$good", 'X-User: mallory'), qr!^HTTP/1.1 200 .*\r\n\r\n/a\?b user=alice !s,
+    'cookie, what the application gets');
+$r = ask(8083, '/api/a', "Cookie: auth_token=$expired");
+like($r, qr/^HTTP\/1.1 401 .*^WWW-Authenticate: Bearer realm="api", error="invalid_token"\r$/ms,
+    'cookie, programs');
+like(ask(8083, '/api/a', "Cookie: auth_token=$good"), qr!\r\n\r\n/api/a user=alice !, 'cookie, programs let in');
+like(ask(8083, '/login', 'X-User: mallory'), qr!\r\n\r\n/login user= !, 'cookie, login is open');
+
+# encrypted.conf
+
+my $claims = '{"sub":"alice","exp":"now+300"}';
+my $bearer = sub { 'Authorization: Bearer ' . $_[0] };
+like(ask(8084, '/a', $bearer->($good)), qr/^HTTP\/1.1 401 /, 'encrypted, signed token');
+like(ask(8084, '/a', $bearer->(encrypt(jwk('A256GCMKW', '--kid', 's1'), $claims))), qr/^HTTP\/1.1 401 /,
+    'encrypted, foreign key');
+like(ask(8084, '/a', $bearer->(encrypt($secret, '{"sub":"alice"}'))), qr/^HTTP\/1.1 401 /, 'encrypted, no exp');
+like(ask(8084, '/a', $bearer->(encrypt($secret, '{"sub":"alice","exp":1}'))), qr/^HTTP\/1.1 401 /,
+    'encrypted, expired');
+like(ask(8084, '/a', $bearer->(encrypt($secret, $claims)), 'X-User: mallory', 'X-Claims: {}'),
+    qr!^HTTP/1.1 200 .*user=alice authorization= claims=\{"sub":"alice","exp":\d+\} !s, 'encrypted');
+
+# nested.conf
+
+like(ask(8085, '/a', $bearer->($good)), qr/^HTTP\/1.1 401 /, 'nested, only signed');
+like(ask(8085, '/a', $bearer->(encrypt(public($private), $claims))), qr/^HTTP\/1.1 401 /,
+    'nested, only encrypted');
+like(ask(8085, '/a', $bearer->(encrypt(public($private), sign(jwk('RS256', '--kid', 'k1'), $claims)))),
+    qr/^HTTP\/1.1 401 /, 'nested, signed by somebody else');
+like(ask(8085, '/a', $bearer->(encrypt(public($private), $expired))), qr/^HTTP\/1.1 401 /, 'nested, expired');
+like(ask(8085, '/a', $bearer->(encrypt(public($private), $good)), 'X-User: mallory'),
+    qr!^HTTP/1.1 200 .*user=alice authorization=Bearer \Q$good\E !s, 'nested');
+like(ask(8085, '/a', $bearer->(encrypt($secret, $good))), qr!user=alice authorization=Bearer \Q$good\E !,
+    'nested, with the secret');
+
+# claims-routing.conf
+
+my $users = 0;
+my $routed = sub {
+    my ($uri, $claims, $typ, $signer) = @_;
+    my $own = { sub => 'u' . ++$users, iss => 'https://id.example.com', exp => time + 300,
+        'https://example.com/tenant' => 'acme', %$claims };
+    my $token = sign($signer // $key, JSON::PP::encode_json($own), '--header',
+        JSON::PP::encode_json({ typ => $typ // 'at+jwt' }));
+    my $answer = ask(8086, $uri, $bearer->($token), 'X-User: mallory', 'X-Tenant: mallory');
+    my ($status) = $answer =~ m!^HTTP/1.1 (\d+)!;
+    return $status eq '200' ? $answer =~ s/.*\r\n\r\n//sr : $status;
+};
+my $tenant = sub { return 'https://example.com/tenant' => $_[0] };
+
+is($routed->('/a', { iss => 'https://id.example.org' }), 401, 'routing, another issuer');
+is($routed->('/a', { iss => 'https://id.example.com.mallory' }), 401, 'routing, a longer issuer');
+is($routed->('/a', { exp => 1 }), 401, 'routing, expired');
+is($routed->('/a', {}, undef, jwk('RS256', '--kid', 'k1')), 401, 'routing, a foreign key');
+is($routed->('/a', {}, 'JWT'), 401, 'row 45: routing, an ID token');
+is($routed->('/a', { $tenant->($_) }), 403, "routing, tenant \"$_\"") for 'nobody', '', '127.0.0.1:1', 'acme,umbra';
+is($routed->('/a', { $tenant->(['acme', 'umbra']) }), 403, 'routing, two tenants');
+is($routed->('/a?b', { sub => 'alice' }), '/a?b user=alice authorization= claims= tenant=acme', 'routing, acme');
+is($routed->('/a?b', { sub => 'bob', $tenant->('umbra') }), 'umbra /a?b user=bob tenant=umbra', 'routing, umbra');
+is($routed->('/a?b', { sub => 'carol' }, 'application/at+JWT'), '/a?b user=carol authorization= claims= tenant=acme',
+    'routing, typ in full');
+is($routed->('/admin/', { roles => $_ }), 403, 'routing, no admin') for [], ['user', 'administrator'], 'x';
+is($routed->('/admin/', { roles => ['admin'] }, 'JWT'), 401, 'row 45: routing, an ID token of an admin');
+is($routed->('/admin/', { roles => ['admin'], iss => 'x' }), 401, 'routing, an admin of another issuer');
+is($routed->('/admin/', { roles => ['admin'], $tenant->('x') }), 403, 'routing, an admin of nobody');
+like($routed->('/admin/', { roles => ['user', 'admin'] }), qr!^/admin/ user=u\d+ !, 'routing, admin');
+
+my $statuses = sub {
+    my ($plan) = @_;
+    my $one = { sub => "limited by $plan->{plan}", account => $plan };
+    return join ' ', map { $routed->('/a', $one) =~ s/^\/a.*/200/r } 1 .. 12;
+};
+like($statuses->({ plan => 'none' }), qr/^(200 ){4}.*429/, 'routing, the low limit');
+is($statuses->({ plan => 'gold' }), join(' ', (200) x 12), 'routing, the high limit');
 
 ###############################################################################
 

@@ -89,10 +89,15 @@ fn value<'r>(
 /// `$jwt_payload`
 fn payload<'r>(request: Request<'r>) -> Result<Option<Text<'r>>, Failure> {
     let verified = request.client_context::<AuthJwt>()?.verified();
-    match verified.as_ref().and_then(|token| token.payload()) {
-        Some(payload) => request.copy(payload).map(Some),
-        None => Ok(None),
+    let Some((token, payload)) = verified.as_ref().and_then(|it| Some((it, it.payload()?))) else {
+        return Ok(None);
+    };
+    // JSON on several lines would end a header line that it is put in.
+    match payload.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+        true => request.copy(token.claims().object().compact().as_bytes()),
+        false => request.copy(payload),
     }
+    .map(Some)
 }
 
 /// `$jwt_claims`

@@ -1,0 +1,216 @@
+#!/usr/bin/perl
+
+# auth_jwt_key_cache: how often a source of keys is asked.
+
+use warnings;
+use strict;
+
+use Test::More;
+use Time::HiRes qw/ sleep /;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use AuthJwt;
+use Jose;
+use KeyService;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(45);
+
+configure($t, <<'EOF', 'worker_processes 2;');
+    auth_jwt_key_cache 1h refresh=off;
+    auth_jwt_header_set $kid kid;
+
+    server {
+        listen       127.0.0.1:8080 reuseport;
+        server_name  localhost;
+
+        auth_jwt     "r";
+        root         html;
+        add_header   X-Status "$jwt_status $pid" always;
+
+        location /none/    { auth_jwt_key_request /keys?none; auth_jwt_key_cache 0; }
+        location /hour/    { auth_jwt_key_request /keys?hour; }
+        location /hour2/   { auth_jwt_key_request /keys?hour; }
+        location /short/   {
+            auth_jwt_key_request /keys?short;
+            auth_jwt_key_cache 700ms refresh=off;
+        }
+        location /shorter/ {
+            auth_jwt_key_request /keys?hour;
+            auth_jwt_key_cache 1ms refresh=off;
+        }
+        location /variable/ { auth_jwt_key_request /keys?$kid; }
+        location /two/ {
+            auth_jwt_key_request /keys?one;
+            auth_jwt_key_request /keys?two;
+        }
+        location /mixed/ {
+            auth_jwt_key_request /keys?$arg_none;
+            auth_jwt_key_request /keys?one;
+        }
+        location = /keys   { proxy_pass http://127.0.0.1:8081/a_$args; }
+    }
+
+    server {
+        listen       127.0.0.1:8082 reuseport;
+
+        auth_jwt     "r";
+        root         html;
+        add_header   X-Status "$jwt_status $pid" always;
+
+        location /hour/    { auth_jwt_key_request /keys?hour; }
+        location = /keys   { proxy_pass http://127.0.0.1:8081/b_$args; }
+    }
+
+    # what the same URI leads to depends on the server
+    server {
+        listen       127.0.0.1:8082;
+        server_name  third;
+
+        auth_jwt     "r";
+        root         html;
+        add_header   X-Status "$jwt_status $pid" always;
+
+        location /hour/    { auth_jwt_key_request /keys?hour; }
+        location = /keys   { proxy_pass http://127.0.0.1:8081/c_$args; }
+    }
+
+EOF
+
+my %key = map { $_ => jwk('ES256', '--kid', $_) } qw/ a b c d /;
+my %token = map { $_ => sign($key{$_}, '{"exp":"now+300"}') } keys %key;
+my $forged = sign(jwk('ES256', '--kid', 'a'), '{"exp":"now+300"}');
+
+gives($t, $_, 'a') for qw/ a_none a_hour a_short a_a a_one a_ /;
+gives($t, 'a_b', 'b');
+gives($t, 'a_two', 'd');
+gives($t, 'b_hour', 'b');
+gives($t, 'c_hour', 'c');
+key_service($t, 8081);
+run_quietly($t);
+
+### none
+
+is(everywhere('/none/', $forged), '401 bad_signature', 'no cache, forged');
+my $asked = asked($t, 'a_none');
+is(ask('/none/', $token{a}), '404 ok', 'no cache');
+is(ask('/none/', $token{a}), '404 ok', 'no cache, again');
+is(asked($t, 'a_none') - $asked, 2, 'no cache, each asks');
+gives($t, 'a_none', 'b');
+is(ask('/none/', $token{a}), '401 unknown_key', 'no cache, replaced key');
+is(ask('/none/', $token{b}), '404 ok', 'no cache, new key');
+
+### one hour
+
+is(everywhere('/hour/', $forged), '401 bad_signature', 'cache, forged');
+is(everywhere('/hour/', $token{a}), '404 ok', 'cache');
+is(everywhere('/hour/', $token{b}), '401 unknown_key', 'cache, unknown key');
+is(asked($t, 'a_hour'), 2, 'cache, each worker asked once');
+is(everywhere('/hour2/', $token{a}), '404 ok', 'another location');
+is(asked($t, 'a_hour'), 2, 'another location, the same source');
+gives($t, 'a_hour', 'd');
+is(everywhere('/hour/', $token{a}), '404 ok', 'cache, replaced key');
+is(everywhere('/hour/', $token{d}), '401 unknown_key', 'cache, new key');
+is(asked($t, 'a_hour'), 2, 'cache, still once');
+
+### servers
+
+is(everywhere('/hour/', $token{a}, 8082), '401 unknown_key', 'another server');
+is(everywhere('/hour/', $token{b}, 8082), '404 ok', 'another server, own key');
+is(everywhere('/hour/', $token{b}, 8082, 'third'), '401 unknown_key',
+    'another name');
+is(everywhere('/hour/', $token{c}, 8082, 'third'), '404 ok',
+    'another name, own key');
+is(everywhere('/hour/', $token{b}, 8082), '404 ok', 'another server as before');
+is(asked($t, 'b_hour'), 2, 'another server, each worker asked once');
+is(asked($t, 'c_hour'), 2, 'another name, each worker asked once');
+
+### one source with two times
+
+is(everywhere('/shorter/', $token{d}), '404 ok', 'shorter time, new key');
+is(everywhere('/hour/', $token{d}), '404 ok', 'what it found is for all');
+is(everywhere('/hour/', $token{a}), '401 unknown_key', 'old key gone for all');
+
+### expiry
+
+is(everywhere('/short/', $token{a}), '404 ok', 'short time');
+gives($t, 'a_short', 'b');
+is(wait_until(sub { ask('/short/', $token{b}) eq '404 ok' }), 1,
+    'new key after its end');
+sleep 0.75;
+$asked = asked($t, 'a_short');
+is(everywhere('/short/', $token{a}), '401 unknown_key', 'old key gone');
+is(asked($t, 'a_short') - $asked, 2, 'each worker asked once more');
+
+### variables are not cached
+
+$asked = asked($t, 'a_a');
+is(ask('/variable/', $token{a}), '404 ok', 'variable');
+is(ask('/variable/', $token{a}), '404 ok', 'variable, again');
+is(asked($t, 'a_a') - $asked, 2, 'variable, each asks');
+is(ask('/variable/', $token{b}), '404 ok', 'variable, another source');
+is(ask('/variable/', $forged), '401 bad_signature', 'variable, forged');
+gives($t, 'a_a', 'd');
+is(ask('/variable/', $token{a}), '401 unknown_key', 'variable, replaced key');
+is(ask('/variable/', $token{c}), '500 keys_unavailable', 'variable, no source');
+reasons($t);
+
+### several sources
+
+is(everywhere('/two/', $token{a}), '404 ok', 'two sources, first');
+is(everywhere('/two/', $token{d}), '404 ok', 'two sources, second');
+is(asked($t, 'a_one') . asked($t, 'a_two'), '22', 'two sources, asked once each');
+$asked = asked($t, 'a_');
+is(ask('/mixed/', $token{a}), '404 ok', 'with and without a variable');
+is(asked($t, 'a_') - $asked . ' ' . asked($t, 'a_one'), '1 2',
+    'only the variable one is asked');
+
+### a reload forgets
+
+gives($t, 'a_hour', 'c');
+my @before = workers($t);
+$t->reload();
+wait_until(sub { !grep { kill 0, $_ } @before });
+is(everywhere('/hour/', $token{c}), '404 ok', 'reload, new key');
+is(everywhere('/hour/', $token{d}), '401 unknown_key', 'reload, old key gone');
+is(reasons($t) =~ /^(?:error|warn)/m ? 'complaints' : '', '', 'no complaints');
+
+is(scalar(grep { kill 0, $_ } workers($t)), 2, 'the same workers to the end');
+
+###############################################################################
+
+sub gives {
+    my ($t, $name, $key) = @_;
+    answer($t, $name, keys_answer(jwks(public($key{$key}))));
+}
+
+# Of one worker the status, $jwt_status, and in a list its process id.
+sub ask {
+    my ($uri, $with, $port, $host) = @_;
+    my $answer = http(join("\r\n", "GET $uri HTTP/1.0",
+        'Host: ' . ($host // 'localhost'), "Authorization: Bearer $with", '', ''),
+        PeerAddr => '127.0.0.1:' . port($port // 8080));
+    my ($status) = verdict($answer) =~ /^(\S+|no answer)/;
+    my ($jwt, $pid) = ($answer // '') =~ /^X-Status: (\w+) (\d+)/m;
+    return wantarray ? ("$status $jwt", $pid) : "$status $jwt";
+}
+
+# The same of both workers; if they don't agree, all.
+sub everywhere {
+    my (@arguments) = @_;
+    my (%worker, %seen);
+    for (1 .. 300) {
+        my ($seen, $pid) = ask(@arguments);
+        $seen{$seen} = $worker{$pid} = 1;
+        last if keys %worker == 2;
+    }
+    $seen{'not all workers'} = 1 if keys %worker != 2;
+    return join '|', sort keys %seen;
+}
+
+###############################################################################

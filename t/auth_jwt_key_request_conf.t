@@ -1,0 +1,125 @@
+#!/usr/bin/perl
+
+# auth_jwt_key_request and auth_jwt_key_cache: what nginx says about a
+# configuration.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use AuthJwt;
+use Jose;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(56);
+
+$t->write_file('a.jwk', jwk('HS256', '--kid', 'a'));
+
+# What nginx -t says with http.conf inside of http {}.
+my $http = sub {
+    my ($content) = @_;
+    configure($t, 'include http.conf;');
+    $t->write_file('http.conf', "$content\n");
+    return check($t);
+};
+
+# What it says with these directives in line 4 of http.conf.
+my $location = sub {
+    my ($directives) = @_;
+    return $http->("server {\nlisten 127.0.0.1:1;\nlocation / {\n$directives\n}}");
+};
+
+# What it says with main.conf outside of http {}.
+my $main = sub {
+    my ($content) = @_;
+    configure($t, '', 'include main.conf;');
+    $t->write_file('main.conf', "$content\n");
+    return check($t);
+};
+
+my $line_4 = sub {
+    my ($message) = @_;
+    return "[emerg] $message in DIR/http.conf:4 | exit 1";
+};
+
+my $ok = 'exit 0';
+my $not_here = 'directive is not allowed here';
+my $number = 'invalid number of arguments in';
+
+### auth_jwt_key_request
+
+my $request = 'auth_jwt_key_request';
+
+is($http->("auth_jwt a; $request /a;"), $ok, 'http');
+is($http->("server { auth_jwt a; $request /a; }"), $ok, 'server');
+is($location->("auth_jwt a; $request /a;"), $ok, 'location');
+is($location->("limit_except GET { auth_jwt a; $request /a; }"), $ok,
+    'limit_except');
+is($location->("$request /a; $request /a;"), $ok, 'twice');
+is($location->("$request /a; auth_jwt_key_file a.jwk;"), $ok, 'with a file');
+is($location->("auth_jwt a; $request \$arg_a;"), $ok, 'variables');
+is($location->("$request /a;"), $ok, 'without auth_jwt');
+is($http->("$request /a; server { auth_jwt a; location / { auth_jwt b; } }"), $ok,
+    'keys from around');
+
+for my $uri ('a', '@named', 'http://127.0.0.1/', '""', '?a') {
+    my $shown = $uri eq '""' ? '' : $uri;
+    is($location->("$request $uri;"), "[warn] $request \"$shown\": the URI does not "
+        . 'begin with "/", so every request is answered with 500; in '
+        . "DIR/http.conf:4 | $ok", "URI $uri");
+}
+
+is($location->("$request;"), $line_4->("$number \"$request\" directive"), 'no URI');
+is($location->("$request /a /b;"), $line_4->("$number \"$request\" directive"),
+    'two URIs');
+is($location->("$request /\$nobody;"), '[emerg] unknown "nobody" variable | exit 1',
+    'unknown variable');
+is($location->("$request /\$;"), $line_4->('invalid variable name'),
+    'dollar alone');
+is($location->("if (\$arg_a) { $request /a; }"), $line_4->("\"$request\" $not_here"),
+    'in if');
+is($http->("\n\n\nupstream u { $request /a; }"), $line_4->("\"$request\" $not_here"),
+    'in upstream');
+is($main->("$request /a;"),
+    "[emerg] \"$request\" $not_here in DIR/main.conf:1 | exit 1", 'outside of http');
+
+### auth_jwt_key_cache
+
+my $cache = 'auth_jwt_key_cache';
+
+is($http->("$cache 1m;"), $ok, 'cache in http');
+is($http->("server { $cache 1m; }"), $ok, 'cache in server');
+for my $value (qw/ 0 1 1s 500ms 10m 1h30m 1d /, '10m stale=1h', '10m refresh=off',
+    '10m refresh=10s stale=1h', '0 stale=1h', '1m refresh=0')
+{
+    is($location->("$cache $value;"), $ok, "cache $value");
+}
+
+is($location->("$cache;"), $line_4->("$number \"$cache\" directive"), 'no time');
+for my $value ('x', '-1', '1x', '""', 'off', '$arg_a', '1m stale=', '1m stale=x',
+    '1m stale=off', '1m refresh=', '1m refresh=on', '1m refresh=-1')
+{
+    is($location->("$cache $value;"), $line_4->("\"$cache\" directive invalid value"),
+        "cache $value");
+}
+for my $value ('5m', 'Stale=1m', 'stale', 'max=1') {
+    is($location->("$cache 1m $value;"),
+        $line_4->("invalid parameter \"$value\""), "cache, $value");
+}
+is($location->("$cache 1m; $cache 1m;"),
+    $line_4->("\"$cache\" directive is duplicate"), 'cache twice');
+is($location->("limit_except GET { $cache 1m; }"),
+    $line_4->("\"$cache\" $not_here"), 'cache in limit_except');
+is($location->("if (\$arg_a) { $cache 1m; }"), $line_4->("\"$cache\" $not_here"),
+    'cache in if');
+is($main->("$cache 1m;"), "[emerg] \"$cache\" $not_here in DIR/main.conf:1 | exit 1",
+    'cache outside of http');
+
+###############################################################################

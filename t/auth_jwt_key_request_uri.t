@@ -1,0 +1,178 @@
+#!/usr/bin/perl
+
+# auth_jwt_key_request with variables that the client chooses: a token that is
+# not verified yet must not choose where its keys come from (rows 3, 39).
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use AuthJwt;
+use Jose;
+use KeyService;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+# Issuers, and what the service is asked for; none: nothing.
+
+my @issuers = (
+    ['..', undef, 'holds ".."'],
+    ['../evil', undef, 'holds ".."'],
+    ['a/../../evil', undef, 'holds ".."'],
+    ['a/..', undef, 'holds ".."'],
+    ['a/..;x/evil', undef, 'holds ".."'],
+    ['a/../../../../internal', undef, 'holds ".."'],
+    ['..?x', undef, 'holds ".."'],
+    ["a\r\nX-Evil: 1", '/jwks/', 'emptied'],
+    ["a HTTP/1.0\r\n\r\nGET /evil", '/jwks/',
+        'emptied'],
+    ["a\nb", '/jwks/', 'emptied'],
+    ['@evil', '/jwks/@evil'],
+    ['//evil/x', '/jwks///evil/x'],
+    ['http://evil/', '/jwks/http://evil/'],
+    ['a#b', '/jwks/a%23b'],
+    ['a%2e%2e', '/jwks/a%252e%252e'],
+    ['%2e%2e/evil', '/jwks/%252e%252e/evil'],
+    ['..%2fevil', '/jwks/..%252fevil'],
+    ['a?b', '/jwks/a?b'],
+    ['a?b?c', '/jwks/a?b?c'],
+    ["a?b c#d", '/jwks/a?b%20c%23d'],
+    ['a b', '/jwks/a%20b'],
+    ["\x{c3}\x{bc}", '/jwks/%C3%BC'],
+    ['', '/jwks/'],
+    ['"quoted"', '/jwks/%22quoted%22'],
+);
+
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite map /)
+    ->plan(3 * @issuers + 26);
+
+configure($t, <<'EOF');
+    map $jwt_claim_iss $issuer {
+        https://a.example  a;
+        https://b.example  b;
+    }
+    map $issuer $uri_of_issuer {
+        a        /allowed/a;
+        b        /allowed/b;
+        default  "";
+    }
+
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+
+        auth_jwt     "r";
+        root         html;
+        add_header   X-Status $jwt_status always;
+
+        location /issuer/ { auth_jwt_key_request /jwks/$jwt_claim_iss; }
+        location /args/   { auth_jwt_key_request /jwks/args?iss=$jwt_claim_iss; }
+        location /decoded/ { auth_jwt_key_request /jwks$uri; }
+        location /whole/  { auth_jwt_key_request $arg_uri; }
+        location /mapped/ { auth_jwt_key_request $uri_of_issuer; }
+        location /relative/ { auth_jwt_key_request jwks; }
+        location /jku/    { auth_jwt_key_request /jwks/own; }
+
+        location /jwks/   { proxy_pass http://127.0.0.1:8081; }
+        location /allowed/ { proxy_pass http://127.0.0.1:8081; }
+        location /internal { auth_jwt off; proxy_pass http://127.0.0.1:8081/evil; }
+    }
+
+EOF
+
+my $evil = jwk('ES256', '--kid', 'evil');
+my $key = jwk('ES256', '--kid', 'a');
+answer($t, $_, keys_answer(jwks(public($evil)))) for qw/ evil internal /;
+answer($t, $_, keys_answer(jwks(public($key)))) for qw/ jwks allowed /;
+key_service($t, 8081);
+run_quietly($t);
+
+for my $case (@issuers) {
+    my ($issuer, $asked, $reason) = @$case;
+    my $shown = $issuer =~ s/([^ -~])/sprintf '\\x%02x', ord $1/ger;
+    my $before = asked($t, 'jwks');
+    my $token = sign($evil, claims($issuer));
+
+    is(ask('/issuer/', $token), defined $asked ? '401 unknown_key'
+        : '500 keys_unavailable', "$shown");
+    my $question = asked($t, 'jwks') > $before
+        ? question($t, 'jwks') =~ s/ HTTP.*//sr : '';
+    is($question, defined $asked ? "GET $asked" : '', "$shown, asked for");
+    my $emptied = $reason && $reason eq 'emptied'
+        ? "warn a value with NUL, CR or LF in the token: the variable is empty\n" : '';
+    like(reasons($t), $reason && !$emptied
+        ? qr/^error key request: the URI "[^"]*" \Q$reason\E\z/
+        : qr/^${emptied}info no key fits [^\r\n]*\z/, "$shown, log");
+}
+is(asked($t, 'evil'), 0, "never the attacker's keys");
+is(asked($t, 'internal'), 0, 'nor those of another location');
+
+is(ask('/issuer/', sign($key, claims('x'))), '404 ok', 'a good one');
+is(ask('/args/', sign($key, claims('x y#&a=b?'))), '404 ok', 'in arguments');
+like(question($t, 'jwks'),
+    qr!^GET /jwks/args\?iss=x%20y%23&a=b\? HTTP!, 'in arguments, asked for');
+
+is(ask('/decoded/a%0d%0aX-Evil:%20b%23', sign($key, '{}')), '404 ok',
+    'decoded URI of the request');
+like(question($t, 'jwks'), qr!^GET /jwks/decoded/a%0D%0AX-Evil:%20b%23 HTTP!,
+    'decoded URI, encoded again');
+unlike(question($t, 'jwks'), qr/^X-Evil/m, 'decoded URI, no header line');
+reasons($t);
+
+### the whole URI
+
+for my $uri ('', 'evil', 'http://127.0.0.1/', '?a', '@evil') {
+    is(ask("/whole/?uri=$uri", sign($key, '{}')), '500 keys_unavailable',
+        "whole URI \"$uri\"");
+    like(reasons($t), qr/^error key request: the URI "[^"]*" does not begin with "\/"\z/,
+        "whole URI \"$uri\", log");
+}
+
+### through a map, as it should be
+
+is(ask('/mapped/', sign($key, claims("https://$_.example"))), '404 ok', "map, $_")
+    for qw/ a b /;
+is(ask('/mapped/', sign($evil, claims('https://a.example'))), '401 unknown_key',
+    'map, forged');
+reasons($t);
+is(ask('/mapped/', sign($evil, claims('https://evil.example'))),
+    '500 keys_unavailable', 'map, unknown issuer');
+is(reasons($t), 'error key request: the URI "" does not begin with "/"',
+    'map, unknown issuer, log');
+
+### what the configuration itself says
+
+is(ask('/relative/', sign($key, '{}')), '500 keys_unavailable', 'no leading slash');
+reasons($t);
+
+# row 4: where the token says that its keys are
+my $before = asked($t, 'jwks');
+my $port = port(8081);
+is(ask('/jku/', sign($evil, '{}', '--header',
+    qq({"jku":"http://127.0.0.1:$port/evil","x5u":"http://127.0.0.1:$port/evil"}))),
+    '401 unknown_key', 'row 4: jku and x5u');
+is(asked($t, 'evil') . ' ' . (asked($t, 'jwks') - $before), '0 1',
+    'row 4: nobody follows them');
+
+###############################################################################
+
+sub claims {
+    my ($issuer) = @_;
+    my $quoted = $issuer =~ s/([\\"\x00-\x1f])/sprintf '\\u%04x', ord $1/ger;
+    return qq({"iss":"$quoted","exp":"now+300"});
+}
+
+sub ask {
+    my ($uri, $with) = @_;
+    my $answer = get($uri, $with);
+    my ($status) = verdict($answer) =~ /^(\S+|no answer)/;
+    return "$status " . (($answer // '') =~ /^X-Status: (\w+)/m ? $1 : '-');
+}
+
+###############################################################################

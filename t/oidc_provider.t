@@ -1,0 +1,228 @@
+#!/usr/bin/perl
+
+# nginx-conf/jwks-remote.conf with a real OpenID provider, npm's oidc-provider:
+# discovery, tokens from its token endpoint, and keys that change while requests
+# run. Needs node, npm and openssl.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+use File::Copy qw/ copy /;
+use File::Path qw/ make_path /;
+use JSON::PP qw/ decode_json /;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use AuthJwt;
+use Jose;
+use KeyService;
+use Test::Nginx::Raw;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy rewrite map /)->plan(32);
+my $dir = $t->testdir();
+my $provider = install();
+
+# a certificate authority, and certificates for the provider and for another one
+
+run("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority"
+    . " -keyout $dir/ca.key -out $dir/ca.crt");
+for my $name (qw/ localhost evil.example /) {
+    $t->write_file('name', "subjectAltName=DNS:$name\n");
+    run("openssl req -newkey rsa:2048 -nodes -subj /CN=$name"
+        . " -keyout $dir/$name.key -out $dir/$name.csr");
+    run("openssl x509 -req -in $dir/$name.csr -CA $dir/ca.crt -CAkey $dir/ca.key"
+        . " -CAcreateserial -days 2 -extfile $dir/name -out $dir/$name.crt");
+}
+
+# the configuration, with the test's ports and names, and less patience
+
+my $issuer = 'https://localhost:' . port(8443);
+my $conf = slurp('../nginx-conf/jwks-remote.conf');
+change($_, \$conf) for
+    ['listen 8080;', 'listen 127.0.0.1:8080; error_log %%TESTDIR%%/error.log debug;'],
+    ['127.0.0.1:9000', '127.0.0.1:8090'],
+    ['https://idp.example.com/jwks', 'https://127.0.0.1:8443/jwks'],
+    ['"https://idp.example.com ', "\"$issuer "],
+    ['proxy_ssl_name                 idp.example.com', 'proxy_ssl_name localhost'],
+    ['/etc/ssl/certs/ca-certificates.crt', '%%TESTDIR%%/ca.crt'],
+    ['10m stale=1h refresh=10s', '%%CACHE%%'];
+my $impatient = $conf =~ s/%%CACHE%%/10m stale=1h refresh=50ms/r;
+my $evil = $conf =~ s/%%CACHE%%/0/r =~ s/127\.0\.0\.1:8080/127.0.0.1:8081/r
+    =~ s/127\.0\.0\.1:8443/127.0.0.1:8444/r =~ s/meant_for_us/meant_for_us_2/gr;
+my $untrusted = $conf =~ s/%%CACHE%%/0/r =~ s/127\.0\.0\.1:8080/127.0.0.1:8082/r
+    =~ s/ca\.crt/evil.example.crt/r =~ s/meant_for_us/meant_for_us_3/gr;
+$t->write_file_expand('jwks-remote.conf', $impatient);
+$t->write_file_expand('evil.conf', $evil);
+$t->write_file_expand('untrusted.conf', $untrusted);
+
+configure($t, <<'EOF');
+    include jwks-remote.conf;
+    include evil.conf;
+    include untrusted.conf;
+    server {
+        listen 127.0.0.1:8090;
+        return 200 "user=$http_x_user authorization=$http_authorization";
+    }
+    # this test's way to the provider
+    server {
+        listen 127.0.0.1:8091;
+        location / {
+            proxy_set_header Host localhost:%%PORT_8443%%;
+            proxy_pass https://127.0.0.1:8443;
+        }
+    }
+    # somebody else with a certificate, who passes the provider's keys on
+    server {
+        listen 127.0.0.1:8444 ssl;
+        ssl_certificate     evil.example.crt;
+        ssl_certificate_key evil.example.key;
+        location / { proxy_pass https://127.0.0.1:8443; }
+    }
+
+EOF
+
+$t->run_daemon('node', '--no-warnings', "$provider/provider.mjs", port(8443),
+    "$dir/localhost.crt", "$dir/localhost.key");
+wait_until(sub { connected() }) or die "Can't start the provider\n";
+run_quietly($t);
+
+### discovery
+
+my $discovery = decode_json(provider('GET', '/.well-known/openid-configuration'));
+is($discovery->{issuer}, $issuer, 'issuer');
+is($discovery->{jwks_uri}, "$issuer/jwks", 'where the keys are');
+my $set = decode_json(provider('GET', '/jwks'));
+is(join(' ', map { $_->{kid} } @{$set->{keys}}), 'key-1', 'one key');
+
+### tokens
+
+my $first = token();
+is(header($first)->{kid}, 'key-1', 'signed with it');
+is(claims($first)->{iss}, $issuer, 'issued by it');
+
+my $forged = sign(jwk('ES256', '--kid', 'key-1'),
+    JSON::PP::encode_json({ %{claims($first)}, sub => 'root' }));
+is(verdict(get('/', $forged)), '401 Bearer realm="api", error="invalid_token"',
+    'forged');
+is(verdict(get('/', with_part($first, 1, sub { s/"app"/"root"/ }))),
+    '401 Bearer realm="api", error="invalid_token"', 'tampered');
+is(verdict(get('/')), '401 Bearer realm="api"', 'no token');
+is(body(get('/', $first, 'X-User: root')), 'user=app authorization=', 'good');
+is(verdict(get('/', token('https://other.example.com'))),
+    '401 Bearer realm="api", error="invalid_token"', 'for another API');
+is(verdict(get('/jwks', $first)), '404', 'the keys are not for clients');
+
+### keys that change while requests run
+
+my @statuses;
+my $ask = sub { push @statuses, map { verdict(get('/', $_)) } @_ };
+for my $n (2 .. 5) {
+    is(provider('GET', '/add'), "key-$n", "key $n");
+    my $new = token();
+    is(header($new)->{kid}, "key-$n", "key $n signs");
+    # no later than refresh= says
+    is(wait_until(sub { $ask->($first); verdict(get('/', $new)) eq '200' }), 1,
+        "key $n is known");
+    $ask->($first, $new) for 1 .. 10;
+}
+is(join(' ', grep { $_ ne '200' } @statuses), '', 'nobody was refused meanwhile');
+is(verdict(get('/', $forged)), '401 Bearer realm="api", error="invalid_token"',
+    'forged, still');
+
+is(provider('GET', '/drop'), 'key-5', 'keys 1 to 4 dropped');
+my $last = token();
+# somebody with a key that nobody has
+my $nobody = sign(jwk('ES256', '--kid', 'nobody'), '{}');
+is(wait_until(sub { get('/', $nobody); verdict(get('/', $first)) ne '200' }), 1,
+    'what they signed is refused');
+is(verdict(get('/', $last)), '200', 'what key 5 signed is not');
+
+### not the provider
+
+for my $case ([8081, 'another name'], [8082, 'another authority']) {
+    my ($port, $name) = @$case;
+    logged($t);
+    is(verdict(http("GET / HTTP/1.0\r\nHost: localhost\r\n"
+        . "Authorization: Bearer $last\r\n\r\n",
+        PeerAddr => '127.0.0.1:' . port($port))), '500', $name);
+    like(reasons($t), qr/^error key request "\/jwks": answered with 502\z/m,
+        "$name, log");
+}
+
+###############################################################################
+
+# The provider with what it needs, as the lock file says: installed once.
+sub install {
+    my $to = '../target/oidc-provider';
+    my @files = qw/ package.json package-lock.json provider.mjs /;
+    my $lock = slurp('data/oidc/package-lock.json');
+    my $done = -e "$to/installed" && slurp("$to/installed") eq $lock;
+
+    make_path($to);
+    copy("data/oidc/$_", "$to/$_") or die "$_: $!\n" for @files;
+    return $to if $done;
+
+    run("cd $to && npm ci --ignore-scripts --no-audit --no-fund");
+    open my $file, '>', "$to/installed" or die "$to/installed: $!\n";
+    print $file $lock;
+    close $file;
+    return $to;
+}
+
+sub run {
+    my ($command) = @_;
+    my $said = `($command) 2>&1`;
+    die "$command: $said" if $?;
+}
+
+sub change {
+    my ($change, $text) = @_;
+    my ($from, $to) = @$change;
+    $$text =~ s/\Q$from\E/$to/ or die "no $from in jwks-remote.conf\n";
+}
+
+sub provider {
+    my ($method, $uri, $form) = @_;
+    $form //= '';
+    return http_body(http("$method $uri HTTP/1.0\r\nHost: localhost\r\n"
+        . "Content-Type: application/x-www-form-urlencoded\r\n"
+        . 'Content-Length: ' . length($form) . "\r\n\r\n$form",
+        PeerAddr => '127.0.0.1:' . port(8091)));
+}
+
+sub http_body { return body($_[0]) // die "no answer\n" }
+
+sub token {
+    my ($resource) = @_;
+    $resource //= 'https://api.example.com';
+    my $answer = decode_json(provider('POST', '/token',
+        'grant_type=client_credentials&client_id=app&client_secret=secret'
+        . "&resource=$resource"));
+    return $answer->{access_token} // die "no token: $answer->{error}\n";
+}
+
+sub header { return part($_[0], 0) }
+sub claims { return part($_[0], 1) }
+
+sub part {
+    my ($token, $n) = @_;
+    return decode_json(MIME::Base64::decode_base64url((split /\./, $token)[$n]));
+}
+
+sub connected { return defined eval { connection(8443) } }
+
+sub slurp {
+    my ($file) = @_;
+    local $/;
+    open my $handle, '<', $file or die "$file: $!\n";
+    return <$handle>;
+}
+
+###############################################################################
