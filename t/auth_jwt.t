@@ -107,7 +107,7 @@ is(verdict(get('/file')), '401 Bearer realm="the server"', 'no token');
 is(logged($t), 'info no token', 'no token, log');
 is(verdict(get('/file', $forged)), "401 Bearer realm=\"the server\"$invalid",
     'bad token');
-is(logged($t), 'info bad signature, algorithm HS256, kid "a", 1 keys tried; '
+is(logged($t), 'info bad signature, algorithm HS256, kid "a", keys tried: 1; '
     . 'alg "HS256", kid "a"', 'bad token, log');
 
 my $response = get('/file', $good);
@@ -136,7 +136,7 @@ logged($t);
 $response = get('/realm/decoded%0d%0aSet-Cookie:%20a', $forged);
 is(verdict($response), "401 Bearer realm=\"\"$invalid", 'line feed at run time');
 unlike($response, qr/Set-Cookie/i, 'no header line injected');
-is(logged($t), 'info bad signature, algorithm HS256, kid "a", 1 keys tried; '
+is(logged($t), 'info bad signature, algorithm HS256, kid "a", keys tried: 1; '
     . "alg \"HS256\", kid \"a\"\n"
     . 'warn control character in realm "/realm/decoded\r\nSet-Cookie: a": '
     . 'the challenge has none', 'line feed at run time, log');

@@ -123,7 +123,7 @@ for my $alg (@algorithms) {
 
     logged($t);
     get($uri, with_part($token, 2, sub { $_ ^= "\1" . "\0" x 9 }));
-    is(logged($t), "info bad signature, algorithm $alg, kid \"k\", 1 keys tried"
+    is(logged($t), "info bad signature, algorithm $alg, kid \"k\", keys tried: 1"
         . "; alg \"$alg\", kid \"k\"", "$alg, log");
 }
 

@@ -139,7 +139,7 @@ is(ask($gcm), $good, 'a good token after all');
 sub failed {
     my ($alg, $kid) = @_;
     return "$refused <||decryption_failed> info decryption failed, algorithm $alg, "
-        . "kid \"$kid\", 1 keys tried; alg \"$alg\", kid \"$kid\"";
+        . "kid \"$kid\", keys tried: 1; alg \"$alg\", kid \"$kid\"";
 }
 
 # The verdict on a token, what the variables held, and what was logged.

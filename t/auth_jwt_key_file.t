@@ -78,7 +78,7 @@ my @broken = (
     [ 'null', 'null', 'key set is not a JSON object' ],
     [ 'object', '{}', 'neither a JWK Set nor a JWK' ],
     [ 'keys_object', "{\"keys\":$key{a}}", 'neither a JWK Set nor a JWK' ],
-    [ 'keys_strings', '{"keys":["a"]}', 'key set is not a JSON object' ],
+    [ 'keys_strings', '{"keys":["a"]}', 'key 0 is not a JSON object' ],
     [ 'twice', $key{a} =~ s/^\{/{"k":"AAAA",/r,
         'key set has the name "k" twice' ],
     [ 'no_k', '{"kty":"oct"}', 'key 0: member "k" is missing or malformed' ],
@@ -181,7 +181,7 @@ is(accepted('/one_broken/mended/', @all), 'a', 'replaced by one that works');
 is(verdict(get('/set/', $a_without)), '404', 'no kid: all keys are tried');
 is(verdict(get('/set/', $as_twin)), '401 Bearer realm="r", '
     . 'error="invalid_token"', 'a kid: only those of this kid are tried');
-like(logged($t), qr/, kid "twin", 2 keys tried; alg "HS256", kid "twin"$/,
+like(logged($t), qr/, kid "twin", keys tried: 2; alg "HS256", kid "twin"$/,
     'a kid, log');
 is(verdict(get('/several/own/', sign($key{nobody}, '{}', '--header',
     '{"kid":"x"}'))), '404', 'a kid, and a key without one');

@@ -137,7 +137,7 @@ is(logged($t) =~ s/now \d+/now N/r, 'info expired: exp 1, now N, leeway 0; '
 
 get('/', with_part(sign($key{HS256}, '{}'), 1,
     sub { $_ = "{\"$long\\n\":1,\"$long\\n\":2}" }));
-is(logged($t), 'info claims has the name "' . 'k' x 96 . '"... twice; '
+is(logged($t), 'info claims set has the name "' . 'k' x 96 . '"... twice; '
     . 'alg "HS256", kid "HS256"', 'a name');
 
 get('/', with_part(sign($key{HS256}, '{}'), 0,

@@ -76,11 +76,11 @@ for (
     [ 'a JWE algorithm' => sign($key{HS256}, $claims, '--raw-header', '{"alg":"dir"}'),
         'unsupported_algorithm', 'algorithm "dir" is not supported' ],
     [ 'changed claims' => $forged, 'bad_signature',
-        'bad signature, algorithm HS256, kid "HS256", 1 keys tried' ],
+        'bad signature, algorithm HS256, kid "HS256", keys tried: 1' ],
     [ 'no signature' => $signed =~ s/[^.]*\z//r, 'bad_signature',
-        'bad signature, algorithm HS256, kid "HS256", 1 keys tried' ],
+        'bad signature, algorithm HS256, kid "HS256", keys tried: 1' ],
     [ 'a foreign key' => sign(jwk('HS256', '--kid', 'HS256'), $claims), 'bad_signature',
-        'bad signature, algorithm HS256, kid "HS256", 1 keys tried' ],
+        'bad signature, algorithm HS256, kid "HS256", keys tried: 1' ],
     [ 'row 2: the public key as a secret' => signed_by($public, '{"alg":"HS256","kid":"RS256"}', $claims),
         'unknown_key', 'no key fits algorithm "HS256", kid "RS256"' ],
     [ 'unknown kid' => sign($key{HS256}, $claims, '--header', '{"kid":"x"}'),
@@ -97,15 +97,15 @@ for (
     [ 'alg twice' => sign($key{HS256}, $claims, '--raw-header', '{"alg":"HS256","alg":"HS256"}'),
         'malformed', 'header has the name "alg" twice' ],
     [ 'a claim twice' => sign($key{HS256}, '{"sub":"user","sub":"root"}'),
-        'malformed', 'claims has the name "sub" twice' ],
-    [ 'text' => sign($key{HS256}, 'text'), 'malformed', 'claims is not JSON at byte 1' ],
+        'malformed', 'claims set has the name "sub" twice' ],
+    [ 'text' => sign($key{HS256}, 'text'), 'malformed', 'claims set is not JSON at byte 1' ],
     [ 'expired' => sign($key{HS256}, '{"sub":"user","exp":1}'), 'expired',
         'expired: exp 1, now N, leeway 0' ],
     [ 'early' => sign($key{HS256}, '{"sub":"user","nbf":4102444800}'), 'not_yet_valid',
         'not yet valid: nbf 4102444800, now N, leeway 0' ],
-    [ 'claims alone' => $claims, 'malformed', 'token has 1 parts or more instead of 3' ],
-    [ 'nothing' => '', 'malformed', 'token has 1 parts or more instead of 3' ],
-    [ 'a JWE' => $wrap->($signed), 'malformed', 'token has 4 parts or more instead of 3' ],
+    [ 'claims alone' => $claims, 'malformed', 'token has 1 part instead of 3' ],
+    [ 'nothing' => '', 'malformed', 'token has 1 part instead of 3' ],
+    [ 'a JWE' => $wrap->($signed), 'malformed', 'token has more than 3 parts' ],
     [ 'with a scheme' => "Bearer $signed", 'malformed', 'header is not base64url' ],
     [ 'with a line feed' => "$signed\n", 'malformed', 'signature is not base64url' ],
     [ 'with padding' => "$signed=", 'malformed', 'signature is not base64url' ],
@@ -118,7 +118,7 @@ for (
 
 is(ask('/x', with_part($wrap->($signed), 0, sub { s/\{/{ / })),
     "$refused <|A128KW|decryption_failed> info decryption failed, algorithm A128KW, "
-    . "kid \"A128KW\", 1 keys tried$about", 'changed outside');
+    . "kid \"A128KW\", keys tried: 1$about", 'changed outside');
 is(ask('/x', $wrap->($signed, '--header', '{"crit":["x"],"x":1}')),
     "$refused <|A128KW|unsupported_algorithm> info critical header parameter \"x\" "
     . "is not supported$about", 'crit outside');

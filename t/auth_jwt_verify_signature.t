@@ -82,11 +82,11 @@ for (
     [ 'early' => sign($key, '{"sub":"user","nbf":4102444800}'), "$refused <user|not_yet_valid|0> "
         . "info not yet valid: nbf 4102444800, now N, leeway 0$about" ],
     [ 'a claim twice' => sign($key, '{"sub":"user","sub":"user"}'),
-        "$refused <|malformed|0> info claims has the name \"sub\" twice$about" ],
-    [ 'text' => sign($key, 'text'), "$refused <|malformed|0> info claims is not JSON at byte 1"
+        "$refused <|malformed|0> info claims set has the name \"sub\" twice$about" ],
+    [ 'text' => sign($key, 'text'), "$refused <|malformed|0> info claims set is not JSON at byte 1"
         . $about ],
     [ 'two parts' => $forged =~ s/\.[^.]*\z//r, "$refused <|malformed|0> "
-        . "info token has 2 parts or more instead of 3$about" ],
+        . "info token has 2 parts instead of 3$about" ],
     [ 'not base64url' => "$forged=", "$refused <|malformed|0> info signature is not base64url"
         . $about ],
 ) {
@@ -109,7 +109,7 @@ is(ask('/require', $forged), $good, 'auth_jwt_require');
 ### on again
 
 my $bad = "$refused <user|bad_signature|0> info bad signature, algorithm HS256, kid \"a\", "
-    . "1 keys tried$about";
+    . "keys tried: 1$about";
 is(ask('/on', $forged), $bad, 'on again, any signature');
 is(ask('/on', sign($key, '{"sub":"user"}')), $good, 'on again, the right one');
 is(ask('/no_keys', $forged), '500 <user|keys_unavailable|0> error no keys: auth_jwt needs '
@@ -124,7 +124,7 @@ logged($t);
 ### a JWE has to decrypt
 
 my $failed = '<|decryption_failed|0> info decryption failed, algorithm A128KW, kid "b", '
-    . '1 keys tried; alg "A128KW", kid "b"';
+    . 'keys tried: 1; alg "A128KW", kid "b"';
 my $foreign_aes = jwk('A128KW', '--kid', 'b');
 is(ask('/encrypted', encrypt($foreign_aes, '{"sub":"user"}')), "$refused $failed",
     'encrypted, a foreign key');

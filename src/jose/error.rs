@@ -11,7 +11,7 @@ pub enum Error {
     TokenTooLarge { length: usize, limit: usize },
     /// The compact serialization has another number of parts than a token of this kind has: three for a JWS (RFC 7515
     /// section 7.1), five for a JWE (RFC 7516 section 7.1). `found` counts to one more than `expected` at most.
-    #[error("token has {found} parts or more instead of {expected}")]
+    #[error("token has {}", count(*found, *expected))]
     TokenParts { found: usize, expected: usize },
     /// A part is not base64url without padding (RFC 7515 section 2), or its last character has bits that mean nothing.
     #[error("{part} is not base64url")]
@@ -62,7 +62,7 @@ pub enum Error {
     #[error("no key fits algorithm {alg}{}", and_kid(kid))]
     UnknownKey { alg: Quoted, kid: Option<Quoted> },
     /// No candidate key verifies the signature; `tried` keys were tried.
-    #[error("bad signature, algorithm {alg}{}, {tried} keys tried", and_kid(kid))]
+    #[error("bad signature, algorithm {alg}{}, keys tried: {tried}", and_kid(kid))]
     BadSignature {
         alg: &'static str,
         kid: Option<Quoted>,
@@ -70,7 +70,7 @@ pub enum Error {
     },
     /// No candidate key decrypts the token. Which part was wrong is not told, on purpose.
     #[error(
-        "decryption failed, algorithm {alg}{}, {tried} keys tried",
+        "decryption failed, algorithm {alg}{}, keys tried: {tried}",
         and_kid(kid)
     )]
     DecryptionFailed {
@@ -108,6 +108,9 @@ pub enum Error {
         kid: Option<Quoted>,
         member: &'static str,
     },
+    /// An element of `keys` is not a JSON object. `index` counts from 0.
+    #[error("key {index} is not a JSON object")]
+    KeyNotObject { index: usize },
     /// The members of a key do not make a key: a point off its curve, an even modulus, inconsistent primes.
     #[error("key {index}{}: not a valid {kty} key", and_kid(kid))]
     KeyInvalid {
@@ -176,7 +179,10 @@ impl Error {
             Self::DecryptionFailed { .. } | Self::NoRandomness => ErrorKind::DecryptionFailed,
             Self::Expired { .. } => ErrorKind::Expired,
             Self::NotYetValid { .. } => ErrorKind::NotYetValid,
-            Self::NotKeySet | Self::KeyMember { .. } | Self::KeyInvalid { .. } => ErrorKind::KeySet,
+            Self::NotKeySet
+            | Self::KeyNotObject { .. }
+            | Self::KeyMember { .. }
+            | Self::KeyInvalid { .. } => ErrorKind::KeySet,
         }
     }
 }
@@ -206,7 +212,7 @@ impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Header => "header",
-            Self::Claims => "claims",
+            Self::Claims => "claims set",
             Self::Signature => "signature",
             Self::EncryptedKey => "encrypted key",
             Self::Iv => "initialization vector",
@@ -251,6 +257,14 @@ impl fmt::Display for Quoted {
     }
 }
 
+fn count(found: usize, expected: usize) -> String {
+    match found {
+        1 => format!("1 part instead of {expected}"),
+        _ if found > expected => format!("more than {expected} parts"),
+        _ => format!("{found} parts instead of {expected}"),
+    }
+}
+
 fn and_kid(kid: &Option<Quoted>) -> String {
     kid.as_ref()
         .map_or_else(String::new, |kid| format!(", kid {kid}"))
@@ -279,7 +293,7 @@ mod tests {
         };
         assert_eq!(
             error.to_string(),
-            "bad signature, algorithm RS256, kid \"k1\", 2 keys tried"
+            "bad signature, algorithm RS256, kid \"k1\", keys tried: 2"
         );
         assert_eq!(error.kind(), ErrorKind::BadSignature);
         let error = Error::NotObject { part: Part::KeySet };

@@ -176,7 +176,7 @@ struct Members<'a> {
 impl<'a> Members<'a> {
     fn new(key: Value<'a>, index: usize) -> Result<Self, Error> {
         if key.kind() != Kind::Object {
-            return Err(Error::NotObject { part: Part::KeySet });
+            return Err(Error::KeyNotObject { index });
         }
         let mut members = Self {
             key,

@@ -50,7 +50,7 @@ fn a_set_is_an_object_with_keys_or_a_key() {
     assert_eq!(parse("[]").err(), Some(Error::NotObject { part }));
     assert_eq!(
         parse(r#"{"keys":[1]}"#).err(),
-        Some(Error::NotObject { part })
+        Some(Error::KeyNotObject { index: 0 })
     );
     assert_eq!(parse("").err(), Some(Error::JsonSyntax { part, offset: 0 }));
     assert_eq!(
