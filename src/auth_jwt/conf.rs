@@ -108,14 +108,14 @@ impl MainConf {
         Rc::clone(file)
     }
 
-    /// The file with a name that a request had a part in. Only files that could be read are kept.
+    /// The file with a name that a request had a part in. Only files that are there are kept.
     pub(super) fn key_file_of_request(&self, path: PathBuf) -> Rc<KeyFile> {
         if let Some(file) = self.key_files.borrow().get(&path) {
             return Rc::clone(file);
         }
         let file = Rc::new(KeyFile::new(path));
         let mut files = self.key_files.borrow_mut();
-        if files.len() < Self::MOST_NAMED_BY_REQUESTS && file.keys(|_| ()).is_ok() {
+        if files.len() < Self::MOST_NAMED_BY_REQUESTS && file.is_there() {
             files.insert(file.path().to_owned(), Rc::clone(&file));
         }
         file

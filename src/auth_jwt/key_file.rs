@@ -57,6 +57,11 @@ impl KeyFile {
         &self.path
     }
 
+    /// Whether there is a file that could be read. What is in it is not looked at, for then nobody would be told of it.
+    pub(super) fn is_there(&self) -> bool {
+        regular_file(&self.path).is_ok()
+    }
+
     /// The keys that count at this time: without a look at the file while those of the last look are fresh, unless
     /// `anew` asks for one.
     pub(super) fn look(
