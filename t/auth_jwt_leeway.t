@@ -18,7 +18,7 @@ use Jose;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(33);
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(35);
 
 my $key = jwk('HS256');
 my $aes = jwk('A128KW');
@@ -107,17 +107,19 @@ for my $kind (qw/ encrypted nested /) {
 ### at the edges: exp + leeway is the first second that is too late, nbf - leeway
 ### the first that is not too early
 
-my ($seen, $last);
 my $exp = time - 3;
-($seen, $last) = until_it_changes(sign($key, "{\"exp\":$exp}"), '404');
-is($seen, '404 401', 'exp comes');
-is($last, "info expired: exp $exp, now @{[$exp + 5]}, leeway 5; alg \"HS256\"",
+my %seen = until_it_changes(sign($key, "{\"exp\":$exp}"), '404');
+is($seen{statuses}, '404 401', 'exp comes');
+like($seen{log}, qr/^info expired: exp $exp, now $seen{now}, leeway 5; alg "HS256"$/,
     'exp, the first refusal');
+ok($seen{asked} < $exp + 5 && $seen{now} >= $exp + 5, 'exp, neither earlier nor later');
+
 my $nbf = time + 7;
-($seen, $last) = until_it_changes(sign($key, "{\"nbf\":$nbf}"), '401');
-is($seen, '401 404', 'nbf comes');
-is($last, "info not yet valid: nbf $nbf, now @{[$nbf - 6]}, leeway 5; alg \"HS256\"",
+%seen = until_it_changes(sign($key, "{\"nbf\":$nbf}"), '401');
+is($seen{statuses}, '401 404', 'nbf comes');
+like($seen{log}, qr/^info not yet valid: nbf $nbf, now $seen{now}, leeway 5; alg "HS256"$/,
     'nbf, the last refusal');
+ok($seen{now} < $nbf - 5 && $seen{answered} >= $nbf - 5, 'nbf, neither earlier nor later');
 
 ### row 15: nothing overflows
 
@@ -158,20 +160,26 @@ sub post {
 }
 
 # Asks again and again as long as the status is the first one: what it was and
-# what it became, and the last line of the log.
+# what it became; when the last request with the first one was sent and when the
+# other answer was there; and the last line of the log with its time.
 sub until_it_changes {
     my ($token, $first) = @_;
+    my %seen = (asked => 0, answered => 0);
     my ($before, $status) = ('never', '');
     my $end = time + 10;
 
     while (time < $end) {
+        my $now = time;
         $status = verdict(get('/5s', $token)) =~ s/ .*//r;
         last if $status ne $first;
-        $before = $status;
+        ($before, $seen{asked}) = ($status, $now);
         select undef, undef, undef, 0.01;
     }
 
-    return ("$before $status", logged($t) =~ /([^\n]*)\z/);
+    my ($log) = logged($t) =~ /([^\n]*)\z/;
+    my ($now) = $log =~ /now (\d+)/;
+    return (%seen, statuses => "$before $status", answered => time, log => $log,
+        now => $now // 0);
 }
 
 ###############################################################################

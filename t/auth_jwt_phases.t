@@ -20,7 +20,7 @@ select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy limit_req ssi mirror
-    auth_basic /)->plan(71);
+    auth_basic /)->plan(72);
 
 my $key = jwk('HS256', '--kid', 'a');
 my $aes = jwk('A128KW', '--kid', 'b');
@@ -106,6 +106,8 @@ configure($t, <<'EOF');
         location /to/open      { error_page 401 404 = /as_open; }
         location /as_open      { auth_jwt off; }
         location /to/require   { error_page 404 = /required; }
+        location /to/verified  { error_page 404 = /verified; }
+        location /verified     { auth_jwt_require $jwt_verified error=403; }
         location /required     { auth_jwt_require $jwt_claim_x error=403; }
         # asked by auth_request, whose location is judged as little as any subrequest
         location /asked        { auth_request /check; }
@@ -224,6 +226,8 @@ like(values_of('/to/require', $token{encrypted}), qr/^403 <.*\|user\|one\|requir
     'let in, then not enough');
 like(values_of('/to/require', encrypt($aes, '{"sub":"user","x":1}')),
     qr/^404 <.*\|user\|other\|ok\|1>$/, 'let in, and enough');
+like(values_of('/to/verified', $token{encrypted}), qr/^403 <.*\|user\|one\|requirement\|0>$/,
+    'let in, which says nothing for the next');
 like(values_of('/loop', $late), qr/^401 <.*\|\|other\|expired\|0>$/, 'refused twice');
 
 ### logs

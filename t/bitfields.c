@@ -7,6 +7,15 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+/* What the rest of bits.c needs of nginx, so that it links; nobody calls it here. */
+
+ngx_queue_t  ngx_posted_events;
+
+void
+ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err, const char *fmt, ...)
+{
+}
+
 #define SETTERS(CHECK)                                                        \
     CHECK(header_only, header_only)                                           \
     CHECK(headers_in_chunked, headers_in.chunked)                             \
