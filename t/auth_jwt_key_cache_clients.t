@@ -190,6 +190,10 @@ wait_asked($t, 'reload', 1);
 wait_until(sub { active() == 11 });
 $t->reload();
 is(wait_until(sub { body(get('/alive')) ne $pid }), 1, 'reloaded');
+# until then the old worker, too, may take a connection
+wait_until(sub {
+    $t->read_file('error.log') =~ / $pid#\d+: gracefully shutting down/
+});
 my @new = start('/reload/', @tokens[0 .. 9]);
 is(wait_asked($t, 'reload', 2), 2, 'the new worker fetches for itself');
 go_on($t, 'reload');
