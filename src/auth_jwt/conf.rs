@@ -86,12 +86,14 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
     },
 ];
 
+/// A URI and the server that it is in: what answers depends on both.
+type RemoteName = (Box<[u8]>, usize);
+
 /// The sources of keys of the whole configuration: one that many locations name is read and watched once.
 #[derive(Default)]
 pub struct MainConf {
     key_files: RefCell<HashMap<PathBuf, Rc<KeyFile>>>,
-    /// By URI and server: what answers depends on both.
-    key_requests: RefCell<HashMap<(Box<[u8]>, usize), Rc<Remote>>>,
+    key_requests: RefCell<HashMap<RemoteName, Rc<Remote>>>,
 }
 
 impl MainConf {

@@ -156,7 +156,7 @@ fn judge(
         .parse(text, conf.token_type())
         .map_err(|error| Rejection::Token {
             error,
-            token: Summary::of(text, &Limits::default()),
+            token: Box::new(Summary::of(text, &Limits::default())),
         })?;
     let Some(verified) = verify(request, conf, &token)? else {
         return Ok(None);
@@ -177,7 +177,7 @@ fn verify(
     let now = request.now();
     let refused = |error| Rejection::Token {
         error,
-        token: token.summary(),
+        token: Box::new(token.summary()),
     };
     if conf.needs_no_keys() {
         let no_keys = KeySet::merge([]);

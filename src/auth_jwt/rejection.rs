@@ -13,13 +13,16 @@ pub(super) enum Rejection {
     #[error("more than one header line Authorization")]
     SeveralTokens,
     #[error("{error}{}", after_semicolon(token))]
-    Token { error: jose::Error, token: Summary },
+    Token {
+        error: jose::Error,
+        token: Box<Summary>,
+    },
     /// A value of `auth_jwt_require`, as it is written in the configuration.
     #[error("required {value} is empty or 0{}", after_semicolon(token))]
     Requirement {
         value: String,
         status: u16,
-        token: Summary,
+        token: Box<Summary>,
     },
     #[error(
         "no keys: auth_jwt needs auth_jwt_key_file or auth_jwt_key_request in the same location or around it"
@@ -203,7 +206,7 @@ mod tests {
         let error = jose::Error::UnencodedPayload;
         let refused = Rejection::Token {
             error,
-            token: Summary::default(),
+            token: Box::default(),
         };
         assert_eq!(refused.to_string(), "unencoded payload is not supported");
         assert_eq!(challenge(refused), Challenge::InvalidToken);

@@ -26,7 +26,7 @@ impl Requirement {
                 return Err(Rejection::Requirement {
                     value: text.to_string(),
                     status: self.status.0,
-                    token: token.summary(),
+                    token: Box::new(token.summary()),
                 });
             }
         }

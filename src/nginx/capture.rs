@@ -56,10 +56,8 @@ unsafe extern "C" fn body_filter(r: *mut ngx_http_request_t, chain: *mut ngx_cha
     // SAFETY: nginx calls with a live request, whose post_subrequest is NULL or ours to look at.
     let Some(body) = (unsafe { body_of(r) }) else {
         // SAFETY: as written by postconfiguration; the arguments are passed on as they came.
-        return match unsafe { *NEXT.0.get() } {
-            Some(next) => unsafe { next(r, chain) },
-            None => NGX_ERROR as ngx_int_t,
-        };
+        let passed_on = unsafe { (*NEXT.0.get()).map(|next| next(r, chain)) };
+        return passed_on.unwrap_or(NGX_ERROR as ngx_int_t);
     };
     // SAFETY: as above; the reference ends with this call.
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
