@@ -1,0 +1,103 @@
+#!/usr/bin/perl
+
+# The slice module fetches the rest of a response by subrequests of the
+# location itself: they are part of a request that was judged (row 34).
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use Jose;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http proxy slice rewrite /)->plan(10);
+
+$t->write_file_expand('nginx.conf', <<'EOF');
+%%TEST_GLOBALS%%
+daemon off;
+events {
+}
+http {
+    %%TEST_GLOBALS_HTTP%%
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+
+        slice             4;
+        proxy_set_header  Range $slice_range;
+
+        location /jwt/ {
+            auth_jwt           "site";
+            auth_jwt_key_file  key.jwk;
+            proxy_pass         http://127.0.0.1:8081/;
+        }
+
+        location /request/ {
+            auth_request  /check;
+            proxy_pass    http://127.0.0.1:8081/;
+        }
+
+        location = /check {
+            if ($http_cookie) {
+                return 204;
+            }
+            return 403;
+        }
+    }
+
+    server {
+        listen       127.0.0.1:8081;
+        server_name  localhost;
+        access_log   %%TESTDIR%%/slices.log;
+        root         %%TESTDIR%%;
+    }
+}
+EOF
+
+my $key = jwk('HS256');
+$t->write_file('key.jwk', $key);
+$t->write_file('content', 'SEE-THAT');
+$t->run();
+
+###############################################################################
+
+my $bad = sign(jwk('HS256'), '{"exp":"now+300"}');
+my $good = sign($key, '{"exp":"now+300"}');
+
+like(ask('/jwt/content'), qr/^HTTP\/1.1 401 /, 'no token');
+like(ask('/jwt/content', "Authorization: Bearer $bad"), qr/^HTTP\/1.1 401 /, 'bad token');
+like(ask('/jwt/content', "Authorization: Bearer $bad", 'Range: bytes=4-'),
+    qr/^HTTP\/1.1 401 /, 'bad token, second slice');
+like(ask('/request/content'), qr/^HTTP\/1.1 403 /, 'service refuses');
+is(slices(), 0, 'nothing was asked for');
+
+my $r = ask('/jwt/content', "Authorization: Bearer $good");
+like($r, qr/^HTTP\/1.1 200 .*\r\n\r\nSEE-THAT$/s, 'good token, all slices');
+is(slices(), 2, 'two slices');
+like(ask('/jwt/content', "Authorization: Bearer $good", 'Range: bytes=4-'),
+    qr/^HTTP\/1.1 206 .*\r\n\r\nTHAT$/s, 'good token, second slice');
+
+$r = ask('/request/content', 'Cookie: a=b');
+like($r, qr/^HTTP\/1.1 200 .*\r\n\r\nSEE-THAT$/s, 'service lets in, all slices');
+is(slices(), 5, 'two slices more, asked for after one question');
+
+###############################################################################
+
+sub ask {
+    my ($uri, @lines) = @_;
+    return http(join "\r\n", "GET $uri HTTP/1.1", 'Host: localhost', 'Connection: close',
+        @lines, '', '');
+}
+
+sub slices {
+    return scalar(() = $t->read_file('slices.log') =~ /\n/g);
+}
+
+###############################################################################
