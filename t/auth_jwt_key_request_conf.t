@@ -18,7 +18,7 @@ use Jose;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(56);
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(59);
 
 $t->write_file('a.jwk', jwk('HS256', '--kid', 'a'));
 
@@ -112,6 +112,13 @@ for my $value ('x', '-1', '1x', '""', 'off', '$arg_a', '1m stale=', '1m stale=x'
 for my $value ('5m', 'Stale=1m', 'stale', 'max=1') {
     is($location->("$cache 1m $value;"),
         $line_4->("invalid parameter \"$value\""), "cache, $value");
+}
+for my $value ('stale=1m stale=2m', 'refresh=off refresh=1s',
+    'refresh=1s stale=1h refresh=1s')
+{
+    my ($again) = $value =~ /(\S+)$/;
+    is($location->("$cache 1m $value;"),
+        $line_4->("duplicate parameter \"$again\""), "cache, $value");
 }
 is($location->("$cache 1m; $cache 1m;"),
     $line_4->("\"$cache\" directive is duplicate"), 'cache twice');

@@ -329,23 +329,32 @@ fn auth_jwt_key_cache(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<()
     let [time, parameters @ ..] = args.as_slice() else {
         return Err(ConfigError::Directive(c"takes a time"));
     };
-    let mut cache = KeyCache {
-        time: cf.time(time)?,
-        ..KeyCache::default()
-    };
+    let time = cf.time(time)?;
+    let (mut stale, mut refresh) = (None, None);
     for parameter in parameters {
-        if let Some(stale) = parameter.strip_prefix(b"stale=") {
-            cache.stale = cf.time(stale)?;
-        } else if let Some(refresh) = parameter.strip_prefix(b"refresh=") {
-            cache.refresh = match refresh {
+        let again = if let Some(value) = parameter.strip_prefix(b"stale=") {
+            stale.replace(cf.time(value)?).is_some()
+        } else if let Some(value) = parameter.strip_prefix(b"refresh=") {
+            let value = match value {
                 b"off" => None,
                 time => Some(cf.time(time)?),
             };
+            refresh.replace(value).is_some()
         } else {
             return Err(invalid_parameter(parameter));
+        };
+        if again {
+            return Err(ConfigError::message(format_args!(
+                "duplicate parameter {}",
+                Escaped(parameter)
+            )));
         }
     }
-    conf.key_cache.set(cache)
+    conf.key_cache.set(KeyCache {
+        time,
+        stale: stale.unwrap_or_default(),
+        refresh: refresh.unwrap_or(Some(KeyCache::REFRESH)),
+    })
 }
 
 /// `auth_jwt_leeway time`
