@@ -20,7 +20,9 @@ ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err, const char *
     CHECK(header_only, header_only)                                           \
     CHECK(headers_in_chunked, headers_in.chunked)                             \
     CHECK(filter_need_in_memory, filter_need_in_memory)                       \
-    CHECK(buffered, buffered)
+    CHECK(buffered, buffered)                                                 \
+    CHECK(preserve_body, preserve_body)                                       \
+    CHECK(keepalive, keepalive)
 
 #define CHECK(name, field)                                                    \
                                                                               \

@@ -87,7 +87,7 @@ impl Client {
 }
 
 impl AccessHandler for AuthJwt {
-    fn access(request: Request<'_>, conf: &LocationConf) -> Result<Access, Failure> {
+    fn access<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Failure> {
         let Some(Protection {
             realm: Some(realm),
             token,
@@ -220,11 +220,11 @@ fn find(request: Request<'_>, source: TokenSource) -> Presented<'_> {
     }
 }
 
-fn refuse(
-    request: Request<'_>,
+fn refuse<'r>(
+    request: Request<'r>,
     realm: &Template,
     rejection: &Rejection,
-) -> Result<Access, Failure> {
+) -> Result<Access<'r>, Failure> {
     let consequence = rejection.consequence();
     match consequence.fault {
         Fault::Client => request.log().info(format_args!("auth_jwt: {rejection}")),

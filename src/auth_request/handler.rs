@@ -13,7 +13,7 @@ pub struct Check {
 }
 
 impl AccessHandler for AuthRequest {
-    fn access(request: Request<'_>, conf: &LocationConf) -> Result<Access, Failure> {
+    fn access<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Failure> {
         let Some(Service::At(uri)) = conf.service.get() else {
             return Ok(Access::Decline);
         };
@@ -36,7 +36,7 @@ impl SubrequestOwner for AuthRequest {
     }
 }
 
-fn ask(request: Request<'_>, uri: &Template) -> Result<Access, Failure> {
+fn ask<'r>(request: Request<'r>, uri: &Template) -> Result<Access<'r>, Failure> {
     let target = match uri.target(request)? {
         Ok(target) => target,
         Err(Unfit { uri, reason }) => {
@@ -46,12 +46,16 @@ fn ask(request: Request<'_>, uri: &Template) -> Result<Access, Failure> {
             return Ok(Access::Refuse(Status::INTERNAL_SERVER_ERROR));
         }
     };
-    let subrequest = request.start_subrequest::<AuthRequest>(target, AnswerBody::Discard)?;
+    let subrequest = request.start_subrequest::<AuthRequest>(target, AnswerBody::Drop)?;
     request.context_or_new::<AuthRequest>(|| Check { subrequest })?;
     Ok(Access::Wait)
 }
 
-fn obey(request: Request<'_>, conf: &LocationConf, answer: Answer<'_>) -> Result<Access, Failure> {
+fn obey<'r>(
+    request: Request<'r>,
+    conf: &LocationConf,
+    answer: Answer<'r>,
+) -> Result<Access<'r>, Failure> {
     // Before anything else, and for every answer: an internal redirect, say to an error page, forgets the answer.
     for assignment in conf.assignments.iter() {
         request.assign(&assignment.variable, answer.evaluate(&assignment.value)?);

@@ -19,6 +19,14 @@ BIT(header_only, header_only)
 BIT(headers_in_chunked, headers_in.chunked)
 BIT(filter_need_in_memory, filter_need_in_memory)
 BIT(buffered, buffered)
+BIT(preserve_body, preserve_body)
+BIT(keepalive, keepalive)
+
+ngx_uint_t
+nginx_auth_is_header_only(const ngx_http_request_t *r)
+{
+    return r->header_only;
+}
 
 /* Bit-fields of other structs, and macros that use them. */
 
@@ -66,4 +74,95 @@ void
 nginx_auth_post_event(ngx_event_t *ev)
 {
     ngx_post_event(ev, &ngx_posted_events);
+}
+
+/* Whether the status of the response was in an answer, and not what nginx says where none came. */
+
+ngx_uint_t
+nginx_auth_was_answered(const ngx_http_request_t *r)
+{
+    if (r->upstream == NULL) {
+        return 1;
+    }
+
+#if (NGX_HTTP_CACHE)
+    if (r->cached) {
+        return 1;
+    }
+#endif
+
+    return r->upstream->state != NULL
+           && r->upstream->state->header_time != (ngx_msec_t) -1;
+}
+
+/*
+ * The lines that nginx knows by name are found by a pointer, too, or before 1.23.0 by an array of pointers.  A line
+ * may be a copy: it has the name in the same place.
+ */
+
+#if (nginx_version < 1023000)
+
+static void
+forget_in_array(ngx_array_t *lines, const ngx_table_elt_t *line)
+{
+    ngx_uint_t         i, n;
+    ngx_table_elt_t  **line_ptr;
+
+    line_ptr = lines->elts;
+
+    for (i = 0, n = 0; i < lines->nelts; i++) {
+        if (line_ptr[i]->key.data != line->key.data) {
+            line_ptr[n++] = line_ptr[i];
+        }
+    }
+
+    lines->nelts = n;
+}
+
+#define FORGET_ALL(field)  forget_in_array(&r->headers_in.field, line);
+
+#else
+
+#define FORGET_ALL(field)  FORGET(field)
+
+#endif
+
+#define FORGET(field)                                                         \
+    if (r->headers_in.field                                                   \
+        && r->headers_in.field->key.data == line->key.data)                   \
+    {                                                                         \
+        r->headers_in.field = NULL;                                           \
+    }
+
+void
+nginx_auth_forget_line(ngx_http_request_t *r, const ngx_table_elt_t *line)
+{
+    FORGET(if_modified_since)
+    FORGET(if_unmodified_since)
+    FORGET(if_match)
+    FORGET(if_none_match)
+    FORGET(user_agent)
+    FORGET(referer)
+    FORGET(range)
+    FORGET(if_range)
+#if (NGX_HTTP_GZIP || NGX_HTTP_HEADERS)
+    FORGET(accept_encoding)
+    FORGET(via)
+#endif
+#if (NGX_HTTP_X_FORWARDED_FOR)
+    FORGET_ALL(x_forwarded_for)
+#endif
+#if (NGX_HTTP_REALIP)
+    FORGET(x_real_ip)
+#endif
+#if (NGX_HTTP_HEADERS)
+    FORGET(accept)
+    FORGET(accept_language)
+#endif
+#if (NGX_HTTP_DAV)
+    FORGET(depth)
+    FORGET(destination)
+    FORGET(overwrite)
+    FORGET(date)
+#endif
 }

@@ -1,6 +1,6 @@
 //! What only the C compiler knows how to do: bit-fields, and macros that use them. See `bits.c`.
 
-use nginx_sys::{ngx_buf_t, ngx_event_t, ngx_http_request_t, ngx_uint_t};
+use nginx_sys::{ngx_buf_t, ngx_event_t, ngx_http_request_t, ngx_table_elt_t, ngx_uint_t};
 use std::ffi::c_uint;
 
 unsafe extern "C" {
@@ -31,6 +31,27 @@ unsafe extern "C" {
     /// `r` points to a live request.
     #[link_name = "nginx_auth_set_buffered"]
     pub(super) fn set_buffered(r: *mut ngx_http_request_t, value: c_uint);
+
+    /// Sets `r->preserve_body`: the request's body stays when an upstream has got it.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_set_preserve_body"]
+    pub(super) fn set_preserve_body(r: *mut ngx_http_request_t, value: c_uint);
+
+    /// Sets `r->keepalive`: the client's connection is kept after the response.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_set_keepalive"]
+    pub(super) fn set_keepalive(r: *mut ngx_http_request_t, value: c_uint);
+
+    /// Whether no body follows the header of this response (`r->header_only`).
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_is_header_only"]
+    pub(super) fn is_header_only(r: *const ngx_http_request_t) -> ngx_uint_t;
 
     /// Whether the bytes of a buffer are those from `pos` to `last` (ngx_buf_in_memory).
     ///
@@ -80,4 +101,20 @@ unsafe extern "C" {
     /// `event` points to an event that is deleted from the queue (ngx_delete_posted_event) before it is freed.
     #[link_name = "nginx_auth_post_event"]
     pub(super) fn post_event(event: *mut ngx_event_t);
+
+    /// Whether the status of a response was in an answer: of an upstream, a cache or the configuration. Otherwise nginx
+    /// made it up, because no answer came.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_was_answered"]
+    pub(super) fn was_answered(r: *const ngx_http_request_t) -> ngx_uint_t;
+
+    /// Takes a line of the request's header away from the pointers to lines that nginx knows by name, but for
+    /// `Authorization` and `Cookie`.
+    ///
+    /// # Safety
+    /// `r` points to a live request, `line` to an element of its header.
+    #[link_name = "nginx_auth_forget_line"]
+    pub(super) fn forget_line(r: *mut ngx_http_request_t, line: *const ngx_table_elt_t);
 }

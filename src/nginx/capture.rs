@@ -1,30 +1,36 @@
-//! Reads the body of a subrequest's answer where nginx would send it to the client.
+//! The filters: reads the body of a subrequest's answer where nginx would send it to the client.
 //!
-//! It is a filter because nginx's own way, subrequests in memory, takes its limit from the location that answers.
+//! It is a filter because nginx's own way, subrequests in memory, takes its limit from the location that answers. Nor
+//! would it do to leave the body unread, as nginx does for a response of which only the header is wanted: the connection
+//! to the upstream would be of no use any more.
 
 use super::bits::{
-    buf_ends_response, buf_in_memory, buf_special, connection_failed, stop_upstream,
+    buf_ends_response, buf_in_memory, buf_special, connection_failed, set_header_only,
+    stop_upstream,
 };
+use super::body::{self, Reading};
+use super::client_header::ClientHeader;
 use super::directive::{Config, ConfigError, Directive};
 use super::fence::guard;
 use super::module::Module;
 use super::request::Request;
 use super::subrequest::{Body, body_of};
 use nginx_sys::{
-    NGX_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t, ngx_http_output_body_filter_pt, ngx_http_request_t,
-    ngx_http_top_body_filter, ngx_int_t,
+    NGX_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t, ngx_http_output_body_filter_pt,
+    ngx_http_output_header_filter_pt, ngx_http_request_t, ngx_http_top_body_filter,
+    ngx_http_top_header_filter, ngx_int_t,
 };
 use std::cell::UnsafeCell;
 use std::slice;
 
-/// The nginx module of the filter.
+/// The nginx module of the filters. It keeps what the fence itself has to know of a request.
 pub struct Capture;
 
 impl Module for Capture {
     type MainConf = ();
     type LocationConf = ();
-    type RequestContext = ();
-    type ClientContext = ();
+    type RequestContext = Reading;
+    type ClientContext = ClientHeader;
 
     const DIRECTIVES: &'static [Directive<Self>] = &[];
 
@@ -33,30 +39,70 @@ impl Module for Capture {
     }
 
     fn postconfiguration(_: &mut Config<'_>) -> Result<(), ConfigError> {
-        // SAFETY: nginx builds the chain of filters anew, in one thread, each time it reads a configuration; the
-        // modules after the first filter find its head set.
+        // SAFETY: nginx builds the chains of filters anew, in one thread, each time it reads a configuration; the
+        // modules after the first filter find their heads set.
         unsafe {
-            *NEXT.0.get() = ngx_http_top_body_filter;
+            NEXT_HEADER.set(ngx_http_top_header_filter);
+            ngx_http_top_header_filter = Some(header_filter);
+            NEXT_BODY.set(ngx_http_top_body_filter);
             ngx_http_top_body_filter = Some(body_filter);
         }
+        body::install();
         Ok(())
     }
 }
 
-/// The filter that follows ours.
-struct Next(UnsafeCell<ngx_http_output_body_filter_pt>);
+/// The filter that follows one of ours.
+pub(super) struct Hook<F>(UnsafeCell<F>);
 
 // SAFETY: written while the configuration is read, by the one thread that there is; only read after that.
-unsafe impl Sync for Next {}
+unsafe impl<F> Sync for Hook<F> {}
 
-static NEXT: Next = Next(UnsafeCell::new(None));
+impl<F: Copy> Hook<Option<F>> {
+    pub(super) const fn new() -> Self {
+        Self(UnsafeCell::new(None))
+    }
+
+    /// # Safety
+    /// nginx is reading the configuration.
+    pub(super) unsafe fn set(&self, next: Option<F>) {
+        // SAFETY: the caller's: nobody reads it meanwhile.
+        unsafe { *self.0.get() = next };
+    }
+
+    pub(super) fn get(&self) -> Option<F> {
+        // SAFETY: only written while the configuration is read, before it serves a request.
+        unsafe { *self.0.get() }
+    }
+}
+
+static NEXT_HEADER: Hook<ngx_http_output_header_filter_pt> = Hook::new();
+static NEXT_BODY: Hook<ngx_http_output_body_filter_pt> = Hook::new();
+
+/// nginx calls it for the header of each response. An answer that nginx makes itself keeps no connection busy, so its
+/// body need not be made where nobody wants it.
+unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx calls with a live request, whose post_subrequest is NULL or ours to look at.
+    unsafe {
+        if let Some(body) = body_of(r)
+            && body.is_dropped()
+            && (*r).upstream.is_null()
+        {
+            set_header_only(r, 1);
+            body.end();
+        }
+        NEXT_HEADER
+            .get()
+            .map_or(NGX_ERROR as ngx_int_t, |next| next(r))
+    }
+}
 
 /// nginx calls it for each piece of each response's body.
 unsafe extern "C" fn body_filter(r: *mut ngx_http_request_t, chain: *mut ngx_chain_t) -> ngx_int_t {
     // SAFETY: nginx calls with a live request, whose post_subrequest is NULL or ours to look at.
     let Some(body) = (unsafe { body_of(r) }) else {
         // SAFETY: as written by postconfiguration; the arguments are passed on as they came.
-        let passed_on = unsafe { (*NEXT.0.get()).map(|next| next(r, chain)) };
+        let passed_on = NEXT_BODY.get().map(|next| unsafe { next(r, chain) });
         return passed_on.unwrap_or(NGX_ERROR as ngx_int_t);
     };
     // SAFETY: as above; the reference ends with this call.

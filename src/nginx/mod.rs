@@ -11,7 +11,9 @@
 #![allow(unsafe_code)]
 
 mod bits;
+mod body;
 mod capture;
+mod client_header;
 mod directive;
 mod fence;
 mod header;
@@ -20,6 +22,7 @@ mod module;
 mod phase;
 mod pool;
 mod request;
+mod response;
 mod setting;
 mod subrequest;
 mod template;
@@ -27,13 +30,15 @@ mod text;
 mod variable;
 mod waker;
 
+pub use body::BodyRead;
 pub use capture::Capture;
 pub use directive::{Config, ConfigError, Directive, Set, args, context};
 pub use header::HeaderLines;
 pub use log::{Escaped, Log};
 pub use module::{Descriptor, Exported, Inherit, Module};
-pub use phase::{Access, AccessHandler, Status};
+pub use phase::{Access, AccessHandler, AroundAccess, Status};
 pub use request::Request;
+pub use response::Content;
 pub use setting::{List, Setting};
 pub use subrequest::{Answer, AnswerBody, NoBody, Subrequest, SubrequestOwner, Target, Unfit};
 pub use template::Template;

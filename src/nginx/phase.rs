@@ -1,14 +1,16 @@
-//! Handlers of nginx's access phase.
+//! Handlers of nginx's access phase, and of those around it.
 
 use super::Failure;
 use super::directive::{Config, ConfigError};
 use super::fence::guard;
 use super::module::Exported;
 use super::request::Request;
+use super::response::Content;
 use nginx_sys::{
-    NGX_AGAIN, NGX_DECLINED, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_OK, ngx_array_push,
-    ngx_http_core_main_conf_t, ngx_http_handler_pt, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
-    ngx_http_request_t, ngx_int_t,
+    NGX_AGAIN, NGX_DECLINED, NGX_DONE, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_OK, ngx_array_push,
+    ngx_http_core_main_conf_t, ngx_http_handler_pt, ngx_http_phases,
+    ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE,
+    ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, ngx_http_request_t, ngx_int_t,
 };
 
 /// A status code of HTTP.
@@ -18,6 +20,7 @@ pub struct Status(pub u16);
 impl Status {
     pub const UNAUTHORIZED: Self = Self(401);
     pub const FORBIDDEN: Self = Self(403);
+    pub const CONTENT_TOO_LARGE: Self = Self(413);
     pub const INTERNAL_SERVER_ERROR: Self = Self(500);
 
     /// Whether it is one of the 2xx.
@@ -27,15 +30,17 @@ impl Status {
 }
 
 /// What an access handler decides (ngx_http_core_access_phase).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+#[derive(Clone, Copy)]
+pub enum Access<'r> {
     /// The handler has no opinion: it is not configured here.
     Decline,
     /// The handler's condition is met. Under `satisfy any` that is enough.
     Allow,
     /// The request ends with this status, unless it is 401 or 403 and another handler allows under `satisfy any`.
     Refuse(Status),
-    /// A subrequest is under way: nginx is to ask again when it has ended.
+    /// The request ends with this response and no other: no error page takes its place.
+    Respond(Status, Option<Content<'r>>),
+    /// Something is under way: nginx is to ask again when it has ended.
     Wait,
 }
 
@@ -45,23 +50,48 @@ pub trait AccessHandler: Exported {
     ///
     /// # Errors
     /// [`Failure`] refuses the request with 500.
-    fn access(request: Request<'_>, conf: &Self::LocationConf) -> Result<Access, Failure>;
+    fn access<'r>(request: Request<'r>, conf: &Self::LocationConf) -> Result<Access<'r>, Failure>;
+}
+
+/// A module that prepares main requests for being judged, and for what comes then.
+pub trait AroundAccess: Exported {
+    /// In the preaccess phase: before anybody judges the request.
+    ///
+    /// # Errors
+    /// [`Failure`] refuses the request with 500.
+    fn before_access(request: Request<'_>, conf: &Self::LocationConf) -> Result<(), Failure>;
+
+    /// In the precontent phase: when it is to be served, whoever has let it in.
+    ///
+    /// # Errors
+    /// [`Failure`] refuses the request with 500.
+    fn after_access(request: Request<'_>, conf: &Self::LocationConf) -> Result<(), Failure>;
 }
 
 impl Config<'_> {
     /// Adds the handler of `M` to the access phase. Handlers run in the reverse order of their being added.
     pub fn add_access_handler<M: AccessHandler>(&mut self) -> Result<(), ConfigError> {
+        self.add_handler(ngx_http_phases_NGX_HTTP_ACCESS_PHASE, access::<M>)
+    }
+
+    /// Adds the handlers of `M` to the phases around it. In the precontent phase it runs before those of nginx, which
+    /// were added before: a mirror gets the header as it leaves it.
+    pub fn add_handlers_around_access<M: AroundAccess>(&mut self) -> Result<(), ConfigError> {
+        self.add_handler(ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, before_access::<M>)?;
+        self.add_handler(ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, after_access::<M>)
+    }
+
+    fn add_handler(&mut self, phase: ngx_http_phases, handler: Handler) -> Result<(), ConfigError> {
         let core = self.core_main_conf();
-        let phase = ngx_http_phases_NGX_HTTP_ACCESS_PHASE as usize;
-        // SAFETY: ngx_http_init_phases made the array before postconfiguration; NULL is checked, and an entry is an
+        // SAFETY: ngx_http_init_phases made the arrays before postconfiguration; NULL is checked, and an entry is an
         // ngx_http_handler_pt.
         unsafe {
-            let handlers = &raw mut (*core).phases[phase].handlers;
-            let handler = ngx_array_push(handlers).cast::<ngx_http_handler_pt>();
-            if handler.is_null() {
+            let handlers = &raw mut (*core).phases[phase as usize].handlers;
+            let place = ngx_array_push(handlers).cast::<ngx_http_handler_pt>();
+            if place.is_null() {
                 return Err(Failure.into());
             }
-            handler.write(Some(access::<M>));
+            place.write(Some(handler));
         }
         Ok(())
     }
@@ -73,6 +103,42 @@ impl Config<'_> {
             let index = nginx_sys::ngx_http_core_module.ctx_index;
             (*(*context).main_conf.add(index)).cast()
         }
+    }
+}
+
+type Handler = unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t;
+
+unsafe extern "C" fn before_access<M: AroundAccess>(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx calls with a live request.
+    unsafe { prepare::<M>(r, M::before_access) }
+}
+
+unsafe extern "C" fn after_access<M: AroundAccess>(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx calls with a live request.
+    unsafe { prepare::<M>(r, M::after_access) }
+}
+
+/// # Safety
+/// `r` is NULL or a live request.
+unsafe fn prepare<M: Exported>(
+    r: *mut ngx_http_request_t,
+    body: fn(Request<'_>, &M::LocationConf) -> Result<(), Failure>,
+) -> ngx_int_t {
+    // SAFETY: the caller's; the reference ends with this call.
+    let Some(request) = (unsafe { Request::from_raw(r) }) else {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
+    };
+    let prepared = guard(request.log(), Err(Failure), || {
+        #[cfg(feature = "fault-injection")]
+        super::fence::fault::in_request(request, "prepare");
+        match request.is_main() {
+            true => body(request, request.location_conf::<M>()),
+            false => Ok(()),
+        }
+    });
+    match prepared {
+        Ok(()) => NGX_DECLINED as ngx_int_t,
+        Err(Failure) => NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t,
     }
 }
 
@@ -97,6 +163,10 @@ unsafe extern "C" fn access<M: AccessHandler>(r: *mut ngx_http_request_t) -> ngx
             NGX_OK as ngx_int_t
         }
         Access::Refuse(status) => ngx_int_t::try_from(status.0).unwrap_or(500),
+        Access::Respond(status, content) => {
+            request.respond(status, content);
+            NGX_DONE as ngx_int_t
+        }
         Access::Wait => NGX_AGAIN as ngx_int_t,
     }
 }

@@ -68,6 +68,11 @@ impl<'r> Request<'r> {
         unsafe { Self::from_raw((*self.raw()).main) }.unwrap_or(self)
     }
 
+    /// Whether it is the client's request itself.
+    pub fn is_main(self) -> bool {
+        self.main().r == self.r
+    }
+
     /// What the module keeps with the client's request, whatever location it is in and for its subrequests, too; made
     /// by default where it has not begun to.
     pub fn client_context<M: Exported>(self) -> Result<&'r M::ClientContext, Failure> {
@@ -86,6 +91,18 @@ impl<'r> Request<'r> {
             let context = own((*self.raw()).pool, M::ClientContext::default())?;
             (*entry).data = context.as_ptr().cast();
             Ok(context.as_ref())
+        }
+    }
+
+    /// What the module keeps with the client's request, if it has begun to.
+    pub(super) fn client_context_if_any<M: Exported>(self) -> Option<&'r M::ClientContext> {
+        let Variable { index } = self.main_record::<M>().client_context.get().copied()?;
+        // SAFETY: as for `client_context`.
+        unsafe {
+            (*(*self.raw()).variables.add(index))
+                .data
+                .cast::<M::ClientContext>()
+                .as_ref()
         }
     }
 

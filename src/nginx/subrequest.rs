@@ -2,8 +2,8 @@
 
 use super::Failure;
 use super::bits::{
-    forgive_connection, set_buffered, set_filter_need_in_memory, set_header_only,
-    set_headers_in_chunked,
+    forgive_connection, set_buffered, set_filter_need_in_memory, set_headers_in_chunked,
+    was_answered,
 };
 use super::fence::guard;
 use super::header::HeaderLines;
@@ -34,15 +34,25 @@ struct State {
     request: Cell<Option<NonNull<ngx_http_request_t>>>,
     outcome: Cell<Option<Result<Status, Failure>>>,
     done: fn(Answer<'_>),
-    /// None where the answer's body is discarded.
-    body: Option<Body>,
+    body: Body,
 }
 
-/// Where a subrequest goes.
+/// Where a subrequest goes, and what it takes along.
 #[derive(Clone, Copy)]
 pub struct Target<'r> {
     path: Text<'r>,
     args: Text<'r>,
+    with_body: bool,
+}
+
+impl Target<'_> {
+    /// The body of the client's request goes, too. It has been read ([`Request::read_body`]).
+    pub fn with_body(self) -> Self {
+        Self {
+            with_body: true,
+            ..self
+        }
+    }
 }
 
 /// A URI that no subrequest is made to.
@@ -70,16 +80,28 @@ impl Template {
             Some(encoded) => request.copy(&encoded)?,
             None => args,
         };
-        Ok(Ok(Target { path, args }))
+        Ok(Ok(Target {
+            path,
+            args,
+            with_body: false,
+        }))
     }
 }
 
 /// What is to become of the body of an answer.
 #[derive(Debug, Clone, Copy)]
 pub enum AnswerBody {
-    Discard,
-    /// It is kept, unless it is longer than so many bytes.
+    /// It is read and dropped.
+    Drop,
+    /// It is kept. One that is longer than so many bytes is not read to its end.
     Keep(usize),
+    /// It is kept if it is no longer than so many bytes, else dropped.
+    KeepShort(usize),
+}
+
+impl AnswerBody {
+    /// What is dropped is read to keep the connection to the upstream. This much is cheaper than a new connection.
+    pub const MOST_DROPPED: usize = 1024 * 1024;
 }
 
 /// Why there is no body of an answer.
@@ -93,7 +115,8 @@ pub enum NoBody {
 
 /// The body of an answer, as far as it has come.
 pub(super) struct Body {
-    limit: usize,
+    fate: AnswerBody,
+    length: Cell<usize>,
     bytes: RefCell<Vec<u8>>,
     failed: Cell<bool>,
     ended: Cell<bool>,
@@ -102,15 +125,54 @@ pub(super) struct Body {
 }
 
 impl Body {
+    fn new(fate: AnswerBody) -> Self {
+        Self {
+            fate,
+            length: Cell::new(0),
+            bytes: RefCell::default(),
+            failed: Cell::new(false),
+            ended: Cell::new(false),
+            blamed: Cell::new(false),
+        }
+    }
+
+    pub(super) fn is_dropped(&self) -> bool {
+        matches!(self.fate, AnswerBody::Drop)
+    }
+
+    fn is_wanted(&self) -> bool {
+        matches!(self.fate, AnswerBody::Keep(_))
+    }
+
+    /// More is not kept.
+    fn most_kept(&self) -> usize {
+        match self.fate {
+            AnswerBody::Drop => 0,
+            AnswerBody::Keep(most) | AnswerBody::KeepShort(most) => most,
+        }
+    }
+
+    /// More is not read.
+    fn most(&self) -> usize {
+        match self.fate {
+            AnswerBody::Keep(most) => most,
+            AnswerBody::Drop | AnswerBody::KeepShort(_) => {
+                self.most_kept().max(AnswerBody::MOST_DROPPED)
+            }
+        }
+    }
+
     /// False where this was too much.
     pub(super) fn push(&self, bytes: &[u8]) -> bool {
+        let length = self.length.get().saturating_add(bytes.len());
+        self.length.set(length);
         let mut kept = self.bytes.borrow_mut();
-        if self.failed.get() || bytes.len() > self.limit - kept.len() {
+        if length <= self.most_kept() {
+            kept.extend_from_slice(bytes);
+        } else {
             *kept = Vec::new();
-            return self.fail();
         }
-        kept.extend_from_slice(bytes);
-        true
+        !self.failed.get() && (length <= self.most() || self.fail())
     }
 
     /// Nothing more is to come.
@@ -145,8 +207,8 @@ pub trait SubrequestOwner: Exported {
 }
 
 impl<'r> Request<'r> {
-    /// Starts a subrequest: GET with this request's header lines and without a body. The client sees nothing of its
-    /// answer. The handler that starts it returns [`Access::Wait`](super::Access::Wait).
+    /// Starts a subrequest: GET with the client's header lines, without a body if the target does not say otherwise. The
+    /// client sees nothing of its answer. The handler that starts it returns [`Access::Wait`](super::Access::Wait).
     ///
     /// # Errors
     /// [`Failure`] where nginx refuses, having logged why (ngx_http_subrequest).
@@ -162,16 +224,7 @@ impl<'r> Request<'r> {
             request: Cell::new(None),
             outcome: Cell::new(None),
             done: M::subrequest_done,
-            body: match body {
-                AnswerBody::Discard => None,
-                AnswerBody::Keep(limit) => Some(Body {
-                    limit,
-                    bytes: RefCell::default(),
-                    failed: Cell::new(false),
-                    ended: Cell::new(false),
-                    blamed: Cell::new(false),
-                }),
-            },
+            body: Body::new(body),
         });
         let mut subrequest: *mut ngx_http_request_t = ptr::null_mut();
         // SAFETY: the request and its pool are live; nginx keeps uri and args, whose bytes live as long as the
@@ -196,12 +249,14 @@ impl<'r> Request<'r> {
                 return Err(Failure);
             }
             let subrequest = NonNull::new(subrequest).ok_or(Failure)?;
-            leave_out_body(subrequest.as_ptr(), no_body);
+            if !target.with_body {
+                leave_out_body(subrequest.as_ptr(), no_body);
+            }
+            (*subrequest.as_ptr()).headers_in.headers = *self.client_lines();
             // nginx makes no tunnel in a subrequest: answered with 101, it would close the client's connection.
             (*subrequest.as_ptr()).headers_in.upgrade = ptr::null_mut();
-            match body {
-                AnswerBody::Discard => set_header_only(subrequest.as_ptr(), 1),
-                AnswerBody::Keep(_) => set_filter_need_in_memory(subrequest.as_ptr(), 1),
+            if !state.body.is_dropped() {
+                set_filter_need_in_memory(subrequest.as_ptr(), 1);
             }
             state.request.set(Some(subrequest));
         }
@@ -225,12 +280,25 @@ impl Subrequest {
         is_own.then_some(Answer { request, status })
     }
 
-    /// The body of the answer, if it was to be kept; whole once there is an answer.
+    /// The body of the answer, once there is an answer.
     pub fn body(&self) -> Result<Ref<'_, [u8]>, NoBody> {
-        match &self.0.body {
-            Some(body) if body.failed.get() => Err(NoBody::TooLarge),
-            Some(body) if body.ended.get() => Ok(Ref::map(body.bytes.borrow(), Vec::as_slice)),
-            _ => Err(NoBody::Incomplete),
+        self.check_body()?;
+        let body = &self.0.body;
+        match body.length.get() > body.most_kept() {
+            true => Err(NoBody::TooLarge),
+            false => Ok(Ref::map(body.bytes.borrow(), Vec::as_slice)),
+        }
+    }
+
+    /// Whether the body of the answer, kept or dropped, came to its end, once there is an answer.
+    pub fn check_body(&self) -> Result<(), NoBody> {
+        let body = &self.0.body;
+        if body.failed.get() {
+            Err(NoBody::TooLarge)
+        } else if !body.ended.get() {
+            Err(NoBody::Incomplete)
+        } else {
+            Ok(())
         }
     }
 }
@@ -239,6 +307,30 @@ impl<'r> Answer<'r> {
     /// The status of the answer. An answer that nginx made up itself, such as a 502, has one, too.
     pub fn status(self) -> Status {
         self.status
+    }
+
+    /// Whether there was an answer. What nginx says where it got none has a status, too, such as 502 or 504.
+    pub fn is_real(self) -> bool {
+        // SAFETY: the request is live.
+        unsafe { was_answered(self.request.raw()) != 0 }
+    }
+
+    /// What the answer's body is.
+    pub fn content_type(self) -> Text<'r> {
+        // SAFETY: the text lives as long as the request.
+        unsafe { Text::from_raw((*self.request.raw()).headers_out.content_type) }
+    }
+
+    /// The lines of the answer as nginx would send it and, of names that it would not send (nginx's own error page,
+    /// `proxy_hide_header`), those that the upstream sent.
+    pub fn headers(self) -> impl Iterator<Item = (Text<'r>, Text<'r>)> {
+        let sent = self.request.response_headers();
+        let upstream = self.upstream_headers().into_iter().flatten();
+        let is_sent = move |name: &[u8]| {
+            let mut lines = self.request.response_headers();
+            lines.any(|(other, _)| other.eq_ignore_ascii_case(name))
+        };
+        sent.chain(upstream.filter(move |(name, _)| !is_sent(name)))
     }
 
     /// A text with the variables that the subrequest has, such as `$upstream_http_*`.
@@ -344,8 +436,9 @@ unsafe extern "C" fn done_handler(
         return code;
     }
     // Whatever goes wrong while a body is read, in our filter or in nginx (a chunk that is none), is not to end the
-    // client's request, which shall have an answer; nor are codes by which nginx closes a connection.
-    if state.body.as_ref().is_some_and(|body| body.blamed.get()) {
+    // client's request, which shall have an answer; nor, where the body is what it is all about, are codes by which nginx
+    // closes a connection.
+    if state.body.blamed.get() {
         // SAFETY: nginx calls with the live subrequest.
         unsafe {
             // What the filter before ours still holds is not waited for: it could not get rid of it.
@@ -353,9 +446,11 @@ unsafe extern "C" fn done_handler(
             forgive_connection(r);
         }
     }
-    let (code, status) = match (&state.body, i32::try_from(code)) {
-        (Some(_), Ok(NGX_ERROR)) => (NGX_OK as ngx_int_t, status),
-        (Some(_), Ok(closing @ (408 | 444 | 499))) => (NGX_OK as ngx_int_t, Status(closing as u16)),
+    let (code, status) = match i32::try_from(code) {
+        Ok(NGX_ERROR) => (NGX_OK as ngx_int_t, status),
+        Ok(closing @ (408 | 444 | 499)) if state.body.is_wanted() => {
+            (NGX_OK as ngx_int_t, Status(closing as u16))
+        }
         _ => (code, status),
     };
     let outcome = guard(request.log(), Err(Failure), || {
@@ -368,7 +463,7 @@ unsafe extern "C" fn done_handler(
     code
 }
 
-/// The body that the request's answer goes to, if it is a subrequest of ours whose answer is kept. What nginx keeps
+/// The body that the request's answer goes to, if it is a subrequest of ours. What nginx keeps
 /// in `r->ctx` would not do: an error page in the location that answers takes it away.
 ///
 /// # Safety
@@ -386,7 +481,7 @@ pub(super) unsafe fn body_of<'r>(r: *mut ngx_http_request_t) -> Option<&'r Body>
             return None;
         }
         let OwnedByPool(state) = &*post.data.cast::<OwnedByPool>();
-        state.body.as_ref()
+        Some(&state.body)
     }
 }
 

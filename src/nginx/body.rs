@@ -1,0 +1,255 @@
+//! Reads the body of a client's request before the request is judged, so that what judges it can look at it. The
+//! upstream gets it nevertheless, as nginx has it in memory or in a file.
+
+use super::Failure;
+use super::bits::{buf_in_memory, set_preserve_body};
+use super::capture::{Capture, Hook};
+use super::fence::guard;
+use super::log::Log;
+use super::phase::Status;
+use super::request::Request;
+use nginx_sys::{
+    NGX_DONE, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, ngx_buf_t, ngx_chain_t, ngx_http_core_run_phases,
+    ngx_http_finalize_request, ngx_http_read_client_request_body, ngx_http_request_body_filter_pt,
+    ngx_http_request_t, ngx_http_top_request_body_filter, ngx_int_t, ngx_read_file,
+};
+use std::cell::Cell;
+use std::{ptr, slice};
+
+/// How far the reading of a request's body has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyRead {
+    /// All of it is there, or there is none.
+    Whole,
+    /// nginx is to ask again when it has come.
+    Pending,
+    /// It is larger than it may be, or nginx could not read it. A line in the log says why.
+    Refused(Status),
+}
+
+/// The reading of a body, in one location.
+pub struct Reading {
+    limit: u64,
+    seen: Cell<u64>,
+    stage: Cell<Stage>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Begin,
+    /// nginx has been asked to read, and has not come back yet.
+    Asking,
+    /// nginx reads as the body comes.
+    Waiting,
+    Whole,
+    TooLarge,
+}
+
+impl Request<'_> {
+    /// Reads the body, which may have so many bytes.
+    ///
+    /// A request whose body is pending is taken up again by nginx: the handler that asked is asked anew.
+    pub fn read_body(self, limit: u64) -> Result<BodyRead, Failure> {
+        let reading = self.context_or_new::<Capture>(|| Reading {
+            limit,
+            seen: Cell::new(0),
+            stage: Cell::new(Stage::Begin),
+        })?;
+        if reading.stage.get() == Stage::Begin
+            && let Some(refused) = self.begin_reading(reading)
+        {
+            return Ok(refused);
+        }
+        Ok(match reading.stage.get() {
+            Stage::Whole => BodyRead::Whole,
+            Stage::TooLarge => TOO_LARGE,
+            Stage::Begin | Stage::Asking | Stage::Waiting => BodyRead::Pending,
+        })
+    }
+
+    fn begin_reading(self, reading: &Reading) -> Option<BodyRead> {
+        // SAFETY: the request is live.
+        let announced = unsafe { (*self.raw()).headers_in.content_length_n };
+        if u64::try_from(announced).is_ok_and(|length| length > reading.limit) {
+            reading.refuse(self.log());
+            return Some(TOO_LARGE);
+        }
+        reading.stage.set(Stage::Asking);
+        // SAFETY: nginx takes this from a handler of a phase; it counts the request up, and NGX_DONE down again
+        // (ngx_http_mirror_handler does the same).
+        let code = unsafe { ngx_http_read_client_request_body(self.raw(), Some(body_handler)) };
+        if let Some(status) = u16::try_from(code).ok().filter(|&status| status >= 300) {
+            return Some(BodyRead::Refused(Status(status)));
+        }
+        // SAFETY: as above; the request lives on, for it is in its phases.
+        unsafe { ngx_http_finalize_request(self.raw(), NGX_DONE as ngx_int_t) };
+        if reading.stage.get() == Stage::Asking {
+            reading.stage.set(Stage::Waiting);
+        }
+        None
+    }
+
+    /// The body that was read; nothing where a file that it is in cannot be read.
+    pub fn body(self) -> Option<Vec<u8>> {
+        let mut body = Vec::new();
+        // SAFETY: request_body is NULL or live, and what it holds is a chain of live buffers.
+        let mut link = unsafe { (*self.raw()).request_body.as_ref()?.bufs };
+        // SAFETY: a chain is a list of links, closed by NULL, each with a live buffer.
+        while let Some(piece) = unsafe { link.as_ref() } {
+            // SAFETY: as above.
+            unsafe { append(&mut body, &*piece.buf)? };
+            link = piece.next;
+        }
+        Some(body)
+    }
+
+    /// How long the body is that was read.
+    fn body_length(self) -> u64 {
+        // SAFETY: as for `body`.
+        unsafe {
+            let body = (*self.raw()).request_body.as_ref();
+            body.map_or(0, |body| length(body.bufs))
+        }
+    }
+}
+
+const TOO_LARGE: BodyRead = BodyRead::Refused(Status::CONTENT_TOO_LARGE);
+
+impl Reading {
+    /// The words are nginx's own for client_max_body_size, but for the limit.
+    fn refuse(&self, log: Log<'_>) {
+        self.stage.set(Stage::TooLarge);
+        log.error(format_args!(
+            "client intended to send a body of more than {} bytes",
+            self.limit
+        ));
+    }
+}
+
+/// nginx calls it when it has the whole body: from within the call that asked for it, or later.
+unsafe extern "C" fn body_handler(r: *mut ngx_http_request_t) {
+    // SAFETY: nginx calls with the live request; the reference ends with this call.
+    let Some(request) = (unsafe { Request::from_raw(r) }) else {
+        return;
+    };
+    let before = guard(request.log(), None, || {
+        let reading = request.context::<Capture>()?;
+        let before = reading.stage.replace(Stage::Whole);
+        // What another location or module has read may be larger than what may be here.
+        if request.body_length() > reading.limit {
+            reading.refuse(request.log());
+        }
+        Some(before)
+    });
+    // SAFETY: as above. As ngx_http_mirror_body_handler does it: the request takes its phases up again.
+    unsafe {
+        set_preserve_body(r, 1);
+        (*r).write_event_handler = Some(ngx_http_core_run_phases);
+        if before != Some(Stage::Asking) {
+            ngx_http_core_run_phases(r);
+        }
+    }
+}
+
+/// The filter that follows ours.
+pub(super) static NEXT: Hook<ngx_http_request_body_filter_pt> = Hook::new();
+
+/// nginx calls it for each piece of each request's body. It ends what is longer than it may be as soon as that shows:
+/// nobody has judged yet whether the client may send anything at all.
+pub(super) unsafe extern "C" fn request_body_filter(
+    r: *mut ngx_http_request_t,
+    chain: *mut ngx_chain_t,
+) -> ngx_int_t {
+    // SAFETY: nginx calls with a live request that has a request_body, and a chain of live buffers.
+    unsafe {
+        let too_large = NGX_HTTP_REQUEST_ENTITY_TOO_LARGE as ngx_int_t;
+        if is_read_by_us(r)
+            && let Some(request) = Request::from_raw(r)
+            && guard(request.log(), true, || exceeds(request, length(chain)))
+        {
+            return too_large;
+        }
+        NEXT.get().map_or(too_large, |next| next(r, chain))
+    }
+}
+
+/// # Safety
+/// `r` is a live request.
+unsafe fn is_read_by_us(r: *const ngx_http_request_t) -> bool {
+    let ours: unsafe extern "C" fn(*mut ngx_http_request_t) = body_handler;
+    // SAFETY: request_body is NULL or lives as long as the request.
+    let handler = unsafe { (*r).request_body.as_ref() }.and_then(|body| body.post_handler);
+    handler.is_some_and(|handler| ptr::fn_addr_eq(handler, ours))
+}
+
+fn exceeds(request: Request<'_>, more: u64) -> bool {
+    let Some(reading) = request.context::<Capture>() else {
+        return true;
+    };
+    reading.seen.set(reading.seen.get().saturating_add(more));
+    let exceeds = reading.seen.get() > reading.limit;
+    if exceeds && reading.stage.get() != Stage::TooLarge {
+        reading.refuse(request.log());
+    }
+    exceeds
+}
+
+pub(super) fn install() {
+    // SAFETY: nginx builds the chain of filters anew, in one thread, each time it reads a configuration; the core
+    // module has set its first one (ngx_http_core_postconfiguration).
+    unsafe {
+        NEXT.set(ngx_http_top_request_body_filter);
+        ngx_http_top_request_body_filter = Some(request_body_filter);
+    }
+}
+
+/// # Safety
+/// `chain` is a chain of live buffers.
+unsafe fn length(chain: *const ngx_chain_t) -> u64 {
+    let mut sum = 0_u64;
+    let mut link = chain;
+    // SAFETY: a chain is a list of links, closed by NULL, each with a live buffer.
+    while let Some(piece) = unsafe { link.as_ref() } {
+        // SAFETY: as above.
+        sum = sum.saturating_add(unsafe { buf_length(&*piece.buf) } as u64);
+        link = piece.next;
+    }
+    sum
+}
+
+/// # Safety
+/// The buffer is live, with its bytes in memory or in a file (ngx_buf_size).
+unsafe fn buf_length(buf: &ngx_buf_t) -> usize {
+    // SAFETY: the caller's.
+    let length = unsafe {
+        match buf_in_memory(buf) {
+            0 => buf.file_last - buf.file_pos,
+            _ => buf.last.offset_from(buf.pos) as _,
+        }
+    };
+    usize::try_from(length).unwrap_or(0)
+}
+
+/// # Safety
+/// As for `buf_length`.
+unsafe fn append(body: &mut Vec<u8>, buf: &ngx_buf_t) -> Option<()> {
+    // SAFETY: the caller's. ngx_read_file fills at most `length` bytes, which are reserved, and says how many.
+    unsafe {
+        let length = buf_length(buf);
+        if buf_in_memory(buf) != 0 {
+            body.extend_from_slice(slice::from_raw_parts(buf.pos, length));
+            return Some(());
+        }
+        if length == 0 {
+            return Some(());
+        }
+        body.reserve(length);
+        let end = body.spare_capacity_mut().as_mut_ptr().cast();
+        let read = ngx_read_file(buf.file, end, length, buf.file_pos);
+        if usize::try_from(read) != Ok(length) {
+            return None;
+        }
+        body.set_len(body.len() + length);
+    }
+    Some(())
+}

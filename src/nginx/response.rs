@@ -1,0 +1,189 @@
+//! What a response gets beside what nginx puts into it: header lines, challenges, or all of it.
+
+use super::Failure;
+use super::bits::{is_header_only, set_keepalive};
+use super::header::HeaderLines;
+use super::phase::Status;
+use super::request::Request;
+use super::text::Text;
+use nginx_sys::{
+    NGX_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t, ngx_http_core_loc_conf_t,
+    ngx_http_discard_request_body, ngx_http_finalize_request, ngx_http_output_filter,
+    ngx_http_send_header, ngx_int_t, ngx_list_push, ngx_pcalloc, ngx_table_elt_t, ngx_uint_t,
+    off_t,
+};
+use std::ptr;
+
+/// A body with what says how to read it.
+#[derive(Clone, Copy)]
+pub struct Content<'r> {
+    pub content_type: Text<'r>,
+    /// Empty where it is not encoded.
+    pub encoding: Text<'r>,
+    pub body: Text<'r>,
+}
+
+impl<'r> Request<'r> {
+    /// The lines of the response's header. What a list holds when it is asked for is what it yields.
+    pub(super) fn response_headers(self) -> HeaderLines<'r> {
+        // SAFETY: the list is the request's; our own additions go to another request's list than the one walked.
+        unsafe { HeaderLines::from_raw(&raw const (*self.raw()).headers_out.headers) }
+    }
+
+    /// Adds a line to the response's header, unless it has the very same one.
+    pub fn add_response_line(self, name: Text<'r>, value: Text<'r>) -> Result<(), Failure> {
+        let is_there = |(other, text): (Text<'_>, Text<'_>)| {
+            other.eq_ignore_ascii_case(&name) && *text == *value
+        };
+        if self.response_headers().any(is_there) {
+            return Ok(());
+        }
+        let line = self.push_response_line(name, value)?;
+        // SAFETY: the line is a new element of headers_out.headers; the core module's configuration is there.
+        unsafe {
+            if name.eq_ignore_ascii_case(b"www-authenticate") {
+                self.link_challenge(line);
+            } else if name.eq_ignore_ascii_case(b"location")
+                && (*self.core_location_conf()).msie_refresh == 1
+            {
+                // ngx_http_send_refresh reads it; elsewhere nginx would make a relative one absolute.
+                (*self.raw()).headers_out.location = line;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a line `WWW-Authenticate` to the response, behind those that it has.
+    pub fn add_challenge(self, value: Text<'r>) -> Result<(), Failure> {
+        let line = self.push_response_line(Text::from_static(b"WWW-Authenticate"), value)?;
+        // SAFETY: the line is a new element of headers_out.headers.
+        unsafe { self.link_challenge(line) };
+        Ok(())
+    }
+
+    fn push_response_line(
+        self,
+        name: Text<'r>,
+        value: Text<'r>,
+    ) -> Result<*mut ngx_table_elt_t, Failure> {
+        // SAFETY: the list is the request's; NULL is checked; a pushed element is uninitialized until written.
+        unsafe {
+            let headers = &raw mut (*self.raw()).headers_out.headers;
+            let line = ngx_list_push(headers).cast::<ngx_table_elt_t>();
+            if line.is_null() {
+                return Err(Failure);
+            }
+            line.write(std::mem::zeroed());
+            (*line).hash = 1;
+            (*line).key = name.raw();
+            (*line).value = value.raw();
+            Ok(line)
+        }
+    }
+
+    /// Answers the request. Whatever this returns, there is nothing more to be done with the request.
+    pub(super) fn respond(self, status: Status, content: Option<Content<'r>>) {
+        let code = self.send(status, content).unwrap_or(NGX_ERROR as ngx_int_t);
+        // SAFETY: the request is live, and in its phases: one that nginx holds for longer survives this.
+        unsafe { ngx_http_finalize_request(self.raw(), code) };
+    }
+
+    fn send(self, status: Status, content: Option<Content<'r>>) -> Result<ngx_int_t, Failure> {
+        let r = self.raw();
+        let empty = Text::from_static(b"");
+        let Content {
+            content_type,
+            encoding,
+            body,
+        } = content.unwrap_or(Content {
+            content_type: empty,
+            encoding: empty,
+            body: empty,
+        });
+        let (content_type, bytes) = (content_type.raw(), body.raw());
+        let encoding = match encoding.is_empty() {
+            true => ptr::null_mut(),
+            false => self.push_response_line(Text::from_static(b"Content-Encoding"), encoding)?,
+        };
+        // SAFETY: the request is live, its header was not sent, and the texts live as long (ngx_http_send_response).
+        unsafe {
+            if ngx_http_discard_request_body(r) != NGX_OK as ngx_int_t {
+                set_keepalive(r, 0);
+            }
+            let out = &raw mut (*r).headers_out;
+            (*out).status = ngx_uint_t::from(status.0);
+            (*out).content_length_n = off_t::try_from(bytes.len).map_err(|_| Failure)?;
+            (*out).content_encoding = encoding;
+            (*out).content_type = content_type;
+            (*out).content_type_len = content_type.len;
+            (*out).content_type_lowcase = ptr::null_mut();
+            let sent = ngx_http_send_header(r);
+            if sent != NGX_OK as ngx_int_t || is_header_only(r) != 0 {
+                return Ok(sent);
+            }
+            let buf = ngx_pcalloc((*r).pool, size_of::<ngx_buf_t>()).cast::<ngx_buf_t>();
+            let buf = buf.as_mut().ok_or(Failure)?;
+            buf.pos = bytes.data;
+            buf.last = bytes.data.add(bytes.len);
+            buf.set_memory(u32::from(bytes.len > 0));
+            buf.set_last_buf(1);
+            let mut chain = ngx_chain_t {
+                buf,
+                next: ptr::null_mut(),
+            };
+            Ok(ngx_http_output_filter(r, &raw mut chain))
+        }
+    }
+
+    fn core_location_conf(self) -> *const ngx_http_core_loc_conf_t {
+        // SAFETY: r->loc_conf has one entry for each HTTP module, the core module's among them.
+        unsafe {
+            let index = nginx_sys::ngx_http_core_module.ctx_index;
+            (*(*self.raw()).loc_conf.add(index)).cast()
+        }
+    }
+
+    /// Puts the line at the end of the list that starts at headers_out.www_authenticate. nginx walks it when another
+    /// handler allows under `satisfy any`: a line that it cannot reach would stay on a 200.
+    ///
+    /// # Safety
+    /// `line` is an element of headers_out.headers that is in no such list yet.
+    unsafe fn link_challenge(self, line: *mut ngx_table_elt_t) {
+        // SAFETY: the elements live as long as the request, and the last one's `next` is NULL.
+        unsafe {
+            let first = &raw mut (*self.raw()).headers_out.www_authenticate;
+            #[cfg(nginx_linked_headers)]
+            let last = std::iter::successors(Some(first), |&link| {
+                (!(*link).is_null()).then(|| &raw mut (**link).next)
+            })
+            .last()
+            .unwrap_or(first);
+            #[cfg(not(nginx_linked_headers))]
+            let last = first;
+            *last = line;
+        }
+    }
+
+    /// Before 1.23.0 nginx knows of one challenge only, and under `satisfy any` takes back that one. Elsewhere the
+    /// challenges stay: they belong to the 401 whose error page is being asked for.
+    #[cfg(not(nginx_linked_headers))]
+    pub(super) fn clear_challenges_of_old_nginx(self) {
+        // SAFETY: the core module's configuration is there.
+        let satisfy = unsafe { (*self.core_location_conf()).satisfy };
+        if satisfy != nginx_sys::NGX_HTTP_SATISFY_ANY as nginx_sys::ngx_uint_t {
+            return;
+        }
+        for line in self.response_headers().elements() {
+            // SAFETY: a live element of the request's list; a hash of 0 takes it out of the response.
+            unsafe {
+                let name = Text::from_raw((*line).key);
+                if name.eq_ignore_ascii_case(b"www-authenticate") {
+                    (*line).hash = 0;
+                }
+            }
+        }
+    }
+
+    #[cfg(nginx_linked_headers)]
+    pub(super) fn clear_challenges_of_old_nginx(self) {}
+}
