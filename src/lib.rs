@@ -6,6 +6,7 @@
 //! | `nginx` | the fence: every FFI call and every `unsafe`; safe types out; knows neither of the others |
 //! | `auth_jwt` | the directives `auth_jwt*` and the variables `$jwt_*` |
 //! | `auth_request` | the directives `auth_request*` |
+//! | `require` | the directives `auth_jwt_require` and `auth_request_require` |
 //! | `uri` | what variables may put into the URI of a subrequest |
 //! | `exports` | the tables that nginx's loader reads |
 //!
@@ -15,7 +16,6 @@
 #![warn(clippy::undocumented_unsafe_blocks)]
 
 pub mod auth_jwt;
-#[cfg(feature = "module")]
 pub mod auth_request;
 pub mod jose;
 
@@ -23,5 +23,7 @@ pub mod jose;
 mod exports;
 #[cfg(feature = "module")]
 pub mod nginx;
+#[cfg(feature = "module")]
+mod require;
 #[cfg_attr(not(feature = "module"), allow(dead_code))]
 mod uri;

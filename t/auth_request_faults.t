@@ -78,6 +78,8 @@ my @refused = (
     ['600', "HTTP/1.1 600 X\r\n$end", 600],
     ['999', "HTTP/1.1 999 X\r\n$end", 999],
     ['302 to the content', "HTTP/1.1 302 X\r\nLocation: /content\r\n$end", 302],
+    ['too short', "${ok}Content-Length: 1000\r\n${end}a", 200, 'the answer\'s body is broken off'],
+    ['bad chunk', "${ok}Transfer-Encoding: chunked\r\n${end}INVISIBLE", 200, 'the answer\'s body is broken off'],
     ['internal redirect to nowhere',
         "${ok}X-Accel-Redirect: /none\r\n$end", 404],
 );
@@ -94,10 +96,8 @@ my @valid = (
     ['299', "HTTP/1.1 299 X\r\n$end", 200],
     ['LF', "HTTP/1.1 200 OK\n\n", 200],
     ['line without a colon', "${ok}name\r\n$end", 200],
-    ['too short', "${ok}Content-Length: 1000\r\n${end}a", 200],
     ['too long', "${ok}Content-Length: 1\r\n${end}INVISIBLE", 200],
     ['204 with a body', "HTTP/1.1 204 X\r\n${end}INVISIBLE", 200],
-    ['bad chunk', "${ok}Transfer-Encoding: chunked\r\n${end}INVISIBLE", 200],
     ['large', "${ok}$end" . 'INVISIBLE' x 100_000, 200],
     ['gzip', "${ok}Content-Encoding: gzip\r\n${end}INVISIBLE", 200],
 );
@@ -187,12 +187,14 @@ $t->run();
 my ($pid) = http_get('/alive') =~ /^X-Pid: (\d+)/m;
 
 for my $n (0 .. $#refused) {
-    my ($name, undef, $status) = @{$refused[$n]};
+    my ($name, undef, $status, $why) = @{$refused[$n]};
+    $why //= $status == 502 || $status == 504
+        ? 'no answer from the service' : 'neither allowed nor denied';
     my ($answer, $log) = get($t, '/', "X-Case: $n", 'Upgrade: x');
     like($answer, qr/^HTTP\S+ 500 /, "$name is refused");
     unlike($answer, qr/CONTENT|INVISIBLE|^(?:Location|ETag|Retry|Link)/m,
         "$name, nothing gets out");
-    is($log, "unexpected status: $status", "$name, log");
+    is($log, qq(unexpected status: $status from "/auth": $why), "$name, log");
 }
 
 for my $n (0 .. $#valid) {
@@ -207,17 +209,20 @@ for my $n (0 .. $#valid) {
 
 for my $case (['/refused', 502], ['/unresolved', 500]) {
     my ($uri, $status) = @$case;
+    my $service = $uri =~ s!/!/auth-!r;
     my ($answer, $log) = get($t, $uri);
     like($answer, qr/^HTTP\S+ 500 /, "$uri is refused");
     unlike($answer, qr/CONTENT/, "$uri, content");
-    is($log, "unexpected status: $status", "$uri, log");
+    is($log, qq(unexpected status: $status from "$service":)
+        . ' no answer from the service', "$uri, log");
 }
 
 is((get($t, '/closed'))[0], '', 'return 444 closes');
 
 my ($answer, $log) = get($t, '/any', 'X-Case: 0');
 like($answer, qr/^HTTP\S+ 500 /, 'satisfy any');
-is($log, 'unexpected status: 502', 'satisfy any, log');
+is($log, 'unexpected status: 502 from "/auth": no answer from the service',
+    'satisfy any, log');
 
 like(http_get('/alive'), qr/^X-Pid: $pid\r/m, 'the same worker');
 

@@ -128,8 +128,8 @@ for my $code (@unexpected) {
     like($answer, qr{^HTTP/1.1 500 Internal Server Error\r\n},
         "$code is refused");
     unlike($answer, qr/CONTENT|^Location|^Retry/m, "$code, nothing gets out");
-    is(errors($t, "/file.txt?$code"), "auth request unexpected status: $code",
-        "$code, log");
+    is(errors($t, "/file.txt?$code"), "auth request unexpected status: $code"
+        . ' from "/auth": neither allowed nor denied', "$code, log");
 }
 
 my $answer = get('/file.txt?401', 'X-Code: 401');

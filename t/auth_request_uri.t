@@ -88,8 +88,10 @@ my @refused = (
     ['/path/?x=a/../../no', 'uri "/check/a/../../no" holds ".."'],
     ['/path/?x=..;/no', 'uri "/check/..;/no" holds ".."'],
     ['/path/?x=../?a', 'uri "/check/../" holds ".."'],
-    ['/nowhere', 'unexpected status: 404'],
-    ['/cycle', 'unexpected status: 500'],
+    ['/nowhere', 'unexpected status: 404 from "/missing":'
+        . ' neither allowed nor denied'],
+    ['/cycle', 'unexpected status: 500 from "/cycle-auth":'
+        . ' neither allowed nor denied'],
 );
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)

@@ -1,27 +1,46 @@
-//! `auth_request`, `auth_request_set`: a subrequest to an authorization service decides whether a request is served.
-//! A drop-in for nginx's ngx_http_auth_request_module, whose directives it takes over where that is built in.
+//! `auth_request*`: a subrequest to an authorization service decides whether a request is served. A drop-in for nginx's
+//! ngx_http_auth_request_module, whose directives it takes over where that is built in, with what gateways for forward
+//! authentication have beyond it.
+//!
+//! What needs no nginx (`fields`, `headers`) is built and tested without it.
+#![cfg_attr(not(feature = "module"), allow(dead_code))]
 
+#[cfg(feature = "module")]
+mod answer;
+#[cfg(feature = "module")]
 mod conf;
+mod fields;
+#[cfg(feature = "module")]
 mod handler;
+mod headers;
+#[cfg(feature = "module")]
+mod variables;
 
+#[cfg(feature = "module")]
 use crate::nginx::{Config, ConfigError, Directive, Module};
 
 /// The nginx module.
+#[cfg(feature = "module")]
 pub struct AuthRequest;
 
+#[cfg(feature = "module")]
 impl Module for AuthRequest {
-    type MainConf = ();
+    type MainConf = conf::MainConf;
     type LocationConf = conf::LocationConf;
     type RequestContext = handler::Check;
-    type ClientContext = ();
+    type ClientContext = handler::Client;
 
     const DIRECTIVES: &'static [Directive<Self>] = conf::DIRECTIVES;
 
-    fn preconfiguration(_: &mut Config<'_>) -> Result<(), ConfigError> {
-        Ok(())
+    fn preconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
+        variables::add(cf)
     }
 
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
-        cf.add_access_handler::<Self>()
+        cf.add_access_handler::<Self>()?;
+        if cf.main_conf::<Self>().changes_headers.get() {
+            cf.add_handlers_around_access::<Self>()?;
+        }
+        Ok(())
     }
 }

@@ -42,6 +42,14 @@ impl<'r> Request<'r> {
         Ok(())
     }
 
+    /// Takes back what an earlier location has put in place of the client's lines.
+    pub fn restore_client_lines(self) {
+        let kept = self.client_context_if_any::<Capture>();
+        if let Some(lines) = kept.and_then(|header| header.lines.get()) {
+            self.put(lines);
+        }
+    }
+
     /// Has upstreams get these lines, and of the client's those without such names.
     pub fn replace_upstream_lines<'l>(
         self,

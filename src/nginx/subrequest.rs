@@ -321,62 +321,54 @@ impl<'r> Answer<'r> {
         unsafe { Text::from_raw((*self.request.raw()).headers_out.content_type) }
     }
 
-    /// The lines of the answer as nginx would send it and, of names that it would not send (nginx's own error page,
-    /// `proxy_hide_header`), those that the upstream sent.
-    pub fn headers(self) -> impl Iterator<Item = (Text<'r>, Text<'r>)> {
-        let sent = self.request.response_headers();
-        let upstream = self.upstream_headers().into_iter().flatten();
-        let is_sent = move |name: &[u8]| {
-            let mut lines = self.request.response_headers();
-            lines.any(|(other, _)| other.eq_ignore_ascii_case(name))
-        };
-        sent.chain(upstream.filter(move |(name, _)| !is_sent(name)))
-    }
-
     /// A text with the variables that the subrequest has, such as `$upstream_http_*`.
     pub fn evaluate(self, template: &Template) -> Result<Text<'r>, Failure> {
         template.evaluate(self.request)
     }
 
-    /// The values of all header lines with this name: of the answer as nginx would send it or, where it has none
-    /// (nginx's own error page, `proxy_hide_header`), of what the upstream sent.
+    /// The lines of the answer as nginx would send it and, of names that it would not send (nginx's own error page,
+    /// `proxy_hide_header`), those that the upstream sent.
+    pub fn headers(self) -> impl Iterator<Item = (Text<'r>, Text<'r>)> {
+        let sent = self.request.response_headers();
+        let upstream = self.upstream_headers();
+        sent.filter(move |(name, _)| !self.is_upstreams(name))
+            .chain(upstream.filter(move |(name, _)| self.is_upstreams(name)))
+    }
+
+    /// The values of all header lines with this name.
     pub fn header_values(self, name: &'static [u8]) -> impl Iterator<Item = Text<'r>> {
-        let named = move |(line_name, value): (Text<'r>, Text<'r>)| {
-            line_name.eq_ignore_ascii_case(name).then_some(value)
-        };
-        let sent = || self.request.response_headers().filter_map(named);
-        let upstream = || {
-            self.upstream_headers()
-                .into_iter()
-                .flatten()
-                .filter_map(named)
-        };
-        let sent_count = sent().count();
+        let lines = self.headers();
+        lines.filter_map(|(other, value)| other.eq_ignore_ascii_case(name).then_some(value))
+    }
+
+    /// Whether the lines with this name are those that the upstream sent.
+    fn is_upstreams(self, name: &[u8]) -> bool {
+        let named = |(other, _): &(Text<'_>, Text<'_>)| other.eq_ignore_ascii_case(name);
+        let sent = self.request.response_headers().filter(named).count();
         // An error page in place of an upstream's 401 keeps its challenges: before nginx 1.23.0 only the first.
-        let incomplete = if cfg!(nginx_linked_headers) {
-            sent_count == 0
-        } else {
-            sent_count < upstream().count()
-        };
-        let sent = (!incomplete).then(sent);
-        let upstream = incomplete.then(upstream);
-        sent.into_iter()
-            .flatten()
-            .chain(upstream.into_iter().flatten())
+        match cfg!(nginx_linked_headers) {
+            true => sent == 0,
+            false => sent < self.upstream_headers().filter(named).count(),
+        }
     }
 
     pub fn log(self) -> Log<'r> {
         self.request.log()
     }
 
-    fn upstream_headers(self) -> Option<HeaderLines<'r>> {
+    fn upstream_headers(self) -> impl Iterator<Item = (Text<'r>, Text<'r>)> {
         // SAFETY: r->upstream is NULL or lives as long as the request. Its list of header lines is initialized when
         // it is made (ngx_http_upstream_init_request) or connects; `elts` is NULL before that.
-        unsafe {
-            let upstream = (*self.request.raw()).upstream.as_ref()?;
-            let headers = &raw const upstream.headers_in.headers;
-            (!(*headers).part.elts.is_null()).then(|| HeaderLines::from_raw(headers))
-        }
+        let lines = unsafe {
+            (*self.request.raw())
+                .upstream
+                .as_ref()
+                .and_then(|upstream| {
+                    let headers = &raw const upstream.headers_in.headers;
+                    (!(*headers).part.elts.is_null()).then(|| HeaderLines::from_raw(headers))
+                })
+        };
+        lines.into_iter().flatten()
     }
 }
 

@@ -1,0 +1,228 @@
+//! What the service has said, and what that means here.
+
+use super::conf::{Assignment, Client, LocationConf, On, OnError};
+use super::headers::is_value;
+use crate::nginx::{Answer, Content, Escaped, Failure, NoBody, Request, Status, Subrequest, Text};
+use crate::require::Requirement;
+
+/// What is known of an answer once the service has given it; a verdict that was kept knows no less.
+pub(super) struct Verdict<'r> {
+    pub(super) status: Status,
+    /// The values of all `auth_request_set`, in their order.
+    pub(super) assigned: Vec<Text<'r>>,
+    /// The lines of the answer's header that the configuration has a use for.
+    pub(super) lines: Vec<(Text<'r>, Text<'r>)>,
+    /// With `auth_request_deny_body`: what a denied client gets to read.
+    pub(super) content: Option<Content<'r>>,
+}
+
+/// What an answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    Allow,
+    Deny,
+    Error(Fault),
+}
+
+/// Why an answer decides nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("no answer from the service")]
+    NoAnswer,
+    #[error("the answer's body is broken off")]
+    Incomplete,
+    #[error("the answer's body is too large")]
+    TooLarge,
+    #[error("a redirect without a location")]
+    NoLocation,
+    #[error("neither allowed nor denied")]
+    Unexpected,
+}
+
+impl<'r> Verdict<'r> {
+    /// What the configuration has to know of an answer. Variables get their values at once, for those that follow may
+    /// refer to them, and for every answer: an internal redirect, say to an error page, forgets the answer.
+    pub(super) fn of(
+        request: Request<'r>,
+        conf: &LocationConf,
+        answer: Answer<'r>,
+        subrequest: &Subrequest,
+    ) -> Result<Self, Failure> {
+        let assignments = conf.assignments.iter();
+        let assign = |assignment: &Assignment| {
+            let value = answer.evaluate(&assignment.value)?;
+            request.assign(&assignment.variable, value);
+            Ok(value)
+        };
+        let assigned = assignments.map(assign).collect::<Result<_, _>>()?;
+        Ok(Self {
+            status: answer.status(),
+            assigned,
+            lines: lines(request, conf, answer),
+            content: content(request, conf, answer, subrequest)?,
+        })
+    }
+
+    /// Whether the answer allows or denies, as far as its status says.
+    pub(super) fn meaning(&self, conf: &LocationConf) -> Meaning {
+        if self.status.is_success() {
+            Meaning::Allow
+        } else if !conf.denies(self.status) {
+            Meaning::Error(Fault::Unexpected)
+        } else if matches!(self.status.0, 301 | 302) && !self.has(b"location") {
+            Meaning::Error(Fault::NoLocation)
+        } else {
+            Meaning::Deny
+        }
+    }
+
+    /// The lines that a client gets with a denial of this status or, without one, with what it was allowed.
+    pub(super) fn client_lines(
+        &self,
+        conf: &LocationConf,
+        denial: Option<Status>,
+    ) -> impl Iterator<Item = (Text<'r>, Text<'r>)> {
+        let on = denial.map_or(On::Allow, |_| On::Deny);
+        let goes = |name: &[u8]| {
+            denial.is_some_and(|status| goes_with(status, name))
+                || conf.client_lines.iter().any(|lines| lines.take(name, on))
+        };
+        let lines = self.lines.iter().copied();
+        lines
+            .filter(move |(name, _)| goes(name))
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    /// The lines that go upstream.
+    pub(super) fn upstream_lines(&self, conf: &LocationConf) -> Vec<(Text<'r>, Text<'r>)> {
+        let lines = self.lines.iter().copied();
+        lines
+            .filter(|(name, _)| conf.upstream_names().take(name))
+            .collect()
+    }
+
+    fn has(&self, name: &[u8]) -> bool {
+        self.lines
+            .iter()
+            .any(|(other, _)| other.eq_ignore_ascii_case(name))
+    }
+}
+
+/// What an answer means that has just come. What nginx says where none came, and what did not come whole, allows nothing.
+pub(super) fn meaning(
+    conf: &LocationConf,
+    verdict: &Verdict<'_>,
+    answer: Answer<'_>,
+    subrequest: &Subrequest,
+) -> Meaning {
+    if !answer.is_real() && verdict.status.0 >= 500 {
+        return Meaning::Error(Fault::NoAnswer);
+    }
+    match (verdict.meaning(conf), subrequest.check_body()) {
+        (Meaning::Allow, Err(NoBody::Incomplete)) => Meaning::Error(Fault::Incomplete),
+        (Meaning::Allow, Err(NoBody::TooLarge)) => Meaning::Error(Fault::TooLarge),
+        (meaning, _) => meaning,
+    }
+}
+
+impl Fault {
+    /// Whether `auth_request_on_error allow` lets a request in that met with this.
+    fn may_be_allowed(self, status: Status) -> bool {
+        match self {
+            Self::NoAnswer => true,
+            Self::Unexpected => (500..600).contains(&status.0),
+            Self::Incomplete | Self::TooLarge | Self::NoLocation => false,
+        }
+    }
+
+    /// The status that the request ends with; none where it is let in all the same.
+    pub(super) fn consequence(self, status: Status, on_error: OnError) -> Option<Status> {
+        match on_error {
+            OnError::Allow if self.may_be_allowed(status) => None,
+            OnError::Allow => Some(Status::INTERNAL_SERVER_ERROR),
+            OnError::Refuse(status) => Some(status),
+        }
+    }
+}
+
+/// Lines without which a denial with this status would be of no use.
+fn goes_with(status: Status, name: &[u8]) -> bool {
+    let with = match status.0 {
+        300..=399 => "location",
+        401 => "www-authenticate",
+        429 | 503 => "retry-after",
+        _ => return false,
+    };
+    name.eq_ignore_ascii_case(with.as_bytes())
+}
+
+fn lines<'r>(
+    request: Request<'r>,
+    conf: &LocationConf,
+    answer: Answer<'r>,
+) -> Vec<(Text<'r>, Text<'r>)> {
+    let status = answer.status();
+    if status.is_success() && !conf.takes_lines() {
+        return Vec::new();
+    }
+    let required = conf.requirements.iter();
+    let denials = required.map(Requirement::status).chain([status]);
+    let is_wanted = |name: &[u8]| {
+        conf.upstream_names().take(name)
+            || conf.client_lines.iter().any(|lines| lines.names.take(name))
+            || denials.clone().any(|status| goes_with(status, name))
+    };
+    let is_sound = |name: &[u8], value: &[u8]| {
+        if !is_value(value) {
+            request.log().warn(format_args!(
+                "auth request: a line {} of the answer is left out: a control character in its value",
+                Escaped(name)
+            ));
+        }
+        is_value(value)
+    };
+    let lines = answer.headers();
+    lines
+        .filter(|(name, value)| is_wanted(name) && is_sound(name, value))
+        .collect()
+}
+
+fn content<'r>(
+    request: Request<'r>,
+    conf: &LocationConf,
+    answer: Answer<'r>,
+    subrequest: &Subrequest,
+) -> Result<Option<Content<'r>>, Failure> {
+    let may_be_denied = !answer.status().is_success() || !conf.requirements.is_empty();
+    if conf.deny_body().is_none() || !may_be_denied {
+        return Ok(None);
+    }
+    let body = match subrequest.body() {
+        Ok(body) if body.is_empty() => return Ok(None),
+        Ok(body) => request.copy(&body)?,
+        Err(fault) => {
+            request.log().warn(format_args!(
+                "auth request: the body of the answer with status {} is left out: it is {}",
+                answer.status().0,
+                match fault {
+                    NoBody::TooLarge => "larger than auth_request_deny_body",
+                    NoBody::Incomplete => "broken off",
+                }
+            ));
+            return Ok(None);
+        }
+    };
+    let encoding = answer.header_values(b"content-encoding").next();
+    Ok(Some(Content {
+        content_type: answer.content_type(),
+        encoding: encoding.unwrap_or(Text::from_static(b"")),
+        body,
+    }))
+}
+
+impl Client {
+    fn take(&self, name: &[u8], on: On) -> bool {
+        (self.on == On::Any || self.on == on) && self.names.take(name)
+    }
+}

@@ -1,0 +1,73 @@
+//! `auth_jwt_require`, `auth_request_require`: conditions in the form of values that must be there.
+
+use std::rc::Rc;
+
+use crate::nginx::{Config, ConfigError, Escaped, Failure, Request, Status, Template};
+
+/// One such directive.
+#[derive(Clone)]
+pub(crate) struct Requirement {
+    /// Each with the text that it was compiled from.
+    values: Rc<[(Template, Box<str>)]>,
+    status: Status,
+}
+
+/// A condition that is not met.
+pub(crate) struct Unmet<'c> {
+    /// The value as the configuration has it.
+    pub(crate) value: &'c str,
+    pub(crate) status: Status,
+}
+
+impl Requirement {
+    /// Reads `$value ... [error=401 | error=403]`.
+    pub(crate) fn read(cf: &mut Config<'_>) -> Result<Self, ConfigError> {
+        let mut args = cf.args();
+        let mut status = Status::UNAUTHORIZED;
+        if let Some(code) = args.last().and_then(|last| last.strip_prefix(b"error=")) {
+            status = match code {
+                b"401" => Status::UNAUTHORIZED,
+                b"403" => Status::FORBIDDEN,
+                _ => {
+                    return Err(ConfigError::message(format_args!(
+                        "invalid error code {} in \"{}\" directive, it must be 401 or 403",
+                        Escaped(code),
+                        cf.directive()
+                    )));
+                }
+            };
+            args.pop();
+        }
+        if args.is_empty() {
+            return Err(ConfigError::Directive(c"has no value to check"));
+        }
+        let values = args.iter().map(|value| match value.starts_with(b"$") {
+            true => Ok((cf.template(value)?, String::from_utf8_lossy(value).into())),
+            false => Err(ConfigError::message(format_args!(
+                "invalid value {} in \"{}\" directive, it must start with a variable",
+                Escaped(value),
+                cf.directive()
+            ))),
+        });
+        let values = values.collect::<Result<_, _>>()?;
+        Ok(Self { values, status })
+    }
+
+    /// What a request ends with that does not meet it.
+    pub(crate) fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The first value that is empty or `0`, if one is.
+    pub(crate) fn unmet(&self, request: Request<'_>) -> Result<Option<Unmet<'_>>, Failure> {
+        for (value, text) in self.values.iter() {
+            if matches!(&*value.evaluate(request)?, b"" | b"0") {
+                return Ok(Some(Unmet {
+                    value: text,
+                    status: self.status,
+                }));
+            }
+        }
+        Ok(None)
+    }
+}
