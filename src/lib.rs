@@ -23,5 +23,9 @@ pub mod jose;
 mod exports;
 #[cfg(feature = "module")]
 pub mod nginx;
+// It needs no nginx to be tested.
+#[cfg(all(test, not(feature = "module")))]
+#[path = "nginx/shared/blocks.rs"]
+mod shared_blocks;
 #[cfg_attr(not(feature = "module"), allow(dead_code))]
 mod uri;
