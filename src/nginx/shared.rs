@@ -7,7 +7,6 @@
 //! The zone's mutex is held for each operation, and meanwhile a mark is set in the zone. nginx's master releases the
 //! mutex of a worker that died; the mark then tells the others that the zone may be half changed, and it is emptied.
 //! While the mutex is held, nothing is allocated.
-#![allow(dead_code)]
 
 mod blocks;
 

@@ -51,7 +51,10 @@ pub(super) struct Header {
     seed: u64,
     blocks: u32,
     free_blocks: u32,
+    /// The first of the blocks that are free again.
     free: u32,
+    /// The first of the blocks that were not used yet, whatever is in them.
+    fresh: u32,
     newest: u32,
     oldest: u32,
 }
@@ -87,19 +90,6 @@ pub(super) struct Block {
 
 impl Block {
     const DATA: usize = 184;
-
-    const EMPTY: Self = Self {
-        kind: Kind::FREE,
-        next: NONE,
-        beside: NONE,
-        newer: NONE,
-        older: NONE,
-        length: 0,
-        expires: 0,
-        check: 0,
-        key: [0; 32],
-        data: [0; Self::DATA],
-    };
 
     fn fill(&mut self, piece: &[u8]) {
         for (place, byte) in self.data.iter_mut().zip(piece) {
@@ -145,17 +135,14 @@ impl Store<'_> {
     /// Makes an empty map of it.
     pub(super) fn clear(&mut self) {
         let count = u32::try_from(self.blocks.len()).unwrap_or(NONE);
-        for (next, block) in (1..).zip(self.blocks.iter_mut()) {
-            block.kind = Kind::FREE;
-            block.next = if next < count { next } else { NONE };
-        }
         self.buckets.fill(NONE);
         *self.header = Header {
             layout: LAYOUT,
             seed: self.header.seed,
             blocks: count,
             free_blocks: count,
-            free: if count == 0 { NONE } else { 0 },
+            free: NONE,
+            fresh: 0,
             newest: NONE,
             oldest: NONE,
         };
@@ -284,7 +271,10 @@ impl Store<'_> {
 
     /// Takes a free block.
     fn take(&mut self, kind: Kind, next: u32, piece: &[u8]) -> Result<u32, Damaged> {
-        let at = self.header.free;
+        let at = match self.header.free {
+            NONE => self.fresh()?,
+            at => at,
+        };
         let block = self.block(at, Kind::FREE)?;
         let free = block.next;
         block.kind = kind;
@@ -292,6 +282,16 @@ impl Store<'_> {
         block.fill(piece);
         self.header.free = free;
         self.header.free_blocks = self.header.free_blocks.checked_sub(1).ok_or(Damaged)?;
+        Ok(at)
+    }
+
+    /// Makes a block that was not used yet a free one.
+    fn fresh(&mut self) -> Result<u32, Damaged> {
+        let at = self.header.fresh;
+        self.header.fresh = at.checked_add(1).ok_or(Damaged)?;
+        let block = self.any_block(at)?;
+        block.kind = Kind::FREE;
+        block.next = NONE;
         Ok(at)
     }
 
@@ -367,10 +367,8 @@ impl Store<'_> {
         hasher.write(key);
         let count = u64::try_from(self.buckets.len()).map_err(|_| Damaged)?;
         let bucket = hasher.finish().checked_rem(count).ok_or(Damaged)?;
-        usize::try_from(bucket)
-            .ok()
-            .and_then(|bucket| self.buckets.get_mut(bucket))
-            .ok_or(Damaged)
+        let bucket = usize::try_from(bucket).map_err(|_| Damaged)?;
+        self.buckets.get_mut(bucket).ok_or(Damaged)
     }
 
     /// The length of a value, which is one that fits.
@@ -387,11 +385,16 @@ impl Store<'_> {
     }
 
     fn block(&mut self, at: u32, kind: Kind) -> Result<&mut Block, Damaged> {
-        usize::try_from(at)
-            .ok()
-            .and_then(|at| self.blocks.get_mut(at))
-            .filter(|block| block.kind == kind)
-            .ok_or(Damaged)
+        let block = self.any_block(at)?;
+        (block.kind == kind).then_some(block).ok_or(Damaged)
+    }
+
+    fn any_block(&mut self, at: u32) -> Result<&mut Block, Damaged> {
+        if at >= self.header.fresh {
+            return Err(Damaged);
+        }
+        let at = usize::try_from(at).map_err(|_| Damaged)?;
+        self.blocks.get_mut(at).ok_or(Damaged)
     }
 }
 

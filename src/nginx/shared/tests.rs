@@ -2,6 +2,20 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::HashMap;
 
+/// What a map may find in its memory.
+const UNUSED: Block = Block {
+    kind: Kind::ENTRY,
+    next: 0,
+    beside: 0,
+    newer: 0,
+    older: 0,
+    length: u32::MAX,
+    expires: i64::MAX,
+    check: 0,
+    key: [1; 32],
+    data: [0; Block::DATA],
+};
+
 /// Memory for a map, and what the fence does around it.
 struct Memory {
     header: Header,
@@ -18,10 +32,11 @@ impl Memory {
                 blocks: 0,
                 free_blocks: 0,
                 free: 0,
+                fresh: 0,
                 newest: 0,
                 oldest: 0,
             },
-            blocks: vec![Block::EMPTY; count],
+            blocks: vec![UNUSED; count],
             buckets: vec![0; count],
         };
         memory.store().seed(7);
@@ -76,7 +91,7 @@ impl Memory {
             used += blocks_for(entry.length as usize);
             at = entry.newer;
         }
-        let mut free = 0;
+        let mut free = self.blocks.len() - self.header.fresh as usize;
         let mut at = self.header.free;
         while at != NONE {
             assert_eq!(self.blocks[at as usize].kind, Kind::FREE);
@@ -203,6 +218,17 @@ fn what_is_removed_is_gone() {
 }
 
 #[test]
+fn a_cleared_map_has_nothing_and_all_of_its_room() {
+    let mut memory = Memory::of_blocks(4);
+    memory.put(1, 9, b"", 0).expect("sound");
+    memory.put(2, 9, &[0; 2 * Block::DATA], 0).expect("sound");
+    memory.store().clear();
+    assert!(!memory.has(1) && !memory.has(2));
+    assert_eq!(memory.put(2, 9, &[0; 4 * Block::DATA], 0), Ok(true));
+    memory.assert_sound();
+}
+
+#[test]
 fn damage_to_a_value_is_seen() {
     for byte in 0..2 * Block::DATA {
         let mut memory = Memory::of_blocks(2);
@@ -262,7 +288,7 @@ fn step(damage: u32) -> impl Strategy<Value = Step> {
         8 => (0..12_u8).prop_map(Step::Get),
         2 => (0..12_u8).prop_map(Step::Remove),
         2 => Just(Step::Wait),
-        damage => (0..14_u8, 0..12_u8, number).prop_map(|(field, block, to)| Step::Damage(field, block, to)),
+        damage => (0..15_u8, 0..12_u8, number).prop_map(|(field, block, to)| Step::Damage(field, block, to)),
     ]
 }
 
@@ -282,6 +308,7 @@ fn damage(memory: &mut Memory, field: u8, block: u8, to: u32) {
         10 => memory.header.free = to,
         11 => memory.header.free_blocks = to,
         12 => memory.header.oldest = to,
+        13 => memory.header.fresh = to,
         _ => memory.buckets[usize::from(block)] = to,
     }
 }
