@@ -40,7 +40,7 @@ pub enum Found {
 }
 
 /// Its address tells our zones from those of other modules, and of other builds of this one: nginx keeps the memory
-/// of a zone over a reload only for the same address, and loads a changed module beside the one that it replaces.
+/// of a zone over a reload only for the same address, and another build that it loads is mapped beside this one.
 static TAG: u8 = 0;
 
 impl Config<'_> {

@@ -125,7 +125,7 @@ pub(super) struct Store<'a> {
 impl Store<'_> {
     /// Whether this code has written it, with so many blocks.
     pub(super) fn is_ours(&self) -> bool {
-        self.header.layout == LAYOUT && usize::try_from(self.header.blocks) == Ok(self.blocks.len())
+        self.header.layout == LAYOUT && self.header.blocks as usize == self.blocks.len()
     }
 
     pub(super) fn seed(&mut self, seed: u64) {
@@ -192,7 +192,7 @@ impl Store<'_> {
         if count > self.blocks.len() {
             return Ok(false);
         }
-        while usize::try_from(self.header.free_blocks).is_ok_and(|free| free < count) {
+        while (self.header.free_blocks as usize) < count {
             let victim = self.victim(now)?;
             self.drop_entry(victim)?;
         }
@@ -201,8 +201,7 @@ impl Store<'_> {
             next = self.take(Kind::MORE, next, piece)?;
         }
         let at = self.take(Kind::ENTRY, next, value.get(..Block::DATA).unwrap_or(value))?;
-        let bucket = self.bucket(key)?;
-        let beside = std::mem::replace(bucket, at);
+        let beside = std::mem::replace(self.bucket(key)?, at);
         let entry = self.entry(at)?;
         entry.beside = beside;
         entry.length = length;
@@ -365,15 +364,14 @@ impl Store<'_> {
         let mut hasher = DefaultHasher::new();
         hasher.write_u64(self.header.seed);
         hasher.write(key);
-        let count = u64::try_from(self.buckets.len()).map_err(|_| Damaged)?;
+        let count = self.buckets.len() as u64;
         let bucket = hasher.finish().checked_rem(count).ok_or(Damaged)?;
-        let bucket = usize::try_from(bucket).map_err(|_| Damaged)?;
-        self.buckets.get_mut(bucket).ok_or(Damaged)
+        self.buckets.get_mut(bucket as usize).ok_or(Damaged)
     }
 
     /// The length of a value, which is one that fits.
     fn length(&mut self, at: u32) -> Result<usize, Damaged> {
-        let length = usize::try_from(self.entry(at)?.length).map_err(|_| Damaged)?;
+        let length = self.entry(at)?.length as usize;
         if blocks_for(length) > self.blocks.len() {
             return Err(Damaged);
         }
@@ -393,8 +391,7 @@ impl Store<'_> {
         if at >= self.header.fresh {
             return Err(Damaged);
         }
-        let at = usize::try_from(at).map_err(|_| Damaged)?;
-        self.blocks.get_mut(at).ok_or(Damaged)
+        self.blocks.get_mut(at as usize).ok_or(Damaged)
     }
 }
 
