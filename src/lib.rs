@@ -25,5 +25,9 @@ mod exports;
 pub mod nginx;
 #[cfg(feature = "module")]
 mod require;
+// It needs no nginx to be tested.
+#[cfg(all(test, not(feature = "module")))]
+#[path = "nginx/shared/blocks.rs"]
+mod shared_blocks;
 #[cfg_attr(not(feature = "module"), allow(dead_code))]
 mod uri;
