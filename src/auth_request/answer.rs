@@ -39,6 +39,13 @@ pub(super) enum Fault {
     Unexpected,
 }
 
+impl Meaning {
+    /// Whether the service has decided.
+    pub(super) fn is_verdict(self) -> bool {
+        matches!(self, Self::Allow | Self::Deny)
+    }
+}
+
 impl<'r> Verdict<'r> {
     /// What the configuration has to know of an answer. Variables get their values at once, for those that follow may
     /// refer to them, and for every answer: an internal redirect, say to an error page, forgets the answer.

@@ -3,12 +3,16 @@
 use std::cell::Cell;
 use std::ffi::CStr;
 use std::rc::Rc;
+use std::time::Duration;
+
+use openssl::sha::sha256;
 
 use super::AuthRequest;
+use super::cache::Fills;
 use super::headers::Names;
 use crate::nginx::{
     AnswerBody, AssignableVariable, Config, ConfigError, Directive, Escaped, Inherit, List, Set,
-    Setting, Status, Template, Text, args, context,
+    Setting, SharedZone, Status, Template, Text, args, context,
 };
 use crate::require::Requirement;
 
@@ -45,11 +49,24 @@ pub(super) const DIRECTIVES: &[Directive<AuthRequest>] = &[
     directive(c"auth_request_deny_body", args::ONE, deny_body),
     directive(c"auth_request_on_error", args::ONE, on_error),
     directive(c"auth_request_require", args::ONE_OR_MORE, require),
+    directive(c"auth_request_cache", args::ONE, cache),
+    directive(c"auth_request_cache_key", args::ONE, cache_key),
+    directive(c"auth_request_cache_valid", args::ONE_OR_MORE, cache_valid),
+    Directive {
+        name: c"auth_request_cache_zone",
+        contexts: context::HTTP,
+        args: args::ONE,
+        set: Set::Main(|_, cf| match cf.args().as_slice() {
+            [zone] => cf.define_shared_zone(zone).map(|_| ()),
+            _ => Err(ConfigError::Directive(c"takes one argument")),
+        }),
+    },
 ];
 
 /// What counts for all of the configuration.
 #[derive(Default)]
 pub struct MainConf {
+    pub(super) fills: Rc<Fills>,
     /// Whether any location changes what upstreams get of a client's header.
     pub(super) changes_headers: Cell<bool>,
 }
@@ -65,6 +82,30 @@ pub struct LocationConf {
     pub(super) deny_body: Setting<Option<usize>>,
     pub(super) on_error: Setting<OnError>,
     pub(super) requirements: List<Requirement>,
+    cache: Setting<Option<SharedZone>>,
+    pub(super) cache_key: Setting<Template>,
+    pub(super) cache_valid: List<Validity>,
+    said: Said,
+    scope: [u8; 32],
+}
+
+/// What the directives of a level say, in their order, so that a verdict that was kept before a reload does not count
+/// for a location that is another now.
+#[derive(Default)]
+struct Said(Vec<u8>);
+
+impl Said {
+    fn push(&mut self, part: &[u8]) {
+        self.0.extend(part.len().to_le_bytes());
+        self.0.extend(part);
+    }
+}
+
+/// One `auth_request_cache_valid`.
+#[derive(Debug, Clone)]
+pub(super) struct Validity {
+    pub(super) statuses: Statuses,
+    pub(super) time: Duration,
 }
 
 /// Who is asked.
@@ -138,6 +179,38 @@ impl Statuses {
 }
 
 impl LocationConf {
+    /// The arguments of a directive, which are remembered.
+    fn args<'cf>(&mut self, cf: &Config<'cf>) -> Vec<Text<'cf>> {
+        let args = cf.args();
+        self.said.push(cf.directive().as_bytes());
+        args.iter().for_each(|arg| self.said.push(arg));
+        args
+    }
+
+    /// The one argument that nginx has counted.
+    fn one<'cf>(&mut self, cf: &Config<'cf>) -> Result<Text<'cf>, ConfigError> {
+        match self.args(cf).as_slice() {
+            [argument] => Ok(*argument),
+            _ => Err(ConfigError::Directive(c"takes one argument")),
+        }
+    }
+
+    fn size_or_off(&mut self, cf: &Config<'_>) -> Result<Option<usize>, ConfigError> {
+        match self.one(cf)? {
+            off if &*off == b"off" => Ok(None),
+            size => cf.size(&size).map(Some),
+        }
+    }
+
+    pub(super) fn cache_zone(&self) -> Option<SharedZone> {
+        self.cache.get().copied().flatten()
+    }
+
+    /// Tells the verdicts of this location from those of others.
+    pub(super) fn scope(&self) -> [u8; 32] {
+        self.scope
+    }
+
     pub(super) fn body(&self) -> Option<u64> {
         self.body.get().copied().flatten()
     }
@@ -180,7 +253,7 @@ impl LocationConf {
 }
 
 impl Inherit for LocationConf {
-    fn inherit(&mut self, outer: &Self, _: &mut Config<'_>) -> Result<(), ConfigError> {
+    fn inherit(&mut self, outer: &Self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
         let Self {
             service,
             assignments,
@@ -191,6 +264,11 @@ impl Inherit for LocationConf {
             deny_body,
             on_error,
             requirements,
+            cache,
+            cache_key,
+            cache_valid,
+            said,
+            scope,
         } = self;
         service.inherit(&outer.service);
         assignments.inherit(&outer.assignments);
@@ -201,13 +279,28 @@ impl Inherit for LocationConf {
         deny_body.inherit(&outer.deny_body);
         on_error.inherit(&outer.on_error);
         requirements.inherit(&outer.requirements);
+        cache.inherit(&outer.cache);
+        cache_key.inherit(&outer.cache_key);
+        cache_valid.inherit(&outer.cache_valid);
+        said.push(&outer.scope);
+        said.push(&cf.location_name());
+        *scope = sha256(&said.0);
+        if matches!(self.service.get(), Some(Service::At { .. }))
+            && self.cache_zone().is_some()
+            && self.cache_key.get().is_none()
+        {
+            return Err(ConfigError::message(
+                "\"auth_request_cache\" without \"auth_request_cache_key\": what tells one user's verdict from \
+                 another's?",
+            ));
+        }
         Ok(())
     }
 }
 
 /// `auth_request uri | off`
 fn auth_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let uri = one(cf)?;
+    let uri = conf.one(cf)?;
     // The built-in module, too, takes an empty URI for none.
     if matches!(&*uri, b"off" | b"") {
         return conf.service.set(Service::Nobody);
@@ -230,7 +323,7 @@ fn auth_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), Conf
 
 /// `auth_request_set $variable value`
 fn auth_request_set(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let args = cf.args();
+    let args = conf.args(cf);
     let [variable, value] = args.as_slice() else {
         return Err(ConfigError::Directive(c"takes two arguments"));
     };
@@ -244,13 +337,13 @@ fn auth_request_set(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), 
 
 /// `auth_request_body size | off`
 fn auth_request_body(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let limit = size_or_off(cf)?;
+    let limit = conf.size_or_off(cf)?;
     conf.body.set(limit.map(|size| size as u64))
 }
 
 /// `auth_request_upstream_headers name ... | off`
 fn upstream_headers(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let args = cf.args();
+    let args = conf.args(cf);
     let names = match args.as_slice() {
         [off] if &**off == b"off" => Names::default(),
         args => names(cf, args)?,
@@ -261,7 +354,7 @@ fn upstream_headers(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), 
 
 /// `auth_request_client_headers name ... [on=deny | on=allow | on=any]`
 fn client_headers(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let mut args = cf.args();
+    let mut args = conf.args(cf);
     let mut on = On::Deny;
     if let Some(value) = args.last().and_then(|last| last.strip_prefix(b"on=")) {
         on = match value {
@@ -291,7 +384,7 @@ fn client_headers(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), Co
 /// `auth_request_deny_status code ...`
 fn deny_status(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
     let mut statuses = Statuses::default();
-    for text in cf.args() {
+    for text in conf.args(cf) {
         let is_denial = statuses.push(&text).is_some()
             && matches!(text.first(), Some(b'3'..=b'5'))
             && &*text != b"304";
@@ -305,13 +398,13 @@ fn deny_status(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), Confi
 
 /// `auth_request_deny_body size | off`
 fn deny_body(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let size = size_or_off(cf)?;
+    let size = conf.size_or_off(cf)?;
     conf.deny_body.set(size)
 }
 
 /// `auth_request_on_error code | allow`
 fn on_error(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let text = one(cf)?;
+    let text = conf.one(cf)?;
     let mut statuses = Statuses::default();
     let on_error = match (&*text, statuses.push(&text), statuses.codes.as_slice()) {
         (b"allow", ..) => OnError::Allow,
@@ -338,6 +431,51 @@ fn require(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigErr
     Ok(())
 }
 
+/// `auth_request_cache zone | off`
+fn cache(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let name = conf.one(cf)?;
+    let zone = match &*name {
+        b"off" => None,
+        name => Some(cf.shared_zone(name)?),
+    };
+    conf.cache.set(zone)
+}
+
+/// `auth_request_cache_key string`
+fn cache_key(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let text = conf.one(cf)?;
+    conf.cache_key.set(cf.template(&text)?)
+}
+
+/// `auth_request_cache_valid [code ...] time`
+fn cache_valid(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let mut args = conf.args(cf);
+    let time = match args.pop() {
+        Some(time) => cf.time(&time)?,
+        None => return Err(ConfigError::Directive(c"takes a time")),
+    };
+    // What expires is compared in seconds.
+    if time.subsec_nanos() != 0 {
+        return Err(ConfigError::Directive(c"invalid value"));
+    }
+    let mut statuses = Statuses::default();
+    if args.is_empty() {
+        statuses.classes.push(2);
+    }
+    for text in args {
+        match &*text {
+            b"any" => statuses.classes.extend(2..=5),
+            code if statuses.push(code).is_some() && matches!(code.first(), Some(b'2'..=b'5')) => {}
+            code => {
+                let must = "it must be a code from 200 to 599, 2xx, 3xx, 4xx, 5xx or any";
+                return Err(invalid_value(cf, code, must));
+            }
+        }
+    }
+    conf.cache_valid.push(Validity { statuses, time });
+    Ok(())
+}
+
 fn names(cf: &Config<'_>, texts: &[Text<'_>]) -> Result<Names, ConfigError> {
     let mut names = Names::default();
     for text in texts {
@@ -352,25 +490,10 @@ fn names(cf: &Config<'_>, texts: &[Text<'_>]) -> Result<Names, ConfigError> {
     Ok(names)
 }
 
-fn size_or_off(cf: &Config<'_>) -> Result<Option<usize>, ConfigError> {
-    match one(cf)? {
-        off if &*off == b"off" => Ok(None),
-        size => cf.size(&size).map(Some),
-    }
-}
-
 fn invalid_value(cf: &Config<'_>, value: &[u8], must: &str) -> ConfigError {
     ConfigError::message(format_args!(
         "invalid value {} in \"{}\" directive, {must}",
         Escaped(value),
         cf.directive()
     ))
-}
-
-/// The one argument that nginx has counted.
-fn one<'cf>(cf: &Config<'cf>) -> Result<Text<'cf>, ConfigError> {
-    match cf.args().as_slice() {
-        [argument] => Ok(*argument),
-        _ => Err(ConfigError::Directive(c"takes one argument")),
-    }
 }

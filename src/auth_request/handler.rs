@@ -1,9 +1,11 @@
 //! Asks the service, and does what it says.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
 
 use super::AuthRequest;
 use super::answer::{self, Fault, Meaning, Verdict};
+use super::cache::{self, Fill, Look, Pending, Place};
 use super::conf::{LocationConf, Service};
 use super::fields::Fields;
 use super::headers::is_credential;
@@ -24,7 +26,16 @@ pub struct Check {
 enum Stage {
     #[default]
     Begin,
-    Asked(Subrequest),
+    /// Another request asks for the same verdict.
+    Waiting(Place, Rc<Pending>),
+    Asked(Subrequest, Option<Asked>),
+}
+
+/// What becomes of the answer beyond this request.
+struct Asked {
+    place: Place,
+    /// Held until the verdict is kept. Not there where this request has waited in vain.
+    _fill: Option<Fill>,
 }
 
 /// What is known of a client's request wherever it goes.
@@ -32,9 +43,21 @@ enum Stage {
 pub struct Client {
     /// The status of the last answer.
     pub(super) status: Cell<Option<Status>>,
+    /// What the cache had for it.
+    pub(super) cache_status: Cell<Option<CacheStatus>>,
     /// Whether its body was read.
     pub(super) has_body: Cell<bool>,
     pub(super) fields: OnceCell<Fields>,
+}
+
+/// `$auth_request_cache_status`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CacheStatus {
+    Hit,
+    Miss,
+    Expired,
+    /// The request has no key.
+    Bypass,
 }
 
 impl AccessHandler for AuthRequest {
@@ -43,28 +66,19 @@ impl AccessHandler for AuthRequest {
             return Ok(Access::Decline);
         };
         let check = request.context_or_new::<Self>(Check::default)?;
-        let mut stage = check.stage.borrow_mut();
-        match &*stage {
-            Stage::Begin => {
-                if let Some(limit) = conf.body() {
-                    match request.read_body(limit)? {
-                        BodyRead::Whole => request.client_context::<Self>()?.has_body.set(true),
-                        BodyRead::Pending => return Ok(Access::Wait),
-                        BodyRead::Refused(status) => return Ok(Access::Refuse(status)),
-                    }
-                }
-                match ask(request, conf, uri)? {
-                    Some(subrequest) => {
-                        *stage = Stage::Asked(subrequest);
-                        Ok(Access::Wait)
-                    }
-                    None => Ok(Access::Refuse(Status::INTERNAL_SERVER_ERROR)),
-                }
+        let turn = Turn {
+            request,
+            conf,
+            uri,
+            check,
+        };
+        match check.stage.take() {
+            Stage::Begin => turn.begin(),
+            Stage::Waiting(place, pending) if pending.has_ended() => turn.look(place, true),
+            Stage::Asked(subrequest, asked) if subrequest.answer(request).is_some() => {
+                turn.answered(&subrequest, asked.as_ref())
             }
-            Stage::Asked(subrequest) => match subrequest.answer(request) {
-                None => Ok(Access::Wait),
-                Some(answer) => answered(request, conf, check, answer, subrequest),
-            },
+            stage => Ok(turn.wait(stage)),
         }
     }
 }
@@ -106,40 +120,110 @@ impl SubrequestOwner for AuthRequest {
     }
 }
 
-/// Nothing where there is nobody to ask.
-fn ask(
-    request: Request<'_>,
-    conf: &LocationConf,
-    uri: &Template,
-) -> Result<Option<Subrequest>, Failure> {
-    let target = match uri.target(request)? {
-        Ok(target) => target,
-        Err(Unfit { uri, reason }) => {
-            request
-                .log()
-                .error(format_args!("auth request uri {} {reason}", Escaped(&uri)));
-            return Ok(None);
-        }
-    };
-    let target = match conf.body() {
-        Some(_) => target.with_body(),
-        None => target,
-    };
-    let subrequest = request.start_subrequest::<AuthRequest>(target, conf.answer_body())?;
-    Ok(Some(subrequest))
+/// One turn of a request that is checked.
+struct Turn<'r, 'c> {
+    request: Request<'r>,
+    conf: &'c LocationConf,
+    uri: &'c Template,
+    check: &'c Check,
 }
 
-fn answered<'r>(
-    request: Request<'r>,
-    conf: &LocationConf,
-    check: &Check,
-    answer: Answer<'r>,
-    subrequest: &Subrequest,
-) -> Result<Access<'r>, Failure> {
-    let verdict = Verdict::of(request, conf, answer, subrequest)?;
-    request.forget_body_variables::<AuthRequest>();
-    let meaning = answer::meaning(conf, &verdict, answer, subrequest);
-    obey(request, conf, check, &verdict, meaning)
+impl<'r> Turn<'r, '_> {
+    fn begin(&self) -> Result<Access<'r>, Failure> {
+        let Self { request, conf, .. } = *self;
+        let client = request.client_context::<AuthRequest>()?;
+        if let Some(limit) = conf.body() {
+            match request.read_body(limit)? {
+                BodyRead::Whole => client.has_body.set(true),
+                BodyRead::Pending => return Ok(Access::Wait),
+                BodyRead::Refused(status) => return Ok(Access::Refuse(status)),
+            }
+        }
+        // Another location may have set it.
+        client.cache_status.set(None);
+        if conf.cache_zone().is_none() {
+            return self.ask(None);
+        }
+        match Place::of(request, conf)? {
+            Some(place) => self.look(place, false),
+            None => {
+                client.cache_status.set(Some(CacheStatus::Bypass));
+                self.ask(None)
+            }
+        }
+    }
+
+    /// Looks for a verdict that was kept, else asks. Who has waited once does not wait again: the answer that came then
+    /// was none to keep.
+    fn look(&self, place: Place, waited: bool) -> Result<Access<'r>, Failure> {
+        let Self { request, conf, .. } = *self;
+        let client = request.client_context::<AuthRequest>()?;
+        let status = match place.look(request, conf)? {
+            Look::Hit(verdict) => {
+                client.cache_status.set(Some(CacheStatus::Hit));
+                for (assignment, value) in conf.assignments.iter().zip(&verdict.assigned) {
+                    request.assign(&assignment.variable, *value);
+                }
+                let meaning = verdict.meaning(conf);
+                return obey(request, conf, self.check, &verdict, meaning);
+            }
+            Look::Miss => CacheStatus::Miss,
+            Look::Expired => CacheStatus::Expired,
+        };
+        client.cache_status.set(Some(status));
+        let fills = &request.main_conf::<AuthRequest>().fills;
+        let fill = match fills.take_turn(&place) {
+            cache::Turn::Own(fill) => Some(fill),
+            cache::Turn::Others(_) if waited => None,
+            cache::Turn::Others(pending) => {
+                pending.wake_at_end(request.waker()?);
+                return Ok(self.wait(Stage::Waiting(place, pending)));
+            }
+        };
+        self.ask(Some(Asked { place, _fill: fill }))
+    }
+
+    fn ask(&self, asked: Option<Asked>) -> Result<Access<'r>, Failure> {
+        let Self { request, conf, .. } = *self;
+        let target = match self.uri.target(request)? {
+            Ok(target) => target,
+            Err(Unfit { uri, reason }) => {
+                request
+                    .log()
+                    .error(format_args!("auth request uri {} {reason}", Escaped(&uri)));
+                return Ok(Access::Refuse(Status::INTERNAL_SERVER_ERROR));
+            }
+        };
+        let target = match conf.body() {
+            Some(_) => target.with_body(),
+            None => target,
+        };
+        let subrequest = request.start_subrequest::<AuthRequest>(target, conf.answer_body())?;
+        Ok(self.wait(Stage::Asked(subrequest, asked)))
+    }
+
+    fn answered(
+        &self,
+        subrequest: &Subrequest,
+        asked: Option<&Asked>,
+    ) -> Result<Access<'r>, Failure> {
+        let Self { request, conf, .. } = *self;
+        let answer = subrequest.answer(request).ok_or(Failure)?;
+        let verdict = Verdict::of(request, conf, answer, subrequest)?;
+        request.forget_body_variables::<AuthRequest>();
+        let meaning = answer::meaning(conf, &verdict, answer, subrequest);
+        if let Some(asked) = asked
+            && meaning.is_verdict()
+        {
+            asked.place.keep(request, conf, &verdict, answer);
+        }
+        obey(request, conf, self.check, &verdict, meaning)
+    }
+
+    fn wait(&self, stage: Stage) -> Access<'r> {
+        self.check.stage.replace(stage);
+        Access::Wait
+    }
 }
 
 fn obey<'r>(

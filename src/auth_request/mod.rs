@@ -2,17 +2,21 @@
 //! ngx_http_auth_request_module, whose directives it takes over where that is built in, with what gateways for forward
 //! authentication have beyond it.
 //!
-//! What needs no nginx (`fields`, `headers`) is built and tested without it.
+//! What needs no nginx (`fields`, `headers`, `lifetime`, `record`) is built and tested without it.
 #![cfg_attr(not(feature = "module"), allow(dead_code))]
 
 #[cfg(feature = "module")]
 mod answer;
+#[cfg(feature = "module")]
+mod cache;
 #[cfg(feature = "module")]
 mod conf;
 mod fields;
 #[cfg(feature = "module")]
 mod handler;
 mod headers;
+mod lifetime;
+mod record;
 #[cfg(feature = "module")]
 mod variables;
 

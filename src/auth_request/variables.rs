@@ -1,9 +1,10 @@
-//! `$auth_request_status`, `$post_arg_<name>`.
+//! `$auth_request_status`, `$auth_request_cache_status`, `$post_arg_<name>`.
 
 use std::ffi::CStr;
 
 use super::AuthRequest;
 use super::fields::Fields;
+use super::handler::CacheStatus;
 use super::headers::is_value;
 use crate::nginx::{Config, ConfigError, Escaped, Failure, PrefixVariable, Request, Text};
 
@@ -11,6 +12,8 @@ pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
     cf.define_variable::<AuthRequest, ()>(b"auth_request_status", (), |request, ()| {
         status(request)
     })?;
+    let name = b"auth_request_cache_status";
+    cf.define_variable::<AuthRequest, ()>(name, (), |request, ()| cache_status(request))?;
     cf.add_prefix_variable::<PostArgument>()
 }
 
@@ -20,6 +23,19 @@ fn status(request: Request<'_>) -> Result<Option<Text<'_>>, Failure> {
     let status = client.status.get();
     let text = status.map(|status| request.copy(format!("{:03}", status.0).as_bytes()));
     text.transpose()
+}
+
+/// What the cache had for the last check that could use it.
+fn cache_status(request: Request<'_>) -> Result<Option<Text<'_>>, Failure> {
+    let client = request.client_context::<AuthRequest>()?;
+    Ok(client.cache_status.get().map(|status| {
+        Text::from_static(match status {
+            CacheStatus::Hit => b"HIT",
+            CacheStatus::Miss => b"MISS",
+            CacheStatus::Expired => b"EXPIRED",
+            CacheStatus::Bypass => b"BYPASS",
+        })
+    }))
 }
 
 /// `$post_arg_<name>`: a field of the body that `auth_request_body` has had read.

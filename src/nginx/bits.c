@@ -95,6 +95,24 @@ nginx_auth_was_answered(const ngx_http_request_t *r)
            && r->upstream->state->header_time != (ngx_msec_t) -1;
 }
 
+/* Locations of the same name differ in this. */
+
+ngx_uint_t
+nginx_auth_location_kind(const ngx_http_core_loc_conf_t *clcf)
+{
+    ngx_uint_t  kind;
+
+    kind = clcf->exact_match | (clcf->noname << 1) | (clcf->named << 2);
+
+#if (NGX_PCRE)
+    if (clcf->regex) {
+        kind |= 8;
+    }
+#endif
+
+    return kind;
+}
+
 /*
  * The lines that nginx knows by name are found by a pointer, too, or before 1.23.0 by an array of pointers.  A line
  * may be a copy: it has the name in the same place.

@@ -1,6 +1,9 @@
 //! What only the C compiler knows how to do: bit-fields, and macros that use them. See `bits.c`.
 
-use nginx_sys::{ngx_buf_t, ngx_event_t, ngx_http_request_t, ngx_table_elt_t, ngx_uint_t};
+use nginx_sys::{
+    ngx_buf_t, ngx_event_t, ngx_http_core_loc_conf_t, ngx_http_request_t, ngx_table_elt_t,
+    ngx_uint_t,
+};
 use std::ffi::c_uint;
 
 unsafe extern "C" {
@@ -109,6 +112,13 @@ unsafe extern "C" {
     /// `r` points to a live request.
     #[link_name = "nginx_auth_was_answered"]
     pub(super) fn was_answered(r: *const ngx_http_request_t) -> ngx_uint_t;
+
+    /// What tells locations of the same name apart: exact, without a name of its own, named, or a regular expression.
+    ///
+    /// # Safety
+    /// `clcf` points to a live configuration.
+    #[link_name = "nginx_auth_location_kind"]
+    pub(super) fn location_kind(clcf: *const ngx_http_core_loc_conf_t) -> ngx_uint_t;
 
     /// Takes a line of the request's header away from the pointers to lines that nginx knows by name, but for
     /// `Authorization` and `Cookie`.

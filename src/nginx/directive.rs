@@ -1,6 +1,7 @@
 //! Directives as rows of a table, and the configuration that nginx is reading.
 
 use super::Failure;
+use super::bits::location_kind;
 use super::fence::guard;
 use super::log::{Escaped, Line, Log};
 use super::module::{Exported, MainRecord, Module};
@@ -8,8 +9,9 @@ use super::request::Request;
 use super::text::Text;
 use nginx_sys::{
     NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF_OFFSET, NGX_LOG_EMERG, NGX_LOG_WARN,
-    ngx_command_t, ngx_conf_log_error, ngx_conf_t, ngx_http_conf_ctx_t, ngx_parse_size,
-    ngx_parse_time, ngx_pnalloc, ngx_str_t, ngx_uint_t,
+    ngx_command_t, ngx_conf_log_error, ngx_conf_t, ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t,
+    ngx_http_core_module, ngx_http_core_srv_conf_t, ngx_parse_size, ngx_parse_time, ngx_pnalloc,
+    ngx_str_t, ngx_uint_t,
 };
 use std::ffi::{CStr, OsStr, c_char, c_void};
 use std::fmt;
@@ -183,6 +185,32 @@ impl<'cf> Config<'cf> {
         // SAFETY: cf->cycle is the cycle being made; its conf_prefix was set before parsing (ngx_init_cycle).
         let prefix = unsafe { (*(*self.raw()).cycle).conf_prefix };
         join(prefix, path)
+    }
+
+    /// While levels are merged: what tells the location being merged from others on its level.
+    pub fn location_name(&self) -> Vec<u8> {
+        let mut name = Vec::new();
+        // SAFETY: inside http{} cf->ctx is an ngx_http_conf_ctx_t; nginx points it at the server and the location
+        // that it merges (ngx_http_merge_servers, ngx_http_merge_locations). A server has the file and the line where
+        // it begins; names live as long as the cycle.
+        unsafe {
+            let context = (*self.raw()).ctx.cast::<ngx_http_conf_ctx_t>();
+            let index = ngx_http_core_module.ctx_index;
+            let server = (*(*context).srv_conf.add(index)).cast::<ngx_http_core_srv_conf_t>();
+            let location = (*(*context).loc_conf.add(index)).cast::<ngx_http_core_loc_conf_t>();
+            if let Some(server) = server.as_ref() {
+                if !server.file_name.is_null() {
+                    name.extend(CStr::from_ptr(server.file_name.cast()).to_bytes());
+                }
+                name.extend(format!(":{} ", server.line).bytes());
+                name.extend(server.server_name.as_bytes());
+            }
+            if let Some(location) = location.as_ref() {
+                name.extend(format!(" {} ", location_kind(location)).bytes());
+                name.extend(location.name.as_bytes());
+            }
+        }
+        name
     }
 
     /// File and line of the directive, as nginx writes them.

@@ -55,6 +55,18 @@ impl<'r> Text<'r> {
         Some((self.part(0, at), self.skip(at + 1)))
     }
 
+    /// These bytes, if they are part of this text.
+    pub fn part_of(self, part: &[u8]) -> Option<Self> {
+        let start = part.as_ptr().addr().checked_sub(self.text.data.addr());
+        match (part.len(), start) {
+            (0, _) => Some(Self::from_static(b"")),
+            (length, Some(start)) if start.checked_add(length)? <= self.text.len => {
+                Some(self.part(start, start + length))
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn raw(self) -> ngx_str_t {
         self.text
     }
