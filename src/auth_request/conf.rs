@@ -1,6 +1,6 @@
 //! The directives.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::ffi::CStr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,9 +10,10 @@ use openssl::sha::sha256;
 use super::AuthRequest;
 use super::cache::Fills;
 use super::headers::Names;
+use super::variables::Outcome;
 use crate::nginx::{
     AnswerBody, AssignableVariable, Config, ConfigError, Directive, Escaped, Inherit, List, Set,
-    Setting, SharedZone, Status, Template, Text, args, context,
+    Setting, SharedZone, Status, Template, Text, Uri, args, context,
 };
 use crate::require::Requirement;
 
@@ -67,6 +68,7 @@ pub(super) const DIRECTIVES: &[Directive<AuthRequest>] = &[
 #[derive(Default)]
 pub struct MainConf {
     pub(super) fills: Rc<Fills>,
+    pub(super) outcome: OnceCell<Outcome>,
     /// Whether any location changes what upstreams get of a client's header.
     pub(super) changes_headers: Cell<bool>,
 }
@@ -114,7 +116,7 @@ pub(super) enum Service {
     Nobody,
     /// The location with this URI, which may have arguments behind a `?`.
     At {
-        uri: Template,
+        uri: Uri,
         /// What it was compiled from.
         text: Rc<[u8]>,
     },
@@ -316,7 +318,7 @@ fn auth_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), Conf
         ));
     }
     conf.service.set(Service::At {
-        uri: template,
+        uri: template.into(),
         text: uri.bytes().into(),
     })
 }

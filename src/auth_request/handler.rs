@@ -9,55 +9,36 @@ use super::cache::{self, Fill, Look, Pending, Place};
 use super::conf::{LocationConf, Service};
 use super::fields::Fields;
 use super::headers::is_credential;
+use super::variables::{self, CacheStatus};
 use crate::nginx::{
     Access, AccessHandler, Answer, AroundAccess, BodyRead, Escaped, Failure, Request, Status,
-    Subrequest, SubrequestOwner, Template, Unfit,
+    Subrequest, SubrequestOwner, Unfit, Uri,
 };
 
 /// A request's way through one location that is protected.
 #[derive(Default)]
 pub struct Check {
-    stage: RefCell<Stage>,
+    question: OnceCell<Subrequest>,
+    /// Not there where no verdicts are kept.
+    kept: RefCell<Option<Kept>>,
     /// Upstreams get what the answer says they get.
     obeyed: Cell<bool>,
 }
 
-#[derive(Default)]
-enum Stage {
-    #[default]
-    Begin,
+/// How a request stands to the verdicts that are kept.
+enum Kept {
     /// Another request asks for the same verdict.
-    Waiting(Place, Rc<Pending>),
-    Asked(Subrequest, Option<Asked>),
+    Others(Box<Place>, Rc<Pending>),
+    /// It asks itself; where it has not waited in vain, others wait for it.
+    Own(Box<Place>, Option<Fill>),
 }
 
-/// What becomes of the answer beyond this request.
-struct Asked {
-    place: Place,
-    /// Held until the verdict is kept. Not there where this request has waited in vain.
-    _fill: Option<Fill>,
-}
-
-/// What is known of a client's request wherever it goes.
+/// The body of a client's request.
 #[derive(Default)]
 pub struct Client {
-    /// The status of the last answer.
-    pub(super) status: Cell<Option<Status>>,
-    /// What the cache had for it.
-    pub(super) cache_status: Cell<Option<CacheStatus>>,
-    /// Whether its body was read.
+    /// Whether it was read.
     pub(super) has_body: Cell<bool>,
     pub(super) fields: OnceCell<Fields>,
-}
-
-/// `$auth_request_cache_status`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CacheStatus {
-    Hit,
-    Miss,
-    Expired,
-    /// The request has no key.
-    Bypass,
 }
 
 impl AccessHandler for AuthRequest {
@@ -72,13 +53,16 @@ impl AccessHandler for AuthRequest {
             uri,
             check,
         };
-        match check.stage.take() {
-            Stage::Begin => turn.begin(),
-            Stage::Waiting(place, pending) if pending.has_ended() => turn.look(place, true),
-            Stage::Asked(subrequest, asked) if subrequest.answer(request).is_some() => {
-                turn.answered(&subrequest, asked.as_ref())
-            }
-            stage => Ok(turn.wait(stage)),
+        if let Some(question) = check.question.get() {
+            return match question.answer(request) {
+                Some(answer) => turn.answered(answer, question),
+                None => Ok(Access::Wait),
+            };
+        }
+        match check.kept.take() {
+            None => turn.begin(),
+            Some(Kept::Others(place, pending)) if pending.has_ended() => turn.look(place, true),
+            kept => Ok(turn.wait(kept)),
         }
     }
 }
@@ -124,43 +108,39 @@ impl SubrequestOwner for AuthRequest {
 struct Turn<'r, 'c> {
     request: Request<'r>,
     conf: &'c LocationConf,
-    uri: &'c Template,
+    uri: &'c Uri,
     check: &'c Check,
 }
 
 impl<'r> Turn<'r, '_> {
     fn begin(&self) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
-        let client = request.client_context::<AuthRequest>()?;
         if let Some(limit) = conf.body() {
             match request.read_body(limit)? {
-                BodyRead::Whole => client.has_body.set(true),
+                BodyRead::Whole => request.client_context::<AuthRequest>()?.has_body.set(true),
                 BodyRead::Pending => return Ok(Access::Wait),
                 BodyRead::Refused(status) => return Ok(Access::Refuse(status)),
             }
         }
-        // Another location may have set it.
-        client.cache_status.set(None);
         if conf.cache_zone().is_none() {
-            return self.ask(None);
+            return self.ask();
         }
         match Place::of(request, conf)? {
-            Some(place) => self.look(place, false),
+            Some(place) => self.look(Box::new(place), false),
             None => {
-                client.cache_status.set(Some(CacheStatus::Bypass));
-                self.ask(None)
+                variables::set_cache_status(request, CacheStatus::Bypass);
+                self.ask()
             }
         }
     }
 
     /// Looks for a verdict that was kept, else asks. Who has waited once does not wait again: the answer that came then
     /// was none to keep.
-    fn look(&self, place: Place, waited: bool) -> Result<Access<'r>, Failure> {
+    fn look(&self, place: Box<Place>, waited: bool) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
-        let client = request.client_context::<AuthRequest>()?;
         let status = match place.look(request, conf)? {
             Look::Hit(verdict) => {
-                client.cache_status.set(Some(CacheStatus::Hit));
+                variables::set_cache_status(request, CacheStatus::Hit);
                 for (assignment, value) in conf.assignments.iter().zip(&verdict.assigned) {
                     request.assign(&assignment.variable, *value);
                 }
@@ -170,20 +150,20 @@ impl<'r> Turn<'r, '_> {
             Look::Miss => CacheStatus::Miss,
             Look::Expired => CacheStatus::Expired,
         };
-        client.cache_status.set(Some(status));
-        let fills = &request.main_conf::<AuthRequest>().fills;
-        let fill = match fills.take_turn(&place) {
+        variables::set_cache_status(request, status);
+        let fill = match request.main_conf::<AuthRequest>().fills.take_turn(&place) {
             cache::Turn::Own(fill) => Some(fill),
             cache::Turn::Others(_) if waited => None,
             cache::Turn::Others(pending) => {
                 pending.wake_at_end(request.waker()?);
-                return Ok(self.wait(Stage::Waiting(place, pending)));
+                return Ok(self.wait(Some(Kept::Others(place, pending))));
             }
         };
-        self.ask(Some(Asked { place, _fill: fill }))
+        self.wait(Some(Kept::Own(place, fill)));
+        self.ask()
     }
 
-    fn ask(&self, asked: Option<Asked>) -> Result<Access<'r>, Failure> {
+    fn ask(&self) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
         let target = match self.uri.target(request)? {
             Ok(target) => target,
@@ -198,30 +178,28 @@ impl<'r> Turn<'r, '_> {
             Some(_) => target.with_body(),
             None => target,
         };
-        let subrequest = request.start_subrequest::<AuthRequest>(target, conf.answer_body())?;
-        Ok(self.wait(Stage::Asked(subrequest, asked)))
+        let question = request.start_subrequest::<AuthRequest>(target, conf.answer_body())?;
+        self.check.question.get_or_init(|| question);
+        Ok(Access::Wait)
     }
 
-    fn answered(
-        &self,
-        subrequest: &Subrequest,
-        asked: Option<&Asked>,
-    ) -> Result<Access<'r>, Failure> {
+    fn answered(&self, answer: Answer<'r>, question: &Subrequest) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
-        let answer = subrequest.answer(request).ok_or(Failure)?;
-        let verdict = Verdict::of(request, conf, answer, subrequest)?;
+        // Whatever becomes of the answer, who waits for it waits no longer.
+        let kept = self.check.kept.take();
+        let verdict = Verdict::of(request, conf, answer, question)?;
         request.forget_body_variables::<AuthRequest>();
-        let meaning = answer::meaning(conf, &verdict, answer, subrequest);
-        if let Some(asked) = asked
+        let meaning = answer::meaning(conf, &verdict, answer, question);
+        if let Some(Kept::Own(place, _fill)) = &kept
             && meaning.is_verdict()
         {
-            asked.place.keep(request, conf, &verdict, answer);
+            place.keep(request, conf, &verdict, answer);
         }
         obey(request, conf, self.check, &verdict, meaning)
     }
 
-    fn wait(&self, stage: Stage) -> Access<'r> {
-        self.check.stage.replace(stage);
+    fn wait(&self, kept: Option<Kept>) -> Access<'r> {
+        self.check.kept.replace(kept);
         Access::Wait
     }
 }
@@ -233,8 +211,7 @@ fn obey<'r>(
     verdict: &Verdict<'r>,
     meaning: Meaning,
 ) -> Result<Access<'r>, Failure> {
-    let client = request.client_context::<AuthRequest>()?;
-    client.status.set(Some(verdict.status));
+    variables::set_status(request, verdict.status)?;
     match meaning {
         Meaning::Allow => {}
         Meaning::Deny => return deny(request, conf, verdict, verdict.status),

@@ -4,38 +4,62 @@ use std::ffi::CStr;
 
 use super::AuthRequest;
 use super::fields::Fields;
-use super::handler::CacheStatus;
 use super::headers::is_value;
-use crate::nginx::{Config, ConfigError, Escaped, Failure, PrefixVariable, Request, Text};
+use crate::nginx::{
+    Config, ConfigError, Escaped, Failure, OwnVariable, PrefixVariable, Request, Status, Text,
+};
+
+/// `$auth_request_cache_status`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CacheStatus {
+    Hit,
+    Miss,
+    Expired,
+    /// The request has no key.
+    Bypass,
+}
+
+/// The variables that a check sets.
+pub(super) struct Outcome {
+    status: OwnVariable,
+    cache_status: OwnVariable,
+}
 
 pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    cf.define_variable::<AuthRequest, ()>(b"auth_request_status", (), |request, ()| {
-        status(request)
-    })?;
-    let name = b"auth_request_cache_status";
-    cf.define_variable::<AuthRequest, ()>(name, (), |request, ()| cache_status(request))?;
+    let outcome = Outcome {
+        status: cf.own_variable(b"auth_request_status")?,
+        cache_status: cf.own_variable(b"auth_request_cache_status")?,
+    };
+    cf.main_conf::<AuthRequest>()
+        .outcome
+        .get_or_init(|| outcome);
     cf.add_prefix_variable::<PostArgument>()
 }
 
-/// The code of the last answer.
-fn status(request: Request<'_>) -> Result<Option<Text<'_>>, Failure> {
-    let client = request.client_context::<AuthRequest>()?;
-    let status = client.status.get();
-    let text = status.map(|status| request.copy(format!("{:03}", status.0).as_bytes()));
-    text.transpose()
+/// Sets `$auth_request_status`, the code of the last answer.
+pub(super) fn set_status(request: Request<'_>, status: Status) -> Result<(), Failure> {
+    let text = match status.0 {
+        200 => Text::from_static(b"200"),
+        204 => Text::from_static(b"204"),
+        code => request.copy(format!("{code:03}").as_bytes())?,
+    };
+    if let Some(outcome) = request.main_conf::<AuthRequest>().outcome.get() {
+        request.set_own(outcome.status, text);
+    }
+    Ok(())
 }
 
-/// What the cache had for the last check that could use it.
-fn cache_status(request: Request<'_>) -> Result<Option<Text<'_>>, Failure> {
-    let client = request.client_context::<AuthRequest>()?;
-    Ok(client.cache_status.get().map(|status| {
-        Text::from_static(match status {
-            CacheStatus::Hit => b"HIT",
-            CacheStatus::Miss => b"MISS",
-            CacheStatus::Expired => b"EXPIRED",
-            CacheStatus::Bypass => b"BYPASS",
-        })
-    }))
+/// Sets `$auth_request_cache_status`, what the cache had for the last check that could use it.
+pub(super) fn set_cache_status(request: Request<'_>, status: CacheStatus) {
+    let text = Text::from_static(match status {
+        CacheStatus::Hit => b"HIT",
+        CacheStatus::Miss => b"MISS",
+        CacheStatus::Expired => b"EXPIRED",
+        CacheStatus::Bypass => b"BYPASS",
+    });
+    if let Some(outcome) = request.main_conf::<AuthRequest>().outcome.get() {
+        request.set_own(outcome.cache_status, text);
+    }
 }
 
 /// `$post_arg_<name>`: a field of the body that `auth_request_body` has had read.

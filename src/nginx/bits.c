@@ -28,6 +28,13 @@ nginx_auth_is_header_only(const ngx_http_request_t *r)
     return r->header_only;
 }
 
+ngx_uint_t
+nginx_auth_has_body(const ngx_http_request_t *r)
+{
+    return r->headers_in.content_length_n >= 0 || r->headers_in.chunked
+           || r->request_body != NULL;
+}
+
 /* Bit-fields of other structs, and macros that use them. */
 
 ngx_uint_t
@@ -183,4 +190,43 @@ nginx_auth_forget_line(ngx_http_request_t *r, const ngx_table_elt_t *line)
     FORGET(overwrite)
     FORGET(date)
 #endif
+}
+
+/* Values of variables.  bindgen has the layout right, but goes about it bit by bit, on the path of each request. */
+
+void
+nginx_auth_set_value(ngx_http_variable_value_t *v, u_char *data, size_t len)
+{
+    /* The field has 28 bits; a text of a request is never that long. */
+    v->len = ngx_min(len, 0x0fffffff);
+    v->data = data;
+    v->valid = 1;
+    v->not_found = 0;
+    v->no_cacheable = 0;
+}
+
+void
+nginx_auth_set_not_found(ngx_http_variable_value_t *v)
+{
+    v->not_found = 1;
+}
+
+void
+nginx_auth_forget_value(ngx_http_variable_value_t *v)
+{
+    v->valid = 0;
+    v->not_found = 0;
+}
+
+ngx_uint_t
+nginx_auth_value_text(const ngx_http_variable_value_t *v, ngx_str_t *text)
+{
+    if (v->not_found) {
+        return 0;
+    }
+
+    text->len = v->len;
+    text->data = v->data;
+
+    return 1;
 }

@@ -1,8 +1,8 @@
 //! What only the C compiler knows how to do: bit-fields, and macros that use them. See `bits.c`.
 
 use nginx_sys::{
-    ngx_buf_t, ngx_event_t, ngx_http_core_loc_conf_t, ngx_http_request_t, ngx_table_elt_t,
-    ngx_uint_t,
+    ngx_buf_t, ngx_event_t, ngx_http_core_loc_conf_t, ngx_http_request_t,
+    ngx_http_variable_value_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
 };
 use std::ffi::c_uint;
 
@@ -55,6 +55,13 @@ unsafe extern "C" {
     /// `r` points to a live request.
     #[link_name = "nginx_auth_is_header_only"]
     pub(super) fn is_header_only(r: *const ngx_http_request_t) -> ngx_uint_t;
+
+    /// Whether a request has a body, read or not.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_has_body"]
+    pub(super) fn has_body(r: *const ngx_http_request_t) -> ngx_uint_t;
 
     /// Whether the bytes of a buffer are those from `pos` to `last` (ngx_buf_in_memory).
     ///
@@ -127,4 +134,35 @@ unsafe extern "C" {
     /// `r` points to a live request, `line` to an element of its header.
     #[link_name = "nginx_auth_forget_line"]
     pub(super) fn forget_line(r: *mut ngx_http_request_t, line: *const ngx_table_elt_t);
+
+    /// Gives a variable's entry a value.
+    ///
+    /// # Safety
+    /// `value` points to an entry of a variable; `data` to `len` bytes that live as long as the request.
+    #[link_name = "nginx_auth_set_value"]
+    pub(super) fn set_value(value: *mut ngx_http_variable_value_t, data: *mut u8, len: usize);
+
+    /// Says in a variable's entry that it has no value.
+    ///
+    /// # Safety
+    /// `value` points to an entry of a variable.
+    #[link_name = "nginx_auth_set_not_found"]
+    pub(super) fn set_not_found(value: *mut ngx_http_variable_value_t);
+
+    /// Has nginx compute a variable anew.
+    ///
+    /// # Safety
+    /// `value` points to an entry of a variable.
+    #[link_name = "nginx_auth_forget_value"]
+    pub(super) fn forget_value(value: *mut ngx_http_variable_value_t);
+
+    /// Reads a variable's entry, which is filled; 0 where it has no value.
+    ///
+    /// # Safety
+    /// `value` points to an entry of a variable, `text` to a place for it.
+    #[link_name = "nginx_auth_value_text"]
+    pub(super) fn value_text(
+        value: *const ngx_http_variable_value_t,
+        text: *mut ngx_str_t,
+    ) -> ngx_uint_t;
 }

@@ -42,10 +42,10 @@ pub use request::Request;
 pub use response::Content;
 pub use setting::{List, Setting};
 pub use shared::{Found, SharedZone};
-pub use subrequest::{Answer, AnswerBody, NoBody, Subrequest, SubrequestOwner, Target, Unfit};
+pub use subrequest::{Answer, AnswerBody, NoBody, Subrequest, SubrequestOwner, Target, Unfit, Uri};
 pub use template::Template;
 pub use text::Text;
-pub use variable::{AssignableVariable, Getter, PrefixVariable, Variable};
+pub use variable::{AssignableVariable, Getter, OwnVariable, PrefixVariable, Variable};
 pub use waker::Waker;
 
 /// nginx could not do what was asked, out of memory in nearly every case. The request is to end with a 500.

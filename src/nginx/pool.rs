@@ -3,8 +3,9 @@
 use super::Failure;
 use super::fence::guard;
 use super::log::Log;
-use nginx_sys::{ngx_pool_cleanup_add, ngx_pool_t};
+use nginx_sys::{ngx_palloc, ngx_pool_cleanup_add, ngx_pool_t};
 use std::ffi::c_void;
+use std::mem::needs_drop;
 use std::ptr::{self, NonNull};
 
 /// Moves `value` into memory of the pool.
@@ -15,6 +16,14 @@ pub(super) unsafe fn own<T>(pool: *mut ngx_pool_t, value: T) -> Result<NonNull<T
     const { assert!(align_of::<T>() <= nginx_sys::NGX_ALIGNMENT) };
     // ngx_pool_cleanup_add gives no memory for a size of 0.
     let size = size_of::<T>().max(1);
+    if !needs_drop::<T>() {
+        // SAFETY: the pool is live; NULL is checked, and the memory is aligned to NGX_ALIGNMENT and nobody else's.
+        return unsafe {
+            let place = NonNull::new(ngx_palloc(pool, size).cast::<T>()).ok_or(Failure)?;
+            place.write(value);
+            Ok(place)
+        };
+    }
     // SAFETY: the pool is live; NULL is checked below.
     let cleanup = unsafe { ngx_pool_cleanup_add(pool, size).as_mut() }.ok_or(Failure)?;
     let place = NonNull::new(cleanup.data.cast::<T>()).ok_or(Failure)?;

@@ -1,6 +1,7 @@
 //! An HTTP request during a callback.
 
 use super::Failure;
+use super::bits::has_body;
 use super::log::Log;
 use super::module::Exported;
 use super::module::MainRecord;
@@ -71,6 +72,12 @@ impl<'r> Request<'r> {
     /// Whether it is the client's request itself.
     pub fn is_main(self) -> bool {
         self.main().r == self.r
+    }
+
+    /// Whether the client has announced a body.
+    pub(super) fn has_body(self) -> bool {
+        // SAFETY: the request is live.
+        unsafe { has_body(self.main().raw()) != 0 }
     }
 
     /// What the module keeps with the client's request, whatever location it is in and for its subrequests, too; made

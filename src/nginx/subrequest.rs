@@ -63,28 +63,76 @@ pub struct Unfit<'r> {
     pub reason: &'static str,
 }
 
-impl Template {
-    /// The text as the URI of a subrequest, with arguments behind a `?`. As in error_page, what comes out of variables
-    /// is split there, but not decoded.
+impl<'r> Target<'r> {
+    /// Where a text leads, with arguments behind a `?`; `fixed` if no variable had a part in it.
+    fn of(text: Text<'r>, fixed: bool) -> Result<Self, Unfit<'r>> {
+        let no_args = Text::from_static(b"");
+        let (path, args) = text.split_once(b'?').unwrap_or((text, no_args));
+        match uri::fault(&path, fixed) {
+            Some(reason) => Err(Unfit { uri: path, reason }),
+            None => Ok(Self {
+                path,
+                args,
+                with_body: false,
+            }),
+        }
+    }
+
+    /// Where a text without variables leads, if nothing about it depends on a request.
+    fn fixed(text: Text<'r>) -> Option<Self> {
+        let target = Self::of(text, true).ok()?;
+        uri::encode_args(&target.args).is_none().then_some(target)
+    }
+}
+
+/// The URI of subrequests, which may hold variables.
+#[derive(Clone)]
+pub struct Uri {
+    template: Template,
+    fixed: Option<Target<'static>>,
+}
+
+impl From<Template> for Uri {
+    fn from(template: Template) -> Self {
+        let fixed = template.constant().and_then(Target::fixed);
+        Self { template, fixed }
+    }
+}
+
+impl Uri {
+    /// The text where it holds no variables.
+    pub fn constant(&self) -> Option<Text<'static>> {
+        self.template.constant()
+    }
+
+    /// Where it leads for a request. As in error_page, what comes out of variables is split at the `?`, but not
+    /// decoded.
     pub fn target<'r>(
         &self,
         request: Request<'r>,
     ) -> Result<Result<Target<'r>, Unfit<'r>>, Failure> {
-        let text = self.evaluate(request)?;
-        let no_args = Text::from_static(b"");
-        let (path, args) = text.split_once(b'?').unwrap_or((text, no_args));
-        if let Some(reason) = uri::fault(&path, self.constant().is_some()) {
-            return Ok(Err(Unfit { uri: path, reason }));
+        if let Some(fixed) = self.fixed {
+            return Ok(Ok(fixed));
         }
-        let args = match uri::encode_args(&args) {
-            Some(encoded) => request.copy(&encoded)?,
-            None => args,
+        self.template.target(request)
+    }
+}
+
+impl Template {
+    /// As [`Uri::target`].
+    pub fn target<'r>(
+        &self,
+        request: Request<'r>,
+    ) -> Result<Result<Target<'r>, Unfit<'r>>, Failure> {
+        let target = match Target::of(self.evaluate(request)?, self.constant().is_some()) {
+            Ok(target) => target,
+            Err(unfit) => return Ok(Err(unfit)),
         };
-        Ok(Ok(Target {
-            path,
-            args,
-            with_body: false,
-        }))
+        let args = match uri::encode_args(&target.args) {
+            Some(encoded) => request.copy(&encoded)?,
+            None => target.args,
+        };
+        Ok(Ok(Target { args, ..target }))
     }
 }
 
@@ -228,28 +276,29 @@ impl<'r> Request<'r> {
         });
         let mut subrequest: *mut ngx_http_request_t = ptr::null_mut();
         // SAFETY: the request and its pool are live; nginx keeps uri and args, whose bytes live as long as the
-        // request; what post_subrequest's data points to is owned by the same pool as the subrequest.
+        // request; post_subrequest and what its data points to are owned by the same pool as the subrequest.
         unsafe {
             let pool = (*self.raw()).pool;
-            let owned = own(pool, OwnedByPool(Rc::clone(&state)))?;
-            let done = allocate::<ngx_http_post_subrequest_t>(pool)?;
-            (*done).handler = Some(done_handler);
-            (*done).data = owned.as_ptr().cast();
+            let owned = own(pool, OwnedByPool::new(&state))?.as_ptr();
+            (*owned).post.data = owned.cast();
             // Before the subrequest is there, for nothing may fail after.
-            let no_body = allocate::<ngx_http_request_body_t>(pool)?;
+            let no_body = match self.has_body() && !target.with_body {
+                true => Some(no_body(pool)?),
+                false => None,
+            };
             let code = ngx_http_subrequest(
                 self.raw(),
                 &raw mut uri,
                 &raw mut args,
                 &raw mut subrequest,
-                done,
+                &raw mut (*owned).post,
                 flags,
             );
             if code != NGX_OK as ngx_int_t {
                 return Err(Failure);
             }
             let subrequest = NonNull::new(subrequest).ok_or(Failure)?;
-            if !target.with_body {
+            if let Some(no_body) = no_body {
                 leave_out_body(subrequest.as_ptr(), no_body);
             }
             (*subrequest.as_ptr()).headers_in.headers = *self.client_lines();
@@ -373,19 +422,34 @@ impl<'r> Answer<'r> {
 }
 
 /// What the pool holds of a subrequest. When the pool goes, so does the subrequest's memory.
-struct OwnedByPool(Rc<State>);
+struct OwnedByPool {
+    state: Rc<State>,
+    post: ngx_http_post_subrequest_t,
+}
+
+impl OwnedByPool {
+    fn new(state: &Rc<State>) -> Self {
+        Self {
+            state: Rc::clone(state),
+            post: ngx_http_post_subrequest_t {
+                handler: Some(done_handler),
+                data: ptr::null_mut(),
+            },
+        }
+    }
+}
 
 impl Drop for OwnedByPool {
     fn drop(&mut self) {
-        self.0.request.set(None);
+        self.state.request.set(None);
     }
 }
 
 /// # Safety
-/// `pool` is live, and a T may be all zeros.
-unsafe fn allocate<T>(pool: *mut ngx_pool_t) -> Result<*mut T, Failure> {
-    // SAFETY: the caller's.
-    let place = unsafe { ngx_pcalloc(pool, size_of::<T>()) };
+/// `pool` is live.
+unsafe fn no_body(pool: *mut ngx_pool_t) -> Result<*mut ngx_http_request_body_t, Failure> {
+    // SAFETY: the caller's. All zeros are a body without bytes (ngx_http_read_client_request_body).
+    let place = unsafe { ngx_pcalloc(pool, size_of::<ngx_http_request_body_t>()) };
     NonNull::new(place)
         .map(|place| place.as_ptr().cast())
         .ok_or(Failure)
@@ -416,7 +480,7 @@ unsafe extern "C" fn done_handler(
     code: ngx_int_t,
 ) -> ngx_int_t {
     // SAFETY: data is what start_subrequest left, owned by the request's pool.
-    let state = unsafe { &(*data.cast::<OwnedByPool>()).0 };
+    let state = unsafe { &(*data.cast::<OwnedByPool>()).state };
     // SAFETY: nginx calls with the live subrequest; the reference ends with this call.
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
         return code;
@@ -472,7 +536,7 @@ pub(super) unsafe fn body_of<'r>(r: *mut ngx_http_request_t) -> Option<&'r Body>
         {
             return None;
         }
-        let OwnedByPool(state) = &*post.data.cast::<OwnedByPool>();
+        let OwnedByPool { state, .. } = &*post.data.cast::<OwnedByPool>();
         Some(&state.body)
     }
 }

@@ -1,6 +1,7 @@
 //! Variables: those of ours that nginx reads, and those of others that we read and set.
 
 use super::Failure;
+use super::bits::{forget_value, set_not_found, set_value, value_text};
 use super::directive::{Config, ConfigError};
 use super::fence::guard;
 use super::module::Exported;
@@ -47,6 +48,10 @@ pub struct AssignableVariable {
     index: usize,
     setter: ngx_http_set_variable_pt,
 }
+
+/// A variable of ours that has no value until it is set, and keeps what it is set to over internal redirects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnVariable(Variable);
 
 impl Config<'_> {
     /// Adds a family of variables.
@@ -98,19 +103,27 @@ impl Config<'_> {
     /// Takes an entry of every request's variables for [`Module::ClientContext`](super::Module::ClientContext).
     pub(super) fn keep_client_context<M: Exported>(&mut self) -> Result<(), ConfigError> {
         let name = format!("nginx_auth_context_{}", M::descriptor().ctx_index());
-        let mut text = self.copy(name.as_bytes())?;
-        let flags = NGX_HTTP_VAR_NOHASH as ngx_uint_t;
-        // SAFETY: nginx copies the name; the variable it returns is its own until variables are initialized.
-        unsafe {
-            let variable = ngx_http_add_variable(self.raw(), &raw mut text, flags);
-            let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
-            variable.get_handler = Some(get_unset);
-        }
-        let variable = self.variable(name.as_bytes())?;
+        let variable = self.unset_variable(name.as_bytes(), NGX_HTTP_VAR_NOHASH)?;
         self.main_record::<M>()
             .client_context
             .get_or_init(|| variable);
         Ok(())
+    }
+
+    /// Adds a variable that [`Request::set_own`] sets, and nobody else can.
+    pub fn own_variable(&mut self, name: &[u8]) -> Result<OwnVariable, ConfigError> {
+        self.unset_variable(name, 0).map(OwnVariable)
+    }
+
+    fn unset_variable(&mut self, name: &[u8], flags: u32) -> Result<Variable, ConfigError> {
+        let mut text = self.copy(name)?;
+        // SAFETY: nginx copies the name; the variable it returns is its own until variables are initialized.
+        unsafe {
+            let variable = ngx_http_add_variable(self.raw(), &raw mut text, flags as ngx_uint_t);
+            let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
+            variable.get_handler = Some(get_unset);
+        }
+        self.variable(name)
     }
 
     pub(super) fn find_body_variables<M: Exported>(&mut self) -> Result<(), ConfigError> {
@@ -194,7 +207,8 @@ impl<'r> Request<'r> {
         // SAFETY: the index is one that nginx gave out for the configuration that serves this request.
         unsafe {
             let value = ngx_http_get_flushed_variable(self.raw(), variable.index).as_ref()?;
-            (value.not_found() == 0).then(|| Text::from_raw(text_of(value)))
+            let mut text = ngx_str_t::empty();
+            (value_text(value, &raw mut text) != 0).then(|| Text::from_raw(text))
         }
     }
 
@@ -205,7 +219,7 @@ impl<'r> Request<'r> {
         // value and the variable's data (ngx_http_script_var_set_handler_code does the same).
         unsafe {
             let entry = (*self.raw()).variables.add(variable.index);
-            write_value(&mut *entry, text);
+            set_value(entry, text.data, text.len);
             if let Some(setter) = variable.setter {
                 let variables = (*self.core_main_conf()).variables.elts;
                 let definition = variables
@@ -216,9 +230,22 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// Gives a variable of ours a value.
+    pub fn set_own(self, OwnVariable(variable): OwnVariable, value: Text<'r>) {
+        let text = value.raw();
+        // SAFETY: r->variables has an entry for each index that nginx gave out.
+        unsafe {
+            let entry = (*self.raw()).variables.add(variable.index);
+            set_value(entry, text.data, text.len);
+        }
+    }
+
     /// Drops the values that nginx keeps of variables of the body, so that they are computed anew: to be done when a
     /// subrequest of ours has ended.
     pub fn forget_body_variables<M: Exported>(self) {
+        if !self.has_body() {
+            return;
+        }
         let variables = &self.main_record::<M>().body_variables;
         for variable in variables.get().into_iter().flatten() {
             self.forget(*variable);
@@ -227,27 +254,8 @@ impl<'r> Request<'r> {
 
     fn forget(self, variable: Variable) {
         // SAFETY: r->variables has an entry for each index that nginx gave out.
-        unsafe {
-            let value = &mut *(*self.raw()).variables.add(variable.index);
-            value.set_valid(0);
-            value.set_not_found(0);
-        }
+        unsafe { forget_value((*self.raw()).variables.add(variable.index)) };
     }
-}
-
-fn text_of(value: &ngx_http_variable_value_t) -> ngx_str_t {
-    ngx_str_t {
-        len: value.len() as usize,
-        data: value.data,
-    }
-}
-
-fn write_value(value: &mut ngx_http_variable_value_t, text: ngx_str_t) {
-    // nginx's field has 28 bits; a text of a request is never that long.
-    value.set_len(text.len.min(0x0fff_ffff) as u32);
-    value.data = text.data;
-    value.set_valid(1);
-    value.set_not_found(0);
 }
 
 /// nginx calls it for a variable with the prefix; `data` then points to the variable's name
@@ -314,17 +322,20 @@ fn fill<'r, M: Exported>(
     });
     match result {
         Ok(Some(text)) => {
-            write_value(value, text.raw());
-            value.set_no_cacheable(0);
+            let text = text.raw();
+            // SAFETY: the entry is one that nginx has given us to fill.
+            unsafe { set_value(value, text.data, text.len) };
             NGX_OK as ngx_int_t
         }
         Ok(None) => {
-            value.set_not_found(1);
+            // SAFETY: as above.
+            unsafe { set_not_found(value) };
             NGX_OK as ngx_int_t
         }
         Err(Failure) => {
             request.poison::<M>();
-            value.set_not_found(1);
+            // SAFETY: as above.
+            unsafe { set_not_found(value) };
             NGX_ERROR as ngx_int_t
         }
     }
@@ -337,6 +348,6 @@ unsafe extern "C" fn get_unset(
     _: usize,
 ) -> ngx_int_t {
     // SAFETY: nginx calls with an entry to fill.
-    unsafe { (*value).set_not_found(1) };
+    unsafe { set_not_found(value) };
     NGX_OK as ngx_int_t
 }
