@@ -195,7 +195,7 @@ nginx_auth_forget_line(ngx_http_request_t *r, const ngx_table_elt_t *line)
 /* Values of variables.  bindgen has the layout right, but goes about it bit by bit, on the path of each request. */
 
 void
-nginx_auth_set_value(ngx_http_variable_value_t *v, u_char *data, size_t len)
+nginx_auth_fill_value(ngx_http_variable_value_t *v, u_char *data, size_t len)
 {
     /* The field has 28 bits; a text of a request is never that long. */
     v->len = ngx_min(len, 0x0fffffff);
@@ -206,7 +206,7 @@ nginx_auth_set_value(ngx_http_variable_value_t *v, u_char *data, size_t len)
 }
 
 void
-nginx_auth_set_not_found(ngx_http_variable_value_t *v)
+nginx_auth_fill_not_found(ngx_http_variable_value_t *v)
 {
     v->not_found = 1;
 }

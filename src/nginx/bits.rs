@@ -139,14 +139,14 @@ unsafe extern "C" {
     ///
     /// # Safety
     /// `value` points to an entry of a variable; `data` to `len` bytes that live as long as the request.
-    #[link_name = "nginx_auth_set_value"]
+    #[link_name = "nginx_auth_fill_value"]
     pub(super) fn set_value(value: *mut ngx_http_variable_value_t, data: *mut u8, len: usize);
 
     /// Says in a variable's entry that it has no value.
     ///
     /// # Safety
     /// `value` points to an entry of a variable.
-    #[link_name = "nginx_auth_set_not_found"]
+    #[link_name = "nginx_auth_fill_not_found"]
     pub(super) fn set_not_found(value: *mut ngx_http_variable_value_t);
 
     /// Has nginx compute a variable anew.
