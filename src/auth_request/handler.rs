@@ -11,7 +11,7 @@ use super::fields::Fields;
 use super::headers::is_credential;
 use crate::nginx::{
     Access, AccessHandler, Answer, AroundAccess, BodyRead, Escaped, Failure, Request, Status,
-    Subrequest, SubrequestOwner, Template, Unfit,
+    Subrequest, SubrequestOwner, Target, Template, Unfit,
 };
 
 /// A request's way through one location that is protected.
@@ -27,7 +27,7 @@ enum Stage {
     #[default]
     Begin,
     /// Another request asks for the same verdict.
-    Waiting(Place, Rc<Pending>),
+    Waiting(Rc<Pending>),
     Asked(Subrequest, Option<Asked>),
 }
 
@@ -74,7 +74,7 @@ impl AccessHandler for AuthRequest {
         };
         match check.stage.take() {
             Stage::Begin => turn.begin(),
-            Stage::Waiting(place, pending) if pending.has_ended() => turn.look(place, true),
+            Stage::Waiting(pending) if pending.has_ended() => turn.question(true),
             Stage::Asked(subrequest, asked) if subrequest.answer(request).is_some() => {
                 turn.answered(&subrequest, asked.as_ref())
             }
@@ -141,21 +141,42 @@ impl<'r> Turn<'r, '_> {
         }
         // Another location may have set it.
         client.cache_status.set(None);
+        self.question(false)
+    }
+
+    /// Finds out what to ask, and whether that is known. What is asked is what the place in the cache is for: a request
+    /// that has waited has its variables evaluated anew, for both.
+    fn question(&self, waited: bool) -> Result<Access<'r>, Failure> {
+        let Self { request, conf, .. } = *self;
+        let target = match self.uri.target(request)? {
+            Ok(target) => target,
+            Err(Unfit { uri, reason }) => {
+                request
+                    .log()
+                    .error(format_args!("auth request uri {} {reason}", Escaped(&uri)));
+                return Ok(Access::Refuse(Status::INTERNAL_SERVER_ERROR));
+            }
+        };
+        let target = match conf.body() {
+            Some(_) => target.with_body(),
+            None => target,
+        };
         if conf.cache_zone().is_none() {
-            return self.ask(None);
+            return self.ask(target, None);
         }
-        match Place::of(request, conf)? {
-            Some(place) => self.look(place, false),
+        match Place::of(request, conf, &target)? {
+            Some(place) => self.look(target, place, waited),
             None => {
+                let client = request.client_context::<AuthRequest>()?;
                 client.cache_status.set(Some(CacheStatus::Bypass));
-                self.ask(None)
+                self.ask(target, None)
             }
         }
     }
 
     /// Looks for a verdict that was kept, else asks. Who has waited once does not wait again: the answer that came then
     /// was none to keep.
-    fn look(&self, place: Place, waited: bool) -> Result<Access<'r>, Failure> {
+    fn look(&self, target: Target<'r>, place: Place, waited: bool) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
         let client = request.client_context::<AuthRequest>()?;
         let status = match place.look(request, conf)? {
@@ -177,27 +198,14 @@ impl<'r> Turn<'r, '_> {
             cache::Turn::Others(_) if waited => None,
             cache::Turn::Others(pending) => {
                 pending.wake_at_end(request.waker()?);
-                return Ok(self.wait(Stage::Waiting(place, pending)));
+                return Ok(self.wait(Stage::Waiting(pending)));
             }
         };
-        self.ask(Some(Asked { place, _fill: fill }))
+        self.ask(target, Some(Asked { place, _fill: fill }))
     }
 
-    fn ask(&self, asked: Option<Asked>) -> Result<Access<'r>, Failure> {
+    fn ask(&self, target: Target<'r>, asked: Option<Asked>) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
-        let target = match self.uri.target(request)? {
-            Ok(target) => target,
-            Err(Unfit { uri, reason }) => {
-                request
-                    .log()
-                    .error(format_args!("auth request uri {} {reason}", Escaped(&uri)));
-                return Ok(Access::Refuse(Status::INTERNAL_SERVER_ERROR));
-            }
-        };
-        let target = match conf.body() {
-            Some(_) => target.with_body(),
-            None => target,
-        };
         let subrequest = request.start_subrequest::<AuthRequest>(target, conf.answer_body())?;
         Ok(self.wait(Stage::Asked(subrequest, asked)))
     }
