@@ -4,13 +4,15 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use openssl::sha::Sha256;
+use openssl::sha::{Sha256, sha256};
 
 use super::answer::Verdict;
 use super::conf::LocationConf;
 use super::lifetime::{Lifetime, varying};
 use super::record::{self, Record};
-use crate::nginx::{Answer, Content, Failure, Found, Request, SharedZone, Status, Text, Waker};
+use crate::nginx::{
+    Answer, Content, Failure, Found, Request, SharedZone, Status, Target, Text, Waker,
+};
 
 type Key = [u8; 32];
 
@@ -28,9 +30,14 @@ pub(super) enum Look<'r> {
 }
 
 impl Place {
-    /// The place for a request; nothing where its key is empty. The key is evaluated before anybody has changed what
-    /// it is made of.
-    pub(super) fn of(request: Request<'_>, conf: &LocationConf) -> Result<Option<Self>, Failure> {
+    /// The place for the question that a request has; nothing where its key is empty. All that the service is asked by
+    /// configuration takes part in it, whether or not the key has it: where, and with what body. The key is evaluated
+    /// before anybody has changed what it is made of.
+    pub(super) fn of(
+        request: Request<'_>,
+        conf: &LocationConf,
+        target: &Target<'_>,
+    ) -> Result<Option<Self>, Failure> {
         let (Some(zone), Some(key)) = (conf.cache_zone(), conf.cache_key.get()) else {
             return Ok(None);
         };
@@ -38,10 +45,20 @@ impl Place {
         if text.is_empty() {
             return Ok(None);
         }
+        let body = match conf.body() {
+            Some(_) => request.body(),
+            None => Some(Vec::new()),
+        };
+        let Some(body) = body else {
+            return Ok(None);
+        };
+        let [path, args] = target.uri();
         let mut hash = Sha256::new();
-        // Of fixed length, so that nothing runs into the text.
         hash.update(&conf.scope());
-        hash.update(&text);
+        // Of fixed length each, so that nothing runs into the next one.
+        for part in [&*path, &*args, &*body, &*text] {
+            hash.update(&sha256(part));
+        }
         Ok(Some(Self {
             zone,
             key: hash.finish(),

@@ -1,6 +1,7 @@
 //! The directives.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashSet;
 use std::ffi::CStr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -71,6 +72,18 @@ pub struct MainConf {
     pub(super) outcome: OnceCell<Outcome>,
     /// Whether any location changes what upstreams get of a client's header.
     pub(super) changes_headers: Cell<bool>,
+    /// Those that locations have.
+    scopes: RefCell<HashSet<[u8; 32]>>,
+}
+
+impl MainConf {
+    /// A scope that no other location has, even where nothing that we know of tells the two apart.
+    fn own_scope(&self, mut scope: [u8; 32]) -> [u8; 32] {
+        while !self.scopes.borrow_mut().insert(scope) {
+            scope = sha256(&scope);
+        }
+        scope
+    }
 }
 
 #[derive(Default)]
@@ -284,9 +297,10 @@ impl Inherit for LocationConf {
         cache.inherit(&outer.cache);
         cache_key.inherit(&outer.cache_key);
         cache_valid.inherit(&outer.cache_valid);
-        said.push(&outer.scope);
+        // For the level of http, which nobody merges, there is no scope.
+        said.push(&sha256(&outer.said.0));
         said.push(&cf.location_name());
-        *scope = sha256(&said.0);
+        *scope = cf.main_conf::<AuthRequest>().own_scope(sha256(&said.0));
         if matches!(self.service.get(), Some(Service::At { .. }))
             && self.cache_zone().is_some()
             && self.cache_key.get().is_none()
@@ -429,6 +443,7 @@ fn on_error(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigEr
 
 /// `auth_request_require $value ... [error=401 | error=403]`
 fn require(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    conf.args(cf);
     conf.requirements.push(Requirement::read(cf)?);
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::headers::is_credential;
 use super::variables::{self, CacheStatus};
 use crate::nginx::{
     Access, AccessHandler, Answer, AroundAccess, BodyRead, Escaped, Failure, Request, Status,
-    Subrequest, SubrequestOwner, Unfit, Uri,
+    Subrequest, SubrequestOwner, Target, Unfit, Uri,
 };
 
 /// A request's way through one location that is protected.
@@ -28,7 +28,7 @@ pub struct Check {
 /// How a request stands to the verdicts that are kept.
 enum Kept {
     /// Another request asks for the same verdict.
-    Others(Box<Place>, Rc<Pending>),
+    Others(Rc<Pending>),
     /// It asks itself; where it has not waited in vain, others wait for it.
     Own(Box<Place>, Option<Fill>),
 }
@@ -61,7 +61,7 @@ impl AccessHandler for AuthRequest {
         }
         match check.kept.take() {
             None => turn.begin(),
-            Some(Kept::Others(place, pending)) if pending.has_ended() => turn.look(place, true),
+            Some(Kept::Others(pending)) if pending.has_ended() => turn.question(true),
             kept => Ok(turn.wait(kept)),
         }
     }
@@ -122,21 +122,46 @@ impl<'r> Turn<'r, '_> {
                 BodyRead::Refused(status) => return Ok(Access::Refuse(status)),
             }
         }
+        self.question(false)
+    }
+
+    /// Finds out what to ask, and whether that is known. What is asked is what the place in the cache is for: a request
+    /// that has waited has its variables evaluated anew, for both.
+    fn question(&self, waited: bool) -> Result<Access<'r>, Failure> {
+        let Self { request, conf, .. } = *self;
+        let target = match self.uri.target(request)? {
+            Ok(target) => target,
+            Err(Unfit { uri, reason }) => {
+                request
+                    .log()
+                    .error(format_args!("auth request uri {} {reason}", Escaped(&uri)));
+                return Ok(Access::Refuse(Status::INTERNAL_SERVER_ERROR));
+            }
+        };
+        let target = match conf.body() {
+            Some(_) => target.with_body(),
+            None => target,
+        };
         if conf.cache_zone().is_none() {
-            return self.ask();
+            return self.ask(target);
         }
-        match Place::of(request, conf)? {
-            Some(place) => self.look(Box::new(place), false),
+        match Place::of(request, conf, &target)? {
+            Some(place) => self.look(target, Box::new(place), waited),
             None => {
                 variables::set_cache_status(request, CacheStatus::Bypass);
-                self.ask()
+                self.ask(target)
             }
         }
     }
 
     /// Looks for a verdict that was kept, else asks. Who has waited once does not wait again: the answer that came then
     /// was none to keep.
-    fn look(&self, place: Box<Place>, waited: bool) -> Result<Access<'r>, Failure> {
+    fn look(
+        &self,
+        target: Target<'r>,
+        place: Box<Place>,
+        waited: bool,
+    ) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
         let status = match place.look(request, conf)? {
             Look::Hit(verdict) => {
@@ -156,28 +181,15 @@ impl<'r> Turn<'r, '_> {
             cache::Turn::Others(_) if waited => None,
             cache::Turn::Others(pending) => {
                 pending.wake_at_end(request.waker()?);
-                return Ok(self.wait(Some(Kept::Others(place, pending))));
+                return Ok(self.wait(Some(Kept::Others(pending))));
             }
         };
         self.wait(Some(Kept::Own(place, fill)));
-        self.ask()
+        self.ask(target)
     }
 
-    fn ask(&self) -> Result<Access<'r>, Failure> {
+    fn ask(&self, target: Target<'r>) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
-        let target = match self.uri.target(request)? {
-            Ok(target) => target,
-            Err(Unfit { uri, reason }) => {
-                request
-                    .log()
-                    .error(format_args!("auth request uri {} {reason}", Escaped(&uri)));
-                return Ok(Access::Refuse(Status::INTERNAL_SERVER_ERROR));
-            }
-        };
-        let target = match conf.body() {
-            Some(_) => target.with_body(),
-            None => target,
-        };
         let question = request.start_subrequest::<AuthRequest>(target, conf.answer_body())?;
         self.check.question.get_or_init(|| question);
         Ok(Access::Wait)

@@ -45,7 +45,12 @@ pub struct Target<'r> {
     with_body: bool,
 }
 
-impl Target<'_> {
+impl<'r> Target<'r> {
+    /// The URI, without and with its arguments: two parts that tell it from others.
+    pub fn uri(&self) -> [Text<'r>; 2] {
+        [self.path, self.args]
+    }
+
     /// The body of the client's request goes, too. It has been read ([`Request::read_body`]).
     pub fn with_body(self) -> Self {
         Self {

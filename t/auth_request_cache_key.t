@@ -1,0 +1,151 @@
+#!/usr/bin/perl
+
+# auth_request_cache_key: a verdict never counts for another key, location or
+# configuration, nor for another question (row 30).
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use VerdictService;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(50);
+
+configure_with($t, <<'EOF');
+    auth_request_cache_zone  verdicts:4m;
+    auth_request_cache       verdicts;
+    auth_request_cache_valid any 1h;
+    auth_request_cache_key   $http_key;
+    auth_request             /auth;
+    # what the service was asked when it gave the verdict
+    auth_request_set         $said $upstream_http_x_said;
+    client_body_buffer_size  1k;
+    client_max_body_size     4m;
+    large_client_header_buffers 4 1m;
+    add_header X-Seen "$auth_request_cache_status $said" always;
+
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+        root         html;
+
+        location /template { auth_request_cache_key $arg_a|$arg_b; }
+        location /prefix { }
+        location = /same { }
+        location ^~ /same { }
+        location ~ ^/(same|other)/r$ { }
+        location /outer { location /outer/inner { } }
+        location /if { if ($arg_if) { add_header X-Seen "if $auth_request_cache_status $said" always; } }
+        location /tenant { auth_request /auth?tenant=$http_tenant; }
+        location /path { auth_request /$http_path; }
+        location /body { auth_request_body 2m; }
+        location /large { auth_request_body 2m; auth_request_cache_key $http_key$request_body; }
+        location /bad { auth_request $http_path; }
+        location /twice { auth_request_cache_key $request_id$http_key; }
+        location = /auth {
+            auth_request off;
+            proxy_set_header Key "";
+            proxy_pass http://127.0.0.1:8081;
+        }
+        location ~ ^/auth[12]$ {
+            auth_request off;
+            proxy_set_header Key "";
+            proxy_pass http://127.0.0.1:8081;
+        }
+    }
+    server {
+        listen       127.0.0.1:8080;
+        server_name  other;
+        location /prefix { root html; }
+        location = /auth { auth_request off; proxy_pass http://127.0.0.1:8081/other; }
+    }
+EOF
+
+verdict_service($t, 8081);
+$t->run();
+
+### no key
+
+is(seen(ask('/prefix')), '404 BYPASS /auth 0:', 'no key');
+is(seen(ask('/prefix')), '404 BYPASS /auth 0:', 'again');
+is(seen(ask('/prefix', 'Key: ')), '404 BYPASS /auth 0:', 'an empty one');
+is(seen(ask('/prefix', 'Answer: 403')), '403 BYPASS /auth 0:',
+    'nothing was kept');
+
+### all of the text
+
+apart('two users', ['Key: alice'], ['Key: bob']);
+apart('case', ['Key: Carol'], ['Key: carol']);
+apart('beginning', ['Key: dave'], ['Key: davex'], ['Key: dav']);
+apart('other bytes', ["Key: e\xff"], ["Key: e\xfe"], ["Key: e\xc3\xbf"]);
+apart('the last of many bytes', map { ['Key: ' . 'x' x 900_000 . $_] } 1, 2);
+apart('lengths', map { ['Key: ' . 'y' x $_] } 63, 64, 65, 55, 56, 119, 120);
+apart('template', map { ["/template?$_"] } 'a=x&b=y', 'a=x', 'b=x', 'a=xy',
+    'a=y&b=x', 'a=x|y');
+
+### all of the question
+
+apart('tenants', ['/tenant', 'Key: t', 'Tenant: a'],
+    ['/tenant', 'Key: t', 'Tenant: b'], ['/tenant', 'Key: t']);
+is(seen(ask('/tenant', 'Key: t', 'Tenant: b')),
+    '404 HIT /auth?tenant=b 0:', "a tenant's own");
+apart('paths', map { ['/path', 'Key: p', "Path: $_"] }
+    'auth1', 'auth2', 'auth1?x', 'auth?1x');
+
+bodies('/body', 'Key: b', 'small', '', 'a=1', 'a=2', 'b=1');
+bodies('/body', 'Key: c', 'in a file', map { $_ . 'x' x 100_000 } 1, 2);
+bodies('/large', 'Key: d', 'in a file, of which $request_body has nothing',
+    map { $_ . 'x' x 100_000 } 1, 2);
+
+### a bad question is not asked, nor answered by an earlier one
+
+is(seen(ask('/bad', 'Key: u', 'Path: /auth')), '404 MISS /auth 0:', 'good URI');
+is(status(ask('/bad', 'Key: u', 'Path: auth')), 500, 'no URI');
+is(status(ask('/bad', 'Key: u', 'Path: /a/../auth')), 500, 'unsafe URI');
+is(status(ask('/bad', 'Key: u')), 500, 'empty URI');
+is(seen(ask('/bad', 'Key: u', 'Path: /auth')), '404 HIT /auth 0:',
+    'still kept');
+
+### locations and servers
+
+apart('locations', map { [$_, 'Key: l'] } '/prefix', '/same', '/same/',
+    '/other/r', '/outer', '/outer/inner', '/if', '/none');
+apart('servers', ['/prefix', 'Key: s', 'Host: localhost'],
+    ['/prefix', 'Key: s', 'Host: other']);
+
+### what changes for each request
+
+is(seen(ask('/twice', 'Key: i')), '404 MISS /auth 0:', 'a key of its own')
+    for 1, 2;
+
+### helpers
+
+# Each of these is asked for itself, and then kept for itself.
+sub apart {
+    my ($name, @questions) = @_;
+    my @all = map { $_->[0] =~ m!^/! ? $_ : ['/prefix', @$_] } @questions;
+    for my $had ('MISS', 'HIT') {
+        is(join(' ', map { (split ' ', seen(ask(@$_)))[1] // '' } @all),
+            join(' ', map { $had } @all), "$name: $had");
+    }
+}
+
+sub bodies {
+    my ($uri, $line, $name, @bodies) = @_;
+    for my $had ('MISS', 'HIT') {
+        for my $body (@bodies) {
+            my $answer = http("POST $uri HTTP/1.0\r\nHost: localhost\r\n"
+                . "$line\r\nContent-Length: " . length($body) . "\r\n\r\n$body");
+            is(seen($answer), sprintf('404 %s /auth %d:%s', $had, length $body,
+                substr $body, 0, 20), "body $name: $had");
+        }
+    }
+}

@@ -1,0 +1,166 @@
+#!/usr/bin/perl
+
+# auth_request_cache: verdicts survive a reload, but not a change of what the
+# location says, wherever it says so; and locations and servers that look alike
+# have verdicts of their own (row 30).
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use VerdictService;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+# A configuration in parts, each of which can be another one.
+my %parts = (
+    zone => 'auth_request_cache_zone verdicts:128k;',
+    http => <<'EOF',
+auth_request_cache       verdicts;
+        auth_request_cache_valid any 1h;
+        auth_request_cache_key   $http_key;
+        auth_request             /auth;
+        auth_request_set         $said $upstream_http_x_said;
+EOF
+    server => '',
+    location => '',
+    before => '',
+    one => 'location /one',
+    nested => '',
+    name => 'localhost',
+);
+
+my @changes = (
+    # what is said elsewhere, or otherwise
+
+    [http => 'auth_request_cache_key   $http_key;',
+        'auth_request_cache_key   $http_key$arg_a;'],
+    [http => 'auth_request             /auth;',
+        'auth_request             /auth?x;'],
+    [http => '$said $upstream_http_x_said', '$said x$upstream_http_x_said'],
+    [http => 'any 1h', 'any 2h'],
+    map({ ['http', '', $_] }
+        'auth_request_deny_status 404;',
+        'auth_request_deny_status 4xx 404;',
+        'auth_request_set $more $upstream_http_x_id;',
+        'auth_request_require $said;',
+        'auth_request_require $said error=403;',
+        'auth_request_upstream_headers X-User;',
+        'auth_request_client_headers X-User;',
+        'auth_request_client_headers X-User on=any;',
+        'auth_request_deny_body 1k;',
+        'auth_request_on_error 503;',
+        'auth_request_body 1k;',
+        'auth_request_cache_valid 1h;'),
+    map({ my $level = $_; map { [$level, '', $_] }
+        'auth_request_deny_status 404;',
+        'auth_request_set $said x;',
+        'auth_request_require $said;',
+    } qw/ server location /),
+    [one => 'location /one', 'location = /one'],
+    [one => 'location /one', 'location ~ /one'],
+    [one => 'location /one', 'location /on'],
+    [one => 'location /one', 'location /one { location /one'],
+    [name => 'localhost', 'localhost.'],
+);
+
+my $count;
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
+    ->plan(19 + 2 * @changes);
+
+configure_with($t, http_with());
+verdict_service($t, 8081);
+$t->run();
+
+### what stays
+
+is(seen(ask('/one', 'Key: a')), '404 MISS /auth 0:', 'before a reload');
+is(seen(ask('/one', 'Key: a')), '404 HIT /auth 0:', 'kept');
+ok(new_workers($t), 'reload');
+is(seen(ask('/one', 'Key: a')), '404 HIT /auth 0:', 'kept over a reload');
+ok(restart_with($t, http_with(before => 'location /before { }')), 'reload');
+is(seen(ask('/one', 'Key: a')), '404 HIT /auth 0:',
+    'kept beside another location');
+
+### what goes
+
+for my $change (@changes) {
+    my ($part, $old, $new) = @$change;
+    my $key = 'Key: ' . ++$count;
+    my $after = $old eq '' ? $parts{$part} . $new
+        : $parts{$part} =~ s/\Q$old\E/$new/r;
+
+    # the other way round, too: what is kept is of the new one then
+    for my $case ([$after, "changed in $part"], [$parts{$part}, 'and without']) {
+        my ($text, $name) = @$case;
+        my @had = (cached($key), cached($key));
+        restart_with($t, http_with($part => $text));
+        is("@had " . cached($key), 'MISS HIT MISS', "$name: $new");
+        $key .= 'x';
+    }
+}
+
+### a zone of another size, or of another name
+
+restart_with($t, http_with());
+like(seen(ask('/one', 'Key: a')), qr/ HIT /, 'still kept');
+ok(restart_with($t, http_with(zone => 'auth_request_cache_zone verdicts:256k;')),
+    'another size');
+like(seen(ask('/one', 'Key: a')), qr/ MISS /, 'empty');
+like(seen(ask('/one', 'Key: a')), qr/ HIT /, 'kept anew');
+ok(restart_with($t, http_with(zone => 'auth_request_cache_zone verdicts:256k;'
+    . ' auth_request_cache_zone second:256k;', location => 'auth_request_cache second;')),
+    'another zone');
+like(seen(ask('/one', 'Key: a')), qr/ MISS /, 'not kept there');
+
+### alike
+
+ok(restart_with($t, <<'EOF'), 'locations and servers that are alike');
+    auth_request_cache_zone verdicts:512k;
+    auth_request_cache       verdicts;
+    auth_request_cache_valid any 1h;
+    auth_request_cache_key   $http_key;
+    auth_request             /auth;
+    auth_request_set         $said $upstream_http_x_said;
+    add_header X-Seen "$auth_request_cache_status $said" always;
+    server { listen 127.0.0.1:8080; location ~ /one$ { } location ~* /one$ { } location = /auth { auth_request off; proxy_pass http://127.0.0.1:8081/first; } } server { listen 127.0.0.1:8082; location ~ /one$ { } location = /auth { auth_request off; proxy_pass http://127.0.0.1:8081/second; } }
+EOF
+
+for my $had ('MISS', 'HIT') {
+    is(seen(ask('/one', 'Key: d')), "404 $had /first 0:", "regex: $had");
+    is(seen(ask('/ONE', 'Key: d')), "404 $had /first 0:",
+        "regex without case: $had");
+    is(seen(http("GET /one HTTP/1.0\r\nKey: d\r\n\r\n",
+        PeerAddr => '127.0.0.1:' . port(8082))), "404 $had /second 0:",
+        "another server on the same line: $had");
+}
+
+### helpers
+
+# What the cache had for it.
+sub cached { return (split ' ', seen(ask('/one', @_)))[1] // '' }
+
+sub http_with {
+    my %is = (%parts, @_);
+    my $ends = '}' x ($is{one} =~ tr/{//);
+    return <<"EOF";
+    $is{zone}
+    $is{http}
+    add_header X-Seen "\$auth_request_cache_status \$said" always;
+    server {
+        listen       127.0.0.1:8080;
+        server_name  $is{name};
+        root         html;
+        $is{server}
+        $is{before}
+        $is{one} { $is{location} } $ends
+        location /auth { auth_request off; proxy_pass http://127.0.0.1:8081; }
+    }
+EOF
+}
