@@ -23,7 +23,7 @@ my %back = ('/' => '/', '/a/b.c-d_e~f' => '/a/b.c-d_e~f', '/a?b' => '/a', '/a&rd
     '/a?b&rd=https://mallory' => '/a', '/a%26rd=x' => '/a', '/a;b' => '/a', '//mallory/a' => '//mallory/a',
     '/@mallory' => '/', 'http://localhost/a' => '/a', "/a%0d%0aX-Injected:b" => '/a');
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite map upstream_keepalive /)->plan(39 + 2 * keys %back);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite map upstream_keepalive /)->plan(41 + 2 * keys %back);
 
 use_conf($t, 'auth-proxy.conf');
 use_conf($t, 'ingress-nginx.conf', 'listen 8080' => 'listen 127.0.0.1:8080', '127.0.0.1:9000' => '127.0.0.1:8090',
