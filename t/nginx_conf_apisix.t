@@ -18,7 +18,7 @@ use ForwardAuth;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite upstream_keepalive /)->plan(66);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite upstream_keepalive /)->plan(68);
 
 use_conf($t, 'auth-proxy.conf', map { ("$_  3s;" => "$_  300ms;") } 'proxy_send_timeout   ', 'proxy_read_timeout   ');
 use_conf($t, 'apisix-forward-auth.conf', 'listen 8080' => 'listen 127.0.0.1:8080',
@@ -47,6 +47,7 @@ authority($t, 8091, sub {
         return 400, ['Content-Type: text/plain'], 'tenant_id is required';
     }
     return $body eq 'yes' ? 200 : 403 if $uri =~ m!^/post/!;
+    return 302, ['Location: http://auth_service/auth/login'] if $uri =~ m!/own$!;
     return $1, ['Location: http://example.com/auth', 'Content-Type: text/x', 'X-Secret: s'], "says $1"
         if $uri =~ m!/status/(\d+)!;
     sleep 5 if $uri eq '/slow';
@@ -131,6 +132,8 @@ for my $status (300, 302, 307, 400, 401, 404, 418, 429, 451, 500, 503, 599) {
 }
 is(status(ask(8080, "/status/$_", ['Authorization: 123'])), 403, "answer: $_ is an error") for 304, 199, 600;
 is(status(ask(8080, "/status/$_", ['Authorization: 123'])), 200, "answer: $_") for 201, 299;
+is(lines(ask(8080, $_), 'Location'), 'http://auth_service/auth/login', "answer: to its own page, $_")
+    for '/own', '/strict/own';
 unlike(ask(8080, '/status/418', ['Authorization: 123']), qr/X-Secret/i, 'answer: not all of its lines');
 
 ### request_method
