@@ -13,30 +13,33 @@ BEGIN { use FindBin; chdir($FindBin::Bin); }
 
 use lib 'lib';
 use Test::Nginx;
+use ForwardAuth qw/ use_conf /;
 use Jose;
 
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite proxy map limit_req /)->plan(52);
+my $t = Test::Nginx->new()->has(qw/ http rewrite proxy map limit_req /)->plan(49);
 
 # the ports of a configuration become ports of the test
 
-my %ports = ('bearer.conf' => 8081, 'auth-request.conf' => 8082, 'cookie.conf' => 8083,
-    'encrypted.conf' => 8084, 'nested.conf' => 8085, 'claims-routing.conf' => 8086);
+my %ports = ('bearer.conf' => 8081, 'cookie.conf' => 8083, 'encrypted.conf' => 8084, 'nested.conf' => 8085,
+    'claims-routing.conf' => 8086);
 
 for my $name (keys %ports) {
-    my $conf = slurp("../nginx-conf/$name");
-    $conf =~ s/listen 8080;/listen 127.0.0.1:$ports{$name};/ or die "no listen in $name";
-    $conf =~ s/127\.0\.0\.1:9000/127.0.0.1:8090/g or die "no application in $name";
-    my $second = $name eq 'claims-routing.conf' ? 8092 : 8091;
-    $conf =~ s/127\.0\.0\.1:9001/127.0.0.1:$second/;
-    $t->write_file_expand($name, $conf);
+    use_conf($t, $name, 'listen 8080;' => "listen 127.0.0.1:$ports{$name};", '127.0.0.1:9000' => '127.0.0.1:8090',
+        $name eq 'claims-routing.conf' ? ('127.0.0.1:9001' => '127.0.0.1:8092') : ());
 }
 
+# the others have tests of their own
+
+my %others = ('jwks-remote.conf' => 'oidc_provider.t', 'auth-request.conf' => 'nginx_conf_auth_proxy.t',
+    'jwt-then-request.conf' => 'nginx_conf_jwt_then_request.t', 'ingress-nginx.conf' => 'nginx_conf_ingress.t',
+    'apisix-forward-auth.conf' => 'nginx_conf_apisix.t',
+    map { ("$_.conf" => 'nginx_conf_' . s/-/_/gr . '.t') } qw/ auth-proxy oauth2-proxy authgear /);
 my @known = sort map { s!.*/!!r } glob('../nginx-conf/*.conf');
-# jwks-remote.conf is in oidc_provider.t
-is_deeply(\@known, [sort 'jwks-remote.conf', keys %ports], 'every configuration is tested');
+is_deeply(\@known, [sort(keys %ports, keys %others)], 'every configuration is tested');
+is_deeply([grep { !-e } values %others], [], 'those tests are there');
 
 $t->write_file_expand('nginx.conf', <<'EOF');
 %%TEST_GLOBALS%%
@@ -46,7 +49,6 @@ events {
 http {
     %%TEST_GLOBALS_HTTP%%
     include bearer.conf;
-    include auth-request.conf;
     include cookie.conf;
     include encrypted.conf;
     include nested.conf;
@@ -58,16 +60,6 @@ http {
     server {
         listen 127.0.0.1:8092;
         return 200 "umbra $request_uri user=$http_x_user tenant=$http_x_tenant";
-    }
-    server {
-        listen 127.0.0.1:8091;
-        location / {
-            if ($http_cookie = "") {
-                return 401;
-            }
-            add_header X-User "$http_cookie:$http_x_forwarded_method:$http_x_forwarded_proto:$http_x_forwarded_host:$http_x_forwarded_uri:$http_x_forwarded_for";
-            return 204;
-        }
     }
 }
 EOF
@@ -95,17 +87,6 @@ $r = ask(8081, '/a?b', "Authorization: Bearer $good", 'X-User: mallory');
 like($r, qr/^HTTP\/1.1 200 /, 'bearer, good token');
 like($r, qr!\r\n\r\n/a\?b user=alice authorization= claims= tenant=$!, 'bearer, what the application gets');
 like(ask(8081, '/healthz'), qr/^HTTP\/1.1 204 /, 'bearer, open location');
-
-# auth-request.conf
-
-like(ask(8082, '/a'), qr/^HTTP\/1.1 401 /, 'service refuses');
-$r = ask(8082, '/a?b', 'Cookie: alice', 'X-User: mallory', 'X-Forwarded-Method: PUT',
-    'X-Forwarded-Proto: gopher', 'X-Forwarded-Host: mallory', 'X-Forwarded-Uri: /open',
-    'X-Forwarded-For: 8.8.8.8');
-like($r, qr/^HTTP\/1.1 200 /, 'service lets in');
-like($r, qr!\r\n\r\n/a\?b user=alice:GET:http:localhost:/a\?b:127\.0\.0\.1 !,
-    'row 27: what the service gets is generated, never the client\'s');
-like(ask(8082, '/check', 'Cookie: alice'), qr/^HTTP\/1.1 404 /, 'the question itself is internal');
 
 # cookie.conf
 
@@ -194,13 +175,6 @@ sub ask {
     my ($port, $uri, @lines) = @_;
     my $header = join "\r\n", "GET $uri HTTP/1.0", 'Host: localhost', @lines;
     return http("$header\r\n\r\n", PeerAddr => '127.0.0.1:' . port($port));
-}
-
-sub slurp {
-    my ($file) = @_;
-    local $/;
-    open my $handle, '<', $file or die "$file: $!";
-    return <$handle>;
 }
 
 ###############################################################################

@@ -1,0 +1,171 @@
+#!/usr/bin/perl
+
+# nginx-conf/apisix-forward-auth.conf: what the plugin's documentation shows, and
+# each attribute of its table.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use Test::Nginx::Raw;
+use ForwardAuth;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite upstream_keepalive /)->plan(68);
+
+use_conf($t, 'auth-proxy.conf', map { ("$_  3s;" => "$_  300ms;") } 'proxy_send_timeout   ', 'proxy_read_timeout   ');
+use_conf($t, 'apisix-forward-auth.conf', 'listen 8080' => 'listen 127.0.0.1:8080',
+    '127.0.0.1:9000' => '127.0.0.1:8090', '127.0.0.1:9001' => '127.0.0.1:8091');
+
+$t->write_file_expand('nginx.conf', <<'EOC');
+%%TEST_GLOBALS%%
+daemon off;
+events {
+}
+http {
+    %%TEST_GLOBALS_HTTP%%
+    underscores_in_headers on;
+    include apisix-forward-auth.conf;
+}
+EOC
+
+# The service of the plugin's documentation, with more answers by URI.
+
+authority($t, 8091, sub {
+    my ($head, $body) = @_;
+    my ($uri) = $head =~ /^X-Forwarded-Uri: (\S+)/mi;
+    my ($authorization) = $head =~ /^Authorization: (\S+)/mi;
+    if ($uri =~ m!^/tenant/!) {
+        return 200, ['X-User-ID: i-am-an-user'] if $head =~ /^tenant_id: ./mi;
+        return 400, ['Content-Type: text/plain'], 'tenant_id is required';
+    }
+    return $body eq 'yes' ? 200 : 403 if $uri =~ m!^/post/!;
+    return 302, ['Location: http://auth_service/auth/login'] if $uri =~ m!/own$!;
+    return $1, ['Location: http://example.com/auth', 'Content-Type: text/x', 'X-Secret: s'], "says $1"
+        if $uri =~ m!/status/(\d+)!;
+    sleep 5 if $uri eq '/slow';
+    # each connection has a process
+    return 200, ["X-User-ID: $$"], 'a body' if $uri eq '/kept';
+    return 200 if defined $authorization && $authorization eq '123';
+    return 200, ['X-User-ID: i-am-user', 'X-Secret: s'] if defined $authorization && $authorization eq '321';
+    return 403, ['Location: http://example.com/auth', 'X-Secret: s'];
+});
+application($t, 8090);
+$t->run();
+
+my (@asked, $answer);
+
+### the plugin's documentation
+
+$answer = ask(8080, '/headers');
+is(status($answer), 403, 'documented: refused');
+is(lines($answer, 'Location'), 'http://example.com/auth', 'documented: client_headers');
+unlike($answer, qr/X-Secret/i, 'documented: nothing else');
+$answer = ask(8080, '/headers', ['Authorization: 123']);
+is(status($answer), 200, 'documented: let in');
+is(lines(got($answer), 'x-user-id'), '', 'documented: let in, no user');
+$answer = ask(8080, '/headers', ['Authorization: 321']);
+is(lines(got($answer), 'x-user-id'), 'i-am-user', 'documented: upstream_headers');
+is(lines(got($answer), 'authorization'), '321', 'documented: the client\'s own lines');
+unlike($answer, qr/X-Secret/i, 'documented: nothing else, let in');
+unlike($answer, qr/^Location/m, 'documented: client_headers are of refusals');
+asked($t, 8091);
+
+$answer = ask_as('POST', 8080, '/tenant/post', ['Content-Type: application/json'], "{\n   \"tenant_id\": 123\n}");
+is(status($answer), 200, 'documented: extra_headers');
+like(got($answer), qr!^POST /tenant/post .*^x-user-id: i-am-an-user\n\n\{\n   "tenant_id": 123\n\}\z!ms,
+    'documented: extra_headers, to the application');
+@asked = asked($t, 8091);
+is(lines($asked[0], 'tenant_id'), 123, 'documented: extra_headers, to the service');
+like($asked[0], qr/^GET (?!.*^content-(?:length|type):).*\n\n\z/ms, 'documented: extra_headers, no body');
+$answer = ask_as('POST', 8080, '/tenant/post', ['Content-Type: application/json', 'tenant_id: 1', 'Tenant-Id: 1'],
+    '{"abc": 123}');
+is(status($answer), 400, 'documented: extra_headers, none');
+like($answer, qr/^Content-Type: text\/plain\r.*\r\n\r\ntenant_id is required\z/ms, 'documented: the service\'s words');
+is(status(ask_as('POST', 8080, '/tenant/', ['Content-Type: application/x-www-form-urlencoded'], 'tenant_id=1')), 200,
+    'extra_headers, of a form');
+is(status(ask_as('POST', 8080, '/tenant/', ['Content-Type: application/json'], '{"tenant_id":1,"tenant_id":2}')), 400,
+    'extra_headers, twice');
+is(status(ask_as('POST', 8080, '/tenant/', ['Content-Type: application/json'], '"' . 'x' x 65535 . '"')), 413,
+    'extra_headers, too large a body');
+is(status(ask(8080, '/tenant/')), 400, 'extra_headers, no body');
+
+### rows 25 to 27
+
+asked($t, 8091);
+for my $uri ('/a', '/strict/a') {
+    $answer = ask(8080, $uri, ['Authorization: 123', 'Cookie: c', 'User-Agent: u', 'X-User-ID: mallory',
+        'X_User_ID: mallory', 'x-user_id: mallory', spoofed()]);
+    is(status($answer), 200, "row 26: $uri");
+    is(lines(got($answer), 'x.user.id'), '', "row 26: $uri, no user");
+    @asked = asked($t, 8091);
+    unlike($asked[0], qr/mallory/, "row 27: $uri");
+    is(lines($asked[0], 'x-forwarded-(?:method|proto|host|uri|for)'), "127.0.0.1 | localhost | GET | http | $uri",
+        "$uri: the five lines");
+}
+is($asked[0], <<EOS, 'request_headers, to the letter');
+GET /auth HTTP/1.1
+authorization: 123
+host: auth_service
+x-forwarded-for: 127.0.0.1
+x-forwarded-host: localhost
+x-forwarded-method: GET
+x-forwarded-proto: http
+x-forwarded-uri: /strict/a
+
+EOS
+is(lines(got(ask(8080, '/a', ['Authorization: 321', 'X_User_ID: mallory'])), 'x.user.id'), 'i-am-user', 'row 25: user');
+
+### any other answer is the client's
+
+for my $status (300, 302, 307, 400, 401, 404, 418, 429, 451, 500, 503, 599) {
+    $answer = ask(8080, "/status/$status", ['Authorization: 123']);
+    is(status($answer) . ' ' . lines($answer, 'Location') . ' ' . ($answer =~ /\r\n\r\n(.*)/s)[0],
+        "$status http://example.com/auth says $status", "answer: $status");
+}
+is(status(ask(8080, "/status/$_", ['Authorization: 123'])), 403, "answer: $_ is an error") for 304, 199, 600;
+is(status(ask(8080, "/status/$_", ['Authorization: 123'])), 200, "answer: $_") for 201, 299;
+is(lines(ask(8080, $_), 'Location'), 'http://auth_service/auth/login', "answer: to its own page, $_")
+    for '/own', '/strict/own';
+unlike(ask(8080, '/status/418', ['Authorization: 123']), qr/X-Secret/i, 'answer: not all of its lines');
+
+### request_method
+
+asked($t, 8091);
+$answer = ask_as('PUT', 8080, '/post/a', ['Content-Type: text/x'], 'yes');
+is(status($answer), 200, 'request_method');
+like(got($answer), qr/^PUT .*\n\nyes\z/s, 'request_method, to the application');
+@asked = asked($t, 8091);
+like($asked[0], qr!^POST /auth HTTP/1.1\n.*\n\nyes\z!s, 'request_method, to the service');
+is(lines($asked[0], 'content-(?:length|type)'), '3 | text/x', 'request_method, about the body');
+is(lines($asked[0], 'x-forwarded-method'), 'PUT', 'request_method, the client\'s');
+is(status(ask_as('PUT', 8080, '/post/a', [], 'no')), 403, 'request_method, refused');
+is(status(ask_as('PUT', 8080, '/post/a', [], 'x' x 65537)), 413, 'request_method, too large a body');
+
+### connections and time
+
+is(status(ask(8080, '/degradable/a', ['Authorization: 321'])), 200, 'allow_degradation, let in');
+is(status(ask(8080, '/degradable/a')), 403, 'allow_degradation, refused');
+is(status(ask(8080, '/degradable/status/404')), 404, 'allow_degradation, another refusal');
+is(status(ask(8080, '/auth', ['Authorization: 321'])), 404, 'the question is internal');
+is(join(' ', map { lines(got(ask(8080, '/kept')), 'x-user-id') } 1 .. 5) =~ /^(\d+)(?: \1){4}$/, 1, 'keepalive');
+is(status(ask(8080, '/slow', ['Authorization: 123'])), 403, 'timeout');
+is(status(ask(8080, '/healthz')), 204, 'a route without it');
+
+### row 31: the service is gone
+
+$t->stop_daemons();
+application($t, 8090);
+is(status(ask(8080, '/a', ['Authorization: 321'])), 403, 'status_on_error');
+is(status(ask(8080, '/strict/a', ['Authorization: 321'])), 403, 'status_on_error, strict');
+is(status(ask_as('POST', 8080, '/post/a', [], 'yes')), 403, 'status_on_error, with a body');
+$answer = ask(8080, '/degradable/a', ['X-User-ID: mallory', 'X_User_ID: mallory', 'Authorization: 321']);
+is(status($answer), 200, 'allow_degradation, nobody answers');
+unlike($answer, qr/mallory/, 'row 26: allow_degradation, no user');
