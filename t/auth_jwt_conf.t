@@ -19,7 +19,7 @@ use Jose;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(155);
+my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(156);
 
 $t->write_file('a.jwk', jwk('HS256', '--kid', 'a'));
 
@@ -273,7 +273,9 @@ is($location->('auth_jwt a;'), $no_keys->(4) . $ok, 'no key file');
 is($http->("auth_jwt a;\nserver { }\n"), $no_keys->(1) . $ok,
     'no key file, in http');
 is($http->("auth_jwt a;\nserver {\nlocation / { }\n}\n"),
-    $no_keys->(1) x 2 . $ok, 'no key file, each level');
+    $no_keys->(1) . $ok, 'no key file, said once');
+is($http->("auth_jwt a;\nserver { }\nserver { listen 81;\nauth_jwt b;\nlocation / { auth_jwt c; }\n}\n"),
+    $no_keys->(1) . $no_keys->(4) . $no_keys->(5) . $ok, 'no key file, three times');
 is($http->("auth_jwt a;\nserver { auth_jwt_key_file a.jwk; }"), $ok,
     'in http, keys in the only server');
 is($http->("auth_jwt a;\nserver { auth_jwt off; location / { } }"), $ok,

@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::keys::{Kept, KeyCache, KeyError};
+use super::keys::{Kept, KeyCache, KeyError, LastText};
 use crate::jose::{KeySet, Warning};
 
 /// A file with a JWK Set or a JWK. What is in it counts from the moment that it is there.
@@ -31,6 +31,8 @@ struct Loaded {
     identity: Identity,
     /// Whether a later change would show in the identity, see [`Identity::is_settled`].
     settled: bool,
+    /// What was read, as long as it may be read again without having changed.
+    last: LastText,
     keys: Result<KeySet, KeyError>,
 }
 
@@ -120,15 +122,20 @@ impl KeyFile {
             return loaded.keys.clone();
         }
         let (identity, text) = read(&self.path)?;
-        let keys = text.and_then(|text| Ok(KeySet::parse(&text)?));
+        let mut last = loaded
+            .as_mut()
+            .map_or_else(LastText::default, |loaded| std::mem::take(&mut loaded.last));
+        let keys = text.and_then(|text| last.parse(&text));
         let warnings = || keys.iter().flat_map(KeySet::warnings);
         let known = loaded.iter().flat_map(|loaded| &loaded.keys);
         if !known.flat_map(KeySet::warnings).eq(warnings()) {
             warnings().for_each(report);
         }
+        let settled = identity.is_settled();
         *loaded = Some(Loaded {
             identity,
-            settled: identity.is_settled(),
+            settled,
+            last: if settled { LastText::default() } else { last },
             keys: keys.clone(),
         });
         keys

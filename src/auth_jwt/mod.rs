@@ -1,8 +1,9 @@
 //! `auth_jwt*` and `$jwt_*`: a request is served if it carries a JSON Web Token that the configured keys vouch for.
 //!
-//! What needs no nginx (`key_file`, `key_request`, `keys`, `rejection`, `token`) is built and tested without it.
+//! What needs no nginx (`cache`, `key_file`, `key_request`, `keys`, `lru`, `rejection`, `token`) is built and tested without it.
 #![cfg_attr(not(feature = "module"), allow(dead_code, unused_imports))]
 
+mod cache;
 #[cfg(feature = "module")]
 mod conf;
 #[cfg(feature = "module")]
@@ -12,6 +13,7 @@ mod handler;
 mod key_file;
 mod key_request;
 mod keys;
+mod lru;
 mod rejection;
 #[cfg(feature = "module")]
 mod require;

@@ -8,8 +8,8 @@ use super::request::Request;
 use super::text::Text;
 use nginx_sys::{
     NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF_OFFSET, NGX_LOG_EMERG, NGX_LOG_WARN,
-    ngx_command_t, ngx_conf_log_error, ngx_conf_t, ngx_http_conf_ctx_t, ngx_parse_time,
-    ngx_pnalloc, ngx_str_t, ngx_uint_t,
+    ngx_command_t, ngx_conf_log_error, ngx_conf_t, ngx_http_conf_ctx_t, ngx_parse_size,
+    ngx_parse_time, ngx_pnalloc, ngx_str_t, ngx_uint_t,
 };
 use std::ffi::{CStr, OsStr, c_char, c_void};
 use std::fmt;
@@ -165,6 +165,17 @@ impl<'cf> Config<'cf> {
         u64::try_from(milliseconds)
             .map(Duration::from_millis)
             .map_err(|_| ConfigError::Directive(c"invalid value"))
+    }
+
+    /// A number of bytes as nginx takes one: `512`, `64k`, `4m`.
+    ///
+    /// # Errors
+    /// `"name" directive invalid value`, nginx's own words.
+    pub fn size(&self, text: &[u8]) -> Result<usize, ConfigError> {
+        let mut text = self.copy(text)?;
+        // SAFETY: nginx only reads the text.
+        let bytes = unsafe { ngx_parse_size(&raw mut text) };
+        usize::try_from(bytes).map_err(|_| ConfigError::Directive(c"invalid value"))
     }
 
     /// A path as nginx takes one in its configuration: relative to the folder of the configuration file.
