@@ -19,7 +19,7 @@ use Jose;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(156);
+my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(160);
 
 $t->write_file('a.jwk', jwk('HS256', '--kid', 'a'));
 
@@ -265,6 +265,32 @@ for my $part (qw/ claim header /) {
         $line_4->("\"auth_jwt_${_}_set\" $in_if"), "$_ in a server");
     is($set->('$a b "c d" e.f ""; server { auth_jwt_require $a; }'), $ok, "$_, several names");
     is($set->('$jwt_claim_a b;'), $ok, "$_, instead of a variable of ours");
+}
+
+### a key file that is for root only
+
+SKIP: {
+    skip 'only for root', 4 unless $> == 0;
+
+    my $as = sub {
+        my ($user) = @_;
+        $location->('auth_jwt a; auth_jwt_key_file root.jwk; auth_jwt_key_file a.jwk;');
+        my $conf = $t->read_file('nginx.conf');
+        $conf =~ s/\buser root;/user $user root;/ or return 'not run as root';
+        $t->write_file('nginx.conf', $conf);
+        return check($t);
+    };
+    my $closed = '[warn] key file "DIR/root.jwk": the workers\' user cannot read it, '
+        . 'which they have to as soon as it changes; in DIR/http.conf:4 | ';
+
+    $t->write_file('root.jwk', jwk('HS256'));
+    chmod 0600, $t->testdir() . '/root.jwk' or die;
+    is($as->('nobody'), $closed . $ok, 'closed to the workers');
+    is($as->('root'), $ok, 'not if they are root');
+    chmod 0604, $t->testdir() . '/root.jwk' or die;
+    is($as->('nobody'), $ok, 'open to all');
+    chmod 0640, $t->testdir() . '/root.jwk' or die;
+    is($as->('nobody'), $ok, 'they may be in the group');
 }
 
 ### no key file

@@ -7,8 +7,11 @@ use std::cell::RefCell;
 use std::collections::hash_map;
 use std::hash::BuildHasher;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
+
+use foldhash::SharedSeed;
+use foldhash::quality::SeedableRandomState;
 
 use super::lru::Lru;
 use crate::jose::{AuthenticToken, Error, KeySet, SignatureCheck, TokenType, UnverifiedToken};
@@ -20,10 +23,18 @@ pub(super) struct Terms {
     pub(super) check: SignatureCheck,
 }
 
+/// Of each process its own, so that nobody can foresee which tokens have equal hashes. Nor does anybody see a hash; and
+/// only tokens that were accepted are in the table, so that it would take a signer to fill it with such.
+static SEED: LazyLock<SharedSeed> = LazyLock::new(|| SharedSeed::from_u64(random()));
+
+/// From the system's random bytes, by way of the standard library.
+fn random() -> u64 {
+    hash_map::RandomState::new().hash_one(())
+}
+
 /// The tokens that one worker knows.
 pub(super) struct TokenCache {
-    /// With a random key: nobody can choose tokens with equal hashes.
-    hasher: ahash::RandomState,
+    hasher: SeedableRandomState,
     tokens: Lru<Rc<Known>>,
 }
 
@@ -51,11 +62,8 @@ impl TokenCache {
 
     /// One that takes up so many bytes at most.
     pub(super) fn new(bytes: usize) -> Self {
-        // The standard library's own state is random for each process.
-        let random = hash_map::RandomState::new();
-        let [a, b, c, d] = [0, 1, 2, 3].map(|number: u8| random.hash_one(number));
         Self {
-            hasher: ahash::RandomState::with_seeds(a, b, c, d),
+            hasher: SeedableRandomState::with_seed(random(), &SEED),
             tokens: Lru::new(bytes),
         }
     }

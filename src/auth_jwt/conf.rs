@@ -336,15 +336,23 @@ fn auth_jwt_key_file(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(),
         return Ok(());
     }
     let main = cf.main_conf::<AuthJwt>();
-    let file = main.key_file(cf.path(&name), |file| {
-        let path = file.path();
-        let warned = |warning: &_| cf.warn(format_args!("key file {path:?}: {warning}"));
-        if let Err(error) = file.keys(warned) {
-            cf.warn(format_args!("key file {path:?}: {error}"));
-        }
-    });
+    let file = main.key_file(cf.path(&name), |file| try_key_file(file, cf));
     conf.key_sources.push(KeySource::File(file));
     Ok(())
+}
+
+/// Reads a key file, so that the workers have it, and so that its owner is told early what is wrong with it.
+fn try_key_file(file: &KeyFile, cf: &Config<'_>) {
+    let path = file.path();
+    let warned = |warning: &_| cf.warn(format_args!("key file {path:?}: {warning}"));
+    if let Err(error) = file.keys(warned) {
+        cf.warn(format_args!("key file {path:?}: {error}"));
+    }
+    if cf.worker_user().is_some_and(|user| file.is_closed_to(user)) {
+        cf.warn(format_args!(
+            "key file {path:?}: the workers' user cannot read it, which they have to as soon as it changes;"
+        ));
+    }
 }
 
 /// `auth_jwt_key_request uri`

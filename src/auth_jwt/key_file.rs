@@ -100,6 +100,15 @@ impl KeyFile {
         }
     }
 
+    /// Whether it is sure that this user cannot read the file, by its permissions.
+    pub(super) fn is_closed_to(&self, user: u32) -> bool {
+        const FOR_OTHERS: u32 = 0o044;
+        let is_root = user == 0;
+        !is_root
+            && fs::metadata(&self.path)
+                .is_ok_and(|metadata| metadata.uid() != user && metadata.mode() & FOR_OTHERS == 0)
+    }
+
     /// Whether a token with an unknown kid may have the file looked at before the time.
     pub(super) fn may_refresh(&self, now: Duration, cache: &KeyCache) -> bool {
         let kept = self.kept.borrow();
@@ -112,6 +121,10 @@ impl KeyFile {
 
     /// The keys that are in the file now. Costs one stat where the file is as it was; where it was read anew,
     /// `report` is told of the keys that are weak or of no use.
+    ///
+    /// Requests of one turn of nginx's event loop cannot share a look: one may be read after it that was sent after it,
+    /// such as the next one on a connection whose last one was just answered, and a file that was replaced in between
+    /// would not count for it.
     pub(super) fn keys(&self, report: impl FnMut(&Warning)) -> Result<KeySet, KeyError> {
         let identity = regular_file(&self.path).map(|metadata| Identity::of(&metadata))?;
         let mut loaded = self.loaded.borrow_mut();
