@@ -6,6 +6,7 @@
 //! | `nginx` | the fence: every FFI call and every `unsafe`; safe types out; knows neither of the others |
 //! | `auth_jwt` | the directives `auth_jwt*` and the variables `$jwt_*` |
 //! | `auth_request` | the directives `auth_request*` |
+//! | `lru` | a table with a bound in bytes, for what a worker keeps |
 //! | `require` | the directives `auth_jwt_require` and `auth_request_require` |
 //! | `uri` | what variables may put into the URI of a subrequest |
 //! | `exports` | the tables that nginx's loader reads |
@@ -21,6 +22,8 @@ pub mod jose;
 
 #[cfg(feature = "module")]
 mod exports;
+#[cfg_attr(not(feature = "module"), allow(dead_code))]
+mod lru;
 #[cfg(feature = "module")]
 pub mod nginx;
 #[cfg(feature = "module")]

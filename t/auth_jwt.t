@@ -107,8 +107,8 @@ is(verdict(get('/file')), '401 Bearer realm="the server"', 'no token');
 is(logged($t), 'info no token', 'no token, log');
 is(verdict(get('/file', $forged)), "401 Bearer realm=\"the server\"$invalid",
     'bad token');
-is(logged($t), 'info bad signature, algorithm HS256, kid "a", keys tried: 1; '
-    . 'alg "HS256", kid "a"', 'bad token, log');
+is(logged($t), 'info bad signature, algorithm HS256, kid "a", keys tried: 1',
+    'bad token, log');
 
 my $response = get('/file', $good);
 is(verdict($response), '200', 'good token');
@@ -136,8 +136,8 @@ logged($t);
 $response = get('/realm/decoded%0d%0aSet-Cookie:%20a', $forged);
 is(verdict($response), "401 Bearer realm=\"\"$invalid", 'line feed at run time');
 unlike($response, qr/Set-Cookie/i, 'no header line injected');
-is(logged($t), 'info bad signature, algorithm HS256, kid "a", keys tried: 1; '
-    . "alg \"HS256\", kid \"a\"\n"
+is(logged($t), 'info bad signature, algorithm HS256, kid "a", keys tried: 1'
+    . "\n"
     . 'warn control character in realm "/realm/decoded\r\nSet-Cookie: a": '
     . 'the challenge has none', 'line feed at run time, log');
 is(verdict(get('/realm/decoded%7f', $forged)), "401 Bearer realm=\"\"$invalid",

@@ -123,8 +123,8 @@ for my $alg (@algorithms) {
 
     logged($t);
     get($uri, with_part($token, 2, sub { $_ ^= "\1" . "\0" x 9 }));
-    is(logged($t), "info bad signature, algorithm $alg, kid \"k\", keys tried: 1"
-        . "; alg \"$alg\", kid \"k\"", "$alg, log");
+    is(logged($t), "info bad signature, algorithm $alg, kid \"k\", keys tried: 1",
+        "$alg, log");
 }
 
 ### row 10: what the key is for
@@ -156,7 +156,7 @@ is(verdict(get('/x25519/', sign($key{Ed25519}, '{}'))), $refused,
 
 logged($t);
 is(verdict(get('/rsa_1024/', $rsa{RS256})), $refused, 'RSA, 1024 bits');
-is(logged($t), 'info no key fits algorithm "RS256"; alg "RS256"',
+is(logged($t), 'info no key fits algorithm "RS256"',
     'RSA, 1024 bits, not tried');
 is(verdict(get('/rsa_4096/', sign($big, '{}'))), '404', 'RSA, 4096 bits');
 

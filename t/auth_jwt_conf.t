@@ -19,7 +19,7 @@ use Jose;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(155);
+my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(160);
 
 $t->write_file('a.jwk', jwk('HS256', '--kid', 'a'));
 
@@ -267,13 +267,41 @@ for my $part (qw/ claim header /) {
     is($set->('$jwt_claim_a b;'), $ok, "$_, instead of a variable of ours");
 }
 
+### a key file that is for root only
+
+SKIP: {
+    skip 'only for root', 4 unless $> == 0;
+
+    my $as = sub {
+        my ($user) = @_;
+        $location->('auth_jwt a; auth_jwt_key_file root.jwk; auth_jwt_key_file a.jwk;');
+        my $conf = $t->read_file('nginx.conf');
+        $conf =~ s/\buser root;/user $user root;/ or return 'not run as root';
+        $t->write_file('nginx.conf', $conf);
+        return check($t);
+    };
+    my $closed = '[warn] key file "DIR/root.jwk": the workers\' user cannot read it, '
+        . 'which they have to as soon as it changes; in DIR/http.conf:4 | ';
+
+    $t->write_file('root.jwk', jwk('HS256'));
+    chmod 0600, $t->testdir() . '/root.jwk' or die;
+    is($as->('nobody'), $closed . $ok, 'closed to the workers');
+    is($as->('root'), $ok, 'not if they are root');
+    chmod 0604, $t->testdir() . '/root.jwk' or die;
+    is($as->('nobody'), $ok, 'open to all');
+    chmod 0640, $t->testdir() . '/root.jwk' or die;
+    is($as->('nobody'), $ok, 'they may be in the group');
+}
+
 ### no key file
 
 is($location->('auth_jwt a;'), $no_keys->(4) . $ok, 'no key file');
 is($http->("auth_jwt a;\nserver { }\n"), $no_keys->(1) . $ok,
     'no key file, in http');
 is($http->("auth_jwt a;\nserver {\nlocation / { }\n}\n"),
-    $no_keys->(1) x 2 . $ok, 'no key file, each level');
+    $no_keys->(1) . $ok, 'no key file, said once');
+is($http->("auth_jwt a;\nserver { }\nserver { listen 81;\nauth_jwt b;\nlocation / { auth_jwt c; }\n}\n"),
+    $no_keys->(1) . $no_keys->(4) . $no_keys->(5) . $ok, 'no key file, three times');
 is($http->("auth_jwt a;\nserver { auth_jwt_key_file a.jwk; }"), $ok,
     'in http, keys in the only server');
 is($http->("auth_jwt a;\nserver { auth_jwt off; location / { } }"), $ok,

@@ -117,7 +117,7 @@ for my $alg (map { "RSA-OAEP-$_" } 256, 384, 512) {
 }
 is(ask(encrypt($key{'RSA-OAEP'}, $claims, '--header', '{"alg":"RSA1_5"}')),
     "$refused <||unsupported_algorithm> info algorithm \"RSA1_5\" is not supported; "
-    . 'alg "RSA1_5", kid "RSA-OAEP"', 'RSA1_5');
+    . 'kid "RSA-OAEP"', 'RSA1_5');
 
 ### which key
 
@@ -125,12 +125,12 @@ is(ask(encrypt($key{A128KW}, $claims, '--no-kid')), $good, 'no kid');
 is(ask(encrypt(jwk('A128KW', '--kid', 'A128KW'), $claims)), $failed,
     'a foreign key under our kid');
 is(ask(encrypt($key{A128KW}, $claims, '--header', '{"kid":"nobody"}')),
-    "$refused <||unknown_key> info no key fits algorithm \"A128KW\", kid \"nobody\"; "
-    . 'alg "A128KW", kid "nobody"', 'unknown kid');
+    "$refused <||unknown_key> info no key fits algorithm \"A128KW\", kid \"nobody\"",
+    'unknown kid');
 is(ask(encrypt($key{'dir A128GCM'}, $claims, '--enc', 'A128GCM', '--header',
     '{"enc":"A256GCM"}')),
-    "$refused <||unknown_key> info no key fits algorithm \"dir\", kid \"dir A128GCM\"; "
-    . 'alg "dir", kid "dir A128GCM"', 'dir, a key of another length');
+    "$refused <||unknown_key> info no key fits algorithm \"dir\", kid \"dir A128GCM\"",
+    'dir, a key of another length');
 is(ask($gcm), $good, 'a good token after all');
 
 ###############################################################################
@@ -139,7 +139,7 @@ is(ask($gcm), $good, 'a good token after all');
 sub failed {
     my ($alg, $kid) = @_;
     return "$refused <||decryption_failed> info decryption failed, algorithm $alg, "
-        . "kid \"$kid\", keys tried: 1; alg \"$alg\", kid \"$kid\"";
+        . "kid \"$kid\", keys tried: 1";
 }
 
 # The verdict on a token, what the variables held, and what was logged.

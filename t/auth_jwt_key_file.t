@@ -181,8 +181,7 @@ is(accepted('/one_broken/mended/', @all), 'a', 'replaced by one that works');
 is(verdict(get('/set/', $a_without)), '404', 'no kid: all keys are tried');
 is(verdict(get('/set/', $as_twin)), '401 Bearer realm="r", '
     . 'error="invalid_token"', 'a kid: only those of this kid are tried');
-like(logged($t), qr/, kid "twin", keys tried: 2; alg "HS256", kid "twin"$/,
-    'a kid, log');
+like(logged($t), qr/, kid "twin", keys tried: 2$/, 'a kid, log');
 is(verdict(get('/several/own/', sign($key{nobody}, '{}', '--header',
     '{"kid":"x"}'))), '404', 'a kid, and a key without one');
 

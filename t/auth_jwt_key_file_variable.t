@@ -70,7 +70,7 @@ $t->run();
 
 my %token = map { $_ => sign($key{$_}, '{}') } keys %key;
 my $refused = '401 Bearer realm="r", error="invalid_token"';
-my $no_key = 'info no key fits algorithm "HS256", kid "a"; alg "HS256", kid "a"';
+my $no_key = 'info no key fits algorithm "HS256", kid "a"';
 my $out = 'error key file: the name has variables, and with their values it is '
     . 'not one to open: it holds ".."';
 my $missing = sub { "error key file \"$dir/$_[0]\": No such file or directory "

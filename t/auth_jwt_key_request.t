@@ -181,8 +181,8 @@ for my $source (@sources) {
     is(ask("/$source/", $token{b}), '401 unknown_key', "$source, unknown key");
     is(ask("/$source/", $token{a}), '404 ok', "$source, good");
     is(reasons($t), join("\n",
-        'info bad signature, algorithm ES256, kid "a", keys tried: 1; alg "ES256", kid "a"',
-        'info no key fits algorithm "ES256", kid "b"; alg "ES256", kid "b"'),
+        'info bad signature, algorithm ES256, kid "a", keys tried: 1',
+        'info no key fits algorithm "ES256", kid "b"'),
         "$source, log");
 }
 

@@ -128,7 +128,7 @@ logged($t);
 for (@odd) {
     my ($header, $shown) = @$_;
     get('/', sign($key{HS256}, '{}', '--header', $header));
-    is(logged($t), "info no key fits algorithm \"HS256\", $shown; alg \"HS256\", $shown",
+    is(logged($t), "info no key fits algorithm \"HS256\", $shown",
         "kid as in $header" =~ s/k{10,}/k.../r);
 }
 get('/', sign($key{HS256}, "{\"iss\":\"a\\nb$long\",\"exp\":1}"));
@@ -142,8 +142,7 @@ is(logged($t), 'info claims set has the name "' . 'k' x 96 . '"... twice; '
 
 get('/', with_part(sign($key{HS256}, '{}'), 0,
     sub { $_ = "{\"alg\":\"\\n$long\"}" }));
-is(logged($t), 'info algorithm "\x0a' . 'k' x 95 . '"... is not supported; '
-    . 'alg "\x0a' . 'k' x 95 . '"...', 'alg');
+is(logged($t), 'info algorithm "\x0a' . 'k' x 95 . '"... is not supported', 'alg');
 
 is(join("\n", grep { /\[emerg\] 1#1/ and !/^\d{4}\/.* auth_jwt: no key/
     and !/\[debug\]/ } split /\n/, $t->read_file('error.log')), '',

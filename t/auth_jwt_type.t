@@ -159,7 +159,7 @@ for my $alg (qw/ PBES2-HS256+A128KW PBES2-HS384+A192KW PBES2-HS512+A256KW RSA1_5
         . '"p2s":"AAAA","epk":{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}}');
     my $before = time;
     is(ask('/encrypted', $token),
-        $unsupported->("algorithm \"$alg\" is not supported; alg \"$alg\", kid \"aes\""),
+        $unsupported->("algorithm \"$alg\" is not supported; kid \"aes\""),
         "algorithm \"$alg\"");
     cmp_ok(time - $before, '<', 3, 'refused at once') if $alg =~ /^PBES2-HS512/;
 }
@@ -214,11 +214,11 @@ is(ask('/nested', encrypt($rsa, $claims, '--alg', 'RSA-OAEP')),
     $malformed->('token has 1 part instead of 3; alg "RSA-OAEP", kid "rsa"'),
     'but not where a signature is expected');
 is(ask('/encrypted', encrypt($mac, $claims, '--alg', 'A256KW', '--header', '{"kid":"mac"}')),
-    "$refused <|unknown_key> info no key fits algorithm \"A256KW\", kid \"mac\"; "
-    . 'alg "A256KW", kid "mac"', 'a key for signatures');
+    "$refused <|unknown_key> info no key fits algorithm \"A256KW\", kid \"mac\"",
+    'a key for signatures');
 is(ask('/signed', sign($aes, $claims, '--alg', 'HS256')),
     "$refused <user|unknown_key> info no key fits algorithm \"HS256\", kid \"aes\"; "
-    . 'alg "HS256", kid "aes", iss "me"', 'a key for encryption');
+    . 'iss "me"', 'a key for encryption');
 is(ask('/encrypted', encrypt($plain, $claims, '--alg', 'A256KW')), $good,
     'a key that does not say');
 is(ask('/encrypted', encrypt($aes, '{"sub":"user","exp":1}')) =~ s/now \d+/now N/r,

@@ -65,13 +65,11 @@ my $none = encode_base64url('{"alg":"none"}') . '.' . encode_base64url('{"sub":"
 for (
     [ 'no token' => undef, '401 Bearer realm="r" <|missing|0> info no token' ],
     [ 'alg none' => $none, "$refused <user|unsupported_algorithm|0> "
-        . 'info algorithm "none" is not supported; alg "none"' ],
+        . 'info algorithm "none" is not supported' ],
     [ 'unknown alg' => sign($key, '{"sub":"user"}', '--raw-header', '{"alg":"HS257"}'),
-        "$refused <user|unsupported_algorithm|0> info algorithm \"HS257\" is not supported; "
-        . 'alg "HS257"' ],
+        "$refused <user|unsupported_algorithm|0> info algorithm \"HS257\" is not supported" ],
     [ 'alg of a JWE' => sign($key, '{"sub":"user"}', '--raw-header', '{"alg":"dir"}'),
-        "$refused <user|unsupported_algorithm|0> info algorithm \"dir\" is not supported; "
-        . 'alg "dir"' ],
+        "$refused <user|unsupported_algorithm|0> info algorithm \"dir\" is not supported" ],
     [ 'crit' => sign($key, '{"sub":"user"}', '--header', '{"crit":["x"],"x":1}'),
         "$refused <user|unsupported_algorithm|0> info critical header parameter \"x\" is not "
         . "supported$about" ],
@@ -109,7 +107,7 @@ is(ask('/require', $forged), $good, 'auth_jwt_require');
 ### on again
 
 my $bad = "$refused <user|bad_signature|0> info bad signature, algorithm HS256, kid \"a\", "
-    . "keys tried: 1$about";
+    . "keys tried: 1";
 is(ask('/on', $forged), $bad, 'on again, any signature');
 is(ask('/on', sign($key, '{"sub":"user"}')), $good, 'on again, the right one');
 is(ask('/no_keys', $forged), '500 <user|keys_unavailable|0> error no keys: auth_jwt needs '
@@ -124,7 +122,7 @@ logged($t);
 ### a JWE has to decrypt
 
 my $failed = '<|decryption_failed|0> info decryption failed, algorithm A128KW, kid "b", '
-    . 'keys tried: 1; alg "A128KW", kid "b"';
+    . 'keys tried: 1';
 my $foreign_aes = jwk('A128KW', '--kid', 'b');
 is(ask('/encrypted', encrypt($foreign_aes, '{"sub":"user"}')), "$refused $failed",
     'encrypted, a foreign key');

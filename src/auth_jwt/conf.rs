@@ -1,12 +1,13 @@
 //! The directives.
 
-use std::cell::RefCell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::AuthJwt;
+use super::cache::{Terms, TokenCache};
 use super::fetch::Remote;
 use super::key_file::KeyFile;
 use super::key_request::RemoteKeys;
@@ -14,7 +15,7 @@ use super::keys::KeyCache;
 use super::rejection::is_realm;
 use super::require::Requirement;
 use super::variables::{self, Part};
-use crate::jose::TokenType;
+use crate::jose::{SignatureCheck, TokenType};
 use crate::nginx::{
     Config, ConfigError, Directive, Escaped, Inherit, List, Set, Setting, Status, Template, Text,
     Variable, args, context,
@@ -73,6 +74,12 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         set: Set::Location(auth_jwt_verify_signature),
     },
     Directive {
+        name: c"auth_jwt_token_cache",
+        contexts: context::HTTP,
+        args: args::ONE,
+        set: Set::Main(auth_jwt_token_cache),
+    },
+    Directive {
         name: c"auth_jwt_claim_set",
         contexts: context::HTTP,
         args: args::TWO_OR_MORE,
@@ -86,14 +93,16 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
     },
 ];
 
-/// A URI and the server that it is in: what answers depends on both.
-type RemoteName = (Box<[u8]>, usize);
-
-/// The sources of keys of the whole configuration: one that many locations name is read and watched once.
+/// What the whole configuration has in common: the sources of keys, of which one that many locations name is read and
+/// watched once, and the tokens that a worker knows. It all ends with the configuration.
 #[derive(Default)]
 pub struct MainConf {
     key_files: RefCell<HashMap<PathBuf, Rc<KeyFile>>>,
-    key_requests: RefCell<HashMap<RemoteName, Rc<Remote>>>,
+    /// By server, for what answers to a URI depends on it.
+    key_requests: RefCell<HashMap<usize, HashMap<Box<[u8]>, Rc<Remote>>>>,
+    /// In bytes; none for `off`.
+    token_cache_size: RefCell<Setting<Option<usize>>>,
+    token_cache: OnceCell<Option<RefCell<TokenCache>>>,
 }
 
 impl MainConf {
@@ -101,12 +110,14 @@ impl MainConf {
     /// able to fill the memory.
     const MOST_NAMED_BY_REQUESTS: usize = 1024;
 
-    /// The file with a name that is written in the configuration.
-    fn key_file(&self, path: PathBuf) -> Rc<KeyFile> {
+    /// The file with a name that is written in the configuration. One that is new is told of to `read`.
+    fn key_file(&self, path: PathBuf, read: impl FnOnce(&KeyFile)) -> Rc<KeyFile> {
         let mut files = self.key_files.borrow_mut();
-        let file = files
-            .entry(path)
-            .or_insert_with_key(|path| Rc::new(KeyFile::new(path.clone())));
+        let file = files.entry(path).or_insert_with_key(|path| {
+            let file = KeyFile::new(path.clone());
+            read(&file);
+            Rc::new(file)
+        });
         Rc::clone(file)
     }
 
@@ -127,16 +138,30 @@ impl MainConf {
     /// The keys behind a URI that is written in the configuration.
     pub(super) fn key_request(&self, uri: &[u8], server: usize) -> Rc<Remote> {
         let mut requests = self.key_requests.borrow_mut();
-        let remote = requests
-            .entry((uri.into(), server))
-            .or_insert_with(|| Rc::new(RemoteKeys::new()));
-        Rc::clone(remote)
+        let requests = requests.entry(server).or_default();
+        if let Some(remote) = requests.get(uri) {
+            return Rc::clone(remote);
+        }
+        let remote = Rc::new(RemoteKeys::new());
+        requests.insert(uri.into(), Rc::clone(&remote));
+        remote
+    }
+
+    /// The tokens that this worker knows: made for the first request, so that each worker has its own.
+    pub(super) fn token_cache(&self) -> Option<&RefCell<TokenCache>> {
+        let new = || {
+            let size = self.token_cache_size.borrow();
+            let size = size.get().copied();
+            let bytes = size.unwrap_or(Some(TokenCache::DEFAULT_BYTES))?;
+            Some(RefCell::new(TokenCache::new(bytes)))
+        };
+        self.token_cache.get_or_init(new).as_ref()
     }
 }
 
 #[derive(Default)]
 pub struct LocationConf {
-    pub(super) protection: Setting<Protection>,
+    pub(super) protection: Setting<Rc<Protection>>,
     pub(super) token_type: Setting<TokenType>,
     pub(super) key_sources: List<KeySource>,
     pub(super) key_cache: Setting<KeyCache>,
@@ -146,28 +171,43 @@ pub struct LocationConf {
 }
 
 impl LocationConf {
-    pub(super) fn verifies_signature(&self) -> bool {
-        self.verify_signature.get().copied().unwrap_or(true)
-    }
-
     pub(super) fn token_type(&self) -> TokenType {
         self.token_type.get().copied().unwrap_or_default()
     }
 
+    /// What tokens are asked.
+    pub(super) fn terms(&self) -> Terms {
+        let check = match self.verify_signature.get() {
+            Some(false) => SignatureCheck::Believe,
+            Some(true) | None => SignatureCheck::Verify,
+        };
+        Terms {
+            kind: self.token_type(),
+            check,
+        }
+    }
+
+    pub(super) fn leeway(&self) -> Duration {
+        self.leeway.get().copied().unwrap_or_default()
+    }
+
     /// Whether tokens are judged without keys. Only a signed one can be.
     pub(super) fn needs_no_keys(&self) -> bool {
-        !self.verifies_signature() && self.token_type() == TokenType::Signed
+        const WITHOUT_KEYS: Terms = Terms {
+            kind: TokenType::Signed,
+            check: SignatureCheck::Believe,
+        };
+        self.terms() == WITHOUT_KEYS
     }
 }
 
 /// What `auth_jwt` says.
-#[derive(Clone)]
 pub(super) struct Protection {
     /// The realm, or none for `off`.
     pub(super) realm: Option<Template>,
     pub(super) token: TokenSource,
-    /// File and line, for a complaint about it that comes up later.
-    position: Rc<str>,
+    /// File and line, for a complaint about it that comes up later. It is made once: then there is none any more.
+    position: Cell<Option<Box<str>>>,
 }
 
 /// Where the token is.
@@ -213,14 +253,13 @@ impl Inherit for LocationConf {
 
 impl LocationConf {
     fn warn_of_missing_keys(&self, cf: &Config<'_>) {
-        if let Some(Protection {
-            realm: Some(_),
-            position,
-            ..
-        }) = self.protection.get()
-            && self.key_sources.is_empty()
-            && !self.needs_no_keys()
-        {
+        let Some(protection) = self.protection.get() else {
+            return;
+        };
+        if protection.realm.is_none() || !self.key_sources.is_empty() || self.needs_no_keys() {
+            return;
+        }
+        if let Some(position) = protection.position.take() {
             cf.warn(format_args!(
                 "no auth_jwt_key_file or auth_jwt_key_request for the \"auth_jwt\" of {position}: every request is \
                  answered with 500;"
@@ -243,11 +282,11 @@ fn auth_jwt(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigEr
         b"off" => None,
         realm => Some(realm_template(realm, cf)?),
     };
-    conf.protection.set(Protection {
+    conf.protection.set(Rc::new(Protection {
         realm,
         token,
-        position: cf.position().into(),
-    })
+        position: Cell::new(Some(cf.position().into())),
+    }))
 }
 
 fn token_source(parameter: Text<'_>, cf: &mut Config<'_>) -> Result<TokenSource, ConfigError> {
@@ -296,14 +335,24 @@ fn auth_jwt_key_file(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(),
         conf.key_sources.push(KeySource::FileNamed(template));
         return Ok(());
     }
-    let file = cf.main_conf::<AuthJwt>().key_file(cf.path(&name));
+    let main = cf.main_conf::<AuthJwt>();
+    let file = main.key_file(cf.path(&name), |file| try_key_file(file, cf));
+    conf.key_sources.push(KeySource::File(file));
+    Ok(())
+}
+
+/// Reads a key file, so that the workers have it, and so that its owner is told early what is wrong with it.
+fn try_key_file(file: &KeyFile, cf: &Config<'_>) {
     let path = file.path();
     let warned = |warning: &_| cf.warn(format_args!("key file {path:?}: {warning}"));
     if let Err(error) = file.keys(warned) {
         cf.warn(format_args!("key file {path:?}: {error}"));
     }
-    conf.key_sources.push(KeySource::File(file));
-    Ok(())
+    if cf.worker_user().is_some_and(|user| file.is_closed_to(user)) {
+        cf.warn(format_args!(
+            "key file {path:?}: the workers' user cannot read it, which they have to as soon as it changes;"
+        ));
+    }
 }
 
 /// `auth_jwt_key_request uri`
@@ -412,6 +461,19 @@ fn auth_jwt_verify_signature(
         ));
     }
     conf.verify_signature.set(on)
+}
+
+/// `auth_jwt_token_cache size | off`
+fn auth_jwt_token_cache(main: &MainConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let size = one(cf)?;
+    let size = match &*size {
+        b"off" => None,
+        size => match cf.size(size)? {
+            0 => return Err(ConfigError::Directive(c"invalid value")),
+            bytes => Some(bytes),
+        },
+    };
+    main.token_cache_size.borrow_mut().set(size)
 }
 
 /// `auth_jwt_claim_set $variable name ...`, `auth_jwt_header_set $variable name ...`

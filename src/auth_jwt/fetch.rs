@@ -51,19 +51,54 @@ enum Slot {
     Filled(KeySet),
 }
 
+/// The keys that a request is judged with.
+pub(super) struct Keys {
+    pub(super) set: KeySet,
+    /// Whether another request may come by the same set, and not only by an equal one.
+    pub(super) are_shared: bool,
+}
+
+/// All keys in force, or none yet: then nginx will ask again. One source that fails takes them all away: the key that
+/// would decide may be there.
+pub(super) fn keys(request: Request<'_>, conf: &LocationConf) -> Result<Option<Keys>, Rejection> {
+    let cache = conf.key_cache.get().copied().unwrap_or_default();
+    let turn = Turn { request, cache };
+    let set = match (&*conf.key_sources, request.context::<AuthJwt>()) {
+        // Most often there is one source that needs nobody to wait, and so nothing to keep with the request.
+        ([source], None) => turn.at_hand(source)?,
+        _ => None,
+    };
+    let set = match set {
+        None => request
+            .context_or_new::<AuthJwt>(Gathering::default)?
+            .keys(&turn, &conf.key_sources)?,
+        set => set,
+    };
+    let is_shared = |source: &KeySource| match source {
+        KeySource::File(_) | KeySource::FileNamed(_) => true,
+        KeySource::Request(uri) => uri.constant().is_some(),
+    };
+    Ok(set.map(|set| Keys {
+        set,
+        are_shared: conf.key_sources.iter().all(is_shared),
+    }))
+}
+
+/// Whether it is worth to gather keys once more; see [`Gathering::refresh`].
+pub(super) fn refresh(request: Request<'_>, conf: &LocationConf) -> Result<bool, Rejection> {
+    let cache = conf.key_cache.get().copied().unwrap_or_default();
+    if cache.time.is_zero() || cache.refresh.is_none() {
+        return Ok(false);
+    }
+    let gathering = request.context_or_new::<AuthJwt>(Gathering::default)?;
+    Ok(gathering.refresh(&Turn { request, cache }, &conf.key_sources))
+}
+
 impl Gathering {
-    /// All keys in force, or none yet: then nginx will ask again. One source that fails takes them all away: the key
-    /// that would decide may be there.
-    pub(super) fn keys(
-        &self,
-        request: Request<'_>,
-        conf: &LocationConf,
-    ) -> Result<Option<KeySet>, Rejection> {
+    fn keys(&self, turn: &Turn<'_>, sources: &[KeySource]) -> Result<Option<KeySet>, Rejection> {
         let mut slots = self.slots.borrow_mut();
-        slots.resize_with(conf.key_sources.len(), Slot::default);
-        let cache = conf.key_cache.get().copied().unwrap_or_default();
-        let turn = Turn { request, cache };
-        for (slot, source) in slots.iter_mut().zip(conf.key_sources.iter()) {
+        slots.resize_with(sources.len(), Slot::default);
+        for (slot, source) in slots.iter_mut().zip(sources) {
             *slot = turn.advance(std::mem::take(slot), source)?;
             if !matches!(slot, Slot::Filled(_)) {
                 return Ok(None);
@@ -81,21 +116,22 @@ impl Gathering {
 
     /// Whether it is worth to gather keys once more, for a token whose key is not among them: some were kept from
     /// earlier, and it is long enough since somebody asked.
-    pub(super) fn refresh(&self, request: Request<'_>, conf: &LocationConf) -> bool {
-        let cache = conf.key_cache.get().copied().unwrap_or_default();
-        if cache.time.is_zero() || cache.refresh.is_none() || self.refreshed.replace(true) {
+    fn refresh(&self, turn: &Turn<'_>, sources: &[KeySource]) -> bool {
+        if self.refreshed.replace(true) {
             return false;
         }
+        let Turn { request, cache } = turn;
         let now = request.uptime();
         let mut slots = self.slots.borrow_mut();
+        slots.resize_with(sources.len(), Slot::default);
         let mut any = false;
-        for (slot, source) in slots.iter_mut().zip(conf.key_sources.iter()) {
+        for (slot, source) in slots.iter_mut().zip(sources) {
             let may = match source {
-                KeySource::File(file) => file.may_refresh(now, &cache),
+                KeySource::File(file) => file.may_refresh(now, cache),
                 KeySource::FileNamed(_) => false,
                 KeySource::Request(uri) => uri
                     .constant()
-                    .is_some_and(|uri| remote(request, &uri).may_refresh(now, &cache)),
+                    .is_some_and(|uri| remote(*request, &uri).may_refresh(now, cache)),
             };
             if may {
                 *slot = Slot::Anew;
@@ -113,24 +149,25 @@ struct Turn<'r> {
 }
 
 impl Turn<'_> {
+    /// The keys of a source, if it needs nobody to wait.
+    fn at_hand(&self, source: &KeySource) -> Result<Option<KeySet>, Rejection> {
+        match source {
+            KeySource::File(file) => self.file(file, &self.cache, false).map(Some),
+            KeySource::FileNamed(name) => self.named_file(name).map(Some),
+            KeySource::Request(uri) => Ok(self
+                .kept_remote(uri)
+                .and_then(|remote| remote.at_hand(self.request.uptime(), &self.cache))),
+        }
+    }
+
     fn advance(&self, slot: Slot, source: &KeySource) -> Result<Slot, Rejection> {
         match (slot, source) {
             (Slot::Filled(keys), _) => Ok(Slot::Filled(keys)),
             (slot, KeySource::File(file)) => {
-                self.file(file, &self.cache, matches!(slot, Slot::Anew))
+                let anew = matches!(slot, Slot::Anew);
+                self.file(file, &self.cache, anew).map(Slot::Filled)
             }
-            (_, KeySource::FileNamed(name)) => {
-                let name = name.evaluate(self.request)?;
-                if let Some(reason) = unfit_name(&name) {
-                    return Err(Rejection::KeyFileName(reason));
-                }
-                let path = self.request.conf_path(&name);
-                let conf = self.request.main_conf::<AuthJwt>();
-                let file = conf.key_file_of_request(path);
-                let filled = self.file(&file, &KeyCache::default(), false)?;
-                conf.keep(&file);
-                Ok(filled)
-            }
+            (_, KeySource::FileNamed(name)) => self.named_file(name).map(Slot::Filled),
             (Slot::Empty, KeySource::Request(uri)) => self.look(uri, false),
             (Slot::Anew, KeySource::Request(uri)) => self.look(uri, true),
             (Slot::Waiting(remote, number), KeySource::Request(uri)) => {
@@ -147,7 +184,20 @@ impl Turn<'_> {
         }
     }
 
-    fn file(&self, file: &KeyFile, cache: &KeyCache, anew: bool) -> Result<Slot, Rejection> {
+    fn named_file(&self, name: &Template) -> Result<KeySet, Rejection> {
+        let name = name.evaluate(self.request)?;
+        if let Some(reason) = unfit_name(&name) {
+            return Err(Rejection::KeyFileName(reason));
+        }
+        let path = self.request.conf_path(&name);
+        let conf = self.request.main_conf::<AuthJwt>();
+        let file = conf.key_file_of_request(path);
+        let keys = self.file(&file, &KeyCache::default(), false)?;
+        conf.keep(&file);
+        Ok(keys)
+    }
+
+    fn file(&self, file: &KeyFile, cache: &KeyCache, anew: bool) -> Result<KeySet, Rejection> {
         let log = self.request.log();
         let path = file.path();
         let report = |warning: &_| {
@@ -159,21 +209,22 @@ impl Turn<'_> {
                 "auth_jwt: key file {path:?}: {error}; what was in it before stands in"
             ));
         }
-        match found.keys {
-            Ok(keys) => Ok(Slot::Filled(keys)),
-            Err(error) => Err(Rejection::KeyFile {
-                path: path.to_owned(),
-                error,
-            }),
-        }
+        found.keys.map_err(|error| Rejection::KeyFile {
+            path: path.to_owned(),
+            error,
+        })
+    }
+
+    /// The source with this URI, if what it answers is kept: with variables, and without a time, it is not.
+    fn kept_remote(&self, uri: &Template) -> Option<Rc<Remote>> {
+        let constant = uri.constant().filter(|_| !self.cache.time.is_zero());
+        constant.map(|uri| remote(self.request, &uri))
     }
 
     fn look(&self, uri: &Template, anew: bool) -> Result<Slot, Rejection> {
-        let constant = uri.constant().filter(|_| !self.cache.time.is_zero());
-        let Some(constant) = constant else {
+        let Some(remote) = self.kept_remote(uri) else {
             return self.ask(uri, None);
         };
-        let remote = remote(self.request, &constant);
         let now = self.request.uptime();
         let waker = || self.request.waker();
         let look = match anew {
@@ -210,7 +261,7 @@ impl Turn<'_> {
             return Ok(Slot::Asked(subrequest, fetch));
         };
         self.request.forget_body_variables::<AuthJwt>();
-        let mut keys = parse(answer, &subrequest);
+        let mut keys = self.parse(answer, &subrequest, uri);
         let log = self.request.log();
         for warning in keys.iter().flat_map(KeySet::warnings) {
             let uri = Escaped(&uri.evaluate(self.request)?).to_string();
@@ -236,21 +287,29 @@ impl Turn<'_> {
         let uri = Escaped(&uri.evaluate(self.request)?).to_string();
         Ok(Rejection::KeyRequest { uri, error })
     }
-}
 
-fn parse(answer: Answer<'_>, subrequest: &Subrequest) -> Result<KeySet, KeyError> {
-    if answer.status().0 != 200 {
-        return Err(KeyError::Status(answer.status().0));
+    fn parse(
+        &self,
+        answer: Answer<'_>,
+        subrequest: &Subrequest,
+        uri: &Template,
+    ) -> Result<KeySet, KeyError> {
+        if answer.status().0 != 200 {
+            return Err(KeyError::Status(answer.status().0));
+        }
+        let body = subrequest.body().map_err(|fault| match fault {
+            NoBody::TooLarge => KeyError::TooLarge,
+            NoBody::Incomplete => KeyError::Incomplete,
+        })?;
+        // What gzip writes first; a key set is text. The header line would not tell: nginx's own filter adds one.
+        if body.starts_with(&[0x1f, 0x8b]) {
+            return Err(KeyError::Compressed);
+        }
+        match uri.constant() {
+            Some(uri) => remote(self.request, &uri).parse(&body),
+            None => Ok(KeySet::parse(&body)?),
+        }
     }
-    let body = subrequest.body().map_err(|fault| match fault {
-        NoBody::TooLarge => KeyError::TooLarge,
-        NoBody::Incomplete => KeyError::Incomplete,
-    })?;
-    // What gzip writes first; a key set is text. The header line would not tell: nginx's own filter adds one.
-    if body.starts_with(&[0x1f, 0x8b]) {
-        return Err(KeyError::Compressed);
-    }
-    Ok(KeySet::parse(&body)?)
 }
 
 fn remote(request: Request<'_>, uri: &[u8]) -> Rc<Remote> {

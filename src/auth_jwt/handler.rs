@@ -3,20 +3,24 @@
 use std::cell::{Cell, RefCell};
 
 use super::AuthJwt;
-use super::conf::{LocationConf, Protection, TokenSource};
-use super::fetch::Gathering;
-use super::rejection::{Challenge, Fault, Rejection, is_realm};
+use super::cache::Lookup;
+use super::conf::{LocationConf, TokenSource};
+use super::fetch::{self, Keys};
+use super::rejection::{Challenge, Fault, LogLine, Rejection, is_realm};
 use super::token::{Presented, bearer};
 use crate::jose::{
-    Claims, Error, ErrorKind, Header, KeySet, Limits, Summary, TokenType, UnverifiedToken,
-    VerifiedToken,
+    AuthenticToken, Claims, Error, ErrorKind, Header, KeySet, Limits, Summary, TokenType,
+    UnverifiedToken, VerifiedToken,
 };
 use crate::nginx::{Access, AccessHandler, Escaped, Failure, Request, Status, Template, Text};
 
 /// What is known of the token of a client's request, for its variables.
 #[derive(Default)]
 pub struct Client {
-    parsed: RefCell<Option<Parsed>>,
+    /// The token that was last found in the request, so that it is parsed once.
+    parsed: RefCell<Option<UnverifiedToken>>,
+    /// Likewise what was last found in its place and is no token.
+    malformed: RefCell<Option<(Box<[u8]>, TokenType)>>,
     verified: RefCell<Option<VerifiedToken>>,
     verdict: Cell<Option<Verdict>>,
 }
@@ -27,13 +31,6 @@ pub(super) enum Verdict {
     Accepted,
     /// The text of `$jwt_status`.
     Refused(&'static str),
-}
-
-/// The token that was last found in the request, so that it is parsed once.
-struct Parsed {
-    text: Box<[u8]>,
-    kind: TokenType,
-    token: Result<UnverifiedToken, Error>,
 }
 
 /// The token of a request as far as it is known.
@@ -70,44 +67,65 @@ impl Client {
     /// Parses a token, unless it is the one that was parsed before.
     fn parse(&self, text: &[u8], kind: TokenType) -> Result<UnverifiedToken, Error> {
         let mut parsed = self.parsed.borrow_mut();
-        if let Some(parsed) = &*parsed
-            && *parsed.text == *text
-            && parsed.kind == kind
+        if let Some(token) = &*parsed
+            && **token.text() == *text
+            && token.kind() == kind
         {
-            return parsed.token.clone();
+            return Ok(token.clone());
         }
-        let token = UnverifiedToken::parse(text, kind, &Limits::default());
-        *parsed = Some(Parsed {
-            text: text.into(),
-            kind,
-            token: token.clone(),
-        });
-        token
+        let token = UnverifiedToken::parse(text, kind, &Limits::default())?;
+        Ok(parsed.insert(token).clone())
+    }
+
+    /// What a log line says about the token.
+    fn summary(&self, presented: Presented<'_>) -> Summary {
+        match (&*self.verified.borrow(), presented) {
+            (Some(token), _) => token.summary(),
+            (None, Presented::Token(text)) => Summary::of(text, &Limits::default()),
+            (None, Presented::Nothing | Presented::Several) => Summary::default(),
+        }
+    }
+
+    /// The token for variables: of those there may be many.
+    fn peek(&self, text: &[u8], kind: TokenType) -> Option<UnverifiedToken> {
+        let mut malformed = self.malformed.borrow_mut();
+        if let Some((last, last_kind)) = &*malformed
+            && **last == *text
+            && *last_kind == kind
+        {
+            return None;
+        }
+        let token = self.parse(text, kind);
+        if token.is_err() {
+            *malformed = Some((text.into(), kind));
+        }
+        token.ok()
     }
 }
 
 impl AccessHandler for AuthJwt {
     fn access<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Failure> {
-        let Some(Protection {
-            realm: Some(realm),
-            token,
-            ..
-        }) = conf.protection.get()
-        else {
+        let Some(protection) = conf.protection.get() else {
+            return Ok(Access::Decline);
+        };
+        let Some(realm) = &protection.realm else {
             return Ok(Access::Decline);
         };
         let client = request.client_context::<Self>()?;
-        match judge(request, conf, *token, client) {
+        // What was found out in another location does not count here.
+        client.verified.replace(None);
+        client.verdict.set(None);
+        let presented = find(request, protection.token);
+        match judge(request, conf, presented, client) {
             Ok(None) => Ok(Access::Wait),
             Ok(Some(())) => {
                 client.verdict.set(Some(Verdict::Accepted));
                 Ok(Access::Allow)
             }
             Err(rejection) => {
-                client
-                    .verdict
-                    .set(Some(Verdict::Refused(rejection.status_text())));
-                refuse(request, realm, &rejection)
+                let verdict = Verdict::Refused(rejection.status_text());
+                client.verdict.set(Some(verdict));
+                refuse(request, realm, &rejection, || client.summary(presented))
             }
         }
     }
@@ -126,10 +144,7 @@ pub(super) fn token(request: Request<'_>) -> Result<Option<Token>, Failure> {
         .get()
         .map_or(TokenSource::Bearer, |protection| protection.token);
     Ok(match find(request, source) {
-        Presented::Token(text) => client
-            .parse(text, conf.token_type())
-            .ok()
-            .map(Token::Unverified),
+        Presented::Token(text) => client.peek(text, conf.token_type()).map(Token::Unverified),
         Presented::Nothing | Presented::Several => None,
     })
 }
@@ -138,70 +153,89 @@ pub(super) fn token(request: Request<'_>) -> Result<Option<Token>, Failure> {
 fn judge(
     request: Request<'_>,
     conf: &LocationConf,
-    source: TokenSource,
+    presented: Presented<'_>,
     client: &Client,
 ) -> Result<Option<()>, Rejection> {
-    // What was found out in another location does not count here.
-    client.verified.replace(None);
-    client.verdict.set(None);
     if conf.key_sources.is_empty() && !conf.needs_no_keys() {
         return Err(Rejection::NoKeySource);
     }
-    let text = match find(request, source) {
+    let text = match presented {
         Presented::Token(text) => text,
         Presented::Nothing => return Err(Rejection::Missing),
         Presented::Several => return Err(Rejection::SeveralTokens),
     };
-    let token = client
-        .parse(text, conf.token_type())
-        .map_err(|error| Rejection::Token {
-            error,
-            token: Box::new(Summary::of(text, &Limits::default())),
-        })?;
-    let Some(verified) = verify(request, conf, &token)? else {
-        return Ok(None);
-    };
-    client.verified.replace(Some(verified.clone()));
-    conf.requirements
-        .iter()
-        .try_for_each(|requirement| requirement.check(request, &verified))?;
-    Ok(Some(()))
+    match authenticate(request, conf, text, client)? {
+        Some(token) => admit(request, conf, &token, client).map(Some),
+        None => Ok(None),
+    }
 }
 
-fn verify(
+/// Whose token it is, as far as the keys in force can tell, by what is known of it or by its signature. What the answer
+/// depends on is in [`Terms`](super::cache::Terms) and in the keys. All other questions are for [`admit`].
+fn authenticate(
     request: Request<'_>,
     conf: &LocationConf,
-    token: &UnverifiedToken,
-) -> Result<Option<VerifiedToken>, Rejection> {
-    let leeway = conf.leeway.get().copied().unwrap_or_default();
-    let now = request.now();
-    let refused = |error| Rejection::Token {
-        error,
-        token: Box::new(token.summary()),
-    };
-    if conf.needs_no_keys() {
-        let no_keys = KeySet::merge([]);
-        return token
-            .believe(&no_keys, now, leeway)
-            .map(Some)
-            .map_err(refused);
-    }
-    let gathering = request.context_or_new::<AuthJwt>(Gathering::default)?;
-    loop {
-        let Some(keys) = gathering.keys(request, conf)? else {
-            return Ok(None);
-        };
-        let verified = match conf.verifies_signature() {
-            true => token.verify(&keys, now, leeway),
-            false => token.believe(&keys, now, leeway),
-        };
-        match verified {
-            Ok(verified) => return Ok(Some(verified)),
-            Err(error)
-                if error.kind() == ErrorKind::UnknownKey && gathering.refresh(request, conf) => {}
-            Err(error) => return Err(refused(error)),
+    text: &[u8],
+    client: &Client,
+) -> Result<Option<AuthenticToken>, Rejection> {
+    let (terms, leeway) = (conf.terms(), conf.leeway());
+    let cache = request.main_conf::<AuthJwt>().token_cache();
+    let lookup = cache.map(|cache| Lookup::new(cache, text, terms));
+    // Nobody is asked for keys for a token that is refused without. Once somebody was, others may wait for the answer.
+    match lookup.as_ref().and_then(Lookup::known) {
+        _ if request.context::<AuthJwt>().is_some() => {}
+        Some(known) => known.check_without_keys(request.now(), leeway)?,
+        None => {
+            let token = client.parse(text, terms.kind)?;
+            token.check_without_keys(request.now(), leeway)?;
         }
     }
+    loop {
+        let Some(keys) = keys(request, conf)? else {
+            return Ok(None);
+        };
+        let known = lookup.as_ref().and_then(|it| it.authentic(&keys.set));
+        if known.is_some() {
+            request.log().debug(format_args!("auth_jwt: known token"));
+            return Ok(known);
+        }
+        let unverified = client.parse(text, terms.kind)?;
+        match unverified.authenticate(&keys.set, terms.check) {
+            Ok(token) => {
+                if let Some(lookup) = lookup.filter(|_| keys.are_shared) {
+                    lookup.keep(&keys.set, &unverified, &token);
+                }
+                return Ok(Some(token));
+            }
+            Err(error)
+                if error.kind() == ErrorKind::UnknownKey && fetch::refresh(request, conf)? => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn keys(request: Request<'_>, conf: &LocationConf) -> Result<Option<Keys>, Rejection> {
+    match conf.needs_no_keys() {
+        true => Ok(Some(Keys {
+            set: KeySet::default(),
+            are_shared: true,
+        })),
+        false => fetch::keys(request, conf),
+    }
+}
+
+/// What every token has to pass for every request, however it is known whose it is.
+fn admit(
+    request: Request<'_>,
+    conf: &LocationConf,
+    token: &AuthenticToken,
+    client: &Client,
+) -> Result<(), Rejection> {
+    let verified = token.at(request.now(), conf.leeway())?;
+    client.verified.replace(Some(verified));
+    conf.requirements
+        .iter()
+        .try_for_each(|requirement| requirement.check(request))
 }
 
 fn find(request: Request<'_>, source: TokenSource) -> Presented<'_> {
@@ -224,11 +258,13 @@ fn refuse<'r>(
     request: Request<'r>,
     realm: &Template,
     rejection: &Rejection,
+    token: impl Fn() -> Summary,
 ) -> Result<Access<'r>, Failure> {
     let consequence = rejection.consequence();
+    let line = LogLine { rejection, token };
     match consequence.fault {
-        Fault::Client => request.log().info(format_args!("auth_jwt: {rejection}")),
-        Fault::Server => request.log().error(format_args!("auth_jwt: {rejection}")),
+        Fault::Client => request.log().info(format_args!("auth_jwt: {line}")),
+        Fault::Server => request.log().error(format_args!("auth_jwt: {line}")),
     }
     if consequence.challenge != Challenge::None {
         let realm = realm.evaluate(request)?;

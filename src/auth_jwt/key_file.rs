@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::keys::{Kept, KeyCache, KeyError};
+use super::keys::{Kept, KeyCache, KeyError, LastText};
 use crate::jose::{KeySet, Warning};
 
 /// A file with a JWK Set or a JWK. What is in it counts from the moment that it is there.
@@ -31,6 +31,8 @@ struct Loaded {
     identity: Identity,
     /// Whether a later change would show in the identity, see [`Identity::is_settled`].
     settled: bool,
+    /// What was read, as long as it may be read again without having changed.
+    last: LastText,
     keys: Result<KeySet, KeyError>,
 }
 
@@ -98,6 +100,15 @@ impl KeyFile {
         }
     }
 
+    /// Whether it is sure that this user cannot read the file, by its permissions.
+    pub(super) fn is_closed_to(&self, user: u32) -> bool {
+        const FOR_OTHERS: u32 = 0o044;
+        let is_root = user == 0;
+        !is_root
+            && fs::metadata(&self.path)
+                .is_ok_and(|metadata| metadata.uid() != user && metadata.mode() & FOR_OTHERS == 0)
+    }
+
     /// Whether a token with an unknown kid may have the file looked at before the time.
     pub(super) fn may_refresh(&self, now: Duration, cache: &KeyCache) -> bool {
         let kept = self.kept.borrow();
@@ -110,6 +121,10 @@ impl KeyFile {
 
     /// The keys that are in the file now. Costs one stat where the file is as it was; where it was read anew,
     /// `report` is told of the keys that are weak or of no use.
+    ///
+    /// Requests of one turn of nginx's event loop cannot share a look: one may be read after it that was sent after it,
+    /// such as the next one on a connection whose last one was just answered, and a file that was replaced in between
+    /// would not count for it.
     pub(super) fn keys(&self, report: impl FnMut(&Warning)) -> Result<KeySet, KeyError> {
         let identity = regular_file(&self.path).map(|metadata| Identity::of(&metadata))?;
         let mut loaded = self.loaded.borrow_mut();
@@ -120,15 +135,20 @@ impl KeyFile {
             return loaded.keys.clone();
         }
         let (identity, text) = read(&self.path)?;
-        let keys = text.and_then(|text| Ok(KeySet::parse(&text)?));
+        let mut last = loaded
+            .as_mut()
+            .map_or_else(LastText::default, |loaded| std::mem::take(&mut loaded.last));
+        let keys = text.and_then(|text| last.parse(&text));
         let warnings = || keys.iter().flat_map(KeySet::warnings);
         let known = loaded.iter().flat_map(|loaded| &loaded.keys);
         if !known.flat_map(KeySet::warnings).eq(warnings()) {
             warnings().for_each(report);
         }
+        let settled = identity.is_settled();
         *loaded = Some(Loaded {
             identity,
-            settled: identity.is_settled(),
+            settled,
+            last: if settled { LastText::default() } else { last },
             keys: keys.clone(),
         });
         keys

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::keys::{Kept, KeyCache, KeyError};
+use super::keys::{Kept, KeyCache, KeyError, LastText};
 use crate::jose::KeySet;
 
 /// Whom to tell that a fetch has ended.
@@ -13,7 +13,10 @@ pub(super) trait Wake {
 }
 
 /// The keys of one source in one worker. `W` wakes a request that waits. Times are those of one clock.
-pub(super) struct RemoteKeys<W>(RefCell<State<W>>);
+pub(super) struct RemoteKeys<W> {
+    state: RefCell<State<W>>,
+    last: RefCell<LastText>,
+}
 
 struct State<W> {
     kept: Option<Kept>,
@@ -66,7 +69,7 @@ pub(super) struct Ended {
 
 impl<W: Wake> RemoteKeys<W> {
     pub(super) fn new() -> Self {
-        Self(RefCell::new(State {
+        let state = State {
             kept: None,
             fetch: 0,
             running: false,
@@ -74,7 +77,21 @@ impl<W: Wake> RemoteKeys<W> {
             ended: None,
             failed: None,
             waiting: Vec::new(),
-        }))
+        };
+        Self {
+            state: RefCell::new(state),
+            last: RefCell::default(),
+        }
+    }
+
+    /// The keys in what the source has answered.
+    pub(super) fn parse(&self, text: &[u8]) -> Result<KeySet, KeyError> {
+        self.last.borrow_mut().parse(text)
+    }
+
+    /// Keys for which nobody has to be asked.
+    pub(super) fn at_hand(&self, now: Duration, cache: &KeyCache) -> Option<KeySet> {
+        self.state.borrow().at_hand(now, cache)
     }
 
     /// Keys that are fresh, or how to get such. `waker` is called only where the answer is to wait.
@@ -84,15 +101,11 @@ impl<W: Wake> RemoteKeys<W> {
         cache: &KeyCache,
         waker: impl FnOnce() -> Result<W, E>,
     ) -> Result<Look<W>, E> {
-        let mut state = self.0.borrow_mut();
-        if let Some(kept) = &state.kept {
-            let paused = |failed| now.saturating_sub(failed) < cache.pause();
-            let pausing = state.failed.is_some_and(paused) && kept.may_stand_in(now, cache);
-            if kept.is_fresh(now, cache) || pausing {
-                return Ok(Look::Keys(kept.keys.clone()));
-            }
+        let mut state = self.state.borrow_mut();
+        match state.at_hand(now, cache) {
+            Some(keys) => Ok(Look::Keys(keys)),
+            None => self.fetch_or_wait(&mut state, now, waker),
         }
-        self.fetch_or_wait(&mut state, now, waker)
     }
 
     /// Asks again before the time, for a token whose key is not among the keys. See
@@ -102,12 +115,12 @@ impl<W: Wake> RemoteKeys<W> {
         now: Duration,
         waker: impl FnOnce() -> Result<W, E>,
     ) -> Result<Look<W>, E> {
-        self.fetch_or_wait(&mut self.0.borrow_mut(), now, waker)
+        self.fetch_or_wait(&mut self.state.borrow_mut(), now, waker)
     }
 
     /// Whether it is long enough since the source was asked last, or somebody is just asking.
     pub(super) fn may_refresh(&self, now: Duration, cache: &KeyCache) -> bool {
-        let state = self.0.borrow();
+        let state = self.state.borrow();
         let long_ago = |pause| now.saturating_sub(state.started) >= pause;
         cache
             .refresh
@@ -116,7 +129,7 @@ impl<W: Wake> RemoteKeys<W> {
 
     /// How the fetch that was waited for has ended. A request that is to wait on needs no other waker.
     pub(super) fn outcome(&self, number: Number) -> Outcome {
-        let state = self.0.borrow();
+        let state = self.state.borrow();
         match (&state.ended, state.fetch == number && state.running) {
             (_, true) => Outcome::Pending,
             (Some(result), false) if state.fetch == number => Outcome::Ended(result.clone()),
@@ -145,6 +158,15 @@ impl<W: Wake> RemoteKeys<W> {
     }
 }
 
+impl<W> State<W> {
+    fn at_hand(&self, now: Duration, cache: &KeyCache) -> Option<KeySet> {
+        let kept = self.kept.as_ref()?;
+        let paused = |failed| now.saturating_sub(failed) < cache.pause();
+        let pausing = || self.failed.is_some_and(paused) && kept.may_stand_in(now, cache);
+        (kept.is_fresh(now, cache) || pausing()).then(|| kept.keys.clone())
+    }
+}
+
 impl<W: Wake> Fetch<W> {
     /// Ends the fetch for all who wait for it. Where it failed and the last good keys may stand in, they are what it
     /// gives.
@@ -154,7 +176,7 @@ impl<W: Wake> Fetch<W> {
         cache: &KeyCache,
         fetched: Result<KeySet, KeyError>,
     ) -> Ended {
-        let mut state = self.remote.0.borrow_mut();
+        let mut state = self.remote.state.borrow_mut();
         let ended = match fetched {
             Ok(keys) => {
                 state.kept = Some(Kept {
@@ -189,7 +211,7 @@ impl<W: Wake> Fetch<W> {
 impl<W: Wake> Drop for Fetch<W> {
     fn drop(&mut self) {
         let waiting = {
-            let mut state = self.remote.0.borrow_mut();
+            let mut state = self.remote.state.borrow_mut();
             if state.fetch == self.number {
                 state.running = false;
             }

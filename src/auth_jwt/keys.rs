@@ -56,6 +56,25 @@ impl Default for KeyCache {
     }
 }
 
+/// The last text that keys were parsed from. The same text again gives the same keys, at the price of a comparison, and
+/// what was found out with them still holds.
+#[derive(Default)]
+pub(super) struct LastText(Option<(Box<[u8]>, KeySet)>);
+
+impl LastText {
+    /// The keys in a text.
+    pub(super) fn parse(&mut self, text: &[u8]) -> Result<KeySet, KeyError> {
+        if let Some((last, keys)) = &self.0
+            && **last == *text
+        {
+            return Ok(keys.clone());
+        }
+        let keys = KeySet::parse(text)?;
+        self.0 = Some((text.into(), keys.clone()));
+        Ok(keys)
+    }
+}
+
 /// Keys that were good, and when.
 #[derive(Debug, Clone)]
 pub(super) struct Kept {
@@ -72,5 +91,27 @@ impl Kept {
     /// Whether they may stand in for a source that fails.
     pub(super) fn may_stand_in(&self, now: Duration, cache: &KeyCache) -> bool {
         now.saturating_sub(self.at) < cache.time.saturating_add(cache.stale)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_text_gives_the_same_keys() {
+        let text = |kid| format!(r#"{{"kty":"oct","kid":"{kid}","k":"AAAA"}}"#).into_bytes();
+        let mut last = LastText::default();
+        let mut generation = |text: &[u8]| {
+            let keys = last.parse(text).unwrap();
+            let generation: Vec<_> = keys.generations().collect();
+            generation
+        };
+        let (first, other) = (generation(&text("a")), generation(&text("b")));
+        assert_ne!(first, other);
+        assert_eq!(generation(&text("b")), other);
+        assert_ne!(generation(&text("a")), first);
+        assert!(last.parse(b"{}").is_err());
+        assert!(last.parse(b"{}").is_err());
     }
 }

@@ -1,8 +1,10 @@
 //! `auth_jwt*` and `$jwt_*`: a request is served if it carries a JSON Web Token that the configured keys vouch for.
 //!
-//! What needs no nginx (`key_file`, `key_request`, `keys`, `rejection`, `token`) is built and tested without it.
+//! What needs no nginx (`cache`, `key_file`, `key_request`, `keys`, `rejection`, `token`) is built and tested without
+//! it.
 #![cfg_attr(not(feature = "module"), allow(dead_code, unused_imports))]
 
+mod cache;
 #[cfg(feature = "module")]
 mod conf;
 #[cfg(feature = "module")]

@@ -1,29 +1,24 @@
 //! Why a request is refused, and what that means for the client and for the log.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use super::keys::KeyError;
-use crate::jose::{self, ErrorKind, Summary};
+use crate::jose::{self, ErrorKind, Quoted, Summary};
 
-/// Why a request is refused. Its text is the log line.
+/// Why a request is refused. A [`LogLine`] says more about the token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Rejection {
     #[error("no token")]
     Missing,
     #[error("more than one header line Authorization")]
     SeveralTokens,
-    #[error("{error}{}", after_semicolon(token))]
-    Token {
-        error: jose::Error,
-        token: Box<Summary>,
-    },
+    #[error("{0}")]
+    Token(#[from] jose::Error),
     /// A value of `auth_jwt_require`, as it is written in the configuration.
-    #[error("required {value} is empty or 0{}", after_semicolon(token))]
-    Requirement {
-        value: String,
-        status: u16,
-        token: Box<Summary>,
-    },
+    #[error("required {value} is empty or 0")]
+    Requirement { value: Rc<str>, status: u16 },
     #[error(
         "no keys: auth_jwt needs auth_jwt_key_file or auth_jwt_key_request in the same location or around it"
     )]
@@ -82,9 +77,7 @@ impl Rejection {
     pub(super) fn consequence(&self) -> Consequence {
         let (status, challenge, fault) = match self {
             Self::Missing => (401, Challenge::Realm, Fault::Client),
-            Self::SeveralTokens | Self::Token { .. } => {
-                (401, Challenge::InvalidToken, Fault::Client)
-            }
+            Self::SeveralTokens | Self::Token(_) => (401, Challenge::InvalidToken, Fault::Client),
             Self::Requirement { status: 401, .. } => (401, Challenge::InvalidToken, Fault::Client),
             Self::Requirement { status, .. } => (*status, Challenge::None, Fault::Client),
             Self::NoKeySource
@@ -108,7 +101,7 @@ impl Rejection {
         match self {
             Self::Missing => "missing",
             Self::SeveralTokens => "malformed",
-            Self::Token { error, .. } => match error.kind() {
+            Self::Token(error) => match error.kind() {
                 ErrorKind::Malformed => "malformed",
                 ErrorKind::Unsupported => "unsupported_algorithm",
                 ErrorKind::UnknownKey => "unknown_key",
@@ -137,7 +130,8 @@ impl Challenge {
             Self::Realm => b"",
             Self::InvalidToken => b", error=\"invalid_token\"",
         };
-        let mut value = b"Bearer realm=\"".to_vec();
+        let mut value = Vec::with_capacity(64 + realm.len());
+        value.extend_from_slice(b"Bearer realm=\"");
         if is_realm(realm) {
             for &byte in realm {
                 if matches!(byte, b'"' | b'\\') {
@@ -157,12 +151,42 @@ pub(super) fn is_realm(text: &[u8]) -> bool {
     !text.iter().any(u8::is_ascii_control)
 }
 
-fn after_semicolon(token: &Summary) -> String {
-    let token = token.to_string();
-    match token.as_str() {
-        "" => token,
-        token => format!("; {token}"),
+/// What error.log says of a refusal: why, and of which token. That is found out only if somebody is to read it.
+pub(super) struct LogLine<'a, F> {
+    pub(super) rejection: &'a Rejection,
+    /// What the request's token says of itself, if it has one.
+    pub(super) token: F,
+}
+
+impl<F: Fn() -> Summary> fmt::Display for LogLine<'_, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.rejection)?;
+        let about = match self.rejection {
+            Rejection::Token(error) => without_what_is_said((self.token)(), error),
+            Rejection::Requirement { .. } => (self.token)(),
+            _ => return Ok(()),
+        };
+        match about == Summary::default() {
+            true => Ok(()),
+            false => write!(f, "; {about}"),
+        }
     }
+}
+
+/// Leaves out `alg` and `kid` where the error says the same. Of a nested token it may speak of those inside.
+fn without_what_is_said(mut token: Summary, error: &jose::Error) -> Summary {
+    use jose::Error::{BadSignature, DecryptionFailed, UnknownKey, UnsupportedAlgorithm};
+    let (alg, kid) = match error {
+        UnsupportedAlgorithm { alg } => (alg.clone(), None),
+        UnknownKey { alg, kid } => (alg.clone(), kid.as_ref()),
+        BadSignature { alg, kid, .. } | DecryptionFailed { alg, kid, .. } => {
+            (Quoted::new(alg), kid.as_ref())
+        }
+        _ => return token,
+    };
+    token.alg.take_if(|said| *said == alg);
+    token.kid.take_if(|said| Some(&*said) == kid);
+    token
 }
 
 #[cfg(test)]
@@ -203,14 +227,45 @@ mod tests {
         let challenge = |rejection: Rejection| rejection.consequence().challenge;
         assert_eq!(challenge(Rejection::Missing), Challenge::Realm);
         assert_eq!(challenge(Rejection::SeveralTokens), Challenge::InvalidToken);
-        let error = jose::Error::UnencodedPayload;
-        let refused = Rejection::Token {
-            error,
-            token: Box::default(),
-        };
+        let refused = Rejection::Token(jose::Error::UnencodedPayload);
         assert_eq!(refused.to_string(), "unencoded payload is not supported");
         assert_eq!(challenge(refused), Challenge::InvalidToken);
         let broken = Rejection::NoKeySource.consequence();
         assert_eq!((broken.status, broken.fault), (500, Fault::Server));
+    }
+
+    fn line(error: jose::Error, alg: &str, kid: &str) -> String {
+        let rejection = &Rejection::Token(error);
+        let token = || Summary {
+            alg: Some(Quoted::new(alg)),
+            kid: Some(Quoted::new(kid)),
+            iss: None,
+        };
+        LogLine { rejection, token }.to_string()
+    }
+
+    #[test]
+    fn a_log_line_says_alg_and_kid_once() {
+        let unknown_key = || jose::Error::UnknownKey {
+            alg: Quoted::new("HS256"),
+            kid: Some(Quoted::new("a")),
+        };
+        let text = "no key fits algorithm \"HS256\", kid \"a\"";
+        assert_eq!(line(unknown_key(), "HS256", "a"), text);
+        assert_eq!(
+            line(unknown_key(), "dir", "b"),
+            format!("{text}; alg \"dir\", kid \"b\"")
+        );
+        assert_eq!(
+            line(unknown_key(), "dir", "a"),
+            format!("{text}; alg \"dir\"")
+        );
+        assert_eq!(
+            line(jose::Error::UnencodedPayload, "HS256", "a"),
+            "unencoded payload is not supported; alg \"HS256\", kid \"a\""
+        );
+        let rejection = &Rejection::Missing;
+        let token = || unreachable!("there is no token to look at");
+        assert_eq!(LogLine { rejection, token }.to_string(), "no token");
     }
 }

@@ -122,8 +122,8 @@ fn status<'r>(request: Request<'r>) -> Result<Option<Text<'r>>, Failure> {
         Some(Verdict::Refused(reason)) => reason,
         None => {
             let conf = request.main().location_conf::<AuthJwt>();
-            let is_on = |protection: &super::conf::Protection| protection.realm.is_some();
-            match conf.protection.get().is_some_and(is_on) {
+            let protection = conf.protection.get();
+            match protection.is_some_and(|protection| protection.realm.is_some()) {
                 true => return Ok(None),
                 false => "disabled",
             }

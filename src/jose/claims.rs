@@ -29,6 +29,11 @@ impl Claims {
         self.json.text()
     }
 
+    /// How many bytes of memory they have allocated.
+    pub(super) fn memory(&self) -> usize {
+        self.json.memory()
+    }
+
     /// The claim at the end of a path of names from the top.
     pub fn path(&self, names: &[impl AsRef<[u8]>]) -> Option<Value<'_>> {
         self.object().path(names)
@@ -38,19 +43,15 @@ impl Claims {
     /// 1970 in UTC; of `leeway` the whole seconds count. A fraction in a claim counts as the next second: nothing else
     /// is between two whole seconds.
     pub fn check_times(&self, now: i64, leeway: Duration) -> Result<(), Error> {
-        let leeway = leeway.as_secs();
-        let slack = i128::from(leeway);
-        if let Some(exp) = self.numeric_date("exp")?
-            && i128::from(now).saturating_sub(slack) >= i128::from(exp)
-        {
-            return Err(Error::Expired { exp, now, leeway });
-        }
-        if let Some(nbf) = self.numeric_date("nbf")?
-            && i128::from(now).saturating_add(slack) < i128::from(nbf)
-        {
-            return Err(Error::NotYetValid { nbf, now, leeway });
-        }
-        Ok(())
+        self.times()?.check(now, leeway)
+    }
+
+    /// `exp` and `nbf`, to check them any number of times.
+    pub(super) fn times(&self) -> Result<Times, Error> {
+        Ok(Times {
+            exp: self.numeric_date("exp")?,
+            nbf: self.numeric_date("nbf")?,
+        })
     }
 
     /// A NumericDate (RFC 7519 section 2) in seconds, fractions rounded up; beyond 64 bits, the nearest that fits.
@@ -68,6 +69,32 @@ impl Claims {
             Ok(seconds) if seconds.is_finite() => Ok(Some(seconds.ceil() as i64)),
             _ => Err(Error::NotNumericDate { claim }),
         }
+    }
+}
+
+/// When claims are valid, in seconds since 1970 in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Times {
+    exp: Option<i64>,
+    nbf: Option<i64>,
+}
+
+impl Times {
+    /// See [`Claims::check_times`].
+    pub(super) fn check(&self, now: i64, leeway: Duration) -> Result<(), Error> {
+        let leeway = leeway.as_secs();
+        let slack = i128::from(leeway);
+        if let Some(exp) = self.exp
+            && i128::from(now).saturating_sub(slack) >= i128::from(exp)
+        {
+            return Err(Error::Expired { exp, now, leeway });
+        }
+        if let Some(nbf) = self.nbf
+            && i128::from(now).saturating_add(slack) < i128::from(nbf)
+        {
+            return Err(Error::NotYetValid { nbf, now, leeway });
+        }
+        Ok(())
     }
 }
 

@@ -79,6 +79,15 @@ impl Header {
         self.json.root()
     }
 
+    /// How many bytes of memory it has allocated.
+    pub(super) fn memory(&self) -> usize {
+        let optional = [&self.kid, &self.typ, &self.cty, &self.enc, &self.zip];
+        let strings = optional.into_iter().flatten().chain([&self.alg]);
+        strings
+            .map(String::capacity)
+            .fold(self.json.memory(), usize::saturating_add)
+    }
+
     /// The header's JSON as it came.
     pub fn json(&self) -> &str {
         self.json.text()

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::{Error, Part, Quoted};
 use super::json::{Index, Kind, Value};
@@ -12,14 +13,23 @@ use super::jwk::{Jwk, Material};
 use super::jws::{self, Verifier};
 
 /// The keys of one source, or of several. Cloning and merging share them.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct KeySet {
-    sources: Vec<Arc<Source>>,
+    sources: Sources,
+}
+
+/// One source is by far the most frequent case, and takes no memory of its own.
+#[derive(Clone)]
+enum Sources {
+    One(Arc<Source>),
+    Several(Arc<[Arc<Source>]>),
 }
 
 /// The keys that were parsed from one text.
 #[derive(Default)]
 struct Source {
+    /// No other one of the process has or had the same.
+    generation: u64,
     keys: usize,
     kids: HashSet<String>,
     verifiers: HashMap<&'static str, Keys<Box<dyn Verifier>>>,
@@ -44,7 +54,11 @@ impl KeySet {
         let text = std::str::from_utf8(text).map_err(|_| Error::NotUtf8 { part })?;
         let index = Index::of_object(text, part, MAX_DEPTH)?;
         let object = index.root(text);
-        let mut source = Source::default();
+        static GENERATION: AtomicU64 = AtomicU64::new(0);
+        let mut source = Source {
+            generation: GENERATION.fetch_add(1, Ordering::Relaxed),
+            ..Source::default()
+        };
         match object.get(b"keys") {
             Some(keys) if keys.kind() == Kind::Array => {
                 for (index, key) in keys.elements().enumerate() {
@@ -55,21 +69,36 @@ impl KeySet {
             _ => return Err(Error::NotKeySet),
         }
         Ok(Self {
-            sources: vec![Arc::new(source)],
+            sources: Sources::One(Arc::new(source)),
         })
     }
 
     /// One set of all keys of several ones.
     pub fn merge<'a>(sets: impl IntoIterator<Item = &'a Self>) -> Self {
-        let sources = sets.into_iter().flat_map(|set| set.sources.iter().cloned());
+        let sources = sets
+            .into_iter()
+            .flat_map(|set| set.sources().iter().cloned());
         Self {
-            sources: sources.collect(),
+            sources: Sources::Several(sources.collect()),
         }
+    }
+
+    fn sources(&self) -> &[Arc<Source>] {
+        match &self.sources {
+            Sources::One(source) => std::slice::from_ref(source),
+            Sources::Several(sources) => sources,
+        }
+    }
+
+    /// Tells sets apart: for each text that the keys were parsed from a number, which no other text that this process
+    /// parses has, were it the same. What was found out with a set holds for another one only if all numbers are equal.
+    pub fn generations(&self) -> impl Iterator<Item = u64> {
+        self.sources().iter().map(|source| source.generation)
     }
 
     /// How many keys there are that fit some algorithm.
     pub fn len(&self) -> usize {
-        let lengths = self.sources.iter().map(|source| source.keys);
+        let lengths = self.sources().iter().map(|source| source.keys);
         lengths.fold(0, usize::saturating_add)
     }
 
@@ -80,12 +109,14 @@ impl KeySet {
 
     /// Whether a key has this kid: if not, a fresher set may have one.
     pub fn contains_kid(&self, kid: &str) -> bool {
-        self.sources.iter().any(|source| source.kids.contains(kid))
+        self.sources()
+            .iter()
+            .any(|source| source.kids.contains(kid))
     }
 
     /// What the operator should know about the keys, in the order of the sets.
     pub fn warnings(&self) -> impl Iterator<Item = &Warning> {
-        self.sources.iter().flat_map(|source| &source.warnings)
+        self.sources().iter().flat_map(|source| &source.warnings)
     }
 
     /// The keys to try for a token: those with its kid, then those without any; all that fit if it has none.
@@ -94,7 +125,7 @@ impl KeySet {
         algorithm: &jws::Algorithm,
         kid: Option<&str>,
     ) -> impl Iterator<Item = &dyn Verifier> {
-        let tables = self.sources.iter().map(|source| &source.verifiers);
+        let tables = self.sources().iter().map(|source| &source.verifiers);
         let keys = candidates(tables, algorithm.name, kid);
         keys.map(|key| &**key).take(Self::MAX_CANDIDATES)
     }
@@ -106,10 +137,18 @@ impl KeySet {
         encryption: &Encryption,
         kid: Option<&str>,
     ) -> impl Iterator<Item = &dyn Decrypter> {
-        let tables = self.sources.iter().map(|source| &source.decrypters);
+        let tables = self.sources().iter().map(|source| &source.decrypters);
         let keys = candidates(tables, algorithm.name, kid).map(|key| &**key);
         keys.filter(|key| key.fits(encryption))
             .take(Self::MAX_CANDIDATES)
+    }
+}
+
+impl Default for KeySet {
+    /// No keys.
+    fn default() -> Self {
+        let sources = Sources::Several(Arc::default());
+        Self { sources }
     }
 }
 

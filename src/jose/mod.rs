@@ -35,4 +35,6 @@ pub use error::{Error, ErrorKind, Part, Quoted};
 pub use header::Header;
 pub use json::{Kind, Text, Value, compare_numbers};
 pub use jwks::{KeySet, Warning};
-pub use token::{Summary, TokenType, UnverifiedToken, VerifiedToken};
+pub use token::{
+    AuthenticToken, SignatureCheck, Summary, TokenType, UnverifiedToken, VerifiedToken,
+};

@@ -5,16 +5,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::claims::Claims;
+use super::claims::{Claims, Times};
 use super::compact::{self, Limits};
 use super::error::{Error, Part, Quoted};
 use super::header::Header;
-use super::jwe::Encrypted;
+use super::jwe::{self, Encrypted};
 use super::jwks::KeySet;
 use super::jws;
 
 /// What kind of token is expected (`auth_jwt_type`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum TokenType {
     /// A JWS whose payload is claims.
     #[default]
@@ -25,32 +25,40 @@ pub enum TokenType {
     Nested,
 }
 
+/// Whether the signature of a JWS is checked (`auth_jwt_verify_signature`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SignatureCheck {
+    /// It has to be one of our keys'.
+    Verify,
+    /// Whoever wrote a JWS is believed: its signature is not looked at. All else is checked, and a JWE still has to
+    /// decrypt.
+    Believe,
+}
+
 /// A token of which only the form was checked: nothing in it can be trusted.
 #[derive(Clone)]
-pub struct UnverifiedToken {
+pub struct UnverifiedToken(Arc<Parts>);
+
+struct Parts {
+    text: Arc<[u8]>,
+    kind: TokenType,
     header: Arc<Header>,
     body: Body,
     limits: Limits,
 }
 
-#[derive(Clone)]
 enum Body {
     Signed(Signed),
-    Encrypted(Arc<Encrypted>),
-    Nested(Arc<Encrypted>),
+    Encrypted(Encrypted),
 }
 
 /// What is in a JWS besides its header (RFC 7515 section 7.1).
-#[derive(Clone)]
 struct Signed {
-    /// Header, dot and payload as they came.
-    message: Vec<u8>,
+    /// How much of the text is header, dot and payload.
+    message: usize,
     claims: Arc<Claims>,
     signature: Vec<u8>,
 }
-
-/// [`jws::verify`], or what stands in for it.
-type SignatureCheck = fn(&Header, &[u8], &[u8], &KeySet) -> Result<(), Error>;
 
 impl UnverifiedToken {
     /// Checks the form of a token: parts, base64url, header, and the claims where they are readable. Never looks at
@@ -62,128 +70,151 @@ impl UnverifiedToken {
                 limit: limits.token_bytes,
             });
         }
-        match kind {
-            TokenType::Signed => Self::parse_signed(token, limits),
-            TokenType::Encrypted => Self::parse_encrypted(token, Body::Encrypted, limits),
-            TokenType::Nested => Self::parse_encrypted(token, Body::Nested, limits),
-        }
-    }
-
-    fn parse_encrypted(
-        token: &[u8],
-        body: fn(Arc<Encrypted>) -> Body,
-        limits: &Limits,
-    ) -> Result<Self, Error> {
-        let (header, encrypted) = Encrypted::parse(token, limits)?;
-        Ok(Self {
-            header: Arc::new(header),
-            body: body(Arc::new(encrypted)),
-            limits: *limits,
-        })
-    }
-
-    fn parse_signed(token: &[u8], limits: &Limits) -> Result<Self, Error> {
-        let [header, payload, signature] = compact::split(token)?;
-        let length = token
-            .len()
-            .saturating_sub(signature.len())
-            .saturating_sub(1);
-        let header = Header::parse(header, limits)?;
-        let claims = compact::decode(payload, Part::Claims)?;
-        let signed = Signed {
-            message: token.get(..length).unwrap_or_default().into(),
-            claims: Arc::new(Claims::parse(claims, limits)?),
-            signature: compact::decode(signature, Part::Signature)?,
+        let (header, body) = match kind {
+            TokenType::Signed => {
+                let (header, signed) = Signed::parse(token, limits)?;
+                (header, Body::Signed(signed))
+            }
+            TokenType::Encrypted | TokenType::Nested => {
+                let (header, encrypted) = Encrypted::parse(token, limits)?;
+                (header, Body::Encrypted(encrypted))
+            }
         };
-        Ok(Self {
+        Ok(Self(Arc::new(Parts {
+            text: token.into(),
+            kind,
             header: Arc::new(header),
-            body: Body::Signed(signed),
+            body,
             limits: *limits,
-        })
+        })))
+    }
+
+    /// The token as it came.
+    pub fn text(&self) -> &Arc<[u8]> {
+        &self.0.text
+    }
+
+    /// What kind of token it was parsed as.
+    pub fn kind(&self) -> TokenType {
+        self.0.kind
     }
 
     /// The header; of a nested token, the outer one.
     pub fn header(&self) -> &Header {
-        &self.header
+        &self.0.header
     }
 
     /// The claims of a signed token; none where they are still encrypted.
     pub fn claims(&self) -> Option<&Claims> {
-        match &self.body {
+        match &self.0.body {
             Body::Signed(signed) => Some(&signed.claims),
-            Body::Encrypted(_) | Body::Nested(_) => None,
+            Body::Encrypted(_) => None,
         }
     }
 
-    /// As [`verify`](Self::verify), but whoever wrote a JWS is believed: its signature is not looked at. All else is
-    /// checked, and a JWE still has to decrypt.
-    pub fn believe(
-        &self,
-        keys: &KeySet,
-        now: i64,
-        leeway: Duration,
-    ) -> Result<VerifiedToken, Error> {
-        self.judge(keys, now, leeway, |header, _, _, _| {
-            jws::check_header(header).map(drop)
-        })
+    /// Refuses what can be refused before any key is known: unknown extensions and algorithms, and claims that can be
+    /// read and whose time it is not. What passes is no more trusted than before.
+    pub fn check_without_keys(&self, now: i64, leeway: Duration) -> Result<(), Error> {
+        match &self.0.body {
+            Body::Signed(signed) => {
+                jws::check_header(&self.0.header)?;
+                signed.claims.check_times(now, leeway)
+            }
+            Body::Encrypted(_) => jwe::check_header(&self.0.header).map(drop),
+        }
     }
 
-    /// Judges the token: no unknown extensions, an algorithm that we have, a key in the set that fits the algorithm
-    /// and whose signature this is, and times. `now` is in seconds since 1970 in UTC; `leeway` is for both `exp` and
-    /// `nbf`. Nothing in the token but `alg` and `kid` has a say in which key is tried.
+    /// Checks who wrote the token: no unknown extensions, an algorithm that we have, a key in the set that fits the
+    /// algorithm and whose signature this is, or that decrypts it. Nothing in the token but `alg` and `kid` has a say in
+    /// which key is tried.
+    pub fn authenticate(
+        &self,
+        keys: &KeySet,
+        check: SignatureCheck,
+    ) -> Result<AuthenticToken, Error> {
+        let parts = &*self.0;
+        let (claims, inner) = match &parts.body {
+            Body::Signed(signed) => {
+                let message = parts.text.get(..signed.message).unwrap_or_default();
+                match check {
+                    SignatureCheck::Verify => {
+                        jws::verify(&parts.header, message, &signed.signature, keys)?;
+                    }
+                    SignatureCheck::Believe => {
+                        jws::check_header(&parts.header)?;
+                    }
+                }
+                (signed.claims.clone(), None)
+            }
+            Body::Encrypted(encrypted) => {
+                let limit = parts.limits.inflated_bytes;
+                let plaintext = encrypted.decrypt(&parts.header, keys, limit)?;
+                self.authenticate_inside(plaintext, keys, check)?
+            }
+        };
+        Ok(AuthenticToken(Arc::new(Authentic {
+            times: claims.times()?,
+            header: parts.header.clone(),
+            claims,
+            inner,
+        })))
+    }
+
+    fn authenticate_inside(
+        &self,
+        plaintext: Vec<u8>,
+        keys: &KeySet,
+        check: SignatureCheck,
+    ) -> Result<(Arc<Claims>, Option<Inner>), Error> {
+        let limits = &self.0.limits;
+        match self.0.kind {
+            TokenType::Nested => {
+                let token = Self::parse(&plaintext, TokenType::Signed, limits)?;
+                let inner = token.authenticate(keys, check)?;
+                let text = token.text().clone();
+                let inside = Inner::Token(text, inner.0.header.clone());
+                Ok((inner.0.claims.clone(), Some(inside)))
+            }
+            TokenType::Encrypted | TokenType::Signed => {
+                let claims = Arc::new(Claims::parse(plaintext, limits)?);
+                Ok((claims, Some(Inner::Claims)))
+            }
+        }
+    }
+
+    /// Judges the token: [`authenticate`](Self::authenticate) and [`AuthenticToken::at`]. `now` is in seconds since 1970
+    /// in UTC; `leeway` is for both `exp` and `nbf`.
     pub fn verify(
         &self,
         keys: &KeySet,
         now: i64,
         leeway: Duration,
     ) -> Result<VerifiedToken, Error> {
-        self.judge(keys, now, leeway, jws::verify)
-    }
-
-    fn judge(
-        &self,
-        keys: &KeySet,
-        now: i64,
-        leeway: Duration,
-        check_signature: SignatureCheck,
-    ) -> Result<VerifiedToken, Error> {
-        let verified = match &self.body {
-            Body::Signed(signed) => {
-                check_signature(&self.header, &signed.message, &signed.signature, keys)?;
-                VerifiedToken {
-                    header: self.header.clone(),
-                    claims: signed.claims.clone(),
-                    inner: None,
-                }
-            }
-            Body::Encrypted(encrypted) => {
-                let plaintext =
-                    encrypted.decrypt(&self.header, keys, self.limits.inflated_bytes)?;
-                let claims = Arc::new(Claims::parse(plaintext, &self.limits)?);
-                VerifiedToken {
-                    header: self.header.clone(),
-                    claims: claims.clone(),
-                    inner: Some(Inner::Claims(claims)),
-                }
-            }
-            Body::Nested(encrypted) => {
-                let inner = encrypted.decrypt(&self.header, keys, self.limits.inflated_bytes)?;
-                let token = Self::parse(&inner, TokenType::Signed, &self.limits)?;
-                let verified = token.judge(keys, now, leeway, check_signature)?;
-                VerifiedToken {
-                    header: self.header.clone(),
-                    claims: verified.claims,
-                    inner: Some(Inner::Token(inner.into(), verified.header)),
-                }
-            }
-        };
-        verified.check_times(now, leeway)?;
-        Ok(verified)
+        let authentic = self.authenticate(keys, SignatureCheck::Verify)?;
+        authentic.at(now, leeway)
     }
 
     /// What a log line says about the token.
     pub fn summary(&self) -> Summary {
-        Summary::new(Some(&self.header), self.claims())
+        Summary::new(Some(self.header()), self.claims())
+    }
+}
+
+impl Signed {
+    fn parse(token: &[u8], limits: &Limits) -> Result<(Header, Self), Error> {
+        let [header, payload, signature] = compact::split(token)?;
+        let message = token
+            .len()
+            .saturating_sub(signature.len())
+            .saturating_sub(1);
+        let header = Header::parse(header, limits)?;
+        let claims = compact::decode(payload, Part::Claims)?;
+        let signed = Self {
+            message,
+            claims: Arc::new(Claims::parse(claims, limits)?),
+            signature: compact::decode(signature, Part::Signature)?,
+        };
+        Ok((header, signed))
     }
 }
 
@@ -194,31 +225,75 @@ impl fmt::Debug for UnverifiedToken {
     }
 }
 
-/// A token that a key of ours signed or that was encrypted to us, and whose time it was when it was verified.
+/// A token that a key of ours signed or that was encrypted to us. That stays true as long as the keys are the same, so
+/// it may be kept; whether its time is now does not, so it counts for nothing until [`at`](Self::at) was asked.
 #[derive(Clone)]
-pub struct VerifiedToken {
+pub struct AuthenticToken(Arc<Authentic>);
+
+struct Authentic {
     header: Arc<Header>,
     claims: Arc<Claims>,
+    times: Times,
     inner: Option<Inner>,
 }
 
 /// What was encrypted.
-#[derive(Clone)]
 enum Inner {
-    Claims(Arc<Claims>),
+    Claims,
     /// A JWS as it came, and its header.
     Token(Arc<[u8]>, Arc<Header>),
 }
 
+impl AuthenticToken {
+    /// The token as one that counts at this time. See [`Claims::check_times`].
+    pub fn at(&self, now: i64, leeway: Duration) -> Result<VerifiedToken, Error> {
+        self.0.times.check(now, leeway)?;
+        Ok(VerifiedToken(self.0.clone()))
+    }
+
+    /// How many bytes of memory it takes up, for whoever keeps it.
+    pub fn memory(&self) -> usize {
+        let Authentic {
+            header,
+            claims,
+            times: _,
+            inner,
+        } = &*self.0;
+        let inside = match inner {
+            Some(Inner::Token(text, header)) => text.len().saturating_add(header.memory()),
+            Some(Inner::Claims) | None => 0,
+        };
+        [header.memory(), claims.memory(), inside]
+            .into_iter()
+            .fold(Self::FIXED_MEMORY, usize::saturating_add)
+    }
+
+    /// The structs themselves, two headers at most, and what the allocator adds to each of 16 allocations at most.
+    const FIXED_MEMORY: usize =
+        size_of::<Authentic>() + size_of::<Claims>() + 2 * size_of::<Header>() + 16 * 16;
+}
+
+impl fmt::Debug for AuthenticToken {
+    /// What a log line may say; never the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let summary = Summary::new(Some(&self.0.header), Some(&self.0.claims));
+        write!(f, "AuthenticToken({summary})")
+    }
+}
+
+/// A token that a key of ours signed or that was encrypted to us, and whose time it was when it was verified.
+#[derive(Clone)]
+pub struct VerifiedToken(Arc<Authentic>);
+
 impl VerifiedToken {
     /// The header; of a nested token, the outer one.
     pub fn header(&self) -> &Header {
-        &self.header
+        &self.0.header
     }
 
     /// The header of the JWS inside a nested token.
     pub fn inner_header(&self) -> Option<&Header> {
-        match &self.inner {
+        match &self.0.inner {
             Some(Inner::Token(_, header)) => Some(header),
             _ => None,
         }
@@ -226,26 +301,26 @@ impl VerifiedToken {
 
     /// The claims.
     pub fn claims(&self) -> &Claims {
-        &self.claims
+        &self.0.claims
     }
 
     /// What `$jwt_payload` holds: of a nested token, the JWS inside; of an encrypted one, the JSON of the claims; of a
     /// signed one nothing.
     pub fn payload(&self) -> Option<&[u8]> {
-        match self.inner.as_ref()? {
-            Inner::Claims(claims) => Some(claims.json().as_bytes()),
+        match self.0.inner.as_ref()? {
+            Inner::Claims => Some(self.0.claims.json().as_bytes()),
             Inner::Token(token, _) => Some(token),
         }
     }
 
     /// Checks `exp` and `nbf` again, at another time; see [`Claims::check_times`].
     pub fn check_times(&self, now: i64, leeway: Duration) -> Result<(), Error> {
-        self.claims.check_times(now, leeway)
+        self.0.times.check(now, leeway)
     }
 
     /// What a log line says about the token.
     pub fn summary(&self) -> Summary {
-        Summary::new(Some(&self.header), Some(&self.claims))
+        Summary::new(Some(self.header()), Some(self.claims()))
     }
 }
 

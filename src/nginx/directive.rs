@@ -9,9 +9,9 @@ use super::request::Request;
 use super::text::Text;
 use nginx_sys::{
     NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF_OFFSET, NGX_LOG_EMERG, NGX_LOG_WARN,
-    ngx_command_t, ngx_conf_log_error, ngx_conf_t, ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t,
-    ngx_http_core_module, ngx_http_core_srv_conf_t, ngx_parse_size, ngx_parse_time, ngx_pnalloc,
-    ngx_str_t, ngx_uint_t,
+    ngx_command_t, ngx_conf_log_error, ngx_conf_t, ngx_core_conf_t, ngx_core_module,
+    ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_core_srv_conf_t,
+    ngx_parse_size, ngx_parse_time, ngx_pnalloc, ngx_str_t, ngx_uint_t,
 };
 use std::ffi::{CStr, OsStr, c_char, c_void};
 use std::fmt;
@@ -169,15 +169,15 @@ impl<'cf> Config<'cf> {
             .map_err(|_| ConfigError::Directive(c"invalid value"))
     }
 
-    /// A size as nginx takes one: `512`, `8k`, `1m`.
+    /// A number of bytes as nginx takes one: `512`, `64k`, `4m`.
     ///
     /// # Errors
     /// `"name" directive invalid value`, nginx's own words.
     pub fn size(&self, text: &[u8]) -> Result<usize, ConfigError> {
         let mut text = self.copy(text)?;
         // SAFETY: nginx only reads the text.
-        let size = unsafe { ngx_parse_size(&raw mut text) };
-        usize::try_from(size).map_err(|_| ConfigError::Directive(c"invalid value"))
+        let bytes = unsafe { ngx_parse_size(&raw mut text) };
+        usize::try_from(bytes).map_err(|_| ConfigError::Directive(c"invalid value"))
     }
 
     /// A path as nginx takes one in its configuration: relative to the folder of the configuration file.
@@ -211,6 +211,19 @@ impl<'cf> Config<'cf> {
             }
         }
         name
+    }
+
+    /// The user that the directive `user` has given the worker processes. What is not said before `http` is not known, and
+    /// who is not root cannot choose.
+    pub fn worker_user(&self) -> Option<u32> {
+        // SAFETY: cycle->conf_ctx has an entry for each module; the core module's was made before the file is read
+        // (ngx_core_module_create_conf in ngx_init_cycle).
+        let user = unsafe {
+            let core = (*(*self.raw()).cycle).conf_ctx.add(ngx_core_module.index);
+            (*(*core).cast::<ngx_core_conf_t>()).user
+        };
+        // NGX_CONF_UNSET_UINT, as far as it fits.
+        (user != u32::MAX).then_some(user)
     }
 
     /// File and line of the directive, as nginx writes them.

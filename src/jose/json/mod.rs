@@ -48,6 +48,12 @@ impl Document {
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
+
+    /// How many bytes of memory it has allocated.
+    pub(crate) fn memory(&self) -> usize {
+        let nodes = self.nodes.capacity().saturating_mul(size_of::<Node>());
+        self.text.capacity().saturating_add(nodes)
+    }
 }
 
 /// An index over JSON text that somebody else owns.

@@ -84,8 +84,27 @@ impl Algorithm {
     }
 }
 
+/// The algorithms of a header that asks for nothing that we don't know.
+pub(super) fn check_header(
+    header: &Header,
+) -> Result<(&'static Algorithm, &'static Encryption), Error> {
+    header.refuse_extensions()?;
+    let algorithm = find(header.alg()).ok_or_else(|| Error::UnsupportedAlgorithm {
+        alg: Quoted::new(header.alg()),
+    })?;
+    let enc = header.enc().unwrap_or_default();
+    let encryption = find_encryption(enc).ok_or_else(|| Error::UnsupportedEncryption {
+        enc: Quoted::new(enc),
+    })?;
+    match header.zip() {
+        None | Some("DEF") => Ok((algorithm, encryption)),
+        Some(zip) => Err(Error::UnsupportedCompression {
+            zip: Quoted::new(zip),
+        }),
+    }
+}
+
 /// What is in a JWE besides its header (RFC 7516 section 7.1), decoded.
-#[derive(Clone)]
 pub(super) struct Encrypted {
     /// The header as it came, which is authenticated with the ciphertext.
     aad: Vec<u8>,
@@ -120,21 +139,7 @@ impl Encrypted {
         keys: &KeySet,
         inflated_bytes: usize,
     ) -> Result<Vec<u8>, Error> {
-        header.refuse_extensions()?;
-        let algorithm = find(header.alg()).ok_or_else(|| Error::UnsupportedAlgorithm {
-            alg: Quoted::new(header.alg()),
-        })?;
-        let enc = header.enc().unwrap_or_default();
-        let encryption = find_encryption(enc).ok_or_else(|| Error::UnsupportedEncryption {
-            enc: Quoted::new(enc),
-        })?;
-        if let Some(zip) = header.zip()
-            && zip != "DEF"
-        {
-            return Err(Error::UnsupportedCompression {
-                zip: Quoted::new(zip),
-            });
-        }
+        let (algorithm, encryption) = check_header(header)?;
         let plaintext = self.open(header, algorithm, encryption, keys)?;
         match header.zip() {
             None => Ok(plaintext),
