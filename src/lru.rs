@@ -1,6 +1,21 @@
 //! A hash table that keeps to a bound in bytes: what was used least recently goes first. A look, an insertion and a
 //! removal take a fixed number of steps, whatever the table holds, and it never grows all at once: there is no request
-//! that pays for many others. The caller hashes, and compares.
+//! that pays for many others. The caller compares.
+
+use std::collections::hash_map;
+use std::hash::{BuildHasher, Hash};
+use std::sync::LazyLock;
+
+use foldhash::SharedSeed;
+use foldhash::quality::SeedableRandomState;
+
+/// Of each process its own, so that nobody can foresee which keys have equal hashes. Nor does anybody see a hash.
+static SEED: LazyLock<SharedSeed> = LazyLock::new(|| SharedSeed::from_u64(random()));
+
+/// From the system's random bytes, by way of the standard library.
+fn random() -> u64 {
+    hash_map::RandomState::new().hash_one(())
+}
 
 /// The place of an entry in [`Lru::entries`], or [`NONE`].
 type Link = u32;
@@ -8,6 +23,7 @@ type Link = u32;
 const NONE: Link = Link::MAX;
 
 pub(crate) struct Lru<T> {
+    hasher: SeedableRandomState,
     limit: usize,
     used: usize,
     /// Where the chain of the entries begins whose hashes have the same lowest bits. Their number is a power of two.
@@ -37,6 +53,7 @@ impl<T> Lru<T> {
     pub(crate) fn new(limit: usize, usual: usize) -> Self {
         let chains = (limit / usual).max(1).next_power_of_two();
         Self {
+            hasher: SeedableRandomState::with_seed(random(), &SEED),
             limit,
             used: chains * size_of::<Link>(),
             chains: vec![NONE; chains].into(),
@@ -45,6 +62,11 @@ impl<T> Lru<T> {
             newest: NONE,
             oldest: NONE,
         }
+    }
+
+    /// The hash that the table knows a key by.
+    pub(crate) fn hash(&self, key: impl Hash) -> u64 {
+        self.hasher.hash_one(key)
     }
 
     /// The value with this hash that was inserted last of those that are the one looked for. It becomes the one that

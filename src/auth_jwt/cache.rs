@@ -4,14 +4,9 @@
 //! time makes one that counts.
 
 use std::cell::RefCell;
-use std::collections::hash_map;
-use std::hash::BuildHasher;
 use std::rc::Rc;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
-
-use foldhash::SharedSeed;
-use foldhash::quality::SeedableRandomState;
 
 use crate::jose::{AuthenticToken, Error, KeySet, SignatureCheck, TokenType, UnverifiedToken};
 use crate::lru::Lru;
@@ -23,18 +18,8 @@ pub(super) struct Terms {
     pub(super) check: SignatureCheck,
 }
 
-/// Of each process its own, so that nobody can foresee which tokens have equal hashes. Nor does anybody see a hash; and
-/// only tokens that were accepted are in the table, so that it would take a signer to fill it with such.
-static SEED: LazyLock<SharedSeed> = LazyLock::new(|| SharedSeed::from_u64(random()));
-
-/// From the system's random bytes, by way of the standard library.
-fn random() -> u64 {
-    hash_map::RandomState::new().hash_one(())
-}
-
 /// The tokens that one worker knows.
 pub(super) struct TokenCache {
-    hasher: SeedableRandomState,
     tokens: Lru<Rc<Known>>,
 }
 
@@ -66,13 +51,12 @@ impl TokenCache {
     /// One that takes up so many bytes at most.
     pub(super) fn new(bytes: usize) -> Self {
         Self {
-            hasher: SeedableRandomState::with_seed(random(), &SEED),
             tokens: Lru::new(bytes, Self::USUAL_BYTES),
         }
     }
 
     fn sought<'a>(&self, text: &'a [u8], terms: Terms) -> Sought<'a> {
-        let hash = self.hasher.hash_one((text, terms));
+        let hash = self.tokens.hash((text, terms));
         Sought { text, terms, hash }
     }
 

@@ -4,17 +4,31 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use openssl::sha::{Sha256, sha256};
+use openssl::sha::Sha256;
 
+use super::AuthRequest;
 use super::answer::Verdict;
 use super::conf::LocationConf;
 use super::lifetime::{Lifetime, varying};
+use super::near::Question;
 use super::record::{self, Record};
+use super::variables::CacheStatus;
 use crate::nginx::{
     Answer, Content, Failure, Found, Request, SharedZone, Status, Target, Text, Waker,
 };
 
 type Key = [u8; 32];
+
+/// What a request has to ask, as far as the cache is concerned: all that the service is asked by configuration takes
+/// part in it, whether or not the key has it.
+pub(super) struct Sought<'r, 'c> {
+    zone: SharedZone,
+    scope: &'c [u8; 32],
+    /// Path and arguments of the URI, and the key.
+    parts: [Text<'r>; 3],
+    /// The client's, where the service gets it.
+    body: Option<Vec<u8>>,
+}
 
 /// Where the verdict of a request is, if it is kept.
 pub(super) struct Place {
@@ -25,66 +39,103 @@ pub(super) struct Place {
 /// What a request finds in its place.
 pub(super) enum Look<'r> {
     Hit(Verdict<'r>),
-    Miss,
-    Expired,
+    Nothing(CacheStatus, Place),
 }
 
-impl Place {
-    /// The place for the question that a request has; nothing where its key is empty. All that the service is asked by
-    /// configuration takes part in it, whether or not the key has it: where, and with what body. The key is evaluated
-    /// before anybody has changed what it is made of.
-    pub(super) fn of(
-        request: Request<'_>,
-        conf: &LocationConf,
-        target: &Target<'_>,
+impl<'r, 'c> Sought<'r, 'c> {
+    /// Nothing where the request has no key, or its body cannot be read. The key is evaluated before anybody has changed
+    /// what it is made of.
+    pub(super) fn by(
+        request: Request<'r>,
+        conf: &'c LocationConf,
+        target: &Target<'r>,
     ) -> Result<Option<Self>, Failure> {
         let (Some(zone), Some(key)) = (conf.cache_zone(), conf.cache_key.get()) else {
             return Ok(None);
         };
-        let text = key.evaluate(request)?;
-        if text.is_empty() {
+        let key = key.evaluate(request)?;
+        let body = conf.body().map(|_| request.body());
+        if key.is_empty() || body == Some(None) {
             return Ok(None);
         }
-        let body = match conf.body() {
-            Some(_) => request.body(),
-            None => Some(Vec::new()),
-        };
-        let Some(body) = body else {
-            return Ok(None);
-        };
         let [path, args] = target.uri();
-        let mut hash = Sha256::new();
-        hash.update(&conf.scope());
-        // Of fixed length each, so that nothing runs into the next one.
-        for part in [&*path, &*args, &*body, &*text] {
-            hash.update(&sha256(part));
-        }
         Ok(Some(Self {
             zone,
-            key: hash.finish(),
+            scope: conf.scope(),
+            parts: [path, args, key],
+            body: body.flatten(),
         }))
     }
 
-    pub(super) fn look<'r>(
+    /// Looks for a verdict: among the worker's own copies, and then in shared memory.
+    pub(super) fn look(
         &self,
         request: Request<'r>,
         conf: &LocationConf,
     ) -> Result<Look<'r>, Failure> {
-        let bytes = match self.zone.get(&self.key, request.now(), request.log()) {
-            Found::Value(bytes) => request.copy(&bytes)?,
-            Found::Nothing => return Ok(Look::Miss),
-            Found::Expired => return Ok(Look::Expired),
+        let near = &request.main_conf::<AuthRequest>().near;
+        let (now, changes) = (request.now(), self.zone.changes());
+        let question = self.question();
+        let copy = question.and_then(|question| near.find(question, changes, now));
+        if let Some(copy) = copy
+            && let Some(verdict) = read(request, conf, &copy)?
+        {
+            return Ok(Look::Hit(verdict));
+        }
+        let place = self.place();
+        let (bytes, expires) = match self.zone.get(&place.key, now, request.log()) {
+            Found::Value { bytes, expires } => (bytes, expires),
+            Found::Nothing => return Ok(Look::Nothing(CacheStatus::Miss, place)),
+            Found::Expired => return Ok(Look::Nothing(CacheStatus::Expired, place)),
         };
-        let record = Record::decode(bytes.bytes()).filter(|record| {
-            record.assigned.len() == conf.assignments.len()
-                && record.vary_digest == digest(request, record.vary.iter().copied())
-        });
-        Ok(match record {
-            Some(record) => Look::Hit(restore(bytes, &record)?),
-            None => Look::Miss,
+        let Some(verdict) = read(request, conf, &bytes)? else {
+            return Ok(Look::Nothing(CacheStatus::Miss, place));
+        };
+        if let Some(question) = question {
+            near.keep(question, changes, expires, bytes.into());
+        }
+        Ok(Look::Hit(verdict))
+    }
+
+    /// What a copy is found by. With a body there are none: it would have to be kept.
+    fn question(&self) -> Option<Question<'_>> {
+        self.body.is_none().then(|| Question {
+            scope: self.scope,
+            parts: self.parts.each_ref().map(|part| &**part),
         })
     }
 
+    fn place(&self) -> Place {
+        let mut hash = Sha256::new();
+        hash.update(self.scope);
+        // Each with its length, so that nothing runs into the next one.
+        let body = self.body.as_deref().unwrap_or_default();
+        for part in self.parts.iter().map(|part| part.bytes()).chain([body]) {
+            hash.update(&part.len().to_le_bytes());
+            hash.update(part);
+        }
+        Place {
+            zone: self.zone,
+            key: hash.finish(),
+        }
+    }
+}
+
+/// The verdict in a record, if it is one for this request.
+fn read<'r>(
+    request: Request<'r>,
+    conf: &LocationConf,
+    bytes: &[u8],
+) -> Result<Option<Verdict<'r>>, Failure> {
+    let bytes = request.copy(bytes)?;
+    let record = Record::decode(bytes.bytes()).filter(|record| {
+        record.assigned.len() == conf.assignments.len()
+            && record.vary_digest == digest(request, record.vary.iter().copied())
+    });
+    record.map(|record| restore(bytes, &record)).transpose()
+}
+
+impl Place {
     /// Keeps a verdict, for as long as the configuration and the answer want it.
     pub(super) fn keep(
         &self,

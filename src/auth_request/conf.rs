@@ -11,6 +11,7 @@ use openssl::sha::sha256;
 use super::AuthRequest;
 use super::cache::Fills;
 use super::headers::Names;
+use super::near::Near;
 use super::variables::Outcome;
 use crate::nginx::{
     AnswerBody, AssignableVariable, Config, ConfigError, Directive, Escaped, Inherit, List, Set,
@@ -69,6 +70,7 @@ pub(super) const DIRECTIVES: &[Directive<AuthRequest>] = &[
 #[derive(Default)]
 pub struct MainConf {
     pub(super) fills: Rc<Fills>,
+    pub(super) near: Near,
     pub(super) outcome: OnceCell<Outcome>,
     /// Whether any location changes what upstreams get of a client's header.
     pub(super) changes_headers: Cell<bool>,
@@ -222,8 +224,8 @@ impl LocationConf {
     }
 
     /// Tells the verdicts of this location from those of others.
-    pub(super) fn scope(&self) -> [u8; 32] {
-        self.scope
+    pub(super) fn scope(&self) -> &[u8; 32] {
+        &self.scope
     }
 
     pub(super) fn body(&self) -> Option<u64> {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::AuthRequest;
 use super::answer::{self, Fault, Meaning, Verdict};
-use super::cache::{self, Fill, Look, Pending, Place};
+use super::cache::{self, Fill, Look, Pending, Place, Sought};
 use super::conf::{LocationConf, Service};
 use super::fields::Fields;
 use super::headers::is_credential;
@@ -145,8 +145,8 @@ impl<'r> Turn<'r, '_> {
         if conf.cache_zone().is_none() {
             return self.ask(target);
         }
-        match Place::of(request, conf, &target)? {
-            Some(place) => self.look(target, Box::new(place), waited),
+        match Sought::by(request, conf, &target)? {
+            Some(sought) => self.look(target, &sought, waited),
             None => {
                 variables::set_cache_status(request, CacheStatus::Bypass);
                 self.ask(target)
@@ -159,11 +159,11 @@ impl<'r> Turn<'r, '_> {
     fn look(
         &self,
         target: Target<'r>,
-        place: Box<Place>,
+        sought: &Sought<'r, '_>,
         waited: bool,
     ) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
-        let status = match place.look(request, conf)? {
+        let (status, place) = match sought.look(request, conf)? {
             Look::Hit(verdict) => {
                 variables::set_cache_status(request, CacheStatus::Hit);
                 for (assignment, value) in conf.assignments.iter().zip(&verdict.assigned) {
@@ -172,8 +172,7 @@ impl<'r> Turn<'r, '_> {
                 let meaning = verdict.meaning(conf);
                 return obey(request, conf, self.check, &verdict, meaning);
             }
-            Look::Miss => CacheStatus::Miss,
-            Look::Expired => CacheStatus::Expired,
+            Look::Nothing(status, place) => (status, Box::new(place)),
         };
         variables::set_cache_status(request, status);
         let fill = match request.main_conf::<AuthRequest>().fills.take_turn(&place) {

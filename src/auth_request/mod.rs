@@ -2,7 +2,7 @@
 //! ngx_http_auth_request_module, whose directives it takes over where that is built in, with what gateways for forward
 //! authentication have beyond it.
 //!
-//! What needs no nginx (`fields`, `headers`, `lifetime`, `record`) is built and tested without it.
+//! What needs no nginx (`fields`, `headers`, `lifetime`, `near`, `record`) is built and tested without it.
 #![cfg_attr(not(feature = "module"), allow(dead_code))]
 
 #[cfg(feature = "module")]
@@ -16,6 +16,7 @@ mod fields;
 mod handler;
 mod headers;
 mod lifetime;
+mod near;
 mod record;
 #[cfg(feature = "module")]
 mod variables;

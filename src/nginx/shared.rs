@@ -24,7 +24,7 @@ use std::ffi::c_void;
 use std::hash::{BuildHasher, RandomState};
 use std::ptr::NonNull;
 use std::slice;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// A shared-memory zone of the configuration, which it lives as long as.
 #[derive(Clone, Copy)]
@@ -36,7 +36,11 @@ pub enum Found {
     Nothing,
     /// There was a value. It stays until it is replaced, removed, or makes room.
     Expired,
-    Value(Vec<u8>),
+    Value {
+        bytes: Vec<u8>,
+        /// In seconds since 1970.
+        expires: i64,
+    },
 }
 
 /// Its address tells our zones from those of other modules, and of other builds of this one: nginx keeps the memory
@@ -127,8 +131,8 @@ unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_in
             ));
             return NGX_ERROR as ngx_int_t;
         };
-        let (mark, mut store) = locked.content();
-        mark.store(0, Ordering::Relaxed);
+        let (marks, mut store) = locked.content();
+        marks.mark.store(0, Ordering::Relaxed);
         store.seed(seed);
         store.clear();
         NGX_OK as ngx_int_t
@@ -140,7 +144,7 @@ impl SharedZone {
     pub fn get(&self, key: &Key, now: i64, log: Log<'_>) -> Found {
         let mut value = Vec::with_capacity(1024);
         loop {
-            let look = self.with_store(log, |store| store.get(key, now, &mut value));
+            let look = self.with_store(log, Use::Look, |store| store.get(key, now, &mut value));
             match look.unwrap_or(Look::Nothing) {
                 Look::Nothing => return Found::Nothing,
                 Look::Expired => return Found::Expired,
@@ -156,7 +160,10 @@ impl SharedZone {
                     check: written,
                 } => {
                     if check(key, expires, &value) == written {
-                        return Found::Value(value);
+                        return Found::Value {
+                            bytes: value,
+                            expires,
+                        };
                     }
                     log.error(format_args!(
                         "nginx-auth: a damaged entry in the zone {} is dropped",
@@ -169,12 +176,30 @@ impl SharedZone {
         }
     }
 
+    /// A number that is another one once anything was put, replaced or removed: what has been got before is as it was
+    /// found as long as the number stays. It is read without the mutex.
+    pub fn changes(&self) -> u64 {
+        // SAFETY: nginx changes a zone only while it makes the cycle; `data` is NULL or begins with a Head (init), of
+        // which this field is only ever used as the atomic that it is.
+        unsafe {
+            let head = self.0.as_ref().data.cast::<Head>();
+            match head.is_null() {
+                true => 0,
+                false => (*(&raw const (*head).marks))
+                    .changes
+                    .load(Ordering::Acquire),
+            }
+        }
+    }
+
     /// Keeps a value for a key until `expires`, in seconds since 1970, instead of the one that it has. For that,
     /// others go: expired ones, and those that were longest not used. False if it does not fit even then.
     pub fn put(&self, key: &Key, expires: i64, value: &[u8], log: Log<'_>) -> bool {
         let check = check(key, expires, value);
         let now = ngx_time();
-        let put = self.with_store(log, |store| store.put(key, expires, check, value, now));
+        let put = self.with_store(log, Use::Change, |store| {
+            store.put(key, expires, check, value, now)
+        });
         let put = put.unwrap_or(false);
         if !put {
             log.warn(format_args!(
@@ -188,20 +213,21 @@ impl SharedZone {
 
     /// Drops the value of a key.
     pub fn remove(&self, key: &Key, log: Log<'_>) {
-        self.with_store(log, |store| store.remove(key));
+        self.with_store(log, Use::Change, |store| store.remove(key));
     }
 
     /// Does something with the map, twice if it has to be emptied first. Nothing before nginx has made the zone.
     fn with_store<T>(
         &self,
         log: Log<'_>,
+        purpose: Use,
         mut work: impl FnMut(&mut Store<'_>) -> Result<T, Damaged>,
     ) -> Option<T> {
         // SAFETY: nginx changes a zone only while it makes the cycle.
         let mut locked = Locked::new(unsafe { self.0.as_ref() })?;
-        let (mark, mut store) = locked.content();
+        let (marks, mut store) = locked.content();
         // The mark is written before anything else is, and taken back after all else.
-        let whole = mark.swap(1, Ordering::SeqCst) == 0 && store.is_ours();
+        let whole = marks.mark.swap(1, Ordering::SeqCst) == 0 && store.is_ours();
         let mut result = if whole {
             work(&mut store)
         } else {
@@ -212,7 +238,10 @@ impl SharedZone {
             store.clear();
             result = work(&mut store);
         }
-        mark.store(0, Ordering::Release);
+        if emptied || purpose == Use::Change {
+            marks.changes.fetch_add(1, Ordering::Release);
+        }
+        marks.mark.store(0, Ordering::Release);
         drop(locked);
         if emptied {
             let found = if whole { "damaged" } else { "half changed" };
@@ -230,6 +259,14 @@ impl SharedZone {
     }
 }
 
+/// What the map is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// Nothing that could be found before or after differs.
+    Look,
+    Change,
+}
+
 /// The mutex of a zone, held until this is dropped, and what it protects.
 struct Locked {
     mutex: NonNull<ngx_shmtx_t>,
@@ -240,9 +277,17 @@ struct Locked {
 /// How the memory of a zone begins. Blocks follow, and as many buckets.
 #[repr(C, align(64))]
 struct Head {
+    marks: Marks,
+    header: Header,
+}
+
+/// What is used as atomics only.
+#[repr(C)]
+struct Marks {
     /// Not 0 while somebody changes anything.
     mark: AtomicU32,
-    header: Header,
+    /// See [`SharedZone::changes`].
+    changes: AtomicU64,
 }
 
 impl Locked {
@@ -259,8 +304,8 @@ impl Locked {
         Some(Self { mutex, area, size })
     }
 
-    /// The mark, and the map.
-    fn content(&mut self) -> (&AtomicU32, Store<'_>) {
+    /// The marks, and the map.
+    fn content(&mut self) -> (&Marks, Store<'_>) {
         let each = size_of::<Block>() + size_of::<u32>();
         // A block has 32 bits for its number, one of which is for none.
         let count = (self.size.saturating_sub(size_of::<Head>()) / each).min(u32::MAX as usize);
@@ -277,7 +322,7 @@ impl Locked {
                 blocks: slice::from_raw_parts_mut(blocks, count),
                 buckets: slice::from_raw_parts_mut(buckets, count),
             };
-            (&(*head).mark, store)
+            (&(*head).marks, store)
         }
     }
 }
