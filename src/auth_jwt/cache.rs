@@ -160,6 +160,8 @@ impl Known {
 mod tests {
     use super::*;
     use crate::jose::Limits;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     const VERIFY: Terms = Terms {
         kind: TokenType::Signed,
@@ -277,5 +279,33 @@ mod tests {
         let [one, two] = [(); 2].map(|()| TokenCache::new(1 << 16));
         let hash = |cache: &TokenCache| cache.sought(TOKEN.as_bytes(), VERIFY).hash;
         assert_ne!(hash(&one), hash(&two));
+    }
+
+    #[test]
+    fn an_entry_takes_what_it_is_said_to_take() {
+        let text = |claims: usize| {
+            let claims = format!(
+                r#"{{"iss":"https://id.example.com","exp":2000,"x":"{}"}}"#,
+                "x".repeat(claims)
+            );
+            let claims = URL_SAFE_NO_PAD.encode(claims);
+            format!("eyJhbGciOiJIUzI1NiJ9.{claims}.{}", "A".repeat(43))
+        };
+        for claims in [0, 600, 6000] {
+            let text = text(claims);
+            let cache = new(1 << 20);
+            let unverified =
+                UnverifiedToken::parse(text.as_bytes(), VERIFY.kind, &Limits::default());
+            let unverified = unverified.unwrap();
+            let token = unverified
+                .authenticate(&keys(), SignatureCheck::Believe)
+                .unwrap();
+            Lookup::new(&cache, text.as_bytes(), VERIFY).keep(&keys(), &unverified, &token);
+            let memory = Lookup::new(&cache, text.as_bytes(), VERIFY)
+                .known()
+                .unwrap()
+                .memory();
+            assert!(memory > 2 * text.len() && memory < 3 * text.len() + 1500);
+        }
     }
 }

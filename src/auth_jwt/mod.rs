@@ -17,6 +17,8 @@ mod keys;
 mod rejection;
 #[cfg(feature = "module")]
 mod require;
+#[cfg(feature = "module")]
+mod shared;
 mod token;
 #[cfg(feature = "module")]
 mod variables;
@@ -30,7 +32,7 @@ pub struct AuthJwt;
 
 #[cfg(feature = "module")]
 impl Module for AuthJwt {
-    type MainConf = conf::MainConf;
+    type MainConf = shared::MainConf;
     type LocationConf = conf::LocationConf;
     type RequestContext = fetch::Gathering;
     type ClientContext = handler::Client;

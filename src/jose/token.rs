@@ -57,6 +57,7 @@ struct Signed {
     /// How much of the text is header, dot and payload.
     message: usize,
     claims: Arc<Claims>,
+    times: Result<Times, Error>,
     signature: Vec<u8>,
 }
 
@@ -118,7 +119,7 @@ impl UnverifiedToken {
         match &self.0.body {
             Body::Signed(signed) => {
                 jws::check_header(&self.0.header)?;
-                signed.claims.check_times(now, leeway)
+                signed.times.clone()?.check(now, leeway)
             }
             Body::Encrypted(_) => jwe::check_header(&self.0.header).map(drop),
         }
@@ -133,7 +134,7 @@ impl UnverifiedToken {
         check: SignatureCheck,
     ) -> Result<AuthenticToken, Error> {
         let parts = &*self.0;
-        let (claims, inner) = match &parts.body {
+        let authentic = match &parts.body {
             Body::Signed(signed) => {
                 let message = parts.text.get(..signed.message).unwrap_or_default();
                 match check {
@@ -144,7 +145,12 @@ impl UnverifiedToken {
                         jws::check_header(&parts.header)?;
                     }
                 }
-                (signed.claims.clone(), None)
+                Authentic {
+                    header: parts.header.clone(),
+                    claims: signed.claims.clone(),
+                    times: signed.times.clone()?,
+                    inner: None,
+                }
             }
             Body::Encrypted(encrypted) => {
                 let limit = parts.limits.inflated_bytes;
@@ -152,12 +158,7 @@ impl UnverifiedToken {
                 self.authenticate_inside(plaintext, keys, check)?
             }
         };
-        Ok(AuthenticToken(Arc::new(Authentic {
-            times: claims.times()?,
-            header: parts.header.clone(),
-            claims,
-            inner,
-        })))
+        Ok(AuthenticToken(Arc::new(authentic)))
     }
 
     fn authenticate_inside(
@@ -165,19 +166,33 @@ impl UnverifiedToken {
         plaintext: Vec<u8>,
         keys: &KeySet,
         check: SignatureCheck,
-    ) -> Result<(Arc<Claims>, Option<Inner>), Error> {
-        let limits = &self.0.limits;
-        match self.0.kind {
+    ) -> Result<Authentic, Error> {
+        let Parts {
+            kind,
+            header,
+            limits,
+            ..
+        } = &*self.0;
+        match kind {
             TokenType::Nested => {
                 let token = Self::parse(&plaintext, TokenType::Signed, limits)?;
                 let inner = token.authenticate(keys, check)?;
-                let text = token.text().clone();
-                let inside = Inner::Token(text, inner.0.header.clone());
-                Ok((inner.0.claims.clone(), Some(inside)))
+                let inside = Inner::Token(token.text().clone(), inner.0.header.clone());
+                Ok(Authentic {
+                    header: header.clone(),
+                    claims: inner.0.claims.clone(),
+                    times: inner.0.times,
+                    inner: Some(inside),
+                })
             }
             TokenType::Encrypted | TokenType::Signed => {
-                let claims = Arc::new(Claims::parse(plaintext, limits)?);
-                Ok((claims, Some(Inner::Claims)))
+                let claims = Claims::parse(plaintext, limits)?;
+                Ok(Authentic {
+                    header: header.clone(),
+                    times: claims.times()?,
+                    claims: Arc::new(claims),
+                    inner: Some(Inner::Claims),
+                })
             }
         }
     }
@@ -208,10 +223,11 @@ impl Signed {
             .saturating_sub(signature.len())
             .saturating_sub(1);
         let header = Header::parse(header, limits)?;
-        let claims = compact::decode(payload, Part::Claims)?;
+        let claims = Claims::parse(compact::decode(payload, Part::Claims)?, limits)?;
         let signed = Self {
             message,
-            claims: Arc::new(Claims::parse(claims, limits)?),
+            times: claims.times(),
+            claims: Arc::new(claims),
             signature: compact::decode(signature, Part::Signature)?,
         };
         Ok((header, signed))
