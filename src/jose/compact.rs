@@ -56,7 +56,14 @@ pub(super) fn split<const N: usize>(token: &[u8]) -> Result<[&[u8]; N], Error> {
 
 /// Decodes base64url: no padding, no other characters, no bits left over (RFC 7515 section 2, RFC 4648 section 3.5).
 pub(super) fn decode(text: &[u8], part: Part) -> Result<Vec<u8>, Error> {
-    let decoded = BASE64URL.decode(text);
+    let mut decoded = Vec::new();
+    append(&mut decoded, text, part)?;
+    Ok(decoded)
+}
+
+/// Likewise, behind what is already in `bytes`.
+pub(super) fn append(bytes: &mut Vec<u8>, text: &[u8], part: Part) -> Result<(), Error> {
+    let decoded = BASE64URL.decode_vec(text, bytes);
     decoded.map_err(|_| Error::Base64 { part })
 }
 

@@ -28,7 +28,6 @@ pub enum TokenType {
 /// A token of which only the form was checked: nothing in it can be trusted.
 #[derive(Clone)]
 pub struct UnverifiedToken {
-    header: Arc<Header>,
     body: Body,
     limits: Limits,
 }
@@ -36,17 +35,23 @@ pub struct UnverifiedToken {
 #[derive(Clone)]
 enum Body {
     Signed(Signed),
-    Encrypted(Arc<Encrypted>),
-    Nested(Arc<Encrypted>),
+    Encrypted(Arc<(Header, Encrypted)>),
+    Nested(Arc<(Header, Encrypted)>),
 }
 
-/// What is in a JWS besides its header (RFC 7515 section 7.1).
+/// A JWS (RFC 7515 section 7.1).
 #[derive(Clone)]
 struct Signed {
-    /// Header, dot and payload as they came.
-    message: Vec<u8>,
-    claims: Arc<Claims>,
-    signature: Vec<u8>,
+    /// Header, dot and payload as they came, and behind them the signature, decoded.
+    bytes: Vec<u8>,
+    message_length: usize,
+    content: Arc<Content>,
+}
+
+/// What a token says.
+struct Content {
+    header: Header,
+    claims: Claims,
 }
 
 /// [`jws::verify`], or what stands in for it.
@@ -71,12 +76,11 @@ impl UnverifiedToken {
 
     fn parse_encrypted(
         token: &[u8],
-        body: fn(Arc<Encrypted>) -> Body,
+        body: fn(Arc<(Header, Encrypted)>) -> Body,
         limits: &Limits,
     ) -> Result<Self, Error> {
-        let (header, encrypted) = Encrypted::parse(token, limits)?;
+        let encrypted = Encrypted::parse(token, limits)?;
         Ok(Self {
-            header: Arc::new(header),
             body: body(Arc::new(encrypted)),
             limits: *limits,
         })
@@ -90,13 +94,18 @@ impl UnverifiedToken {
             .saturating_sub(1);
         let header = Header::parse(header, limits)?;
         let claims = compact::decode(payload, Part::Claims)?;
+        let claims = Claims::parse(claims, limits)?;
+        let decoded = base64::decoded_len_estimate(signature.len());
+        let mut bytes = Vec::with_capacity(length.saturating_add(decoded));
+        bytes.extend_from_slice(token.get(..length).unwrap_or_default());
+        let message_length = bytes.len();
+        compact::append(&mut bytes, signature, Part::Signature)?;
         let signed = Signed {
-            message: token.get(..length).unwrap_or_default().into(),
-            claims: Arc::new(Claims::parse(claims, limits)?),
-            signature: compact::decode(signature, Part::Signature)?,
+            bytes,
+            message_length,
+            content: Arc::new(Content { header, claims }),
         };
         Ok(Self {
-            header: Arc::new(header),
             body: Body::Signed(signed),
             limits: *limits,
         })
@@ -104,13 +113,16 @@ impl UnverifiedToken {
 
     /// The header; of a nested token, the outer one.
     pub fn header(&self) -> &Header {
-        &self.header
+        match &self.body {
+            Body::Signed(signed) => &signed.content.header,
+            Body::Encrypted(encrypted) | Body::Nested(encrypted) => &encrypted.0,
+        }
     }
 
     /// The claims of a signed token; none where they are still encrypted.
     pub fn claims(&self) -> Option<&Claims> {
         match &self.body {
-            Body::Signed(signed) => Some(&signed.claims),
+            Body::Signed(signed) => Some(&signed.content.claims),
             Body::Encrypted(_) | Body::Nested(_) => None,
         }
     }
@@ -149,31 +161,34 @@ impl UnverifiedToken {
     ) -> Result<VerifiedToken, Error> {
         let verified = match &self.body {
             Body::Signed(signed) => {
-                check_signature(&self.header, &signed.message, &signed.signature, keys)?;
+                let (message, signature) = signed
+                    .bytes
+                    .split_at_checked(signed.message_length)
+                    .unwrap_or_default();
+                check_signature(&signed.content.header, message, signature, keys)?;
                 VerifiedToken {
-                    header: self.header.clone(),
-                    claims: signed.claims.clone(),
-                    inner: None,
+                    content: signed.content.clone(),
+                    envelope: Envelope::None,
                 }
             }
-            Body::Encrypted(encrypted) => {
-                let plaintext =
-                    encrypted.decrypt(&self.header, keys, self.limits.inflated_bytes)?;
-                let claims = Arc::new(Claims::parse(plaintext, &self.limits)?);
+            Body::Encrypted(token) => {
+                let (header, encrypted) = &**token;
+                let plaintext = encrypted.decrypt(header, keys, self.limits.inflated_bytes)?;
+                let claims = Claims::parse(plaintext, &self.limits)?;
+                let header = header.clone();
                 VerifiedToken {
-                    header: self.header.clone(),
-                    claims: claims.clone(),
-                    inner: Some(Inner::Claims(claims)),
+                    content: Arc::new(Content { header, claims }),
+                    envelope: Envelope::OfClaims,
                 }
             }
-            Body::Nested(encrypted) => {
-                let inner = encrypted.decrypt(&self.header, keys, self.limits.inflated_bytes)?;
+            Body::Nested(token) => {
+                let (header, encrypted) = &**token;
+                let inner = encrypted.decrypt(header, keys, self.limits.inflated_bytes)?;
                 let token = Self::parse(&inner, TokenType::Signed, &self.limits)?;
                 let verified = token.judge(keys, now, leeway, check_signature)?;
                 VerifiedToken {
-                    header: self.header.clone(),
-                    claims: verified.claims,
-                    inner: Some(Inner::Token(inner.into(), verified.header)),
+                    content: verified.content,
+                    envelope: Envelope::OfToken(Arc::new((header.clone(), inner))),
                 }
             }
         };
@@ -183,7 +198,7 @@ impl UnverifiedToken {
 
     /// What a log line says about the token.
     pub fn summary(&self) -> Summary {
-        Summary::new(Some(&self.header), self.claims())
+        Summary::new(Some(self.header()), self.claims())
     }
 }
 
@@ -197,55 +212,60 @@ impl fmt::Debug for UnverifiedToken {
 /// A token that a key of ours signed or that was encrypted to us, and whose time it was when it was verified.
 #[derive(Clone)]
 pub struct VerifiedToken {
-    header: Arc<Header>,
-    claims: Arc<Claims>,
-    inner: Option<Inner>,
+    content: Arc<Content>,
+    envelope: Envelope,
 }
 
 /// What was encrypted.
 #[derive(Clone)]
-enum Inner {
-    Claims(Arc<Claims>),
-    /// A JWS as it came, and its header.
-    Token(Arc<[u8]>, Arc<Header>),
+enum Envelope {
+    None,
+    /// The claims, and the content's header is that of the JWE.
+    OfClaims,
+    /// A JWS: the header around it, and the JWS as it came.
+    OfToken(Arc<(Header, Vec<u8>)>),
 }
 
 impl VerifiedToken {
     /// The header; of a nested token, the outer one.
     pub fn header(&self) -> &Header {
-        &self.header
+        match &self.envelope {
+            Envelope::None | Envelope::OfClaims => &self.content.header,
+            Envelope::OfToken(token) => &token.0,
+        }
     }
 
     /// The header of the JWS inside a nested token.
     pub fn inner_header(&self) -> Option<&Header> {
-        match &self.inner {
-            Some(Inner::Token(_, header)) => Some(header),
-            _ => None,
+        match &self.envelope {
+            Envelope::None | Envelope::OfClaims => None,
+            Envelope::OfToken(_) => Some(&self.content.header),
         }
     }
 
     /// The claims.
     pub fn claims(&self) -> &Claims {
-        &self.claims
+        &self.content.claims
     }
 
     /// What `$jwt_payload` holds: of a nested token, the JWS inside; of an encrypted one, the JSON of the claims; of a
     /// signed one nothing.
     pub fn payload(&self) -> Option<&[u8]> {
-        match self.inner.as_ref()? {
-            Inner::Claims(claims) => Some(claims.json().as_bytes()),
-            Inner::Token(token, _) => Some(token),
+        match &self.envelope {
+            Envelope::None => None,
+            Envelope::OfClaims => Some(self.claims().json().as_bytes()),
+            Envelope::OfToken(token) => Some(&token.1),
         }
     }
 
     /// Checks `exp` and `nbf` again, at another time; see [`Claims::check_times`].
     pub fn check_times(&self, now: i64, leeway: Duration) -> Result<(), Error> {
-        self.claims.check_times(now, leeway)
+        self.claims().check_times(now, leeway)
     }
 
     /// What a log line says about the token.
     pub fn summary(&self) -> Summary {
-        Summary::new(Some(&self.header), Some(&self.claims))
+        Summary::new(Some(self.header()), Some(self.claims()))
     }
 }
 
