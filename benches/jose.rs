@@ -1,7 +1,7 @@
 //! What judging a token costs: the whole way (parse, policy, signature, times), the raw primitive of the same library
 //! on the same bytes, and josekit and jsonwebtoken on the same token, in one run. docs/performance.md has the results.
 //!
-//! `cargo bench --no-default-features --bench jose [-- FILTER]`; the groups are verify, json, key_set, decrypt.
+//! `cargo bench --no-default-features --features aws-lc-rs --bench jose [-- FILTER]`; the groups are verify, json, key_set, decrypt.
 
 #[path = "../examples/jose/maker.rs"]
 mod maker;
