@@ -10,6 +10,7 @@ mod maker;
 mod refusals;
 mod signed;
 mod vectors;
+mod wycheproof;
 
 use std::sync::{LazyLock, Mutex};
 use std::{collections::HashMap, time::Duration};
