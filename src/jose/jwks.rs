@@ -10,6 +10,7 @@ use super::json::{Index, Kind, Value};
 use super::jwe::{self, Decrypter, Encryption};
 use super::jwk::{Jwk, Material};
 use super::jws::{self, Verifier};
+use super::work;
 
 /// The keys of one source, or of several. Cloning and merging share them.
 #[derive(Clone, Default)]
@@ -135,6 +136,7 @@ impl Source {
             kty: key.kty(),
         };
         let mut fits = false;
+        work::count(1);
         for algorithm in jws::algorithms() {
             if let Some(verifier) = algorithm.prepare(&key).map_err(invalid)? {
                 fits = true;

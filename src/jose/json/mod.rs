@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::error::{Error, Part};
+use super::work;
 pub use number::compare_numbers;
 
 /// A JSON text with the index of its values.
@@ -224,6 +225,7 @@ impl<'a> Value<'a> {
         let text = self.text;
         let mut rest = inside;
         std::iter::from_fn(move || {
+            work::count(1);
             let (name, values) = rest.split_at_checked(1)?;
             let size = values.first()?.size as usize;
             let (value, behind) = values.split_at_checked(size)?;
@@ -275,6 +277,7 @@ impl<'a> Value<'a> {
         let raw = self.raw();
         let mut compact = String::with_capacity(raw.len());
         let (mut quoted, mut escaped) = (false, false);
+        work::count(raw.len());
         compact.extend(raw.chars().filter(|&c| {
             let keep = quoted || !matches!(c, ' ' | '\t' | '\r' | '\n');
             quoted ^= c == '"' && !escaped;
@@ -328,6 +331,7 @@ impl<'a> Iterator for Siblings<'a> {
     type Item = Value<'a>;
 
     fn next(&mut self) -> Option<Value<'a>> {
+        work::count(1);
         let size = self.nodes.first()?.size as usize;
         let (nodes, rest) = self.nodes.split_at_checked(size)?;
         self.nodes = rest;
@@ -337,6 +341,7 @@ impl<'a> Iterator for Siblings<'a> {
 
 /// Resolves the escape sequences of a string that was parsed.
 fn unescape(text: &str) -> String {
+    work::count(text.len());
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, _)) = rest.split_once('\\') {

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use super::{Kind, Node, Value};
 use crate::jose::error::{Error, Part, Quoted};
+use crate::jose::work;
 
 /// Parses `text`, which belongs to `part`, into its nodes; the first one is the whole value.
 pub(super) fn nodes(text: &str, part: Part, depth: usize) -> Result<Vec<Node>, Error> {
@@ -74,6 +75,7 @@ impl<'a> Parser<'a> {
     /// Parses a value in which arrays and objects may be nested `depth` deep, and white space in front of it.
     #[inline(always)]
     fn value(&mut self, rest: &'a [u8], depth: usize) -> Option<&'a [u8]> {
+        work::count(1);
         let rest = behind_space(rest);
         match rest {
             [b'"', ..] => self.string(rest),
@@ -188,6 +190,7 @@ impl<'a> Parser<'a> {
     fn digits(&mut self, start: &'a [u8]) -> Option<&'a [u8]> {
         let mut rest = start;
         while let [b'0'..=b'9', behind @ ..] = rest {
+            work::count(1);
             rest = behind;
         }
         match rest.len() == start.len() {
@@ -227,6 +230,7 @@ impl<'a> Parser<'a> {
         while let Some([_, rest @ ..]) = members.get(size..)
             && let [earlier, value, ..] = rest
         {
+            work::count(self.bytes(name).len());
             if self.bytes(earlier) == self.bytes(name) {
                 return true;
             }
@@ -240,7 +244,10 @@ impl<'a> Parser<'a> {
     fn repeated_name(&self, object: usize) -> Option<Cow<'_, str>> {
         let object = Value::new(self.text, self.nodes.get(object..).unwrap_or_default());
         let mut names: Vec<_> = object.members().map(|(name, _)| name).collect();
-        names.sort_unstable();
+        names.sort_unstable_by(|a, b| {
+            work::count(a.len().min(b.len()));
+            a.cmp(b)
+        });
         let twice = names
             .windows(2)
             .position(|pair| matches!(pair, [a, b] if a == b))?;
@@ -285,6 +292,7 @@ impl<'a> Parser<'a> {
 
 fn behind_space(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = text {
+        work::count(1);
         text = rest;
     }
     text
@@ -322,6 +330,7 @@ fn behind_plain(mut text: &[u8]) -> &[u8] {
     const SWAP: u64 = ONES * (b'"' ^ b' ') as u64;
     let below = |word: u64, limit: u8| word.wrapping_sub(ONES.wrapping_mul(limit.into()));
     while let Some((word, rest)) = text.split_first_chunk() {
+        work::count(8);
         let word = u64::from_le_bytes(*word);
         let backslash = word ^ ONES.wrapping_mul(b'\\'.into());
         let marks = below(word ^ SWAP, b' ' + 1) | below(backslash, 1);

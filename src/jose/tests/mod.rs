@@ -10,6 +10,7 @@ mod maker;
 mod refusals;
 mod signed;
 mod vectors;
+mod work;
 mod wycheproof;
 
 use std::sync::{LazyLock, Mutex};
