@@ -256,7 +256,9 @@ fn raw_decrypt(group: &mut Group, alg: &str, enc: &str, key: &Key, token: &str) 
     });
 }
 
-fn raw_unwrap(alg: &str, key: &Key, header: Key) -> Box<dyn Fn(&[u8]) -> Vec<u8>> {
+type Unwrap = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
+fn raw_unwrap(alg: &str, key: &Key, header: Key) -> Unwrap {
     let member = move |name: &str| decode(header[name].as_str().unwrap());
     let secret = key.get("k").map(|k| decode(k.as_str().unwrap()));
     if let Some(md) = alg.strip_prefix("RSA-OAEP") {
