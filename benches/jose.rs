@@ -1,7 +1,7 @@
 //! What judging a token costs: the whole way (parse, policy, signature, times), the raw primitive of the same library
 //! on the same bytes, and josekit and jsonwebtoken on the same token, in one run. docs/performance.md has the results.
 //!
-//! `cargo bench --no-default-features --bench jose [-- FILTER]`; the groups are verify, json, key_set, decrypt.
+//! `cargo bench --no-default-features --features aws-lc-rs --bench jose [-- FILTER]`; the groups are verify, json, key_set, decrypt.
 
 #[path = "../examples/jose/maker.rs"]
 mod maker;
@@ -16,6 +16,13 @@ use criterion::{
 use josekit::jwk::Jwk;
 use josekit::{Map, Value};
 use nginx_auth::jose::{KeySet, Limits, TokenType, UnverifiedToken};
+use openssl::bn::BigNum;
+use openssl::cipher_ctx::{CipherCtx, CipherCtxFlags};
+use openssl::md::{Md, MdRef};
+use openssl::pkey::{PKey, Private};
+use openssl::pkey_ctx::PkeyCtx;
+use openssl::rsa::{Padding, RsaPrivateKeyBuilder};
+use openssl::symm;
 
 type Key = Map<String, Value>;
 type Group<'a> = BenchmarkGroup<'a, WallTime>;
@@ -226,6 +233,7 @@ fn decrypt(criterion: &mut Criterion) {
             group.bench_function("ours", |b| {
                 b.iter(|| judge(&token, TokenType::Encrypted, &keys))
             });
+            raw_decrypt(&mut group, alg, enc, &key, &token);
             let decrypter = josekit_decrypter(alg, &key);
             group.bench_function("josekit", |b| {
                 b.iter(|| {
@@ -234,6 +242,113 @@ fn decrypt(criterion: &mut Criterion) {
             });
         }
     }
+}
+
+/// What OpenSSL takes to unwrap the key, with a parsed key, and to open the content; HMAC by the library that we use.
+fn raw_decrypt(group: &mut Group, alg: &str, enc: &str, key: &Key, token: &str) {
+    let parts: Vec<_> = token.split('.').collect();
+    let [header, encrypted_key, iv, ciphertext, tag] = [0, 1, 2, 3, 4].map(|n| decode(parts[n]));
+    let unwrap = raw_unwrap(alg, key, serde_json::from_slice(&header).unwrap());
+    let open = raw_open(enc);
+    let aad = parts[0].as_bytes();
+    group.bench_function("raw", |b| {
+        b.iter(|| black_box(open(&unwrap(&encrypted_key), &iv, aad, &ciphertext, &tag)))
+    });
+}
+
+type Unwrap = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
+fn raw_unwrap(alg: &str, key: &Key, header: Key) -> Unwrap {
+    let member = move |name: &str| decode(header[name].as_str().unwrap());
+    let secret = key.get("k").map(|k| decode(k.as_str().unwrap()));
+    if let Some(md) = alg.strip_prefix("RSA-OAEP") {
+        let (key, md) = (rsa_private_key(key), oaep_digest(md));
+        return Box::new(move |encrypted| {
+            let mut context = PkeyCtx::new(&key).unwrap();
+            context.decrypt_init().unwrap();
+            context.set_rsa_padding(Padding::PKCS1_OAEP).unwrap();
+            context.set_rsa_oaep_md(md).unwrap();
+            context.set_rsa_mgf1_md(md).unwrap();
+            let mut cek = Vec::new();
+            context.decrypt_to_vec(encrypted, &mut cek).unwrap();
+            cek
+        });
+    }
+    let secret = secret.unwrap();
+    match (alg, alg.ends_with("GCMKW")) {
+        ("dir", _) => Box::new(move |_| secret.clone()),
+        (_, true) => {
+            let (cipher, iv, tag) = (gcm(secret.len()), member("iv"), member("tag"));
+            Box::new(move |encrypted| {
+                symm::decrypt_aead(cipher, &secret, Some(&iv), &[], encrypted, &tag).unwrap()
+            })
+        }
+        _ => Box::new(move |encrypted| {
+            let cipher = match secret.len() {
+                16 => openssl::cipher::Cipher::aes_128_wrap(),
+                24 => openssl::cipher::Cipher::aes_192_wrap(),
+                _ => openssl::cipher::Cipher::aes_256_wrap(),
+            };
+            let mut context = CipherCtx::new().unwrap();
+            context.set_flags(CipherCtxFlags::FLAG_WRAP_ALLOW);
+            let secret = Some(&secret[..]);
+            context.decrypt_init(Some(cipher), secret, None).unwrap();
+            let mut cek = Vec::new();
+            context.cipher_update_vec(encrypted, &mut cek).unwrap();
+            cek
+        }),
+    }
+}
+
+fn rsa_private_key(key: &Key) -> PKey<Private> {
+    let member = |name: &str| BigNum::from_slice(&decode(key[name].as_str().unwrap())).unwrap();
+    let key = RsaPrivateKeyBuilder::new(member("n"), member("e"), member("d")).unwrap();
+    let key = key.set_factors(member("p"), member("q")).unwrap();
+    let key = key.set_crt_params(member("dp"), member("dq"), member("qi"));
+    PKey::from_rsa(key.unwrap().build()).unwrap()
+}
+
+fn oaep_digest(suffix: &str) -> &'static MdRef {
+    match suffix {
+        "-256" => Md::sha256(),
+        "-384" => Md::sha384(),
+        "-512" => Md::sha512(),
+        _ => Md::sha1(),
+    }
+}
+
+fn gcm(key_length: usize) -> symm::Cipher {
+    match key_length {
+        16 => symm::Cipher::aes_128_gcm(),
+        24 => symm::Cipher::aes_192_gcm(),
+        _ => symm::Cipher::aes_256_gcm(),
+    }
+}
+
+type Open = Box<dyn Fn(&[u8], &[u8], &[u8], &[u8], &[u8]) -> Vec<u8>>;
+
+fn raw_open(enc: &str) -> Open {
+    let (cipher, mac) = match enc {
+        "A128CBC-HS256" => (symm::Cipher::aes_128_cbc(), hmac::HMAC_SHA256),
+        "A192CBC-HS384" => (symm::Cipher::aes_192_cbc(), hmac::HMAC_SHA384),
+        "A256CBC-HS512" => (symm::Cipher::aes_256_cbc(), hmac::HMAC_SHA512),
+        _ => {
+            return Box::new(|cek, iv, aad, ciphertext, tag| {
+                let cipher = gcm(cek.len());
+                symm::decrypt_aead(cipher, cek, Some(iv), aad, ciphertext, tag).unwrap()
+            });
+        }
+    };
+    Box::new(move |cek, iv, aad, ciphertext, tag| {
+        let (mac_key, key) = cek.split_at(cek.len() / 2);
+        let mut context = hmac::Context::with_key(&hmac::Key::new(mac, mac_key));
+        let aad_bits = (aad.len() as u64 * 8).to_be_bytes();
+        for part in [aad, iv, ciphertext, &aad_bits] {
+            context.update(part);
+        }
+        assert!(context.sign().as_ref().starts_with(tag));
+        symm::decrypt(cipher, key, Some(iv), ciphertext).unwrap()
+    })
 }
 
 fn josekit_decrypter(alg: &str, key: &Key) -> Box<dyn josekit::jwe::JweDecrypter> {

@@ -1,25 +1,21 @@
-//! The library behind HMAC and most signatures: aws-lc-rs, or ring with the cargo feature of that name. Their APIs
-//! agree but for two things, which are here: ring cannot parse a public key ahead, and has no P-521.
+//! The library behind HMAC and most signatures: aws-lc-rs with the cargo feature of that name, ring without it or with
+//! the feature `ring`. Their APIs agree but for two things, which are here: ring cannot parse a public key ahead, and
+//! has no P-521.
 
-#[cfg(not(feature = "ring"))]
-use aws_lc_rs as library;
-#[cfg(feature = "ring")]
-use ring as library;
-
-pub(super) use library::hmac;
-pub(super) use library::signature::{self, VerificationAlgorithm};
-
-#[cfg(not(feature = "ring"))]
-pub(super) use parsed::{PublicKey, p521};
-#[cfg(feature = "ring")]
-pub(super) use unparsed::{PublicKey, p521};
+#[cfg(all(feature = "aws-lc-rs", not(feature = "ring")))]
+pub(super) use on_aws_lc::{PublicKey, VerificationAlgorithm, hmac, p521, signature};
+#[cfg(not(all(feature = "aws-lc-rs", not(feature = "ring"))))]
+pub(super) use on_ring::{PublicKey, VerificationAlgorithm, hmac, p521, signature};
 
 /// The bytes are no key of the algorithm.
 pub(super) struct Invalid;
 
-#[cfg(not(feature = "ring"))]
-mod parsed {
-    use super::*;
+#[cfg(all(feature = "aws-lc-rs", not(feature = "ring")))]
+mod on_aws_lc {
+    pub(in crate::jose) use aws_lc_rs::hmac;
+    pub(in crate::jose) use aws_lc_rs::signature::{self, VerificationAlgorithm};
+
+    use super::Invalid;
     use crate::jose::jws::Verifier;
 
     /// A public key bound to one algorithm, ready to verify.
@@ -49,16 +45,18 @@ mod parsed {
     }
 }
 
-#[cfg(feature = "ring")]
-mod unparsed {
+#[cfg(not(all(feature = "aws-lc-rs", not(feature = "ring"))))]
+mod on_ring {
     use openssl::bn::{BigNum, BigNumContext};
     use openssl::ec::{EcGroup, EcKey, EcPoint};
     use openssl::ecdsa::EcdsaSig;
     use openssl::error::ErrorStack;
     use openssl::nid::Nid;
     use openssl::pkey::Public;
+    pub(in crate::jose) use ring::hmac;
+    pub(in crate::jose) use ring::signature::{self, VerificationAlgorithm};
 
-    use super::*;
+    use super::Invalid;
     use crate::jose::jws::Verifier;
 
     /// A public key bound to one algorithm; ring looks at it anew for each signature.

@@ -7,6 +7,7 @@ use base64::engine::Simd;
 use base64::engine::general_purpose::NO_PAD;
 
 use super::error::{Error, Part};
+use super::work;
 
 /// Bounds on what a token may make us do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +41,7 @@ pub(super) fn split<const N: usize>(token: &[u8]) -> Result<[&[u8]; N], Error> {
     let mut found = 0usize;
     for part in &mut parts {
         let Some(text) = rest else { break };
+        work::count(1);
         let dot = memchr::memchr(b'.', text);
         (*part, rest) = match dot.and_then(|dot| text.split_at_checked(dot)) {
             Some((part, behind)) => (part, behind.get(1..)),
@@ -56,7 +58,15 @@ pub(super) fn split<const N: usize>(token: &[u8]) -> Result<[&[u8]; N], Error> {
 
 /// Decodes base64url: no padding, no other characters, no bits left over (RFC 7515 section 2, RFC 4648 section 3.5).
 pub(super) fn decode(text: &[u8], part: Part) -> Result<Vec<u8>, Error> {
-    let decoded = BASE64URL.decode(text);
+    let mut decoded = Vec::new();
+    append(&mut decoded, text, part)?;
+    Ok(decoded)
+}
+
+/// Likewise, behind what is already in `bytes`.
+pub(super) fn append(bytes: &mut Vec<u8>, text: &[u8], part: Part) -> Result<(), Error> {
+    work::count(text.len());
+    let decoded = BASE64URL.decode_vec(text, bytes);
     decoded.map_err(|_| Error::Base64 { part })
 }
 

@@ -11,6 +11,7 @@ use super::json::{Index, Kind, Value};
 use super::jwe::{self, Decrypter, Encryption};
 use super::jwk::{Jwk, Material};
 use super::jws::{self, Verifier};
+use super::work;
 
 /// The keys of one source, or of several. Cloning and merging share them.
 #[derive(Clone)]
@@ -32,8 +33,8 @@ struct Source {
     generation: u64,
     keys: usize,
     kids: HashSet<String>,
-    verifiers: HashMap<&'static str, Keys<Box<dyn Verifier>>>,
-    decrypters: HashMap<&'static str, Keys<Box<dyn Decrypter>>>,
+    verifiers: Table<Box<dyn Verifier>>,
+    decrypters: Table<Box<dyn Decrypter>>,
     warnings: Vec<Warning>,
 }
 
@@ -174,18 +175,19 @@ impl Source {
             kty: key.kty(),
         };
         let mut fits = false;
+        work::count(1);
         for algorithm in jws::algorithms() {
             if let Some(verifier) = algorithm.prepare(&key).map_err(invalid)? {
                 fits = true;
-                let keys = self.verifiers.entry(algorithm.name).or_default();
-                keys.add(verifier, key.kid.as_deref());
+                let kid = key.kid.as_deref();
+                self.verifiers.add(algorithm.name, verifier, kid);
             }
         }
         for algorithm in jwe::algorithms() {
             if let Some(decrypter) = algorithm.prepare(&key).map_err(invalid)? {
                 fits = true;
-                let keys = self.decrypters.entry(algorithm.name).or_default();
-                keys.add(decrypter, key.kid.as_deref());
+                let kid = key.kid.as_deref();
+                self.decrypters.add(algorithm.name, decrypter, kid);
             }
         }
         self.keys = self.keys.saturating_add(usize::from(fits));
@@ -207,6 +209,33 @@ impl Source {
                 recommended,
             });
         }
+    }
+}
+
+/// The keys of one source by algorithm. There are too few algorithms for a hash to pay.
+struct Table<K>(Vec<(&'static str, Keys<K>)>);
+
+impl<K> Default for Table<K> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<K> Table<K> {
+    fn get(&self, algorithm: &str) -> Option<&Keys<K>> {
+        let mut algorithms = self.0.iter();
+        let (_, keys) = algorithms.find(|(name, _)| *name == algorithm)?;
+        Some(keys)
+    }
+
+    fn add(&mut self, algorithm: &'static str, key: K, kid: Option<&str>) {
+        let mut algorithms = self.0.iter_mut();
+        if let Some((_, keys)) = algorithms.find(|(name, _)| *name == algorithm) {
+            return keys.add(key, kid);
+        }
+        let mut keys = Keys::default();
+        keys.add(key, kid);
+        self.0.push((algorithm, keys));
     }
 }
 
@@ -249,7 +278,7 @@ impl<K> Keys<K> {
 
 /// The keys of all sources that fit an algorithm and a kid, in the order in which to try them.
 fn candidates<'a, K: 'a>(
-    tables: impl Iterator<Item = &'a HashMap<&'static str, Keys<K>>> + Clone,
+    tables: impl Iterator<Item = &'a Table<K>> + Clone,
     algorithm: &str,
     kid: Option<&str>,
 ) -> impl Iterator<Item = &'a K> {

@@ -25,6 +25,7 @@ mod jwk;
 mod jwks;
 mod jws;
 mod token;
+mod work;
 
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::error::{Error, Part};
+use super::work;
 pub use number::compare_numbers;
 
 /// A JSON text with the index of its values.
@@ -53,6 +54,34 @@ impl Document {
     pub(crate) fn memory(&self) -> usize {
         let nodes = self.nodes.capacity().saturating_mul(size_of::<Node>());
         self.text.capacity().saturating_add(nodes)
+    }
+
+    /// The text of a string of this document.
+    pub(crate) fn str_at<'a>(&'a self, place: &'a Place) -> &'a str {
+        match place {
+            Place::Plain { start, end } => {
+                let text = self.text.get(*start as usize..*end as usize);
+                text.unwrap_or_default()
+            }
+            Place::Escaped(text) => text,
+        }
+    }
+}
+
+/// Where in a [`Document`] the text of a string is; the text itself if it was written with escape sequences.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    Plain { start: u32, end: u32 },
+    Escaped(Box<str>),
+}
+
+impl Place {
+    /// How many bytes of memory it has allocated.
+    pub(crate) fn memory(&self) -> usize {
+        match self {
+            Self::Plain { .. } => 0,
+            Self::Escaped(text) => text.len(),
+        }
     }
 }
 
@@ -101,8 +130,13 @@ struct Node {
 }
 
 impl Node {
-    fn range(&self) -> Option<Range<usize>> {
-        Some(usize::try_from(self.start).ok()?..usize::try_from(self.end).ok()?)
+    fn range(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// Where a string is between its quotation marks.
+    fn inside(&self) -> (u32, u32) {
+        (self.start.saturating_add(1), self.end.saturating_sub(1))
     }
 }
 
@@ -126,23 +160,43 @@ impl<'a> Value<'a> {
 
     /// The value's JSON as written, white space included.
     pub fn raw(self) -> &'a str {
-        let range = self.nodes.first().and_then(Node::range);
-        let raw = range.and_then(|range| self.text.get(range));
+        let node = self.nodes.first();
+        let raw = node.and_then(|node| self.text.get(node.range()));
         raw.unwrap_or_default()
     }
 
     /// A string's text, escape sequences resolved.
     pub fn as_str(self) -> Option<Cow<'a, str>> {
         let node = self.nodes.first()?;
-        let inside = |node: &Node| {
-            let range = node.range()?;
-            self.text
-                .get(range.start.checked_add(1)?..range.end.checked_sub(1)?)
-        };
+        let (start, end) = node.inside();
+        let inside = || self.text.get(start as usize..end as usize);
         match node.kind {
-            Kind::String => inside(node).map(Cow::Borrowed),
-            Kind::EscapedString => inside(node).map(|text| Cow::Owned(unescape(text))),
+            Kind::String => inside().map(Cow::Borrowed),
+            Kind::EscapedString => inside().map(|text| Cow::Owned(unescape(text))),
             _ => None,
+        }
+    }
+
+    /// Where a string's text is, to be read without a search.
+    pub(crate) fn place(self) -> Option<Place> {
+        let node = self.nodes.first()?;
+        if node.kind == Kind::String {
+            let (start, end) = node.inside();
+            return Some(Place::Plain { start, end });
+        }
+        let text = self.as_str()?;
+        Some(Place::Escaped(text.into_owned().into_boxed_str()))
+    }
+
+    /// Whether this is a string with this text.
+    fn is(self, text: &[u8]) -> bool {
+        match self.nodes {
+            [node, ..] if node.kind == Kind::String => {
+                let (start, end) = node.inside();
+                let inside = self.text.as_bytes().get(start as usize..end as usize);
+                inside == Some(text)
+            }
+            _ => self.as_str().is_some_and(|own| own.as_bytes() == text),
         }
     }
 
@@ -174,22 +228,33 @@ impl<'a> Value<'a> {
 
     /// The members of an object in order; none for anything else.
     pub fn members(self) -> impl Iterator<Item = (Cow<'a, str>, Value<'a>)> {
+        let members = self.pairs();
+        members.map_while(|(name, value)| Some((name.as_str()?, value)))
+    }
+
+    /// The members of an object, names as values.
+    fn pairs(self) -> impl Iterator<Item = (Value<'a>, Value<'a>)> {
         let inside = match self.kind() {
             Kind::Object => self.nodes.get(1..).unwrap_or_default(),
             _ => &[],
         };
-        let mut siblings = Siblings {
-            text: self.text,
-            nodes: inside,
-        };
-        std::iter::from_fn(move || Some((siblings.next()?.as_str()?, siblings.next()?)))
+        let text = self.text;
+        let mut rest = inside;
+        std::iter::from_fn(move || {
+            work::count(1);
+            let (name, values) = rest.split_at_checked(1)?;
+            let size = values.first()?.size as usize;
+            let (value, behind) = values.split_at_checked(size)?;
+            rest = behind;
+            Some((Value::new(text, name), Value::new(text, value)))
+        })
     }
 
     /// The member of an object with this name.
     pub fn get(self, name: &[u8]) -> Option<Value<'a>> {
-        self.members()
-            .find(|(found, _)| found.as_bytes() == name)
-            .map(|(_, value)| value)
+        let mut members = self.pairs();
+        let (_, value) = members.find(|(own, _)| own.is(name))?;
+        Some(value)
     }
 
     /// The value at the end of a path of names, each leading into an object.
@@ -228,6 +293,7 @@ impl<'a> Value<'a> {
         let raw = self.raw();
         let mut compact = String::with_capacity(raw.len());
         let (mut quoted, mut escaped) = (false, false);
+        work::count(raw.len());
         compact.extend(raw.chars().filter(|&c| {
             let keep = quoted || !matches!(c, ' ' | '\t' | '\r' | '\n');
             quoted ^= c == '"' && !escaped;
@@ -281,7 +347,8 @@ impl<'a> Iterator for Siblings<'a> {
     type Item = Value<'a>;
 
     fn next(&mut self) -> Option<Value<'a>> {
-        let size = usize::try_from(self.nodes.first()?.size).ok()?;
+        work::count(1);
+        let size = self.nodes.first()?.size as usize;
         let (nodes, rest) = self.nodes.split_at_checked(size)?;
         self.nodes = rest;
         Some(Value::new(self.text, nodes))
@@ -290,6 +357,7 @@ impl<'a> Iterator for Siblings<'a> {
 
 /// Resolves the escape sequences of a string that was parsed.
 fn unescape(text: &str) -> String {
+    work::count(text.len());
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, _)) = rest.split_once('\\') {

@@ -6,350 +6,344 @@ use std::borrow::Cow;
 
 use super::{Kind, Node, Value};
 use crate::jose::error::{Error, Part, Quoted};
+use crate::jose::work;
 
 /// Parses `text`, which belongs to `part`, into its nodes; the first one is the whole value.
 pub(super) fn nodes(text: &str, part: Part, depth: usize) -> Result<Vec<Node>, Error> {
+    // Nothing in here is beyond what the offsets of a node can hold.
+    let end = u32::try_from(text.len()).map_err(|_| Error::TooLarge {
+        part,
+        limit: u32::MAX as usize,
+    })?;
     let mut parser = Parser {
         text,
-        at: 0,
+        end,
         nodes: Vec::with_capacity((text.len() >> 4).max(16)),
-        part,
-        depth,
+        fault: Fault::Depth,
     };
-    match parser.document() {
-        Ok(()) => Ok(parser.nodes),
-        Err(fault) => Err(parser.error(fault)),
+    match parser.document(depth) {
+        Some(()) => Ok(parser.nodes),
+        None => Err(parser.error(part, depth)),
     }
 }
 
-/// Why parsing stopped; as small as can be, since every step may return it.
+/// Why parsing stopped.
 enum Fault {
-    /// At the byte where the parser is.
-    Syntax,
+    /// At this byte.
+    Syntax(u32),
     /// Nested too deep.
     Depth,
     /// The object that is this node has a name twice.
     Duplicate(usize),
 }
 
+/// Every step takes the text from where it begins and gives what it left of it, or none if there is a fault: so the
+/// place is always in registers.
 struct Parser<'a> {
     text: &'a str,
-    at: usize,
+    /// The length of the text.
+    end: u32,
     nodes: Vec<Node>,
-    part: Part,
-    depth: usize,
+    /// The reason why a step gave none.
+    fault: Fault,
 }
 
-impl Parser<'_> {
-    fn document(&mut self) -> Result<(), Fault> {
-        self.white_space();
-        self.value(self.depth)?;
-        self.white_space();
-        match self.peek() {
-            None => Ok(()),
-            Some(_) => Err(Fault::Syntax),
+impl<'a> Parser<'a> {
+    fn document(&mut self, depth: usize) -> Option<()> {
+        let rest = self.value(self.text.as_bytes(), depth)?;
+        match behind_space(rest) {
+            [] => Some(()),
+            rest => self.fail(rest),
         }
     }
 
-    fn error(&self, fault: Fault) -> Error {
-        let (part, limit) = (self.part, self.depth);
-        match fault {
-            Fault::Syntax => Error::JsonSyntax {
+    fn error(&self, part: Part, limit: usize) -> Error {
+        match self.fault {
+            Fault::Syntax(at) => Error::JsonSyntax {
                 part,
-                offset: self.at,
+                offset: at as usize,
             },
             Fault::Depth => Error::TooDeep { part, limit },
             Fault::Duplicate(object) => {
-                let mut names = self.names(object);
-                names.sort_unstable();
-                let mut pairs = names.iter().zip(names.iter().skip(1));
-                let twice = pairs.find_map(|(a, b)| (a == b).then_some(a));
-                let name = Quoted::new(twice.map_or("", |name| name));
+                let name = self.repeated_name(object).unwrap_or_default();
+                let name = Quoted::new(&name);
                 Error::DuplicateName { part, name }
             }
         }
     }
 
-    /// Parses a value in which arrays and objects may be nested `depth` deep.
-    fn value(&mut self, depth: usize) -> Result<(), Fault> {
-        match self.peek() {
-            Some(b'"') => self.string(),
-            Some(b'{') => self.object(depth),
-            Some(b'[') => self.array(depth),
-            Some(b't') => self.word("true", Kind::True),
-            Some(b'f') => self.word("false", Kind::False),
-            Some(b'n') => self.word("null", Kind::Null),
-            _ => self.number(),
+    /// Parses a value in which arrays and objects may be nested `depth` deep, and white space in front of it.
+    #[inline(always)]
+    fn value(&mut self, rest: &'a [u8], depth: usize) -> Option<&'a [u8]> {
+        work::count(1);
+        let rest = behind_space(rest);
+        match rest {
+            [b'"', ..] => self.string(rest),
+            [b'{', inside @ ..] => self.object(rest, inside, depth),
+            [b'[', inside @ ..] => self.array(rest, inside, depth),
+            [b't', ..] => self.word(rest, b"true", Kind::True),
+            [b'f', ..] => self.word(rest, b"false", Kind::False),
+            [b'n', ..] => self.word(rest, b"null", Kind::Null),
+            _ => self.number(rest),
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<(), Fault> {
+    #[inline(never)]
+    fn object(&mut self, start: &'a [u8], inside: &'a [u8], depth: usize) -> Option<&'a [u8]> {
         let depth = self.deeper(depth)?;
-        let node = self.open(Kind::Object);
-        let mut members = 0usize;
-        if !self.empty(b'}') {
+        let object = self.nodes.len();
+        self.push(Kind::Object, start, start);
+        let mut names = Names::default();
+        let mut rest = behind_space(inside);
+        if let [b'}', behind @ ..] = rest {
+            rest = behind;
+        } else {
             loop {
-                self.white_space();
-                self.string()?;
-                self.white_space();
-                self.expect(b':')?;
-                self.white_space();
-                self.value(depth)?;
-                members = members.saturating_add(1);
-                if !self.more(b'}')? {
-                    break;
+                rest = self.string(behind_space(rest))?;
+                self.note_name(object, &mut names);
+                rest = match behind_space(rest) {
+                    [b':', value @ ..] => behind_space(self.value(value, depth)?),
+                    rest => return self.fail(rest),
+                };
+                match rest {
+                    [b',', name @ ..] => rest = name,
+                    [b'}', behind @ ..] => break rest = behind,
+                    _ => return self.fail(rest),
                 }
             }
         }
-        self.close(node);
-        self.unique(node, members)
+        self.close(object, rest);
+        if names.in_doubt && self.repeated_name(object).is_some() {
+            self.fault = Fault::Duplicate(object);
+            return None;
+        }
+        Some(rest)
     }
 
-    fn array(&mut self, depth: usize) -> Result<(), Fault> {
+    #[inline(never)]
+    fn array(&mut self, start: &'a [u8], inside: &'a [u8], depth: usize) -> Option<&'a [u8]> {
         let depth = self.deeper(depth)?;
-        let node = self.open(Kind::Array);
-        if !self.empty(b']') {
+        let array = self.nodes.len();
+        self.push(Kind::Array, start, start);
+        let mut rest = behind_space(inside);
+        if let [b']', behind @ ..] = rest {
+            rest = behind;
+        } else {
             loop {
-                self.white_space();
-                self.value(depth)?;
-                if !self.more(b']')? {
-                    break;
+                rest = behind_space(self.value(rest, depth)?);
+                match rest {
+                    [b',', element @ ..] => rest = element,
+                    [b']', behind @ ..] => break rest = behind,
+                    _ => return self.fail(rest),
                 }
             }
         }
-        self.close(node);
-        Ok(())
+        self.close(array, rest);
+        Some(rest)
     }
 
-    fn deeper(&self, depth: usize) -> Result<usize, Fault> {
-        depth.checked_sub(1).ok_or(Fault::Depth)
+    fn deeper(&mut self, depth: usize) -> Option<usize> {
+        self.fault = Fault::Depth;
+        depth.checked_sub(1)
     }
 
-    /// Whether the array or object that was just opened ends at once.
-    fn empty(&mut self, end: u8) -> bool {
-        self.white_space();
-        self.eat(end)
-    }
-
-    /// Whether another element follows; otherwise the end was read.
-    fn more(&mut self, end: u8) -> Result<bool, Fault> {
-        self.white_space();
-        if self.eat(b',') {
-            return Ok(true);
-        }
-        self.expect(end).map(|()| false)
-    }
-
-    fn string(&mut self) -> Result<(), Fault> {
-        let start = self.at;
+    #[inline(always)]
+    fn string(&mut self, start: &'a [u8]) -> Option<&'a [u8]> {
+        let [b'"', rest @ ..] = start else {
+            return self.fail(start);
+        };
+        let mut rest = behind_plain(rest);
         let mut kind = Kind::String;
-        self.expect(b'"')?;
-        loop {
-            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            self.advance(plain_length(rest));
-            match self.peek() {
-                Some(b'"') => break,
-                Some(b'\\') => self.escape()?,
-                _ => return Err(Fault::Syntax),
-            }
+        // An escape sequence is checked; a pair of surrogates counts as one.
+        while let [b'\\', ..] = rest {
             kind = Kind::EscapedString;
-        }
-        self.advance(1);
-        self.push(kind, start)
-    }
-
-    /// Checks one escape sequence; a pair of surrogates counts as one.
-    fn escape(&mut self) -> Result<(), Fault> {
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        match escape(rest) {
-            Some((_, length)) => {
-                self.advance(length);
-                Ok(())
+            match escape(rest) {
+                Some((_, length)) => rest = behind_plain(rest.get(length..).unwrap_or_default()),
+                None => return self.fail(rest),
             }
-            None => Err(Fault::Syntax),
+        }
+        match rest {
+            [b'"', rest @ ..] => self.push(kind, start, rest),
+            _ => self.fail(rest),
         }
     }
 
     /// RFC 8259 section 6: `[-] int [frac] [exp]`, without leading zeros.
-    fn number(&mut self) -> Result<(), Fault> {
-        let start = self.at;
-        self.eat(b'-');
-        if !self.eat(b'0') {
-            self.digits()?;
+    fn number(&mut self, start: &'a [u8]) -> Option<&'a [u8]> {
+        let mut rest = start.strip_prefix(b"-").unwrap_or(start);
+        rest = match rest {
+            [b'0', rest @ ..] => rest,
+            _ => self.digits(rest)?,
+        };
+        if let [b'.', fraction @ ..] = rest {
+            rest = self.digits(fraction)?;
         }
-        if self.eat(b'.') {
-            self.digits()?;
+        if let [b'e' | b'E', exponent @ ..] = rest {
+            rest = match exponent {
+                [b'+' | b'-', exponent @ ..] => self.digits(exponent)?,
+                _ => self.digits(exponent)?,
+            };
         }
-        if self.eat(b'e') || self.eat(b'E') {
-            let _sign = self.eat(b'+') || self.eat(b'-');
-            self.digits()?;
-        }
-        self.push(Kind::Number, start)
+        self.push(Kind::Number, start, rest)
     }
 
-    fn digits(&mut self) -> Result<(), Fault> {
-        let start = self.at;
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.advance(1);
+    fn digits(&mut self, start: &'a [u8]) -> Option<&'a [u8]> {
+        let mut rest = start;
+        while let [b'0'..=b'9', behind @ ..] = rest {
+            work::count(1);
+            rest = behind;
         }
-        if self.at == start {
-            return Err(Fault::Syntax);
-        }
-        Ok(())
-    }
-
-    fn word(&mut self, word: &str, kind: Kind) -> Result<(), Fault> {
-        let start = self.at;
-        for byte in word.bytes() {
-            self.expect(byte)?;
-        }
-        self.push(kind, start)
-    }
-
-    /// Refuses an object two of whose members have the same name, escapes resolved.
-    fn unique(&self, object: usize, members: usize) -> Result<(), Fault> {
-        if members <= FEW && are_few_and_distinct(self.value_at(object)) {
-            return Ok(());
-        }
-        let mut names = self.names(object);
-        names.sort_unstable();
-        let mut pairs = names.iter().zip(names.iter().skip(1));
-        match pairs.any(|(a, b)| a == b) {
-            false => Ok(()),
-            true => Err(Fault::Duplicate(object)),
+        match rest.len() == start.len() {
+            true => self.fail(rest),
+            false => Some(rest),
         }
     }
 
-    fn names(&self, object: usize) -> Vec<Cow<'_, str>> {
-        let members = self.value_at(object).members();
-        members.map(|(name, _)| name).collect()
+    fn word(&mut self, start: &'a [u8], word: &[u8], kind: Kind) -> Option<&'a [u8]> {
+        let mut rest = start;
+        for byte in word {
+            match rest {
+                [first, behind @ ..] if first == byte => rest = behind,
+                _ => return self.fail(rest),
+            }
+        }
+        self.push(kind, start, rest)
     }
 
-    fn value_at(&self, node: usize) -> Value<'_> {
-        Value::new(self.text, self.nodes.get(node..).unwrap_or_default())
+    /// Looks whether the name that was just read can be told from those that the object has had so far.
+    fn note_name(&self, object: usize, names: &mut Names) {
+        let Some((name, _)) = self.nodes.split_last() else {
+            return;
+        };
+        let mark = mark(self.bytes(name));
+        let is_new = names.marks & mark != mark;
+        names.marks |= mark;
+        names.count = names.count.saturating_add(1);
+        names.in_doubt |= name.kind != Kind::String
+            || !is_new && (names.count > FEW || self.has_had(object, name));
     }
 
-    fn push(&mut self, kind: Kind, start: usize) -> Result<(), Fault> {
+    /// Whether one of the names of an object that is being read is written like the last one.
+    fn has_had(&self, object: usize, name: &Node) -> bool {
+        let mut members = self.nodes.get(object..).unwrap_or_default();
+        let mut size = 0;
+        while let Some([_, rest @ ..]) = members.get(size..)
+            && let [earlier, value, ..] = rest
+        {
+            work::count(self.bytes(name).len());
+            if self.bytes(earlier) == self.bytes(name) {
+                return true;
+            }
+            size = value.size as usize;
+            members = rest;
+        }
+        false
+    }
+
+    /// The first in the alphabet of the names that an object has twice, escapes resolved.
+    fn repeated_name(&self, object: usize) -> Option<Cow<'_, str>> {
+        let object = Value::new(self.text, self.nodes.get(object..).unwrap_or_default());
+        let mut names: Vec<_> = object.members().map(|(name, _)| name).collect();
+        names.sort_unstable_by(|a, b| {
+            work::count(a.len().min(b.len()));
+            a.cmp(b)
+        });
+        let twice = names
+            .windows(2)
+            .position(|pair| matches!(pair, [a, b] if a == b))?;
+        Some(names.swap_remove(twice))
+    }
+
+    fn bytes(&self, node: &Node) -> &'a [u8] {
+        self.text.as_bytes().get(node.range()).unwrap_or_default()
+    }
+
+    /// Adds the node of a value that begins at `start` and is followed by `rest`; gives the latter.
+    fn push(&mut self, kind: Kind, start: &[u8], rest: &'a [u8]) -> Option<&'a [u8]> {
         self.nodes.push(Node {
             kind,
-            start: offset(start),
-            end: offset(self.at),
+            start: self.at(start),
+            end: self.at(rest),
             size: 1,
         });
-        Ok(())
+        Some(rest)
     }
 
-    /// Begins an array or object; says which node it is.
-    fn open(&mut self, kind: Kind) -> usize {
-        let node = self.nodes.len();
-        self.nodes.push(Node {
-            kind,
-            start: offset(self.at),
-            end: 0,
-            size: 0,
-        });
-        self.advance(1);
-        node
-    }
-
-    fn close(&mut self, node: usize) {
-        let (end, size) = (self.at, self.nodes.len().saturating_sub(node));
+    /// Completes the node of an array or object that is followed by `rest`.
+    fn close(&mut self, node: usize, rest: &[u8]) {
+        let (end, size) = (self.at(rest), self.nodes.len().saturating_sub(node));
         if let Some(node) = self.nodes.get_mut(node) {
-            node.end = offset(end);
-            node.size = offset(size);
+            node.end = end;
+            node.size = size as u32;
         }
     }
 
-    fn white_space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.advance(1);
-        }
+    #[cold]
+    fn fail<T>(&mut self, rest: &[u8]) -> Option<T> {
+        self.fault = Fault::Syntax(self.at(rest));
+        None
     }
 
-    fn expect(&mut self, byte: u8) -> Result<(), Fault> {
-        if self.eat(byte) {
-            return Ok(());
-        }
-        Err(Fault::Syntax)
-    }
-
-    fn eat(&mut self, byte: u8) -> bool {
-        let found = self.peek() == Some(byte);
-        if found {
-            self.advance(1);
-        }
-        found
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    fn advance(&mut self, bytes: usize) {
-        self.at = self.at.saturating_add(bytes);
+    /// The offset at which `rest` begins.
+    fn at(&self, rest: &[u8]) -> u32 {
+        self.end.wrapping_sub(rest.len() as u32)
     }
 }
 
-/// How many names are compared each with each.
-const FEW: usize = 16;
-
-/// Whether the names of an object are plain and differ: the usual case, without memory and without sorting. Most names
-/// already differ in length, first and last byte, of which `marks` has one bit for each that was seen.
-fn are_few_and_distinct(object: Value<'_>) -> bool {
-    let mut seen = [""; FEW];
-    let mut marks = 0u64;
-    let mut members = object.members().enumerate();
-    members.all(
-        |(n, (name, _))| match (name, seen.split_at_mut_checked(n)) {
-            (Cow::Borrowed(name), Some((before, [place, ..]))) => {
-                *place = name;
-                let mark = mark(name.as_bytes());
-                let is_new = marks & mark == 0 || !before.contains(&name);
-                marks |= mark;
-                is_new
-            }
-            _ => false,
-        },
-    )
+fn behind_space(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = text {
+        work::count(1);
+        text = rest;
+    }
+    text
 }
 
-fn mark(name: &[u8]) -> u64 {
+/// What is known of the names of an object that is being read.
+#[derive(Default)]
+struct Names {
+    count: usize,
+    /// Two bits for each name.
+    marks: u64,
+    /// Whether it takes sorting to tell that they differ.
+    in_doubt: bool,
+}
+
+/// How many names are compared each with each, at most.
+const FEW: usize = 32;
+
+/// Most names of an object already differ in length, first and last byte, which choose two bits of 64.
+fn mark(quoted: &[u8]) -> u64 {
     let byte = |byte: Option<&u8>| byte.map_or(0, |&byte| u32::from(byte));
-    let length = u32::try_from(name.len()).unwrap_or_default();
-    let (first, last) = (byte(name.first()), byte(name.last()));
-    let mixed = first.wrapping_mul(7) ^ last.wrapping_mul(13) ^ length;
-    1u64.rotate_left(mixed)
+    let (first, last) = (byte(quoted.get(1)), byte(quoted.iter().nth_back(1)));
+    let mixed = (quoted.len() as u32) << 16 ^ first << 8 ^ last;
+    // The golden ratio, as multiplicative hashing has it: the upper bits depend on all.
+    let mixed = mixed.wrapping_mul(0x9e37_79b9);
+    1u64.rotate_left(mixed >> 26) | 1u64.rotate_left(mixed >> 20)
 }
 
-/// How many bytes from the start of a string need no second look: up to a quotation mark, a backslash or a control
-/// character. Looks at eight bytes at a time; in a word, the lowest byte that a test marks is marked rightly.
-fn plain_length(bytes: &[u8]) -> usize {
-    const ONES: u64 = u64::from_le_bytes([0x01; 8]);
-    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-    let less_than = |word: u64, limit: u8| {
-        let limits = ONES.wrapping_mul(u64::from(limit));
-        word.wrapping_sub(limits) & !word & HIGH
-    };
-    let equal = |word: u64, byte: u8| less_than(word ^ ONES.wrapping_mul(u64::from(byte)), 1);
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut plain = 0usize;
-    for word in words {
+/// The text of a string from the first byte on that needs a second look: a quotation mark, a backslash or a control
+/// character. Looks at eight bytes at a time; in a word, the lowest byte that is marked is marked rightly.
+#[inline(always)]
+fn behind_plain(mut text: &[u8]) -> &[u8] {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    /// Lets the quotation mark and the space change places: the former is then next to the control characters.
+    const SWAP: u64 = ONES * (b'"' ^ b' ') as u64;
+    let below = |word: u64, limit: u8| word.wrapping_sub(ONES.wrapping_mul(limit.into()));
+    while let Some((word, rest)) = text.split_first_chunk() {
+        work::count(8);
         let word = u64::from_le_bytes(*word);
-        let marks = less_than(word, 0x20) | equal(word, b'"') | equal(word, b'\\');
+        let backslash = word ^ ONES.wrapping_mul(b'\\'.into());
+        let marks = below(word ^ SWAP, b' ' + 1) | below(backslash, 1);
+        let marks = marks & !word & ONES << 7;
         if marks != 0 {
-            let first = marks.trailing_zeros() >> 3;
-            return plain.saturating_add(usize::try_from(first).unwrap_or_default());
+            let plain = (marks.trailing_zeros() >> 3) as usize;
+            return text.get(plain..).unwrap_or_default();
         }
-        plain = plain.saturating_add(8);
+        text = rest;
     }
-    let special = |&byte: &u8| byte == b'"' || byte == b'\\' || byte < 0x20;
-    let more = rest.iter().position(special);
-    plain.saturating_add(more.unwrap_or(rest.len()))
-}
-
-/// The length limits keep every offset far below 4 GiB.
-fn offset(at: usize) -> u32 {
-    u32::try_from(at).unwrap_or(u32::MAX)
+    let special = |&byte: &u8| byte == b'"' || byte == b'\\' || byte < b' ';
+    let plain = text.iter().position(special).unwrap_or(text.len());
+    text.get(plain..).unwrap_or_default()
 }
 
 /// The character that the escape sequence at the start of `text` stands for, and the length of the sequence; none if

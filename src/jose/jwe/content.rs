@@ -73,7 +73,7 @@ impl Encryption {
     }
 
     /// The plaintext; none if anything is wrong. The key has to be of the right length.
-    pub(super) fn open(
+    pub(in crate::jose) fn open(
         &self,
         key: &[u8],
         iv: &[u8],

@@ -46,9 +46,10 @@ fn decrypter(key: &Jwk, name: &str, digest: fn() -> &'static MdRef) -> Prepared 
     }
     let key = private_key(n, e, private)?;
     let decrypter = Oaep { key, digest };
-    match decrypter.agrees() {
-        Ok(true) => Ok(Some(Box::new(decrypter))),
-        _ => Err(Invalid),
+    // With primes, private_key has looked.
+    match private.crt.is_some() || decrypter.agrees().unwrap_or(false) {
+        true => Ok(Some(Box::new(decrypter))),
+        false => Err(Invalid),
     }
 }
 
@@ -61,8 +62,8 @@ fn private_key(n: &[u8], e: &[u8], private: &PrivateExponents) -> Result<PKey<Pr
         .as_ref()
         .map(|crt| crt.each_ref().map(|value| number(value)));
     // OpenSSL would heal other primes by doing without them.
-    if let Some([Ok(p), Ok(q), ..]) = &crt
-        && !is_product(&n, p, q).map_err(|_| Invalid)?
+    if let Some([Ok(p), Ok(q), Ok(dp), Ok(dq), Ok(qi)]) = &crt
+        && !are_consistent(&n, &e, &d, [p, q, dp, dq, qi]).map_err(|_| Invalid)?
     {
         return Err(Invalid);
     }
@@ -77,10 +78,28 @@ fn private_key(n: &[u8], e: &[u8], private: &PrivateExponents) -> Result<PKey<Pr
     build().map_err(|_: ErrorStack| Invalid)
 }
 
-fn is_product(n: &BigNumRef, p: &BigNumRef, q: &BigNumRef) -> Result<bool, ErrorStack> {
+/// Whether the numbers of a private key are what RFC 8017 section 3.2 says, but for the primality of p and q.
+fn are_consistent(
+    n: &BigNumRef,
+    e: &BigNumRef,
+    d: &BigNumRef,
+    [p, q, dp, dq, qi]: [&BigNumRef; 5],
+) -> Result<bool, ErrorStack> {
+    let mut context = BigNumContext::new()?;
+    let one = BigNum::from_u32(1)?;
     let mut product = BigNum::new()?;
-    product.checked_mul(p, q, &mut *BigNumContext::new()?)?;
-    Ok(&*product == n)
+    product.checked_mul(p, q, &mut context)?;
+    let mut consistent = &*product == n;
+    let mut are_inverse = |a: &BigNumRef, b: &BigNumRef, modulus: &BigNumRef| {
+        product.mod_mul(a, b, modulus, &mut context)?;
+        Ok(product == one)
+    };
+    for (prime, exponent) in [(p, dp), (q, dq)] {
+        let mut order = prime.to_owned()?;
+        order.sub_word(1)?;
+        consistent &= are_inverse(e, exponent, &order)? && are_inverse(e, d, &order)?;
+    }
+    Ok(consistent && are_inverse(q, qi, p)?)
 }
 
 struct Oaep {
@@ -89,7 +108,7 @@ struct Oaep {
 }
 
 impl Oaep {
-    /// Whether the private members belong to the public ones: what one encrypts, the other decrypts.
+    /// Whether a private exponent without primes belongs to the public one: what one encrypts, the other decrypts.
     fn agrees(&self) -> Result<bool, ErrorStack> {
         let message = [0x5a; 32];
         let mut context = PkeyCtx::new(&self.key)?;

@@ -12,6 +12,7 @@ use super::error::{Error, Quoted};
 use super::header::Header;
 use super::jwk::{Jwk, Material};
 use super::jwks::KeySet;
+use super::work;
 
 /// One algorithm.
 pub(super) struct Algorithm {
@@ -79,6 +80,7 @@ pub(super) fn verify(
     let mut tried = 0usize;
     for key in keys.verifiers(algorithm, header.kid()) {
         tried = tried.saturating_add(1);
+        work::count(message.len());
         if key.verify(message, signature) {
             return Ok(());
         }

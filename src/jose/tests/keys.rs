@@ -284,10 +284,10 @@ fn row_11_weak_rsa_keys_are_refused() {
         ),
     );
     assert_eq!(refused(&mixed), invalid("RSA"));
-    assert_eq!(
-        refused(&with(&rsa, &format!(r#"{{"p":{}}}"#, other["p"]))),
-        invalid("RSA")
-    );
+    for member in ["d", "p", "q", "dp", "dq", "qi"] {
+        let mixed = with(&rsa, &format!(r#"{{"{member}":{}}}"#, other[member]));
+        assert_eq!(refused(&mixed), invalid("RSA"), "{member}");
+    }
 }
 
 #[test]

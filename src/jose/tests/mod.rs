@@ -10,6 +10,8 @@ mod maker;
 mod refusals;
 mod signed;
 mod vectors;
+mod work;
+mod wycheproof;
 
 use std::sync::{LazyLock, Mutex};
 use std::{collections::HashMap, time::Duration};

@@ -1,0 +1,311 @@
+//! Project Wycheproof's vectors for whatever of it JOSE has, each through a JWK that is made of its key. What is
+//! `invalid` never passes, and what is `valid` does, unless JOSE has no such thing; how many there are of each is
+//! counted.
+
+use ::wycheproof::{aead, ecdsa, eddsa, keywrap, mac, rsa_oaep, rsa_pkcs1_verify, rsa_pss_verify};
+
+use super::*;
+use jwe::{Encryption, find_encryption};
+
+/// How many vectors of a file are valid and pass, are valid and not for JOSE, are acceptable (none of which passes),
+/// and are invalid.
+type Count = [usize; 4];
+
+fn bytes(hex: &Value) -> Vec<u8> {
+    let digits: Vec<_> = hex.as_str().unwrap().chars().collect();
+    let digit = |digit: char| digit.to_digit(16).unwrap() as u8;
+    let pairs = digits.chunks(2);
+    pairs
+        .map(|pair| digit(pair[0]) << 4 | digit(pair[1]))
+        .collect()
+}
+
+/// The hexadecimal number in base64url, of this length if any.
+fn number(hex: &Value, length: Option<usize>) -> String {
+    let bytes = bytes(hex);
+    let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
+    let mut number = bytes[zeros..].to_vec();
+    while number.len() < length.unwrap_or_default() {
+        number.insert(0, 0);
+    }
+    maker::base64url(&number)
+}
+
+/// Runs all vectors of a file; both functions are given the group and the vector.
+fn run(
+    file: &str,
+    is_jose: impl Fn(&Value, &Value) -> bool,
+    judge: impl Fn(&Value, &Value) -> bool,
+) -> Count {
+    let file: Value = serde_json::from_str(file).unwrap();
+    let mut count = Count::default();
+    for group in file["testGroups"].as_array().unwrap() {
+        for test in group["tests"].as_array().unwrap() {
+            let (place, expected) = match test["result"].as_str().unwrap() {
+                "valid" if is_jose(group, test) => (0, true),
+                "valid" => (1, false),
+                "acceptable" => (2, false),
+                _ => (3, false),
+            };
+            assert_eq!(judge(group, test), expected, "{test}");
+            count[place] += 1;
+        }
+    }
+    count
+}
+
+fn all(_: &Value, _: &Value) -> bool {
+    true
+}
+
+/// Whether a key verifies, or is refused where it is loaded.
+fn verifies(alg: &str, key: &Value, test: &Value) -> bool {
+    let Ok(keys) = KeySet::parse(key.to_string().as_bytes()) else {
+        return false;
+    };
+    let algorithm = jws::find(alg).unwrap();
+    let verifies = |key: &dyn jws::Verifier| key.verify(&bytes(&test["msg"]), &bytes(&test["sig"]));
+    keys.verifiers(algorithm, None).any(verifies)
+}
+
+#[test]
+fn row_8_ecdsa() {
+    use ecdsa::TestName::*;
+    for (file, alg, crv, length, expected) in [
+        (
+            EcdsaSecp256r1Sha256P1363,
+            "ES256",
+            "P-256",
+            32,
+            [173, 0, 0, 89],
+        ),
+        (
+            EcdsaSecp384r1Sha384P1363,
+            "ES384",
+            "P-384",
+            48,
+            [193, 0, 0, 87],
+        ),
+        (
+            EcdsaSecp521r1Sha512P1363,
+            "ES512",
+            "P-521",
+            66,
+            [231, 0, 0, 87],
+        ),
+    ] {
+        let counted = run(file.json_data(), all, |group, test| {
+            let point = &group["publicKey"];
+            let member = |name: &str| number(&point[name], Some(length));
+            let (x, y) = (member("wx"), member("wy"));
+            let key = serde_json::json!({"kty": "EC", "crv": crv, "x": x, "y": y});
+            verifies(alg, &key, test)
+        });
+        assert_eq!(counted, expected, "{alg}");
+    }
+}
+
+#[test]
+fn row_9_eddsa() {
+    use eddsa::TestName::*;
+    for (file, crv, expected) in [
+        (Ed25519, "Ed25519", [88, 0, 0, 63]),
+        (Ed448, "Ed448", [17, 0, 0, 70]),
+    ] {
+        let counted = run(file.json_data(), all, |group, test| {
+            let x = maker::base64url(&bytes(&group["publicKey"]["pk"]));
+            let key = serde_json::json!({"kty": "OKP", "crv": crv, "x": x});
+            let verdict = verifies("EdDSA", &key, test);
+            assert_eq!(verifies(crv, &key, test), verdict);
+            verdict
+        });
+        assert_eq!(counted, expected, "{crv}");
+    }
+}
+
+fn rsa_key(group: &Value) -> Value {
+    let number = |name: &str| number(&group["publicKey"][name], None);
+    serde_json::json!({"kty": "RSA", "n": number("modulus"), "e": number("publicExponent")})
+}
+
+fn rsa(alg: &str, file: &str) -> Count {
+    run(file, all, |group, test| {
+        verifies(alg, &rsa_key(group), test)
+    })
+}
+
+#[test]
+fn rsa_pkcs1() {
+    use rsa_pkcs1_verify::TestName::*;
+    for (file, alg, expected) in [
+        (Rsa2048Sha256, "RS256", [9, 0, 1, 249]),
+        (Rsa2048Sha384, "RS384", [7, 0, 1, 250]),
+        (Rsa2048Sha512, "RS512", [8, 0, 1, 250]),
+        (Rsa3072Sha256, "RS256", [8, 0, 1, 250]),
+        (Rsa3072Sha384, "RS384", [7, 0, 1, 251]),
+        (Rsa3072Sha512, "RS512", [8, 0, 1, 251]),
+        (Rsa4096Sha256, "RS256", [7, 0, 1, 250]),
+        (Rsa4096Sha384, "RS384", [7, 0, 1, 251]),
+        (Rsa4096Sha512, "RS512", [7, 0, 1, 251]),
+        (Rsa8192Sha256, "RS256", [7, 0, 1, 250]),
+        (Rsa8192Sha384, "RS384", [7, 0, 1, 251]),
+        (Rsa8192Sha512, "RS512", [7, 0, 1, 251]),
+    ] {
+        assert_eq!(rsa(alg, file.json_data()), expected, "{file:?}");
+    }
+}
+
+#[test]
+fn rsa_pss() {
+    use rsa_pss_verify::TestName::*;
+    for (file, alg, expected) in [
+        (RsaPss2048Sha256Mgf1SaltLen32, "PS256", [63, 0, 0, 45]),
+        (RsaPss2048Sha384Mgf1SaltLen48, "PS384", [95, 0, 0, 46]),
+        (RsaPss3072Sha256Mgf1SaltLen32, "PS256", [63, 0, 0, 45]),
+        (RsaPss4096Sha256Mgf1SaltLen32, "PS256", [63, 0, 0, 45]),
+        (RsaPss4096Sha384Mgf1SaltLen48, "PS384", [95, 0, 0, 46]),
+        (RsaPss4096Sha512Mgf1SaltLen64, "PS512", [132, 0, 0, 47]),
+    ] {
+        assert_eq!(rsa(alg, file.json_data()), expected, "{file:?}");
+    }
+}
+
+#[test]
+fn rsa_pss_has_one_salt_and_one_hash() {
+    // As long as the hash, and the same one in the mask (RFC 7518 section 3.5): of what is made otherwise, only what was
+    // changed to be so passes.
+    use rsa_pss_verify::TestName::*;
+    for (file, alg, expected) in [
+        (
+            RsaPss2048Sha256Mgf1SaltLen0,
+            "PS256",
+            &["s_len changed to 32"][..],
+        ),
+        (RsaPss2048Sha256Mgf1Sha1_20, "PS256", &[]),
+        (RsaPss4096Sha512Mgf1SaltLen32, "PS512", &[]),
+    ] {
+        let file: Value = serde_json::from_str(file.json_data()).unwrap();
+        let mut passed = Vec::new();
+        for group in file["testGroups"].as_array().unwrap() {
+            let tests = group["tests"].as_array().unwrap().iter();
+            let tests = tests.filter(|test| verifies(alg, &rsa_key(group), test));
+            passed.extend(tests.map(|test| test["comment"].as_str().unwrap()));
+        }
+        assert_eq!(passed, expected, "{alg}");
+    }
+}
+
+#[test]
+fn hmac() {
+    use mac::TestName::*;
+    for (file, alg, expected) in [
+        (HmacSha256, "HS256", [33, 33, 0, 108]),
+        (HmacSha384, "HS384", [33, 33, 0, 108]),
+        (HmacSha512, "HS512", [33, 33, 0, 108]),
+    ] {
+        // JWS has only whole tags.
+        let is_whole = |group: &Value, _: &Value| alg == format!("HS{}", group["tagSize"]);
+        let counted = run(file.json_data(), is_whole, |_, test| {
+            let k = maker::base64url(&bytes(&test["key"]));
+            let test = serde_json::json!({"msg": test["msg"], "sig": test["tag"]});
+            verifies(alg, &serde_json::json!({"kty": "oct", "k": k}), &test)
+        });
+        assert_eq!(counted, expected, "{alg}");
+    }
+}
+
+/// What a key unwraps for a content encryption.
+fn unwrap(alg: &str, key: &Value, encrypted: &[u8], encryption: &Encryption) -> Option<Vec<u8>> {
+    let keys = KeySet::parse(key.to_string().as_bytes()).ok()?;
+    let header = header::Header::default();
+    let mut keys = keys.decrypters(jwe::find(alg)?, encryption, None);
+    let cek = keys.find_map(|key| key.unwrap(&header, encrypted, encryption))?;
+    Some(cek.to_vec())
+}
+
+#[test]
+fn row_22_rsa_oaep() {
+    use rsa_oaep::TestName::*;
+    for (file, alg, expected) in [
+        (Rsa2048Sha1Mgf1Sha1, "RSA-OAEP", [10, 7, 0, 19]),
+        (Rsa2048Sha256Mgf1Sha256, "RSA-OAEP-256", [10, 8, 0, 19]),
+        (Rsa2048Sha384Mgf1Sha384, "RSA-OAEP-384", [10, 6, 0, 18]),
+        (Rsa2048Sha512Mgf1Sha512, "RSA-OAEP-512", [10, 4, 0, 19]),
+        (Rsa3072Sha256Mgf1Sha256, "RSA-OAEP-256", [10, 8, 0, 19]),
+        (Rsa3072Sha512Mgf1Sha512, "RSA-OAEP-512", [10, 5, 0, 18]),
+        (Rsa4096Sha256Mgf1Sha256, "RSA-OAEP-256", [10, 8, 0, 19]),
+        (Rsa4096Sha512Mgf1Sha512, "RSA-OAEP-512", [10, 7, 0, 19]),
+    ] {
+        // JWE has no labels (RFC 7518 section 4.3).
+        let has_no_label = |_: &Value, test: &Value| test["label"] == "";
+        let counted = run(file.json_data(), has_no_label, |group, test| {
+            let members = [
+                ("n", "modulus"),
+                ("e", "publicExponent"),
+                ("d", "privateExponent"),
+                ("p", "prime1"),
+                ("q", "prime2"),
+                ("dp", "exponent1"),
+                ("dq", "exponent2"),
+                ("qi", "coefficient"),
+            ];
+            let member = |(name, long): (&str, &str)| {
+                let value = number(&group["privateKey"][long], None);
+                (name.to_owned(), value.into())
+            };
+            let mut key: Key = members.into_iter().map(member).collect();
+            key.insert("kty".into(), "RSA".into());
+            let key = Value::Object(key);
+            let encryption = find_encryption("A128GCM").unwrap();
+            unwrap(alg, &key, &bytes(&test["ct"]), encryption) == Some(bytes(&test["msg"]))
+        });
+        assert_eq!(counted, expected, "{file:?}");
+    }
+}
+
+#[test]
+fn aes_kw() {
+    // The keys that are wrapped in a JWE are as long as a content encryption wants them.
+    let is_cek =
+        |_: &Value, test: &Value| [16, 24, 32, 48, 64].contains(&bytes(&test["msg"]).len());
+    let file = keywrap::TestName::AesKeyWrap.json_data();
+    let counted = run(file, is_cek, |group, test| {
+        let alg = format!("A{}KW", group["keySize"]);
+        let k = maker::base64url(&bytes(&test["key"]));
+        let key = serde_json::json!({"kty": "oct", "k": k});
+        let (encrypted, expected) = (bytes(&test["ct"]), Some(bytes(&test["msg"])));
+        let unwrap = |encryption: &Encryption| unwrap(&alg, &key, &encrypted, encryption);
+        jwe::encryptions().any(|encryption| unwrap(encryption) == expected)
+    });
+    assert_eq!(counted, [33, 3, 3, 126]);
+}
+
+fn opens(encryption: &Encryption, test: &Value) -> bool {
+    let [key, iv, aad, ct, tag] = ["key", "iv", "aad", "ct", "tag"].map(|name| bytes(&test[name]));
+    encryption.open(&key, &iv, &aad, &ct, &tag) == Some(bytes(&test["msg"]))
+}
+
+#[test]
+fn row_20_aes_gcm() {
+    // JWE has initialization vectors of 96 bits only.
+    let has_96 = |group: &Value, _: &Value| group["ivSize"] == 96;
+    let counted = run(aead::TestName::AesGcm.json_data(), has_96, |group, test| {
+        let enc = format!("A{}GCM", group["keySize"]);
+        opens(find_encryption(&enc).unwrap(), test)
+    });
+    assert_eq!(counted, [116, 113, 0, 87]);
+}
+
+#[test]
+fn row_21_aes_cbc_hmac() {
+    use aead::TestName::*;
+    for (file, enc, expected) in [
+        (Aes128CbcHmacSha256, "A128CBC-HS256", [67, 0, 0, 27]),
+        (Aes192CbcHmacSha384, "A192CBC-HS384", [67, 0, 0, 27]),
+        (Aes256CbcHmacSha512, "A256CBC-HS512", [67, 0, 0, 27]),
+    ] {
+        let encryption = find_encryption(enc).unwrap();
+        let counted = run(file.json_data(), all, |_, test| opens(encryption, test));
+        assert_eq!(counted, expected, "{enc}");
+    }
+}
