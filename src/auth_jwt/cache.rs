@@ -33,7 +33,6 @@ struct Sought<'a> {
 
 /// A token that was found authentic with a set of keys.
 pub(super) struct Known {
-    text: Arc<[u8]>,
     terms: Terms,
     generations: Box<[u64]>,
     token: AuthenticToken,
@@ -115,9 +114,8 @@ impl<'a> Lookup<'a> {
     }
 
     /// Keeps what was found out about it with these keys.
-    pub(super) fn keep(&self, keys: &KeySet, unverified: &UnverifiedToken, token: &AuthenticToken) {
+    pub(super) fn keep(&self, keys: &KeySet, token: &AuthenticToken) {
         let known = Known {
-            text: unverified.text().clone(),
             terms: self.sought.terms,
             generations: keys.generations().collect(),
             token: token.clone(),
@@ -128,7 +126,7 @@ impl<'a> Lookup<'a> {
 
 impl Sought<'_> {
     fn is(&self, known: &Known) -> bool {
-        self.terms == known.terms && *self.text == *known.text
+        self.terms == known.terms && *self.text == *known.token.text()
     }
 }
 
@@ -151,7 +149,7 @@ impl Known {
     fn memory(&self) -> usize {
         const ALLOCATIONS: usize = 3 * 16;
         let generations = size_of_val(&*self.generations);
-        let own = size_of::<Self>() + ALLOCATIONS + self.text.len() + generations;
+        let own = size_of::<Self>() + ALLOCATIONS + generations;
         own.saturating_add(self.token.memory())
     }
 }
@@ -189,7 +187,7 @@ mod tests {
         let token = unverified
             .authenticate(keys, SignatureCheck::Believe)
             .unwrap();
-        Lookup::new(cache, text, terms).keep(keys, &unverified, &token);
+        Lookup::new(cache, text, terms).keep(keys, &token);
     }
 
     fn finds(cache: &RefCell<TokenCache>, text: &str, terms: Terms, keys: &KeySet) -> bool {
@@ -300,7 +298,7 @@ mod tests {
             let token = unverified
                 .authenticate(&keys(), SignatureCheck::Believe)
                 .unwrap();
-            Lookup::new(&cache, text.as_bytes(), VERIFY).keep(&keys(), &unverified, &token);
+            Lookup::new(&cache, text.as_bytes(), VERIFY).keep(&keys(), &token);
             let memory = Lookup::new(&cache, text.as_bytes(), VERIFY)
                 .known()
                 .unwrap()

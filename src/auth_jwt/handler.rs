@@ -68,7 +68,7 @@ impl Client {
     fn parse(&self, text: &[u8], kind: TokenType) -> Result<UnverifiedToken, Error> {
         let mut parsed = self.parsed.borrow_mut();
         if let Some(token) = &*parsed
-            && **token.text() == *text
+            && *token.text() == *text
             && token.kind() == kind
         {
             return Ok(token.clone());
@@ -203,7 +203,7 @@ fn authenticate(
         match unverified.authenticate(&keys.set, terms.check) {
             Ok(token) => {
                 if let Some(lookup) = lookup.filter(|_| keys.are_shared) {
-                    lookup.keep(&keys.set, &unverified, &token);
+                    lookup.keep(&keys.set, &token);
                 }
                 return Ok(Some(token));
             }

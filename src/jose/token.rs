@@ -37,28 +37,33 @@ pub enum SignatureCheck {
 
 /// A token of which only the form was checked: nothing in it can be trusted.
 #[derive(Clone)]
-pub struct UnverifiedToken(Arc<Parts>);
+pub struct UnverifiedToken(Form);
 
-struct Parts {
-    text: Arc<[u8]>,
-    kind: TokenType,
-    header: Arc<Header>,
-    body: Body,
-    limits: Limits,
+#[derive(Clone)]
+enum Form {
+    Signed(Arc<Jws>),
+    Encrypted(Arc<Jwe>),
+    Nested(Arc<Jwe>),
 }
 
-enum Body {
-    Signed(Signed),
-    Encrypted(Encrypted),
-}
-
-/// What is in a JWS besides its header (RFC 7515 section 7.1).
-struct Signed {
-    /// How much of the text is header, dot and payload.
+/// A JWS (RFC 7515 section 7.1) whose payload is claims.
+struct Jws {
+    /// The token as it came, and behind it the signature, decoded.
+    bytes: Vec<u8>,
+    length: usize,
+    /// How much of it is header, dot and payload.
     message: usize,
-    claims: Arc<Claims>,
+    header: Header,
+    claims: Claims,
     times: Result<Times, Error>,
-    signature: Vec<u8>,
+}
+
+/// A JWE (RFC 7516 section 7.1).
+struct Jwe {
+    text: Box<[u8]>,
+    header: Header,
+    encrypted: Encrypted,
+    limits: Limits,
 }
 
 impl UnverifiedToken {
@@ -71,57 +76,55 @@ impl UnverifiedToken {
                 limit: limits.token_bytes,
             });
         }
-        let (header, body) = match kind {
-            TokenType::Signed => {
-                let (header, signed) = Signed::parse(token, limits)?;
-                (header, Body::Signed(signed))
-            }
-            TokenType::Encrypted | TokenType::Nested => {
-                let (header, encrypted) = Encrypted::parse(token, limits)?;
-                (header, Body::Encrypted(encrypted))
-            }
-        };
-        Ok(Self(Arc::new(Parts {
-            text: token.into(),
-            kind,
-            header: Arc::new(header),
-            body,
-            limits: *limits,
-        })))
+        Ok(Self(match kind {
+            TokenType::Signed => Form::Signed(Arc::new(Jws::parse(token, limits)?)),
+            TokenType::Encrypted => Form::Encrypted(Arc::new(Jwe::parse(token, limits)?)),
+            TokenType::Nested => Form::Nested(Arc::new(Jwe::parse(token, limits)?)),
+        }))
     }
 
     /// The token as it came.
-    pub fn text(&self) -> &Arc<[u8]> {
-        &self.0.text
+    pub fn text(&self) -> &[u8] {
+        match &self.0 {
+            Form::Signed(jws) => jws.text(),
+            Form::Encrypted(jwe) | Form::Nested(jwe) => &jwe.text,
+        }
     }
 
     /// What kind of token it was parsed as.
     pub fn kind(&self) -> TokenType {
-        self.0.kind
+        match &self.0 {
+            Form::Signed(_) => TokenType::Signed,
+            Form::Encrypted(_) => TokenType::Encrypted,
+            Form::Nested(_) => TokenType::Nested,
+        }
     }
 
     /// The header; of a nested token, the outer one.
     pub fn header(&self) -> &Header {
-        &self.0.header
+        match &self.0 {
+            Form::Signed(jws) => &jws.header,
+            Form::Encrypted(jwe) | Form::Nested(jwe) => &jwe.header,
+        }
     }
 
     /// The claims of a signed token; none where they are still encrypted.
     pub fn claims(&self) -> Option<&Claims> {
-        match &self.0.body {
-            Body::Signed(signed) => Some(&signed.claims),
-            Body::Encrypted(_) => None,
+        match &self.0 {
+            Form::Signed(jws) => Some(&jws.claims),
+            Form::Encrypted(_) | Form::Nested(_) => None,
         }
     }
 
     /// Refuses what can be refused before any key is known: unknown extensions and algorithms, and claims that can be
     /// read and whose time it is not. What passes is no more trusted than before.
     pub fn check_without_keys(&self, now: i64, leeway: Duration) -> Result<(), Error> {
-        match &self.0.body {
-            Body::Signed(signed) => {
-                jws::check_header(&self.0.header)?;
-                signed.times.clone()?.check(now, leeway)
+        match &self.0 {
+            Form::Signed(jws) => {
+                jws::check_header(&jws.header)?;
+                jws.times.clone()?.check(now, leeway)
             }
-            Body::Encrypted(_) => jwe::check_header(&self.0.header).map(drop),
+            Form::Encrypted(jwe) | Form::Nested(jwe) => jwe::check_header(&jwe.header).map(drop),
         }
     }
 
@@ -133,68 +136,24 @@ impl UnverifiedToken {
         keys: &KeySet,
         check: SignatureCheck,
     ) -> Result<AuthenticToken, Error> {
-        let parts = &*self.0;
-        let authentic = match &parts.body {
-            Body::Signed(signed) => {
-                let message = parts.text.get(..signed.message).unwrap_or_default();
-                match check {
-                    SignatureCheck::Verify => {
-                        jws::verify(&parts.header, message, &signed.signature, keys)?;
-                    }
-                    SignatureCheck::Believe => {
-                        jws::check_header(&parts.header)?;
-                    }
-                }
-                Authentic {
-                    header: parts.header.clone(),
-                    claims: signed.claims.clone(),
-                    times: signed.times.clone()?,
-                    inner: None,
-                }
+        let (times, content) = match &self.0 {
+            Form::Signed(jws) => {
+                jws.check_signature(keys, check)?;
+                (jws.times.clone()?, Content::Signed(jws.clone()))
             }
-            Body::Encrypted(encrypted) => {
-                let limit = parts.limits.inflated_bytes;
-                let plaintext = encrypted.decrypt(&parts.header, keys, limit)?;
-                self.authenticate_inside(plaintext, keys, check)?
+            Form::Encrypted(jwe) => {
+                let claims = Claims::parse(jwe.decrypt(keys)?, &jwe.limits)?;
+                let times = claims.times()?;
+                (times, Content::Encrypted(jwe.clone(), Arc::new(claims)))
+            }
+            Form::Nested(jwe) => {
+                let jws = Jws::parse_within(&jwe.decrypt(keys)?, &jwe.limits)?;
+                jws.check_signature(keys, check)?;
+                let times = jws.times.clone()?;
+                (times, Content::Nested(jwe.clone(), Arc::new(jws)))
             }
         };
-        Ok(AuthenticToken(Arc::new(authentic)))
-    }
-
-    fn authenticate_inside(
-        &self,
-        plaintext: Vec<u8>,
-        keys: &KeySet,
-        check: SignatureCheck,
-    ) -> Result<Authentic, Error> {
-        let Parts {
-            kind,
-            header,
-            limits,
-            ..
-        } = &*self.0;
-        match kind {
-            TokenType::Nested => {
-                let token = Self::parse(&plaintext, TokenType::Signed, limits)?;
-                let inner = token.authenticate(keys, check)?;
-                let inside = Inner::Token(token.text().clone(), inner.0.header.clone());
-                Ok(Authentic {
-                    header: header.clone(),
-                    claims: inner.0.claims.clone(),
-                    times: inner.0.times,
-                    inner: Some(inside),
-                })
-            }
-            TokenType::Encrypted | TokenType::Signed => {
-                let claims = Claims::parse(plaintext, limits)?;
-                Ok(Authentic {
-                    header: header.clone(),
-                    times: claims.times()?,
-                    claims: Arc::new(claims),
-                    inner: Some(Inner::Claims),
-                })
-            }
-        }
+        Ok(AuthenticToken { content, times })
     }
 
     /// Judges the token: [`authenticate`](Self::authenticate) and [`AuthenticToken::at`]. `now` is in seconds since 1970
@@ -215,8 +174,8 @@ impl UnverifiedToken {
     }
 }
 
-impl Signed {
-    fn parse(token: &[u8], limits: &Limits) -> Result<(Header, Self), Error> {
+impl Jws {
+    fn parse(token: &[u8], limits: &Limits) -> Result<Self, Error> {
         let [header, payload, signature] = compact::split(token)?;
         let message = token
             .len()
@@ -224,13 +183,79 @@ impl Signed {
             .saturating_sub(1);
         let header = Header::parse(header, limits)?;
         let claims = Claims::parse(compact::decode(payload, Part::Claims)?, limits)?;
-        let signed = Self {
+        let decoded = base64::decoded_len_estimate(signature.len());
+        let mut bytes = Vec::with_capacity(token.len().saturating_add(decoded));
+        bytes.extend_from_slice(token);
+        compact::append(&mut bytes, signature, Part::Signature)?;
+        Ok(Self {
+            bytes,
+            length: token.len(),
             message,
+            header,
             times: claims.times(),
-            claims: Arc::new(claims),
-            signature: compact::decode(signature, Part::Signature)?,
-        };
-        Ok((header, signed))
+            claims,
+        })
+    }
+
+    /// The JWS that a JWE has for its plaintext.
+    fn parse_within(plaintext: &[u8], limits: &Limits) -> Result<Self, Error> {
+        match plaintext.len() > limits.token_bytes {
+            true => Err(Error::TokenTooLarge {
+                length: plaintext.len(),
+                limit: limits.token_bytes,
+            }),
+            false => Self::parse(plaintext, limits),
+        }
+    }
+
+    fn text(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    fn check_signature(&self, keys: &KeySet, check: SignatureCheck) -> Result<(), Error> {
+        match check {
+            SignatureCheck::Verify => {
+                let message = self.bytes.get(..self.message).unwrap_or_default();
+                let signature = self.bytes.get(self.length..).unwrap_or_default();
+                jws::verify(&self.header, message, signature, keys)
+            }
+            SignatureCheck::Believe => jws::check_header(&self.header).map(drop),
+        }
+    }
+
+    /// In bytes, with itself.
+    fn memory(&self) -> usize {
+        [
+            self.bytes.capacity(),
+            self.header.memory(),
+            self.claims.memory(),
+        ]
+        .into_iter()
+        .fold(size_of::<Self>(), usize::saturating_add)
+    }
+}
+
+impl Jwe {
+    fn parse(token: &[u8], limits: &Limits) -> Result<Self, Error> {
+        let (header, encrypted) = Encrypted::parse(token, limits)?;
+        Ok(Self {
+            text: token.into(),
+            header,
+            encrypted,
+            limits: *limits,
+        })
+    }
+
+    fn decrypt(&self, keys: &KeySet) -> Result<Vec<u8>, Error> {
+        let limit = self.limits.inflated_bytes;
+        self.encrypted.decrypt(&self.header, keys, limit)
+    }
+
+    /// In bytes, with itself. What was decoded of the token is not longer than it.
+    fn memory(&self) -> usize {
+        [self.text.len(), self.text.len(), self.header.memory()]
+            .into_iter()
+            .fold(size_of::<Self>(), usize::saturating_add)
     }
 }
 
@@ -244,88 +269,105 @@ impl fmt::Debug for UnverifiedToken {
 /// A token that a key of ours signed or that was encrypted to us. That stays true as long as the keys are the same, so
 /// it may be kept; whether its time is now does not, so it counts for nothing until [`at`](Self::at) was asked.
 #[derive(Clone)]
-pub struct AuthenticToken(Arc<Authentic>);
-
-struct Authentic {
-    header: Arc<Header>,
-    claims: Arc<Claims>,
+pub struct AuthenticToken {
+    content: Content,
     times: Times,
-    inner: Option<Inner>,
 }
 
-/// What was encrypted.
-enum Inner {
-    Claims,
-    /// A JWS as it came, and its header.
-    Token(Arc<[u8]>, Arc<Header>),
+#[derive(Clone)]
+enum Content {
+    Signed(Arc<Jws>),
+    Encrypted(Arc<Jwe>, Arc<Claims>),
+    Nested(Arc<Jwe>, Arc<Jws>),
 }
 
 impl AuthenticToken {
     /// The token as one that counts at this time. See [`Claims::check_times`].
     pub fn at(&self, now: i64, leeway: Duration) -> Result<VerifiedToken, Error> {
-        self.0.times.check(now, leeway)?;
-        Ok(VerifiedToken(self.0.clone()))
+        self.times.check(now, leeway)?;
+        Ok(VerifiedToken(self.clone()))
+    }
+
+    /// The token as it came.
+    pub fn text(&self) -> &[u8] {
+        match &self.content {
+            Content::Signed(jws) => jws.text(),
+            Content::Encrypted(jwe, _) | Content::Nested(jwe, _) => &jwe.text,
+        }
     }
 
     /// How many bytes of memory it takes up, for whoever keeps it.
     pub fn memory(&self) -> usize {
-        let Authentic {
-            header,
-            claims,
-            times: _,
-            inner,
-        } = &*self.0;
-        let inside = match inner {
-            Some(Inner::Token(text, header)) => text.len().saturating_add(header.memory()),
-            Some(Inner::Claims) | None => 0,
+        let memory = match &self.content {
+            Content::Signed(jws) => jws.memory(),
+            Content::Encrypted(jwe, claims) => jwe
+                .memory()
+                .saturating_add(size_of::<Claims>())
+                .saturating_add(claims.memory()),
+            Content::Nested(jwe, jws) => jwe.memory().saturating_add(jws.memory()),
         };
-        [header.memory(), claims.memory(), inside]
-            .into_iter()
-            .fold(Self::FIXED_MEMORY, usize::saturating_add)
+        memory.saturating_add(Self::ALLOCATIONS)
     }
 
-    /// The structs themselves, two headers at most, and what the allocator adds to each of 16 allocations at most.
-    const FIXED_MEMORY: usize =
-        size_of::<Authentic>() + size_of::<Claims>() + 2 * size_of::<Header>() + 16 * 16;
+    /// What the allocator adds to each of 16 allocations at most.
+    const ALLOCATIONS: usize = 16 * 16;
+
+    fn header(&self) -> &Header {
+        match &self.content {
+            Content::Signed(jws) => &jws.header,
+            Content::Encrypted(jwe, _) | Content::Nested(jwe, _) => &jwe.header,
+        }
+    }
+
+    fn claims(&self) -> &Claims {
+        match &self.content {
+            Content::Signed(jws) | Content::Nested(_, jws) => &jws.claims,
+            Content::Encrypted(_, claims) => claims,
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        Summary::new(Some(self.header()), Some(self.claims()))
+    }
 }
 
 impl fmt::Debug for AuthenticToken {
     /// What a log line may say; never the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let summary = Summary::new(Some(&self.0.header), Some(&self.0.claims));
-        write!(f, "AuthenticToken({summary})")
+        write!(f, "AuthenticToken({})", self.summary())
     }
 }
 
 /// A token that a key of ours signed or that was encrypted to us, and whose time it was when it was verified.
 #[derive(Clone)]
-pub struct VerifiedToken(Arc<Authentic>);
+pub struct VerifiedToken(AuthenticToken);
 
 impl VerifiedToken {
     /// The header; of a nested token, the outer one.
     pub fn header(&self) -> &Header {
-        &self.0.header
+        self.0.header()
     }
 
     /// The header of the JWS inside a nested token.
     pub fn inner_header(&self) -> Option<&Header> {
-        match &self.0.inner {
-            Some(Inner::Token(_, header)) => Some(header),
-            _ => None,
+        match &self.0.content {
+            Content::Nested(_, jws) => Some(&jws.header),
+            Content::Signed(_) | Content::Encrypted(..) => None,
         }
     }
 
     /// The claims.
     pub fn claims(&self) -> &Claims {
-        &self.0.claims
+        self.0.claims()
     }
 
     /// What `$jwt_payload` holds: of a nested token, the JWS inside; of an encrypted one, the JSON of the claims; of a
     /// signed one nothing.
     pub fn payload(&self) -> Option<&[u8]> {
-        match self.0.inner.as_ref()? {
-            Inner::Claims => Some(self.0.claims.json().as_bytes()),
-            Inner::Token(token, _) => Some(token),
+        match &self.0.content {
+            Content::Signed(_) => None,
+            Content::Encrypted(_, claims) => Some(claims.json().as_bytes()),
+            Content::Nested(_, jws) => Some(jws.text()),
         }
     }
 
@@ -336,7 +378,7 @@ impl VerifiedToken {
 
     /// What a log line says about the token.
     pub fn summary(&self) -> Summary {
-        Summary::new(Some(self.header()), Some(self.claims()))
+        self.0.summary()
     }
 }
 
