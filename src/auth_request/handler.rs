@@ -222,6 +222,7 @@ impl<'r> Turn<'r, '_> {
         let meaning = answer::meaning(conf, &verdict, answer, subrequest);
         if let Some(asked) = asked
             && meaning.is_verdict()
+            && subrequest.check_body().is_ok()
         {
             asked.place.keep(request, conf, &verdict, answer);
         }
