@@ -10,7 +10,9 @@ use super::answer::Verdict;
 use super::conf::LocationConf;
 use super::lifetime::{Lifetime, varying};
 use super::record::{self, Record};
-use crate::nginx::{Answer, Content, Failure, Found, Request, SharedZone, Status, Target, Text, Waker};
+use crate::nginx::{
+    Answer, Content, Failure, Found, Request, SharedZone, Status, Target, Text, Waker,
+};
 
 type Key = [u8; 32];
 
