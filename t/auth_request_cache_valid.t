@@ -35,6 +35,13 @@ my @never = (
     'Vary: *',
     'Vary: Cookie, *',
     'Vary: Cookie|Vary: *',
+    # what it got of those is not what the client sent
+    'Vary: Host',
+    'Vary: Cookie, X-Original-URI',
+    'Vary: x-forwarded-for',
+    'Vary: X-Forwarded-Method',
+    'Vary: X-Real-IP',
+    'Vary: Forwarded',
 );
 
 my @kept = (
@@ -45,6 +52,7 @@ my @kept = (
     'Cache-Control: ',
     'Vary: ',
     'Vary: Other',
+    'Vary: X-Forwarded, X-Originals, X-Host',
     'Expires: Thu, 01 Jan 1970 00:00:00 GMT',
 );
 

@@ -62,8 +62,8 @@ fn seconds(value: &[u8]) -> Duration {
     })
 }
 
-/// The names in all lines `Vary`, in lower case, in order, once each; nothing where `*` is among them, so that no
-/// other request is alike.
+/// The names in all lines `Vary`, in lower case, in order, once each; nothing where no other request is alike: `*` is
+/// among them, or what the service got under that name is not what the client sent.
 pub(super) fn varying<'a>(vary: impl Iterator<Item = &'a [u8]>) -> Option<Vec<Vec<u8>>> {
     let names = vary.flat_map(|line| line.split(|&byte| byte == b','));
     let mut names: Vec<_> = names
@@ -72,7 +72,15 @@ pub(super) fn varying<'a>(vary: impl Iterator<Item = &'a [u8]>) -> Option<Vec<Ve
         .collect();
     names.sort_unstable();
     names.dedup();
-    (!names.iter().any(|name| name == b"*")).then_some(names)
+    (!names.iter().any(|name| is_not_the_clients(name))).then_some(names)
+}
+
+/// Lines that a proxy makes, of the URI or the client's address for example. From the client's own, which may be there
+/// all the same, nothing can be told of them.
+fn is_not_the_clients(name: &[u8]) -> bool {
+    matches!(name, b"*" | b"host" | b"forwarded" | b"x-real-ip")
+        || name.starts_with(b"x-forwarded-")
+        || name.starts_with(b"x-original-")
 }
 
 #[cfg(test)]
@@ -144,6 +152,15 @@ mod tests {
         let names = |lines: &[&'static str]| varying(lines.iter().map(|line| line.as_bytes()));
         assert_eq!(names(&["*"]), None);
         assert_eq!(names(&["Origin", "a, *"]), None);
+        for name in [
+            "Host",
+            "Forwarded",
+            "X-Real-IP",
+            "X-Forwarded-For",
+            "X-Original-URI",
+        ] {
+            assert_eq!(names(&["Origin", name]), None, "{name}");
+        }
         assert_eq!(names(&[]), Some(vec![]));
         assert_eq!(names(&["", " , "]), Some(vec![]));
         assert_eq!(
