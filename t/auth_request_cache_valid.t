@@ -32,6 +32,9 @@ my @never = (
     'Cache-Control: public, max-age=60, no-store',
     "Cache-Control: max-age=60|Cache-Control: no-store",
     "Cache-Control: no-store|Cache-Control: max-age=60",
+    'Cache-Control: max-age=60|Age: 60',
+    'Cache-Control: max-age=60|Age: 1|Age: 99',
+    'Cache-Control: max-age=60|Age: x',
     'Vary: *',
     'Vary: Cookie, *',
     'Vary: Cookie|Vary: *',
@@ -47,6 +50,8 @@ my @never = (
 my @kept = (
     'Cache-Control: public',
     'Cache-Control: max-age=60',
+    'Cache-Control: max-age=60|Age: 20',
+    'Age: 60',
     'Cache-Control: max-age=99999999999999999999',
     'Cache-Control: must-revalidate, s-maxage="60"',
     'Cache-Control: ',

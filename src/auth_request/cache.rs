@@ -93,7 +93,8 @@ impl Place {
         verdict: &Verdict<'_>,
         answer: Answer<'_>,
     ) {
-        let lifetime = Lifetime::of(answer.header_values(b"cache-control").map(Text::bytes));
+        let lifetime = Lifetime::of(answer.header_values(b"cache-control").map(Text::bytes))
+            .after(answer.header_values(b"age").map(Text::bytes));
         let validity = conf.cache_valid.iter();
         let time = validity
             .filter(|validity| validity.statuses.contain(verdict.status))
