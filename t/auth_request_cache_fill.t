@@ -12,7 +12,7 @@ use Time::HiRes qw/ sleep time /;
 BEGIN { use FindBin; chdir($FindBin::Bin); }
 
 use lib 'lib';
-use Test::Nginx;
+use Test::Nginx qw/ :DEFAULT http_end /;
 use Test::Nginx::Raw;
 use VerdictService;
 
@@ -73,7 +73,7 @@ for my $case ([404, '200'], [403, '403'], [401, '401']) {
     my @waiting = map { start($name, '/', "Answer: $answer") } 1 .. $many;
     asked_and_waiting($name, 1, $many);
     go_on($t, $name);
-    my @answers = map { http_end_of($_) } @waiting;
+    my @answers = map { http_end($_) } @waiting;
     is(summary(@answers), "1 $status MISS, 19 $status HIT", "$name: all know");
     is(asked($t, $name), 1, "$name: one has asked");
     my %ids = map { $_ => 1 } map { lines($_, 'X-Id') } @answers;
@@ -95,7 +95,7 @@ for my $case (
     my @waiting = map { start($name, $uri, "Answer: $answer", @lines) } 1 .. $many;
     asked_and_waiting($name, 1, $many);
     go_on($t, $name);
-    is(summary(map { http_end_of($_) } @waiting), "$many $status MISS",
+    is(summary(map { http_end($_) } @waiting), "$many $status MISS",
         "$what: all of them");
     is(asked($t, $name), $many, "$what: all have asked");
 }
@@ -107,7 +107,7 @@ asked_and_waiting('once', 1, 5);
 hold($t, 'once', 1);
 ok(wait_until(sub { asked($t, 'once') == 5 }), 'the others ask side by side');
 go_on($t, 'once');
-is(summary(map { http_end_of($_) } @once), '5 403 MISS', 'and have an answer');
+is(summary(map { http_end($_) } @once), '5 403 MISS', 'and have an answer');
 
 ### Vary: each its own
 
@@ -116,7 +116,7 @@ my @vary = map { start('vary', '/', 'Answer-Line: Vary: Who', "Who: $_") }
     qw/ a a b b a /;
 asked_and_waiting('vary', 1, 5);
 go_on($t, 'vary');
-my @answers = map { http_end_of($_) } @vary;
+my @answers = map { http_end($_) } @vary;
 is(join(' ', map { status($_) } @answers), '404 404 404 404 404', 'Vary');
 isnt((lines($answers[0], 'X-Id'))[0], (lines($answers[2], 'X-Id'))[0],
     'Vary: another answer for another one');
@@ -139,8 +139,8 @@ ok(wait_until(sub { waiting() == 52 }), '50 more wait');
 close $_ for @leaving;
 is(seen(ask('/', 'Name: fast', 'Key: fast')), '404 HIT', '50 have left');
 go_on($t, 'slow');
-is(seen(http_end_of($slow)), '404 MISS', 'who has asked');
-is(seen(http_end_of($second)), '404 HIT', 'who has waited');
+is(seen(http_end($slow)), '404 MISS', 'who has asked');
+is(seen(http_end($second)), '404 HIT', 'who has waited');
 is(asked($t, 'slow'), 1, 'asked once');
 ok(wait_until(sub { waiting() == 0 }), 'nobody waits');
 
@@ -154,8 +154,8 @@ ok(wait_until(sub { asked($t, 'gone') == 6 }), 'it leaves: the others ask');
 my $late = start('gone', '/');
 ok(wait_until(sub { waiting() == 6 }), 'who comes then waits');
 go_on($t, 'gone');
-is(summary(map { http_end_of($_) } @others), '5 404 MISS', 'they know');
-is(seen(http_end_of($late)), '404 HIT', 'and who has waited');
+is(summary(map { http_end($_) } @others), '5 404 MISS', 'they know');
+is(seen(http_end($late)), '404 HIT', 'and who has waited');
 is(asked($t, 'gone'), 6, 'nobody else has asked');
 
 ### HTTP/2: streams of one connection, some of them reset
@@ -184,7 +184,7 @@ asked_and_waiting('h2gone', 1, 11);
 close $s;
 ok(wait_until(sub { asked($t, 'h2gone') == 2 }), 'their connection is gone');
 go_on($t, 'h2gone');
-is(seen(http_end_of($beside)), '404 MISS', 'another one asks');
+is(seen(http_end($beside)), '404 MISS', 'another one asks');
 
 ### bodies that come late
 
@@ -196,7 +196,7 @@ is(asked($t, 'late'), 0, 'bodies are not there');
 $_->print('cd') for @late;
 asked_and_waiting('late', 1, 5);
 go_on($t, 'late');
-is(summary(map { http_end_of($_) } @late), '1 404 MISS, 4 404 HIT', 'bodies');
+is(summary(map { http_end($_) } @late), '1 404 MISS, 4 404 HIT', 'bodies');
 
 ### reload, and the end of a worker
 
@@ -208,9 +208,9 @@ is(seen(ask('/', 'Name: fast', 'Key: reload')), '404 MISS', 'a new worker asks')
 my $new = start('reload', '/');
 ok(wait_until(sub { asked($t, 'reload') == 2 }), 'on its own account');
 go_on($t, 'reload');
-is(summary(map { http_end_of($_) } @reload), '1 404 MISS, 4 404 HIT',
+is(summary(map { http_end($_) } @reload), '1 404 MISS, 4 404 HIT',
     'those of the old worker');
-is(seen(http_end_of($new)), '404 MISS', 'that of the new one');
+is(seen(http_end($new)), '404 MISS', 'that of the new one');
 
 hold($t, 'quit');
 my @quit = map { start('quit', '/') } 1 .. 5;
@@ -219,7 +219,7 @@ my ($master) = $t->read_file('nginx.pid') =~ /(\d+)/;
 kill 'QUIT', $master;
 sleep 0.3;
 go_on($t, 'quit');
-is(summary(map { http_end_of($_) } @quit), '1 404 MISS, 4 404 HIT',
+is(summary(map { http_end($_) } @quit), '1 404 MISS, 4 404 HIT',
     'requests that wait while nginx quits');
 
 ### helpers
@@ -231,8 +231,6 @@ sub start {
     return http(join("\r\n", "GET $uri HTTP/1.1", 'Host: localhost',
         'Connection: close', "Name: $name", @lines, '', ''), start => 1);
 }
-
-sub http_end_of { return Test::Nginx::Client::http_end($_[0]) }
 
 # A connection with such streams, which is HTTP/2.
 sub streams {

@@ -76,6 +76,8 @@ my @errors = (
     ['redirect', 500,
         'HTTP/1.1 302 X\r\nLocation: /a\r\nContent-Length: 0\r\n\r\n'],
     ['not modified', 500, 'HTTP/1.1 304 X\r\n\r\n'],
+    ['another protocol', 500, 'HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n'],
+    ['status 99', 500, 'HTTP/1.1 099 X\r\nContent-Length: 0\r\n\r\n'],
     ['early hints only', 500, 'HTTP/1.1 103 X\r\n\r\n'],
 );
 
