@@ -31,7 +31,7 @@ my @wrong = (
     ) } qw/ auth_request_cache auth_request_cache_key auth_request_cache_valid /),
     map({ ["auth_request_cache$_ a b;",
         qq{invalid number of arguments in "auth_request_cache$_" directive}] }
-        '', '_key', '_zone'),
+        '', '_zone'),
     map({ ["$_ { auth_request_cache_zone a:1m; }",
         '"auth_request_cache_zone" directive is not allowed here'] }
         'server', 'server { location /'),
@@ -78,6 +78,7 @@ my @wrong = (
         '"auth_request_cache_key" directive is duplicate'],
     ['auth_request_cache_key $undefined_one;', 'unknown "undefined_one" variable'],
     ['auth_request_cache_key $;', 'invalid variable name'],
+    ['auth_request_cache_key a $;', 'invalid variable name'],
     ['auth_request_cache_key "${a";', 'the closing bracket in "a" variable is missing'],
     map({ ["auth_request_cache_zone a:1m; $_", $no_key] }
         'auth_request /a; auth_request_cache a; server { }',
@@ -118,6 +119,7 @@ my @fine = (
     'auth_request_cache_valid 200 2xx any 403 599 1000ms;',
     'auth_request_cache_valid any 52w; auth_request_cache_valid 200;',
     'server { location / { auth_request_cache_key "$uri|$args"; } }',
+    'auth_request_cache_key $uri x $args "";',
 );
 
 my $t = Test::Nginx->new()->has(qw/ http limit_req rewrite /)

@@ -41,8 +41,9 @@ impl Place {
         let (Some(zone), Some(key)) = (conf.cache_zone(), conf.cache_key.get()) else {
             return Ok(None);
         };
-        let text = key.evaluate(request)?;
-        if text.is_empty() {
+        let key = key.iter().map(|part| part.evaluate(request));
+        let key = key.collect::<Result<Vec<_>, _>>()?;
+        if key.iter().all(|part| part.is_empty()) {
             return Ok(None);
         }
         let body = match conf.body() {
@@ -56,7 +57,11 @@ impl Place {
         let mut hash = Sha256::new();
         hash.update(&conf.scope());
         // Of fixed length each, so that nothing runs into the next one.
-        for part in [&*path, &*args, &*body, &*text] {
+        let question = [path.bytes(), args.bytes(), &body];
+        for part in question
+            .into_iter()
+            .chain(key.iter().map(|part| part.bytes()))
+        {
             hash.update(&sha256(part));
         }
         Ok(Some(Self {

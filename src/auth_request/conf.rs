@@ -51,7 +51,7 @@ pub(super) const DIRECTIVES: &[Directive<AuthRequest>] = &[
     directive(c"auth_request_on_error", args::ONE, on_error),
     directive(c"auth_request_require", args::ONE_OR_MORE, require),
     directive(c"auth_request_cache", args::ONE, cache),
-    directive(c"auth_request_cache_key", args::ONE, cache_key),
+    directive(c"auth_request_cache_key", args::ONE_OR_MORE, cache_key),
     directive(c"auth_request_cache_valid", args::ONE_OR_MORE, cache_valid),
     Directive {
         name: c"auth_request_cache_zone",
@@ -96,7 +96,7 @@ pub struct LocationConf {
     pub(super) on_error: Setting<OnError>,
     pub(super) requirements: List<Requirement>,
     cache: Setting<Option<Cache>>,
-    pub(super) cache_key: Setting<Template>,
+    pub(super) cache_key: Setting<Rc<[Template]>>,
     pub(super) cache_valid: List<Validity>,
     said: Said,
     scope: [u8; 32],
@@ -479,10 +479,12 @@ fn cache(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError
     conf.cache.set(zone)
 }
 
-/// `auth_request_cache_key string`
+/// `auth_request_cache_key string ...`: several are kept apart, whatever is in them.
 fn cache_key(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let text = conf.one(cf)?;
-    conf.cache_key.set(cf.template(&text)?)
+    let texts = conf.args(cf);
+    let parts = texts.iter().map(|text| cf.template(text));
+    let parts = parts.collect::<Result<_, _>>()?;
+    conf.cache_key.set(parts)
 }
 
 /// `auth_request_cache_valid [code ...] time`
