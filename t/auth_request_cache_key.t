@@ -17,7 +17,7 @@ use VerdictService;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(50);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(54);
 
 configure_with($t, <<'EOF');
     auth_request_cache_zone  verdicts:4m;
@@ -38,6 +38,7 @@ configure_with($t, <<'EOF');
         root         html;
 
         location /template { auth_request_cache_key $arg_a|$arg_b; }
+        location /parts { auth_request_cache_key $arg_a $arg_b $arg_c; }
         location /prefix { }
         location = /same { }
         location ^~ /same { }
@@ -90,6 +91,11 @@ apart('the last of many bytes', map { ['Key: ' . 'x' x 900_000 . $_] } 1, 2);
 apart('lengths', map { ['Key: ' . 'y' x $_] } 63, 64, 65, 55, 56, 119, 120);
 apart('template', map { ["/template?$_"] } 'a=x&b=y', 'a=x', 'b=x', 'a=xy',
     'a=y&b=x', 'a=x|y');
+apart('several strings', map { ["/parts?$_"] } 'a=x&b=y&c=z', 'a=xy&c=z',
+    'a=x&b=yz', 'a=x&c=yz', 'a=xyz', 'b=xyz', 'c=xyz', 'a=x|y&b=z', 'a=x&b=y|z',
+    'a=x&c=y', 'a=x&b=y', 'b=x&c=y');
+is(seen(ask('/parts?a=&b=')), '404 BYPASS /auth 0:', 'all of them empty')
+    for 1, 2;
 
 ### all of the question
 

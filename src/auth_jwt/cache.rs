@@ -5,10 +5,9 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::jose::{AuthenticToken, Error, KeySet, SignatureCheck, TokenType, UnverifiedToken};
+use crate::jose::{AuthenticToken, Error, KeySet, SignatureCheck, TokenType};
 use crate::lru::Lru;
 
 /// What a token was asked, besides its keys: all that the configuration has a say in.
@@ -157,7 +156,7 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jose::Limits;
+    use crate::jose::{Limits, UnverifiedToken};
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 

@@ -24,8 +24,8 @@ type Key = [u8; 32];
 pub(super) struct Sought<'r, 'c> {
     zone: SharedZone,
     scope: &'c [u8; 32],
-    /// Path and arguments of the URI, and the key.
-    parts: [Text<'r>; 3],
+    /// Path and arguments of the URI, and the strings of the key.
+    parts: Vec<&'r [u8]>,
     /// The client's, where the service gets it.
     body: Option<Vec<u8>>,
 }
@@ -53,16 +53,20 @@ impl<'r, 'c> Sought<'r, 'c> {
         let (Some(zone), Some(key)) = (conf.cache_zone(), conf.cache_key.get()) else {
             return Ok(None);
         };
-        let key = key.evaluate(request)?;
+        let [path, args] = target.uri();
+        let mut parts = Vec::with_capacity(2 + key.len());
+        parts.extend([path.bytes(), args.bytes()]);
+        for part in key.iter() {
+            parts.push(part.evaluate(request)?.bytes());
+        }
         let body = conf.body().map(|_| request.body());
-        if key.is_empty() || body == Some(None) {
+        if parts.iter().skip(2).all(|part| part.is_empty()) || body == Some(None) {
             return Ok(None);
         }
-        let [path, args] = target.uri();
         Ok(Some(Self {
             zone,
             scope: conf.scope(),
-            parts: [path, args, key],
+            parts,
             body: body.flatten(),
         }))
     }
@@ -101,7 +105,7 @@ impl<'r, 'c> Sought<'r, 'c> {
     fn question(&self) -> Option<Question<'_>> {
         self.body.is_none().then(|| Question {
             scope: self.scope,
-            parts: self.parts.each_ref().map(|part| &**part),
+            parts: &self.parts,
         })
     }
 
@@ -110,7 +114,7 @@ impl<'r, 'c> Sought<'r, 'c> {
         hash.update(self.scope);
         // Each with its length, so that nothing runs into the next one.
         let body = self.body.as_deref().unwrap_or_default();
-        for part in self.parts.iter().map(|part| part.bytes()).chain([body]) {
+        for part in self.parts.iter().copied().chain([body]) {
             hash.update(&part.len().to_le_bytes());
             hash.update(part);
         }
@@ -144,7 +148,8 @@ impl Place {
         verdict: &Verdict<'_>,
         answer: Answer<'_>,
     ) {
-        let lifetime = Lifetime::of(answer.header_values(b"cache-control").map(Text::bytes));
+        let lifetime = Lifetime::of(answer.header_values(b"cache-control").map(Text::bytes))
+            .after(answer.header_values(b"age").map(Text::bytes));
         let validity = conf.cache_valid.iter();
         let time = validity
             .filter(|validity| validity.statuses.contain(verdict.status))

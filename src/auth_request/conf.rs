@@ -53,7 +53,7 @@ pub(super) const DIRECTIVES: &[Directive<AuthRequest>] = &[
     directive(c"auth_request_on_error", args::ONE, on_error),
     directive(c"auth_request_require", args::ONE_OR_MORE, require),
     directive(c"auth_request_cache", args::ONE, cache),
-    directive(c"auth_request_cache_key", args::ONE, cache_key),
+    directive(c"auth_request_cache_key", args::ONE_OR_MORE, cache_key),
     directive(c"auth_request_cache_valid", args::ONE_OR_MORE, cache_valid),
     Directive {
         name: c"auth_request_cache_zone",
@@ -99,8 +99,8 @@ pub struct LocationConf {
     pub(super) deny_body: Setting<Option<usize>>,
     pub(super) on_error: Setting<OnError>,
     pub(super) requirements: List<Requirement>,
-    cache: Setting<Option<SharedZone>>,
-    pub(super) cache_key: Setting<Template>,
+    cache: Setting<Option<Cache>>,
+    pub(super) cache_key: Setting<Rc<[Template]>>,
     pub(super) cache_valid: List<Validity>,
     said: Said,
     scope: [u8; 32],
@@ -116,6 +116,14 @@ impl Said {
         self.0.extend(part.len().to_le_bytes());
         self.0.extend(part);
     }
+}
+
+/// `auth_request_cache`
+#[derive(Clone)]
+struct Cache {
+    zone: SharedZone,
+    /// File and line of the directive.
+    position: Rc<str>,
 }
 
 /// One `auth_request_cache_valid`.
@@ -220,7 +228,28 @@ impl LocationConf {
     }
 
     pub(super) fn cache_zone(&self) -> Option<SharedZone> {
-        self.cache.get().copied().flatten()
+        Some(self.cache.get()?.as_ref()?.zone)
+    }
+
+    /// What only shows when all of the configuration has been read.
+    fn check_cache(&self) -> Result<(), ConfigError> {
+        let Some(Some(Cache { zone, position })) = self.cache.get() else {
+            return Ok(());
+        };
+        if !zone.is_defined() {
+            return Err(ConfigError::message(format_args!(
+                "zone {} of \"auth_request_cache\" in {position} is unknown",
+                Escaped(zone.name())
+            )));
+        }
+        let asks = matches!(self.service.get(), Some(Service::At { .. }));
+        if asks && self.cache_key.get().is_none() {
+            return Err(ConfigError::message(format_args!(
+                "\"auth_request_cache\" in {position} without \"auth_request_cache_key\": what tells one user's \
+                 verdict from another's?"
+            )));
+        }
+        Ok(())
     }
 
     /// Tells the verdicts of this location from those of others.
@@ -303,16 +332,7 @@ impl Inherit for LocationConf {
         said.push(&sha256(&outer.said.0));
         said.push(&cf.location_name());
         *scope = cf.main_conf::<AuthRequest>().own_scope(sha256(&said.0));
-        if matches!(self.service.get(), Some(Service::At { .. }))
-            && self.cache_zone().is_some()
-            && self.cache_key.get().is_none()
-        {
-            return Err(ConfigError::message(
-                "\"auth_request_cache\" without \"auth_request_cache_key\": what tells one user's verdict from \
-                 another's?",
-            ));
-        }
-        Ok(())
+        self.check_cache()
     }
 }
 
@@ -455,15 +475,20 @@ fn cache(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError
     let name = conf.one(cf)?;
     let zone = match &*name {
         b"off" => None,
-        name => Some(cf.shared_zone(name)?),
+        name => Some(Cache {
+            zone: cf.shared_zone(name)?,
+            position: cf.position().into(),
+        }),
     };
     conf.cache.set(zone)
 }
 
-/// `auth_request_cache_key string`
+/// `auth_request_cache_key string ...`: several are kept apart, whatever is in them.
 fn cache_key(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let text = conf.one(cf)?;
-    conf.cache_key.set(cf.template(&text)?)
+    let texts = conf.args(cf);
+    let parts = texts.iter().map(|text| cf.template(text));
+    let parts = parts.collect::<Result<_, _>>()?;
+    conf.cache_key.set(parts)
 }
 
 /// `auth_request_cache_valid [code ...] time`

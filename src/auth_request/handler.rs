@@ -203,6 +203,7 @@ impl<'r> Turn<'r, '_> {
         let meaning = answer::meaning(conf, &verdict, answer, question);
         if let Some(Kept::Own(place, _fill)) = &kept
             && meaning.is_verdict()
+            && question.check_body().is_ok()
         {
             place.keep(request, conf, &verdict, answer);
         }

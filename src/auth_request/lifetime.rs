@@ -38,6 +38,19 @@ impl Lifetime {
         lifetime
     }
 
+    /// What is left of it where the answer has lines `Age`: it was made that long ago, by whoever kept it in between.
+    /// With several the longest counts, and an age that is none is all of the time.
+    pub(super) fn after<'a>(self, age: impl Iterator<Item = &'a [u8]>) -> Self {
+        let Self::AtMost(limit) = self else {
+            return self;
+        };
+        let age = age.map(|line| number(line.trim_ascii()).unwrap_or(u64::MAX));
+        match limit.as_secs().saturating_sub(age.max().unwrap_or(0)) {
+            0 => Self::Never,
+            left => Self::AtMost(Duration::from_secs(left)),
+        }
+    }
+
     /// How long something is kept that the configuration would keep for so long; nothing: not at all.
     pub(super) fn shorten(self, time: Duration) -> Option<Duration> {
         let time = match self {
@@ -54,16 +67,18 @@ fn seconds(value: &[u8]) -> Duration {
         .strip_prefix(b"\"")
         .and_then(|value| value.strip_suffix(b"\""))
         .unwrap_or(value);
-    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
-    let number = std::str::from_utf8(value).ok().filter(|_| digits);
-    // Too large a number is a long time.
-    number.map_or(Duration::ZERO, |number| {
-        Duration::from_secs(number.parse().unwrap_or(u64::MAX))
-    })
+    number(value).map_or(Duration::ZERO, Duration::from_secs)
 }
 
-/// The names in all lines `Vary`, in lower case, in order, once each; nothing where `*` is among them, so that no
-/// other request is alike.
+/// Too large a number is the largest.
+fn number(text: &[u8]) -> Option<u64> {
+    let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(text).ok().filter(|_| digits)?;
+    Some(text.parse().unwrap_or(u64::MAX))
+}
+
+/// The names in all lines `Vary`, in lower case, in order, once each; nothing where no other request is alike: `*` is
+/// among them, or what the service got under that name is not what the client sent.
 pub(super) fn varying<'a>(vary: impl Iterator<Item = &'a [u8]>) -> Option<Vec<Vec<u8>>> {
     let names = vary.flat_map(|line| line.split(|&byte| byte == b','));
     let mut names: Vec<_> = names
@@ -72,7 +87,15 @@ pub(super) fn varying<'a>(vary: impl Iterator<Item = &'a [u8]>) -> Option<Vec<Ve
         .collect();
     names.sort_unstable();
     names.dedup();
-    (!names.iter().any(|name| name == b"*")).then_some(names)
+    (!names.iter().any(|name| is_not_the_clients(name))).then_some(names)
+}
+
+/// Lines that a proxy makes, of the URI or the client's address for example. From the client's own, which may be there
+/// all the same, nothing can be told of them.
+fn is_not_the_clients(name: &[u8]) -> bool {
+    matches!(name, b"*" | b"host" | b"forwarded" | b"x-real-ip")
+        || name.starts_with(b"x-forwarded-")
+        || name.starts_with(b"x-original-")
 }
 
 #[cfg(test)]
@@ -125,6 +148,28 @@ mod tests {
     }
 
     #[test]
+    fn kept_before() {
+        let after = |lines: &[&str]| at_most(60).after(lines.iter().map(|line| line.as_bytes()));
+        for lines in [
+            &["60"][..],
+            &["61"],
+            &["1", "99999999999999999999"],
+            &[""],
+            &["-1"],
+            &["1, 2"],
+            &["1.5"],
+        ] {
+            assert_eq!(after(lines), Lifetime::Never, "{lines:?}");
+        }
+        assert_eq!(after(&[]), at_most(60));
+        assert_eq!(after(&["0"]), at_most(60));
+        assert_eq!(after(&["5", " 20 "]), at_most(40));
+        let age = || [&b"x"[..]].into_iter();
+        assert_eq!(Lifetime::Open.after(age()), Lifetime::Open);
+        assert_eq!(Lifetime::Never.after(age()), Lifetime::Never);
+    }
+
+    #[test]
     fn open() {
         for line in [
             "",
@@ -144,6 +189,15 @@ mod tests {
         let names = |lines: &[&'static str]| varying(lines.iter().map(|line| line.as_bytes()));
         assert_eq!(names(&["*"]), None);
         assert_eq!(names(&["Origin", "a, *"]), None);
+        for name in [
+            "Host",
+            "Forwarded",
+            "X-Real-IP",
+            "X-Forwarded-For",
+            "X-Original-URI",
+        ] {
+            assert_eq!(names(&["Origin", name]), None, "{name}");
+        }
         assert_eq!(names(&[]), Some(vec![]));
         assert_eq!(names(&["", " , "]), Some(vec![]));
         assert_eq!(

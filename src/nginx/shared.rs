@@ -84,7 +84,7 @@ impl Config<'_> {
         Ok(SharedZone(NonNull::from(zone)))
     }
 
-    /// Refers to a zone, which may be defined later. nginx does not start if it is not.
+    /// Refers to a zone, which may be defined later. nginx does not start if it is not, see [`SharedZone::is_defined`].
     ///
     /// # Errors
     /// No name, or the name of a zone of another kind.
@@ -253,7 +253,13 @@ impl SharedZone {
         result.ok()
     }
 
-    fn name(&self) -> &[u8] {
+    /// Whether the configuration, of which all has been read, defines it.
+    pub fn is_defined(&self) -> bool {
+        // SAFETY: nginx keeps a zone in place as long as the cycle lives, and changes it only while it makes that.
+        unsafe { self.0.as_ref() }.init.is_some()
+    }
+
+    pub fn name(&self) -> &[u8] {
         // SAFETY: the configuration owns the name, and it lives as long as the zone.
         unsafe { Text::from_raw(self.0.as_ref().shm.name) }.bytes()
     }

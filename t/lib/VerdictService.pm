@@ -23,7 +23,7 @@ our @EXPORT = qw/
 # Answer-Raw (a whole answer with \r, \n for line ends); each answer has a line
 # X-Id of its own, and one X-Said with what was asked and the body's length and
 # first bytes. What was asked goes to the file asked.NAME, of the path /NAME,
-# and while there is a file hold.NAME, it waits.
+# and those after the number in hold.NAME wait while it is there.
 sub verdict_service {
     my ($t, $number) = @_;
     my $dir = $t->testdir();
@@ -36,7 +36,12 @@ sub verdict_service {
         open my $file, '>>', "$dir/asked.$name" or die "Can't write: $!\n";
         syswrite $file, '.';
         close $file;
-        for (1 .. 2000) { last unless -e "$dir/hold.$name"; sleep 0.01; }
+        my $number = -s "$dir/asked.$name";
+        for (1 .. 1000) {
+            my $held = _content("$dir/hold.$name");
+            last unless length $held and $number > $held;
+            sleep 0.01;
+        }
 
         if ($head =~ /^Answer-Raw: (.*?)\r$/m) {
             syswrite $client, $1 =~ s/\\r/\r/gr =~ s/\\n/\n/gr;
@@ -61,10 +66,12 @@ sub asked {
     return -s $t->testdir() . "/asked.$name" || 0;
 }
 
-# Has it wait before it answers, until go_on().
+# Has it wait before it answers, but for the first so many, until go_on().
 sub hold {
-    my ($t, $name) = @_;
-    $t->write_file("hold.$name", '');
+    my ($t, $name, $but) = @_;
+    $t->write_file("hold.$name.new", $but // 0);
+    rename $t->testdir() . "/hold.$name.new", $t->testdir() . "/hold.$name"
+        or die "Can't rename: $!\n";
 }
 
 sub go_on {
@@ -118,14 +125,14 @@ sub workers {
     my ($t) = @_;
     my ($master) = $t->read_file('nginx.pid') =~ /(\d+)/;
     open my $file, '<', "/proc/$master/task/$master/children" or return;
-    return grep { _command($_) =~ /^nginx: worker process(?! is)/ }
+    return grep { _content("/proc/$_/cmdline") =~ /^nginx: worker process(?! is)/ }
         split ' ', <$file> // '';
 }
 
-sub _command {
-    my ($pid) = @_;
+sub _content {
+    my ($path) = @_;
     local $/;
-    open my $file, '<', "/proc/$pid/cmdline" or return '';
+    open my $file, '<', $path or return '';
     return <$file> // '';
 }
 

@@ -1,0 +1,288 @@
+#!/usr/bin/perl
+
+# auth_request_cache: of requests in one worker that have the same question one
+# asks, and the others wait for it, at most until it ends.
+
+use warnings;
+use strict;
+
+use Test::More;
+use Time::HiRes qw/ sleep time /;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx qw/ :DEFAULT http_end /;
+use Test::Nginx::Raw;
+use VerdictService;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy rewrite stub_status /)
+    ->plan(74);
+
+my $v2 = $t->has_version('1.25.1') ? '; http2 on' : ' http2';
+$t->write_file('http2.conf', 'listen 127.0.0.1:' . port(8083) . "$v2;\n");
+
+my $conf = <<'EOF';
+    auth_request_cache_zone  verdicts:1m;
+    auth_request_cache       verdicts;
+    auth_request_cache_key   $http_key;
+    auth_request_cache_valid any 1h;
+    auth_request             /auth?$http_name;
+    auth_request_set         $id $upstream_http_x_id;
+    add_header X-Seen "$auth_request_cache_status" always;
+    add_header X-Id $id always;
+
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+        include      http2.conf;
+        root         html;
+
+        location /short { auth_request_cache_valid 2xx 1h; }
+        location /error { auth_request_on_error allow; }
+        location /body  { auth_request_body 1m; }
+        location /limited {
+            auth_request_cache_valid any 1s;
+            auth_request_set $again $auth_request_cache_status;
+        }
+        location = /auth {
+            auth_request off;
+            proxy_pass http://127.0.0.1:8081/$args;
+        }
+        location = /status { auth_request off; stub_status; }
+        location = /alive { auth_request off; return 200 $pid; }
+    }
+
+EOF
+
+configure_with($t, $conf);
+verdict_service($t, 8081);
+$t->run();
+
+my $many = 20;
+
+### one asks, all know
+
+for my $case ([404, '200'], [403, '403'], [401, '401']) {
+    my ($status, $answer) = @$case;
+    my $name = "one$answer";
+    hold($t, $name);
+    my @waiting = map { start($name, '/', "Answer: $answer") } 1 .. $many;
+    asked_and_waiting($name, 1, $many);
+    go_on($t, $name);
+    my @answers = map { http_end($_) } @waiting;
+    is(summary(@answers), "1 $status MISS, 19 $status HIT", "$name: all know");
+    is(asked($t, $name), 1, "$name: one has asked");
+    my %ids = map { $_ => 1 } map { lines($_, 'X-Id') } @answers;
+    is(keys %ids, 1, "$name: the same answer");
+}
+
+### nothing to keep: all ask, none waits twice
+
+for my $case (
+    ['not valid', 'nv', '/short', 403, 403],
+    ['no-store', 'ns', '/', 200, 404, 'Answer-Line: Cache-Control: no-store'],
+    ['Vary: *', 'vs', '/', 200, 404, 'Answer-Line: Vary: *'],
+    ['failure', 'fa', '/', 503, 500],
+    ['failure, let in', 'fl', '/error', 503, 404],
+    ['no answer', 'na', '/', 0, 500, 'Answer-Raw: '],
+) {
+    my ($what, $name, $uri, $answer, $status, @lines) = @$case;
+    hold($t, $name);
+    my @waiting = map { start($name, $uri, "Answer: $answer", @lines) } 1 .. $many;
+    asked_and_waiting($name, 1, $many);
+    go_on($t, $name);
+    is(summary(map { http_end($_) } @waiting), "$many $status MISS",
+        "$what: all of them");
+    is(asked($t, $name), $many, "$what: all have asked");
+}
+
+# all at once, so that the first does not hold up the rest
+hold($t, 'once');
+my @once = map { start('once', '/short', 'Answer: 403') } 1 .. 5;
+asked_and_waiting('once', 1, 5);
+hold($t, 'once', 1);
+ok(wait_until(sub { asked($t, 'once') == 5 }), 'the others ask side by side');
+go_on($t, 'once');
+is(summary(map { http_end($_) } @once), '5 403 MISS', 'and have an answer');
+
+### Vary: each its own
+
+hold($t, 'vary');
+my @vary = map { start('vary', '/', 'Answer-Line: Vary: Who', "Who: $_") }
+    qw/ a a b b a /;
+asked_and_waiting('vary', 1, 5);
+go_on($t, 'vary');
+my @answers = map { http_end($_) } @vary;
+is(join(' ', map { status($_) } @answers), '404 404 404 404 404', 'Vary');
+isnt((lines($answers[0], 'X-Id'))[0], (lines($answers[2], 'X-Id'))[0],
+    'Vary: another answer for another one');
+
+### keys do not wait for each other
+
+hold($t, 'slow');
+my $slow = start('slow', '/', 'Key: slow');
+ok(wait_until(sub { asked($t, 'slow') == 1 }), 'a slow answer');
+is(seen(ask('/', 'Name: fast', 'Key: fast')), '404 MISS', 'another key');
+is(seen(ask('/', 'Name: fast', 'Key: slow')), '404 MISS', 'another question');
+is(seen(ask('/error', 'Name: fast', 'Key: slow')), '404 MISS', 'another location');
+is(seen(ask('/', 'Name: fast', 'Key: fast')), '404 HIT', 'a hit meanwhile');
+
+### clients that leave
+
+my $second = start('slow', '/', 'Key: slow');
+my @leaving = map { start('slow', '/', 'Key: slow') } 1 .. 50;
+ok(wait_until(sub { waiting() == 52 }), '50 more wait');
+close $_ for @leaving;
+is(seen(ask('/', 'Name: fast', 'Key: fast')), '404 HIT', '50 have left');
+go_on($t, 'slow');
+is(seen(http_end($slow)), '404 MISS', 'who has asked');
+is(seen(http_end($second)), '404 HIT', 'who has waited');
+is(asked($t, 'slow'), 1, 'asked once');
+ok(wait_until(sub { waiting() == 0 }), 'nobody waits');
+
+hold($t, 'gone');
+my $first = start('gone', '/');
+ok(wait_until(sub { asked($t, 'gone') == 1 }), 'one asks');
+my @others = map { start('gone', '/') } 1 .. 5;
+ok(wait_until(sub { waiting() == 6 }), 'five wait');
+close $first;
+ok(wait_until(sub { asked($t, 'gone') == 6 }), 'it leaves: the others ask');
+my $late = start('gone', '/');
+ok(wait_until(sub { waiting() == 6 }), 'who comes then waits');
+go_on($t, 'gone');
+is(summary(map { http_end($_) } @others), '5 404 MISS', 'they know');
+is(seen(http_end($late)), '404 HIT', 'and who has waited');
+is(asked($t, 'gone'), 6, 'nobody else has asked');
+
+### HTTP/2: streams of one connection, some of them reset
+
+hold($t, 'h2');
+my $s = streams('h2', 1 .. 10);
+asked_and_waiting('h2', 1, 10);
+$s->print(map { frame(3, 0, 2 * $_ + 1, pack 'N', 8) } 6 .. 10);
+is(seen(ask('/', 'Name: fast', 'Key: fast')), '404 HIT', 'five are reset');
+go_on($t, 'h2');
+is(join(' ', answered($s, 5)), '3 5 7 9 11', 'the others are answered');
+is(asked($t, 'h2'), 1, 'HTTP/2: asked once');
+
+hold($t, 'h2first');
+$s = streams('h2first', 1 .. 5);
+asked_and_waiting('h2first', 1, 5);
+$s->print(frame(3, 0, 3, pack 'N', 8));
+ok(wait_until(sub { asked($t, 'h2first') == 5 }), 'who asked is reset');
+go_on($t, 'h2first');
+is(join(' ', answered($s, 4)), '5 7 9 11', 'the others ask');
+
+hold($t, 'h2gone');
+$s = streams('h2gone', 1 .. 10);
+my $beside = start('h2gone', '/');
+asked_and_waiting('h2gone', 1, 11);
+close $s;
+ok(wait_until(sub { asked($t, 'h2gone') == 2 }), 'their connection is gone');
+go_on($t, 'h2gone');
+is(seen(http_end($beside)), '404 MISS', 'another one asks');
+
+### bodies that come late
+
+hold($t, 'late');
+my @late = map { http("POST /body HTTP/1.0\r\nHost: localhost\r\nName: late\r\n"
+    . "Key: late\r\nContent-Length: 4\r\n\r\nab", start => 1) } 1 .. 5;
+sleep 0.1;
+is(asked($t, 'late'), 0, 'bodies are not there');
+$_->print('cd') for @late;
+asked_and_waiting('late', 1, 5);
+go_on($t, 'late');
+is(summary(map { http_end($_) } @late), '1 404 MISS, 4 404 HIT', 'bodies');
+
+### reload, and the end of a worker
+
+hold($t, 'reload');
+my @reload = map { start('reload', '/') } 1 .. 5;
+asked_and_waiting('reload', 1, 5);
+new_workers($t);
+is(seen(ask('/', 'Name: fast', 'Key: reload')), '404 MISS', 'a new worker asks');
+my $new = start('reload', '/');
+ok(wait_until(sub { asked($t, 'reload') == 2 }), 'on its own account');
+go_on($t, 'reload');
+is(summary(map { http_end($_) } @reload), '1 404 MISS, 4 404 HIT',
+    'those of the old worker');
+is(seen(http_end($new)), '404 MISS', 'that of the new one');
+
+hold($t, 'quit');
+my @quit = map { start('quit', '/') } 1 .. 5;
+asked_and_waiting('quit', 1, 5);
+my ($master) = $t->read_file('nginx.pid') =~ /(\d+)/;
+kill 'QUIT', $master;
+sleep 0.3;
+go_on($t, 'quit');
+is(summary(map { http_end($_) } @quit), '1 404 MISS, 4 404 HIT',
+    'requests that wait while nginx quits');
+
+### helpers
+
+# A request that waits, with the name for a key where there is none.
+sub start {
+    my ($name, $uri, @lines) = @_;
+    push @lines, "Key: $name" unless grep { /^Key:/ } @lines;
+    return http(join("\r\n", "GET $uri HTTP/1.1", 'Host: localhost',
+        'Connection: close', "Name: $name", @lines, '', ''), start => 1);
+}
+
+# A connection with such streams, which is HTTP/2.
+sub streams {
+    my ($name, @numbers) = @_;
+    my $s = connection(8083);
+    my @fields = (':method', 'GET', ':scheme', 'http', ':path', '/',
+        ':authority', 'localhost', 'name', $name, 'key', $name);
+    my $header = pack '(CC/aC/a)*', map { (0, @fields[2 * $_, 2 * $_ + 1]) }
+        0 .. @fields / 2 - 1;
+    $s->print("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(4, 0, 0, ''),
+        map { frame(1, 5, 2 * $_ + 1, $header) } @numbers);
+    return $s;
+}
+
+sub frame {
+    my ($type, $flags, $stream, $payload) = @_;
+    return pack('xnCCN', length $payload, $type, $flags, $stream) . $payload;
+}
+
+# The streams that so many next headers are of.
+sub answered {
+    my ($s, $count) = @_;
+    my @streams;
+    local $SIG{ALRM} = sub { die "timeout\n" };
+    eval {
+        alarm(8);
+        while (@streams < $count and $s->read(my $head, 9)) {
+            my ($high, $low, $type, undef, $id) = unpack 'CnCCN', $head;
+            $s->read(my $payload, $high << 16 | $low) if $high or $low;
+            push @streams, $id if $type == 1;
+        }
+    };
+    alarm(0);
+    return sort { $a <=> $b } @streams;
+}
+
+# How many requests are under way, without this one.
+sub waiting {
+    my ($active) = http_get('/status') =~ /Writing: (\d+)/;
+    return $active - 1;
+}
+
+sub asked_and_waiting {
+    my ($name, $asked, $waiting) = @_;
+    ok(wait_until(sub { asked($t, $name) == $asked && waiting() == $waiting }),
+        "$name: $asked asked, $waiting wait");
+}
+
+# How many of them have which status, and what the cache had.
+sub summary {
+    my %seen;
+    $seen{seen($_)}++ for @_;
+    return join ', ', map { "$seen{$_} $_" }
+        sort { $seen{$a} <=> $seen{$b} or $a cmp $b } keys %seen;
+}

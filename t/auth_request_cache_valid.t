@@ -1,0 +1,268 @@
+#!/usr/bin/perl
+
+# auth_request_cache_valid: which verdicts are kept, and for how long; what the
+# service says of that with Cache-Control and Vary.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use VerdictService;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my @never = (
+    # lines of the answer with which it is not kept
+
+    'Cache-Control: no-store',
+    'Cache-Control: NO-Store',
+    'Cache-Control: private',
+    'Cache-Control: private="x-user"',
+    'Cache-Control: no-cache',
+    'Cache-Control: max-age=0',
+    'Cache-Control: max-age=-1',
+    'Cache-Control: max-age=x',
+    'Cache-Control: s-maxage=0, max-age=60',
+    'Cache-Control: public, max-age=60, no-store',
+    "Cache-Control: max-age=60|Cache-Control: no-store",
+    "Cache-Control: no-store|Cache-Control: max-age=60",
+    'Cache-Control: max-age=60|Age: 60',
+    'Cache-Control: max-age=60|Age: 1|Age: 99',
+    'Cache-Control: max-age=60|Age: x',
+    'Vary: *',
+    'Vary: Cookie, *',
+    'Vary: Cookie|Vary: *',
+    # what it got of those is not what the client sent
+    'Vary: Host',
+    'Vary: Cookie, X-Original-URI',
+    'Vary: x-forwarded-for',
+    'Vary: X-Forwarded-Method',
+    'Vary: X-Real-IP',
+    'Vary: Forwarded',
+);
+
+my @kept = (
+    'Cache-Control: public',
+    'Cache-Control: max-age=60',
+    'Cache-Control: max-age=60|Age: 20',
+    'Age: 60',
+    'Cache-Control: max-age=99999999999999999999',
+    'Cache-Control: must-revalidate, s-maxage="60"',
+    'Cache-Control: ',
+    'Vary: ',
+    'Vary: Other',
+    'Vary: X-Forwarded, X-Originals, X-Host',
+    'Expires: Thu, 01 Jan 1970 00:00:00 GMT',
+);
+
+my @errors = (
+    # answers that are no verdicts
+
+    ['no answer', 500, ''],
+    ['half a line', 500, 'HTT'],
+    ['no HTTP', 500, 'nonsense\r\n\r\n'],
+    ['body broken off', 500, 'HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\nx'],
+    ['chunks broken off', 500,
+        'HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nx'],
+    ['denial broken off', 403, 'HTTP/1.1 403 X\r\nContent-Length: 9\r\n\r\nx'],
+    ['service broken', 500, 'HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n'],
+    ['unexpected', 500, 'HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n'],
+    ['redirect', 500,
+        'HTTP/1.1 302 X\r\nLocation: /a\r\nContent-Length: 0\r\n\r\n'],
+    ['not modified', 500, 'HTTP/1.1 304 X\r\n\r\n'],
+    ['another protocol', 500, 'HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n'],
+    ['status 99', 500, 'HTTP/1.1 099 X\r\nContent-Length: 0\r\n\r\n'],
+    ['early hints only', 500, 'HTTP/1.1 103 X\r\n\r\n'],
+);
+
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
+    ->plan(2 * @never + 2 * @kept + 2 * @errors + 51);
+
+configure_with($t, <<'EOF');
+    auth_request_cache_zone  verdicts:128k;
+    auth_request_cache       verdicts;
+    auth_request_cache_key   $http_key;
+    auth_request             /auth;
+    add_header X-Seen "$auth_request_cache_status $auth_request_status" always;
+    auth_request_cache_valid any 1h;
+
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+        root         html;
+
+        location /any { }
+        location /deny { auth_request_deny_status 3xx 404 5xx; auth_request_deny_body 1k; }
+        location /default { auth_request_cache_valid 1h; }
+        location /zero { auth_request_cache_valid 0; }
+        location /codes {
+            auth_request_deny_status 404 4xx;
+            auth_request_cache_valid 202 401 404 1h;
+        }
+        location /classes { auth_request_cache_valid 4xx 1h; }
+        location /first {
+            auth_request_cache_valid 201 0;
+            auth_request_cache_valid 2xx 1h;
+            auth_request_cache_valid 403 1h;
+            auth_request_cache_valid any 0;
+        }
+        location /short { auth_request_cache_valid 1s; auth_request_cache_valid 403 2s; }
+        location /allow { auth_request_on_error allow; }
+        location /error { auth_request_on_error 403; }
+        location /unreachable { auth_request /dead; auth_request_on_error 403; }
+        location /vary { auth_request_set $said $upstream_http_x_id;
+            add_header X-Id $said always;
+            add_header X-Seen "$auth_request_cache_status" always; }
+
+        location = /auth { auth_request off; proxy_pass http://127.0.0.1:8081; }
+        location = /dead { auth_request off; proxy_pass http://127.0.0.1:8089; }
+    }
+    server {
+        listen       127.0.0.1:8080;
+        server_name  unset;
+        auth_request_cache_valid 599 1;
+        location /some { root html; }
+        location = /auth { auth_request off; proxy_pass http://127.0.0.1:8081; }
+    }
+EOF
+
+verdict_service($t, 8081);
+$t->run();
+
+my $count = 0;
+
+### errors are no verdicts
+
+for my $case (@errors) {
+    my ($name, $status, $raw) = @$case;
+    asked_twice('/any', $name, $status, "Answer-Raw: $raw");
+    my $deny = $name =~ /^(?:redirect|unexpected|service broken)$/;
+    my $seen = join ' ', twice('/deny', "Answer-Raw: $raw");
+    my ($wanted) = $deny ? $raw =~ / (\d+)/ : $status;
+    is($seen, $deny ? "$wanted MISS $wanted HIT" : "$wanted MISS $wanted MISS",
+        "$name, with auth_request_deny_status");
+}
+
+asked_twice('/allow', 'let in on error', 404, 'Answer: 503');
+asked_twice('/error', 'denied on error', 403, 'Answer: 503');
+asked_twice('/unreachable', 'unreachable', 403);
+
+### codes
+
+asked_twice('/default', 'denial by default', 403, 'Answer: 403');
+kept('/default', "by default $_", 404, "Answer: $_") for 200, 204, 299;
+asked_twice('/zero', 'for no time', 404);
+asked_twice('/codes', 'another code', @$_)
+    for [404, 'Answer: 200'], [403, 'Answer: 403'], [410, 'Answer: 410'];
+kept('/codes', 'one of the codes', @$_)
+    for [404, 'Answer: 202'], [401, 'Answer: 401'], [404, 'Answer: 404'];
+asked_twice('/classes', 'another class', 404, 'Answer: 200');
+kept('/classes', 'the class', @$_)
+    for [403, 'Answer: 403'], [401, 'Answer: 401'];
+asked_twice('/first', 'the first that has it', @$_)
+    for [404, 'Answer: 201'], [401, 'Answer: 401'];
+kept('/first', 'the first that has it', @$_)
+    for [404, 'Answer: 200'], [403, 'Answer: 403'];
+is(join(' ', map { status_and_cache(ask('/some', 'Host: unset', 'Key: z')) } 1, 2),
+    '404 MISS 404 MISS', 'a level of its own takes nothing from above');
+
+### what the service says
+
+for my $lines (@never) {
+    my @lines = map { "Answer-Line: $_" } split /\|/, $lines;
+    asked_twice('/any', $lines, 404, @lines);
+    asked_twice('/any', "$lines, denied", 403, 'Answer: 403', @lines);
+}
+for my $lines (@kept) {
+    my @lines = map { "Answer-Line: $_" } split /\|/, $lines;
+    kept('/any', $lines, 404, @lines);
+    kept('/any', "$lines, denied", 403, 'Answer: 403', @lines);
+}
+
+### time
+
+expires('/short', 'auth_request_cache_valid', 1, 404);
+expires('/short', 'another one for denials', 2, 403, 'Answer: 403');
+expires('/any', 'max-age', 1, 404, 'Answer-Line: Cache-Control: max-age=1');
+expires('/any', 's-maxage', 2, 403, 'Answer: 403',
+    'Answer-Line: Cache-Control: max-age=60',
+    'Answer-Line: Cache-Control: s-maxage=2');
+expires('/short', 'a longer max-age', 1, 404,
+    'Answer-Line: Cache-Control: max-age=60');
+
+### Vary
+
+my $vary = 'Answer-Line: Vary: accept-Language , X-Tenant';
+my @tenants = (
+    ['Accept-Language: en'],
+    ['Accept-Language: de'],
+    ['X-Tenant: a', 'Accept-Language: en'],
+    ['X-Tenant: b', 'Accept-Language: en'],
+    ['X-Tenant: b', 'X-Tenant: a', 'Accept-Language: en'],
+    ['X-Tenant: a', 'X-Tenant: b', 'Accept-Language: en'],
+    ['X-Tenant: ab', 'Accept-Language: en'],
+    ['X-Tenant: en', 'Accept-Language: a'],
+    ['X-Tenant: '],
+    [],
+);
+for my $case (@tenants) {
+    my @seen = map { ask('/vary', 'Key: vary', $vary, @$case) } 1, 2;
+    my @ids = map { lines($_, 'X-Id') } @seen;
+    is(join(' ', (map { status_and_cache($_) } @seen), $ids[0] eq $ids[1]),
+        '404 MISS 404 HIT 1', join ', ', 'Vary', @$case);
+}
+is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'x-tENANT:  ')),
+    '404 MISS', 'there but empty is not absent');
+is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'X-Tenant:', 'Foo: bar')),
+    '404 HIT', 'other lines do not matter');
+is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'X-Tenant: x',
+    'Answer: 403')), '403 MISS', 'denied to another one');
+is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'X-Tenant:',
+    'Answer: 403')), '403 MISS', 'the last one is kept');
+
+### helpers
+
+sub status_and_cache {
+    my ($status, $cache) = split ' ', seen($_[0]);
+    return join ' ', $status // '', $cache // '';
+}
+
+sub twice {
+    my ($uri, @lines) = @_;
+    my $key = 'Key: ' . ++$count;
+    return map { status_and_cache(ask($uri, $key, @lines)) } 1, 2;
+}
+
+sub asked_twice {
+    my ($uri, $name, $status, @lines) = @_;
+    is(join(' ', twice($uri, @lines)), "$status MISS $status MISS",
+        "$uri not kept: $name");
+}
+
+sub kept {
+    my ($uri, $name, $status, @lines) = @_;
+    is(join(' ', twice($uri, @lines)), "$status MISS $status HIT",
+        "$uri kept: $name");
+}
+
+# It is there, and then it has expired; when exactly is a matter of the clock.
+sub expires {
+    my ($uri, $name, $seconds, $status, @lines) = @_;
+    my $key = 'Key: ' . ++$count;
+    my $start = time;
+    is(status_and_cache(ask($uri, $key, @lines)), "$status MISS", "$name: new");
+    my $seen;
+    wait_until(sub {
+        $seen = status_and_cache(ask($uri, $key, @lines));
+        $seen ne "$status HIT";
+    });
+    my $age = time - $start;
+    is($seen, "$status EXPIRED", "$name: expired");
+    cmp_ok($age, '<=', $seconds + 2, "$name: in time");
+}

@@ -1,0 +1,266 @@
+#!/usr/bin/perl
+
+# auth_request_cache_zone: memory that all workers share, with room for the most
+# recently used verdicts; what is damaged is not read.
+
+use warnings;
+use strict;
+
+use Test::More;
+use Time::HiRes qw/ sleep time /;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use Test::Nginx;
+use Test::Nginx::Raw;
+use VerdictService;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(59);
+
+sub conf {
+    my ($size) = @_;
+    return (<<"EOF", 'worker_processes 3;');
+    auth_request_cache_zone  verdicts:$size;
+    auth_request_cache_zone  other:32k;
+    auth_request_cache       verdicts;
+    auth_request_cache_key   \$http_key;
+    auth_request_cache_valid any 1h;
+    auth_request             /auth;
+    auth_request_set         \$id \$upstream_http_x_id;
+    auth_request_set         \$user \$upstream_http_x_user;
+    large_client_header_buffers 4 256k;
+    proxy_buffer_size        128k;
+    proxy_buffers            4 128k;
+    proxy_busy_buffers_size  256k;
+    add_header X-Seen "\$auth_request_cache_status" always;
+    add_header X-Id \$id always;
+    add_header X-User \$user always;
+    add_header X-Pid \$pid always;
+
+    server {
+        listen       127.0.0.1:8080 reuseport;
+        server_name  localhost;
+        root         html;
+        location /other { auth_request_cache other; }
+        location = /auth {
+            auth_request off;
+            proxy_pass http://127.0.0.1:8081;
+        }
+    }
+
+    server {
+        listen       127.0.0.1:8081;
+        server_name  service;
+        # its name, so that a wrong one shows
+        location / {
+            add_header X-User \$http_key\$http_fat;
+            add_header X-Id \$request_id;
+            return 204;
+        }
+    }
+
+EOF
+}
+
+configure_with($t, conf('32k'));
+$t->run();
+
+### one small zone: the least recently used goes
+
+is(cached("a$_"), 'MISS', "a$_") for 1, 2;
+my $kept = 0;
+for my $i (1 .. 400) {
+    cached("b$i");
+    # one of the first stays in use
+    $kept++ if cached('a1') eq 'HIT';
+}
+is($kept, 400, 'what is used stays');
+is(cached('a2'), 'MISS', 'what is not goes');
+is(cached('b1'), 'MISS', 'the oldest goes');
+my @room = grep { cached("b$_") eq 'HIT' } reverse 350 .. 400;
+cmp_ok(scalar @room, '>=', 30, 'the newest are there');
+unlike($t->read_file('error.log'), qr/do not fit/, 'each of them has found room');
+
+### what is too large
+
+is(cached('small', 'Fat: ' . 'x' x 1000), 'MISS', 'a small verdict');
+is(cached('small', 'Fat: ' . 'x' x 1000), 'HIT', 'kept');
+is(cached('fat', 'Fat: ' . 'x' x 100_000), 'MISS', 'a verdict larger than the zone')
+    for 1, 2;
+is(cached('small', 'Fat: ' . 'x' x 1000), 'HIT', 'the small one is still there');
+my @warned = $t->read_file('error.log')
+    =~ /\[warn\] .*: (\d+ bytes do not fit into the zone "\w+"|.*do not fit.*)/g;
+is(@warned, 2, 'a warning each time');
+like($warned[0], qr/^100\d\d\d bytes do not fit into the zone "verdicts"/, 'its text');
+is(cached('fat', 'Fat: ' . 'x' x 15_000), 'MISS', 'a verdict as large as the zone can hold');
+is(cached('fat', 'Fat: ' . 'x' x 15_000), 'HIT', 'kept');
+is((lines(ask('/', 'Key: fat', 'Fat: ' . 'x' x 15_000), 'X-User'))[0],
+    'fat' . 'x' x 15_000, 'whole');
+is(cached('after'), 'MISS', 'a small one beside it');
+is(cached('after'), 'HIT', 'kept');
+
+### zones do not share
+
+is(status(ask('/other', 'Key: zones')), 404, 'in another zone');
+my $other = ask('/other', 'Key: zones');
+is(seen($other), '404 HIT', 'kept there');
+cached("c$_") for 1 .. 200;
+is(seen(ask('/other', 'Key: zones')), '404 HIT', 'and not driven out');
+
+### all workers
+
+restart_with($t, conf('1m'));
+is(scalar(workers($t)), 3, 'three workers');
+my %pids;
+my @seen = map {
+    my $answer = ask('/', 'Key: shared');
+    $pids{(lines($answer, 'X-Pid'))[0] // ''} = 1;
+    seen($answer);
+} 1 .. 60;
+is(shift @seen, '404 MISS', 'one worker asks');
+is(join(' ', grep { $_ ne '404 HIT' } @seen), '', 'the others find it');
+cmp_ok(scalar keys %pids, '>', 1, 'and more than one is asked');
+
+### a worker that is killed under load
+
+my $wrong = 0;
+my (%statuses, @killed);
+for my $round (1 .. 12) {
+    my @load = map { spawned(sub { load($_[0]) }, 1000 * $round + $_) } 1 .. 3;
+    sleep 0.1;
+    my @workers = workers($t);
+    push @killed, $workers[rand @workers];
+    kill 'KILL', $killed[-1];
+    for my $pipe (@load) {
+        while (my $line = <$pipe>) {
+            chomp $line;
+            $wrong++ if $line eq 'wrong';
+            $statuses{$line}++;
+        }
+        close $pipe;
+    }
+}
+is($wrong, 0, 'no verdict of another');
+ok($statuses{right}, 'served while workers die');
+ok(wait_until(sub { workers($t) == 3 }), 'three workers again');
+ok(wait_until(sub { killed($t, @killed) == @killed }), 'they are all dead');
+cached('alive');
+is(cached('alive'), 'HIT', 'and a zone that works');
+
+### damaged memory
+
+SKIP: {
+    skip 'only for root', 12 if $> != 0;
+
+    restart_with($t, conf('256k'));
+    cached("d$_") for 1 .. 100;
+    is(scalar(grep { cached("d$_") eq 'HIT' } 1 .. 100), 100, 'a hundred');
+    my @areas = zone_areas($t, 256 * 1024);
+    is(scalar(@areas), 1, 'the memory of the zone');
+    my ($start) = @areas;
+
+    for my $case (
+        # name, from, to, what is written
+
+        ['head zeroed', 4096, 4096 + 128, sub { "\0" }],
+        ['links of the head', 4096 + 64, 4096 + 128, sub { "\xff" }],
+        ['all ones', 4096, 256 * 1024, sub { "\xff" }],
+        ['all zeros', 4096, 256 * 1024, sub { "\0" }],
+        ['noise', 4096, 256 * 1024, sub { chr int rand 256 }],
+        map({ ["some bytes $_", 4096, 256 * 1024, sub { undef }] } 1 .. 20),
+    ) {
+        my ($name, $from, $to, $byte) = @$case;
+        cached("d$_") for 1 .. 60;
+        damage($t, $start, $from, $to, $byte);
+        my ($bad, $again) = (0, 0);
+        for my $i (1 .. 60, 61 .. 70) {
+            my $answer = ask('/', "Key: d$i");
+            $bad++ unless seen($answer) =~ /^404 (?:HIT|MISS|EXPIRED)$/
+                and (lines($answer, 'X-User'))[0] eq "d$i";
+        }
+        # what is damaged may show only when it is used
+        for (1 .. 5) {
+            $again = grep { cached("d$_") eq 'HIT' } 1 .. 60;
+            last if $again == 60;
+        }
+        is("$bad $again", '0 60', "$name: nothing wrong, and kept anew");
+    }
+    like($t->read_file('error.log'), qr/the zone "verdicts" was found damaged, all of its entries are dropped/,
+        'it is said');
+}
+
+### helpers
+
+sub cached {
+    my ($key, @lines) = @_;
+    return (split ' ', seen(ask('/', "Key: $key", @lines)))[1] // '';
+}
+
+# Runs it in a process of its own; what it prints can be read.
+sub spawned {
+    my ($code, @args) = @_;
+    my $pid = open(my $pipe, '-|') // die "Can't fork: $!\n";
+    return $pipe if $pid;
+    $code->(@args);
+    POSIX::_exit(0);
+}
+
+# How many of them the log calls dead; it is then as if nothing had been.
+sub killed {
+    my ($t, @killed) = @_;
+    my $log = $t->read_file('error.log');
+    my $pids = join '|', @killed;
+    my $count = () = $log =~ /process (?:$pids) exited on signal 9$/mg;
+    return $count if $count < @killed;
+    $log =~ s/^.*process (?:$pids) exited on signal 9\n//mg;
+    $log =~ s/^.*\[alert\].* was locked by (?:$pids)\n//mg;
+    $t->write_file('error.log', $log);
+    return $count;
+}
+
+sub load {
+    my ($seed) = @_;
+    srand $seed;
+    my $end = time + 0.3;
+    $| = 1;
+    while (time < $end) {
+        my $key = 'load' . int rand 300;
+        my $answer = ask('/', "Key: $key") // '';
+        print $answer eq '' ? "none\n"
+            : $answer =~ /^X-User: $key\r$/m ? "right\n" : "wrong\n";
+    }
+}
+
+# Where in the master's memory shared areas of this size begin.
+sub zone_areas {
+    my ($t, $size) = @_;
+    my ($master) = $t->read_file('nginx.pid') =~ /(\d+)/;
+    open my $maps, '<', "/proc/$master/maps" or die "Can't open maps: $!\n";
+    my @areas;
+    while (my $line = <$maps>) {
+        no warnings 'portable';
+        my ($from, $to) = $line =~ /^(\w+)-(\w+) rw-s .*zero/ or next;
+        push @areas, hex $from if hex($to) - hex($from) == $size;
+    }
+    return @areas;
+}
+
+# Writes over a part of it: each byte, or where there is none for it, a few.
+sub damage {
+    my ($t, $start, $from, $to, $byte) = @_;
+    my ($master) = $t->read_file('nginx.pid') =~ /(\d+)/;
+    open my $memory, '+<:raw', "/proc/$master/mem" or die "Can't open mem: $!\n";
+    my $write = sub {
+        my ($at, $bytes) = @_;
+        sysseek $memory, $start + $at, 0 or die "Can't seek: $!\n";
+        syswrite $memory, $bytes or die "Can't write: $!\n";
+    };
+    return $write->($from, join '', map { $byte->() } $from .. $to - 1)
+        if defined $byte->();
+    # where entries are
+    $write->($from + int rand 30_000, chr int rand 256) for 1 .. 20;
+}
