@@ -8,14 +8,14 @@ use crate::nginx::{Config, ConfigError, Escaped, Failure, Request, Status, Templ
 #[derive(Clone)]
 pub(crate) struct Requirement {
     /// Each with the text that it was compiled from.
-    values: Rc<[(Template, Box<str>)]>,
+    values: Rc<[(Template, Rc<str>)]>,
     status: Status,
 }
 
 /// A condition that is not met.
-pub(crate) struct Unmet<'c> {
+pub(crate) struct Unmet {
     /// The value as the configuration has it.
-    pub(crate) value: &'c str,
+    pub(crate) value: Rc<str>,
     pub(crate) status: Status,
 }
 
@@ -59,11 +59,11 @@ impl Requirement {
     }
 
     /// The first value that is empty or `0`, if one is.
-    pub(crate) fn unmet(&self, request: Request<'_>) -> Result<Option<Unmet<'_>>, Failure> {
+    pub(crate) fn unmet(&self, request: Request<'_>) -> Result<Option<Unmet>, Failure> {
         for (value, text) in self.values.iter() {
             if matches!(&*value.evaluate(request)?, b"" | b"0") {
                 return Ok(Some(Unmet {
-                    value: text,
+                    value: Rc::clone(text),
                     status: self.status,
                 }));
             }

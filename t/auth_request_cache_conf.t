@@ -116,7 +116,7 @@ my @fine = (
         . ' auth_request_cache_key $uri; location / { auth_request /a; } }',
     'auth_request_cache_valid 0; auth_request_cache_valid 1; auth_request_cache_valid 1m 30s;'
         =~ s/1m 30s/"1m 30s"/r,
-    'auth_request_cache_valid 200 2xx any 403 599 1000ms;',
+    'auth_request_cache_valid 200 2xx any 403 599 1M;',
     'auth_request_cache_valid any 52w; auth_request_cache_valid 200;',
     'server { location / { auth_request_cache_key "$uri|$args"; } }',
     'auth_request_cache_key $uri x $args "";',

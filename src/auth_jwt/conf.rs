@@ -9,14 +9,14 @@ use super::cache::Terms;
 use super::key_file::KeyFile;
 use super::keys::KeyCache;
 use super::rejection::is_realm;
-use super::require::Requirement;
 use super::shared::MainConf;
 use super::variables::{self, Part};
 use crate::jose::{SignatureCheck, TokenType};
 use crate::nginx::{
-    Config, ConfigError, Directive, Escaped, Inherit, List, Set, Setting, Status, Template, Text,
+    Config, ConfigError, Directive, Escaped, Inherit, List, Set, Setting, Template, Text, Uri,
     Variable, args, context,
 };
+use crate::require::Requirement;
 
 const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
 const EVERYWHERE: u32 = LEVELS | context::LIMIT_EXCEPT;
@@ -156,7 +156,7 @@ pub(super) enum KeySource {
     /// A file whose name holds variables.
     FileNamed(Template),
     /// The location with this URI.
-    Request(Template),
+    Request(Uri),
 }
 
 impl Inherit for LocationConf {
@@ -299,7 +299,7 @@ fn auth_jwt_key_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<
             Escaped(&uri)
         ));
     }
-    conf.key_sources.push(KeySource::Request(template));
+    conf.key_sources.push(KeySource::Request(template.into()));
     Ok(())
 }
 
@@ -349,33 +349,7 @@ fn auth_jwt_leeway(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), C
 
 /// `auth_jwt_require $value ... [error=401 | error=403]`
 fn auth_jwt_require(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let mut args = cf.args();
-    let mut status = Status::UNAUTHORIZED;
-    if let Some(code) = args.last().and_then(|last| last.strip_prefix(b"error=")) {
-        status = match code {
-            b"401" => Status::UNAUTHORIZED,
-            b"403" => Status::FORBIDDEN,
-            _ => {
-                return Err(ConfigError::message(format_args!(
-                    "invalid error code {} in \"auth_jwt_require\" directive, it must be 401 or 403",
-                    Escaped(code)
-                )));
-            }
-        };
-        args.pop();
-    }
-    if args.is_empty() {
-        return Err(ConfigError::Directive(c"has no value to check"));
-    }
-    let values = args.iter().map(|value| match value.starts_with(b"$") {
-        true => Ok((cf.template(value)?, String::from_utf8_lossy(value).into())),
-        false => Err(ConfigError::message(format_args!(
-            "invalid value {} in \"auth_jwt_require\" directive, it must start with a variable",
-            Escaped(value)
-        ))),
-    });
-    let values = values.collect::<Result<_, _>>()?;
-    conf.requirements.push(Requirement { values, status });
+    conf.requirements.push(Requirement::read(cf)?);
     Ok(())
 }
 

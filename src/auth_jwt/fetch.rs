@@ -12,7 +12,7 @@ use super::rejection::Rejection;
 use crate::jose::KeySet;
 use crate::nginx::{
     Answer, AnswerBody, Escaped, NoBody, Request, Subrequest, SubrequestOwner, Template, Unfit,
-    Waker,
+    Uri, Waker,
 };
 
 /// The keys behind one URI of one server.
@@ -216,12 +216,12 @@ impl Turn<'_> {
     }
 
     /// The source with this URI, if what it answers is kept: with variables, and without a time, it is not.
-    fn kept_remote(&self, uri: &Template) -> Option<Rc<Remote>> {
+    fn kept_remote(&self, uri: &Uri) -> Option<Rc<Remote>> {
         let constant = uri.constant().filter(|_| !self.cache.time.is_zero());
         constant.map(|uri| remote(self.request, &uri))
     }
 
-    fn look(&self, uri: &Template, anew: bool) -> Result<Slot, Rejection> {
+    fn look(&self, uri: &Uri, anew: bool) -> Result<Slot, Rejection> {
         let Some(remote) = self.kept_remote(uri) else {
             return self.ask(uri, None);
         };
@@ -238,7 +238,7 @@ impl Turn<'_> {
         }
     }
 
-    fn ask(&self, uri: &Template, fetch: Option<Fetch<Waker>>) -> Result<Slot, Rejection> {
+    fn ask(&self, uri: &Uri, fetch: Option<Fetch<Waker>>) -> Result<Slot, Rejection> {
         let target = match uri.target(self.request)? {
             Ok(target) => target,
             Err(Unfit { uri, reason }) => {
@@ -255,7 +255,7 @@ impl Turn<'_> {
         &self,
         subrequest: Subrequest,
         fetch: Option<Fetch<Waker>>,
-        uri: &Template,
+        uri: &Uri,
     ) -> Result<Slot, Rejection> {
         let Some(answer) = subrequest.answer(self.request) else {
             return Ok(Slot::Asked(subrequest, fetch));
@@ -283,7 +283,7 @@ impl Turn<'_> {
         }
     }
 
-    fn failed(&self, uri: &Template, error: KeyError) -> Result<Rejection, Rejection> {
+    fn failed(&self, uri: &Uri, error: KeyError) -> Result<Rejection, Rejection> {
         let uri = Escaped(&uri.evaluate(self.request)?).to_string();
         Ok(Rejection::KeyRequest { uri, error })
     }
@@ -292,7 +292,7 @@ impl Turn<'_> {
         &self,
         answer: Answer<'_>,
         subrequest: &Subrequest,
-        uri: &Template,
+        uri: &Uri,
     ) -> Result<KeySet, KeyError> {
         if answer.status().0 != 200 {
             return Err(KeyError::Status(answer.status().0));

@@ -13,6 +13,7 @@ use crate::jose::{
     UnverifiedToken, VerifiedToken,
 };
 use crate::nginx::{Access, AccessHandler, Escaped, Failure, Request, Status, Template, Text};
+use crate::require::Unmet;
 
 /// What is known of the token of a client's request, for its variables.
 #[derive(Default)]
@@ -233,9 +234,15 @@ fn admit(
 ) -> Result<(), Rejection> {
     let verified = token.at(request.now(), conf.leeway())?;
     client.verified.replace(Some(verified));
-    conf.requirements
-        .iter()
-        .try_for_each(|requirement| requirement.check(request))
+    for requirement in conf.requirements.iter() {
+        if let Some(Unmet { value, status }) = requirement.unmet(request)? {
+            return Err(Rejection::Requirement {
+                value,
+                status: status.0,
+            });
+        }
+    }
+    Ok(())
 }
 
 fn find(request: Request<'_>, source: TokenSource) -> Presented<'_> {

@@ -16,8 +16,6 @@ mod key_request;
 mod keys;
 mod rejection;
 #[cfg(feature = "module")]
-mod require;
-#[cfg(feature = "module")]
 mod shared;
 mod token;
 #[cfg(feature = "module")]

@@ -495,13 +495,9 @@ fn cache_key(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigE
 fn cache_valid(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
     let mut args = conf.args(cf);
     let time = match args.pop() {
-        Some(time) => cf.time(&time)?,
+        Some(time) => cf.seconds(&time)?,
         None => return Err(ConfigError::Directive(c"takes a time")),
     };
-    // What expires is compared in seconds.
-    if time.subsec_nanos() != 0 {
-        return Err(ConfigError::Directive(c"invalid value"));
-    }
     let mut statuses = Statuses::default();
     if args.is_empty() {
         statuses.classes.push(2);

@@ -169,6 +169,19 @@ impl<'cf> Config<'cf> {
             .map_err(|_| ConfigError::Directive(c"invalid value"))
     }
 
+    /// A time in whole seconds as nginx takes one: `10`, `10s`, `1m 30s`, `1M`.
+    ///
+    /// # Errors
+    /// `"name" directive invalid value`, nginx's own words.
+    pub fn seconds(&self, text: &[u8]) -> Result<Duration, ConfigError> {
+        let mut text = self.copy(text)?;
+        // SAFETY: nginx only reads the text.
+        let seconds = unsafe { ngx_parse_time(&raw mut text, 1) };
+        u64::try_from(seconds)
+            .map(Duration::from_secs)
+            .map_err(|_| ConfigError::Directive(c"invalid value"))
+    }
+
     /// A number of bytes as nginx takes one: `512`, `64k`, `4m`.
     ///
     /// # Errors

@@ -110,6 +110,11 @@ impl Uri {
         self.template.constant()
     }
 
+    /// The text with the variables' values of a request.
+    pub fn evaluate<'r>(&self, request: Request<'r>) -> Result<Text<'r>, Failure> {
+        self.template.evaluate(request)
+    }
+
     /// Where it leads for a request. As in error_page, what comes out of variables is split at the `?`, but not
     /// decoded.
     pub fn target<'r>(
@@ -119,16 +124,6 @@ impl Uri {
         if let Some(fixed) = self.fixed {
             return Ok(Ok(fixed));
         }
-        self.template.target(request)
-    }
-}
-
-impl Template {
-    /// As [`Uri::target`].
-    pub fn target<'r>(
-        &self,
-        request: Request<'r>,
-    ) -> Result<Result<Target<'r>, Unfit<'r>>, Failure> {
         let target = match Target::of(self.evaluate(request)?, self.constant().is_some()) {
             Ok(target) => target,
             Err(unfit) => return Ok(Err(unfit)),
