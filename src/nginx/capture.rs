@@ -15,6 +15,7 @@ use super::fence::guard;
 use super::module::Module;
 use super::request::Request;
 use super::subrequest::{Body, body_of};
+use super::variable::HeaderVariables;
 use nginx_sys::{
     NGX_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t, ngx_http_output_body_filter_pt,
     ngx_http_output_header_filter_pt, ngx_http_request_t, ngx_http_top_body_filter,
@@ -27,7 +28,7 @@ use std::slice;
 pub struct Capture;
 
 impl Module for Capture {
-    type MainConf = ();
+    type MainConf = HeaderVariables;
     type LocationConf = ();
     type RequestContext = Reading;
     type ClientContext = ClientHeader;

@@ -262,6 +262,12 @@ impl<'r> Request<'r> {
         }
         Ok(Subrequest(state))
     }
+
+    /// Whether it is a subrequest of ours.
+    pub(super) fn is_ours(self) -> bool {
+        // SAFETY: the request is live, and the reference is dropped at once.
+        unsafe { body_of(self.raw()) }.is_some()
+    }
 }
 
 impl Subrequest {
