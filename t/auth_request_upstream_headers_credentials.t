@@ -116,9 +116,9 @@ for my $dir (qw/ twice then-jwt then-other then-off /) {
     $t->write_file("$dir/index.html", '');
 }
 $t->write_file('users', 'user:{PLAIN}secret');
-my $key = oct_key(kid => 'k');
-$t->write_file('keys.json', key_set($key));
-my $token = sign('HS256', $key, '{"sub":"me"}');
+my $key = jwk('HS256');
+$t->write_file('keys.json', jwks($key));
+my $token = sign($key, '{"sub":"me"}');
 
 service($t, 8081, sub {
     my ($client, $head) = @_;
@@ -146,15 +146,15 @@ my $theirs = 'Authorization: Bearer theirs, Cookie: s=theirs';
 ### the service has the client's, the upstream the service's
 
 is(shown(ask('/', @mine)), '', 'none');
-is(told(), '[mine] [mine]; Authorization: mine, Cookie: s=mine', 'service');
+is(told($t), '[mine] [mine]; Authorization: mine, Cookie: s=mine', 'service');
 is(shown(ask('/', @mine, @said)), $theirs, "the service's");
-is(told(), '[mine] [mine]; Authorization: mine, Cookie: s=mine',
+is(told($t), '[mine] [mine]; Authorization: mine, Cookie: s=mine',
     'service, again');
 is(shown(ask('/', @said)), $theirs, "the service's, client without");
-told();
+told($t);
 is(shown(ask('/', @mine, 'Cookie: t=1', 'X-Say: Cookie: s=theirs')),
     'Cookie: s=theirs', 'two lines');
-is(told(), '[mine] [mine]; Authorization: mine, Cookie: s=mine, Cookie: t=1',
+is(told($t), '[mine] [mine]; Authorization: mine, Cookie: s=mine, Cookie: t=1',
     'two lines, service');
 is(shown(ask('/variable', @mine, @said)),
     'Authorization: Bearer theirs, Cookie: s=theirs', 'variable');
@@ -169,34 +169,34 @@ is(shown(ask('/page', @mine, @said, 'X-Code: 401')), '', 'error page');
 
 ### others in the same location see the client's
 
-told();
+told($t);
 my $basic = 'Authorization: Basic dXNlcjpzZWNyZXQ=';
 is(status(ask('/basic', @said)), 401, 'auth_basic');
-is(told(), '', 'auth_basic, not asked');
+is(told($t), '', 'auth_basic, not asked');
 my $answer = ask('/basic', $basic, 'X-Say: Authorization: theirs');
 is(shown($answer), 'Authorization: theirs', 'auth_basic, let in');
 like($answer, qr/^X-User: user\r/m, 'auth_basic, user');
-like(told(), qr/; \Q$basic\E$/, 'auth_basic, service');
+like(told($t), qr/; \Q$basic\E$/, 'auth_basic, service');
 
 is(status(ask('/jwt', @said)), 401, 'auth_jwt');
-is(told(), '', 'auth_jwt, not asked');
+is(told($t), '', 'auth_jwt, not asked');
 is(shown(ask('/jwt', "Authorization: Bearer $token", @said)), $theirs,
     'auth_jwt, let in');
-like(told(), qr/; Authorization: Bearer \Q$token\E$/, 'auth_jwt, service');
+like(told($t), qr/; Authorization: Bearer \Q$token\E$/, 'auth_jwt, service');
 is(shown(ask('/jwt-cookie', "Cookie: s=$token", @said)), $theirs,
     'auth_jwt, cookie');
 is(status(ask('/jwt-cookie', 'Cookie: s=no', "X-Say: Cookie: s=$token")), 401,
     "the service's cookie is no token");
-told();
+told($t);
 is(shown(ask('/jwt-any/', "Authorization: Bearer $token", @said)), '',
     'satisfy any, let in by auth_jwt');
-is(told(), '', 'not asked');
+is(told($t), '', 'not asked');
 
 ### redirects: the client's again
 
-told();
+told($t);
 is(shown(ask('/twice/', @mine, @said)), $theirs, 'two checks');
-is(told(), join(' | ', ('[mine] [mine]; Authorization: mine, Cookie: s=mine') x 2),
+is(told($t), join(' | ', ('[mine] [mine]; Authorization: mine, Cookie: s=mine') x 2),
     'two checks, service');
 is(shown(ask('/twice/', @mine)), '', 'two checks, none');
 
@@ -205,33 +205,33 @@ is(status(ask('/then-jwt/', @mine, "X-Say: Authorization: Bearer $token")), 401,
 is(status(ask('/then-jwt/', "Authorization: Bearer $token",
     'X-Say: Authorization: Bearer no')), 200, "auth_jwt, the client's token");
 
-told();
+told($t);
 is(shown(ask('/then-other/', @mine, @said)), 'Authorization: mine, Cookie: s=mine',
     'other names');
-is(told(), join(' | ', ('[mine] [mine]; Authorization: mine, Cookie: s=mine') x 2),
+is(told($t), join(' | ', ('[mine] [mine]; Authorization: mine, Cookie: s=mine') x 2),
     'other names, service');
 is(shown(ask('/then-off/', @mine, @said)), 'Authorization: mine, Cookie: s=mine',
     'off');
-is(told(), join(' | ', ('[mine] [mine]; Authorization: mine, Cookie: s=mine') x 2),
+is(told($t), join(' | ', ('[mine] [mine]; Authorization: mine, Cookie: s=mine') x 2),
     'off, service');
 
 ### prefix
 
-told();
+told($t);
 is(shown(ask('/prefix', 'Proxy-Authorization: a', 'Proxy_B: b')), '', 'prefix');
-is(told(), '[] []; Proxy-Authorization: a', 'prefix, service');
+is(told($t), '[] []; Proxy-Authorization: a', 'prefix, service');
 is(shown(ask('/prefix', 'Proxy-Authorization: a', 'X-Say: Proxy-Authorization: c')),
     'Proxy-Authorization: c', 'prefix, set');
 
 ### long and many
 
-told();
+told($t);
 is(shown(ask('/', 'Cookie: s=' . 'a' x 4000, 'Authorization: ' . 'b' x 3000, @said)),
     $theirs, 'long');
-told();
+told($t);
 is(shown(ask('/', @mine, (map { "X-$_: $_" } 1 .. 60), @said)), $theirs,
     'among many');
-is(told(), '[mine] [mine]; Authorization: mine, Cookie: s=mine',
+is(told($t), '[mine] [mine]; Authorization: mine, Cookie: s=mine',
     'among many, service');
 
 my $s = connection();
@@ -264,6 +264,7 @@ sub credentials {
 
 # What the service has got since the last call.
 sub told {
+    my ($t) = @_;
     my $told = -e "$d/asked" ? $t->read_file('asked') : '';
     unlink "$d/asked";
     return join ' | ', map {
