@@ -92,6 +92,9 @@ unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
             set_header_only(r, 1);
             body.end();
         }
+        if let Some(request) = Request::from_raw(r).filter(|request| request.is_main()) {
+            request.settle_location();
+        }
         NEXT_HEADER
             .get()
             .map_or(NGX_ERROR as ngx_int_t, |next| next(r))

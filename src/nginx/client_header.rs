@@ -14,9 +14,12 @@ use nginx_sys::{ngx_hash_key, ngx_list_create, ngx_list_push, ngx_list_t, ngx_ta
 use std::cell::Cell;
 use std::ptr::NonNull;
 
-/// The client's lines, where the request's list has been changed.
+/// What is kept aside of the headers of a request and its response.
 #[derive(Default)]
 pub struct ClientHeader {
+    /// The `Location` that we have put into the response.
+    pub(super) location: Cell<Option<NonNull<ngx_table_elt_t>>>,
+    /// The client's lines, where the request's list has been changed.
     lines: Cell<Option<NonNull<ngx_list_t>>>,
 }
 
