@@ -201,6 +201,7 @@ fn content<'r>(
     let body = match subrequest.body() {
         Ok(body) if body.is_empty() => return Ok(None),
         Ok(body) => request.copy(&body)?,
+        Err(_) if !is_denial(request, conf, answer.status())? => return Ok(None),
         Err(fault) => {
             request.log().warn(format_args!(
                 "auth request: the body of the answer with status {} is left out: it is {}",
@@ -219,6 +220,19 @@ fn content<'r>(
         encoding: encoding.unwrap_or(Text::from_static(b"")),
         body,
     }))
+}
+
+/// Whether an answer with this status will be a denial.
+fn is_denial(request: Request<'_>, conf: &LocationConf, status: Status) -> Result<bool, Failure> {
+    if !status.is_success() {
+        return Ok(conf.denies(status));
+    }
+    for requirement in conf.requirements.iter() {
+        if requirement.unmet(request)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 impl Client {
