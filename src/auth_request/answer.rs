@@ -130,7 +130,8 @@ impl Fault {
     /// Whether `auth_request_on_error allow` lets a request in that met with this.
     fn may_be_allowed(self, status: Status) -> bool {
         match self {
-            Self::NoAnswer => true,
+            // Nor does nginx ask in every case: a URI or an address that cannot be made out of what the client sent is a 500.
+            Self::NoAnswer => matches!(status.0, 502 | 504),
             Self::Unexpected => (500..600).contains(&status.0),
             Self::Incomplete | Self::TooLarge | Self::NoLocation => false,
         }
