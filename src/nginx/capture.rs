@@ -86,11 +86,10 @@ unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a live request, whose post_subrequest is NULL or ours to look at.
     unsafe {
         if let Some(body) = body_of(r)
-            && body.is_dropped()
             && (*r).upstream.is_null()
+            && body.skip((*r).headers_out.content_length_n)
         {
             set_header_only(r, 1);
-            body.end();
         }
         if let Some(request) = Request::from_raw(r).filter(|request| request.is_main()) {
             request.settle_location();
