@@ -355,7 +355,10 @@ fn names(cf: &Config<'_>, texts: &[Text<'_>]) -> Result<Names, ConfigError> {
 fn size_or_off(cf: &Config<'_>) -> Result<Option<usize>, ConfigError> {
     match one(cf)? {
         off if &*off == b"off" => Ok(None),
-        size => cf.size(&size).map(Some),
+        size => match cf.size(&size) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(_) => Err(invalid_value(cf, &size, "it must be a size or \"off\"")),
+        },
     }
 }
 
