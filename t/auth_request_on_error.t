@@ -45,7 +45,11 @@ my @faults = (
     ['endless', 200, "the answer's body is too large", 0],
 );
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(5 * @faults + 26);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /);
+
+# older ones take the last of two lengths
+@faults = grep { $_->[0] ne 'two' } @faults unless $t->has_version('1.23.0');
+$t->plan(5 * @faults + 26);
 
 configure($t, <<'EOF');
     proxy_connect_timeout 1s;
