@@ -72,6 +72,70 @@ my @ours = (
     ['auth_request "/${a";', 'the closing bracket in "a" variable is missing'],
 );
 
+# every further directive: the number of its arguments, doubled, its levels
+
+for my $case (
+    ['auth_request_body', '10', 1], ['auth_request_upstream_headers', 'X-A', 1, 1],
+    ['auth_request_client_headers', 'X-A', 0, 1],
+    ['auth_request_deny_status', '404', 1, 1], ['auth_request_deny_body', '10', 1],
+    ['auth_request_on_error', '503', 1], ['auth_request_require', '$uri', 0, 1],
+) {
+    my ($name, $value, $is_single, $is_list) = @$case;
+    push @ours, ["$name;", "invalid number of arguments in \"$name\" directive"];
+    push @ours, ["$name $value $value;",
+        "invalid number of arguments in \"$name\" directive"] unless $is_list;
+    push @ours, ["$name $value; $name $value;", "\"$name\" directive is duplicate"]
+        if $is_single;
+    push @ours, ["server { location / { $_ { $name $value; } } }",
+        "\"$name\" directive is not allowed here"] for 'if ($uri)', 'limit_except GET';
+    push @ours, ["upstream u { $name $value; }",
+        "\"$name\" directive is not allowed here"];
+}
+
+for my $name (qw/ auth_request_body auth_request_deny_body /) {
+    push @ours, ["$name $_;", "invalid value \"$_\" in \"$name\" directive, it must be a"
+        . ' size or "off"']
+        for qw/ x 10x -1 1.5 on 1kk 99999999999999999999 /;
+}
+
+for my $name (qw/ upstream client /) {
+    my $directive = "auth_request_${name}_headers";
+    push @ours, ["$directive X-A \"$_\";",
+        "invalid name \"$_\" in \"$directive\" directive, it is not the name of a"
+            . ' header line'] for '', '*', 'a b', 'X:', 'X-**', 'X*Y', '$a';
+    push @ours, ["$directive $_;",
+        "invalid name \"$_\" in \"$directive\" directive, it belongs to one message and"
+            . ' cannot be taken from another'] for qw/ Connection content-encoding
+                CONTENT-LENGTH Content-Range Content-Type Expect Host HTTP2-Settings
+                Keep-Alive Proxy-Connection TE Trailer Transfer-Encoding Upgrade /;
+}
+push @ours, ['auth_request_upstream_headers X-A on=any;', 'invalid name "on=any" in'
+    . ' "auth_request_upstream_headers" directive, it is not the name of a header line'];
+push @ours, ["auth_request_client_headers X-A on=$_;", "invalid value \"$_\" in"
+    . ' "auth_request_client_headers" directive, it must be "deny", "allow" or "any"']
+        for '', 'Deny', 'error';
+push @ours, ['auth_request_client_headers on=any;',
+    '"auth_request_client_headers" directive has no name of a header line'];
+push @ours, ['auth_request_client_headers on=any X-A;', 'invalid name "on=any" in'
+    . ' "auth_request_client_headers" directive, it is not the name of a header line'];
+push @ours, ["auth_request_deny_status 404 $_;", "invalid value \"$_\" in"
+    . ' "auth_request_deny_status" directive, it must be a code from 300 to 599 other'
+    . ' than 304, or 3xx, 4xx or 5xx'] for qw/ 200 299 304 600 1xx 2xx 6xx 4XX xx x 40 4040
+        4x off -404 40x /;
+push @ours, ["auth_request_on_error $_;", "invalid value \"$_\" in"
+    . ' "auth_request_on_error" directive, it must be "allow" or a code from 400 to 599'
+    . ' that nginx can answer with'] for qw/ 200 302 399 408 444 494 499 600 4xx deny off
+        50 /;
+push @ours, ['auth_request_require x;', 'invalid value "x" in "auth_request_require"'
+    . ' directive, it must start with a variable'];
+push @ours, ["auth_request_require \$uri error=$_;", "invalid error code \"$_\" in"
+    . ' "auth_request_require" directive, it must be 401 or 403'] for '', 400, 500;
+push @ours, ['auth_request_require error=401;',
+    '"auth_request_require" directive has no value to check'];
+push @ours, ['auth_request_require $undefined_one;', 'unknown "undefined_one" variable'];
+push @ours, ["set \$$_ 1;", "the duplicate \"$_\" variable"] for 'auth_request_status';
+$_->[0] =~ /^set / and $_->[0] = "server { $_->[0] }" for @ours;
+
 my @fine = (
     'auth_request /a; server { auth_request /b; auth_request_set $a b; }',
     'auth_request_set $a b; auth_request_set $a c; auth_request_set $a $a;',
@@ -80,10 +144,19 @@ my @fine = (
     'server { set $a b; auth_request_set $a c; }',
     'auth_request_set $A b; server { set $c $a; }',
     'auth_request @a; server { location @a { } }',
+    'auth_request_body 0; server { auth_request_body 1k; location / { '
+        . 'auth_request_body off; } }',
+    'auth_request_upstream_headers X-A X-B-* Authorization Content-*; server { '
+        . 'auth_request_upstream_headers off; }',
+    'auth_request_client_headers X-A; auth_request_client_headers X-B on=any;',
+    'auth_request_client_headers off;',
+    'auth_request_deny_status 300 599 3xx 4xx 5xx; auth_request_deny_body 100m;',
+    'auth_request_on_error 400; server { auth_request_on_error 500; }',
+    'auth_request_require $uri$args; auth_request_require $uri error=403;',
 );
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite /)
-    ->plan(2 * @http + 2 * @ours + @fine + 5);
+    ->plan(2 * @http + 2 * @ours + @fine + 6);
 
 $t->write_file_expand('nginx.conf', <<'EOF');
 %%TEST_GLOBALS%%
@@ -119,6 +192,8 @@ like(check($t, 'auth_request auth;'),
     'a URI without a slash');
 unlike(check($t, 'auth_request /auth;'), qr/\[warn\]/, 'one with a slash');
 unlike(check($t, 'auth_request $http_auth;'), qr/\[warn\]/, 'a variable');
+like(check($t, 'auth_request_on_error allow;'), qr/\[warn\] auth_request_on_error allow: while the service fails, every request is let in; in \Q$dir\E\/part.conf:1$/m,
+    'a service that is not needed');
 
 ### a failed reload leaves the old configuration in force
 

@@ -137,7 +137,8 @@ impl Fault {
     /// Whether `auth_request_on_error allow` lets a request in that met with this.
     fn may_be_allowed(self, status: Status) -> bool {
         match self {
-            Self::NoAnswer => true,
+            // Nor does nginx ask in every case: a URI or an address that cannot be made out of what the client sent is a 500.
+            Self::NoAnswer => matches!(status.0, 502 | 504),
             Self::Unexpected => (500..600).contains(&status.0),
             Self::Incomplete | Self::TooLarge | Self::NoLocation => false,
         }
@@ -208,6 +209,7 @@ fn content<'r>(
     let body = match subrequest.body() {
         Ok(body) if body.is_empty() => return Ok(None),
         Ok(body) => request.copy(&body)?,
+        Err(_) if !is_denial(request, conf, answer.status())? => return Ok(None),
         Err(fault) => {
             request.log().warn(format_args!(
                 "auth request: the body of the answer with status {} is left out: it is {}",
@@ -226,6 +228,19 @@ fn content<'r>(
         encoding: encoding.unwrap_or(Text::from_static(b"")),
         body,
     }))
+}
+
+/// Whether an answer with this status will be a denial.
+fn is_denial(request: Request<'_>, conf: &LocationConf, status: Status) -> Result<bool, Failure> {
+    if !status.is_success() {
+        return Ok(conf.denies(status));
+    }
+    for requirement in conf.requirements.iter() {
+        if requirement.unmet(request)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 impl Client {

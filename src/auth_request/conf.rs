@@ -223,7 +223,10 @@ impl LocationConf {
     fn size_or_off(&mut self, cf: &Config<'_>) -> Result<Option<usize>, ConfigError> {
         match self.one(cf)? {
             off if &*off == b"off" => Ok(None),
-            size => cf.size(&size).map(Some),
+            size => match cf.size(&size) {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(_) => Err(invalid_value(cf, &size, "it must be a size or \"off\"")),
+            },
         }
     }
 

@@ -83,6 +83,14 @@ impl AroundAccess for AuthRequest {
         }
     }
 
+    fn before_subrequest(request: Request<'_>, conf: &LocationConf) -> Result<(), Failure> {
+        let names = conf.upstream_names();
+        match names.is_empty() {
+            true => Ok(()),
+            false => request.remove_inherited_lines(|name| names.shadow(name)),
+        }
+    }
+
     fn after_access(request: Request<'_>, conf: &LocationConf) -> Result<(), Failure> {
         let names = conf.upstream_names();
         let obeyed = request

@@ -9,9 +9,10 @@ use super::log::Log;
 use super::phase::Status;
 use super::request::Request;
 use nginx_sys::{
-    NGX_DONE, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, ngx_buf_t, ngx_chain_t, ngx_http_core_run_phases,
-    ngx_http_finalize_request, ngx_http_read_client_request_body, ngx_http_request_body_filter_pt,
-    ngx_http_request_t, ngx_http_top_request_body_filter, ngx_int_t, ngx_read_file,
+    NGX_DONE, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, ngx_buf_t, ngx_chain_t, ngx_http_block_reading,
+    ngx_http_core_run_phases, ngx_http_finalize_request, ngx_http_read_client_request_body,
+    ngx_http_request_body_filter_pt, ngx_http_request_t, ngx_http_top_request_body_filter,
+    ngx_int_t, ngx_read_file,
 };
 use std::cell::Cell;
 use std::{ptr, slice};
@@ -42,7 +43,7 @@ enum Stage {
     /// nginx reads as the body comes.
     Waiting,
     Whole,
-    TooLarge,
+    Refused(Status),
 }
 
 impl Request<'_> {
@@ -62,7 +63,7 @@ impl Request<'_> {
         }
         Ok(match reading.stage.get() {
             Stage::Whole => BodyRead::Whole,
-            Stage::TooLarge => TOO_LARGE,
+            Stage::Refused(status) => BodyRead::Refused(status),
             Stage::Begin | Stage::Asking | Stage::Waiting => BodyRead::Pending,
         })
     }
@@ -71,8 +72,7 @@ impl Request<'_> {
         // SAFETY: the request is live.
         let announced = unsafe { (*self.raw()).headers_in.content_length_n };
         if u64::try_from(announced).is_ok_and(|length| length > reading.limit) {
-            reading.refuse(self.log());
-            return Some(TOO_LARGE);
+            return Some(BodyRead::Refused(reading.too_large(self.log())));
         }
         reading.stage.set(Stage::Asking);
         // SAFETY: nginx takes this from a handler of a phase; it counts the request up, and NGX_DONE down again
@@ -103,26 +103,32 @@ impl Request<'_> {
         Some(body)
     }
 
-    /// How long the body is that was read.
-    fn body_length(self) -> u64 {
-        // SAFETY: as for `body`.
+    /// How long the body is that was read; nothing where that is not all of it, since nginx has stopped reading it (too
+    /// large), or has sent what it read to another upstream already (`proxy_request_buffering off`).
+    fn body_length(self) -> Option<u64> {
+        // SAFETY: as for `body`. When all has come, `rest` is 0 and content_length_n known; without a body both are -1.
         unsafe {
             let body = (*self.raw()).request_body.as_ref();
-            body.map_or(0, |body| length(body.bufs))
+            let (length, rest) = body.map_or((0, 0), |body| (length(body.bufs), body.rest));
+            let announced = (*self.raw()).headers_in.content_length_n.max(0);
+            (rest <= 0 && u64::try_from(announced) == Ok(length)).then_some(length)
         }
     }
 }
 
-const TOO_LARGE: BodyRead = BodyRead::Refused(Status::CONTENT_TOO_LARGE);
-
 impl Reading {
     /// The words are nginx's own for client_max_body_size, but for the limit.
-    fn refuse(&self, log: Log<'_>) {
-        self.stage.set(Stage::TooLarge);
+    fn too_large(&self, log: Log<'_>) -> Status {
         log.error(format_args!(
             "client intended to send a body of more than {} bytes",
             self.limit
         ));
+        self.refuse(Status::CONTENT_TOO_LARGE)
+    }
+
+    fn refuse(&self, status: Status) -> Status {
+        self.stage.set(Stage::Refused(status));
+        status
     }
 }
 
@@ -135,9 +141,18 @@ unsafe extern "C" fn body_handler(r: *mut ngx_http_request_t) {
     let before = guard(request.log(), None, || {
         let reading = request.context::<Capture>()?;
         let before = reading.stage.replace(Stage::Whole);
-        // What another location or module has read may be larger than what may be here.
-        if request.body_length() > reading.limit {
-            reading.refuse(request.log());
+        // It may be that another location or module has read it, with another limit or another use for it.
+        match request.body_length() {
+            Some(length) if length <= reading.limit => {}
+            Some(_) => {
+                reading.too_large(request.log());
+            }
+            None => {
+                request.log().error(format_args!(
+                    "client request body is not all there any more"
+                ));
+                reading.refuse(Status::INTERNAL_SERVER_ERROR);
+            }
         }
         Some(before)
     });
@@ -167,6 +182,8 @@ pub(super) unsafe extern "C" fn request_body_filter(
             && let Some(request) = Request::from_raw(r)
             && guard(request.log(), true, || exceeds(request, length(chain)))
         {
+            // An error page may go on for long, and what comes meanwhile is not to be read.
+            (*r).read_event_handler = Some(ngx_http_block_reading);
             return too_large;
         }
         NEXT.get().map_or(too_large, |next| next(r, chain))
@@ -188,8 +205,8 @@ fn exceeds(request: Request<'_>, more: u64) -> bool {
     };
     reading.seen.set(reading.seen.get().saturating_add(more));
     let exceeds = reading.seen.get() > reading.limit;
-    if exceeds && reading.stage.get() != Stage::TooLarge {
-        reading.refuse(request.log());
+    if exceeds && !matches!(reading.stage.get(), Stage::Refused(_)) {
+        reading.too_large(request.log());
     }
     exceeds
 }

@@ -15,6 +15,7 @@ use super::fence::guard;
 use super::module::Module;
 use super::request::Request;
 use super::subrequest::{Body, body_of};
+use super::variable::HeaderVariables;
 use nginx_sys::{
     NGX_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t, ngx_http_output_body_filter_pt,
     ngx_http_output_header_filter_pt, ngx_http_request_t, ngx_http_top_body_filter,
@@ -27,7 +28,7 @@ use std::slice;
 pub struct Capture;
 
 impl Module for Capture {
-    type MainConf = ();
+    type MainConf = HeaderVariables;
     type LocationConf = ();
     type RequestContext = Reading;
     type ClientContext = ClientHeader;
@@ -85,11 +86,13 @@ unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a live request, whose post_subrequest is NULL or ours to look at.
     unsafe {
         if let Some(body) = body_of(r)
-            && body.is_dropped()
             && (*r).upstream.is_null()
+            && body.skip((*r).headers_out.content_length_n)
         {
             set_header_only(r, 1);
-            body.end();
+        }
+        if let Some(request) = Request::from_raw(r).filter(|request| request.is_main()) {
+            request.settle_location();
         }
         NEXT_HEADER
             .get()

@@ -14,9 +14,12 @@ use nginx_sys::{ngx_hash_key, ngx_list_create, ngx_list_push, ngx_list_t, ngx_ta
 use std::cell::Cell;
 use std::ptr::NonNull;
 
-/// The client's lines, where the request's list has been changed.
+/// What is kept aside of the headers of a request and its response.
 #[derive(Default)]
 pub struct ClientHeader {
+    /// The `Location` that we have put into the response.
+    pub(super) location: Cell<Option<NonNull<ngx_table_elt_t>>>,
+    /// The client's lines, where the request's list has been changed.
     lines: Cell<Option<NonNull<ngx_list_t>>>,
 }
 
@@ -32,13 +35,42 @@ impl<'r> Request<'r> {
     /// place of the client's lines goes, too.
     pub fn remove_client_lines(self, named: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
         let header = self.client_context::<Capture>()?;
-        let lines = self.lines_but(&named, 0)?;
+        let lines = self.list(self.elements().filter(|(_, name)| !named(name)), 0)?;
         for (line, _) in self.elements().filter(|(_, name)| named(name)) {
             // SAFETY: the request is live, and the line one of its own.
             unsafe { forget_line(self.raw(), line) };
         }
         header.lines.set(Some(lines));
         self.put(lines);
+        Ok(())
+    }
+
+    /// Takes the client's lines with such names out of the header of a subrequest. What an answer has put in their place
+    /// stays: it was meant for whoever serves the request, and a subrequest is a part of it.
+    pub fn remove_inherited_lines(self, named: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
+        // SAFETY: the request is live, and nothing is added to its list.
+        let inherited = unsafe { &raw const (*self.raw()).headers_in.headers };
+        let is_changed = inherited != self.client_lines();
+        // A line may be a copy: it has the name in the same place.
+        // SAFETY: elements of lists of the request's.
+        let same = |a: *const ngx_table_elt_t, b: *const ngx_table_elt_t| unsafe {
+            (*a).key.data == (*b).key.data
+        };
+        let is_clients = |line: *mut ngx_table_elt_t| {
+            !is_changed || self.elements().any(|(other, _)| same(line, other))
+        };
+        let goes = |&(line, name): &(*mut ngx_table_elt_t, &[u8])| named(name) && is_clients(line);
+        // SAFETY: as above.
+        let lines = || named_elements(unsafe { HeaderLines::from_raw(inherited) });
+        if !lines().any(|line| goes(&line)) {
+            return Ok(());
+        }
+        let left = self.list(lines().filter(|line| !goes(line)), 0)?;
+        for (line, _) in lines().filter(goes) {
+            // SAFETY: the request is live, and the line one of its own.
+            unsafe { forget_line(self.raw(), line) };
+        }
+        self.put(left);
         Ok(())
     }
 
@@ -61,9 +93,10 @@ impl<'r> Request<'r> {
     {
         let header = self.client_context::<Capture>()?;
         if header.lines.get().is_none() {
-            header.lines.set(Some(self.lines_but(|_| false, 0)?));
+            header.lines.set(Some(self.list(self.elements(), 0)?));
         }
-        let list = self.lines_but(named, lines.len())?;
+        let left = self.elements().filter(|(_, name)| !named(name));
+        let list = self.list(left, lines.len())?;
         for (name, value) in lines {
             let lower_case = self.copy(&name.to_ascii_lowercase())?.raw();
             // SAFETY: the list is the request's; NULL is checked; a pushed element is uninitialized until written.
@@ -91,20 +124,21 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// A new list with the client's lines but those with such names, and room for more.
-    fn lines_but(
+    /// A new list with these elements, and room for more.
+    fn list<'l>(
         self,
-        named: impl Fn(&[u8]) -> bool,
+        lines: impl Iterator<Item = (*mut ngx_table_elt_t, &'l [u8])>,
         more: usize,
     ) -> Result<NonNull<ngx_list_t>, Failure> {
+        let lines: Vec<_> = lines.map(|(line, _)| line).collect();
         // In one piece, so that a copy of the list's head is a list.
-        let room = (self.elements().count() + more).max(1);
+        let room = (lines.len() + more).max(1);
         // SAFETY: the pool lives as long as the request; NULL is checked; a pushed element is uninitialized until
         // written.
         unsafe {
             let list = ngx_list_create((*self.raw()).pool, room, size_of::<ngx_table_elt_t>());
             let list = NonNull::new(list).ok_or(Failure)?;
-            for (line, _) in self.elements().filter(|(_, name)| !named(name)) {
+            for line in lines {
                 let place = ngx_list_push(list.as_ptr()).cast::<ngx_table_elt_t>();
                 NonNull::new(place).ok_or(Failure)?.write(line.read());
             }
@@ -114,13 +148,10 @@ impl<'r> Request<'r> {
 
     /// The elements of the list with the client's lines, with their names.
     fn elements(self) -> impl Iterator<Item = (*mut ngx_table_elt_t, &'r [u8])> {
-        self.headers().elements().map(|line| {
-            // SAFETY: an element of a list of the request's, which lives as long.
-            (line, unsafe { Text::from_raw((*line).key) }.bytes())
-        })
+        named_elements(self.headers())
     }
 
-    /// Makes a list that `lines_but` made the one that upstreams get.
+    /// Makes a list that `list` made the one that upstreams get, and variables speak of.
     fn put(self, list: NonNull<ngx_list_t>) {
         // SAFETY: the request is live; the list is in one part, which in the copy is the copy's own (ngx_list_push
         // looks at `last`).
@@ -129,5 +160,15 @@ impl<'r> Request<'r> {
             *headers = *list.as_ptr();
             (*headers).last = &raw mut (*headers).part;
         }
+        self.forget_header_variables();
     }
+}
+
+fn named_elements<'r>(
+    lines: HeaderLines<'r>,
+) -> impl Iterator<Item = (*mut ngx_table_elt_t, &'r [u8])> {
+    lines.elements().map(|line| {
+        // SAFETY: an element of a list of the request's, which lives as long.
+        (line, unsafe { Text::from_raw((*line).key) }.bytes())
+    })
 }

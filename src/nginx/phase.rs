@@ -53,13 +53,19 @@ pub trait AccessHandler: Exported {
     fn access<'r>(request: Request<'r>, conf: &Self::LocationConf) -> Result<Access<'r>, Failure>;
 }
 
-/// A module that prepares main requests for being judged, and for what comes then.
+/// A module that prepares requests for being judged, and for what comes then.
 pub trait AroundAccess: Exported {
     /// In the preaccess phase: before anybody judges the request.
     ///
     /// # Errors
     /// [`Failure`] refuses the request with 500.
     fn before_access(request: Request<'_>, conf: &Self::LocationConf) -> Result<(), Failure>;
+
+    /// In the preaccess phase of a subrequest, which nobody judges, but for those that somebody makes to judge.
+    ///
+    /// # Errors
+    /// [`Failure`] refuses the subrequest with 500.
+    fn before_subrequest(request: Request<'_>, conf: &Self::LocationConf) -> Result<(), Failure>;
 
     /// In the precontent phase: when it is to be served, whoever has let it in.
     ///
@@ -110,19 +116,20 @@ type Handler = unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t;
 
 unsafe extern "C" fn before_access<M: AroundAccess>(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a live request.
-    unsafe { prepare::<M>(r, M::before_access) }
+    unsafe { prepare::<M>(r, M::before_access, M::before_subrequest) }
 }
 
 unsafe extern "C" fn after_access<M: AroundAccess>(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a live request.
-    unsafe { prepare::<M>(r, M::after_access) }
+    unsafe { prepare::<M>(r, M::after_access, |_, _| Ok(())) }
 }
 
 /// # Safety
 /// `r` is NULL or a live request.
 unsafe fn prepare<M: Exported>(
     r: *mut ngx_http_request_t,
-    body: fn(Request<'_>, &M::LocationConf) -> Result<(), Failure>,
+    main: fn(Request<'_>, &M::LocationConf) -> Result<(), Failure>,
+    sub: fn(Request<'_>, &M::LocationConf) -> Result<(), Failure>,
 ) -> ngx_int_t {
     // SAFETY: the caller's; the reference ends with this call.
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
@@ -131,9 +138,10 @@ unsafe fn prepare<M: Exported>(
     let prepared = guard(request.log(), Err(Failure), || {
         #[cfg(feature = "fault-injection")]
         super::fence::fault::in_request(request, "prepare");
-        match request.is_main() {
-            true => body(request, request.location_conf::<M>()),
-            false => Ok(()),
+        match (request.is_main(), request.is_ours()) {
+            (true, _) => main(request, request.location_conf::<M>()),
+            (_, true) => Ok(()),
+            (_, false) => sub(request, request.location_conf::<M>()),
         }
     });
     match prepared {

@@ -2,17 +2,17 @@
 
 use super::Failure;
 use super::bits::{is_header_only, set_keepalive};
+use super::capture::Capture;
 use super::header::HeaderLines;
 use super::phase::Status;
 use super::request::Request;
 use super::text::Text;
 use nginx_sys::{
-    NGX_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t, ngx_http_core_loc_conf_t,
-    ngx_http_discard_request_body, ngx_http_finalize_request, ngx_http_output_filter,
-    ngx_http_send_header, ngx_int_t, ngx_list_push, ngx_pcalloc, ngx_table_elt_t, ngx_uint_t,
-    off_t,
+    NGX_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t, ngx_http_discard_request_body,
+    ngx_http_finalize_request, ngx_http_output_filter, ngx_http_send_header, ngx_int_t,
+    ngx_list_push, ngx_pcalloc, ngx_table_elt_t, ngx_uint_t, off_t,
 };
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 /// A body with what says how to read it.
 #[derive(Clone, Copy)]
@@ -39,18 +39,56 @@ impl<'r> Request<'r> {
             return Ok(());
         }
         let line = self.push_response_line(name, value)?;
-        // SAFETY: the line is a new element of headers_out.headers; the core module's configuration is there.
+        // SAFETY: the line is a new element of headers_out.headers.
         unsafe {
             if name.eq_ignore_ascii_case(b"www-authenticate") {
                 self.link_challenge(line);
-            } else if name.eq_ignore_ascii_case(b"location")
-                && (*self.core_location_conf()).msie_refresh == 1
-            {
-                // ngx_http_send_refresh reads it; elsewhere nginx would make a relative one absolute.
-                (*self.raw()).headers_out.location = line;
+            } else if name.eq_ignore_ascii_case(b"location") {
+                self.link_location(line)?;
             }
         }
         Ok(())
+    }
+
+    /// Makes the line the one that nginx takes for the response's `Location`: it looks at it for old browsers
+    /// (ngx_http_send_refresh), and puts another in its place where an error page leads elsewhere.
+    ///
+    /// # Safety
+    /// `line` is an element of headers_out.headers.
+    unsafe fn link_location(self, line: *mut ngx_table_elt_t) -> Result<(), Failure> {
+        let ours = &self.client_context::<Capture>()?.location;
+        // SAFETY: the request is live, and so is what was a line of its before.
+        unsafe {
+            if let Some(before) = ours.replace(NonNull::new(line)) {
+                (*before.as_ptr()).hash = 0;
+            }
+            (*self.raw()).headers_out.location = line;
+        }
+        Ok(())
+    }
+
+    /// Has nginx send our `Location` as it is, and not made absolute, or else the one that has taken its place.
+    pub(super) fn settle_location(self) {
+        let kept = self.client_context_if_any::<Capture>();
+        let Some(ours) = kept.and_then(|kept| kept.location.take()) else {
+            return;
+        };
+        // An upstream's is in the list only (ngx_http_upstream_rewrite_location).
+        let mut lines = self.response_headers().elements();
+        // SAFETY: an element of the list, which lives as long as the request.
+        let name = |line: *mut ngx_table_elt_t| unsafe { Text::from_raw((*line).key) };
+        let is_followed =
+            lines.any(|line| line != ours.as_ptr() && name(line).eq_ignore_ascii_case(b"location"));
+        // SAFETY: the request is live, and the line one of its response's.
+        unsafe {
+            let location = &raw mut (*self.raw()).headers_out.location;
+            if *location == ours.as_ptr() {
+                *location = ptr::null_mut();
+                (*ours.as_ptr()).hash = usize::from(!is_followed);
+            } else {
+                (*ours.as_ptr()).hash = 0;
+            }
+        }
     }
 
     /// Adds a line `WWW-Authenticate` to the response, behind those that it has.
@@ -135,14 +173,6 @@ impl<'r> Request<'r> {
         }
     }
 
-    fn core_location_conf(self) -> *const ngx_http_core_loc_conf_t {
-        // SAFETY: r->loc_conf has one entry for each HTTP module, the core module's among them.
-        unsafe {
-            let index = nginx_sys::ngx_http_core_module.ctx_index;
-            (*(*self.raw()).loc_conf.add(index)).cast()
-        }
-    }
-
     /// Puts the line at the end of the list that starts at headers_out.www_authenticate. nginx walks it when another
     /// handler allows under `satisfy any`: a line that it cannot reach would stay on a 200.
     ///
@@ -168,8 +198,12 @@ impl<'r> Request<'r> {
     /// challenges stay: they belong to the 401 whose error page is being asked for.
     #[cfg(not(nginx_linked_headers))]
     pub(super) fn clear_challenges_of_old_nginx(self) {
-        // SAFETY: the core module's configuration is there.
-        let satisfy = unsafe { (*self.core_location_conf()).satisfy };
+        // SAFETY: r->loc_conf has one entry for each HTTP module, the core module's among them.
+        let satisfy = unsafe {
+            let index = nginx_sys::ngx_http_core_module.ctx_index;
+            let conf = (*self.raw()).loc_conf.add(index);
+            (*(*conf).cast::<nginx_sys::ngx_http_core_loc_conf_t>()).satisfy
+        };
         if satisfy != nginx_sys::NGX_HTTP_SATISFY_ANY as nginx_sys::ngx_uint_t {
             return;
         }

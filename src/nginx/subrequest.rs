@@ -210,6 +210,22 @@ impl Body {
         }
     }
 
+    /// Whether a body that nginx makes itself, of so many bytes where that is known, need not be made: nobody wants it, or
+    /// it is too long to be kept.
+    pub(super) fn skip(&self, length: i64) -> bool {
+        let length = usize::try_from(length).unwrap_or(0);
+        let skip = match self.fate {
+            AnswerBody::Drop => true,
+            AnswerBody::Keep(_) => false,
+            AnswerBody::KeepShort(most) => length > most,
+        };
+        if skip {
+            self.length.set(length);
+            self.end();
+        }
+        skip
+    }
+
     /// False where this was too much.
     pub(super) fn push(&self, bytes: &[u8]) -> bool {
         let length = self.length.get().saturating_add(bytes.len());
@@ -310,6 +326,12 @@ impl<'r> Request<'r> {
             state.request.set(Some(subrequest));
         }
         Ok(Subrequest(state))
+    }
+
+    /// Whether it is a subrequest of ours.
+    pub(super) fn is_ours(self) -> bool {
+        // SAFETY: the request is live, and the reference is dropped at once.
+        unsafe { body_of(self.raw()) }.is_some()
     }
 }
 

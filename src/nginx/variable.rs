@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::bits::{forget_value, set_not_found, set_value, value_text};
+use super::capture::Capture;
 use super::directive::{Config, ConfigError};
 use super::fence::guard;
 use super::module::Exported;
@@ -11,10 +12,12 @@ use super::text::Text;
 use nginx_sys::{
     NGX_ERROR, NGX_HTTP_VAR_CHANGEABLE, NGX_HTTP_VAR_NOCACHEABLE, NGX_HTTP_VAR_NOHASH,
     NGX_HTTP_VAR_PREFIX, NGX_OK, ngx_http_add_variable, ngx_http_get_flushed_variable,
-    ngx_http_get_variable_index, ngx_http_request_t, ngx_http_set_variable_pt,
+    ngx_http_get_variable_index, ngx_http_request_t, ngx_http_set_variable_pt, ngx_http_variable_t,
     ngx_http_variable_value_t, ngx_int_t, ngx_str_t, ngx_uint_t,
 };
+use std::cell::OnceCell;
 use std::ffi::CStr;
+use std::{ptr, slice};
 
 /// A family of variables with a common prefix, as nginx's own `$arg_<name>`.
 pub trait PrefixVariable: 'static {
@@ -52,6 +55,10 @@ pub struct AssignableVariable {
 /// A variable of ours that has no value until it is set, and keeps what it is set to over internal redirects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OwnVariable(Variable);
+
+/// The variables `$http_<name>` that a configuration refers to, once they were looked for.
+#[derive(Default)]
+pub struct HeaderVariables(OnceCell<Vec<Variable>>);
 
 impl Config<'_> {
     /// Adds a family of variables.
@@ -250,6 +257,40 @@ impl<'r> Request<'r> {
         for variable in variables.get().into_iter().flatten() {
             self.forget(*variable);
         }
+    }
+
+    /// Drops the values that nginx keeps of `$http_<name>`, so that they are computed anew: to be done when the lines of
+    /// the request's header have changed.
+    pub(super) fn forget_header_variables(self) {
+        let variables = &self.main_record::<Capture>().conf.0;
+        for variable in variables.get_or_init(|| self.header_variables()) {
+            self.forget(*variable);
+        }
+    }
+
+    /// The variables `$http_<name>` that nginx keeps values of, but for those that a directive may set.
+    fn header_variables(self) -> Vec<Variable> {
+        // SAFETY: once a configuration is in force, these are arrays of ngx_http_variable_t.
+        let [indexed, prefixed] = unsafe {
+            let conf = &*self.core_main_conf();
+            [conf.variables, conf.prefix_variables].map(|variables| match variables.nelts {
+                0 => &[][..],
+                count => slice::from_raw_parts(variables.elts.cast::<ngx_http_variable_t>(), count),
+            })
+        };
+        // SAFETY: names of variables live as long as the configuration.
+        let name = |variable: &ngx_http_variable_t| unsafe { Text::from_raw(variable.name) };
+        let family = prefixed.iter().find(|family| &*name(family) == b"http_");
+        let getter = family.and_then(|family| family.get_handler);
+        let is_of_family = |variable: &ngx_http_variable_t| match (variable.get_handler, getter) {
+            (Some(own), Some(getter)) => ptr::fn_addr_eq(own, getter),
+            _ => false,
+        };
+        let with_index = indexed.iter().enumerate();
+        with_index
+            .filter(|(_, variable)| is_of_family(variable))
+            .map(|(index, _)| Variable { index })
+            .collect()
     }
 
     fn forget(self, variable: Variable) {

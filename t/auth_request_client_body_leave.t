@@ -1,0 +1,180 @@
+#!/usr/bin/perl
+
+# auth_request_body, auth_request_deny_body: clients that leave, and a reload, while
+# bodies are read, the service is asked or its answer comes.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+use Socket qw/ SOL_SOCKET SO_LINGER /;
+use Time::HiRes qw/ sleep /;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use AuthRequest;
+use Test::Nginx qw/ :DEFAULT http_content /;
+use Test::Nginx::Raw;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+$SIG{PIPE} = 'IGNORE';
+
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite stub_status /)->plan(20);
+
+configure($t, <<'EOF');
+    client_body_buffer_size 1k;
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+        auth_request /auth;
+        auth_request_body 10k;
+        auth_request_deny_body 10k;
+        auth_request_upstream_headers X-User Authorization;
+        auth_request_client_headers X-User on=any;
+        location / {
+            error_page 413 = @page;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location @page { proxy_pass http://127.0.0.1:8082; }
+        location = /auth { proxy_pass http://127.0.0.1:8081; }
+        location = /status { auth_request off; stub_status; }
+    }
+EOF
+
+# Sends the header of its answer, and the rest once there is the file "go".
+
+my $d = $t->testdir();
+service($t, 8081, sub {
+    my ($client, $head, $body) = @_;
+    my ($code) = $head =~ /^X-Code: (\d+)/m;
+    print $client "HTTP/1.1 $code X\r\nX-User: alice\r\nContent-Length: 100\r\n\r\nx";
+    open my $file, '>>', "$d/asked";
+    syswrite $file, '.';
+    close $file;
+    sleep 0.01 until -e "$d/go";
+    print $client 'x' x 99;
+    return 0;
+});
+service($t, 8082, sub {
+    my ($client, $head, $body) = @_;
+    print $client "HTTP/1.1 200 OK\r\n\r\n" . length $body;
+    return 0;
+});
+$t->run();
+
+for my $reset (0, 1) {
+    my $how = $reset ? 'reset' : 'closed';
+    for my $code (200, 403) {
+        my @clients = map { start('POST', $code, 5000) } 1 .. 50;
+        $_->print('x' x 2500) for @clients;
+        $_->print('x' x 2500) for @clients[0 .. 24];
+        is(asked($t, 25), 25, "$how, $code, the service is asked");
+        leave($reset, \@clients);
+        is(idle(), 1, "$how, $code, half-way, and during the check");
+        forget($t);
+    }
+}
+
+# larger than it may be, with an error page
+
+my @clients = map { start('POST', 200) } 1 .. 50;
+for my $n (1 .. 6) {
+    $_->print("7d0\r\n" . 'x' x 2000 . "\r\n") for @clients;
+    sleep 0.02;
+}
+leave(1, \@clients);
+is(idle(), 1, 'too large');
+
+# a reload
+
+forget($t);
+my @half = map { start('POST', $_ % 2 ? 200 : 403, 5000) } 1 .. 10;
+my @asked = map { start('POST', $_ % 2 ? 200 : 403, 5) } 1 .. 10;
+$_->print('x' x 2500) for @half;
+$_->print('12345') for @asked;
+is(asked($t, 10), 10, 'asked before a reload');
+my $worker = worker($t);
+$t->reload();
+ok(wait_until(sub { worker($t) != $worker }), 'reloaded');
+ok(wait_until(sub { $t->read_file('error.log') =~ /gracefully shutting down/ }), 'old worker');
+leave(1, [pop @half, pop @asked]);
+$_->print('x' x 2500) for @half;
+is(asked($t, 19), 19, 'asked after a reload');
+$t->write_file('go', '');
+is(join(' ', map { said($_) } @half),
+    join(' ', map { $_ % 2 ? '200 5000' : '403 ' . 'x' x 100 } 1 .. 9), 'half-way');
+is(join(' ', map { said($_) } @asked),
+    join(' ', map { $_ % 2 ? '200 5' : '403 ' . 'x' x 100 } 1 .. 9), 'asked');
+@half = @asked = ();
+my $s = start('POST', 200, 3);
+$s->print('abc');
+is(said($s), '200 3', 'new worker');
+undef $s;
+is(idle(), 1, 'no connection stays');
+
+# many at random
+
+srand 1;
+for my $i (1 .. 300) {
+    my $s = start('POST', (200, 401, 403, 500)[rand 4], 5000);
+    $s->print('x' x 1000) for 1 .. rand 6;
+    push @clients, $s;
+    leave($i % 2, [splice @clients, rand @clients, 1]) if @clients > 20;
+}
+leave(1, \@clients);
+is(idle(), 1, 'at random');
+$s = start('POST', 200, 3);
+$s->print('abc');
+is(said($s), '200 3', 'the next one');
+cmp_ok(memory($t), '<', 100 * 1024, 'memory');
+
+### helpers
+
+sub start {
+    my ($method, $code, $length) = @_;
+    my $s = connection();
+    my $framing = defined $length ? "Content-Length: $length"
+        : 'Transfer-Encoding: chunked';
+    $s->print("$method / HTTP/1.1\r\nHost: localhost\r\nX-Code: $code\r\n"
+        . "Connection: close\r\nAuthorization: mine\r\nX-User: root\r\n$framing\r\n\r\n");
+    return $s;
+}
+
+sub leave {
+    my ($reset, $clients) = @_;
+    if ($reset) { setsockopt $_, SOL_SOCKET, SO_LINGER, pack 'll', 1, 0 for @$clients; }
+    close $_ for @$clients;
+    @$clients = ();
+}
+
+sub said {
+    my ($s) = @_;
+    my $answer = http('', socket => $s) // '';
+    my ($status) = $answer =~ /^HTTP\S+ (\d+)/;
+    return "$status " . http_content($answer);
+}
+
+sub asked {
+    my ($t, $count) = @_;
+    my $asked = $t->testdir() . '/asked';
+    wait_until(sub { (-s $asked || 0) >= $count });
+    return -s $asked || 0;
+}
+
+sub forget {
+    my ($t) = @_;
+    unlink map { $t->testdir() . "/$_" } 'asked', 'go';
+}
+
+sub idle {
+    my $active = 0;
+    wait_until(sub {
+        ($active) = http_get('/status') =~ /Active connections: (\d+)/;
+        $active == 1
+    });
+    return $active;
+}

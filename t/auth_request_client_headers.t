@@ -1,0 +1,199 @@
+#!/usr/bin/perl
+
+# auth_request_client_headers: headers of the answer that go to the client.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use AuthRequest;
+use Test::Nginx;
+use Test::Nginx::Raw;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite auth_basic /)->plan(46);
+
+configure($t, <<'EOF');
+    default_type text/html;
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+        root         %%TESTDIR%%;
+        auth_request /auth;
+
+        location / { }
+        location /deny { auth_request_client_headers X-A Set-Cookie; }
+        location /deny-said { auth_request_client_headers X-A on=deny; }
+        location /allow { auth_request_client_headers X-A Set-Cookie on=allow; }
+        location /any { auth_request_client_headers X-A Set-Cookie on=any; }
+        location /several {
+            auth_request_client_headers X-A on=deny;
+            auth_request_client_headers X-B on=allow;
+            auth_request_client_headers X-C X-D on=any;
+            location /several/inner { auth_request_client_headers X-E on=any; }
+        }
+        location /prefix { auth_request_client_headers X-* Content-* on=any; }
+        location /challenge {
+            auth_request_client_headers WWW-Authenticate X-A on=any;
+        }
+        location /page {
+            auth_request_client_headers X-A Set-Cookie;
+            error_page 401 403 = @page;
+        }
+        location @page { auth_request off; return 402 PAGE; }
+        location /satisfy {
+            satisfy any;
+            auth_basic "b";
+            auth_basic_user_file %%TESTDIR%%/users;
+            auth_request_client_headers X-A on=any;
+        }
+        location /error { auth_request_client_headers X-A on=any; }
+        location /let-in {
+            auth_request_on_error allow;
+            auth_request_client_headers X-A on=any;
+        }
+        location /upstream {
+            auth_request_client_headers X-A Set-Cookie on=allow;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location = /auth { internal; proxy_pass http://127.0.0.1:8081; }
+        location /raw/ {
+            auth_request /auth-raw$uri;
+            auth_request_client_headers X-* on=any;
+        }
+        location /auth-raw { proxy_pass http://127.0.0.1:8083; }
+        location /crlf {
+            set $at $uri;
+            auth_request /auth-crlf;
+            auth_request_client_headers X-* on=any;
+            auth_request_upstream_headers X-*;
+            proxy_pass http://127.0.0.1:8082/;
+        }
+        location = /auth-crlf {
+            add_header X-A $at always;
+            add_header X-B b always;
+            if ($http_x_code) { return 403; }
+            return 200;
+        }
+    }
+EOF
+
+$t->write_file('users', 'user:{PLAIN}secret');
+$t->write_file($_, 'CONTENT') for qw/
+    deny deny-said allow any several prefix challenge satisfy error let-in /;
+
+service($t, 8081, sub {
+    my ($client, $head) = @_;
+    my ($code) = $head =~ /^X-Code: (.*)\r/mi;
+    my @say = $head =~ /^X-Say: (.*)\r/mgi;
+    return 0 if $code eq 'none';
+    print $client "HTTP/1.1 $code X\r\n" . join('', map { "$_\r\n" } @say)
+        . "Content-Length: 4\r\n\r\nBODY";
+    return 0;
+});
+service($t, 8082, sub {
+    my ($client, $head) = @_;
+    my $got = join ' ', map { lc } $head =~ /^(X-[A-Z]): /mgi;
+    print $client "HTTP/1.1 200 OK\r\nX-A: upstream\r\nSet-Cookie: u=1\r\n\r\n[$got]";
+    return 0;
+});
+
+service($t, 8083, sub {
+    my ($client, $head) = @_;
+    my ($line) = $head =~ m!/raw/(\w+) !;
+    print $client "HTTP/1.1 403 X\r\n", pack('H*', $line), "\r\n\r\n";
+    return 0;
+});
+
+run_quietly($t);
+
+my @said = ('X-A: a', 'Set-Cookie: s=1; Path=/', 'Set-Cookie: t=2', 'X-N: n');
+my $all = 'X-A: a, Set-Cookie: s=1; Path=/, Set-Cookie: t=2';
+
+### those that do not go
+
+is(lines(ask('/', $_, @said)), '', "$_, without the directive") for 200, 401, 403;
+is(lines(ask('/deny', 200, @said)), '', '200, on=deny');
+is(lines(ask('/allow', $_, @said)), '', "$_, on=allow") for 401, 403;
+is(lines(ask('/error', $_, @said)), '', "$_, an error") for 404, 500;
+is(lines(ask('/let-in', $_, @said)), '', "$_, let in") for 500, 'none';
+is(lines(ask('/any', 200, 'X_A: 1', 'X-AA: 2', 'Set_Cookie: 3')), '',
+    'other names');
+is(lines(ask('/satisfy', 403, @said, '', 'Authorization: Basic dXNlcjpzZWNyZXQ=')),
+    '', 'not asked');
+
+### those that do
+
+is(lines(ask('/deny', $_, @said)), $all, "$_, on=deny") for 401, 403;
+is(lines(ask('/deny-said', 403, @said)), 'X-A: a', 'on=deny, said');
+is(lines(ask('/allow', 200, @said)), $all, 'on=allow');
+is(lines(ask('/any', $_, @said)), $all, "$_, on=any") for 200, 401, 403;
+is(lines(ask('/any', 200, 'x-a: 1', 'X-a: 2', 'X-A:')), 'x-a: 1, X-a: 2, X-A: ',
+    'several spellings');
+is(lines(ask('/page', 401, @said)), $all, 'with an error page');
+is(lines(ask('/upstream', 200, @said)), "$all, X-A: upstream, Set-Cookie: u=1",
+    "beside an upstream's");
+is(lines(ask('/satisfy', 403, @said)), 'X-A: a', 'satisfy any, denied');
+
+my @letters = map { "X-\U$_\E: $_" } 'a' .. 'e';
+is(lines(ask('/several', 403, @letters)), 'X-A: a, X-C: c, X-D: d', 'several, 403');
+is(lines(ask('/several', 200, @letters)), 'X-B: b, X-C: c, X-D: d', 'several, 200');
+is(lines(ask('/several/inner', 403, @letters)), 'X-E: e', 'an inner level');
+my $answer = ask('/prefix', 403, @letters, 'Content-Language: de', 'Content-Type: a/b',
+    'Content-Encoding: br', 'Content-Range: bytes 0-1/4', 'Y-A: 1');
+is(lines($answer), join(', ', @letters), 'prefix');
+like($answer, qr/^Content-Language: de\r/m, 'prefix, about the content');
+unlike($answer, qr!^Content-(?:Type: a/b|Encoding|Range)!m,
+    'but nothing about how to read it');
+is(() = $answer =~ /^Content-Length:/mgi, 1, 'one length');
+
+### challenges are never doubled
+
+for my $uri ('/challenge', '/any') {
+    is(join(', ', ask($uri, 401, 'WWW-Authenticate: A', 'WWW-Authenticate: B')
+        =~ /^WWW-Authenticate: (.*)\r/mg), 'A, B', "$uri, challenges");
+}
+is(join(', ', ask('/challenge', 200, 'WWW-Authenticate: A')
+    =~ /^WWW-Authenticate: (.*)\r/mg), 'A', 'one with 200');
+
+### control characters: nginx takes no such line, and makes none in a subrequest
+
+for my $code ('', 403) {
+    for my $c ('%0D%0AX-Evil:%201', '%0A', '%0D', 'a%0D%0A%0D%0AEVIL') {
+        my $answer = http("GET /crlf/$c HTTP/1.0\r\nHost: localhost\r\n"
+            . ($code ? "X-Code: $code\r\n" : '') . "\r\n");
+        unlike($answer, qr/^X-Evil|^EVIL|X-A: \/crlf/mi, "$code $c");
+    }
+}
+for my $c ("\0", "\r", "\r\r", "\rX-Evil: 1") {
+    is(status(http("GET /raw/" . unpack('H*', "X-A: a${c}b") . ' HTTP/1.0'
+        . "\r\nHost: localhost\r\n\r\n")), 500, 'raw ' . unpack 'H*', $c);
+}
+like(http('GET /raw/' . unpack('H*', "X-A: a\x01\x7f\xff\tb")
+    . " HTTP/1.0\r\nHost: localhost\r\n\r\n"), qr/^X-A: a\x01\x7f\xff\tb\r/m,
+    'others are nothing to us');
+
+### helpers
+
+# Lines for the service up to an empty one, then more for nginx.
+sub ask {
+    my ($uri, $code, @lines) = @_;
+    my $say = 'X-Say: ';
+    @lines = map { length ? "$say$_" : ($say = '') x 0 } @lines;
+    return http(join "\r\n", "GET $uri HTTP/1.0", 'Host: localhost', "X-Code: $code",
+        @lines, '', '');
+}
+
+sub status { ($_[0] // '') =~ /^HTTP\S+ (\d+)/ ? $1 : 'none' }
+
+sub lines {
+    my ($answer) = @_;
+    my ($head) = split /\r\n\r\n/, $answer;
+    return join ', ', grep { /^(?:X|Set)[-_]/i } split /\r\n/, $head;
+}

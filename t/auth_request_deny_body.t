@@ -1,0 +1,205 @@
+#!/usr/bin/perl
+
+# auth_request_deny_body: with a denial, the answer's body goes to the client.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use AuthRequest;
+use Test::Nginx;
+use Test::Nginx::Raw;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()
+    ->has(qw/ http proxy rewrite auth_basic http_v2 stub_status gzip /)->plan(69);
+
+my $v2 = $t->has_version('1.25.1') ? '; http2 on' : ' http2';
+
+configure($t, <<"EOF");
+    proxy_read_timeout 1s;
+    server {
+        listen       127.0.0.1:8080;
+        listen       127.0.0.1:8084$v2;
+        server_name  localhost;
+        root         %%TESTDIR%%;
+        auth_request /auth;
+        auth_request_deny_body 1000;
+        auth_request_deny_status 302 404 5xx 4xx;
+        auth_request_client_headers X-A;
+        default_type text/x-own;
+
+        location / { }
+        location /off { auth_request_deny_body off; }
+        location /zero { auth_request_deny_body 0; }
+        location /huge { auth_request_deny_body 100m; }
+        location /page { error_page 401 403 404 413 = \@page; }
+        location \@page { auth_request off; return 200 PAGE; }
+        location /strict { auth_request_deny_status 404; error_page 500 = \@page; }
+        location /gzip { gzip on; gzip_min_length 1; gzip_types *; gzip_http_version 1.0; }
+        location /body { auth_request_body 10; }
+        location /any {
+            satisfy any;
+            auth_basic "b";
+            auth_basic_user_file %%TESTDIR%%/users;
+        }
+        location = /auth { internal; proxy_pass http://127.0.0.1:8081; }
+        location /own { auth_request /auth-own; }
+        location = /auth-own { default_type text/plain; return 403 "own text"; }
+        location /static { auth_request /auth-static; }
+        location = /auth-static { error_page 404 =403 /denied.html; return 404; }
+        location = /denied.html { types { text/html html; } }
+        location /nginx { auth_request /auth-nginx; }
+        location = /auth-nginx { return 403; }
+        location /big-static { auth_request /auth-big; }
+        location = /auth-big { alias %%TESTDIR%%/big; }
+        location = /status { auth_request off; stub_status; }
+    }
+EOF
+
+$t->write_file('users', 'user:{PLAIN}secret');
+$t->write_file('denied.html', 'DENIED' x 10);
+$t->write_file('big', 'x' x 5_000_000);
+$t->write_file($_, 'CONTENT') for qw/ off zero huge any gzip body static big-static /;
+
+# X-Body says what the answer is after its status line, X-More how many more bytes.
+
+service($t, 8081, sub {
+    my ($client, $head) = @_;
+    my ($code) = $head =~ /^X-Code: (.*)\r/mi;
+    my ($body) = $head =~ /^X-Body: (.*)\r/mi;
+    my ($more) = $head =~ /^X-More: (.*)\r/mi;
+    my ($endless) = $head =~ /^X-Endless:/mi;
+    my ($wait) = $head =~ /^X-Wait:/mi;
+    print $client "HTTP/1.1 $code X\r\nX-A: a\r\n" . ($body // '') =~ s/\\n/\r\n/gr
+        or return 0;
+    my $chunk = 'x' x 65536;
+    for (1 .. ($more // 0) / 65536) { print $client $chunk or return 0; }
+    while ($endless) { print $client "10000\r\n$chunk\r\n" or return 0; }
+    sleep 5 if $wait;
+    return 0;
+});
+
+$t->run();
+
+my $type = 'Content-Type: application/problem+json';
+
+### as it is
+
+for my $code (401, 403, 404, 410, 500, 503, 499, 444, 408, 494) {
+    my $answer = ask('/', $code, "$type\\nContent-Length: 8\\n\\n{\"a\":1}\x01");
+    like($answer, qr!^HTTP/1.1 $code\b.*^X-A: a\b.*\r\n\r\n\Q{"a":1}\E\x01\z!ms, "code $code");
+    is(join(',', $answer =~ /^Content-(?:Type|Length): (.*)\r/mg),
+        'application/problem+json,8', "$code, type and length");
+}
+my $answer = ask('/', 302, 'Location: /a\nContent-Length: 4\n\nHERE');
+like($answer, qr!^HTTP/1.1 302 .*^Location: /a\b.*\r\n\r\nHERE\z!ms, 'code 302');
+unlike($answer, qr/^Content-Type:/m, 'no type');
+
+is(content(ask('/', 403, "$type\\nTransfer-Encoding: chunked\\n\\n3\\nabc\\n2\\nde\\n0\\n\\n")),
+    'abcde', 'chunked');
+is(content(ask('/', 403, "$type\\n\\nto the end")), 'to the end', 'no length');
+$answer = ask('/', 403, "$type\\nContent-Encoding: br\\nContent-Length: 3\\n\\nabc");
+is(content($answer), 'abc', 'encoded');
+is(() = $answer =~ /^Content-Encoding: br\r/mg, 1, 'encoding');
+
+$answer = http("HEAD / HTTP/1.0\r\nHost: localhost\r\nX-Code: 403\r\n"
+    . "X-Body: $type\\nContent-Length: 8\\n\\n12345678\r\n\r\n");
+like($answer, qr/^HTTP\S+ 403 .*^Content-Length: 8\b.*\r\n\r\n\z/ms, 'HEAD');
+
+like(ask('/gzip', 403, "$type\\nContent-Length: 20\\n\\n" . 'a' x 20,
+    'Accept-Encoding: gzip'), qr/^HTTP\S+ 403 .*^Content-Encoding: gzip\r/ms,
+    'zipped by nginx');
+is(() = ask('/gzip', 403, "$type\\nContent-Encoding: br\\nContent-Length: 3\\n\\nabc",
+    'Accept-Encoding: gzip') =~ /^Content-Encoding: (.*)\r/mg, 1, 'but not twice');
+
+is(content(http_get('/own')), 'own text', 'what the configuration says');
+is(content(http_get('/static')), 'DENIED' x 10, 'a file');
+like(http_get('/static'), qr!^Content-Type: text/html\r!m, 'its type');
+like(http_get('/nginx'), qr!^HTTP\S+ 403 .*403 Forbidden!s, "nginx's own page");
+
+### sizes
+
+logged($t, qr/auth request/);
+is(content(ask('/', 403, 'Content-Length: 1000\n\n' . 'y' x 1000)), 'y' x 1000, 'limit');
+is(logged($t, qr/auth request/), '', 'limit, log');
+for my $body ('Content-Length: 1001\n\n' . 'y' x 1001,
+    'Content-Length: 2001\n\n' . 'y' x 2001, '\n' . 'y' x 1001)
+{
+    like(ask('/', 403, $body), qr!^HTTP\S+ 403 .*403 Forbidden!s, 'larger');
+    is(logged($t, qr/auth request/), 'warn auth request: the body of the answer with'
+        . ' status 403 is left out: it is larger than auth_request_deny_body', 'why');
+}
+like(ask('/zero', 403, 'Content-Length: 1\n\ny'), qr/403 Forbidden/, 'zero');
+like(ask('/zero', 403, 'Content-Length: 0\n\n'), qr/403 Forbidden/, 'zero, empty');
+like(ask('/', 403, 'Content-Length: 0\n\n'), qr/403 Forbidden/, 'empty');
+logged($t, qr/auth request/);
+like(ask('/off', 403, 'Content-Length: 1\n\ny'), qr/403 Forbidden/, 'off');
+is(logged($t, qr/auth request/), '', 'off, log');
+
+my $memory = memory($t);
+for my $code (403, 200) {
+    my $expected = $code == 200 ? 500 : $code;
+    is(status(ask('/', $code, 'Content-Length: 104857600\n\n', 'X-More: 104857600')),
+        $expected, "$code, 100 MB");
+    is(status(ask('/', $code, 'Transfer-Encoding: chunked\n\n', 'X-Endless: 1')),
+        $expected, "$code, without an end");
+    is(status(ask('/', $code, 'Content-Length: 10\n\nabc')), $expected,
+        "$code, broken off");
+    is(status(ask('/', $code, 'Content-Length: 10\n\nabc', 'X-Wait: 1')), $expected,
+        "$code, nothing more comes");
+    is(status(ask('/', $code, 'Transfer-Encoding: chunked\n\nzz\n', 'X-Wait: 1')),
+        $expected, "$code, wrong chunks");
+}
+cmp_ok(memory($t), '<', $memory + 8 * 1024, 'memory');
+is(length content(ask('/huge', 403, 'Content-Length: 10485760\n\n', 'X-More: 10485760')),
+    10485760, '10 MB where they may be');
+like(http_get('/big-static'), qr/CONTENT/, 'a large file as the answer that allows');
+
+### error pages
+
+is(content(ask('/page', 403, 'Content-Length: 1\n\ny')), 'y', 'no error page');
+is(content(ask('/page', 403, 'Content-Length: 0\n\n')), 'PAGE', 'one without a body');
+is(content(ask('/page', 403, '\n' . 'y' x 1001)), 'PAGE', 'one for a body too large');
+is(content(ask('/strict', 410, 'Content-Length: 1\n\ny')), 'PAGE', 'one for errors');
+is(status(ask('/any', 403, 'Content-Length: 1\n\ny', 'Authorization: Basic dXNlcjpzZWNyZXQ=')),
+    200, 'satisfy any, let in');
+like(ask('/any', 403, 'Content-Length: 1\n\ny'), qr/^HTTP\S+ 403 .*\r\n\r\ny\z/s,
+    'satisfy any, denied');
+
+### the client's connection
+
+my $s = connection();
+my $get = "GET / HTTP/1.1\r\nHost: localhost\r\nX-Code: 403\r\nX-Body: "
+    . 'Content-Length: 2\n\nno' . "\r\n\r\n";
+my $post = $get =~ s/GET/POST/r =~ s/\r\n\r\n/\r\nContent-Length: 50000\r\n\r\n/r
+    . 'z' x 50000;
+$s->print($get . $get . $post . $get . $post);
+is(join(' ', map { content(read_response($s)) } 1 .. 5), 'no no no no no',
+    'pipelined, bodies unread');
+like(exchange($s, $get), qr/^Connection: keep-alive\b.*\r\n\r\nno\z/ms, 'kept');
+like(exchange($s, $post =~ s/POST \//POST \/body/r), qr/^HTTP\S+ 413 /, 'a body too large');
+
+$answer = `curl -s -S -i -m 8 --http2-prior-knowledge -d 'some data' \\
+    -H 'X-Code: 403' -H 'X-Body: $type\\nContent-Length: 2\\n\\nno' \\
+    http://127.0.0.1:@{[port(8084)]}/ 2>&1`;
+like($answer, qr!^HTTP/2 403.*^content-type: application/problem\+json\b.*\r\n\r\nno\z!ms,
+    'HTTP/2');
+
+### helpers
+
+sub ask {
+    my ($uri, $code, $body, @lines) = @_;
+    return http(join "\r\n", "GET $uri HTTP/1.0", 'Host: localhost', "X-Code: $code",
+        "X-Body: $body", @lines, '', '');
+}
+
+sub status { ($_[0] // '') =~ /^HTTP\S+ (\d+)/ ? $1 : 'none' }
+
+sub content { (split /\r\n\r\n/, $_[0] // '', 2)[1] // '' }

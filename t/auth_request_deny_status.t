@@ -1,0 +1,227 @@
+#!/usr/bin/perl
+
+# auth_request_deny_status: answers that go to the client as they are. What has
+# no meaning for a client, and what nginx says where no answer came, never does.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use AuthRequest;
+use Test::Nginx;
+use Test::Nginx::Raw;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite auth_basic /)->plan(107);
+
+configure($t, <<'EOF');
+    proxy_connect_timeout 1s;
+    proxy_read_timeout 1s;
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+        root         %%TESTDIR%%;
+        auth_request /auth;
+
+        location / { }
+        location /codes { auth_request_deny_status 302 404 429; }
+        location /classes { auth_request_deny_status 3xx 4xx 5xx; }
+        location /mixed {
+            auth_request_deny_status 404 5xx;
+            location /mixed/inner { auth_request_deny_status 410; }
+        }
+        location = /auth { internal; proxy_pass http://127.0.0.1:8081; }
+
+        location /msie {
+            auth_request_deny_status 3xx;
+            msie_refresh on;
+        }
+        location /absolute {
+            auth_request_deny_status 3xx;
+            absolute_redirect on;
+            msie_refresh on;
+        }
+        location /page {
+            auth_request_deny_status 302 404;
+            error_page 302 404 = /page.html;
+        }
+        location = /page.html { auth_request off; }
+        location /elsewhere {
+            auth_request_deny_status 302;
+            error_page 302 https://example.com/login;
+        }
+        location /again {
+            auth_request_deny_status 302;
+            error_page 302 = @again;
+        }
+        location @again { auth_request off; return 302 /own; }
+        location /again-upstream {
+            auth_request_deny_status 302;
+            error_page 302 = @again-upstream;
+        }
+        location @again-upstream {
+            auth_request off;
+            proxy_pass http://127.0.0.1:8081;
+            proxy_set_header X-Code 303;
+            proxy_set_header X-Say "Location: /upstream";
+            proxy_redirect off;
+        }
+        location /down {
+            auth_request_deny_status 3xx 4xx 5xx;
+            auth_request /auth-down;
+        }
+        location = /auth-down { proxy_pass http://127.0.0.1:8089; }
+        location /broken {
+            auth_request_deny_status 4xx 5xx;
+            auth_request /auth-broken;
+        }
+        location = /auth-broken { proxy_pass http://127.0.0.1:8082$arg_what; }
+        location /own {
+            auth_request_deny_status 4xx 5xx;
+            auth_request /auth-own;
+        }
+        location = /auth-own { return 503; }
+        location /any {
+            satisfy any;
+            auth_request_deny_status 404;
+            auth_basic "b";
+            auth_basic_user_file %%TESTDIR%%/users;
+        }
+        location = /log {
+            auth_request_deny_status 4xx;
+            auth_request /auth-broken;
+        }
+    }
+EOF
+
+$t->write_file('page.html', 'PAGE');
+$t->write_file('users', 'user:{PLAIN}secret');
+$t->write_file($_, 'CONTENT') for qw/ codes classes mixed any /;
+
+service($t, 8081, sub {
+    my ($client, $head) = @_;
+    my ($code) = $head =~ /^X-Code: (.*)\r/mi;
+    my @say = $head =~ /^X-Say: (.*)\r/mgi;
+    print $client "HTTP/1.1 $code X\r\n" . join('', map { "$_\r\n" } @say)
+        . "Content-Length: 4\r\n\r\nBODY";
+    return 0;
+});
+
+service($t, 8082, sub {
+    my ($client, $head) = @_;
+    sleep 5 if $head =~ /timeout/;
+    print $client "gArBaGe\r\n\r\n" if $head =~ /garbage/;
+    print $client "HTTP/1.1 404 X\r\nX: " . 'x' x 200_000 . "\r\n\r\n"
+        if $head =~ /large/;
+    return 0;
+});
+
+$t->run();
+
+### what is never a denial
+
+for my $code (100, 101, 150, 304, 600, 999) {
+    isnt(status(ask('/classes', $code)), $code, "classes, $code");
+    unlike(ask('/classes', $code), qr/CONTENT/, "classes, $code, refused");
+}
+for my $code (301, 302) {
+    is(status(ask('/classes', $code)), 500, "$code without a location");
+    is(status(ask('/msie', $code, 'User-Agent: MSIE 6.0')), 500,
+        "$code without a location, msie_refresh");
+}
+logged($t, qr/auth request/);
+ask('/classes', 302);
+is(logged($t, qr/auth request/), 'error auth request unexpected status: 302'
+    . ' from "/auth": a redirect without a location', 'why');
+is(status(ask('/', 404)), 500, '404 without the directive');
+is(status(ask('/codes', 403)), 403, '403 is one all the same');
+is(status(ask('/codes', 401)), 401, '401 is one all the same');
+is(status(ask('/codes', $_)), 500, "codes, $_")
+    for 300, 301, 303, 400, 405, 428, 500, 503;
+is(status(ask('/mixed', 302, 'X-Say: Location: /')), 500, 'another class');
+is(status(ask('/mixed/inner', 404)), 500, 'an inner level takes its place');
+is(status(ask('/mixed/inner', 410)), 410, 'an inner level');
+
+is(status(http_get('/down')), 500, 'nobody there');
+is(status(http_get("/broken?what=/$_")), 500, $_) for qw/ timeout garbage large close /;
+is(status(http_get('/own')), 503, 'what the configuration says is an answer');
+
+### what is one
+
+for my $code (300, 303, 305, 306, 307, 308, 309, 350, 399) {
+    like(ask('/classes', $code, 'X-Say: Location: /x'),
+        qr/^HTTP\S+ $code\b.*?^Location: \/x\r/ms, "classes, $code");
+}
+for my $code (400, 402, 404, 405, 408, 410, 413, 414, 416, 418, 429, 430, 444, 451,
+    493 .. 500, 502 .. 505, 507, 508, 520, 599)
+{
+    is(status(ask('/classes', $code)), $code, "classes, $code");
+}
+is(status(ask('/codes', $_)), $_, "codes, $_") for 404, 429;
+unlike(ask('/codes', 404), qr/BODY/, "without the answer's body");
+
+like(ask('/codes', 429, 'X-Say: Retry-After: 7'), qr/^Retry-After: 7\r/m,
+    '429, Retry-After');
+like(ask('/classes', 503, 'X-Say: Retry-After: 7'), qr/^Retry-After: 7\r/m,
+    '503, Retry-After');
+unlike(ask('/codes', 404, 'X-Say: Retry-After: 7', 'X-Say: Location: /'),
+    qr/^(?:Retry-After|Location)/m, 'not with 404');
+my $challenge = ask('/codes', 401, 'X-Say: WWW-Authenticate: A', 'X-Say: WWW-Authenticate: B');
+is(join(',', $challenge =~ /^WWW-Authenticate: (.*)\r/mg), 'A,B', 'challenges');
+
+### Location, as the service has it
+
+for my $location ('/login', 'login?a=b', '//other/x', '?x', '', 'https://a/ b<>"',
+    'https://example.com/login?rd=%0d%0a')
+{
+    for my $uri ('/codes', '/absolute') {
+        is(locations(ask($uri, 302, "X-Say: Location: $location")), "302 [$location]",
+            "$uri, '$location'");
+    }
+}
+like(locations(ask('/codes', 302, 'X-Say: Location: /a', 'X-Say: Location: /b')),
+    qr!^302 \[/[ab]\]$!, 'one of two: nginx passes on no more');
+like(ask('/msie', 302, 'X-Say: Location: /a"b', 'User-Agent: MSIE 6.0'),
+    qr/^HTTP\S+ 200 .*Refresh.*URL=\/a/s, 'msie_refresh');
+is(locations(ask('/msie', 302, 'X-Say: Location: /a', 'User-Agent: MSIE 6.0')), '200 ',
+    'msie_refresh, no location');
+
+### error pages
+
+like(ask('/page', 404), qr/^HTTP\S+ 200 .*PAGE/s, 'error page');
+is(locations(ask('/page', 302, 'X-Say: Location: /a')), '200 [/a]',
+    'error page, lines stay');
+is(locations(ask('/elsewhere', 302, 'X-Say: Location: /a')),
+    '302 [https://example.com/login]', 'error page elsewhere');
+like(locations(ask('/again', 302, 'X-Say: Location: /a')),
+    qr!^302 \[http://localhost:\d+/own\]$!, 'error page with a redirect');
+is(locations(ask('/again-upstream', 302, 'X-Say: Location: /a')), '303 [/upstream]',
+    "error page with an upstream's redirect");
+
+### satisfy any
+
+is(status(ask('/any', 404, 'Authorization: Basic dXNlcjpzZWNyZXQ=')), 200,
+    'satisfy any, let in');
+is(status(ask('/any', 404)), 404, 'satisfy any, denied');
+
+### helpers
+
+sub ask {
+    my ($uri, $code, @lines) = @_;
+    return http(join "\r\n", "GET $uri HTTP/1.0", 'Host: localhost', "X-Code: $code",
+        @lines, '', '');
+}
+
+sub status { ($_[0] // '') =~ /^HTTP\S+ (\d+)/ ? $1 : 'none' }
+
+sub locations {
+    my ($answer) = @_;
+    return status($answer) . ' ' . join ', ', map { "[$_]" }
+        $answer =~ /^Location: (.*)\r/mgi;
+}

@@ -1,0 +1,131 @@
+#!/usr/bin/perl
+
+# auth_request: the service's connection is kept, whatever its answer's body is.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use AuthRequest;
+use Test::Nginx;
+use Test::Nginx::Raw;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()
+    ->has(qw/ http proxy rewrite upstream_keepalive /)->plan(42);
+
+configure($t, <<'EOF');
+    upstream kept {
+        server 127.0.0.1:8081;
+        keepalive 1;
+    }
+    proxy_read_timeout 1s;
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+        root         %%TESTDIR%%;
+        auth_request /auth;
+        location / { }
+        location /body/ { auth_request_deny_body 100; }
+        location /large/ { auth_request_deny_body 1m; }
+        location /cached { auth_request /auth-cached; }
+        location /unbuffered { auth_request /auth-unbuffered; }
+        location = /auth {
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_pass http://kept;
+        }
+        location = /auth-unbuffered {
+            proxy_http_version 1.1;
+            proxy_set_header Connection "";
+            proxy_buffering off;
+            proxy_pass http://kept;
+        }
+        location /file { auth_request /auth-file; }
+        location = /auth-file { alias %%TESTDIR%%/big; }
+    }
+EOF
+
+my $d = $t->testdir();
+mkdir "$d/$_" for qw/ body large /;
+$t->write_file($_, 'CONTENT') for qw{ index.html body/index.html large/index.html
+    unbuffered file };
+$t->write_file('big', 'x' x 5_000_000);
+
+service($t, 8081, sub {
+    my ($client, $head) = @_;
+    my ($what) = $head =~ /^X-What: (.*)\r/m;
+    open my $file, '>>', "$d/connections";
+    syswrite $file, "$$\n";
+    close $file;
+    my ($code, $body, $framing) = split / /, $what;
+    print $client "HTTP/1.1 $code X\r\n";
+    if ($framing eq 'none') {
+        print $client "\r\n";
+    } elsif ($framing eq 'length') {
+        print $client "Content-Length: $body\r\n\r\n", 'x' x $body;
+    } elsif ($framing eq 'longer') {
+        print $client "Content-Length: $body\r\n\r\n", 'x' x ($body + 5);
+    } else {
+        print $client "Transfer-Encoding: chunked\r\n\r\n";
+        for (1 .. $body / 1000) { print $client "3e8\r\n" . 'x' x 1000 . "\r\n"; }
+        print $client "0\r\n\r\n" if $framing eq 'chunked';
+        while ($framing eq 'endless') {
+            print $client "10000\r\n" . 'x' x 65536 . "\r\n" or return 0;
+        }
+    }
+    return 1;
+});
+$t->run();
+
+for my $uri (qw{ / /body/ /large/ /unbuffered }) {
+    for my $what ('204 0 none', '200 0 length', '200 500000 length',
+        '200 500000 chunked', '401 0 length', '401 500000 length', '403 5000 chunked',
+        '404 1000 length', '302 1000 length')
+    {
+        connections();
+        my ($code) = split / /, $what;
+        my $expected = { 204 => 200, 404 => 500, 302 => 500 }->{$code} // $code;
+        is(join(' ', map { status(ask($uri, $what)) } 1 .. 20) . ', connections: '
+            . connections(), join(' ', ($expected) x 20) . ', connections: 1',
+            "$uri, $what");
+    }
+}
+
+# what does not end well is not used again, and has no bearing on the next one
+
+connections();
+is(join(' ', map { status(ask('/', $_)) } '200 0 endless', '200 10 length',
+    '200 2000 cut', '200 10 length'), '500 200 500 200', 'one after the other');
+is(connections(), 3, 'new connections');
+is(status(ask('/', '200 5 longer')), 200, 'longer than it says');
+is(status(ask('/', '403 5 length')), 403, 'and the next');
+
+my $memory = memory($t);
+ask('/', '200 0 endless') for 1 .. 20;
+cmp_ok(memory($t), '<', $memory + 4096, 'memory');
+
+like(http_get('/file'), qr/CONTENT/, 'a file of 5 MB allows');
+
+### helpers
+
+sub ask {
+    my ($uri, $what) = @_;
+    return http("GET $uri HTTP/1.0\r\nHost: localhost\r\nX-What: $what\r\n\r\n");
+}
+
+sub status { ($_[0] // '') =~ /^HTTP\S+ (\d+)/ ? $1 : 'none' }
+
+# How many connections there were since the last call.
+sub connections {
+    open my $file, '<', "$d/connections" or return 0;
+    my %seen = map { $_ => 1 } <$file>;
+    unlink "$d/connections";
+    return scalar keys %seen;
+}

@@ -1,0 +1,198 @@
+#!/usr/bin/perl
+
+# $post_arg_NAME: a field of the body that auth_request_body has had read.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use AuthRequest;
+use Test::Nginx;
+use Test::Nginx::Raw;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite ssi /)->plan(49);
+
+configure($t, <<'EOF');
+    client_body_buffer_size 128;
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+        default_type text/html;
+        root         %%TESTDIR%%;
+
+        location / {
+            auth_request /auth?t=$post_arg_token&u=$post_arg_user;
+            auth_request_body 100k;
+            proxy_set_header X-Token "[$post_arg_token]";
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /header {
+            auth_request /auth-header;
+            auth_request_body 100k;
+            proxy_set_header X-Token "[$post_arg_token]";
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location = /auth {
+            internal;
+            proxy_pass http://127.0.0.1:8081;
+        }
+        location = /auth-header {
+            internal;
+            proxy_set_header X-Token "[$post_arg_token]";
+            proxy_pass http://127.0.0.1:8081;
+        }
+        location /off {
+            auth_request /auth?t=$post_arg_token;
+            proxy_set_header X-Token "[$post_arg_token]";
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /unasked {
+            auth_request_body 100k;
+            proxy_set_header X-Token "[$post_arg_token]";
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /early {
+            set $early "[$post_arg_token]";
+            auth_request /auth?t=$post_arg_token;
+            auth_request_body 100k;
+            proxy_set_header X-Early $early;
+            proxy_set_header X-Token "[$post_arg_token]";
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /path {
+            auth_request /auth/$post_arg_token;
+            auth_request_body 100k;
+        }
+        location /auth/ { internal; proxy_pass http://127.0.0.1:8081; }
+        location /twice {
+            auth_request /auth?t=$post_arg_token;
+            auth_request_body 100k;
+            try_files /none @twice;
+        }
+        location @twice {
+            auth_request /auth?t=$post_arg_token;
+            auth_request_body 100k;
+            proxy_pass http://127.0.0.1:8082;
+        }
+    }
+EOF
+
+my $d = $t->testdir();
+service($t, 8081, sub {
+    my ($client, $head, $body) = @_;
+    my ($uri) = $head =~ /^\S+ (\S+)/;
+    my ($token) = $head =~ /^X-Token: (.*)\r/m;
+    open my $file, '>>', "$d/asked";
+    syswrite $file, $uri . (defined $token ? " $token" : '') . "\n";
+    print $client "HTTP/1.1 204 X\r\n\r\n";
+    return 0;
+});
+service($t, 8082, sub {
+    my ($client, $head, $body) = @_;
+    my @got = $head =~ /^X-(?:Early|Token): (.*)\r/mg;
+    print $client "HTTP/1.1 200 OK\r\n\r\n@got $body";
+    return 0;
+});
+run_quietly($t);
+
+my $form = 'application/x-www-form-urlencoded';
+my $json = 'application/json';
+
+### no field
+
+is(asked('/off', $form, 'token=a'), '/auth?t=', 'not read');
+is(got('/off', $form, 'token=a'), '[] token=a', 'not read, upstream');
+is(got('/unasked', $form, 'token=a'), '[] token=a', 'without auth_request');
+for my $case (
+    ['text/plain', 'token=a'], ['', 'token=a'], [$json, 'token=a'],
+    [$form, '{"token":"a"}'], ['multipart/form-data; boundary=b', 'token=a'],
+    [$form, 'tokens=a&xtoken=b'], [$form, ''],
+    [$form, 'token=a&token=b'], [$form, 'token=a&token=a'], [$form, 'token=a&Token=b'],
+    [$form, 'token=a&%74oken=b'],
+    [$json, '{"token":"a","token":"b"}'], [$json, '{"token":null}'],
+    [$json, '{"token":"a"'], [$json, '{"token":"a"}{'], [$json, '["token"]'],
+    [$json, '{"a":{"token":"a"}}'], [$json, "{\"token\":\"\xff\"}"],
+    [$json, '{"a":' . '[' x 20_000 . ']' x 20_000 . ',"token":1'],
+) {
+    my ($type, $body) = @$case;
+    is(asked('/', $type, $body), '/auth?t=&u=', "none in '" . substr($body, 0, 40)
+        =~ s/[^\x20-\x7e]/?/gr . "' of '$type'");
+}
+is(asked('/', $form, 'token=a', 'Content-Type: text/plain'), '/auth?t=a&u=',
+    'two types: nginx takes none but the first');
+
+for my $case ([$form, 'token=a%0d%0aX:+b'], [$form, 'token=%00'], [$form, "token=a\nb"],
+    [$json, '{"token":"\r\n"}'], [$json, '{"token":"a\u0000"}'])
+{
+    logged($t, qr/control/);
+    is(asked('/', @$case), '/auth?t=&u=', "control character in '"
+        . $case->[1] =~ s/\n/?/r . "'");
+    like(logged($t, qr/control/), qr/^warn control character in the field "token"/,
+        'why');
+}
+
+### a field
+
+is(asked('/', $form, 'token=a'), '/auth?t=a&u=', 'form');
+is(asked('/', $form, 'user=u&token=a&x'), '/auth?t=a&u=u', 'form, several');
+is(asked('/', "$form; charset=utf-8", 'TOKEN=a'), '/auth?t=a&u=', 'in capitals');
+is(asked('/', $json, '{"token":"a","user":1.50}'), '/auth?t=a&u=1.50', 'JSON');
+is(asked('/', 'application/vnd.x+json', '{"token":[1, 2]}'), '/auth?t=[1,2]&u=',
+    'JSON, an array');
+is(asked('/header', $form, 'token=a+b%26c%3D'), '/auth-header [a b&c=]',
+    'in the location that is asked');
+is(got('/header', $form, 'token=a+b'), '[a b] token=a+b', 'for the upstream');
+is(got('/early', $form, 'token=a'), '[] [a] token=a', 'read too early');
+is(asked('/early', $form, 'token=a'), '/auth?t=a', 'then in time');
+is(got('/header', $form, 'x=' . 'y' x 50_000 . '&token=a') =~ s/y+/y/r,
+    '[a] x=y&token=a', 'in a file');
+is(asked('/twice', $form, 'token=a'), "/auth?t=a\n/auth?t=a", 'two checks');
+is(asked('/header', $form, 'token=a', 'Transfer-Encoding: chunked'),
+    '/auth-header [a]', 'chunks');
+
+### what it may not be
+
+my %encoded = ('a b' => 'a%20b', '#' => '%23', '%' => '%', "\x7f" => '%7F');
+is(asked('/', $form, 'token=a+b'), '/auth?t=a%20b&u=', 'a space');
+is(asked('/', $form, 'token=a%20HTTP/1.1'), '/auth?t=a%20HTTP/1.1&u=',
+    'nothing behind it');
+is(asked('/path', $form, 'token=..%2F..%2Fother'), '', 'nor is it a path');
+
+### several requests of a connection
+
+my $s = connection();
+is(join(' ', map { content(exchange($s, request('/header', $form, $_))) }
+    'token=a', 'x=1', 'token=b'), '[a] token=a [] x=1 [b] token=b', 'connection');
+
+### helpers
+
+sub request {
+    my ($uri, $type, $body, @lines) = @_;
+    if (grep { /chunked/ } @lines) {
+        $body = sprintf "%x\r\n%s\r\n0\r\n\r\n", length $body, $body;
+    } else {
+        push @lines, 'Content-Length: ' . length $body;
+    }
+    return join "\r\n", "POST $uri HTTP/1.1", 'Host: localhost',
+        $type ? "Content-Type: $type" : (), @lines, '', $body;
+}
+
+sub content { (split /\r\n\r\n/, $_[0] // '', 2)[1] // '' }
+
+sub got { return content(exchange(connection(), request(@_))) }
+
+sub asked {
+    unlink "$d/asked";
+    exchange(connection(), request(@_));
+    return '' unless -e "$d/asked";
+    open my $file, '<', "$d/asked";
+    local $/;
+    return <$file> =~ s/\n\z//r;
+}

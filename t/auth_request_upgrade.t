@@ -1,0 +1,164 @@
+#!/usr/bin/perl
+
+# auth_request in front of a WebSocket: a tunnel for who is let in, for others a
+# response as always; and no method or header gets past the check (row 29).
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use AuthRequest;
+use Test::Nginx;
+use Test::Nginx::Raw;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my @methods = qw/ GET HEAD POST PUT DELETE OPTIONS PATCH PROPFIND TRACE LOCK X /;
+my @lines = ('User-Agent: GoogleHC/1.0', 'User-Agent: kube-probe/1.2',
+    'Origin: http://a', "Origin: http://a\r\nAccess-Control-Request-Method: PUT",
+    'X-Original-URI: /open', 'X-Original-Method: OPTIONS', 'X-Forwarded-Uri: /open',
+    'X-Http-Method-Override: OPTIONS', 'Upgrade: h2c', 'Range: bytes=0-0',
+    'If-None-Match: *', 'Purpose: prefetch', 'X-Real-IP: 127.0.0.1');
+
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
+    ->plan(2 * @methods + @lines + 11);
+
+configure($t, <<'EOF');
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+        auth_request /auth;
+        auth_request_upstream_headers X-User;
+        auth_request_body 1k;
+        proxy_http_version 1.1;
+
+        location / { proxy_pass http://127.0.0.1:8082; }
+        location /ws {
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection upgrade;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location = /auth {
+            proxy_set_header X-Original-URI $request_uri;
+            proxy_set_header X-Original-Method $request_method;
+            proxy_pass http://127.0.0.1:8081;
+        }
+        location /unset { auth_request /auth-unset; auth_request_body off; }
+        location = /auth-unset { proxy_pass http://127.0.0.1:8081; }
+        location /tunnel { auth_request /auth-tunnel; }
+        location = /auth-tunnel {
+            proxy_read_timeout 1s;
+            proxy_set_header Upgrade websocket;
+            proxy_set_header Connection upgrade;
+            proxy_pass http://127.0.0.1:8082;
+        }
+    }
+EOF
+
+my $d = $t->testdir();
+service($t, 8081, sub {
+    my ($client, $head) = @_;
+    open my $file, '>', "$d/asked.tmp";
+    print $file $head;
+    close $file;
+    rename "$d/asked.tmp", "$d/asked";
+    my $code = $head =~ /^X-Code: (\d+)/m ? $1 : 403;
+    print $client "HTTP/1.1 $code X\r\nX-User: alice\r\nContent-Length: 0\r\n\r\n";
+    return 0;
+});
+service($t, 8082, sub {
+    my ($client, $head) = @_;
+    if ($head !~ /^Upgrade: websocket/m) {
+        print $client "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK";
+        return 1;
+    }
+    my ($user) = $head =~ /^X-User: (.*)\r/m;
+    print $client "HTTP/1.1 101 Switching\r\nConnection: upgrade\r\n"
+        . "Upgrade: websocket\r\nX-Got: " . ($user // '') . "\r\n\r\nhello";
+    while ($client->sysread(my $bytes, 100)) { $client->syswrite(uc $bytes); }
+    return 0;
+});
+$t->run();
+
+### nothing gets past
+
+for my $method (@methods) {
+    my $s = connection();
+    like(exchange($s, "$method / HTTP/1.1\r\nHost: localhost\r\n"
+        . "Content-Length: 0\r\n\r\n"), qr/^HTTP\S+ (?:403|405) /, "$method, denied");
+    next if $method eq 'TRACE';
+    like(exchange(connection(), "$method / HTTP/1.1\r\nHost: localhost\r\n"
+        . "X-Code: 204\r\nContent-Length: 0\r\n\r\n"), qr/^HTTP\S+ 200 /,
+        "$method, let in");
+}
+for my $line (@lines) {
+    my ($name) = $line =~ /^(.*)/;
+    like(http("OPTIONS / HTTP/1.0\r\nHost: localhost\r\n$line\r\n\r\n"),
+        qr/^HTTP\S+ 403 /, $name);
+}
+
+### what the service is told: what is set in its location, else what the client says
+
+http("POST /a?b HTTP/1.0\r\nHost: localhost\r\nX-Original-URI: /open\r\n"
+    . "X-Original-Method: OPTIONS\r\n\r\n");
+is(join(' ', asked($t) =~ /^X-Original-\w+: (.*)\r/mg), '/a?b POST', 'generated');
+http("GET /unset HTTP/1.0\r\nHost: localhost\r\nX-Original-URI: /open\r\n\r\n");
+is(join(' ', asked($t) =~ /^X-Original-\w+: (.*)\r/mg), '/open', 'not generated');
+
+### tunnels
+
+my $upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nX-User: root\r\n";
+my $s = connection();
+my $answer = exchange($s, "GET /ws HTTP/1.1\r\nHost: localhost\r\n$upgrade\r\n");
+like($answer, qr/^HTTP\S+ 403 /, 'denied');
+unlike($answer, qr/^Upgrade/mi, 'no upgrade');
+like(exchange($s, "GET / HTTP/1.1\r\nHost: localhost\r\nX-Code: 200\r\n\r\n"),
+    qr/^HTTP\S+ 200 /, 'the connection is still one of HTTP');
+
+$s = connection();
+$s->print("GET /ws HTTP/1.1\r\nHost: localhost\r\nX-Code: 204\r\n$upgrade\r\n");
+$answer = until_there($s, qr/hello/);
+like($answer, qr/^HTTP\S+ 101 .*^X-Got: alice\r/ms, 'let in');
+$s->syswrite('to and fro');
+like(until_there($s, qr/FRO/), qr/^TO AND FRO\z/, 'to and fro');
+$s->syswrite('GET /ws HTTP/1.1' . "\r\n\r\n");
+like(until_there($s, qr/\n\r\n/), qr/^GET \/WS/, 'whatever it is');
+undef $s;
+
+like(http_get('/tunnel'), qr/^HTTP\S+ 500 /, 'a service that upgrades allows nothing');
+
+### expect
+
+$s = connection();
+like(exchange($s, "PUT / HTTP/1.1\r\nHost: localhost\r\nX-Code: 200\r\n"
+    . "Content-Length: 3\r\nExpect: 100-continue\r\n\r\nabc"),
+    qr/^HTTP\S+ 100 .*^HTTP\S+ 200 /ms, '100-continue');
+like(exchange($s, "PUT / HTTP/1.1\r\nHost: localhost\r\nX-Code: 403\r\n"
+    . "Content-Length: 3\r\nExpect: 100-continue\r\n\r\nabc"),
+    qr/^HTTP\S+ 100 .*^HTTP\S+ 403 /ms, '100-continue, denied');
+like(exchange($s, "PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000\r\n"
+    . "Expect: 100-continue\r\n\r\n"), qr/^HTTP\S+ 413 /, '100-continue, too large');
+
+### helpers
+
+sub asked {
+    my ($t) = @_;
+    return $t->read_file('asked');
+}
+
+sub until_there {
+    my ($s, $what) = @_;
+    my $text = '';
+    eval {
+        local $SIG{ALRM} = sub { die "timeout\n" };
+        alarm 8;
+        while ($text !~ $what) { $s->sysread($text, 1000, length $text) or last; }
+    };
+    alarm 0;
+    return $text;
+}

@@ -1,0 +1,273 @@
+#!/usr/bin/perl
+
+# auth_request_upstream_headers with what clients show to be let in: whoever
+# judges a request sees the client's own, the upstream the service's or none.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use AuthRequest;
+use Jose;
+use Test::Nginx;
+use Test::Nginx::Raw;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite auth_basic /)->plan(42);
+
+configure($t, <<'EOF');
+    default_type text/html;
+    auth_request_upstream_headers Authorization Cookie;
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+        root         %%TESTDIR%%;
+        auth_request /auth;
+
+        location / { proxy_pass http://127.0.0.1:8082; }
+        location = /auth {
+            internal;
+            proxy_set_header X-Told "[$http_authorization] [$cookie_s]";
+            proxy_pass http://127.0.0.1:8081;
+        }
+        location /basic {
+            auth_basic "b";
+            auth_basic_user_file %%TESTDIR%%/users;
+            proxy_set_header X-User $remote_user;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /jwt {
+            auth_jwt "j";
+            auth_jwt_key_file %%TESTDIR%%/keys.json;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /jwt-cookie {
+            auth_jwt "j" token=$cookie_s;
+            auth_jwt_key_file %%TESTDIR%%/keys.json;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /jwt-any/ {
+            satisfy any;
+            auth_jwt "j";
+            auth_jwt_key_file %%TESTDIR%%/keys.json;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /any {
+            satisfy any;
+            allow 127.0.0.1;
+            deny all;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /error {
+            auth_request_on_error allow;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /unasked {
+            auth_request off;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /page {
+            error_page 401 = @open;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location @open {
+            auth_request off;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /variable {
+            proxy_set_header Authorization $http_authorization;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /twice/ { index index.html; }
+        location = /twice/index.html { proxy_pass http://127.0.0.1:8082; }
+        location /then-jwt/ { index index.html; }
+        location = /then-jwt/index.html {
+            auth_request off;
+            auth_jwt "j";
+            auth_jwt_key_file %%TESTDIR%%/keys.json;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /then-other/ { index index.html; }
+        location = /then-other/index.html {
+            auth_request_upstream_headers X-Other;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /then-off/ { index index.html; }
+        location = /then-off/index.html {
+            auth_request_upstream_headers off;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /prefix {
+            auth_request_upstream_headers Proxy-*;
+            proxy_pass http://127.0.0.1:8082;
+        }
+    }
+EOF
+
+my $d = $t->testdir();
+for my $dir (qw/ twice then-jwt then-other then-off /) {
+    mkdir "$d/$dir";
+    $t->write_file("$dir/index.html", '');
+}
+$t->write_file('users', 'user:{PLAIN}secret');
+my $key = jwk('HS256');
+$t->write_file('keys.json', jwks($key));
+my $token = sign($key, '{"sub":"me"}');
+
+service($t, 8081, sub {
+    my ($client, $head) = @_;
+    my ($code) = $head =~ /^X-Code: (.*)\r/mi;
+    my @say = $head =~ /^X-Say: (.*)\r/mgi;
+    open my $file, '>>', "$d/asked";
+    syswrite $file, $head;
+    return 0 if ($code // '') eq 'none';
+    print $client 'HTTP/1.1 ' . ($code // 200) . " X\r\n"
+        . join('', map { "$_\r\n" } @say) . "Content-Length: 0\r\n\r\n";
+    return 0;
+});
+service($t, 8082, sub {
+    my ($client, $head) = @_;
+    print $client "HTTP/1.1 200 OK\r\n\r\n$head";
+    return 0;
+});
+
+run_quietly($t);
+
+my @mine = ('Authorization: mine', 'Cookie: s=mine');
+my @said = ('X-Say: Authorization: Bearer theirs', 'X-Say: Cookie: s=theirs');
+my $theirs = 'Authorization: Bearer theirs, Cookie: s=theirs';
+
+### the service has the client's, the upstream the service's
+
+is(shown(ask('/', @mine)), '', 'none');
+is(told($t), '[mine] [mine]; Authorization: mine, Cookie: s=mine', 'service');
+is(shown(ask('/', @mine, @said)), $theirs, "the service's");
+is(told($t), '[mine] [mine]; Authorization: mine, Cookie: s=mine',
+    'service, again');
+is(shown(ask('/', @said)), $theirs, "the service's, client without");
+told($t);
+is(shown(ask('/', @mine, 'Cookie: t=1', 'X-Say: Cookie: s=theirs')),
+    'Cookie: s=theirs', 'two lines');
+is(told($t), '[mine] [mine]; Authorization: mine, Cookie: s=mine, Cookie: t=1',
+    'two lines, service');
+is(shown(ask('/variable', @mine, @said)),
+    'Authorization: Bearer theirs, Cookie: s=theirs', 'variable');
+is(shown(ask('/variable', @mine)), '', 'variable, none');
+
+### whether or not there is a check
+
+is(shown(ask('/any', @mine, @said)), '', 'satisfy any');
+is(shown(ask('/unasked', @mine, @said)), '', 'auth_request off');
+is(shown(ask('/error', @mine, @said, 'X-Code: none')), '', 'let in');
+is(shown(ask('/page', @mine, @said, 'X-Code: 401')), '', 'error page');
+
+### others in the same location see the client's
+
+told($t);
+my $basic = 'Authorization: Basic dXNlcjpzZWNyZXQ=';
+is(status(ask('/basic', @said)), 401, 'auth_basic');
+is(told($t), '', 'auth_basic, not asked');
+my $answer = ask('/basic', $basic, 'X-Say: Authorization: theirs');
+is(shown($answer), 'Authorization: theirs', 'auth_basic, let in');
+like($answer, qr/^X-User: user\r/m, 'auth_basic, user');
+like(told($t), qr/; \Q$basic\E$/, 'auth_basic, service');
+
+is(status(ask('/jwt', @said)), 401, 'auth_jwt');
+is(told($t), '', 'auth_jwt, not asked');
+is(shown(ask('/jwt', "Authorization: Bearer $token", @said)), $theirs,
+    'auth_jwt, let in');
+like(told($t), qr/; Authorization: Bearer \Q$token\E$/, 'auth_jwt, service');
+is(shown(ask('/jwt-cookie', "Cookie: s=$token", @said)), $theirs,
+    'auth_jwt, cookie');
+is(status(ask('/jwt-cookie', 'Cookie: s=no', "X-Say: Cookie: s=$token")), 401,
+    "the service's cookie is no token");
+told($t);
+is(shown(ask('/jwt-any/', "Authorization: Bearer $token", @said)), '',
+    'satisfy any, let in by auth_jwt');
+is(told($t), '', 'not asked');
+
+### redirects: the client's again
+
+told($t);
+is(shown(ask('/twice/', @mine, @said)), $theirs, 'two checks');
+is(told($t), join(' | ', ('[mine] [mine]; Authorization: mine, Cookie: s=mine') x 2),
+    'two checks, service');
+is(shown(ask('/twice/', @mine)), '', 'two checks, none');
+
+is(status(ask('/then-jwt/', @mine, "X-Say: Authorization: Bearer $token")), 401,
+    "auth_jwt, the service's token");
+is(status(ask('/then-jwt/', "Authorization: Bearer $token",
+    'X-Say: Authorization: Bearer no')), 200, "auth_jwt, the client's token");
+
+told($t);
+is(shown(ask('/then-other/', @mine, @said)), 'Authorization: mine, Cookie: s=mine',
+    'other names');
+is(told($t), join(' | ', ('[mine] [mine]; Authorization: mine, Cookie: s=mine') x 2),
+    'other names, service');
+is(shown(ask('/then-off/', @mine, @said)), 'Authorization: mine, Cookie: s=mine',
+    'off');
+is(told($t), join(' | ', ('[mine] [mine]; Authorization: mine, Cookie: s=mine') x 2),
+    'off, service');
+
+### prefix
+
+told($t);
+is(shown(ask('/prefix', 'Proxy-Authorization: a', 'Proxy_B: b')), '', 'prefix');
+is(told($t), '[] []; Proxy-Authorization: a', 'prefix, service');
+is(shown(ask('/prefix', 'Proxy-Authorization: a', 'X-Say: Proxy-Authorization: c')),
+    'Proxy-Authorization: c', 'prefix, set');
+
+### long and many
+
+told($t);
+is(shown(ask('/', 'Cookie: s=' . 'a' x 4000, 'Authorization: ' . 'b' x 3000, @said)),
+    $theirs, 'long');
+told($t);
+is(shown(ask('/', @mine, (map { "X-$_: $_" } 1 .. 60), @said)), $theirs,
+    'among many');
+is(told($t), '[mine] [mine]; Authorization: mine, Cookie: s=mine',
+    'among many, service');
+
+my $s = connection();
+is(join('; ', map { shown(exchange($s, "GET / HTTP/1.1\r\nHost: localhost\r\n"
+    . join('', map { "$_\r\n" } @$_) . "Connection: keep-alive\r\n\r\n")) }
+    [@mine, @said], [@mine], [@said], []), "$theirs; ; $theirs; ",
+    'requests of one connection');
+
+### helpers
+
+sub ask {
+    my ($uri, @lines) = @_;
+    return http(join "\r\n", "GET $uri HTTP/1.0", 'Host: localhost', @lines,
+        '', '');
+}
+
+sub status { $_[0] =~ /^HTTP\S+ (\d+)/ ? $1 : undef }
+
+sub shown {
+    my ($answer) = @_;
+    return 'status ' . status($answer) unless status($answer) == 200;
+    return credentials((split /\r\n\r\n/, $answer, 2)[1]);
+}
+
+sub credentials {
+    my ($head) = @_;
+    return join ', ', grep { /^(?:Authorization|Cookie|Proxy[-_]\w+):/i }
+        split /\r\n/, $head;
+}
+
+# What the service has got since the last call.
+sub told {
+    my ($t) = @_;
+    my $told = -e "$d/asked" ? $t->read_file('asked') : '';
+    unlink "$d/asked";
+    return join ' | ', map {
+        (/^X-Told: (.*?)\r/m ? "$1; " : '; ') . credentials($_)
+    } split /\r\n\r\n/, $told;
+}

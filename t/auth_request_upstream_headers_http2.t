@@ -1,0 +1,159 @@
+#!/usr/bin/perl
+
+# auth_request_upstream_headers for clients and upstreams that speak HTTP/2; and
+# auth_request_body for such clients. Needs curl.
+
+use warnings;
+use strict;
+
+use Test::More;
+
+use Digest::MD5 qw/ md5_hex /;
+
+BEGIN { use FindBin; chdir($FindBin::Bin); }
+
+use lib 'lib';
+use AuthRequest;
+use Test::Nginx;
+use Test::Nginx::Raw;
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy grpc rewrite /)->plan(43);
+
+my $v2 = $t->has_version('1.25.1') ? '; http2 on' : ' http2';
+
+configure($t, <<"EOF");
+    underscores_in_headers on;
+    ignore_invalid_headers off;
+    client_body_buffer_size 1k;
+    auth_request_upstream_headers X-User Authorization X-Authgear-*;
+    server {
+        listen       127.0.0.1:8080;
+        listen       127.0.0.1:8083$v2;
+        server_name  localhost;
+        auth_request /auth;
+        auth_request_set \$saw \$upstream_http_x_saw;
+        add_header X-Saw \$saw always;
+        location / { proxy_pass http://127.0.0.1:8082; }
+        location /grpc { grpc_pass grpc://127.0.0.1:8084; }
+        location /any {
+            satisfy any;
+            allow 127.0.0.1;
+            deny all;
+            grpc_pass grpc://127.0.0.1:8084;
+        }
+        location /body {
+            auth_request_body 2000;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /body-grpc {
+            auth_request_body 2000;
+            grpc_pass grpc://127.0.0.1:8084;
+        }
+        location = /auth { internal; proxy_pass http://127.0.0.1:8081; }
+    }
+    # gRPC's other side: HTTP/1 again
+    server {
+        listen       127.0.0.1:8084$v2;
+        location / {
+            auth_request_upstream_headers off;
+            proxy_pass http://127.0.0.1:8082;
+        }
+    }
+EOF
+
+service($t, 8081, sub {
+    my ($client, $head, $body) = @_;
+    my @say = $head =~ /^X-Say: (.*)\r/mgi;
+    my ($mine) = $head =~ /^Authorization: (.*)\r/mi;
+    print $client "HTTP/1.1 204 X\r\n" . join('', map { "$_\r\n" } @say)
+        . 'X-Saw: ' . (defined $mine ? "$mine " : '') . md5_hex($body) . "\r\n\r\n";
+    return 0;
+});
+service($t, 8082, sub {
+    my ($client, $head, $body) = @_;
+    my $got = join ', ', sort map { lc } $head
+        =~ /^(x[^:a-z]*(?:user|authgear[^:]*): .*|authorization: .*)\r/mgi;
+    $got .= ' ' . length($body) . ' ' . md5_hex($body) if $body ne '';
+    print $client "HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\n"
+        . 'Content-Length: ' . length($got) . "\r\n\r\n$got";
+    return 0;
+});
+$t->run();
+
+my @mine = ('X-User: root', 'x_user: root', 'X.User: root', 'X-USER: admin',
+    'Authorization: mine', 'X_Authgear_Valid: true');
+my @said = ('X-Say: X-User: alice', 'X-Say: Authorization: theirs',
+    'X-Say: X-Authgear-Valid: no');
+my $theirs = 'authorization: theirs, x-authgear-valid: no, x-user: alice';
+
+for my $uri (qw{ / /grpc }) {
+    for my $client (\&one, \&two) {
+        my $name = "$uri, HTTP/" . ($client == \&one ? 1 : 2);
+        my $answer = $client->($uri, @mine);
+        is(content($answer), '', "$name, none");
+        is(saw($answer), 'mine ' . md5_hex(''), "$name, service");
+        is(content($client->($uri, @said)), $theirs, "$name, set");
+        is(content($client->($uri, @mine, @said)), $theirs, "$name, in place");
+        is(content($client->($uri, @said, @mine)), $theirs, "$name, in any order");
+    }
+}
+is(content(one('/any', @mine, @said)), '', 'satisfy any');
+is(content(two('/any', @mine, @said)), '', 'satisfy any, HTTP/2');
+
+### bodies
+
+my %bodies = (empty => '', small => 'abc', limit => 'x' x 2000, larger => 'x' x 2001,
+    large => 'x' x 200_000);
+my $d = $t->testdir();
+for my $name (sort keys %bodies) {
+    my $body = $bodies{$name};
+    $t->write_file($name, $body);
+    for my $uri (qw{ /body /body-grpc }) {
+        my @ways = (['--data-binary', "\@$d/$name"], ['-X', 'POST', '-T', "- < $d/$name"]);
+        my @got = map { answer_to($uri, @$_) } @ways;
+        my $expected = length $body > 2000 ? 'refused'
+            : length $body ? ' ' . length($body) . ' ' . md5_hex($body) . ' saw '
+            . md5_hex($body) : ' saw ' . md5_hex('');
+        is($got[0], $expected, "$uri, $name");
+        is($got[1], $expected, "$uri, $name, no length");
+    }
+}
+
+# curl says nothing of an answer that comes before it has sent all
+
+$t->stop();
+is(join(' ', $t->read_file('access.log') =~ m!"POST /body\S* HTTP/2.0" (413|5\d\d) !g),
+    join(' ', (413) x 8), 'refused with 413');
+
+### helpers
+
+sub one {
+    my ($uri, @lines) = @_;
+    return http(join "\r\n", "GET $uri HTTP/1.0", 'Host: localhost', @lines, '', '');
+}
+
+sub two {
+    my ($uri, @lines) = @_;
+    return curl($uri, map { "-H '$_'" } @lines);
+}
+
+sub curl {
+    my ($uri, @options) = @_;
+    my $url = 'http://127.0.0.1:' . port(8083) . $uri;
+    my $answer = `curl -s -S -i -m 8 --http2-prior-knowledge @options $url 2>&1`;
+    return $answer;
+}
+
+sub answer_to {
+    my ($uri, @options) = @_;
+    my $answer = curl($uri, @options);
+    return 'refused' unless $answer =~ /^HTTP\S+ 200/;
+    return content($answer) . ' saw ' . saw($answer);
+}
+
+sub saw { $_[0] =~ /^X-Saw: (.*)\r/mi ? $1 : undef }
+
+sub content { (split /\r\n\r\n/, $_[0] // '', 2)[1] // '' }

@@ -1,0 +1,134 @@
+package AuthRequest;
+
+# What tests of auth_request share: configurations, error.log, and upstreams that
+# speak something else than HTTP.
+
+use warnings;
+use strict;
+
+use AuthJwt qw/ configure run_quietly /;
+use Exporter qw/ import /;
+use IO::Socket ();
+use Test::Nginx;
+
+our @EXPORT = qw/
+    configure logged memory param_service run_quietly wait_until worker
+/;
+
+my %read;       # test directory -> how much of error.log was read
+
+# What was logged for requests since the last call and has these words, each line
+# as "level text", without what nginx was at.
+sub logged {
+    my ($t, $words) = @_;
+    my $log = $t->read_file('error.log');
+    my $new = substr $log, $read{$t->testdir()} // 0;
+    $read{$t->testdir()} = length $log;
+
+    my $line = qr/^\S+ \S+ \[(\w+)\] \d+#\d+: \*\d+ (.*?)(?: while [^,]*)?, client: /;
+    return join "\n", map { /$line/ ? "$1 $2" : () }
+        grep { !/\[debug\]/ and $_ =~ $words } split /\n/, $new;
+}
+
+# Whether the condition came true within ten seconds.
+sub wait_until {
+    my ($condition) = @_;
+    for (1 .. 1000) {
+        return 1 if $condition->();
+        select undef, undef, undef, 0.01;
+    }
+    return 0;
+}
+
+# The process id of the worker that was started last.
+sub worker {
+    my ($t) = @_;
+    my @workers = $t->read_file('error.log') =~ /start worker process (\d+)$/mg;
+    return $workers[-1];
+}
+
+# The most memory that the worker has had so far, in KB.
+sub memory {
+    my ($t) = @_;
+    open my $file, '<', '/proc/' . worker($t) . '/status' or die "no worker: $!\n";
+    my ($most) = map { /^VmHWM:\s*(\d+) kB/ ? $1 : () } <$file>;
+    return $most;
+}
+
+# Runs an upstream of FastCGI, uwsgi or SCGI on one of the test's ports: it answers
+# with the parameters that it got, one "NAME=value" in each line.
+sub param_service {
+    my ($t, $number, $protocol) = @_;
+    my $serve = {
+        fastcgi => \&_fastcgi, uwsgi => \&_uwsgi, scgi => \&_scgi
+    }->{$protocol};
+    my $port = port($number);
+
+    $t->run_daemon(sub {
+        my $server = IO::Socket::INET->new(Proto => 'tcp', Listen => 5,
+            LocalAddr => "127.0.0.1:$port", Reuse => 1)
+            or die "Can't listen: $!\n";
+        local $SIG{PIPE} = 'IGNORE';
+        while (my $client = $server->accept()) {
+            $client->autoflush(1);
+            $serve->($client);
+            close $client;
+        }
+    });
+    $t->waitforsocket("127.0.0.1:$port") or die "Can't start $protocol\n";
+}
+
+sub _page {
+    my (%params) = @_;
+    return "Status: 200 OK\r\nContent-Type: text/plain\r\n\r\n"
+        . join '', map { "$_=$params{$_}\n" } sort keys %params;
+}
+
+sub _fastcgi {
+    my ($client) = @_;
+    my $params = '';
+
+    while ($client->read(my $head, 8) == 8) {
+        my ($type, $length, $padding) = unpack 'xCx2nC', $head;
+        my $content = '';
+        $client->read($content, $length) if $length;
+        $client->read(my $ignored, $padding) if $padding;
+        $params .= $content if $type == 4;
+        last if $type == 5 and !$length;
+    }
+
+    my %params;
+    while (length $params) {
+        my @lengths = map {
+            my $length = unpack 'C', $params;
+            ($length, $params) = $length & 0x80
+                ? (unpack('N', $params) & 0x7fffffff, substr $params, 4)
+                : ($length, substr $params, 1);
+            $length
+        } 1 .. 2;
+        my ($name, $value) = unpack "a$lengths[0]a$lengths[1]", $params;
+        substr $params, 0, $lengths[0] + $lengths[1], '';
+        $params{$name} = $value;
+    }
+
+    my $page = _page(%params);
+    print $client pack('CCnnCx', 1, 6, 1, length $page, 0) . $page
+        . pack('CCnnCx', 1, 6, 1, 0, 0) . pack('CCnnCxNCx3', 1, 3, 1, 8, 0, 0, 0);
+}
+
+sub _uwsgi {
+    my ($client) = @_;
+    $client->read(my $head, 4) == 4 or return;
+    $client->read(my $params, unpack 'xv', $head);
+    print $client "HTTP/1.1 200 OK\r\n", _page(unpack '(v/a)*', $params);
+}
+
+sub _scgi {
+    my ($client) = @_;
+    local $/ = ':';
+    my $length = $client->getline() // return;
+    $client->read(my $params, $length);
+    print $client _page(split /\0/, $params);
+}
+
+1;
