@@ -188,8 +188,9 @@ my ($pid) = http_get('/alive') =~ /^X-Pid: (\d+)/m;
 
 for my $n (0 .. $#refused) {
     my ($name, undef, $status, $why) = @{$refused[$n]};
-    $why //= $status == 502 || $status == 504
-        ? 'no answer from the service' : 'neither allowed nor denied';
+    $why //= $status == 504 || $name =~ /^(?:nothing|reset)$/
+        ? 'no answer from the service' : $status == 502
+        ? 'no valid answer from the service' : 'neither allowed nor denied';
     my ($answer, $log) = get($t, '/', "X-Case: $n", 'Upgrade: x');
     like($answer, qr/^HTTP\S+ 500 /, "$name is refused");
     unlike($answer, qr/CONTENT|INVISIBLE|^(?:Location|ETag|Retry|Link)/m,

@@ -25,8 +25,8 @@ select STDOUT; $| = 1;
 my @faults = (
     ['close', 502, 'no answer from the service', 1],
     ['reset', 502, 'no answer from the service', 1],
-    ['headers', 502, 'no answer from the service', 1],
-    ['two', 502, 'no answer from the service', 1],
+    ['headers', 502, 'no valid answer from the service', 0],
+    ['two', 502, 'no valid answer from the service', 0],
     ['timeout', 504, 'no answer from the service', 1],
     # which nginx takes for HTTP/0.9
     ['garbage', '0', 'neither allowed nor denied', 0],

@@ -19,7 +19,7 @@ use Test::Nginx::Raw;
 select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite auth_basic /)->plan(42);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite auth_basic /)->plan(44);
 
 configure($t, <<'EOF');
     default_type text/html;
@@ -66,6 +66,11 @@ configure($t, <<'EOF');
         }
         location /error {
             auth_request_on_error allow;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /told {
+            set $early $http_cookie$cookie_s;
+            proxy_set_header X-Told "[$http_cookie] [$cookie_s]";
             proxy_pass http://127.0.0.1:8082;
         }
         location /unasked {
@@ -159,6 +164,9 @@ is(told($t), '[mine] [mine]; Authorization: mine, Cookie: s=mine, Cookie: t=1',
 is(shown(ask('/variable', @mine, @said)),
     'Authorization: Bearer theirs, Cookie: s=theirs', 'variable');
 is(shown(ask('/variable', @mine)), '', 'variable, none');
+like(ask('/told', @mine, @said), qr/^X-Told: \[s=theirs\] \[theirs\]\r/m,
+    'variables of cookies');
+like(ask('/told', @mine), qr/^X-Told: \[\] \[\]\r/m, 'variables of cookies, none');
 
 ### whether or not there is a check
 

@@ -2,7 +2,9 @@
 
 use super::conf::{Assignment, Client, LocationConf, On, OnError};
 use super::headers::is_value;
-use crate::nginx::{Answer, Content, Escaped, Failure, NoBody, Request, Status, Subrequest, Text};
+use crate::nginx::{
+    Answer, Content, Escaped, Failure, NoBody, Origin, Request, Status, Subrequest, Text,
+};
 use crate::require::Requirement;
 
 /// What is known of an answer once the service has given it; a verdict that was kept knows no less.
@@ -29,6 +31,8 @@ pub(super) enum Meaning {
 pub(super) enum Fault {
     #[error("no answer from the service")]
     NoAnswer,
+    #[error("no valid answer from the service")]
+    Garbage,
     #[error("the answer's body is broken off")]
     Incomplete,
     #[error("the answer's body is too large")]
@@ -123,8 +127,12 @@ pub(super) fn meaning(
     answer: Answer<'_>,
     subrequest: &Subrequest,
 ) -> Meaning {
-    if !answer.is_real() && verdict.status.0 >= 500 {
-        return Meaning::Error(Fault::NoAnswer);
+    if verdict.status.0 >= 500 {
+        match answer.origin() {
+            Origin::Answer => {}
+            Origin::Nothing => return Meaning::Error(Fault::NoAnswer),
+            Origin::Garbage => return Meaning::Error(Fault::Garbage),
+        }
     }
     match (verdict.meaning(conf), subrequest.check_body()) {
         (Meaning::Allow, Err(NoBody::Incomplete)) => Meaning::Error(Fault::Incomplete),
@@ -139,6 +147,9 @@ impl Fault {
         match self {
             // Nor does nginx ask in every case: a URI or an address that cannot be made out of what the client sent is a 500.
             Self::NoAnswer => matches!(status.0, 502 | 504),
+            // Time may run out in the middle of an answer; what is none otherwise may be the client's doing, if the
+            // service repeats what it says.
+            Self::Garbage => status.0 == 504,
             Self::Unexpected => (500..600).contains(&status.0),
             Self::Incomplete | Self::TooLarge | Self::NoLocation => false,
         }

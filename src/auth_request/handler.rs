@@ -75,10 +75,7 @@ impl AroundAccess for AuthRequest {
             (false, _) => {
                 request.remove_client_lines(|name| names.shadow(name) && !is_credential(name))
             }
-            (true, Some(Service::At { .. })) => {
-                request.restore_client_lines();
-                Ok(())
-            }
+            (true, Some(Service::At { .. })) => request.restore_client_lines(),
             (true, _) => Ok(()),
         }
     }

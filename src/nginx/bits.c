@@ -83,23 +83,34 @@ nginx_auth_post_event(ngx_event_t *ev)
     ngx_post_event(ev, &ngx_posted_events);
 }
 
-/* Whether the status of the response was in an answer, and not what nginx says where none came. */
+/* Where the status of the response is from: 0 an answer, 1 no answer, 2 something that is none. */
 
 ngx_uint_t
-nginx_auth_was_answered(const ngx_http_request_t *r)
+nginx_auth_origin(const ngx_http_request_t *r)
 {
+    const ngx_http_upstream_state_t  *state;
+
     if (r->upstream == NULL) {
-        return 1;
+        return 0;
     }
 
 #if (NGX_HTTP_CACHE)
     if (r->cached) {
-        return 1;
+        return 0;
     }
 #endif
 
-    return r->upstream->state != NULL
-           && r->upstream->state->header_time != (ngx_msec_t) -1;
+    state = r->upstream->state;
+
+    if (state == NULL) {
+        return 1;
+    }
+
+    if (state->header_time != (ngx_msec_t) -1) {
+        return 0;
+    }
+
+    return state->bytes_received ? 2 : 1;
 }
 
 /* Locations of the same name differ in this. */
@@ -158,6 +169,63 @@ forget_in_array(ngx_array_t *lines, const ngx_table_elt_t *line)
     {                                                                         \
         r->headers_in.field = NULL;                                           \
     }
+
+/* Cookies are found by the pointers alone, so that these follow the list. */
+
+ngx_int_t
+nginx_auth_link_cookies(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *line;
+#if (nginx_version < 1023000)
+    ngx_table_elt_t  **place;
+
+    if (r->headers_in.cookies.elts == NULL
+        && ngx_array_init(&r->headers_in.cookies, r->pool, 1,
+                          sizeof(ngx_table_elt_t *))
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    r->headers_in.cookies.nelts = 0;
+#else
+    ngx_table_elt_t  **next;
+
+    next = &r->headers_in.cookie;
+#endif
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        line = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (line[i].key.len != 6
+                || ngx_strncasecmp(line[i].key.data, (u_char *) "Cookie", 6) != 0)
+            {
+                continue;
+            }
+
+#if (nginx_version < 1023000)
+            place = ngx_array_push(&r->headers_in.cookies);
+            if (place == NULL) {
+                return NGX_ERROR;
+            }
+
+            *place = &line[i];
+#else
+            *next = &line[i];
+            next = &line[i].next;
+#endif
+        }
+    }
+
+#if (nginx_version >= 1023000)
+    *next = NULL;
+#endif
+
+    return NGX_OK;
+}
 
 void
 nginx_auth_forget_line(ngx_http_request_t *r, const ngx_table_elt_t *line)

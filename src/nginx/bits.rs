@@ -2,7 +2,7 @@
 
 use nginx_sys::{
     ngx_buf_t, ngx_event_t, ngx_http_core_loc_conf_t, ngx_http_request_t,
-    ngx_http_variable_value_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
+    ngx_http_variable_value_t, ngx_int_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
 };
 use std::ffi::c_uint;
 
@@ -112,13 +112,20 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_post_event"]
     pub(super) fn post_event(event: *mut ngx_event_t);
 
-    /// Whether the status of a response was in an answer: of an upstream, a cache or the configuration. Otherwise nginx
-    /// made it up, because no answer came.
+    /// Where the status of a response is from: 0 an answer of an upstream, a cache or the configuration; 1 nginx, because
+    /// no answer came; 2 nginx, because what came is none.
     ///
     /// # Safety
     /// `r` points to a live request.
-    #[link_name = "nginx_auth_was_answered"]
-    pub(super) fn was_answered(r: *const ngx_http_request_t) -> ngx_uint_t;
+    #[link_name = "nginx_auth_origin"]
+    pub(super) fn origin(r: *const ngx_http_request_t) -> ngx_uint_t;
+
+    /// Has nginx find the cookies that are in the list of the request's header. NGX_ERROR where there is no memory.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_link_cookies"]
+    pub(super) fn link_cookies(r: *mut ngx_http_request_t) -> ngx_int_t;
 
     /// What tells locations of the same name apart: exact, without a name of its own, named, or a regular expression.
     ///

@@ -5,12 +5,14 @@
 //! not with what the last answer put in their place.
 
 use super::Failure;
-use super::bits::forget_line;
+use super::bits::{forget_line, link_cookies};
 use super::capture::Capture;
 use super::header::HeaderLines;
 use super::request::Request;
 use super::text::Text;
-use nginx_sys::{ngx_hash_key, ngx_list_create, ngx_list_push, ngx_list_t, ngx_table_elt_t};
+use nginx_sys::{
+    NGX_OK, ngx_hash_key, ngx_int_t, ngx_list_create, ngx_list_push, ngx_list_t, ngx_table_elt_t,
+};
 use std::cell::Cell;
 use std::ptr::NonNull;
 
@@ -41,8 +43,7 @@ impl<'r> Request<'r> {
             unsafe { forget_line(self.raw(), line) };
         }
         header.lines.set(Some(lines));
-        self.put(lines);
-        Ok(())
+        self.put(lines)
     }
 
     /// Takes the client's lines with such names out of the header of a subrequest. What an answer has put in their place
@@ -70,15 +71,15 @@ impl<'r> Request<'r> {
             // SAFETY: the request is live, and the line one of its own.
             unsafe { forget_line(self.raw(), line) };
         }
-        self.put(left);
-        Ok(())
+        self.put(left)
     }
 
     /// Takes back what an earlier location has put in place of the client's lines.
-    pub fn restore_client_lines(self) {
+    pub fn restore_client_lines(self) -> Result<(), Failure> {
         let kept = self.client_context_if_any::<Capture>();
-        if let Some(lines) = kept.and_then(|header| header.lines.get()) {
-            self.put(lines);
+        match kept.and_then(|header| header.lines.get()) {
+            Some(lines) => self.put(lines),
+            None => Ok(()),
         }
     }
 
@@ -110,8 +111,7 @@ impl<'r> Request<'r> {
                 (*line).lowcase_key = lower_case.data;
             }
         }
-        self.put(list);
-        Ok(())
+        self.put(list)
     }
 
     /// The list with the client's lines.
@@ -152,15 +152,19 @@ impl<'r> Request<'r> {
     }
 
     /// Makes a list that `list` made the one that upstreams get, and variables speak of.
-    fn put(self, list: NonNull<ngx_list_t>) {
+    fn put(self, list: NonNull<ngx_list_t>) -> Result<(), Failure> {
         // SAFETY: the request is live; the list is in one part, which in the copy is the copy's own (ngx_list_push
         // looks at `last`).
         unsafe {
             let headers = &raw mut (*self.raw()).headers_in.headers;
             *headers = *list.as_ptr();
             (*headers).last = &raw mut (*headers).part;
+            if link_cookies(self.raw()) != NGX_OK as ngx_int_t {
+                return Err(Failure);
+            }
         }
         self.forget_header_variables();
+        Ok(())
     }
 }
 

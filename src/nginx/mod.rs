@@ -42,7 +42,9 @@ pub use request::Request;
 pub use response::Content;
 pub use setting::{List, Setting};
 pub use shared::{Found, SharedZone};
-pub use subrequest::{Answer, AnswerBody, NoBody, Subrequest, SubrequestOwner, Target, Unfit, Uri};
+pub use subrequest::{
+    Answer, AnswerBody, NoBody, Origin, Subrequest, SubrequestOwner, Target, Unfit, Uri,
+};
 pub use template::Template;
 pub use text::Text;
 pub use variable::{AssignableVariable, Getter, OwnVariable, PrefixVariable, Variable};

@@ -185,9 +185,7 @@ impl SharedZone {
             let head = self.0.as_ref().data.cast::<Head>();
             match head.is_null() {
                 true => 0,
-                false => (*(&raw const (*head).marks))
-                    .changes
-                    .load(Ordering::Acquire),
+                false => (*head).marks.changes.load(Ordering::Acquire),
             }
         }
     }

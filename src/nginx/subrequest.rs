@@ -2,8 +2,7 @@
 
 use super::Failure;
 use super::bits::{
-    forgive_connection, set_buffered, set_filter_need_in_memory, set_headers_in_chunked,
-    was_answered,
+    forgive_connection, origin, set_buffered, set_filter_need_in_memory, set_headers_in_chunked,
 };
 use super::fence::guard;
 use super::header::HeaderLines;
@@ -257,6 +256,16 @@ impl Body {
     }
 }
 
+/// Where the status of an answer is from. What nginx says where it got none has one, too, such as 502 or 504.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Answer,
+    /// Nothing came.
+    Nothing,
+    /// What came is no answer, or the beginning of one.
+    Garbage,
+}
+
 /// The answer to a subrequest.
 #[derive(Clone, Copy)]
 pub struct Answer<'r> {
@@ -380,10 +389,14 @@ impl<'r> Answer<'r> {
         self.status
     }
 
-    /// Whether there was an answer. What nginx says where it got none has a status, too, such as 502 or 504.
-    pub fn is_real(self) -> bool {
+    /// Where its status is from.
+    pub fn origin(self) -> Origin {
         // SAFETY: the request is live.
-        unsafe { was_answered(self.request.raw()) != 0 }
+        match unsafe { origin(self.request.raw()) } {
+            0 => Origin::Answer,
+            1 => Origin::Nothing,
+            _ => Origin::Garbage,
+        }
     }
 
     /// What the answer's body is.

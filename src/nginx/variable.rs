@@ -259,7 +259,7 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Drops the values that nginx keeps of `$http_<name>`, so that they are computed anew: to be done when the lines of
+    /// Drops the values that nginx keeps of `$http_<name>` and `$cookie_<name>`, so that they are computed anew: to be done when the lines of
     /// the request's header have changed.
     pub(super) fn forget_header_variables(self) {
         let variables = &self.main_record::<Capture>().conf.0;
@@ -268,7 +268,7 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// The variables `$http_<name>` that nginx keeps values of, but for those that a directive may set.
+    /// The variables `$http_<name>` and `$cookie_<name>` that nginx keeps values of, but for those that a directive may set.
     fn header_variables(self) -> Vec<Variable> {
         // SAFETY: once a configuration is in force, these are arrays of ngx_http_variable_t.
         let [indexed, prefixed] = unsafe {
@@ -280,11 +280,21 @@ impl<'r> Request<'r> {
         };
         // SAFETY: names of variables live as long as the configuration.
         let name = |variable: &ngx_http_variable_t| unsafe { Text::from_raw(variable.name) };
-        let family = prefixed.iter().find(|family| &*name(family) == b"http_");
-        let getter = family.and_then(|family| family.get_handler);
-        let is_of_family = |variable: &ngx_http_variable_t| match (variable.get_handler, getter) {
-            (Some(own), Some(getter)) => ptr::fn_addr_eq(own, getter),
-            _ => false,
+        let getters: Vec<_> = prefixed
+            .iter()
+            .filter(|family| matches!(&*name(family), b"http_" | b"cookie_"))
+            .filter_map(|family| family.get_handler)
+            .collect();
+        // This one has a getter of its own.
+        let is_cookies = |variable: &ngx_http_variable_t| {
+            &*name(variable) == b"http_cookie"
+                && variable.flags & NGX_HTTP_VAR_CHANGEABLE as ngx_uint_t == 0
+        };
+        let is_of_family = |variable: &ngx_http_variable_t| {
+            let own = variable.get_handler;
+            let mut getters = getters.iter();
+            own.is_some_and(|own| getters.any(|getter| ptr::fn_addr_eq(own, *getter)))
+                || is_cookies(variable)
         };
         let with_index = indexed.iter().enumerate();
         with_index
