@@ -23,7 +23,7 @@ my %back = ('/' => '/', '/a/b.c-d_e~f' => '/a/b.c-d_e~f', '/a?b' => '/a', '/a&rd
     '/a?b&rd=https://mallory' => '/a', '/a%26rd=x' => '/a', '/a;b' => '/a', '//mallory/a' => '//mallory/a',
     '/@mallory' => '/', 'http://localhost/a' => '/a', "/a%0d%0aX-Injected:b" => '/a');
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite map upstream_keepalive /)->plan(41 + 2 * keys %back);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite map upstream_keepalive /)->plan(49 + 2 * keys %back);
 
 use_conf($t, 'auth-proxy.conf');
 use_conf($t, 'ingress-nginx.conf', 'listen 8080' => 'listen 127.0.0.1:8080', '127.0.0.1:9000' => '127.0.0.1:8090',
@@ -119,6 +119,18 @@ is(join(' ', map { lines(got(ask(8080, '/a', [$session->('alice')])), 'x-auth-re
     =~ /^(\d+)(?: \1){4}$/, 1, 'auth-keepalive');
 is(status(ask(8080, '/api/a', [$session->('alice')])), 200, 'programs, let in');
 is(status(ask(8080, '/healthz')), 204, 'enable-global-auth: "false"');
+
+### asked less often
+
+asked($t, 8091);
+for my $turn (1 .. 2) {
+    $answer = ask(8080, "/assets/$turn", [$session->('alice'), spoofed()]);
+    is(status($answer), 200, "auth-cache-key, let in, $turn");
+    is(lines(got($answer), 'x.auth.request.user'), 'alice', "auth-cache-key, user, $turn");
+    is(status(ask(8080, "/assets/$turn", [$session->('forbidden')])), 403, "auth-cache-key, another, $turn");
+}
+is(scalar(asked($t, 8091)), 3, 'auth-cache-duration: who is let in once, who is refused with 403 each time');
+is(status(ask(8080, '/assets/a', [$session->('alice'), 'Authorization: x'])), 200, 'auth-cache-key, another line');
 
 ### row 31: the service is gone
 
