@@ -4,6 +4,7 @@
 //! would it do to leave the body unread, as nginx does for a response of which only the header is wanted: the connection
 //! to the upstream would be of no use any more.
 
+use super::answer::Body;
 use super::bits::{
     buf_ends_response, buf_in_memory, buf_special, connection_failed, set_header_only,
     stop_upstream,
@@ -14,7 +15,7 @@ use super::directive::{Config, ConfigError, Directive};
 use super::fence::guard;
 use super::module::Module;
 use super::request::Request;
-use super::subrequest::{Body, body_of};
+use super::subrequest::body_of;
 use super::variable::HeaderVariables;
 use nginx_sys::{
     NGX_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t, ngx_http_output_body_filter_pt,

@@ -10,6 +10,7 @@
 //! that call.
 #![allow(unsafe_code)]
 
+mod answer;
 mod bits;
 mod body;
 mod capture;
@@ -26,11 +27,13 @@ mod response;
 mod setting;
 mod shared;
 mod subrequest;
+mod target;
 mod template;
 mod text;
 mod variable;
 mod waker;
 
+pub use answer::{Answer, AnswerBody, NoBody, Origin};
 pub use body::BodyRead;
 pub use capture::Capture;
 pub use directive::{Config, ConfigError, Directive, Set, args, context};
@@ -42,9 +45,8 @@ pub use request::Request;
 pub use response::Content;
 pub use setting::{List, Setting};
 pub use shared::{Found, SharedZone};
-pub use subrequest::{
-    Answer, AnswerBody, NoBody, Origin, Subrequest, SubrequestOwner, Target, Unfit, Uri,
-};
+pub use subrequest::{Subrequest, SubrequestOwner};
+pub use target::{Target, Unfit, Uri};
 pub use template::Template;
 pub use text::Text;
 pub use variable::{AssignableVariable, Getter, OwnVariable, PrefixVariable, Variable};

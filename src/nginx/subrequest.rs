@@ -1,25 +1,22 @@
 //! Subrequests that are waited for and whose answer nobody but us sees.
 
 use super::Failure;
+use super::answer::{Answer, AnswerBody, Body, NoBody};
 use super::bits::{
-    forgive_connection, origin, set_buffered, set_filter_need_in_memory, set_headers_in_chunked,
+    forgive_connection, set_buffered, set_filter_need_in_memory, set_headers_in_chunked,
 };
 use super::fence::guard;
-use super::header::HeaderLines;
-use super::log::Log;
 use super::module::Exported;
 use super::phase::Status;
 use super::pool::own;
 use super::request::Request;
-use super::template::Template;
-use super::text::Text;
-use crate::uri;
+use super::target::Target;
 use nginx_sys::{
     NGX_ERROR, NGX_HTTP_SUBREQUEST_WAITED, NGX_OK, ngx_http_post_subrequest_t,
     ngx_http_request_body_t, ngx_http_request_t, ngx_http_subrequest, ngx_int_t, ngx_pcalloc,
     ngx_pool_t, ngx_uint_t,
 };
-use std::cell::{Cell, Ref, RefCell};
+use std::cell::{Cell, Ref};
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
@@ -34,243 +31,6 @@ struct State {
     outcome: Cell<Option<Result<Status, Failure>>>,
     done: fn(Answer<'_>),
     body: Body,
-}
-
-/// Where a subrequest goes, and what it takes along.
-#[derive(Clone, Copy)]
-pub struct Target<'r> {
-    path: Text<'r>,
-    args: Text<'r>,
-    with_body: bool,
-}
-
-impl<'r> Target<'r> {
-    /// The URI, without and with its arguments: two parts that tell it from others.
-    pub fn uri(&self) -> [Text<'r>; 2] {
-        [self.path, self.args]
-    }
-
-    /// The body of the client's request goes, too. It has been read ([`Request::read_body`]).
-    pub fn with_body(self) -> Self {
-        Self {
-            with_body: true,
-            ..self
-        }
-    }
-}
-
-/// A URI that no subrequest is made to.
-#[derive(Clone, Copy)]
-pub struct Unfit<'r> {
-    pub uri: Text<'r>,
-    /// What is wrong with it: words that follow it.
-    pub reason: &'static str,
-}
-
-impl<'r> Target<'r> {
-    /// Where a text leads, with arguments behind a `?`; `fixed` if no variable had a part in it.
-    fn of(text: Text<'r>, fixed: bool) -> Result<Self, Unfit<'r>> {
-        let no_args = Text::from_static(b"");
-        let (path, args) = text.split_once(b'?').unwrap_or((text, no_args));
-        match uri::fault(&path, fixed) {
-            Some(reason) => Err(Unfit { uri: path, reason }),
-            None => Ok(Self {
-                path,
-                args,
-                with_body: false,
-            }),
-        }
-    }
-
-    /// Where a text without variables leads, if nothing about it depends on a request.
-    fn fixed(text: Text<'r>) -> Option<Self> {
-        let target = Self::of(text, true).ok()?;
-        uri::encode_args(&target.args).is_none().then_some(target)
-    }
-}
-
-/// The URI of subrequests, which may hold variables.
-#[derive(Clone)]
-pub struct Uri {
-    template: Template,
-    fixed: Option<Target<'static>>,
-}
-
-impl From<Template> for Uri {
-    fn from(template: Template) -> Self {
-        let fixed = template.constant().and_then(Target::fixed);
-        Self { template, fixed }
-    }
-}
-
-impl Uri {
-    /// The text where it holds no variables.
-    pub fn constant(&self) -> Option<Text<'static>> {
-        self.template.constant()
-    }
-
-    /// The text with the variables' values of a request.
-    pub fn evaluate<'r>(&self, request: Request<'r>) -> Result<Text<'r>, Failure> {
-        self.template.evaluate(request)
-    }
-
-    /// Where it leads for a request. As in error_page, what comes out of variables is split at the `?`, but not
-    /// decoded.
-    pub fn target<'r>(
-        &self,
-        request: Request<'r>,
-    ) -> Result<Result<Target<'r>, Unfit<'r>>, Failure> {
-        if let Some(fixed) = self.fixed {
-            return Ok(Ok(fixed));
-        }
-        let target = match Target::of(self.evaluate(request)?, self.constant().is_some()) {
-            Ok(target) => target,
-            Err(unfit) => return Ok(Err(unfit)),
-        };
-        let args = match uri::encode_args(&target.args) {
-            Some(encoded) => request.copy(&encoded)?,
-            None => target.args,
-        };
-        Ok(Ok(Target { args, ..target }))
-    }
-}
-
-/// What is to become of the body of an answer.
-#[derive(Debug, Clone, Copy)]
-pub enum AnswerBody {
-    /// It is read and dropped.
-    Drop,
-    /// It is kept. One that is longer than so many bytes is not read to its end.
-    Keep(usize),
-    /// It is kept if it is no longer than so many bytes, else dropped.
-    KeepShort(usize),
-}
-
-impl AnswerBody {
-    /// What is dropped is read to keep the connection to the upstream. This much is cheaper than a new connection.
-    pub const MOST_DROPPED: usize = 1024 * 1024;
-}
-
-/// Why there is no body of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoBody {
-    /// It was longer than it may be, or could not be read.
-    TooLarge,
-    /// Its end did not come: nginx passes on what there is of an answer that breaks off.
-    Incomplete,
-}
-
-/// The body of an answer, as far as it has come.
-pub(super) struct Body {
-    fate: AnswerBody,
-    length: Cell<usize>,
-    bytes: RefCell<Vec<u8>>,
-    failed: Cell<bool>,
-    ended: Cell<bool>,
-    /// nginx blames the client's connection for our filter's error.
-    blamed: Cell<bool>,
-}
-
-impl Body {
-    fn new(fate: AnswerBody) -> Self {
-        Self {
-            fate,
-            length: Cell::new(0),
-            bytes: RefCell::default(),
-            failed: Cell::new(false),
-            ended: Cell::new(false),
-            blamed: Cell::new(false),
-        }
-    }
-
-    pub(super) fn is_dropped(&self) -> bool {
-        matches!(self.fate, AnswerBody::Drop)
-    }
-
-    fn is_wanted(&self) -> bool {
-        matches!(self.fate, AnswerBody::Keep(_))
-    }
-
-    /// More is not kept.
-    fn most_kept(&self) -> usize {
-        match self.fate {
-            AnswerBody::Drop => 0,
-            AnswerBody::Keep(most) | AnswerBody::KeepShort(most) => most,
-        }
-    }
-
-    /// More is not read.
-    fn most(&self) -> usize {
-        match self.fate {
-            AnswerBody::Keep(most) => most,
-            AnswerBody::Drop | AnswerBody::KeepShort(_) => {
-                self.most_kept().max(AnswerBody::MOST_DROPPED)
-            }
-        }
-    }
-
-    /// Whether a body that nginx makes itself, of so many bytes where that is known, need not be made: nobody wants it, or
-    /// it is too long to be kept.
-    pub(super) fn skip(&self, length: i64) -> bool {
-        let length = usize::try_from(length).unwrap_or(0);
-        let skip = match self.fate {
-            AnswerBody::Drop => true,
-            AnswerBody::Keep(_) => false,
-            AnswerBody::KeepShort(most) => length > most,
-        };
-        if skip {
-            self.length.set(length);
-            self.end();
-        }
-        skip
-    }
-
-    /// False where this was too much.
-    pub(super) fn push(&self, bytes: &[u8]) -> bool {
-        let length = self.length.get().saturating_add(bytes.len());
-        self.length.set(length);
-        let mut kept = self.bytes.borrow_mut();
-        if length <= self.most_kept() {
-            kept.extend_from_slice(bytes);
-        } else {
-            *kept = Vec::new();
-        }
-        !self.failed.get() && (length <= self.most() || self.fail())
-    }
-
-    /// Nothing more is to come.
-    pub(super) fn end(&self) {
-        self.ended.set(true);
-    }
-
-    /// The filter is about to say that it failed. For nginx it is then the client's connection that failed
-    /// (ngx_http_output_filter): `innocent` says that it had not before.
-    pub(super) fn stop(&self, innocent: bool) {
-        self.blamed.set(self.blamed.get() || innocent);
-    }
-
-    /// Gives the body up. Always false.
-    pub(super) fn fail(&self) -> bool {
-        self.failed.set(true);
-        false
-    }
-}
-
-/// Where the status of an answer is from. What nginx says where it got none has one, too, such as 502 or 504.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    Answer,
-    /// Nothing came.
-    Nothing,
-    /// What came is no answer, or the beginning of one.
-    Garbage,
-}
-
-/// The answer to a subrequest.
-#[derive(Clone, Copy)]
-pub struct Answer<'r> {
-    request: Request<'r>,
-    status: Status,
 }
 
 /// A module that makes subrequests.
@@ -357,102 +117,17 @@ impl Subrequest {
         let request = unsafe { Request::from_raw(raw.as_ptr()) }?;
         // SAFETY: as above.
         let is_own = unsafe { (*raw.as_ptr()).parent } == parent.raw();
-        is_own.then_some(Answer { request, status })
+        is_own.then_some(Answer::new(request, status))
     }
 
     /// The body of the answer, once there is an answer.
     pub fn body(&self) -> Result<Ref<'_, [u8]>, NoBody> {
-        self.check_body()?;
-        let body = &self.0.body;
-        match body.length.get() > body.most_kept() {
-            true => Err(NoBody::TooLarge),
-            false => Ok(Ref::map(body.bytes.borrow(), Vec::as_slice)),
-        }
+        self.0.body.kept()
     }
 
     /// Whether the body of the answer, kept or dropped, came to its end, once there is an answer.
     pub fn check_body(&self) -> Result<(), NoBody> {
-        let body = &self.0.body;
-        if body.failed.get() {
-            Err(NoBody::TooLarge)
-        } else if !body.ended.get() {
-            Err(NoBody::Incomplete)
-        } else {
-            Ok(())
-        }
-    }
-}
-
-impl<'r> Answer<'r> {
-    /// The status of the answer. An answer that nginx made up itself, such as a 502, has one, too.
-    pub fn status(self) -> Status {
-        self.status
-    }
-
-    /// Where its status is from.
-    pub fn origin(self) -> Origin {
-        // SAFETY: the request is live.
-        match unsafe { origin(self.request.raw()) } {
-            0 => Origin::Answer,
-            1 => Origin::Nothing,
-            _ => Origin::Garbage,
-        }
-    }
-
-    /// What the answer's body is.
-    pub fn content_type(self) -> Text<'r> {
-        // SAFETY: the text lives as long as the request.
-        unsafe { Text::from_raw((*self.request.raw()).headers_out.content_type) }
-    }
-
-    /// A text with the variables that the subrequest has, such as `$upstream_http_*`.
-    pub fn evaluate(self, template: &Template) -> Result<Text<'r>, Failure> {
-        template.evaluate(self.request)
-    }
-
-    /// The lines of the answer as nginx would send it and, of names that it would not send (nginx's own error page,
-    /// `proxy_hide_header`), those that the upstream sent.
-    pub fn headers(self) -> impl Iterator<Item = (Text<'r>, Text<'r>)> {
-        let sent = self.request.response_headers();
-        let upstream = self.upstream_headers();
-        sent.filter(move |(name, _)| !self.is_upstreams(name))
-            .chain(upstream.filter(move |(name, _)| self.is_upstreams(name)))
-    }
-
-    /// The values of all header lines with this name.
-    pub fn header_values(self, name: &'static [u8]) -> impl Iterator<Item = Text<'r>> {
-        let lines = self.headers();
-        lines.filter_map(|(other, value)| other.eq_ignore_ascii_case(name).then_some(value))
-    }
-
-    /// Whether the lines with this name are those that the upstream sent.
-    fn is_upstreams(self, name: &[u8]) -> bool {
-        let named = |(other, _): &(Text<'_>, Text<'_>)| other.eq_ignore_ascii_case(name);
-        let sent = self.request.response_headers().filter(named).count();
-        // An error page in place of an upstream's 401 keeps its challenges: before nginx 1.23.0 only the first.
-        match cfg!(nginx_linked_headers) {
-            true => sent == 0,
-            false => sent < self.upstream_headers().filter(named).count(),
-        }
-    }
-
-    pub fn log(self) -> Log<'r> {
-        self.request.log()
-    }
-
-    fn upstream_headers(self) -> impl Iterator<Item = (Text<'r>, Text<'r>)> {
-        // SAFETY: r->upstream is NULL or lives as long as the request. Its list of header lines is initialized when
-        // it is made (ngx_http_upstream_init_request) or connects; `elts` is NULL before that.
-        let lines = unsafe {
-            (*self.request.raw())
-                .upstream
-                .as_ref()
-                .and_then(|upstream| {
-                    let headers = &raw const upstream.headers_in.headers;
-                    (!(*headers).part.elts.is_null()).then(|| HeaderLines::from_raw(headers))
-                })
-        };
-        lines.into_iter().flatten()
+        self.0.body.check()
     }
 }
 
@@ -529,7 +204,7 @@ unsafe extern "C" fn done_handler(
     // Whatever goes wrong while a body is read, in our filter or in nginx (a chunk that is none), is not to end the
     // client's request, which shall have an answer; nor, where the body is what it is all about, are codes by which nginx
     // closes a connection.
-    if state.body.blamed.get() {
+    if state.body.is_blamed() {
         // SAFETY: nginx calls with the live subrequest.
         unsafe {
             // What the filter before ours still holds is not waited for: it could not get rid of it.
@@ -547,7 +222,7 @@ unsafe extern "C" fn done_handler(
     let outcome = guard(request.log(), Err(Failure), || {
         #[cfg(feature = "fault-injection")]
         super::fence::fault::in_request(request, "subrequest");
-        (state.done)(Answer { request, status });
+        (state.done)(Answer::new(request, status));
         Ok(status)
     });
     state.outcome.set(Some(outcome));
