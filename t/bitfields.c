@@ -16,6 +16,24 @@ ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err, const char *
 {
 }
 
+ngx_int_t
+ngx_strncasecmp(u_char *s1, u_char *s2, size_t n)
+{
+    return 0;
+}
+
+void *
+ngx_palloc(ngx_pool_t *pool, size_t size)
+{
+    return NULL;
+}
+
+void *
+ngx_array_push(ngx_array_t *a)
+{
+    return NULL;
+}
+
 #define SETTERS(CHECK)                                                        \
     CHECK(header_only, header_only)                                           \
     CHECK(headers_in_chunked, headers_in.chunked)                             \
