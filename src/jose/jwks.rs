@@ -242,7 +242,8 @@ impl<K> Table<K> {
 /// The keys of one source that fit one algorithm, in the order of the set.
 struct Keys<K> {
     all: Vec<K>,
-    by_kid: HashMap<String, Vec<usize>>,
+    /// The names are ours: nobody can choose them to have equal hashes.
+    by_kid: HashMap<String, Vec<usize>, foldhash::fast::RandomState>,
     without_kid: Vec<usize>,
 }
 
@@ -250,7 +251,7 @@ impl<K> Default for Keys<K> {
     fn default() -> Self {
         Self {
             all: Vec::new(),
-            by_kid: HashMap::new(),
+            by_kid: HashMap::default(),
             without_kid: Vec::new(),
         }
     }

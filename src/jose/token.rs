@@ -55,7 +55,8 @@ struct Jws {
     message: usize,
     header: Header,
     claims: Claims,
-    times: Result<Times, Error>,
+    /// Not there where something is wrong with them.
+    times: Option<Times>,
 }
 
 /// A JWE (RFC 7516 section 7.1).
@@ -77,7 +78,7 @@ impl UnverifiedToken {
             });
         }
         Ok(Self(match kind {
-            TokenType::Signed => Form::Signed(Arc::new(Jws::parse(token, limits)?)),
+            TokenType::Signed => Form::Signed(Jws::parse(token, limits)?),
             TokenType::Encrypted => Form::Encrypted(Arc::new(Jwe::parse(token, limits)?)),
             TokenType::Nested => Form::Nested(Arc::new(Jwe::parse(token, limits)?)),
         }))
@@ -122,7 +123,7 @@ impl UnverifiedToken {
         match &self.0 {
             Form::Signed(jws) => {
                 jws::check_header(&jws.header)?;
-                jws.times.clone()?.check(now, leeway)
+                jws.times()?.check(now, leeway)
             }
             Form::Encrypted(jwe) | Form::Nested(jwe) => jwe::check_header(&jwe.header).map(drop),
         }
@@ -139,7 +140,7 @@ impl UnverifiedToken {
         let (times, content) = match &self.0 {
             Form::Signed(jws) => {
                 jws.check_signature(keys, check)?;
-                (jws.times.clone()?, Content::Signed(jws.clone()))
+                (jws.times()?, Content::Signed(jws.clone()))
             }
             Form::Encrypted(jwe) => {
                 let claims = Claims::parse(jwe.decrypt(keys)?, &jwe.limits)?;
@@ -149,8 +150,8 @@ impl UnverifiedToken {
             Form::Nested(jwe) => {
                 let jws = Jws::parse_within(&jwe.decrypt(keys)?, &jwe.limits)?;
                 jws.check_signature(keys, check)?;
-                let times = jws.times.clone()?;
-                (times, Content::Nested(jwe.clone(), Arc::new(jws)))
+                let times = jws.times()?;
+                (times, Content::Nested(jwe.clone(), jws))
             }
         };
         Ok(AuthenticToken { content, times })
@@ -165,7 +166,8 @@ impl UnverifiedToken {
         leeway: Duration,
     ) -> Result<VerifiedToken, Error> {
         let authentic = self.authenticate(keys, SignatureCheck::Verify)?;
-        authentic.at(now, leeway)
+        authentic.times.check(now, leeway)?;
+        Ok(VerifiedToken(authentic))
     }
 
     /// What a log line says about the token.
@@ -175,7 +177,7 @@ impl UnverifiedToken {
 }
 
 impl Jws {
-    fn parse(token: &[u8], limits: &Limits) -> Result<Self, Error> {
+    fn parse(token: &[u8], limits: &Limits) -> Result<Arc<Self>, Error> {
         let [header, payload, signature] = compact::split(token)?;
         let message = token
             .len()
@@ -187,18 +189,18 @@ impl Jws {
         let mut bytes = Vec::with_capacity(token.len().saturating_add(decoded));
         bytes.extend_from_slice(token);
         compact::append(&mut bytes, signature, Part::Signature)?;
-        Ok(Self {
+        Ok(Arc::new(Self {
             bytes,
             length: token.len(),
             message,
             header,
-            times: claims.times(),
+            times: claims.times().ok(),
             claims,
-        })
+        }))
     }
 
     /// The JWS that a JWE has for its plaintext.
-    fn parse_within(plaintext: &[u8], limits: &Limits) -> Result<Self, Error> {
+    fn parse_within(plaintext: &[u8], limits: &Limits) -> Result<Arc<Self>, Error> {
         match plaintext.len() > limits.token_bytes {
             true => Err(Error::TokenTooLarge {
                 length: plaintext.len(),
@@ -210,6 +212,10 @@ impl Jws {
 
     fn text(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    fn times(&self) -> Result<Times, Error> {
+        self.times.map_or_else(|| self.claims.times(), Ok)
     }
 
     fn check_signature(&self, keys: &KeySet, check: SignatureCheck) -> Result<(), Error> {
