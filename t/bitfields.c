@@ -11,6 +11,10 @@
 
 ngx_queue_t  ngx_posted_events;
 
+volatile ngx_msec_t  ngx_current_msec;
+
+volatile ngx_cycle_t  *ngx_cycle;
+
 void
 ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err, const char *fmt, ...)
 {

@@ -276,7 +276,7 @@ fn auth_jwt_key_file(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(),
 fn try_key_file(file: &KeyFile, cf: &Config<'_>) {
     let path = file.path();
     let warned = |warning: &_| cf.warn(format_args!("key file {path:?}: {warning}"));
-    if let Err(error) = file.keys(warned) {
+    if let Err(error) = file.keys(None, warned) {
         cf.warn(format_args!("key file {path:?}: {error}"));
     }
     if cf.worker_user().is_some_and(|user| file.is_closed_to(user)) {

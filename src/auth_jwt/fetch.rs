@@ -203,7 +203,8 @@ impl Turn<'_> {
         let report = |warning: &_| {
             log.warn(format_args!("auth_jwt: key file {path:?}: {warning}"));
         };
-        let found = file.look(self.request.uptime(), cache, anew, report);
+        let turn = self.request.turn();
+        let found = file.look(self.request.uptime(), cache, anew, turn, report);
         if let Some(error) = found.stood_in_for {
             log.warn(format_args!(
                 "auth_jwt: key file {path:?}: {error}; what was in it before stands in"

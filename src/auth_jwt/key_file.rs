@@ -1,6 +1,6 @@
 //! Key files: read once, and again when they have changed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -16,6 +16,8 @@ pub(super) struct KeyFile {
     loaded: RefCell<Option<Loaded>>,
     /// The last keys that were good, with the time at which they were.
     kept: RefCell<Option<Kept>>,
+    /// The turn in which the file was looked at last, see [`Self::keys`].
+    turn: Cell<Option<usize>>,
 }
 
 /// What a key file has for a request.
@@ -52,6 +54,7 @@ impl KeyFile {
             path,
             loaded: RefCell::new(None),
             kept: RefCell::new(None),
+            turn: Cell::new(None),
         }
     }
 
@@ -66,6 +69,7 @@ impl KeyFile {
         now: Duration,
         cache: &KeyCache,
         anew: bool,
+        turn: Option<usize>,
         report: impl FnMut(&Warning),
     ) -> Found {
         let mut kept = self.kept.borrow_mut();
@@ -78,7 +82,7 @@ impl KeyFile {
                 stood_in_for: None,
             };
         }
-        match (self.keys(report), &*kept) {
+        match (self.keys(turn, report), &*kept) {
             (Ok(keys), _) => {
                 *kept = Some(Kept {
                     keys: keys.clone(),
@@ -122,11 +126,21 @@ impl KeyFile {
     /// The keys that are in the file now. Costs one stat where the file is as it was; where it was read anew,
     /// `report` is told of the keys that are weak or of no use.
     ///
-    /// Requests of one turn of nginx's event loop cannot share a look: one may be read after it that was sent after it,
-    /// such as the next one on a connection whose last one was just answered, and a file that was replaced in between
-    /// would not count for it.
-    pub(super) fn keys(&self, report: impl FnMut(&Warning)) -> Result<KeySet, KeyError> {
-        let identity = regular_file(&self.path).map(|metadata| Identity::of(&metadata))?;
+    /// Requests that were sent before one turn of nginx's event loop began share its first look: a file that was replaced
+    /// after it was replaced after they were sent. `turn` is none for a request of which that is not known.
+    pub(super) fn keys(
+        &self,
+        turn: Option<usize>,
+        report: impl FnMut(&Warning),
+    ) -> Result<KeySet, KeyError> {
+        if turn.is_some()
+            && self.turn.replace(turn) == turn
+            && let Some(loaded) = &*self.loaded.borrow()
+        {
+            return loaded.keys.clone();
+        }
+        let looked = regular_file(&self.path).map(|metadata| Identity::of(&metadata));
+        let identity = looked.inspect_err(|_| self.turn.set(None))?;
         let mut loaded = self.loaded.borrow_mut();
         if let Some(loaded) = &*loaded
             && loaded.settled
@@ -134,7 +148,7 @@ impl KeyFile {
         {
             return loaded.keys.clone();
         }
-        let (identity, text) = read(&self.path)?;
+        let (identity, text) = read(&self.path).inspect_err(|_| self.turn.set(None))?;
         let mut last = loaded
             .as_mut()
             .map_or_else(LastText::default, |loaded| std::mem::take(&mut loaded.last));
@@ -264,7 +278,31 @@ mod tests {
     }
 
     fn has(file: &KeyFile, kid: &str) -> bool {
-        file.keys(|_| ()).unwrap().contains_kid(kid)
+        file.keys(None, |_| ()).unwrap().contains_kid(kid)
+    }
+
+    #[test]
+    fn requests_of_one_turn_share_a_look() {
+        let folder = Folder::new("turn");
+        let file = KeyFile::new(folder.file());
+        let has = |turn, kid| {
+            let keys = file.keys(turn, |_| ());
+            keys.is_ok_and(|keys| keys.contains_kid(kid))
+        };
+        // No look has been of use yet.
+        assert!(!has(Some(1), "1"));
+        folder.write_old(ONE, 1000);
+        assert!(has(Some(1), "1"));
+        folder.write_old(TWO, 1001);
+        assert!(has(Some(1), "1"));
+        // One that is not known to be of the turn looks itself, and so does the next turn.
+        assert!(has(None, "2"));
+        assert!(has(Some(1), "2"));
+        folder.write_old(ONE, 1002);
+        assert!(has(Some(2), "1"));
+        fs::remove_file(folder.file()).unwrap();
+        assert!(!has(Some(3), "1"));
+        assert!(!has(Some(3), "1"));
     }
 
     #[test]
@@ -273,7 +311,7 @@ mod tests {
         let file = KeyFile::new(folder.file());
         let missing = "No such file or directory (os error 2)".to_owned();
         assert_eq!(
-            file.keys(|_| ()).unwrap_err(),
+            file.keys(None, |_| ()).unwrap_err(),
             KeyError::Unreadable(missing)
         );
         fs::write(folder.file(), ONE).unwrap();
@@ -287,7 +325,10 @@ mod tests {
         let file = KeyFile::new(folder.file());
         assert!(has(&file, "1"));
         fs::remove_file(folder.file()).unwrap();
-        assert!(matches!(file.keys(|_| ()), Err(KeyError::Unreadable(_))));
+        assert!(matches!(
+            file.keys(None, |_| ()),
+            Err(KeyError::Unreadable(_))
+        ));
     }
 
     #[test]
@@ -313,7 +354,7 @@ mod tests {
         assert!(has(&file, "1"));
         folder.write_old("{\"keys\":[", 1000);
         assert!(matches!(
-            file.keys(|_| ()),
+            file.keys(None, |_| ()),
             Err(KeyError::Invalid(crate::jose::Error::JsonSyntax { .. }))
         ));
     }
@@ -321,9 +362,9 @@ mod tests {
     #[test]
     fn what_is_no_regular_file_is_not_opened() {
         let file = KeyFile::new(std::env::temp_dir());
-        assert_eq!(file.keys(|_| ()).unwrap_err(), KeyError::NotRegular);
+        assert_eq!(file.keys(None, |_| ()).unwrap_err(), KeyError::NotRegular);
         let file = KeyFile::new("/dev/zero".into());
-        assert_eq!(file.keys(|_| ()).unwrap_err(), KeyError::NotRegular);
+        assert_eq!(file.keys(None, |_| ()).unwrap_err(), KeyError::NotRegular);
     }
 
     #[test]
@@ -334,7 +375,7 @@ mod tests {
             .unwrap()
             .set_len(KeySet::MAX_BYTES as u64 + 1)
             .unwrap();
-        assert_eq!(file.keys(|_| ()).unwrap_err(), KeyError::TooLarge);
+        assert_eq!(file.keys(None, |_| ()).unwrap_err(), KeyError::TooLarge);
     }
 
     #[test]
@@ -365,7 +406,7 @@ mod tests {
             ..KeyCache::default()
         };
         let kid = |now, anew| {
-            let keys = file.look(now, &cache, anew, |_| ()).keys.unwrap();
+            let keys = file.look(now, &cache, anew, None, |_| ()).keys.unwrap();
             if keys.contains_kid("1") { 1 } else { 2 }
         };
         folder.write_old(ONE, 1000);
@@ -388,14 +429,22 @@ mod tests {
             ..KeyCache::default()
         };
         folder.write_old(ONE, 1000);
-        assert!(file.look(second, &cache, false, |_| ()).keys.is_ok());
+        assert!(file.look(second, &cache, false, None, |_| ()).keys.is_ok());
         folder.write_old("{", 2000);
-        let found = file.look(60 * second, &cache, false, |_| ());
+        let found = file.look(60 * second, &cache, false, None, |_| ());
         assert!(found.keys.unwrap().contains_kid("1"));
         assert!(matches!(found.stood_in_for, Some(KeyError::Invalid(_))));
-        assert!(file.look(61 * second, &cache, false, |_| ()).keys.is_err());
+        assert!(
+            file.look(61 * second, &cache, false, None, |_| ())
+                .keys
+                .is_err()
+        );
         let none = KeyCache::default();
-        assert!(file.look(2 * second, &none, false, |_| ()).keys.is_err());
+        assert!(
+            file.look(2 * second, &none, false, None, |_| ())
+                .keys
+                .is_err()
+        );
     }
 
     #[test]
@@ -404,10 +453,10 @@ mod tests {
         fs::write(folder.file(), r#"{"kty":"oct","k":"AAAA"}"#).unwrap();
         let mut reported = Vec::new();
         let file = KeyFile::new(folder.file());
-        file.keys(|warning| reported.push(warning.to_string()))
+        file.keys(None, |warning| reported.push(warning.to_string()))
             .unwrap();
         assert_eq!(reported, ["key 0: secret of 3 bytes is shorter than 32"]);
         // A file that is read again, having been written just now, has nothing new to say.
-        file.keys(|warning| panic!("{warning}")).unwrap();
+        file.keys(None, |warning| panic!("{warning}")).unwrap();
     }
 }

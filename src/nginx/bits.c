@@ -298,3 +298,50 @@ nginx_auth_value_text(const ngx_http_variable_value_t *v, ngx_str_t *text)
 
     return 1;
 }
+
+/*
+ * Turns of the event loop.  nginx handles the events that the kernel has told it of, and then those that were posted
+ * meanwhile.  A request that comes with one of the former was sent before the turn began: over plain HTTP/1, on a
+ * connection that is not new.  Ours is to be the first of the latter, so that whatever else is posted, such as the
+ * next request on a connection whose last one was just answered, belongs to another turn.
+ */
+
+static ngx_event_t  turn_ended;
+static ngx_uint_t   turns;
+
+static void
+end_turn(ngx_event_t *ev)
+{
+    (void) ev;
+
+    turns++;
+}
+
+ngx_uint_t
+nginx_auth_turn(const ngx_http_request_t *r, ngx_uint_t *turn)
+{
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+    if (r->http_version >= NGX_HTTP_VERSION_20
+        || c->start_time == ngx_current_msec
+#if (NGX_HTTP_SSL)
+        || c->ssl
+#endif
+       )
+    {
+        return 0;
+    }
+
+    if (!turn_ended.posted) {
+        turn_ended.handler = end_turn;
+        turn_ended.log = ngx_cycle->log;
+        turn_ended.posted = 1;
+        ngx_queue_insert_head(&ngx_posted_events, &turn_ended.queue);
+    }
+
+    *turn = turns;
+
+    return 1;
+}

@@ -172,4 +172,11 @@ unsafe extern "C" {
         value: *const ngx_http_variable_value_t,
         text: *mut ngx_str_t,
     ) -> ngx_uint_t;
+
+    /// The number of the turn of nginx's event loop, into `turn`; 0 where that says nothing of when the request was sent.
+    ///
+    /// # Safety
+    /// `r` points to a live request, `turn` to a place for it.
+    #[link_name = "nginx_auth_turn"]
+    pub(super) fn turn(r: *const ngx_http_request_t, turn: *mut ngx_uint_t) -> ngx_uint_t;
 }

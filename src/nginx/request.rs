@@ -1,7 +1,7 @@
 //! An HTTP request during a callback.
 
 use super::Failure;
-use super::bits::has_body;
+use super::bits::{has_body, turn};
 use super::log::Log;
 use super::module::Exported;
 use super::module::MainRecord;
@@ -204,6 +204,14 @@ impl<'r> Request<'r> {
     pub fn uptime(self) -> Duration {
         // SAFETY: nginx sets it before it serves requests, and the one thread of a worker reads it.
         Duration::from_millis(unsafe { nginx_sys::ngx_current_msec } as u64)
+    }
+
+    /// A number of the present turn of nginx's event loop, where the client has sent this request before the turn began.
+    pub fn turn(self) -> Option<usize> {
+        let mut number = 0;
+        // SAFETY: the client's request is live, and so is its connection.
+        let known = unsafe { turn(self.main().raw(), &raw mut number) };
+        (known != 0).then_some(number)
     }
 
     /// The time in seconds since 1970, as nginx caches it for one turn of its event loop.
