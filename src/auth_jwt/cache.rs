@@ -3,11 +3,7 @@
 //! location is not for it to know: that is why it holds an [`AuthenticToken`], from which only a judgement at a given
 //! time makes one that counts.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-use std::time::Duration;
-
-use crate::jose::{AuthenticToken, Error, KeySet, SignatureCheck, TokenType};
+use crate::jose::{AuthenticToken, KeySet, SignatureCheck, TokenType};
 use crate::lru::Lru;
 
 /// What a token was asked, besides its keys: all that the configuration has a say in.
@@ -17,17 +13,23 @@ pub(super) struct Terms {
     pub(super) check: SignatureCheck,
 }
 
-/// The tokens that one worker knows.
-pub(super) struct TokenCache {
-    tokens: Lru<Rc<Known>>,
+impl Terms {
+    /// What of a token tells it from others. A signature does: not even who has the key can make two that end alike.
+    /// An encrypted token, or a signature that nobody looks at, can be made to end in whatever way.
+    fn telling(self, text: &[u8]) -> &[u8] {
+        const ENOUGH: usize = 64;
+        match (self.kind, self.check) {
+            (TokenType::Signed, SignatureCheck::Verify) => text
+                .last_chunk::<ENOUGH>()
+                .map_or(text, <[u8; ENOUGH]>::as_slice),
+            _ => text,
+        }
+    }
 }
 
-/// A token to look for.
-#[derive(Clone, Copy)]
-struct Sought<'a> {
-    text: &'a [u8],
-    terms: Terms,
-    hash: u64,
+/// The tokens that one worker knows.
+pub(super) struct TokenCache {
+    tokens: Lru<Known>,
 }
 
 /// A token that was found authentic with a set of keys.
@@ -53,103 +55,66 @@ impl TokenCache {
         }
     }
 
-    fn sought<'a>(&self, text: &'a [u8], terms: Terms) -> Sought<'a> {
-        let hash = self.tokens.hash((text, terms));
-        Sought { text, terms, hash }
-    }
-
-    /// The token, if it was authentic with any set of keys.
-    fn find(&mut self, sought: Sought<'_>) -> Option<Rc<Known>> {
-        let is_it = |known: &Rc<Known>| sought.is(known);
-        self.tokens.find(sought.hash, is_it).map(Rc::clone)
-    }
-
-    /// The token, if it was authentic with this very set.
-    fn find_with(&mut self, sought: Sought<'_>, keys: &KeySet) -> Option<Rc<Known>> {
-        let is_it = |known: &Rc<Known>| sought.is(known) && known.is_with(keys);
-        self.tokens.find(sought.hash, is_it).map(Rc::clone)
-    }
-
-    fn insert(&mut self, sought: Sought<'_>, known: Known) {
-        let is_alike = |known: &Rc<Known>| sought.is(known);
-        let others = Self::MOST_SETS - 1;
-        self.tokens.keep_last(others, sought.hash, is_alike);
-        self.tokens
-            .insert(sought.hash, known.memory(), Rc::new(known));
-    }
-}
-
-/// A token that a request presents, and what the cache has of it.
-pub(super) struct Lookup<'a> {
-    cache: &'a RefCell<TokenCache>,
-    sought: Sought<'a>,
-    known: Option<Rc<Known>>,
-}
-
-impl<'a> Lookup<'a> {
-    pub(super) fn new(cache: &'a RefCell<TokenCache>, text: &'a [u8], terms: Terms) -> Self {
-        let sought = cache.borrow().sought(text, terms);
-        let known = cache.borrow_mut().find(sought);
-        Self {
-            cache,
-            sought,
-            known,
-        }
-    }
-
     /// The token, if it was authentic with some set of keys: with which one remains to be asked.
-    pub(super) fn known(&self) -> Option<&Known> {
-        self.known.as_deref()
+    pub(super) fn find(&mut self, text: &[u8], terms: Terms) -> Option<&Known> {
+        let hash = self.hash(text, terms);
+        self.tokens.find(hash, |known| known.is(text, terms))
     }
 
     /// The token, if it was authentic with these keys.
-    pub(super) fn authentic(&self, keys: &KeySet) -> Option<AuthenticToken> {
-        let known = self.known.as_ref()?;
-        if known.is_with(keys) {
-            return Some(known.token.clone());
-        }
-        let known = self.cache.borrow_mut().find_with(self.sought, keys)?;
-        Some(known.token.clone())
+    pub(super) fn find_with(
+        &mut self,
+        text: &[u8],
+        terms: Terms,
+        keys: &KeySet,
+    ) -> Option<AuthenticToken> {
+        let hash = self.hash(text, terms);
+        let is_it = |known: &Known| known.is(text, terms) && known.is_with(keys);
+        self.tokens.find(hash, is_it).map(Known::token)
     }
 
-    /// Keeps what was found out about it with these keys.
-    pub(super) fn keep(&self, keys: &KeySet, token: &AuthenticToken) {
+    /// Keeps a token that was found authentic with these keys.
+    pub(super) fn keep(&mut self, terms: Terms, keys: &KeySet, token: &AuthenticToken) {
         let known = Known {
-            terms: self.sought.terms,
+            terms,
             generations: keys.generations().collect(),
             token: token.clone(),
         };
-        self.cache.borrow_mut().insert(self.sought, known);
+        let hash = self.hash(token.text(), terms);
+        let is_alike = |known: &Known| known.is(token.text(), terms);
+        self.tokens.keep_last(Self::MOST_SETS - 1, hash, is_alike);
+        self.tokens.insert(hash, known.memory(), known);
     }
-}
 
-impl Sought<'_> {
-    fn is(&self, known: &Known) -> bool {
-        self.terms == known.terms && *self.text == *known.token.text()
+    fn hash(&self, text: &[u8], terms: Terms) -> u64 {
+        self.tokens.hash((terms.telling(text), terms))
     }
 }
 
 impl Known {
-    /// Refuses what can be refused whatever the keys are: of a signed token anybody can read the claims. Those of an
-    /// encrypted one are not to be told to who may have other keys.
-    pub(super) fn check_without_keys(&self, now: i64, leeway: Duration) -> Result<(), Error> {
-        match self.terms.kind {
-            TokenType::Signed => self.token.at(now, leeway).map(drop),
-            TokenType::Encrypted | TokenType::Nested => Ok(()),
-        }
+    /// The token, if these are the keys that it was authentic with.
+    pub(super) fn authentic(&self, keys: &KeySet) -> Option<AuthenticToken> {
+        self.is_with(keys).then(|| self.token())
     }
 
-    /// Whether these are the keys that it was authentic with.
+    /// The token, whatever the keys are.
+    pub(super) fn token(&self) -> AuthenticToken {
+        self.token.clone()
+    }
+
+    fn is(&self, text: &[u8], terms: Terms) -> bool {
+        self.terms == terms && *self.token.text() == *text
+    }
+
     fn is_with(&self, keys: &KeySet) -> bool {
         self.generations.iter().copied().eq(keys.generations())
     }
 
-    /// In bytes, with what the allocator adds.
+    /// In bytes, with what the allocator adds, outside of the table.
     fn memory(&self) -> usize {
-        const ALLOCATIONS: usize = 3 * 16;
-        let generations = size_of_val(&*self.generations);
-        let own = size_of::<Self>() + ALLOCATIONS + generations;
-        own.saturating_add(self.token.memory())
+        const ALLOCATION: usize = 16;
+        let generations = size_of_val(&*self.generations).saturating_add(ALLOCATION);
+        generations.saturating_add(self.token.memory())
     }
 }
 
@@ -176,105 +141,107 @@ mod tests {
         KeySet::parse(ZEROS.as_bytes()).unwrap()
     }
 
-    fn new(bytes: usize) -> RefCell<TokenCache> {
-        RefCell::new(TokenCache::new(bytes))
+    fn authentic(text: &str, terms: Terms) -> AuthenticToken {
+        let unverified = UnverifiedToken::parse(text.as_bytes(), terms.kind, &Limits::default());
+        let believe = SignatureCheck::Believe;
+        unverified.unwrap().authenticate(&keys(), believe).unwrap()
     }
 
-    fn keep(cache: &RefCell<TokenCache>, terms: Terms, keys: &KeySet) {
-        let text = TOKEN.as_bytes();
-        let unverified = UnverifiedToken::parse(text, terms.kind, &Limits::default()).unwrap();
-        let token = unverified
-            .authenticate(keys, SignatureCheck::Believe)
-            .unwrap();
-        Lookup::new(cache, text, terms).keep(keys, &token);
+    fn keep(cache: &mut TokenCache, terms: Terms, keys: &KeySet) {
+        cache.keep(terms, keys, &authentic(TOKEN, terms));
     }
 
-    fn finds(cache: &RefCell<TokenCache>, text: &str, terms: Terms, keys: &KeySet) -> bool {
-        let lookup = Lookup::new(cache, text.as_bytes(), terms);
-        lookup.authentic(keys).is_some()
+    fn finds(cache: &mut TokenCache, text: &str, terms: Terms, keys: &KeySet) -> bool {
+        let found = cache.find_with(text.as_bytes(), terms, keys);
+        let known = cache.find(text.as_bytes(), terms);
+        let last = known.and_then(|known| known.authentic(keys));
+        assert!(last.is_none() || found.is_some());
+        found.is_some()
     }
 
     #[test]
     fn it_is_bound_to_the_keys_and_to_the_terms() {
-        let (cache, keys, same_text) = (new(1 << 16), keys(), keys());
-        keep(&cache, VERIFY, &keys);
-        assert!(!finds(&cache, TOKEN, VERIFY, &same_text));
-        assert!(!finds(&cache, TOKEN, VERIFY, &KeySet::default()));
-        assert!(!finds(
-            &cache,
-            TOKEN,
-            VERIFY,
-            &KeySet::merge([&keys, &same_text])
-        ));
-        assert!(!finds(&cache, TOKEN, BELIEVE, &keys));
+        let (mut cache, keys, same_text) = (TokenCache::new(1 << 16), keys(), keys());
+        keep(&mut cache, VERIFY, &keys);
+        let mut finds = |terms, keys: &KeySet| finds(&mut cache, TOKEN, terms, keys);
+        assert!(!finds(VERIFY, &same_text));
+        assert!(!finds(VERIFY, &KeySet::default()));
+        assert!(!finds(VERIFY, &KeySet::merge([&keys, &same_text])));
+        assert!(!finds(BELIEVE, &keys));
         for kind in [TokenType::Encrypted, TokenType::Nested] {
-            assert!(!finds(&cache, TOKEN, Terms { kind, ..VERIFY }, &keys));
+            assert!(!finds(Terms { kind, ..VERIFY }, &keys));
         }
-        assert!(finds(&cache, TOKEN, VERIFY, &keys));
-        assert!(finds(&cache, TOKEN, VERIFY, &KeySet::merge([&keys])));
+        assert!(finds(VERIFY, &keys));
+        assert!(finds(VERIFY, &KeySet::merge([&keys])));
+    }
+
+    #[test]
+    fn the_last_set_of_keys_is_the_one_that_needs_no_second_look() {
+        let (mut cache, keys, other) = (TokenCache::new(1 << 16), keys(), keys());
+        keep(&mut cache, VERIFY, &other);
+        keep(&mut cache, VERIFY, &keys);
+        let known = cache.find(TOKEN.as_bytes(), VERIFY).unwrap();
+        assert!(known.authentic(&keys).is_some());
+        assert!(known.authentic(&other).is_none());
+        assert!(finds(&mut cache, TOKEN, VERIFY, &other));
     }
 
     #[test]
     fn what_was_believed_is_not_verified() {
-        let (cache, keys) = (new(1 << 16), keys());
-        keep(&cache, BELIEVE, &keys);
-        assert!(!finds(&cache, TOKEN, VERIFY, &keys));
-        assert!(finds(&cache, TOKEN, BELIEVE, &keys));
+        let (mut cache, keys) = (TokenCache::new(1 << 16), keys());
+        keep(&mut cache, BELIEVE, &keys);
+        assert!(!finds(&mut cache, TOKEN, VERIFY, &keys));
+        assert!(finds(&mut cache, TOKEN, BELIEVE, &keys));
     }
 
     #[test]
     fn all_of_the_text_counts() {
-        let (cache, keys) = (new(1 << 16), keys());
-        keep(&cache, VERIFY, &keys);
+        let token = authentic(TOKEN, VERIFY);
+        let known = Known {
+            terms: VERIFY,
+            generations: keys().generations().collect(),
+            token,
+        };
+        // Whatever the hash is.
+        assert!(known.is(TOKEN.as_bytes(), VERIFY));
         for at in 0..TOKEN.len() {
             let mut other = TOKEN.as_bytes().to_vec();
             other[at] ^= 1;
-            // Even where the hash is the same.
-            let mut cache = cache.borrow_mut();
-            let sought = Sought {
-                text: &other,
-                ..cache.sought(TOKEN.as_bytes(), VERIFY)
-            };
-            assert!(cache.find(sought).is_none(), "{at}");
+            assert!(!known.is(&other, VERIFY), "{at}");
         }
-        assert!(!finds(&cache, &TOKEN[..TOKEN.len() - 1], VERIFY, &keys));
-        assert!(!finds(&cache, "", VERIFY, &keys));
+        assert!(!known.is(&TOKEN.as_bytes()[..TOKEN.len() - 1], VERIFY));
+        assert!(!known.is(b"", VERIFY));
     }
 
     #[test]
-    fn a_known_token_is_judged_at_the_time_that_it_is() {
-        let (cache, keys) = (new(1 << 16), keys());
-        keep(&cache, VERIFY, &keys);
-        let lookup = Lookup::new(&cache, TOKEN.as_bytes(), VERIFY);
-        let known = lookup.known().unwrap();
-        let expired = Err(Error::Expired {
-            exp: 2000,
-            now: 2000,
-            leeway: 0,
-        });
-        assert_eq!(known.check_without_keys(1999, Duration::ZERO), Ok(()));
-        assert_eq!(known.check_without_keys(2000, Duration::ZERO), expired);
-        let token = lookup.authentic(&keys).unwrap();
-        assert!(token.at(1999, Duration::ZERO).is_ok());
-        assert_eq!(token.at(2000, Duration::ZERO).map(drop), expired);
+    fn of_what_anybody_can_make_all_is_hashed() {
+        let text = [b"a".repeat(36), b"b".repeat(64)].concat();
+        let end = &text[36..];
+        assert_eq!(VERIFY.telling(&text), end);
+        assert_eq!(VERIFY.telling(&end[1..]), &end[1..]);
+        assert_eq!(BELIEVE.telling(&text), text);
+        for kind in [TokenType::Encrypted, TokenType::Nested] {
+            assert_eq!(Terms { kind, ..VERIFY }.telling(&text), text);
+        }
     }
 
     #[test]
     fn a_token_is_kept_with_the_last_few_sets() {
-        let cache = new(1 << 20);
+        let mut cache = TokenCache::new(1 << 20);
         let sets: Vec<_> = (0..TokenCache::MOST_SETS + 3).map(|_| keys()).collect();
         for keys in &sets {
-            keep(&cache, VERIFY, keys);
+            keep(&mut cache, VERIFY, keys);
         }
-        let found = sets.iter().map(|keys| finds(&cache, TOKEN, VERIFY, keys));
-        let expected = (0..sets.len()).map(|set| set >= 3);
-        assert!(found.eq(expected));
+        let mut finds = |keys| finds(&mut cache, TOKEN, VERIFY, keys);
+        for (set, keys) in sets.iter().enumerate() {
+            assert_eq!(finds(keys), set >= 3, "{set}");
+        }
     }
 
     #[test]
     fn nobody_can_foresee_a_hash() {
         let [one, two] = [(); 2].map(|()| TokenCache::new(1 << 16));
-        let hash = |cache: &TokenCache| cache.sought(TOKEN.as_bytes(), VERIFY).hash;
+        let hash = |cache: &TokenCache| cache.hash(TOKEN.as_bytes(), VERIFY);
         assert_ne!(hash(&one), hash(&two));
     }
 
@@ -290,18 +257,10 @@ mod tests {
         };
         for claims in [0, 600, 6000] {
             let text = text(claims);
-            let cache = new(1 << 20);
-            let unverified =
-                UnverifiedToken::parse(text.as_bytes(), VERIFY.kind, &Limits::default());
-            let unverified = unverified.unwrap();
-            let token = unverified
-                .authenticate(&keys(), SignatureCheck::Believe)
-                .unwrap();
-            Lookup::new(&cache, text.as_bytes(), VERIFY).keep(&keys(), &token);
-            let memory = Lookup::new(&cache, text.as_bytes(), VERIFY)
-                .known()
-                .unwrap()
-                .memory();
+            let mut cache = TokenCache::new(1 << 20);
+            cache.keep(VERIFY, &keys(), &authentic(&text, VERIFY));
+            let known = cache.find(text.as_bytes(), VERIFY).unwrap();
+            let memory = known.memory();
             assert!(memory > 2 * text.len() && memory < 3 * text.len() + 1500);
         }
     }

@@ -1,11 +1,12 @@
 //! The directives.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::AuthJwt;
 use super::cache::Terms;
+use super::fetch::Remote;
 use super::key_file::KeyFile;
 use super::keys::KeyCache;
 use super::rejection::is_realm;
@@ -99,6 +100,8 @@ pub struct LocationConf {
     pub(super) leeway: Setting<Duration>,
     pub(super) requirements: List<Requirement>,
     pub(super) verify_signature: Setting<bool>,
+    /// What has the keys, if the only source is the location with a constant URI: found once.
+    pub(super) remote: OnceCell<Option<Rc<Remote>>>,
 }
 
 impl LocationConf {
@@ -169,6 +172,7 @@ impl Inherit for LocationConf {
             leeway,
             requirements,
             verify_signature,
+            remote: _,
         } = self;
         protection.inherit(&outer.protection);
         token_type.inherit(&outer.token_type);

@@ -84,6 +84,31 @@ pub(super) fn keys(request: Request<'_>, conf: &LocationConf) -> Result<Option<K
     }))
 }
 
+/// The keys in force where that is simple: there is one source, it needs nobody to wait, and there is nothing new
+/// about it.
+pub(super) fn at_hand(request: Request<'_>, conf: &LocationConf) -> Option<KeySet> {
+    let [source] = &*conf.key_sources else {
+        return None;
+    };
+    if request.context::<AuthJwt>().is_some() {
+        return None;
+    }
+    let cache = conf.key_cache.get().copied().unwrap_or_default();
+    let now = request.uptime();
+    match source {
+        KeySource::File(file) => file.at_hand(now, &cache, || request.turn()),
+        KeySource::FileNamed(_) => None,
+        KeySource::Request(uri) => {
+            let kept = conf
+                .remote
+                .get_or_init(|| uri.constant().map(|uri| remote(request, &uri)));
+            kept.as_ref()
+                .filter(|_| !cache.time.is_zero())?
+                .at_hand(now, &cache)
+        }
+    }
+}
+
 /// Whether it is worth to gather keys once more; see [`Gathering::refresh`].
 pub(super) fn refresh(request: Request<'_>, conf: &LocationConf) -> Result<bool, Rejection> {
     let cache = conf.key_cache.get().copied().unwrap_or_default();

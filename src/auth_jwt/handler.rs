@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 
 use super::AuthJwt;
-use super::cache::Lookup;
 use super::conf::{LocationConf, TokenSource};
 use super::fetch::{self, Keys};
 use super::rejection::{Challenge, Fault, LogLine, Rejection, is_realm};
@@ -165,14 +164,28 @@ fn judge(
         Presented::Nothing => return Err(Rejection::Missing),
         Presented::Several => return Err(Rejection::SeveralTokens),
     };
-    match authenticate(request, conf, text, client)? {
-        Some(token) => admit(request, conf, &token, client).map(Some),
+    let token = match recall(request, conf, text) {
+        None => authenticate(request, conf, text, client)?,
+        token => token,
+    };
+    match token {
+        Some(token) => admit(request, conf, token, client).map(Some),
         None => Ok(None),
     }
 }
 
+/// What [`authenticate`] would say, for a token that is known and keys that are at hand: that is most requests.
+fn recall(request: Request<'_>, conf: &LocationConf, text: &[u8]) -> Option<AuthenticToken> {
+    let mut cache = request.main_conf::<AuthJwt>().token_cache()?.borrow_mut();
+    let known = cache.find(text, conf.terms())?;
+    let token = known.authentic(&fetch::at_hand(request, conf)?)?;
+    request.log().debug(format_args!("auth_jwt: known token"));
+    Some(token)
+}
+
 /// Whose token it is, as far as the keys in force can tell, by what is known of it or by its signature. What the answer
 /// depends on is in [`Terms`](super::cache::Terms) and in the keys. All other questions are for [`admit`].
+#[inline(never)]
 fn authenticate(
     request: Request<'_>,
     conf: &LocationConf,
@@ -181,21 +194,23 @@ fn authenticate(
 ) -> Result<Option<AuthenticToken>, Rejection> {
     let (terms, leeway) = (conf.terms(), conf.leeway());
     let cache = request.main_conf::<AuthJwt>().token_cache();
-    let lookup = cache.map(|cache| Lookup::new(cache, text, terms));
+    let known = cache.and_then(|cache| Some(cache.borrow_mut().find(text, terms)?.token()));
     // Nobody is asked for keys for a token that is refused without. Once somebody was, others may wait for the answer.
-    match lookup.as_ref().and_then(Lookup::known) {
-        _ if request.context::<AuthJwt>().is_some() => {}
-        Some(known) => known.check_without_keys(request.now(), leeway)?,
-        None => {
-            let token = client.parse(text, terms.kind)?;
-            token.check_without_keys(request.now(), leeway)?;
+    if request.context::<AuthJwt>().is_none() {
+        match &known {
+            Some(token) => token.check_without_keys(request.now(), leeway)?,
+            None => {
+                let token = client.parse(text, terms.kind)?;
+                token.check_without_keys(request.now(), leeway)?;
+            }
         }
     }
     loop {
         let Some(keys) = keys(request, conf)? else {
             return Ok(None);
         };
-        let known = lookup.as_ref().and_then(|it| it.authentic(&keys.set));
+        let known = known.as_ref().and(cache);
+        let known = known.and_then(|it| it.borrow_mut().find_with(text, terms, &keys.set));
         if known.is_some() {
             request.log().debug(format_args!("auth_jwt: known token"));
             return Ok(known);
@@ -203,8 +218,8 @@ fn authenticate(
         let unverified = client.parse(text, terms.kind)?;
         match unverified.authenticate(&keys.set, terms.check) {
             Ok(token) => {
-                if let Some(lookup) = lookup.filter(|_| keys.are_shared) {
-                    lookup.keep(&keys.set, &token);
+                if let Some(cache) = cache.filter(|_| keys.are_shared) {
+                    cache.borrow_mut().keep(terms, &keys.set, &token);
                 }
                 return Ok(Some(token));
             }
@@ -229,7 +244,7 @@ fn keys(request: Request<'_>, conf: &LocationConf) -> Result<Option<Keys>, Rejec
 fn admit(
     request: Request<'_>,
     conf: &LocationConf,
-    token: &AuthenticToken,
+    token: AuthenticToken,
     client: &Client,
 ) -> Result<(), Rejection> {
     let verified = token.at(request.now(), conf.leeway())?;
@@ -248,11 +263,8 @@ fn admit(
 fn find(request: Request<'_>, source: TokenSource) -> Presented<'_> {
     match source {
         TokenSource::Bearer => {
-            let is_authorization = |name: Text<'_>| name.eq_ignore_ascii_case(b"authorization");
-            let lines = request
-                .headers()
-                .filter(|(name, _)| is_authorization(*name));
-            bearer(lines.map(|(_, value)| value.bytes()))
+            let lines = request.headers().named(b"authorization");
+            bearer(lines.map(Text::bytes))
         }
         TokenSource::Variable(variable) => match request.variable(variable).map(Text::bytes) {
             None | Some(b"") => Presented::Nothing,

@@ -16,7 +16,7 @@ pub(super) struct KeyFile {
     loaded: RefCell<Option<Loaded>>,
     /// The last keys that were good, with the time at which they were.
     kept: RefCell<Option<Kept>>,
-    /// The turn in which the file was looked at last, see [`Self::keys`].
+    /// The turn for which what was read counts, see [`Self::keys`].
     turn: Cell<Option<usize>>,
 }
 
@@ -104,6 +104,27 @@ impl KeyFile {
         }
     }
 
+    /// The keys that count at this time, where there is nothing else to say: they are fresh, or the file is as it was
+    /// and of use.
+    pub(super) fn at_hand(
+        &self,
+        now: Duration,
+        cache: &KeyCache,
+        turn: impl FnOnce() -> Option<usize>,
+    ) -> Option<KeySet> {
+        let mut kept = self.kept.borrow_mut();
+        let kept = kept.as_mut()?;
+        if !kept.is_fresh(now, cache) {
+            if !self.is_as_read(turn()).ok()? {
+                return None;
+            }
+            let loaded = self.loaded.borrow();
+            loaded.as_ref()?.keys.as_ref().ok()?;
+            kept.at = now;
+        }
+        Some(kept.keys.clone())
+    }
+
     /// Whether it is sure that this user cannot read the file, by its permissions.
     pub(super) fn is_closed_to(&self, user: u32) -> bool {
         const FOR_OTHERS: u32 = 0o044;
@@ -133,22 +154,12 @@ impl KeyFile {
         turn: Option<usize>,
         report: impl FnMut(&Warning),
     ) -> Result<KeySet, KeyError> {
-        if turn.is_some()
-            && self.turn.replace(turn) == turn
-            && let Some(loaded) = &*self.loaded.borrow()
-        {
-            return loaded.keys.clone();
-        }
-        let looked = regular_file(&self.path).map(|metadata| Identity::of(&metadata));
-        let identity = looked.inspect_err(|_| self.turn.set(None))?;
+        let is_as_read = self.is_as_read(turn)?;
         let mut loaded = self.loaded.borrow_mut();
-        if let Some(loaded) = &*loaded
-            && loaded.settled
-            && loaded.identity == identity
-        {
+        if is_as_read && let Some(loaded) = &*loaded {
             return loaded.keys.clone();
         }
-        let (identity, text) = read(&self.path).inspect_err(|_| self.turn.set(None))?;
+        let (identity, text) = read(&self.path)?;
         let mut last = loaded
             .as_mut()
             .map_or_else(LastText::default, |loaded| std::mem::take(&mut loaded.last));
@@ -165,7 +176,23 @@ impl KeyFile {
             last: if settled { LastText::default() } else { last },
             keys: keys.clone(),
         });
+        self.turn.set(turn);
         keys
+    }
+
+    /// Whether what was read is still what is in the file, whatever that is.
+    fn is_as_read(&self, turn: Option<usize>) -> Result<bool, KeyError> {
+        if turn.is_some() && self.turn.get() == turn {
+            return Ok(true);
+        }
+        self.turn.set(None);
+        let identity = Identity::of(&regular_file(&self.path)?);
+        let is_it = |loaded: &Loaded| loaded.settled && loaded.identity == identity;
+        let is_as_read = self.loaded.borrow().as_ref().is_some_and(is_it);
+        if is_as_read {
+            self.turn.set(turn);
+        }
+        Ok(is_as_read)
     }
 }
 

@@ -13,18 +13,16 @@ pub(super) enum Presented<'a> {
 
 /// Finds the bearer token (RFC 6750 section 2.1) among the values of all header lines `Authorization`. The scheme is
 /// in any case; one or more spaces follow it (RFC 9110 section 11.4).
-pub(super) fn bearer<'a>(mut authorization: impl Iterator<Item = &'a [u8]>) -> Presented<'a> {
-    const SCHEME: &[u8] = b"bearer";
-    let Some(credentials) = authorization.next() else {
-        return Presented::Nothing;
-    };
-    if authorization.next().is_some() {
-        return Presented::Several;
-    }
-    let mut token = match credentials.split_at_checked(SCHEME.len()) {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(SCHEME) && rest.starts_with(b" ") => {
-            rest
+pub(super) fn bearer<'a>(authorization: impl Iterator<Item = &'a [u8]>) -> Presented<'a> {
+    let mut credentials: &[u8] = b"";
+    for (number, line) in authorization.enumerate() {
+        if number > 0 {
+            return Presented::Several;
         }
+        credentials = line;
+    }
+    let mut token: &[u8] = match credentials.split_first_chunk::<7>() {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"bearer ") => rest,
         _ => b"",
     };
     while let Some(rest) = token.strip_prefix(b" ") {

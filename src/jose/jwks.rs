@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::{Error, Part, Quoted};
@@ -22,8 +22,8 @@ pub struct KeySet {
 /// One source is by far the most frequent case, and takes no memory of its own.
 #[derive(Clone)]
 enum Sources {
-    One(Arc<Source>),
-    Several(Arc<[Arc<Source>]>),
+    One(Rc<Source>),
+    Several(Rc<[Rc<Source>]>),
 }
 
 /// The keys that were parsed from one text.
@@ -70,7 +70,7 @@ impl KeySet {
             _ => return Err(Error::NotKeySet),
         }
         Ok(Self {
-            sources: Sources::One(Arc::new(source)),
+            sources: Sources::One(Rc::new(source)),
         })
     }
 
@@ -84,7 +84,7 @@ impl KeySet {
         }
     }
 
-    fn sources(&self) -> &[Arc<Source>] {
+    fn sources(&self) -> &[Rc<Source>] {
         match &self.sources {
             Sources::One(source) => std::slice::from_ref(source),
             Sources::Several(sources) => sources,
@@ -148,7 +148,7 @@ impl KeySet {
 impl Default for KeySet {
     /// No keys.
     fn default() -> Self {
-        let sources = Sources::Several(Arc::default());
+        let sources = Sources::Several(Rc::default());
         Self { sources }
     }
 }

@@ -2,7 +2,7 @@
 //! hold and share it when cloned, so they can be kept for a request or in a cache.
 
 use std::fmt;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::claims::{Claims, Times};
@@ -41,9 +41,9 @@ pub struct UnverifiedToken(Form);
 
 #[derive(Clone)]
 enum Form {
-    Signed(Arc<Jws>),
-    Encrypted(Arc<Jwe>),
-    Nested(Arc<Jwe>),
+    Signed(Rc<Jws>),
+    Encrypted(Rc<Jwe>),
+    Nested(Rc<Jwe>),
 }
 
 /// A JWS (RFC 7515 section 7.1) whose payload is claims.
@@ -79,8 +79,8 @@ impl UnverifiedToken {
         }
         Ok(Self(match kind {
             TokenType::Signed => Form::Signed(Jws::parse(token, limits)?),
-            TokenType::Encrypted => Form::Encrypted(Arc::new(Jwe::parse(token, limits)?)),
-            TokenType::Nested => Form::Nested(Arc::new(Jwe::parse(token, limits)?)),
+            TokenType::Encrypted => Form::Encrypted(Rc::new(Jwe::parse(token, limits)?)),
+            TokenType::Nested => Form::Nested(Rc::new(Jwe::parse(token, limits)?)),
         }))
     }
 
@@ -137,24 +137,27 @@ impl UnverifiedToken {
         keys: &KeySet,
         check: SignatureCheck,
     ) -> Result<AuthenticToken, Error> {
-        let (times, content) = match &self.0 {
+        Ok(AuthenticToken(match &self.0 {
             Form::Signed(jws) => {
                 jws.check_signature(keys, check)?;
-                (jws.times()?, Content::Signed(jws.clone()))
+                jws.times()?;
+                Content::Signed(jws.clone())
             }
             Form::Encrypted(jwe) => {
                 let claims = Claims::parse(jwe.decrypt(keys)?, &jwe.limits)?;
-                let times = claims.times()?;
-                (times, Content::Encrypted(jwe.clone(), Arc::new(claims)))
+                Content::Encrypted(Rc::new(Decrypted {
+                    jwe: jwe.clone(),
+                    times: claims.times()?,
+                    claims,
+                }))
             }
             Form::Nested(jwe) => {
                 let jws = Jws::parse_within(&jwe.decrypt(keys)?, &jwe.limits)?;
                 jws.check_signature(keys, check)?;
-                let times = jws.times()?;
-                (times, Content::Nested(jwe.clone(), jws))
+                jws.times()?;
+                Content::Nested(Rc::new((jwe.clone(), jws)))
             }
-        };
-        Ok(AuthenticToken { content, times })
+        }))
     }
 
     /// Judges the token: [`authenticate`](Self::authenticate) and [`AuthenticToken::at`]. `now` is in seconds since 1970
@@ -166,8 +169,7 @@ impl UnverifiedToken {
         leeway: Duration,
     ) -> Result<VerifiedToken, Error> {
         let authentic = self.authenticate(keys, SignatureCheck::Verify)?;
-        authentic.times.check(now, leeway)?;
-        Ok(VerifiedToken(authentic))
+        authentic.at(now, leeway)
     }
 
     /// What a log line says about the token.
@@ -177,7 +179,7 @@ impl UnverifiedToken {
 }
 
 impl Jws {
-    fn parse(token: &[u8], limits: &Limits) -> Result<Arc<Self>, Error> {
+    fn parse(token: &[u8], limits: &Limits) -> Result<Rc<Self>, Error> {
         let [header, payload, signature] = compact::split(token)?;
         let message = token
             .len()
@@ -189,7 +191,7 @@ impl Jws {
         let mut bytes = Vec::with_capacity(token.len().saturating_add(decoded));
         bytes.extend_from_slice(token);
         compact::append(&mut bytes, signature, Part::Signature)?;
-        Ok(Arc::new(Self {
+        Ok(Rc::new(Self {
             bytes,
             length: token.len(),
             message,
@@ -200,7 +202,7 @@ impl Jws {
     }
 
     /// The JWS that a JWE has for its plaintext.
-    fn parse_within(plaintext: &[u8], limits: &Limits) -> Result<Arc<Self>, Error> {
+    fn parse_within(plaintext: &[u8], limits: &Limits) -> Result<Rc<Self>, Error> {
         match plaintext.len() > limits.token_bytes {
             true => Err(Error::TokenTooLarge {
                 length: plaintext.len(),
@@ -275,42 +277,55 @@ impl fmt::Debug for UnverifiedToken {
 /// A token that a key of ours signed or that was encrypted to us. That stays true as long as the keys are the same, so
 /// it may be kept; whether its time is now does not, so it counts for nothing until [`at`](Self::at) was asked.
 #[derive(Clone)]
-pub struct AuthenticToken {
-    content: Content,
-    times: Times,
-}
+pub struct AuthenticToken(Content);
 
 #[derive(Clone)]
 enum Content {
-    Signed(Arc<Jws>),
-    Encrypted(Arc<Jwe>, Arc<Claims>),
-    Nested(Arc<Jwe>, Arc<Jws>),
+    Signed(Rc<Jws>),
+    Encrypted(Rc<Decrypted>),
+    Nested(Rc<(Rc<Jwe>, Rc<Jws>)>),
+}
+
+/// A JWE with the claims that were in it.
+struct Decrypted {
+    jwe: Rc<Jwe>,
+    claims: Claims,
+    times: Times,
 }
 
 impl AuthenticToken {
     /// The token as one that counts at this time. See [`Claims::check_times`].
-    pub fn at(&self, now: i64, leeway: Duration) -> Result<VerifiedToken, Error> {
-        self.times.check(now, leeway)?;
-        Ok(VerifiedToken(self.clone()))
+    pub fn at(self, now: i64, leeway: Duration) -> Result<VerifiedToken, Error> {
+        self.times()?.check(now, leeway)?;
+        Ok(VerifiedToken(self))
+    }
+
+    /// [`UnverifiedToken::check_without_keys`] for who does not know whether the keys are the same: not a word about
+    /// the claims of an encrypted token, which are for those who have its key.
+    pub fn check_without_keys(&self, now: i64, leeway: Duration) -> Result<(), Error> {
+        match &self.0 {
+            Content::Signed(jws) => jws.times()?.check(now, leeway),
+            Content::Encrypted(_) | Content::Nested(_) => Ok(()),
+        }
     }
 
     /// The token as it came.
     pub fn text(&self) -> &[u8] {
-        match &self.content {
+        match &self.0 {
             Content::Signed(jws) => jws.text(),
-            Content::Encrypted(jwe, _) | Content::Nested(jwe, _) => &jwe.text,
+            Content::Encrypted(it) => &it.jwe.text,
+            Content::Nested(it) => &it.0.text,
         }
     }
 
     /// How many bytes of memory it takes up, for whoever keeps it.
     pub fn memory(&self) -> usize {
-        let memory = match &self.content {
+        let memory = match &self.0 {
             Content::Signed(jws) => jws.memory(),
-            Content::Encrypted(jwe, claims) => jwe
-                .memory()
-                .saturating_add(size_of::<Claims>())
-                .saturating_add(claims.memory()),
-            Content::Nested(jwe, jws) => jwe.memory().saturating_add(jws.memory()),
+            Content::Encrypted(it) => [it.jwe.memory(), it.claims.memory()]
+                .into_iter()
+                .fold(size_of::<Decrypted>(), usize::saturating_add),
+            Content::Nested(it) => it.0.memory().saturating_add(it.1.memory()),
         };
         memory.saturating_add(Self::ALLOCATIONS)
     }
@@ -319,16 +334,26 @@ impl AuthenticToken {
     const ALLOCATIONS: usize = 16 * 16;
 
     fn header(&self) -> &Header {
-        match &self.content {
+        match &self.0 {
             Content::Signed(jws) => &jws.header,
-            Content::Encrypted(jwe, _) | Content::Nested(jwe, _) => &jwe.header,
+            Content::Encrypted(it) => &it.jwe.header,
+            Content::Nested(it) => &it.0.header,
         }
     }
 
     fn claims(&self) -> &Claims {
-        match &self.content {
-            Content::Signed(jws) | Content::Nested(_, jws) => &jws.claims,
-            Content::Encrypted(_, claims) => claims,
+        match &self.0 {
+            Content::Signed(jws) => &jws.claims,
+            Content::Encrypted(it) => &it.claims,
+            Content::Nested(it) => &it.1.claims,
+        }
+    }
+
+    fn times(&self) -> Result<Times, Error> {
+        match &self.0 {
+            Content::Signed(jws) => jws.times(),
+            Content::Encrypted(it) => Ok(it.times),
+            Content::Nested(it) => it.1.times(),
         }
     }
 
@@ -356,9 +381,9 @@ impl VerifiedToken {
 
     /// The header of the JWS inside a nested token.
     pub fn inner_header(&self) -> Option<&Header> {
-        match &self.0.content {
-            Content::Nested(_, jws) => Some(&jws.header),
-            Content::Signed(_) | Content::Encrypted(..) => None,
+        match &self.0.0 {
+            Content::Nested(it) => Some(&it.1.header),
+            Content::Signed(_) | Content::Encrypted(_) => None,
         }
     }
 
@@ -370,16 +395,16 @@ impl VerifiedToken {
     /// What `$jwt_payload` holds: of a nested token, the JWS inside; of an encrypted one, the JSON of the claims; of a
     /// signed one nothing.
     pub fn payload(&self) -> Option<&[u8]> {
-        match &self.0.content {
+        match &self.0.0 {
             Content::Signed(_) => None,
-            Content::Encrypted(_, claims) => Some(claims.json().as_bytes()),
-            Content::Nested(_, jws) => Some(jws.text()),
+            Content::Encrypted(it) => Some(it.claims.json().as_bytes()),
+            Content::Nested(it) => Some(it.1.text()),
         }
     }
 
     /// Checks `exp` and `nbf` again, at another time; see [`Claims::check_times`].
     pub fn check_times(&self, now: i64, leeway: Duration) -> Result<(), Error> {
-        self.0.times.check(now, leeway)
+        self.0.times()?.check(now, leeway)
     }
 
     /// What a log line says about the token.

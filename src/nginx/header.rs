@@ -30,6 +30,25 @@ impl<'r> HeaderLines<'r> {
     pub(super) fn elements(self) -> Elements<'r> {
         self.0
     }
+
+    /// The values of the lines with this name of 8 to 16 letters, in any case. It is given in lower case.
+    pub fn named<const N: usize>(self, name: &[u8; N]) -> impl Iterator<Item = Text<'r>> {
+        debug_assert!(name.iter().all(u8::is_ascii_lowercase));
+        let name = folded(name);
+        self.filter_map(move |(key, value)| {
+            let key = <&[u8; N]>::try_from(&*key).ok()?;
+            (folded(key) == name).then_some(value)
+        })
+    }
+}
+
+/// Both ends of a name, for a comparison in one go. With this bit set, no other byte is equal to a letter than the
+/// letter in either case.
+fn folded<const N: usize>(name: &[u8; N]) -> [u64; 2] {
+    const { assert!(N >= 8 && N <= 16) };
+    const CASE: u64 = u64::from_ne_bytes([0x20; 8]);
+    let ends = [name.first_chunk(), name.last_chunk()];
+    ends.map(|end| u64::from_ne_bytes(end.copied().unwrap_or_default()) | CASE)
 }
 
 impl<'r> Iterator for HeaderLines<'r> {

@@ -35,7 +35,7 @@ pub(super) type Prepared = Result<Option<Box<dyn Decrypter>>, Invalid>;
 type Cek = Zeroizing<Vec<u8>>;
 
 /// A key prepared for one algorithm.
-pub(super) trait Decrypter: Send + Sync {
+pub(super) trait Decrypter {
     /// Whether the key can be used with this content encryption.
     fn fits(&self, _encryption: &Encryption) -> bool {
         true

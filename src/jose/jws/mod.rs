@@ -26,7 +26,7 @@ pub(super) struct Algorithm {
 pub(super) type Prepared = Result<Option<Box<dyn Verifier>>, Invalid>;
 
 /// A key prepared for one algorithm.
-pub(super) trait Verifier: Send + Sync {
+pub(super) trait Verifier {
     /// Whether `signature` is this key's for `message`.
     fn verify(&self, message: &[u8], signature: &[u8]) -> bool;
 }
