@@ -193,8 +193,9 @@ impl<'a> Value<'a> {
         match self.nodes {
             [node, ..] if node.kind == Kind::String => {
                 let (start, end) = node.inside();
-                let inside = self.text.as_bytes().get(start as usize..end as usize);
-                inside == Some(text)
+                let inside = self.text.as_bytes().get(start as usize..);
+                let length = end.saturating_sub(start) as usize;
+                length == text.len() && inside.is_some_and(|inside| inside.starts_with(text))
             }
             _ => self.as_str().is_some_and(|own| own.as_bytes() == text),
         }
@@ -267,24 +268,19 @@ impl<'a> Value<'a> {
     /// The value as a variable holds it: a string's text; numbers as written; `true`, `false`; the elements of an
     /// array joined by commas; objects, and arrays that hold objects, as compact JSON; null is [`Text::Absent`].
     pub fn text(self) -> Text<'a> {
-        let text = match self.kind() {
-            Kind::Null => return Text::Absent,
-            Kind::String | Kind::EscapedString => self.as_str().unwrap_or_default(),
-            Kind::Number | Kind::True | Kind::False => Cow::Borrowed(self.raw()),
-            Kind::Object => Cow::Owned(self.compact()),
-            Kind::Array if self.holds_object() => Cow::Owned(self.compact()),
+        match self.kind() {
+            Kind::Null => Text::Absent,
+            Kind::Number | Kind::True | Kind::False => Text::Plain(Cow::Borrowed(self.raw())),
+            // Control characters are only there where they are escaped (RFC 8259 section 7).
+            Kind::String => Text::Plain(self.as_str().unwrap_or_default()),
+            Kind::Object => Text::Plain(Cow::Owned(self.compact())),
+            Kind::Array if self.holds_object() => Text::Plain(Cow::Owned(self.compact())),
+            Kind::EscapedString => Text::checked(self.as_str().unwrap_or_default()),
             Kind::Array => {
                 let mut joined = String::new();
                 self.join(&mut joined);
-                Cow::Owned(joined)
+                Text::checked(Cow::Owned(joined))
             }
-        };
-        match text
-            .bytes()
-            .any(|byte| matches!(byte, b'\0' | b'\r' | b'\n'))
-        {
-            true => Text::Unsafe,
-            false => Text::Plain(text),
         }
     }
 
@@ -336,6 +332,16 @@ pub enum Text<'a> {
     Plain(Cow<'a, str>),
     /// The text holds NUL, CR or LF: no variable may carry it.
     Unsafe,
+}
+
+impl<'a> Text<'a> {
+    fn checked(text: Cow<'a, str>) -> Self {
+        let is_unsafe = |byte| matches!(byte, b'\0' | b'\r' | b'\n');
+        match text.bytes().any(is_unsafe) {
+            true => Self::Unsafe,
+            false => Self::Plain(text),
+        }
+    }
 }
 
 struct Siblings<'a> {
