@@ -64,8 +64,11 @@ pub(super) fn keys(request: Request<'_>, conf: &LocationConf) -> Result<Option<K
     let cache = conf.key_cache.get().copied().unwrap_or_default();
     let turn = Turn { request, cache };
     let set = match (&*conf.key_sources, request.context::<AuthJwt>()) {
-        // Most often there is one source that needs nobody to wait, and so nothing to keep with the request.
-        ([source], None) => turn.at_hand(source)?,
+        // One source that needs nobody to wait leaves nothing to keep with the request.
+        ([source], None) => match at_hand(request, conf) {
+            None => turn.at_hand(source)?,
+            set => set,
+        },
         _ => None,
     };
     let set = match set {
