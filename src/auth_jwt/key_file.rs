@@ -475,6 +475,52 @@ mod tests {
     }
 
     #[test]
+    fn keys_are_at_hand_while_there_is_nothing_else_to_say() {
+        let folder = Folder::new("at-hand");
+        let file = KeyFile::new(folder.file());
+        let second = Duration::from_secs(1);
+        let cache = KeyCache {
+            stale: 60 * second,
+            ..KeyCache::default()
+        };
+        let at_hand = |now, turn| {
+            let keys = file.at_hand(now, &cache, || turn);
+            keys.map(|keys| keys.contains_kid("1"))
+        };
+        let look = |now, turn| file.look(now, &cache, false, turn, |_| ());
+        folder.write_old(ONE, 1000);
+        assert_eq!(at_hand(second, Some(1)), None, "nobody has read it");
+        assert!(look(second, Some(1)).keys.is_ok());
+        assert_eq!(at_hand(30 * second, Some(1)), Some(true));
+        folder.write_old("{", 2000);
+        assert_eq!(at_hand(31 * second, Some(2)), None, "another turn");
+        assert_eq!(at_hand(31 * second, Some(1)), None, "it has changed");
+        // Keys that were at hand were good then.
+        assert!(look(89 * second, Some(2)).stood_in_for.is_some());
+        assert_eq!(at_hand(89 * second, Some(2)), None, "it is of no use");
+        assert!(look(90 * second, Some(3)).keys.is_err());
+        fs::remove_file(folder.file()).unwrap();
+        assert_eq!(at_hand(90 * second, Some(3)), None, "it is gone");
+    }
+
+    #[test]
+    fn fresh_keys_are_at_hand_without_a_look() {
+        let folder = Folder::new("fresh");
+        let file = KeyFile::new(folder.file());
+        let second = Duration::from_secs(1);
+        let cache = KeyCache {
+            time: 60 * second,
+            ..KeyCache::default()
+        };
+        folder.write_old(ONE, 1000);
+        assert!(file.look(second, &cache, false, None, |_| ()).keys.is_ok());
+        fs::remove_file(folder.file()).unwrap();
+        let not_asked = || panic!("a fresh file is not looked at");
+        assert!(file.at_hand(60 * second, &cache, not_asked).is_some());
+        assert!(file.at_hand(61 * second, &cache, || None).is_none());
+    }
+
+    #[test]
     fn weak_keys_are_reported_when_the_file_is_read() {
         let folder = Folder::new("weak");
         fs::write(folder.file(), r#"{"kty":"oct","k":"AAAA"}"#).unwrap();
