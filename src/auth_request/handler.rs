@@ -15,11 +15,9 @@ use crate::nginx::{
     Subrequest, SubrequestOwner, Target, Unfit, Uri,
 };
 
-/// A request's way through one location that is protected.
+/// What is to be remembered of a request's way through one location that is protected. Most have nothing of the kind.
 #[derive(Default)]
 pub struct Check {
-    question: OnceCell<Subrequest>,
-    /// Not there where no verdicts are kept.
     kept: RefCell<Option<Kept>>,
     /// Upstreams get what the answer says they get.
     obeyed: Cell<bool>,
@@ -46,23 +44,17 @@ impl AccessHandler for AuthRequest {
         let Some(Service::At { uri, .. }) = conf.service.get() else {
             return Ok(Access::Decline);
         };
-        let check = request.context_or_new::<Self>(Check::default)?;
-        let turn = Turn {
-            request,
-            conf,
-            uri,
-            check,
-        };
-        if let Some(question) = check.question.get() {
-            return match question.answer(request) {
+        let turn = Turn { request, conf, uri };
+        if let Some(question) = request.subrequest::<Self>() {
+            return match question.answer() {
                 Some(answer) => turn.answered(answer, question),
                 None => Ok(Access::Wait),
             };
         }
-        match check.kept.take() {
+        match turn.take_kept() {
             None => turn.begin(),
             Some(Kept::Others(pending)) if pending.has_ended() => turn.question(true),
-            kept => Ok(turn.wait(kept)),
+            Some(kept) => turn.wait(kept),
         }
     }
 }
@@ -114,7 +106,6 @@ struct Turn<'r, 'c> {
     request: Request<'r>,
     conf: &'c LocationConf,
     uri: &'c Uri,
-    check: &'c Check,
 }
 
 impl<'r> Turn<'r, '_> {
@@ -175,7 +166,7 @@ impl<'r> Turn<'r, '_> {
                     request.assign(&assignment.variable, *value);
                 }
                 let meaning = verdict.meaning(conf);
-                return obey(request, conf, self.check, &verdict, meaning);
+                return obey(request, conf, &verdict, meaning);
             }
             Look::Nothing(status, place) => (status, Box::new(place)),
         };
@@ -185,24 +176,23 @@ impl<'r> Turn<'r, '_> {
             cache::Turn::Others(_) if waited => None,
             cache::Turn::Others(pending) => {
                 pending.wake_at_end(request.waker()?);
-                return Ok(self.wait(Some(Kept::Others(pending))));
+                return self.wait(Kept::Others(pending));
             }
         };
-        self.wait(Some(Kept::Own(place, fill)));
+        self.wait(Kept::Own(place, fill))?;
         self.ask(target)
     }
 
     fn ask(&self, target: Target<'r>) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
-        let question = request.start_subrequest::<AuthRequest>(target, conf.answer_body())?;
-        self.check.question.get_or_init(|| question);
+        request.start_subrequest::<AuthRequest>(target, conf.answer_body())?;
         Ok(Access::Wait)
     }
 
     fn answered(&self, answer: Answer<'r>, question: &Subrequest) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
         // Whatever becomes of the answer, who waits for it waits no longer.
-        let kept = self.check.kept.take();
+        let kept = self.take_kept();
         let verdict = Verdict::of(request, conf, answer, question)?;
         request.forget_body_variables::<AuthRequest>();
         let meaning = answer::meaning(conf, &verdict, answer, question);
@@ -212,19 +202,23 @@ impl<'r> Turn<'r, '_> {
         {
             place.keep(request, conf, &verdict, answer);
         }
-        obey(request, conf, self.check, &verdict, meaning)
+        obey(request, conf, &verdict, meaning)
     }
 
-    fn wait(&self, kept: Option<Kept>) -> Access<'r> {
-        self.check.kept.replace(kept);
-        Access::Wait
+    fn wait(&self, kept: Kept) -> Result<Access<'r>, Failure> {
+        let check = self.request.context_or_new::<AuthRequest>(Check::default)?;
+        check.kept.replace(Some(kept));
+        Ok(Access::Wait)
+    }
+
+    fn take_kept(&self) -> Option<Kept> {
+        self.request.context::<AuthRequest>()?.kept.take()
     }
 }
 
 fn obey<'r>(
     request: Request<'r>,
     conf: &LocationConf,
-    check: &Check,
     verdict: &Verdict<'r>,
     meaning: Meaning,
 ) -> Result<Access<'r>, Failure> {
@@ -232,7 +226,7 @@ fn obey<'r>(
     match meaning {
         Meaning::Allow => {}
         Meaning::Deny => return deny(request, conf, verdict, verdict.status),
-        Meaning::Error(fault) => return fail(request, conf, check, verdict.status, fault),
+        Meaning::Error(fault) => return fail(request, conf, verdict.status, fault),
     }
     for requirement in conf.requirements.iter() {
         if let Some(unmet) = requirement.unmet(request)? {
@@ -246,14 +240,13 @@ fn obey<'r>(
     for (name, value) in verdict.client_lines(conf, None) {
         request.add_response_line(name, value)?;
     }
-    allow(request, conf, check, Some(verdict))
+    allow(request, conf, Some(verdict))
 }
 
 /// Lets the request in. Without a verdict upstreams get none of the lines that would be in it.
 fn allow<'r>(
     request: Request<'r>,
     conf: &LocationConf,
-    check: &Check,
     verdict: Option<&Verdict<'r>>,
 ) -> Result<Access<'r>, Failure> {
     let names = conf.upstream_names();
@@ -261,8 +254,9 @@ fn allow<'r>(
         let lines = verdict.map(|verdict| verdict.upstream_lines(conf));
         let lines = lines.unwrap_or_default();
         request.replace_upstream_lines(|name| names.shadow(name), &lines)?;
+        let check = request.context_or_new::<AuthRequest>(Check::default)?;
+        check.obeyed.set(true);
     }
-    check.obeyed.set(true);
     Ok(Access::Allow)
 }
 
@@ -286,7 +280,6 @@ fn deny<'r>(
 fn fail<'r>(
     request: Request<'r>,
     conf: &LocationConf,
-    check: &Check,
     status: Status,
     fault: Fault,
 ) -> Result<Access<'r>, Failure> {
@@ -308,6 +301,6 @@ fn fail<'r>(
     ));
     match consequence {
         Some(status) => Ok(Access::Refuse(status)),
-        None => allow(request, conf, check, None),
+        None => allow(request, conf, None),
     }
 }
