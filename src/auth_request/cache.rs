@@ -1,20 +1,22 @@
 //! Verdicts that are kept in shared memory, so that the service is not asked again.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::iter;
 use std::rc::Rc;
 
 use openssl::sha::Sha256;
 
 use super::AuthRequest;
 use super::answer::Verdict;
-use super::conf::LocationConf;
+use super::conf::{LocationConf, Scope};
 use super::lifetime::{Lifetime, varying};
 use super::near::Question;
-use super::record::{self, Record};
+use super::record::{Parts, Record};
 use super::variables::CacheStatus;
 use crate::nginx::{
-    Answer, Content, Failure, Found, Request, SharedZone, Status, Target, Text, Waker,
+    Answer, Content, Failure, Found, Request, SharedZone, Status, Target, Template, Text, Waker,
 };
 
 type Key = [u8; 32];
@@ -23,9 +25,9 @@ type Key = [u8; 32];
 /// part in it, whether or not the key has it.
 pub(super) struct Sought<'r, 'c> {
     zone: SharedZone,
-    scope: &'c [u8; 32],
-    /// Path and arguments of the URI, and the strings of the key.
-    parts: Vec<&'r [u8]>,
+    scope: &'c Scope,
+    /// What differs from request to request: the URI where it does, and the strings of the key.
+    text: Cow<'r, [u8]>,
     /// The client's, where the service gets it.
     body: Option<Vec<u8>>,
 }
@@ -50,23 +52,24 @@ impl<'r, 'c> Sought<'r, 'c> {
         conf: &'c LocationConf,
         target: &Target<'r>,
     ) -> Result<Option<Self>, Failure> {
-        let (Some(zone), Some(key)) = (conf.cache_zone(), conf.cache_key.get()) else {
+        let (Some(zone), Some(key)) = (conf.cache_zone(), conf.cache_key()) else {
             return Ok(None);
         };
-        let [path, args] = target.uri();
-        let mut parts = Vec::with_capacity(2 + key.len());
-        parts.extend([path.bytes(), args.bytes()]);
-        for part in key.iter() {
-            parts.push(part.evaluate(request)?.bytes());
-        }
+        let text = match key {
+            [part] if conf.asks_one_uri() => Cow::Borrowed(part.evaluate(request)?.bytes()),
+            parts => match joined(request, parts, target)? {
+                Some(text) => Cow::Owned(text),
+                None => return Ok(None),
+            },
+        };
         let body = conf.body().map(|_| request.body());
-        if parts.iter().skip(2).all(|part| part.is_empty()) || body == Some(None) {
+        if text.is_empty() || body == Some(None) {
             return Ok(None);
         }
         Ok(Some(Self {
             zone,
             scope: conf.scope(),
-            parts,
+            text,
             body: body.flatten(),
         }))
     }
@@ -104,17 +107,15 @@ impl<'r, 'c> Sought<'r, 'c> {
     /// What a copy is found by. With a body there are none: it would have to be kept.
     fn question(&self) -> Option<Question<'_>> {
         self.body.is_none().then(|| Question {
-            scope: self.scope,
-            parts: &self.parts,
+            location: self.scope.number,
+            text: &self.text,
         })
     }
 
     fn place(&self) -> Place {
         let mut hash = Sha256::new();
-        hash.update(self.scope);
-        // Each with its length, so that nothing runs into the next one.
-        let body = self.body.as_deref().unwrap_or_default();
-        for part in self.parts.iter().copied().chain([body]) {
+        hash.update(&self.scope.digest);
+        for part in [&*self.text, self.body.as_deref().unwrap_or_default()] {
             hash.update(&part.len().to_le_bytes());
             hash.update(part);
         }
@@ -125,18 +126,86 @@ impl<'r, 'c> Sought<'r, 'c> {
     }
 }
 
-/// The verdict in a record, if it is one for this request.
+/// Several texts as one, each with its length, so that nothing runs into the next one; nothing where the request has no
+/// key.
+fn joined(
+    request: Request<'_>,
+    key: &[Template],
+    target: &Target<'_>,
+) -> Result<Option<Vec<u8>>, Failure> {
+    let mut text = Vec::with_capacity(256);
+    let mut put = |part: Text<'_>| {
+        text.extend(part.len().to_le_bytes());
+        text.extend_from_slice(&part);
+    };
+    target.uri().into_iter().for_each(&mut put);
+    let mut has_key = false;
+    for part in key {
+        let part = part.evaluate(request)?;
+        has_key |= !part.is_empty();
+        put(part);
+    }
+    Ok(has_key.then_some(text))
+}
+
+/// The verdict in a record, if it is one for this request. Variables get their values, as they got them from the answer.
 fn read<'r>(
     request: Request<'r>,
     conf: &LocationConf,
     bytes: &[u8],
 ) -> Result<Option<Verdict<'r>>, Failure> {
-    let bytes = request.copy(bytes)?;
-    let record = Record::decode(bytes.bytes()).filter(|record| {
-        record.assigned.len() == conf.assignments.len()
-            && record.vary_digest == digest(request, record.vary.iter().copied())
+    // What is handed on has to last as long as the request.
+    let texts = match bytes.len() > Record::BARE {
+        true => request.copy(bytes)?,
+        false => Text::from_static(b""),
+    };
+    let record = Record::decode(match texts.is_empty() {
+        true => bytes,
+        false => texts.bytes(),
     });
-    record.map(|record| restore(bytes, &record)).transpose()
+    match record {
+        Some(record)
+            if record.assigned.len() == conf.assignments.len() && is_for(request, &record) =>
+        {
+            restore(request, conf, texts, record).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Whether the lines of the request's header that the answer depends on are what they were.
+fn is_for(request: Request<'_>, record: &Record<Parts<'_>>) -> bool {
+    record.vary.len() == 0 || record.vary_digest == digest(request, record.vary)
+}
+
+/// A verdict out of a record, whose parts are parts of `texts`.
+fn restore<'r>(
+    request: Request<'r>,
+    conf: &LocationConf,
+    texts: Text<'r>,
+    record: Record<Parts<'_>>,
+) -> Result<Verdict<'r>, Failure> {
+    let text = |part: &[u8]| texts.part_of(part).ok_or(Failure);
+    for (assignment, value) in conf.assignments.iter().zip(record.assigned) {
+        request.assign(&assignment.variable, text(value)?);
+    }
+    let mut lines = record.lines;
+    let lines = iter::from_fn(|| lines.next().zip(lines.next()));
+    let mut content = record.content.map(text);
+    Ok(Verdict {
+        status: Status(record.status),
+        lines: lines
+            .map(|(name, value)| Ok((text(name)?, text(value)?)))
+            .collect::<Result<_, _>>()?,
+        content: match (content.next(), content.next(), content.next()) {
+            (Some(content_type), Some(encoding), Some(body)) => Some(request.content(Content {
+                content_type: content_type?,
+                encoding: encoding?,
+                body: body?,
+            })?),
+            _ => None,
+        },
+    })
 }
 
 impl Place {
@@ -145,6 +214,7 @@ impl Place {
         &self,
         request: Request<'_>,
         conf: &LocationConf,
+        assigned: &[Text<'_>],
         verdict: &Verdict<'_>,
         answer: Answer<'_>,
     ) {
@@ -161,21 +231,21 @@ impl Place {
         let Some(vary) = varying(answer.header_values(b"vary").map(Text::bytes)) else {
             return;
         };
+        let vary: Vec<_> = vary.iter().map(Vec::as_slice).collect();
+        let lines = verdict.lines.iter();
+        let content = verdict.content.into_iter();
         let record = Record {
             status: verdict.status.0,
-            vary: vary.iter().map(Vec::as_slice).collect(),
-            vary_digest: digest(request, vary.iter().map(Vec::as_slice)),
-            assigned: verdict.assigned.iter().copied().map(Text::bytes).collect(),
-            lines: verdict
-                .lines
-                .iter()
-                .map(|(name, value)| (name.bytes(), value.bytes()))
+            vary_digest: digest(request, vary.iter().copied()),
+            vary,
+            assigned: assigned.iter().map(|value| value.bytes()).collect(),
+            lines: lines
+                .flat_map(|(name, value)| [name.bytes(), value.bytes()])
                 .collect(),
-            content: verdict.content.map(|content| record::Content {
-                content_type: content.content_type.bytes(),
-                encoding: content.encoding.bytes(),
-                body: content.body.bytes(),
-            }),
+            content: content
+                .flat_map(|content| [content.content_type, content.encoding, content.body])
+                .map(Text::bytes)
+                .collect(),
         };
         let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
         let expires = request.now().saturating_add(seconds);
@@ -185,38 +255,8 @@ impl Place {
     }
 }
 
-/// A verdict out of a record, whose parts are parts of `bytes`.
-fn restore<'r>(bytes: Text<'r>, record: &Record<'r>) -> Result<Verdict<'r>, Failure> {
-    let part = |part| bytes.part_of(part).ok_or(Failure);
-    Ok(Verdict {
-        status: Status(record.status),
-        assigned: record
-            .assigned
-            .iter()
-            .map(|value| part(value))
-            .collect::<Result<_, _>>()?,
-        lines: record
-            .lines
-            .iter()
-            .map(|(name, value)| Ok((part(name)?, part(value)?)))
-            .collect::<Result<_, _>>()?,
-        content: match record.content {
-            None => None,
-            Some(content) => Some(Content {
-                content_type: part(content.content_type)?,
-                encoding: part(content.encoding)?,
-                body: part(content.body)?,
-            }),
-        },
-    })
-}
-
 /// A digest of the lines with these names, in the client's header.
 fn digest<'a>(request: Request<'_>, names: impl Iterator<Item = &'a [u8]>) -> Key {
-    let mut names = names.peekable();
-    if names.peek().is_none() {
-        return [0; 32];
-    }
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
         hash.update(&bytes.len().to_le_bytes());

@@ -82,11 +82,15 @@ pub struct MainConf {
 
 impl MainConf {
     /// A scope that no other location has, even where nothing that we know of tells the two apart.
-    fn own_scope(&self, mut scope: [u8; 32]) -> [u8; 32] {
-        while !self.scopes.borrow_mut().insert(scope) {
-            scope = sha256(&scope);
+    fn own_scope(&self, mut digest: [u8; 32]) -> Scope {
+        let mut scopes = self.scopes.borrow_mut();
+        while !scopes.insert(digest) {
+            digest = sha256(&digest);
         }
-        scope
+        Scope {
+            digest,
+            number: scopes.len(),
+        }
     }
 }
 
@@ -102,10 +106,19 @@ pub struct LocationConf {
     pub(super) on_error: Setting<OnError>,
     pub(super) requirements: List<Requirement>,
     cache: Setting<Option<cache::Cache>>,
-    pub(super) cache_key: Setting<Rc<[Template]>>,
+    cache_key: Setting<Rc<[Template]>>,
     pub(super) cache_valid: List<cache::Validity>,
     said: Said,
-    scope: [u8; 32],
+    scope: Scope,
+}
+
+/// Tells the verdicts of a location from those of others.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Scope {
+    /// Of what the directives say, so that it is the same after a reload that changes nothing of it.
+    pub(super) digest: [u8; 32],
+    /// In this configuration.
+    pub(super) number: usize,
 }
 
 /// What the directives of a level say, in their order, so that a verdict that was kept before a reload does not count
@@ -189,8 +202,7 @@ impl LocationConf {
         }
     }
 
-    /// Tells the verdicts of this location from those of others.
-    pub(super) fn scope(&self) -> &[u8; 32] {
+    pub(super) fn scope(&self) -> &Scope {
         &self.scope
     }
 

@@ -162,9 +162,6 @@ impl<'r> Turn<'r, '_> {
         let (status, place) = match sought.look(request, conf)? {
             Look::Hit(verdict) => {
                 variables::set_cache_status(request, CacheStatus::Hit);
-                for (assignment, value) in conf.assignments.iter().zip(&verdict.assigned) {
-                    request.assign(&assignment.variable, *value);
-                }
                 let meaning = verdict.meaning(conf);
                 return obey(request, conf, &verdict, meaning);
             }
@@ -193,6 +190,7 @@ impl<'r> Turn<'r, '_> {
         let Self { request, conf, .. } = *self;
         // Whatever becomes of the answer, who waits for it waits no longer.
         let kept = self.take_kept();
+        let assigned = answer::assign(request, conf, answer)?;
         let verdict = Verdict::of(request, conf, answer, question)?;
         request.forget_body_variables::<AuthRequest>();
         let meaning = answer::meaning(conf, &verdict, answer, question);
@@ -200,7 +198,7 @@ impl<'r> Turn<'r, '_> {
             && meaning.is_verdict()
             && question.check_body().is_ok()
         {
-            place.keep(request, conf, &verdict, answer);
+            place.keep(request, conf, &assigned, &verdict, answer);
         }
         obey(request, conf, &verdict, meaning)
     }

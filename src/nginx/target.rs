@@ -79,6 +79,11 @@ impl Uri {
         self.template.constant()
     }
 
+    /// Whether it leads to the same place for all requests.
+    pub fn is_fixed(&self) -> bool {
+        self.fixed.is_some()
+    }
+
     /// The text with the variables' values of a request.
     pub fn evaluate<'r>(&self, request: Request<'r>) -> Result<Text<'r>, Failure> {
         self.template.evaluate(request)
@@ -90,9 +95,16 @@ impl Uri {
         &self,
         request: Request<'r>,
     ) -> Result<Result<Target<'r>, Unfit<'r>>, Failure> {
-        if let Some(fixed) = self.fixed {
-            return Ok(Ok(fixed));
+        match self.fixed {
+            Some(fixed) => Ok(Ok(fixed)),
+            None => self.evaluate_target(request),
         }
+    }
+
+    fn evaluate_target<'r>(
+        &self,
+        request: Request<'r>,
+    ) -> Result<Result<Target<'r>, Unfit<'r>>, Failure> {
         let target = match Target::of(self.evaluate(request)?, self.constant().is_some()) {
             Ok(target) => target,
             Err(unfit) => return Ok(Err(unfit)),

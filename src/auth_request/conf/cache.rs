@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{LocationConf, Service, invalid_value};
 use crate::auth_request::statuses::Statuses;
-use crate::nginx::{Config, ConfigError, Escaped, SharedZone};
+use crate::nginx::{Config, ConfigError, Escaped, SharedZone, Template};
 
 /// `auth_request_cache`
 #[derive(Clone)]
@@ -25,6 +25,15 @@ pub(in crate::auth_request) struct Validity {
 impl LocationConf {
     pub(in crate::auth_request) fn cache_zone(&self) -> Option<SharedZone> {
         Some(self.cache.get()?.as_ref()?.zone)
+    }
+
+    pub(in crate::auth_request) fn cache_key(&self) -> Option<&[Template]> {
+        self.cache_key.get().map(|key| &**key)
+    }
+
+    /// Whether the URI that is asked for is a matter of configuration, whatever the request.
+    pub(in crate::auth_request) fn asks_one_uri(&self) -> bool {
+        matches!(self.service.get(), Some(Service::At { uri, .. }) if uri.is_fixed())
     }
 
     /// What only shows when all of the configuration has been read.
