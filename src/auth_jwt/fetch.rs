@@ -11,8 +11,8 @@ use super::keys::{KeyCache, KeyError};
 use super::rejection::Rejection;
 use crate::jose::KeySet;
 use crate::nginx::{
-    Answer, AnswerBody, Escaped, Failure, NoBody, Request, Subrequest, SubrequestOwner, Template,
-    Unfit, Uri, Waker,
+    Answer, AnswerBody, Escaped, Failure, NoBody, Request, SentBody, Subrequest, SubrequestOwner,
+    Template, Unfit, Uri, Waker,
 };
 
 /// The keys behind one URI of one server.
@@ -247,7 +247,8 @@ impl Turn<'_> {
             }
         };
         let body = AnswerBody::Keep(KeySet::MAX_BYTES);
-        self.request.start_subrequest::<AuthJwt>(target, body)?;
+        self.request
+            .start_subrequest::<AuthJwt>(target, SentBody::None, body)?;
         Ok(Slot::Asked(fetch))
     }
 

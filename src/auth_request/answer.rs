@@ -86,19 +86,22 @@ impl<'r> Verdict<'r> {
         }
     }
 
-    /// The lines that a client gets with a denial of this status or, without one, with what it was allowed.
-    pub(super) fn client_lines(
+    /// Gives the client the lines that go with a denial of this status or, without one, with what it was allowed.
+    pub(super) fn tell_client(
         &self,
+        request: Request<'r>,
         conf: &LocationConf,
         denial: Option<Status>,
-    ) -> impl Iterator<Item = (Text<'r>, Text<'r>)> {
+    ) -> Result<(), Failure> {
         let on = denial.map_or(On::Allow, |_| On::Deny);
-        let goes = move |name: &[u8]| {
-            denial.is_some_and(|status| goes_with(status, name))
-                || conf.client_lines.iter().any(|lines| lines.take(name, on))
-        };
-        let lines = self.lines.iter().copied();
-        lines.filter(move |(name, _)| goes(name))
+        for &(name, value) in &self.lines {
+            if denial.is_some_and(|status| goes_with(status, &name))
+                || conf.client_lines.iter().any(|lines| lines.take(&name, on))
+            {
+                request.add_response_line(name, value)?;
+            }
+        }
+        Ok(())
     }
 
     /// The lines that go upstream.
@@ -124,13 +127,13 @@ pub(super) fn assign<'r>(
     conf: &LocationConf,
     answer: Answer<'r>,
 ) -> Result<Vec<Text<'r>>, Failure> {
-    let assignments = conf.assignments.iter();
-    let assign = |assignment: &Assignment| {
-        let value = answer.evaluate(&assignment.value)?;
-        request.assign(&assignment.variable, value);
-        Ok(value)
-    };
-    assignments.map(assign).collect()
+    let mut assigned = Vec::new();
+    for Assignment { variable, value } in conf.assignments.iter() {
+        let value = answer.evaluate(value)?;
+        request.assign(variable, value);
+        assigned.push(value);
+    }
+    Ok(assigned)
 }
 
 /// What an answer means that has just come. What nginx says where none came, and what did not come whole, allows nothing.
@@ -190,6 +193,7 @@ fn goes_with(status: Status, name: &[u8]) -> bool {
 }
 
 /// The lines of an answer that something may be done with.
+#[inline(never)]
 fn lines<'r>(
     request: Request<'r>,
     conf: &LocationConf,
@@ -219,6 +223,7 @@ fn lines<'r>(
 }
 
 /// The body of an answer that may be a denial.
+#[inline(never)]
 fn content<'r>(
     request: Request<'r>,
     conf: &LocationConf,

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::iter;
 use std::rc::Rc;
 
 use openssl::sha::Sha256;
@@ -13,7 +12,7 @@ use super::answer::Verdict;
 use super::conf::{LocationConf, Scope};
 use super::lifetime::{Lifetime, varying};
 use super::near::Question;
-use super::record::{Parts, Record};
+use super::record::{BARE, Encoded, Record};
 use super::variables::CacheStatus;
 use crate::nginx::{
     Answer, Content, Failure, Found, Request, SharedZone, Status, Target, Template, Text, Waker,
@@ -26,10 +25,10 @@ type Key = [u8; 32];
 pub(super) struct Sought<'r, 'c> {
     zone: SharedZone,
     scope: &'c Scope,
-    /// What differs from request to request: the URI where it does, and the strings of the key.
+    /// What differs from request to request.
     text: Cow<'r, [u8]>,
-    /// The client's, where the service gets it.
-    body: Option<Vec<u8>>,
+    /// Whether a worker keeps a copy of its own. With the client's body that would take too much room.
+    near: bool,
 }
 
 /// Where the verdict of a request is, if it is kept.
@@ -50,45 +49,47 @@ impl<'r, 'c> Sought<'r, 'c> {
     pub(super) fn by(
         request: Request<'r>,
         conf: &'c LocationConf,
+        zone: SharedZone,
         target: &Target<'r>,
     ) -> Result<Option<Self>, Failure> {
-        let (Some(zone), Some(key)) = (conf.cache_zone(), conf.cache_key()) else {
-            return Ok(None);
+        let near = conf.body().is_none();
+        let text = match conf.cache_key() {
+            [part] if near && conf.asks_one_uri() => Cow::Borrowed(part.evaluate(request)?.bytes()),
+            parts => Cow::Owned(joined(request, conf, parts, target)?),
         };
-        let text = match key {
-            [part] if conf.asks_one_uri() => Cow::Borrowed(part.evaluate(request)?.bytes()),
-            parts => match joined(request, parts, target)? {
-                Some(text) => Cow::Owned(text),
-                None => return Ok(None),
-            },
-        };
-        let body = conf.body().map(|_| request.body());
-        if text.is_empty() || body == Some(None) {
-            return Ok(None);
-        }
-        Ok(Some(Self {
+        Ok((!text.is_empty()).then(|| Self {
             zone,
             scope: conf.scope(),
             text,
-            body: body.flatten(),
+            near,
         }))
     }
 
-    /// Looks for a verdict: among the worker's own copies, and then in shared memory.
+    /// Looks for a verdict among the worker's own copies.
+    pub(super) fn look_near(
+        &self,
+        request: Request<'r>,
+        conf: &LocationConf,
+    ) -> Result<Option<Verdict<'r>>, Failure> {
+        let near = &request.main_conf::<AuthRequest>().near;
+        let question = self.near.then(|| self.question());
+        let copy =
+            question.and_then(|question| near.find(question, self.zone.changes(), request.now()));
+        match copy {
+            Some(copy) => read(request, conf, &copy),
+            None => Ok(None),
+        }
+    }
+
+    /// Looks for a verdict in shared memory.
+    #[inline(never)]
     pub(super) fn look(
         &self,
         request: Request<'r>,
         conf: &LocationConf,
     ) -> Result<Look<'r>, Failure> {
-        let near = &request.main_conf::<AuthRequest>().near;
+        // Read before the record is, which then is no older.
         let (now, changes) = (request.now(), self.zone.changes());
-        let question = self.question();
-        let copy = question.and_then(|question| near.find(question, changes, now));
-        if let Some(copy) = copy
-            && let Some(verdict) = read(request, conf, &copy)?
-        {
-            return Ok(Look::Hit(verdict));
-        }
         let place = self.place();
         let (bytes, expires) = match self.zone.get(&place.key, now, request.log()) {
             Found::Value { bytes, expires } => (bytes, expires),
@@ -98,27 +99,24 @@ impl<'r, 'c> Sought<'r, 'c> {
         let Some(verdict) = read(request, conf, &bytes)? else {
             return Ok(Look::Nothing(CacheStatus::Miss, place));
         };
-        if let Some(question) = question {
-            near.keep(question, changes, expires, bytes.into());
+        if self.near {
+            let near = &request.main_conf::<AuthRequest>().near;
+            near.keep(self.question(), changes, expires, bytes.into());
         }
         Ok(Look::Hit(verdict))
     }
 
-    /// What a copy is found by. With a body there are none: it would have to be kept.
-    fn question(&self) -> Option<Question<'_>> {
-        self.body.is_none().then(|| Question {
+    fn question(&self) -> Question<'_> {
+        Question {
             location: self.scope.number,
             text: &self.text,
-        })
+        }
     }
 
     fn place(&self) -> Place {
         let mut hash = Sha256::new();
         hash.update(&self.scope.digest);
-        for part in [&*self.text, self.body.as_deref().unwrap_or_default()] {
-            hash.update(&part.len().to_le_bytes());
-            hash.update(part);
-        }
+        hash.update(&self.text);
         Place {
             zone: self.zone,
             key: hash.finish(),
@@ -126,26 +124,37 @@ impl<'r, 'c> Sought<'r, 'c> {
     }
 }
 
-/// Several texts as one, each with its length, so that nothing runs into the next one; nothing where the request has no
-/// key.
+/// All that differs from request to request, the body at last, each with its length, so that nothing runs into the next
+/// one. Nothing at all where the request has no key, or its body cannot be read.
+#[inline(never)]
 fn joined(
     request: Request<'_>,
+    conf: &LocationConf,
     key: &[Template],
     target: &Target<'_>,
-) -> Result<Option<Vec<u8>>, Failure> {
+) -> Result<Vec<u8>, Failure> {
     let mut text = Vec::with_capacity(256);
-    let mut put = |part: Text<'_>| {
+    let mut put = |part: &[u8]| {
         text.extend(part.len().to_le_bytes());
-        text.extend_from_slice(&part);
+        text.extend_from_slice(part);
     };
-    target.uri().into_iter().for_each(&mut put);
+    target.uri().iter().for_each(|part| put(part));
     let mut has_key = false;
     for part in key {
         let part = part.evaluate(request)?;
         has_key |= !part.is_empty();
-        put(part);
+        put(&part);
     }
-    Ok(has_key.then_some(text))
+    if !has_key {
+        return Ok(Vec::new());
+    }
+    if conf.body().is_some() {
+        match request.body() {
+            Some(body) => put(&body),
+            None => return Ok(Vec::new()),
+        }
+    }
+    Ok(text)
 }
 
 /// The verdict in a record, if it is one for this request. Variables get their values, as they got them from the answer.
@@ -155,27 +164,27 @@ fn read<'r>(
     bytes: &[u8],
 ) -> Result<Option<Verdict<'r>>, Failure> {
     // What is handed on has to last as long as the request.
-    let texts = match bytes.len() > Record::BARE {
+    let texts = match bytes.len() > BARE {
         true => request.copy(bytes)?,
         false => Text::from_static(b""),
     };
-    let record = Record::decode(match texts.is_empty() {
+    let record = Encoded::read(match texts.is_empty() {
         true => bytes,
         false => texts.bytes(),
     });
-    match record {
-        Some(record)
-            if record.assigned.len() == conf.assignments.len() && is_for(request, &record) =>
-        {
-            restore(request, conf, texts, record).map(Some)
-        }
-        _ => Ok(None),
+    let Some(record) = record.as_ref() else {
+        return Ok(None);
+    };
+    if record.assigned().len() != conf.assignments.len() || !is_for(request, record) {
+        return Ok(None);
     }
+    restore(request, conf, texts, record).map(Some)
 }
 
 /// Whether the lines of the request's header that the answer depends on are what they were.
-fn is_for(request: Request<'_>, record: &Record<Parts<'_>>) -> bool {
-    record.vary.len() == 0 || record.vary_digest == digest(request, record.vary)
+fn is_for(request: Request<'_>, record: &Encoded<'_>) -> bool {
+    let vary = record.vary();
+    vary.len() == 0 || *record.vary_digest == digest(request, vary)
 }
 
 /// A verdict out of a record, whose parts are parts of `texts`.
@@ -183,29 +192,32 @@ fn restore<'r>(
     request: Request<'r>,
     conf: &LocationConf,
     texts: Text<'r>,
-    record: Record<Parts<'_>>,
+    record: &Encoded<'_>,
 ) -> Result<Verdict<'r>, Failure> {
     let text = |part: &[u8]| texts.part_of(part).ok_or(Failure);
-    for (assignment, value) in conf.assignments.iter().zip(record.assigned) {
+    for (assignment, value) in conf.assignments.iter().zip(record.assigned()) {
         request.assign(&assignment.variable, text(value)?);
     }
-    let mut lines = record.lines;
-    let lines = iter::from_fn(|| lines.next().zip(lines.next()));
-    let mut content = record.content.map(text);
-    Ok(Verdict {
+    let mut verdict = Verdict {
         status: Status(record.status),
-        lines: lines
-            .map(|(name, value)| Ok((text(name)?, text(value)?)))
-            .collect::<Result<_, _>>()?,
-        content: match (content.next(), content.next(), content.next()) {
-            (Some(content_type), Some(encoding), Some(body)) => Some(request.content(Content {
-                content_type: content_type?,
-                encoding: encoding?,
-                body: body?,
-            })?),
-            _ => None,
-        },
-    })
+        lines: Vec::new(),
+        content: None,
+    };
+    let mut lines = record.lines();
+    while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
+        verdict.lines.push((text(name)?, text(value)?));
+    }
+    let mut content = record.content();
+    if let (Some(content_type), Some(encoding), Some(body)) =
+        (content.next(), content.next(), content.next())
+    {
+        verdict.content = Some(request.content(Content {
+            content_type: text(content_type)?,
+            encoding: text(encoding)?,
+            body: text(body)?,
+        })?);
+    }
+    Ok(verdict)
 }
 
 impl Place {
@@ -256,6 +268,7 @@ impl Place {
 }
 
 /// A digest of the lines with these names, in the client's header.
+#[inline(never)]
 fn digest<'a>(request: Request<'_>, names: impl Iterator<Item = &'a [u8]>) -> Key {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {

@@ -8,11 +8,11 @@ use super::answer::{self, Fault, Meaning, Verdict};
 use super::cache::{self, Fill, Look, Pending, Place, Sought};
 use super::conf::{LocationConf, Service};
 use super::fields::Fields;
-use super::headers::is_credential;
+use super::headers::{Names, is_credential};
 use super::variables::{self, CacheStatus};
 use crate::nginx::{
-    Access, AccessHandler, Answer, AroundAccess, BodyRead, Escaped, Failure, Request, Status,
-    Subrequest, SubrequestOwner, Target, Unfit, Uri,
+    Access, AccessHandler, Answer, AroundAccess, BodyRead, Escaped, Failure, Request, SentBody,
+    SharedZone, Status, Subrequest, SubrequestOwner, Target, Unfit, Uri,
 };
 
 /// What is to be remembered of a request's way through one location that is protected. Most have nothing of the kind.
@@ -28,7 +28,7 @@ enum Kept {
     /// Another request asks for the same verdict.
     Others(Rc<Pending>),
     /// It asks itself; where it has not waited in vain, others wait for it.
-    Own(Box<Place>, Option<Fill>),
+    Own(Place, Option<Fill>),
 }
 
 /// The body of a client's request.
@@ -127,47 +127,45 @@ impl<'r> Turn<'r, '_> {
         let Self { request, conf, .. } = *self;
         let target = match self.uri.target(request)? {
             Ok(target) => target,
-            Err(Unfit { uri, reason }) => {
-                request
-                    .log()
-                    .error(format_args!("auth request uri {} {reason}", Escaped(&uri)));
-                return Ok(Access::Refuse(Status::INTERNAL_SERVER_ERROR));
-            }
+            Err(unfit) => return Ok(refuse_uri(request, unfit)),
         };
-        let target = match conf.body() {
-            Some(_) => target.with_body(),
-            None => target,
-        };
-        if conf.cache_zone().is_none() {
-            return self.ask(target);
-        }
-        match Sought::by(request, conf, &target)? {
-            Some(sought) => self.look(target, &sought, waited),
-            None => {
-                variables::set_cache_status(request, CacheStatus::Bypass);
-                self.ask(target)
-            }
+        match conf.cache_zone() {
+            Some(zone) => self.look(target, zone, waited),
+            None => self.ask(target),
         }
     }
 
-    /// Looks for a verdict that was kept, else asks. Who has waited once does not wait again: the answer that came then
-    /// was none to keep.
+    /// Looks for a verdict that was kept, else asks.
     fn look(
         &self,
-        target: Target<'r>,
-        sought: &Sought<'r, '_>,
+        target: &Target<'r>,
+        zone: SharedZone,
         waited: bool,
     ) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
-        let (status, place) = match sought.look(request, conf)? {
-            Look::Hit(verdict) => {
-                variables::set_cache_status(request, CacheStatus::Hit);
-                let meaning = verdict.meaning(conf);
-                return obey(request, conf, &verdict, meaning);
-            }
-            Look::Nothing(status, place) => (status, Box::new(place)),
+        let Some(sought) = Sought::by(request, conf, zone, target)? else {
+            variables::set_cache_status(request, CacheStatus::Bypass);
+            return self.ask(target);
         };
-        variables::set_cache_status(request, status);
+        let verdict = match sought.look_near(request, conf)? {
+            Some(verdict) => verdict,
+            None => match sought.look(request, conf)? {
+                Look::Hit(verdict) => verdict,
+                Look::Nothing(status, place) => {
+                    variables::set_cache_status(request, status);
+                    return self.fill(target, place, waited);
+                }
+            },
+        };
+        variables::set_cache_status(request, CacheStatus::Hit);
+        obey(request, conf, &verdict, verdict.meaning(conf))
+    }
+
+    /// Asks what others may wait for, or waits. Who has waited once does not wait again: the answer that came then was
+    /// none to keep.
+    #[inline(never)]
+    fn fill(&self, target: &Target<'r>, place: Place, waited: bool) -> Result<Access<'r>, Failure> {
+        let Self { request, .. } = *self;
         let fill = match request.main_conf::<AuthRequest>().fills.take_turn(&place) {
             cache::Turn::Own(fill) => Some(fill),
             cache::Turn::Others(_) if waited => None,
@@ -180,9 +178,13 @@ impl<'r> Turn<'r, '_> {
         self.ask(target)
     }
 
-    fn ask(&self, target: Target<'r>) -> Result<Access<'r>, Failure> {
+    fn ask(&self, target: &Target<'r>) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
-        request.start_subrequest::<AuthRequest>(target, conf.answer_body())?;
+        let body = match conf.body() {
+            Some(_) => SentBody::Clients,
+            None => SentBody::None,
+        };
+        request.start_subrequest::<AuthRequest>(target, body, conf.answer_body())?;
         Ok(Access::Wait)
     }
 
@@ -235,38 +237,53 @@ fn obey<'r>(
             return deny(request, conf, verdict, unmet.status);
         }
     }
-    for (name, value) in verdict.client_lines(conf, None) {
-        request.add_response_line(name, value)?;
-    }
-    allow(request, conf, Some(verdict))
-}
-
-/// Lets the request in. Without a verdict upstreams get none of the lines that would be in it.
-fn allow<'r>(
-    request: Request<'r>,
-    conf: &LocationConf,
-    verdict: Option<&Verdict<'r>>,
-) -> Result<Access<'r>, Failure> {
-    let names = conf.upstream_names();
-    if !names.is_empty() {
-        let lines = verdict.map(|verdict| verdict.upstream_lines(conf));
-        let lines = lines.unwrap_or_default();
-        request.replace_upstream_lines(|name| names.shadow(name), &lines)?;
-        let check = request.context_or_new::<AuthRequest>(Check::default)?;
-        check.obeyed.set(true);
-    }
+    verdict.tell_client(request, conf, None)?;
+    tell_upstream(request, conf, Some(verdict))?;
     Ok(Access::Allow)
 }
 
+/// Has upstreams get the lines that the verdict has for them; without a verdict none of those that would be in it.
+fn tell_upstream<'r>(
+    request: Request<'r>,
+    conf: &LocationConf,
+    verdict: Option<&Verdict<'r>>,
+) -> Result<(), Failure> {
+    match conf.upstream_names() {
+        names if names.is_empty() => Ok(()),
+        names => replace_lines(request, conf, names, verdict),
+    }
+}
+
+#[inline(never)]
+fn replace_lines<'r>(
+    request: Request<'r>,
+    conf: &LocationConf,
+    names: &Names,
+    verdict: Option<&Verdict<'r>>,
+) -> Result<(), Failure> {
+    let lines = verdict.map(|verdict| verdict.upstream_lines(conf));
+    let lines = lines.unwrap_or_default();
+    request.replace_upstream_lines(|name| names.shadow(name), &lines)?;
+    let check = request.context_or_new::<AuthRequest>(Check::default)?;
+    check.obeyed.set(true);
+    Ok(())
+}
+
+#[cold]
+fn refuse_uri<'r>(request: Request<'r>, Unfit { uri, reason }: Unfit<'r>) -> Access<'r> {
+    let log = request.log();
+    log.error(format_args!("auth request uri {} {reason}", Escaped(&uri)));
+    Access::Refuse(Status::INTERNAL_SERVER_ERROR)
+}
+
+#[inline(never)]
 fn deny<'r>(
     request: Request<'r>,
     conf: &LocationConf,
     verdict: &Verdict<'r>,
     status: Status,
 ) -> Result<Access<'r>, Failure> {
-    for (name, value) in verdict.client_lines(conf, Some(status)) {
-        request.add_response_line(name, value)?;
-    }
+    verdict.tell_client(request, conf, Some(status))?;
     Ok(match (verdict.content, status.0) {
         (Some(content), _) => Access::Respond(status, Some(content)),
         // nginx itself would close the connection, or say something else.
@@ -275,6 +292,7 @@ fn deny<'r>(
     })
 }
 
+#[cold]
 fn fail<'r>(
     request: Request<'r>,
     conf: &LocationConf,
@@ -299,6 +317,9 @@ fn fail<'r>(
     ));
     match consequence {
         Some(status) => Ok(Access::Refuse(status)),
-        None => allow(request, conf, None),
+        None => {
+            tell_upstream(request, conf, None)?;
+            Ok(Access::Allow)
+        }
     }
 }

@@ -1,62 +1,108 @@
 //! Verdicts as bytes, for shared memory. Whatever is in there, reading it is safe: what is not a whole record is none.
 
-/// What is kept of an answer: made of lists of texts, read as [`Parts`].
+/// The length of a record without parts.
+pub(super) const BARE: usize = 2 + 32 + 4 * 4;
+
+/// What is kept of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Record<P> {
+pub(super) struct Record<'a> {
     pub(super) status: u16,
     /// The names of lines of the client's header that the answer depends on.
-    pub(super) vary: P,
+    pub(super) vary: Vec<&'a [u8]>,
     /// The digest of those lines.
     pub(super) vary_digest: [u8; 32],
     /// The values of all `auth_request_set`, in their order.
-    pub(super) assigned: P,
+    pub(super) assigned: Vec<&'a [u8]>,
     /// Lines of the answer's header: a name, its value, the next name.
-    pub(super) lines: P,
+    pub(super) lines: Vec<&'a [u8]>,
     /// The body's type, its encoding and itself, or nothing.
-    pub(super) content: P,
+    pub(super) content: Vec<&'a [u8]>,
 }
 
-/// Texts that are read as they are asked for.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Parts<'a> {
-    count: usize,
-    /// It has so many at least.
-    reader: Reader<'a>,
-}
-
-impl<'a, P: AsRef<[&'a [u8]]>> Record<P> {
-    /// Nothing where a part is longer than a record can say, 4 GiB.
+impl Record<'_> {
+    /// Nothing where there is more than a record can say: 2^32 parts, or a part of 4 GiB.
     pub(super) fn encode(&self) -> Option<Vec<u8>> {
+        let lists = [&self.vary, &self.assigned, &self.lines, &self.content];
         let mut bytes = Vec::with_capacity(256);
         bytes.extend(self.status.to_le_bytes());
-        put_all(&mut bytes, self.vary.as_ref())?;
         bytes.extend(self.vary_digest);
-        put_all(&mut bytes, self.assigned.as_ref())?;
-        put_all(&mut bytes, self.lines.as_ref())?;
-        put_all(&mut bytes, self.content.as_ref())?;
+        for list in lists {
+            bytes.extend(u32::try_from(list.len()).ok()?.to_le_bytes());
+        }
+        for part in lists.into_iter().flatten() {
+            bytes.extend(u32::try_from(part.len()).ok()?.to_le_bytes());
+            bytes.extend(*part);
+        }
         Some(bytes)
     }
 }
 
-impl<'a> Record<Parts<'a>> {
-    /// The length of one that has no texts.
-    pub(super) const BARE: usize = 2 + 32 + 4 * 4;
+/// A record as bytes. Its parts are looked for as they are asked for: most records have few, or none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Encoded<'a> {
+    pub(super) status: u16,
+    pub(super) vary_digest: &'a [u8; 32],
+    /// How many parts there are of each kind.
+    vary: usize,
+    assigned: usize,
+    lines: usize,
+    content: usize,
+    parts: Reader<'a>,
+}
 
-    pub(super) fn decode(bytes: &'a [u8]) -> Option<Self> {
-        let mut reader = Reader(bytes);
+impl<'a> Encoded<'a> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
+        let (head, parts) = bytes.split_first_chunk::<BARE>()?;
+        let mut head = Reader(head);
         let record = Self {
-            status: u16::from_le_bytes(reader.array()?),
-            vary: reader.parts()?,
-            vary_digest: reader.array()?,
-            assigned: reader.parts()?,
-            lines: reader.parts()?,
-            content: reader.parts()?,
+            status: u16::from_le_bytes(*head.array()?),
+            vary_digest: head.array()?,
+            vary: head.length()?,
+            assigned: head.length()?,
+            lines: head.length()?,
+            content: head.length()?,
+            parts: Reader(parts),
         };
-        let is_whole = reader.0.is_empty()
-            && record.lines.count.is_multiple_of(2)
-            && matches!(record.content.count, 0 | 3);
+        let mut rest = record.parts;
+        for count in [record.vary, record.assigned, record.lines, record.content] {
+            for _ in 0..count {
+                rest.part()?;
+            }
+        }
+        let is_whole =
+            rest.0.is_empty() && record.lines % 2 == 0 && matches!(record.content, 0 | 3);
         is_whole.then_some(record)
     }
+
+    pub(super) fn vary(&self) -> Parts<'a> {
+        self.parts(0, self.vary)
+    }
+
+    pub(super) fn assigned(&self) -> Parts<'a> {
+        self.parts(self.vary, self.assigned)
+    }
+
+    pub(super) fn lines(&self) -> Parts<'a> {
+        self.parts(self.vary + self.assigned, self.lines)
+    }
+
+    pub(super) fn content(&self) -> Parts<'a> {
+        self.parts(self.vary + self.assigned + self.lines, self.content)
+    }
+
+    fn parts(&self, before: usize, count: usize) -> Parts<'a> {
+        let mut parts = self.parts;
+        for _ in 0..before {
+            parts.part();
+        }
+        Parts { parts, count }
+    }
+}
+
+/// So many parts of a record.
+pub(super) struct Parts<'a> {
+    parts: Reader<'a>,
+    count: usize,
 }
 
 impl<'a> Iterator for Parts<'a> {
@@ -64,7 +110,7 @@ impl<'a> Iterator for Parts<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         self.count = self.count.checked_sub(1)?;
-        self.reader.part()
+        self.parts.part()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -74,28 +120,18 @@ impl<'a> Iterator for Parts<'a> {
 
 impl ExactSizeIterator for Parts<'_> {}
 
-/// Writes how many parts there are, and each with its length.
-fn put_all(bytes: &mut Vec<u8>, parts: &[&[u8]]) -> Option<()> {
-    bytes.extend(u32::try_from(parts.len()).ok()?.to_le_bytes());
-    for part in parts {
-        bytes.extend(u32::try_from(part.len()).ok()?.to_le_bytes());
-        bytes.extend(*part);
-    }
-    Some(())
-}
-
 #[derive(Debug, Clone, Copy)]
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    fn array<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
         let (array, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
-        Some(*array)
+        Some(array)
     }
 
     fn length(&mut self) -> Option<usize> {
-        usize::try_from(u32::from_le_bytes(self.array()?)).ok()
+        usize::try_from(u32::from_le_bytes(*self.array()?)).ok()
     }
 
     fn part(&mut self) -> Option<&'a [u8]> {
@@ -104,18 +140,6 @@ impl<'a> Reader<'a> {
         self.0 = rest;
         Some(part)
     }
-
-    fn parts(&mut self) -> Option<Parts<'a>> {
-        let count = self.length()?;
-        let parts = Parts {
-            count,
-            reader: *self,
-        };
-        for _ in 0..count {
-            self.part()?;
-        }
-        Some(parts)
-    }
 }
 
 #[cfg(test)]
@@ -123,20 +147,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    type Texts<'a> = Record<Vec<&'a [u8]>>;
-
-    fn decode(bytes: &[u8]) -> Option<Texts<'_>> {
-        Record::decode(bytes).map(|record| Record {
+    fn decode(bytes: &[u8]) -> Option<Record<'_>> {
+        Encoded::read(bytes).map(|record| Record {
             status: record.status,
-            vary: record.vary.collect(),
-            vary_digest: record.vary_digest,
-            assigned: record.assigned.collect(),
-            lines: record.lines.collect(),
-            content: record.content.collect(),
+            vary: record.vary().collect(),
+            vary_digest: *record.vary_digest,
+            assigned: record.assigned().collect(),
+            lines: record.lines().collect(),
+            content: record.content().collect(),
         })
     }
 
-    fn bare() -> Texts<'static> {
+    fn bare() -> Record<'static> {
         Record {
             status: 65535,
             vary: Vec::new(),
@@ -147,7 +169,7 @@ mod tests {
         }
     }
 
-    fn record() -> Texts<'static> {
+    fn record() -> Record<'static> {
         Record {
             status: 200,
             vary: vec![b"cookie", b"origin"],
@@ -175,10 +197,10 @@ mod tests {
 
     #[test]
     fn bare_is_without_texts() {
-        assert_eq!(bare().encode().unwrap().len(), Record::BARE);
+        assert_eq!(bare().encode().unwrap().len(), BARE);
         let mut other = bare();
         other.assigned.push(b"");
-        assert!(other.encode().unwrap().len() > Record::BARE);
+        assert!(other.encode().unwrap().len() > BARE);
     }
 
     #[test]

@@ -30,6 +30,14 @@ pub struct Subrequest {
     post: ngx_http_post_subrequest_t,
 }
 
+/// The body of a subrequest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SentBody {
+    None,
+    /// That of the client's request, which has been read ([`Request::read_body`]).
+    Clients,
+}
+
 /// A module that makes subrequests.
 pub trait SubrequestOwner: Exported {
     /// Told when a subrequest has its status. nginx may tell twice, with the status of an error page the second time.
@@ -37,14 +45,14 @@ pub trait SubrequestOwner: Exported {
 }
 
 impl<'r> Request<'r> {
-    /// Starts a subrequest: GET with the client's header lines, without a body if the target does not say otherwise. The
-    /// client sees nothing of its answer. The handler that starts it returns [`Access::Wait`](super::Access::Wait).
+    /// Starts a subrequest: GET with the client's header lines. The client sees nothing of its answer. The handler that starts it returns [`Access::Wait`](super::Access::Wait).
     ///
     /// # Errors
     /// [`Failure`] where nginx refuses, having logged why (ngx_http_subrequest).
     pub fn start_subrequest<M: SubrequestOwner>(
         self,
-        target: Target<'r>,
+        target: &Target<'r>,
+        sent: SentBody,
         body: AnswerBody,
     ) -> Result<(), Failure> {
         self.forget_body_variables::<M>();
@@ -63,7 +71,7 @@ impl<'r> Request<'r> {
             let post = &raw mut (*subrequest.as_ptr()).post;
             (*post).data = subrequest.as_ptr().cast();
             // Before the subrequest is there, for nothing may fail after.
-            let no_body = match self.has_body() && !target.with_body {
+            let no_body = match self.has_body() && sent == SentBody::None {
                 true => Some(no_body(pool)?),
                 false => None,
             };

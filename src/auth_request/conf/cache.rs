@@ -27,8 +27,8 @@ impl LocationConf {
         Some(self.cache.get()?.as_ref()?.zone)
     }
 
-    pub(in crate::auth_request) fn cache_key(&self) -> Option<&[Template]> {
-        self.cache_key.get().map(|key| &**key)
+    pub(in crate::auth_request) fn cache_key(&self) -> &[Template] {
+        self.cache_key.get().map_or(&[], |key| key)
     }
 
     /// Whether the URI that is asked for is a matter of configuration, whatever the request.
