@@ -70,7 +70,7 @@ impl<'a> Encoded<'a> {
             }
         }
         let is_whole =
-            rest.0.is_empty() && record.lines % 2 == 0 && matches!(record.content, 0 | 3);
+            rest.0.is_empty() && record.lines.is_multiple_of(2) && matches!(record.content, 0 | 3);
         is_whole.then_some(record)
     }
 

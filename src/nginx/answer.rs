@@ -151,9 +151,7 @@ impl Body {
         let bytes = match fate {
             AnswerBody::Drop => None,
             // SAFETY: the caller's.
-            AnswerBody::Keep(_) | AnswerBody::KeepShort(_) => {
-                Some(unsafe { own(pool, RefCell::default()) }?)
-            }
+            _ => Some(unsafe { own(pool, RefCell::default())? }),
         };
         Ok(Self {
             fate,

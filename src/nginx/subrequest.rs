@@ -45,7 +45,8 @@ pub trait SubrequestOwner: Exported {
 }
 
 impl<'r> Request<'r> {
-    /// Starts a subrequest: GET with the client's header lines. The client sees nothing of its answer. The handler that starts it returns [`Access::Wait`](super::Access::Wait).
+    /// Starts a subrequest: GET with the client's header lines. The client sees nothing of its answer. The handler that
+    /// starts it returns [`Access::Wait`](super::Access::Wait).
     ///
     /// # Errors
     /// [`Failure`] where nginx refuses, having logged why (ngx_http_subrequest).
@@ -55,7 +56,10 @@ impl<'r> Request<'r> {
         sent: SentBody,
         body: AnswerBody,
     ) -> Result<(), Failure> {
-        self.forget_body_variables::<M>();
+        let has_body = self.has_body();
+        if has_body {
+            self.forget_body_variables::<M>();
+        }
         let (mut uri, mut args) = (target.path.raw(), target.args.raw());
         let flags = NGX_HTTP_SUBREQUEST_WAITED as ngx_uint_t;
         let record = self.record_or_new::<M>()?;
@@ -71,7 +75,7 @@ impl<'r> Request<'r> {
             let post = &raw mut (*subrequest.as_ptr()).post;
             (*post).data = subrequest.as_ptr().cast();
             // Before the subrequest is there, for nothing may fail after.
-            let no_body = match self.has_body() && sent == SentBody::None {
+            let no_body = match has_body && sent == SentBody::None {
                 true => Some(no_body(pool)?),
                 false => None,
             };
