@@ -85,7 +85,7 @@ impl AroundAccess for AuthRequest {
         let obeyed = request
             .context::<Self>()
             .is_some_and(|check| check.obeyed.get());
-        match names.have_credentials() && !obeyed {
+        match !obeyed && names.have_credentials() {
             true => request.replace_upstream_lines(|name| names.shadow(name), &[]),
             false => Ok(()),
         }
