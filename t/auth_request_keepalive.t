@@ -18,7 +18,7 @@ select STDERR; $| = 1;
 select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()
-    ->has(qw/ http proxy rewrite upstream_keepalive /)->plan(42);
+    ->has(qw/ http proxy rewrite upstream_keepalive /)->plan(43);
 
 configure($t, <<'EOF');
     upstream kept {
@@ -106,6 +106,8 @@ is(join(' ', map { status(ask('/', $_)) } '200 0 endless', '200 10 length',
 is(connections(), 3, 'new connections');
 is(status(ask('/', '200 5 longer')), 200, 'longer than it says');
 is(status(ask('/', '403 5 length')), 403, 'and the next');
+is(join(' ', map { status(ask('/', $_)) } '200 0 longer', '403 0 length', '204 0 none'),
+    '200 403 200', 'something behind an empty body');
 
 my $memory = memory($t);
 ask('/', '200 0 endless') for 1 .. 20;

@@ -11,8 +11,8 @@ use super::keys::{KeyCache, KeyError};
 use super::rejection::Rejection;
 use crate::jose::KeySet;
 use crate::nginx::{
-    Answer, AnswerBody, Escaped, NoBody, Request, Subrequest, SubrequestOwner, Template, Unfit,
-    Uri, Waker,
+    Answer, AnswerBody, Escaped, Failure, NoBody, Request, SentBody, Subrequest, SubrequestOwner,
+    Template, Unfit, Uri, Waker,
 };
 
 /// The keys behind one URI of one server.
@@ -46,7 +46,8 @@ enum Slot {
     Empty,
     /// To be asked anew, whatever is kept of it.
     Anew,
-    Asked(Subrequest, Option<Fetch<Waker>>),
+    /// By the request's last subrequest: the sources take their turns.
+    Asked(Option<Fetch<Waker>>),
     Waiting(Rc<Remote>, Number),
     Filled(KeySet),
 }
@@ -206,9 +207,7 @@ impl Turn<'_> {
                     Outcome::GivenUp => self.look(uri, false),
                 }
             }
-            (Slot::Asked(subrequest, fetch), KeySource::Request(uri)) => {
-                self.answered(subrequest, fetch, uri)
-            }
+            (Slot::Asked(fetch), KeySource::Request(uri)) => self.answered(fetch, uri),
         }
     }
 
@@ -276,21 +275,18 @@ impl Turn<'_> {
             }
         };
         let body = AnswerBody::Keep(KeySet::MAX_BYTES);
-        let subrequest = self.request.start_subrequest::<AuthJwt>(target, body)?;
-        Ok(Slot::Asked(subrequest, fetch))
+        self.request
+            .start_subrequest::<AuthJwt>(target, SentBody::None, body)?;
+        Ok(Slot::Asked(fetch))
     }
 
-    fn answered(
-        &self,
-        subrequest: Subrequest,
-        fetch: Option<Fetch<Waker>>,
-        uri: &Uri,
-    ) -> Result<Slot, Rejection> {
-        let Some(answer) = subrequest.answer(self.request) else {
-            return Ok(Slot::Asked(subrequest, fetch));
+    fn answered(&self, fetch: Option<Fetch<Waker>>, uri: &Uri) -> Result<Slot, Rejection> {
+        let subrequest = self.request.subrequest::<AuthJwt>().ok_or(Failure)?;
+        let Some(answer) = subrequest.answer() else {
+            return Ok(Slot::Asked(fetch));
         };
         self.request.forget_body_variables::<AuthJwt>();
-        let mut keys = self.parse(answer, &subrequest, uri);
+        let mut keys = self.parse(answer, subrequest, uri);
         let log = self.request.log();
         for warning in keys.iter().flat_map(KeySet::warnings) {
             let uri = Escaped(&uri.evaluate(self.request)?).to_string();

@@ -10,12 +10,10 @@ use crate::require::Requirement;
 /// What is known of an answer once the service has given it; a verdict that was kept knows no less.
 pub(super) struct Verdict<'r> {
     pub(super) status: Status,
-    /// The values of all `auth_request_set`, in their order.
-    pub(super) assigned: Vec<Text<'r>>,
     /// The lines of the answer's header that the configuration has a use for.
     pub(super) lines: Vec<(Text<'r>, Text<'r>)>,
     /// With `auth_request_deny_body`: what a denied client gets to read.
-    pub(super) content: Option<Content<'r>>,
+    pub(super) content: Option<&'r Content<'r>>,
 }
 
 /// What an answer means.
@@ -51,26 +49,27 @@ impl Meaning {
 }
 
 impl<'r> Verdict<'r> {
-    /// What the configuration has to know of an answer. Variables get their values at once, for those that follow may
-    /// refer to them, and for every answer: an internal redirect, say to an error page, forgets the answer.
+    /// What the configuration has to know of an answer.
     pub(super) fn of(
         request: Request<'r>,
         conf: &LocationConf,
         answer: Answer<'r>,
         subrequest: &Subrequest,
     ) -> Result<Self, Failure> {
-        let assignments = conf.assignments.iter();
-        let assign = |assignment: &Assignment| {
-            let value = answer.evaluate(&assignment.value)?;
-            request.assign(&assignment.variable, value);
-            Ok(value)
-        };
-        let assigned = assignments.map(assign).collect::<Result<_, _>>()?;
+        let status = answer.status();
+        let takes_lines = !status.is_success() || conf.takes_lines();
+        let takes_content =
+            conf.deny_body().is_some() && (!status.is_success() || !conf.requirements.is_empty());
         Ok(Self {
-            status: answer.status(),
-            assigned,
-            lines: lines(request, conf, answer),
-            content: content(request, conf, answer, subrequest)?,
+            status,
+            lines: match takes_lines {
+                true => lines(request, conf, answer),
+                false => Vec::new(),
+            },
+            content: match takes_content {
+                true => content(request, conf, answer, subrequest)?,
+                false => None,
+            },
         })
     }
 
@@ -87,22 +86,22 @@ impl<'r> Verdict<'r> {
         }
     }
 
-    /// The lines that a client gets with a denial of this status or, without one, with what it was allowed.
-    pub(super) fn client_lines(
+    /// Gives the client the lines that go with a denial of this status or, without one, with what it was allowed.
+    pub(super) fn tell_client(
         &self,
+        request: Request<'r>,
         conf: &LocationConf,
         denial: Option<Status>,
-    ) -> impl Iterator<Item = (Text<'r>, Text<'r>)> {
+    ) -> Result<(), Failure> {
         let on = denial.map_or(On::Allow, |_| On::Deny);
-        let goes = |name: &[u8]| {
-            denial.is_some_and(|status| goes_with(status, name))
-                || conf.client_lines.iter().any(|lines| lines.take(name, on))
-        };
-        let lines = self.lines.iter().copied();
-        lines
-            .filter(move |(name, _)| goes(name))
-            .collect::<Vec<_>>()
-            .into_iter()
+        for &(name, value) in &self.lines {
+            if denial.is_some_and(|status| goes_with(status, &name))
+                || conf.client_lines.iter().any(|lines| lines.take(&name, on))
+            {
+                request.add_response_line(name, value)?;
+            }
+        }
+        Ok(())
     }
 
     /// The lines that go upstream.
@@ -118,6 +117,23 @@ impl<'r> Verdict<'r> {
             .iter()
             .any(|(other, _)| other.eq_ignore_ascii_case(name))
     }
+}
+
+/// Gives all variables of `auth_request_set` their values, which are returned in their order. That is done at once, for
+/// those that follow may refer to them, and for every answer: an internal redirect, say to an error page, forgets the
+/// answer.
+pub(super) fn assign<'r>(
+    request: Request<'r>,
+    conf: &LocationConf,
+    answer: Answer<'r>,
+) -> Result<Vec<Text<'r>>, Failure> {
+    let mut assigned = Vec::new();
+    for Assignment { variable, value } in conf.assignments.iter() {
+        let value = answer.evaluate(value)?;
+        request.assign(variable, value);
+        assigned.push(value);
+    }
+    Ok(assigned)
 }
 
 /// What an answer means that has just come. What nginx says where none came, and what did not come whole, allows nothing.
@@ -176,17 +192,16 @@ fn goes_with(status: Status, name: &[u8]) -> bool {
     name.eq_ignore_ascii_case(with.as_bytes())
 }
 
+/// The lines of an answer that something may be done with.
+#[inline(never)]
 fn lines<'r>(
     request: Request<'r>,
     conf: &LocationConf,
     answer: Answer<'r>,
 ) -> Vec<(Text<'r>, Text<'r>)> {
-    let status = answer.status();
-    if status.is_success() && !conf.takes_lines() {
-        return Vec::new();
-    }
     let required = conf.requirements.iter();
-    let denials = required.map(Requirement::status).chain([status]);
+    let denials = required.map(Requirement::status);
+    let denials = denials.chain([answer.status()]);
     let is_wanted = |name: &[u8]| {
         conf.upstream_names().take(name)
             || conf.client_lines.iter().any(|lines| lines.names.take(name))
@@ -207,16 +222,14 @@ fn lines<'r>(
         .collect()
 }
 
+/// The body of an answer that may be a denial.
+#[inline(never)]
 fn content<'r>(
     request: Request<'r>,
     conf: &LocationConf,
     answer: Answer<'r>,
     subrequest: &Subrequest,
-) -> Result<Option<Content<'r>>, Failure> {
-    let may_be_denied = !answer.status().is_success() || !conf.requirements.is_empty();
-    if conf.deny_body().is_none() || !may_be_denied {
-        return Ok(None);
-    }
+) -> Result<Option<&'r Content<'r>>, Failure> {
     let body = match subrequest.body() {
         Ok(body) if body.is_empty() => return Ok(None),
         Ok(body) => request.copy(&body)?,
@@ -234,11 +247,12 @@ fn content<'r>(
         }
     };
     let encoding = answer.header_values(b"content-encoding").next();
-    Ok(Some(Content {
+    let content = request.content(Content {
         content_type: answer.content_type(),
         encoding: encoding.unwrap_or(Text::from_static(b"")),
         body,
-    }))
+    })?;
+    Ok(Some(content))
 }
 
 /// Whether an answer with this status will be a denial.

@@ -1,5 +1,6 @@
 //! Verdicts that are kept in shared memory, so that the service is not asked again.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -8,13 +9,13 @@ use openssl::sha::Sha256;
 
 use super::AuthRequest;
 use super::answer::Verdict;
-use super::conf::LocationConf;
+use super::conf::{LocationConf, Scope};
 use super::lifetime::{Lifetime, varying};
 use super::near::Question;
-use super::record::{self, Record};
+use super::record::{BARE, Encoded, Record};
 use super::variables::CacheStatus;
 use crate::nginx::{
-    Answer, Content, Failure, Found, Request, SharedZone, Status, Target, Text, Waker,
+    Answer, Content, Failure, Found, Request, SharedZone, Status, Target, Template, Text, Waker,
 };
 
 type Key = [u8; 32];
@@ -23,11 +24,11 @@ type Key = [u8; 32];
 /// part in it, whether or not the key has it.
 pub(super) struct Sought<'r, 'c> {
     zone: SharedZone,
-    scope: &'c [u8; 32],
-    /// Path and arguments of the URI, and the strings of the key.
-    parts: Vec<&'r [u8]>,
-    /// The client's, where the service gets it.
-    body: Option<Vec<u8>>,
+    scope: &'c Scope,
+    /// What differs from request to request.
+    text: Cow<'r, [u8]>,
+    /// Whether a worker keeps a copy of its own. With the client's body that would take too much room.
+    near: bool,
 }
 
 /// Where the verdict of a request is, if it is kept.
@@ -48,44 +49,47 @@ impl<'r, 'c> Sought<'r, 'c> {
     pub(super) fn by(
         request: Request<'r>,
         conf: &'c LocationConf,
+        zone: SharedZone,
         target: &Target<'r>,
     ) -> Result<Option<Self>, Failure> {
-        let (Some(zone), Some(key)) = (conf.cache_zone(), conf.cache_key.get()) else {
-            return Ok(None);
+        let near = conf.body().is_none();
+        let text = match conf.cache_key() {
+            [part] if near && conf.asks_one_uri() => Cow::Borrowed(part.evaluate(request)?.bytes()),
+            parts => Cow::Owned(joined(request, conf, parts, target)?),
         };
-        let [path, args] = target.uri();
-        let mut parts = Vec::with_capacity(2 + key.len());
-        parts.extend([path.bytes(), args.bytes()]);
-        for part in key.iter() {
-            parts.push(part.evaluate(request)?.bytes());
-        }
-        let body = conf.body().map(|_| request.body());
-        if parts.iter().skip(2).all(|part| part.is_empty()) || body == Some(None) {
-            return Ok(None);
-        }
-        Ok(Some(Self {
+        Ok((!text.is_empty()).then(|| Self {
             zone,
             scope: conf.scope(),
-            parts,
-            body: body.flatten(),
+            text,
+            near,
         }))
     }
 
-    /// Looks for a verdict: among the worker's own copies, and then in shared memory.
+    /// Looks for a verdict among the worker's own copies.
+    pub(super) fn look_near(
+        &self,
+        request: Request<'r>,
+        conf: &LocationConf,
+    ) -> Result<Option<Verdict<'r>>, Failure> {
+        let near = &request.main_conf::<AuthRequest>().near;
+        let question = self.near.then(|| self.question());
+        let copy =
+            question.and_then(|question| near.find(question, self.zone.changes(), request.now()));
+        match copy {
+            Some(copy) => read(request, conf, &copy),
+            None => Ok(None),
+        }
+    }
+
+    /// Looks for a verdict in shared memory.
+    #[inline(never)]
     pub(super) fn look(
         &self,
         request: Request<'r>,
         conf: &LocationConf,
     ) -> Result<Look<'r>, Failure> {
-        let near = &request.main_conf::<AuthRequest>().near;
+        // Read before the record is, which then is no older.
         let (now, changes) = (request.now(), self.zone.changes());
-        let question = self.question();
-        let copy = question.and_then(|question| near.find(question, changes, now));
-        if let Some(copy) = copy
-            && let Some(verdict) = read(request, conf, &copy)?
-        {
-            return Ok(Look::Hit(verdict));
-        }
         let place = self.place();
         let (bytes, expires) = match self.zone.get(&place.key, now, request.log()) {
             Found::Value { bytes, expires } => (bytes, expires),
@@ -95,29 +99,24 @@ impl<'r, 'c> Sought<'r, 'c> {
         let Some(verdict) = read(request, conf, &bytes)? else {
             return Ok(Look::Nothing(CacheStatus::Miss, place));
         };
-        if let Some(question) = question {
-            near.keep(question, changes, expires, bytes.into());
+        if self.near {
+            let near = &request.main_conf::<AuthRequest>().near;
+            near.keep(self.question(), changes, expires, bytes.into());
         }
         Ok(Look::Hit(verdict))
     }
 
-    /// What a copy is found by. With a body there are none: it would have to be kept.
-    fn question(&self) -> Option<Question<'_>> {
-        self.body.is_none().then(|| Question {
-            scope: self.scope,
-            parts: &self.parts,
-        })
+    fn question(&self) -> Question<'_> {
+        Question {
+            location: self.scope.number,
+            text: &self.text,
+        }
     }
 
     fn place(&self) -> Place {
         let mut hash = Sha256::new();
-        hash.update(self.scope);
-        // Each with its length, so that nothing runs into the next one.
-        let body = self.body.as_deref().unwrap_or_default();
-        for part in self.parts.iter().copied().chain([body]) {
-            hash.update(&part.len().to_le_bytes());
-            hash.update(part);
-        }
+        hash.update(&self.scope.digest);
+        hash.update(&self.text);
         Place {
             zone: self.zone,
             key: hash.finish(),
@@ -125,18 +124,100 @@ impl<'r, 'c> Sought<'r, 'c> {
     }
 }
 
-/// The verdict in a record, if it is one for this request.
+/// All that differs from request to request, the body at last, each with its length, so that nothing runs into the next
+/// one. Nothing at all where the request has no key, or its body cannot be read.
+#[inline(never)]
+fn joined(
+    request: Request<'_>,
+    conf: &LocationConf,
+    key: &[Template],
+    target: &Target<'_>,
+) -> Result<Vec<u8>, Failure> {
+    let mut text = Vec::with_capacity(256);
+    let mut put = |part: &[u8]| {
+        text.extend(part.len().to_le_bytes());
+        text.extend_from_slice(part);
+    };
+    target.uri().iter().for_each(|part| put(part));
+    let mut has_key = false;
+    for part in key {
+        let part = part.evaluate(request)?;
+        has_key |= !part.is_empty();
+        put(&part);
+    }
+    if !has_key {
+        return Ok(Vec::new());
+    }
+    if conf.body().is_some() {
+        match request.body() {
+            Some(body) => put(&body),
+            None => return Ok(Vec::new()),
+        }
+    }
+    Ok(text)
+}
+
+/// The verdict in a record, if it is one for this request. Variables get their values, as they got them from the answer.
 fn read<'r>(
     request: Request<'r>,
     conf: &LocationConf,
     bytes: &[u8],
 ) -> Result<Option<Verdict<'r>>, Failure> {
-    let bytes = request.copy(bytes)?;
-    let record = Record::decode(bytes.bytes()).filter(|record| {
-        record.assigned.len() == conf.assignments.len()
-            && record.vary_digest == digest(request, record.vary.iter().copied())
+    // What is handed on has to last as long as the request.
+    let texts = match bytes.len() > BARE {
+        true => request.copy(bytes)?,
+        false => Text::from_static(b""),
+    };
+    let record = Encoded::read(match texts.is_empty() {
+        true => bytes,
+        false => texts.bytes(),
     });
-    record.map(|record| restore(bytes, &record)).transpose()
+    let Some(record) = record.as_ref() else {
+        return Ok(None);
+    };
+    if record.assigned().len() != conf.assignments.len() || !is_for(request, record) {
+        return Ok(None);
+    }
+    restore(request, conf, texts, record).map(Some)
+}
+
+/// Whether the lines of the request's header that the answer depends on are what they were.
+fn is_for(request: Request<'_>, record: &Encoded<'_>) -> bool {
+    let vary = record.vary();
+    vary.len() == 0 || *record.vary_digest == digest(request, vary)
+}
+
+/// A verdict out of a record, whose parts are parts of `texts`.
+fn restore<'r>(
+    request: Request<'r>,
+    conf: &LocationConf,
+    texts: Text<'r>,
+    record: &Encoded<'_>,
+) -> Result<Verdict<'r>, Failure> {
+    let text = |part: &[u8]| texts.part_of(part).ok_or(Failure);
+    for (assignment, value) in conf.assignments.iter().zip(record.assigned()) {
+        request.assign(&assignment.variable, text(value)?);
+    }
+    let mut verdict = Verdict {
+        status: Status(record.status),
+        lines: Vec::new(),
+        content: None,
+    };
+    let mut lines = record.lines();
+    while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
+        verdict.lines.push((text(name)?, text(value)?));
+    }
+    let mut content = record.content();
+    if let (Some(content_type), Some(encoding), Some(body)) =
+        (content.next(), content.next(), content.next())
+    {
+        verdict.content = Some(request.content(Content {
+            content_type: text(content_type)?,
+            encoding: text(encoding)?,
+            body: text(body)?,
+        })?);
+    }
+    Ok(verdict)
 }
 
 impl Place {
@@ -145,6 +226,7 @@ impl Place {
         &self,
         request: Request<'_>,
         conf: &LocationConf,
+        assigned: &[Text<'_>],
         verdict: &Verdict<'_>,
         answer: Answer<'_>,
     ) {
@@ -161,21 +243,21 @@ impl Place {
         let Some(vary) = varying(answer.header_values(b"vary").map(Text::bytes)) else {
             return;
         };
+        let vary: Vec<_> = vary.iter().map(Vec::as_slice).collect();
+        let lines = verdict.lines.iter();
+        let content = verdict.content.into_iter();
         let record = Record {
             status: verdict.status.0,
-            vary: vary.iter().map(Vec::as_slice).collect(),
-            vary_digest: digest(request, vary.iter().map(Vec::as_slice)),
-            assigned: verdict.assigned.iter().copied().map(Text::bytes).collect(),
-            lines: verdict
-                .lines
-                .iter()
-                .map(|(name, value)| (name.bytes(), value.bytes()))
+            vary_digest: digest(request, vary.iter().copied()),
+            vary,
+            assigned: assigned.iter().map(|value| value.bytes()).collect(),
+            lines: lines
+                .flat_map(|(name, value)| [name.bytes(), value.bytes()])
                 .collect(),
-            content: verdict.content.map(|content| record::Content {
-                content_type: content.content_type.bytes(),
-                encoding: content.encoding.bytes(),
-                body: content.body.bytes(),
-            }),
+            content: content
+                .flat_map(|content| [content.content_type, content.encoding, content.body])
+                .map(Text::bytes)
+                .collect(),
         };
         let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
         let expires = request.now().saturating_add(seconds);
@@ -185,38 +267,9 @@ impl Place {
     }
 }
 
-/// A verdict out of a record, whose parts are parts of `bytes`.
-fn restore<'r>(bytes: Text<'r>, record: &Record<'r>) -> Result<Verdict<'r>, Failure> {
-    let part = |part| bytes.part_of(part).ok_or(Failure);
-    Ok(Verdict {
-        status: Status(record.status),
-        assigned: record
-            .assigned
-            .iter()
-            .map(|value| part(value))
-            .collect::<Result<_, _>>()?,
-        lines: record
-            .lines
-            .iter()
-            .map(|(name, value)| Ok((part(name)?, part(value)?)))
-            .collect::<Result<_, _>>()?,
-        content: match record.content {
-            None => None,
-            Some(content) => Some(Content {
-                content_type: part(content.content_type)?,
-                encoding: part(content.encoding)?,
-                body: part(content.body)?,
-            }),
-        },
-    })
-}
-
 /// A digest of the lines with these names, in the client's header.
+#[inline(never)]
 fn digest<'a>(request: Request<'_>, names: impl Iterator<Item = &'a [u8]>) -> Key {
-    let mut names = names.peekable();
-    if names.peek().is_none() {
-        return [0; 32];
-    }
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
         hash.update(&bytes.len().to_le_bytes());

@@ -1,10 +1,11 @@
 //! The directives.
 
+mod cache;
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
 use std::ffi::CStr;
 use std::rc::Rc;
-use std::time::Duration;
 
 use openssl::sha::sha256;
 
@@ -12,10 +13,11 @@ use super::AuthRequest;
 use super::cache::Fills;
 use super::headers::Names;
 use super::near::Near;
+use super::statuses::Statuses;
 use super::variables::Outcome;
 use crate::nginx::{
     AnswerBody, AssignableVariable, Config, ConfigError, Directive, Escaped, Inherit, List, Set,
-    Setting, SharedZone, Status, Template, Text, Uri, args, context,
+    Setting, Status, Template, Text, Uri, args, context,
 };
 use crate::require::Requirement;
 
@@ -52,9 +54,9 @@ pub(super) const DIRECTIVES: &[Directive<AuthRequest>] = &[
     directive(c"auth_request_deny_body", args::ONE, deny_body),
     directive(c"auth_request_on_error", args::ONE, on_error),
     directive(c"auth_request_require", args::ONE_OR_MORE, require),
-    directive(c"auth_request_cache", args::ONE, cache),
-    directive(c"auth_request_cache_key", args::ONE_OR_MORE, cache_key),
-    directive(c"auth_request_cache_valid", args::ONE_OR_MORE, cache_valid),
+    directive(c"auth_request_cache", args::ONE, cache::zone),
+    directive(c"auth_request_cache_key", args::ONE_OR_MORE, cache::key),
+    directive(c"auth_request_cache_valid", args::ONE_OR_MORE, cache::valid),
     Directive {
         name: c"auth_request_cache_zone",
         contexts: context::HTTP,
@@ -80,11 +82,15 @@ pub struct MainConf {
 
 impl MainConf {
     /// A scope that no other location has, even where nothing that we know of tells the two apart.
-    fn own_scope(&self, mut scope: [u8; 32]) -> [u8; 32] {
-        while !self.scopes.borrow_mut().insert(scope) {
-            scope = sha256(&scope);
+    fn own_scope(&self, mut digest: [u8; 32]) -> Scope {
+        let mut scopes = self.scopes.borrow_mut();
+        while !scopes.insert(digest) {
+            digest = sha256(&digest);
         }
-        scope
+        Scope {
+            digest,
+            number: scopes.len(),
+        }
     }
 }
 
@@ -99,11 +105,20 @@ pub struct LocationConf {
     pub(super) deny_body: Setting<Option<usize>>,
     pub(super) on_error: Setting<OnError>,
     pub(super) requirements: List<Requirement>,
-    cache: Setting<Option<Cache>>,
-    pub(super) cache_key: Setting<Rc<[Template]>>,
-    pub(super) cache_valid: List<Validity>,
+    cache: Setting<Option<cache::Cache>>,
+    cache_key: Setting<Rc<[Template]>>,
+    pub(super) cache_valid: List<cache::Validity>,
     said: Said,
-    scope: [u8; 32],
+    scope: Scope,
+}
+
+/// Tells the verdicts of a location from those of others.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Scope {
+    /// Of what the directives say, so that it is the same after a reload that changes nothing of it.
+    pub(super) digest: [u8; 32],
+    /// In this configuration.
+    pub(super) number: usize,
 }
 
 /// What the directives of a level say, in their order, so that a verdict that was kept before a reload does not count
@@ -116,21 +131,6 @@ impl Said {
         self.0.extend(part.len().to_le_bytes());
         self.0.extend(part);
     }
-}
-
-/// `auth_request_cache`
-#[derive(Clone)]
-struct Cache {
-    zone: SharedZone,
-    /// File and line of the directive.
-    position: Rc<str>,
-}
-
-/// One `auth_request_cache_valid`.
-#[derive(Debug, Clone)]
-pub(super) struct Validity {
-    pub(super) statuses: Statuses,
-    pub(super) time: Duration,
 }
 
 /// Who is asked.
@@ -175,34 +175,6 @@ pub(super) enum OnError {
     Allow,
 }
 
-/// Codes of answers, alone or by their first digit.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Statuses {
-    codes: Vec<u16>,
-    classes: Vec<u16>,
-}
-
-impl Statuses {
-    pub(super) fn contain(&self, status: Status) -> bool {
-        self.codes.contains(&status.0) || self.classes.contains(&(status.0 / 100))
-    }
-
-    /// Takes one more, such as `404` or `4xx`.
-    pub(super) fn push(&mut self, text: &[u8]) -> Option<()> {
-        let digits = text.strip_suffix(b"xx").unwrap_or(text);
-        let number = match digits.iter().all(u8::is_ascii_digit) {
-            true => std::str::from_utf8(digits).ok()?.parse().ok()?,
-            false => return None,
-        };
-        match (digits.len(), text.len()) {
-            (1, 3) => self.classes.push(number),
-            (3, 3) => self.codes.push(number),
-            _ => return None,
-        }
-        Some(())
-    }
-}
-
 impl LocationConf {
     /// The arguments of a directive, which are remembered.
     fn args<'cf>(&mut self, cf: &Config<'cf>) -> Vec<Text<'cf>> {
@@ -230,33 +202,7 @@ impl LocationConf {
         }
     }
 
-    pub(super) fn cache_zone(&self) -> Option<SharedZone> {
-        Some(self.cache.get()?.as_ref()?.zone)
-    }
-
-    /// What only shows when all of the configuration has been read.
-    fn check_cache(&self) -> Result<(), ConfigError> {
-        let Some(Some(Cache { zone, position })) = self.cache.get() else {
-            return Ok(());
-        };
-        if !zone.is_defined() {
-            return Err(ConfigError::message(format_args!(
-                "zone {} of \"auth_request_cache\" in {position} is unknown",
-                Escaped(zone.name())
-            )));
-        }
-        let asks = matches!(self.service.get(), Some(Service::At { .. }));
-        if asks && self.cache_key.get().is_none() {
-            return Err(ConfigError::message(format_args!(
-                "\"auth_request_cache\" in {position} without \"auth_request_cache_key\": what tells one user's \
-                 verdict from another's?"
-            )));
-        }
-        Ok(())
-    }
-
-    /// Tells the verdicts of this location from those of others.
-    pub(super) fn scope(&self) -> &[u8; 32] {
+    pub(super) fn scope(&self) -> &Scope {
         &self.scope
     }
 
@@ -447,11 +393,11 @@ fn deny_body(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigE
 fn on_error(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
     let text = conf.one(cf)?;
     let mut statuses = Statuses::default();
-    let on_error = match (&*text, statuses.push(&text), statuses.codes.as_slice()) {
+    let on_error = match (&*text, statuses.push(&text), statuses.as_code()) {
         (b"allow", ..) => OnError::Allow,
         // With the others nginx closes the connection, or says something else.
-        (_, Some(()), [code @ (400..=407 | 409..=443 | 445..=493 | 500..=599)]) => {
-            OnError::Refuse(Status(*code))
+        (_, Some(()), Some(code @ (400..=407 | 409..=443 | 445..=493 | 500..=599))) => {
+            OnError::Refuse(Status(code))
         }
         _ => {
             let must = "it must be \"allow\" or a code from 400 to 599 that nginx can answer with";
@@ -470,52 +416,6 @@ fn on_error(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigEr
 fn require(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
     conf.args(cf);
     conf.requirements.push(Requirement::read(cf)?);
-    Ok(())
-}
-
-/// `auth_request_cache zone | off`
-fn cache(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let name = conf.one(cf)?;
-    let zone = match &*name {
-        b"off" => None,
-        name => Some(Cache {
-            zone: cf.shared_zone(name)?,
-            position: cf.position().into(),
-        }),
-    };
-    conf.cache.set(zone)
-}
-
-/// `auth_request_cache_key string ...`: several are kept apart, whatever is in them.
-fn cache_key(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let texts = conf.args(cf);
-    let parts = texts.iter().map(|text| cf.template(text));
-    let parts = parts.collect::<Result<_, _>>()?;
-    conf.cache_key.set(parts)
-}
-
-/// `auth_request_cache_valid [code ...] time`
-fn cache_valid(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let mut args = conf.args(cf);
-    let time = match args.pop() {
-        Some(time) => cf.seconds(&time)?,
-        None => return Err(ConfigError::Directive(c"takes a time")),
-    };
-    let mut statuses = Statuses::default();
-    if args.is_empty() {
-        statuses.classes.push(2);
-    }
-    for text in args {
-        match &*text {
-            b"any" => statuses.classes.extend(2..=5),
-            code if statuses.push(code).is_some() && matches!(code.first(), Some(b'2'..=b'5')) => {}
-            code => {
-                let must = "it must be a code from 200 to 599, 2xx, 3xx, 4xx, 5xx or any";
-                return Err(invalid_value(cf, code, must));
-            }
-        }
-    }
-    conf.cache_valid.push(Validity { statuses, time });
     Ok(())
 }
 

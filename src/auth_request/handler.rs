@@ -8,18 +8,16 @@ use super::answer::{self, Fault, Meaning, Verdict};
 use super::cache::{self, Fill, Look, Pending, Place, Sought};
 use super::conf::{LocationConf, Service};
 use super::fields::Fields;
-use super::headers::is_credential;
+use super::headers::{Names, is_credential};
 use super::variables::{self, CacheStatus};
 use crate::nginx::{
-    Access, AccessHandler, Answer, AroundAccess, BodyRead, Escaped, Failure, Request, Status,
-    Subrequest, SubrequestOwner, Target, Unfit, Uri,
+    Access, AccessHandler, Answer, AroundAccess, BodyRead, Escaped, Failure, Request, SentBody,
+    SharedZone, Status, Subrequest, SubrequestOwner, Target, Unfit, Uri,
 };
 
-/// A request's way through one location that is protected.
+/// What is to be remembered of a request's way through one location that is protected. Most have nothing of the kind.
 #[derive(Default)]
 pub struct Check {
-    question: OnceCell<Subrequest>,
-    /// Not there where no verdicts are kept.
     kept: RefCell<Option<Kept>>,
     /// Upstreams get what the answer says they get.
     obeyed: Cell<bool>,
@@ -30,7 +28,7 @@ enum Kept {
     /// Another request asks for the same verdict.
     Others(Rc<Pending>),
     /// It asks itself; where it has not waited in vain, others wait for it.
-    Own(Box<Place>, Option<Fill>),
+    Own(Place, Option<Fill>),
 }
 
 /// The body of a client's request.
@@ -46,23 +44,17 @@ impl AccessHandler for AuthRequest {
         let Some(Service::At { uri, .. }) = conf.service.get() else {
             return Ok(Access::Decline);
         };
-        let check = request.context_or_new::<Self>(Check::default)?;
-        let turn = Turn {
-            request,
-            conf,
-            uri,
-            check,
-        };
-        if let Some(question) = check.question.get() {
-            return match question.answer(request) {
+        let turn = Turn { request, conf, uri };
+        if let Some(question) = request.subrequest::<Self>() {
+            return match question.answer() {
                 Some(answer) => turn.answered(answer, question),
                 None => Ok(Access::Wait),
             };
         }
-        match check.kept.take() {
+        match turn.take_kept() {
             None => turn.begin(),
             Some(Kept::Others(pending)) if pending.has_ended() => turn.question(true),
-            kept => Ok(turn.wait(kept)),
+            Some(kept) => turn.wait(kept),
         }
     }
 }
@@ -93,7 +85,7 @@ impl AroundAccess for AuthRequest {
         let obeyed = request
             .context::<Self>()
             .is_some_and(|check| check.obeyed.get());
-        match names.have_credentials() && !obeyed {
+        match !obeyed && names.have_credentials() {
             true => request.replace_upstream_lines(|name| names.shadow(name), &[]),
             false => Ok(()),
         }
@@ -114,7 +106,6 @@ struct Turn<'r, 'c> {
     request: Request<'r>,
     conf: &'c LocationConf,
     uri: &'c Uri,
-    check: &'c Check,
 }
 
 impl<'r> Turn<'r, '_> {
@@ -136,73 +127,72 @@ impl<'r> Turn<'r, '_> {
         let Self { request, conf, .. } = *self;
         let target = match self.uri.target(request)? {
             Ok(target) => target,
-            Err(Unfit { uri, reason }) => {
-                request
-                    .log()
-                    .error(format_args!("auth request uri {} {reason}", Escaped(&uri)));
-                return Ok(Access::Refuse(Status::INTERNAL_SERVER_ERROR));
-            }
+            Err(unfit) => return Ok(refuse_uri(request, unfit)),
         };
-        let target = match conf.body() {
-            Some(_) => target.with_body(),
-            None => target,
-        };
-        if conf.cache_zone().is_none() {
-            return self.ask(target);
-        }
-        match Sought::by(request, conf, &target)? {
-            Some(sought) => self.look(target, &sought, waited),
-            None => {
-                variables::set_cache_status(request, CacheStatus::Bypass);
-                self.ask(target)
-            }
+        match conf.cache_zone() {
+            Some(zone) => self.look(target, zone, waited),
+            None => self.ask(target),
         }
     }
 
-    /// Looks for a verdict that was kept, else asks. Who has waited once does not wait again: the answer that came then
-    /// was none to keep.
+    /// Looks for a verdict that was kept, else asks.
     fn look(
         &self,
-        target: Target<'r>,
-        sought: &Sought<'r, '_>,
+        target: &Target<'r>,
+        zone: SharedZone,
         waited: bool,
     ) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
-        let (status, place) = match sought.look(request, conf)? {
-            Look::Hit(verdict) => {
-                variables::set_cache_status(request, CacheStatus::Hit);
-                for (assignment, value) in conf.assignments.iter().zip(&verdict.assigned) {
-                    request.assign(&assignment.variable, *value);
-                }
-                let meaning = verdict.meaning(conf);
-                return obey(request, conf, self.check, &verdict, meaning);
-            }
-            Look::Nothing(status, place) => (status, Box::new(place)),
+        let Some(sought) = Sought::by(request, conf, zone, target)? else {
+            variables::set_cache_status(request, CacheStatus::Bypass);
+            return self.ask(target);
         };
-        variables::set_cache_status(request, status);
+        let verdict = match sought.look_near(request, conf)? {
+            Some(verdict) => verdict,
+            None => match sought.look(request, conf)? {
+                Look::Hit(verdict) => verdict,
+                Look::Nothing(status, place) => {
+                    variables::set_cache_status(request, status);
+                    return self.fill(target, place, waited);
+                }
+            },
+        };
+        variables::set_cache_status(request, CacheStatus::Hit);
+        obey(request, conf, &verdict, verdict.meaning(conf))
+    }
+
+    /// Asks what others may wait for, or waits. Who has waited once does not wait again: the answer that came then was
+    /// none to keep.
+    #[inline(never)]
+    fn fill(&self, target: &Target<'r>, place: Place, waited: bool) -> Result<Access<'r>, Failure> {
+        let Self { request, .. } = *self;
         let fill = match request.main_conf::<AuthRequest>().fills.take_turn(&place) {
             cache::Turn::Own(fill) => Some(fill),
             cache::Turn::Others(_) if waited => None,
             cache::Turn::Others(pending) => {
                 pending.wake_at_end(request.waker()?);
-                return Ok(self.wait(Some(Kept::Others(pending))));
+                return self.wait(Kept::Others(pending));
             }
         };
-        self.wait(Some(Kept::Own(place, fill)));
+        self.wait(Kept::Own(place, fill))?;
         self.ask(target)
     }
 
-    fn ask(&self, target: Target<'r>) -> Result<Access<'r>, Failure> {
+    fn ask(&self, target: &Target<'r>) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
-        let question = request.start_subrequest::<AuthRequest>(target, conf.answer_body())?;
-        self.check.question.get_or_init(|| question);
+        let body = match conf.body() {
+            Some(_) => SentBody::Clients,
+            None => SentBody::None,
+        };
+        request.start_subrequest::<AuthRequest>(target, body, conf.answer_body())?;
         Ok(Access::Wait)
     }
 
     fn answered(&self, answer: Answer<'r>, question: &Subrequest) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
         // Whatever becomes of the answer, who waits for it waits no longer.
-        let kept = self.check.kept.take();
+        let kept = self.take_kept();
+        let assigned = answer::assign(request, conf, answer)?;
         let verdict = Verdict::of(request, conf, answer, question)?;
         request.forget_body_variables::<AuthRequest>();
         let meaning = answer::meaning(conf, &verdict, answer, question);
@@ -210,21 +200,25 @@ impl<'r> Turn<'r, '_> {
             && meaning.is_verdict()
             && question.check_body().is_ok()
         {
-            place.keep(request, conf, &verdict, answer);
+            place.keep(request, conf, &assigned, &verdict, answer);
         }
-        obey(request, conf, self.check, &verdict, meaning)
+        obey(request, conf, &verdict, meaning)
     }
 
-    fn wait(&self, kept: Option<Kept>) -> Access<'r> {
-        self.check.kept.replace(kept);
-        Access::Wait
+    fn wait(&self, kept: Kept) -> Result<Access<'r>, Failure> {
+        let check = self.request.context_or_new::<AuthRequest>(Check::default)?;
+        check.kept.replace(Some(kept));
+        Ok(Access::Wait)
+    }
+
+    fn take_kept(&self) -> Option<Kept> {
+        self.request.context::<AuthRequest>()?.kept.take()
     }
 }
 
 fn obey<'r>(
     request: Request<'r>,
     conf: &LocationConf,
-    check: &Check,
     verdict: &Verdict<'r>,
     meaning: Meaning,
 ) -> Result<Access<'r>, Failure> {
@@ -232,7 +226,7 @@ fn obey<'r>(
     match meaning {
         Meaning::Allow => {}
         Meaning::Deny => return deny(request, conf, verdict, verdict.status),
-        Meaning::Error(fault) => return fail(request, conf, check, verdict.status, fault),
+        Meaning::Error(fault) => return fail(request, conf, verdict.status, fault),
     }
     for requirement in conf.requirements.iter() {
         if let Some(unmet) = requirement.unmet(request)? {
@@ -243,38 +237,53 @@ fn obey<'r>(
             return deny(request, conf, verdict, unmet.status);
         }
     }
-    for (name, value) in verdict.client_lines(conf, None) {
-        request.add_response_line(name, value)?;
-    }
-    allow(request, conf, check, Some(verdict))
-}
-
-/// Lets the request in. Without a verdict upstreams get none of the lines that would be in it.
-fn allow<'r>(
-    request: Request<'r>,
-    conf: &LocationConf,
-    check: &Check,
-    verdict: Option<&Verdict<'r>>,
-) -> Result<Access<'r>, Failure> {
-    let names = conf.upstream_names();
-    if !names.is_empty() {
-        let lines = verdict.map(|verdict| verdict.upstream_lines(conf));
-        let lines = lines.unwrap_or_default();
-        request.replace_upstream_lines(|name| names.shadow(name), &lines)?;
-    }
-    check.obeyed.set(true);
+    verdict.tell_client(request, conf, None)?;
+    tell_upstream(request, conf, Some(verdict))?;
     Ok(Access::Allow)
 }
 
+/// Has upstreams get the lines that the verdict has for them; without a verdict none of those that would be in it.
+fn tell_upstream<'r>(
+    request: Request<'r>,
+    conf: &LocationConf,
+    verdict: Option<&Verdict<'r>>,
+) -> Result<(), Failure> {
+    match conf.upstream_names() {
+        names if names.is_empty() => Ok(()),
+        names => replace_lines(request, conf, names, verdict),
+    }
+}
+
+#[inline(never)]
+fn replace_lines<'r>(
+    request: Request<'r>,
+    conf: &LocationConf,
+    names: &Names,
+    verdict: Option<&Verdict<'r>>,
+) -> Result<(), Failure> {
+    let lines = verdict.map(|verdict| verdict.upstream_lines(conf));
+    let lines = lines.unwrap_or_default();
+    request.replace_upstream_lines(|name| names.shadow(name), &lines)?;
+    let check = request.context_or_new::<AuthRequest>(Check::default)?;
+    check.obeyed.set(true);
+    Ok(())
+}
+
+#[cold]
+fn refuse_uri<'r>(request: Request<'r>, Unfit { uri, reason }: Unfit<'r>) -> Access<'r> {
+    let log = request.log();
+    log.error(format_args!("auth request uri {} {reason}", Escaped(&uri)));
+    Access::Refuse(Status::INTERNAL_SERVER_ERROR)
+}
+
+#[inline(never)]
 fn deny<'r>(
     request: Request<'r>,
     conf: &LocationConf,
     verdict: &Verdict<'r>,
     status: Status,
 ) -> Result<Access<'r>, Failure> {
-    for (name, value) in verdict.client_lines(conf, Some(status)) {
-        request.add_response_line(name, value)?;
-    }
+    verdict.tell_client(request, conf, Some(status))?;
     Ok(match (verdict.content, status.0) {
         (Some(content), _) => Access::Respond(status, Some(content)),
         // nginx itself would close the connection, or say something else.
@@ -283,10 +292,10 @@ fn deny<'r>(
     })
 }
 
+#[cold]
 fn fail<'r>(
     request: Request<'r>,
     conf: &LocationConf,
-    check: &Check,
     status: Status,
     fault: Fault,
 ) -> Result<Access<'r>, Failure> {
@@ -308,6 +317,9 @@ fn fail<'r>(
     ));
     match consequence {
         Some(status) => Ok(Access::Refuse(status)),
-        None => allow(request, conf, check, None),
+        None => {
+            tell_upstream(request, conf, None)?;
+            Ok(Access::Allow)
+        }
     }
 }

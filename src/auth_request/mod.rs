@@ -19,6 +19,8 @@ mod lifetime;
 mod near;
 mod record;
 #[cfg(feature = "module")]
+mod statuses;
+#[cfg(feature = "module")]
 mod variables;
 
 #[cfg(feature = "module")]

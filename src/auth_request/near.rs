@@ -13,14 +13,14 @@ pub(super) struct Near(RefCell<Option<Lru<Copy>>>);
 /// What a copy is found by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Question<'a> {
-    pub(super) scope: &'a [u8; 32],
-    /// What was asked, in parts.
-    pub(super) parts: &'a [&'a [u8]],
+    /// The number of the location.
+    pub(super) location: usize,
+    pub(super) text: &'a [u8],
 }
 
 struct Copy {
-    scope: [u8; 32],
-    parts: Box<[Box<[u8]>]>,
+    location: usize,
+    text: Box<[u8]>,
     /// How often the zone had been changed before the record was read.
     changes: u64,
     expires: i64,
@@ -55,12 +55,10 @@ impl Near {
         let copies = copies.get_or_insert_with(|| Lru::new(Self::BYTES, Self::USUAL_BYTES));
         let hash = copies.hash(question);
         copies.keep_last(0, hash, |copy| copy.is_of(question));
-        let parts = question.parts.iter();
-        let parts: usize = parts.map(|part| part.len() + Copy::FOR_A_PART).sum();
-        let bytes = parts + record.len() + Copy::ALLOCATIONS;
+        let bytes = question.text.len() + record.len() + Copy::ALLOCATIONS;
         let copy = Copy {
-            scope: *question.scope,
-            parts: question.parts.iter().map(|&part| part.into()).collect(),
+            location: question.location,
+            text: question.text.into(),
             changes,
             expires,
             record,
@@ -73,12 +71,8 @@ impl Copy {
     /// What the allocator and the counts of references add to the record.
     const ALLOCATIONS: usize = 4 * 16;
 
-    /// What a part takes besides its bytes.
-    const FOR_A_PART: usize = size_of::<Box<[u8]>>() + 16;
-
     fn is_of(&self, question: Question<'_>) -> bool {
-        let own = self.parts.iter().map(|part| &**part);
-        self.scope == *question.scope && own.eq(question.parts.iter().copied())
+        self.location == question.location && *self.text == *question.text
     }
 }
 
@@ -86,13 +80,8 @@ impl Copy {
 mod tests {
     use super::*;
 
-    const SCOPE: [u8; 32] = [1; 32];
-
-    fn question<'a>(parts: &'a [&'a [u8]]) -> Question<'a> {
-        Question {
-            scope: &SCOPE,
-            parts,
-        }
+    fn question(text: &[u8]) -> Question<'_> {
+        Question { location: 1, text }
     }
 
     fn finds(near: &Near, question: Question<'_>, changes: u64, now: i64) -> Option<Vec<u8>> {
@@ -103,29 +92,20 @@ mod tests {
     #[test]
     fn only_what_counts_is_found() {
         let near = Near::default();
-        let parts: &[&[u8]] = &[b"/auth", b"", b"a"];
-        assert_eq!(finds(&near, question(parts), 7, 0), None);
-        near.keep(question(parts), 7, 100, Rc::from(*b"record"));
+        assert_eq!(finds(&near, question(b"ab"), 7, 0), None);
+        near.keep(question(b"ab"), 7, 100, Rc::from(*b"record"));
         assert_eq!(
-            finds(&near, question(parts), 7, 99),
+            finds(&near, question(b"ab"), 7, 99),
             Some(b"record".to_vec())
         );
-        assert_eq!(finds(&near, question(parts), 7, 100), None);
-        assert_eq!(finds(&near, question(parts), 8, 99), None);
+        assert_eq!(finds(&near, question(b"ab"), 7, 100), None);
+        assert_eq!(finds(&near, question(b"ab"), 8, 99), None);
         let elsewhere = Question {
-            scope: &[2; 32],
-            parts,
+            location: 2,
+            text: b"ab",
         };
         assert_eq!(finds(&near, elsewhere, 7, 99), None);
-        let others: [&[&[u8]]; 6] = [
-            &[b"/auth", b"", b"b"],
-            &[b"/auth", b"", b""],
-            &[b"/auth", b"a", b""],
-            &[b"/aut", b"h", b"a"],
-            &[b"/auth", b"", b"a", b""],
-            &[b"/auth", b""],
-        ];
-        for other in others {
+        for other in [&b""[..], b"a", b"b", b"ac", b"abc", b"AB"] {
             assert_eq!(finds(&near, question(other), 7, 99), None, "{other:?}");
         }
     }
@@ -133,17 +113,11 @@ mod tests {
     #[test]
     fn a_newer_copy_takes_the_place_of_an_older_one() {
         let near = Near::default();
-        near.keep(question(&[b"a"]), 7, 100, Rc::from(*b"old"));
-        near.keep(question(&[b"b"]), 7, 100, Rc::from(*b"other"));
-        near.keep(question(&[b"a"]), 8, 200, Rc::from(*b"new"));
-        assert_eq!(finds(&near, question(&[b"a"]), 7, 0), None);
-        assert_eq!(
-            finds(&near, question(&[b"a"]), 8, 150),
-            Some(b"new".to_vec())
-        );
-        assert_eq!(
-            finds(&near, question(&[b"b"]), 7, 0),
-            Some(b"other".to_vec())
-        );
+        near.keep(question(b"a"), 7, 100, Rc::from(*b"old"));
+        near.keep(question(b"b"), 7, 100, Rc::from(*b"other"));
+        near.keep(question(b"a"), 8, 200, Rc::from(*b"new"));
+        assert_eq!(finds(&near, question(b"a"), 7, 0), None);
+        assert_eq!(finds(&near, question(b"a"), 8, 150), Some(b"new".to_vec()));
+        assert_eq!(finds(&near, question(b"b"), 7, 0), Some(b"other".to_vec()));
     }
 }

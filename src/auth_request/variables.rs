@@ -41,12 +41,17 @@ pub(super) fn set_status(request: Request<'_>, status: Status) -> Result<(), Fai
     let text = match status.0 {
         200 => Text::from_static(b"200"),
         204 => Text::from_static(b"204"),
-        code => request.copy(format!("{code:03}").as_bytes())?,
+        code => digits(request, code)?,
     };
     if let Some(outcome) = request.main_conf::<AuthRequest>().outcome.get() {
         request.set_own(outcome.status, text);
     }
     Ok(())
+}
+
+#[inline(never)]
+fn digits(request: Request<'_>, code: u16) -> Result<Text<'_>, Failure> {
+    request.copy(format!("{code:03}").as_bytes())
 }
 
 /// Sets `$auth_request_cache_status`, what the cache had for the last check that could use it.

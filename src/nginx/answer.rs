@@ -5,10 +5,13 @@ use super::bits::origin;
 use super::header::HeaderLines;
 use super::log::Log;
 use super::phase::Status;
+use super::pool::own;
 use super::request::Request;
 use super::template::Template;
 use super::text::Text;
+use nginx_sys::ngx_pool_t;
 use std::cell::{Cell, Ref, RefCell};
+use std::ptr::NonNull;
 
 /// Where the status of an answer is from. What nginx says where it got none has one, too, such as 502 or 504.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +126,7 @@ impl AnswerBody {
 /// Why there is no body of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoBody {
-    /// It was longer than it may be, or could not be read.
+    /// It was longer than it may be, or could not be read, or is of no use to anybody.
     TooLarge,
     /// Its end did not come: nginx passes on what there is of an answer that breaks off.
     Incomplete,
@@ -133,7 +136,8 @@ pub enum NoBody {
 pub(super) struct Body {
     fate: AnswerBody,
     length: Cell<usize>,
-    bytes: RefCell<Vec<u8>>,
+    /// Nothing where it is dropped; else owned by the pool that this is in.
+    bytes: Option<NonNull<RefCell<Vec<u8>>>>,
     failed: Cell<bool>,
     ended: Cell<bool>,
     /// nginx blames the client's connection for our filter's error.
@@ -141,15 +145,27 @@ pub(super) struct Body {
 }
 
 impl Body {
-    pub(super) fn new(fate: AnswerBody) -> Self {
-        Self {
+    /// # Safety
+    /// The pool is live, and owns what this becomes a part of.
+    pub(super) unsafe fn new(fate: AnswerBody, pool: *mut ngx_pool_t) -> Result<Self, Failure> {
+        let bytes = match fate {
+            AnswerBody::Drop => None,
+            // SAFETY: the caller's.
+            _ => Some(unsafe { own(pool, RefCell::default())? }),
+        };
+        Ok(Self {
             fate,
             length: Cell::new(0),
-            bytes: RefCell::default(),
+            bytes,
             failed: Cell::new(false),
             ended: Cell::new(false),
             blamed: Cell::new(false),
-        }
+        })
+    }
+
+    fn bytes(&self) -> Option<&RefCell<Vec<u8>>> {
+        // SAFETY: the pool owns both.
+        self.bytes.map(|bytes| unsafe { bytes.as_ref() })
     }
 
     pub(super) fn is_dropped(&self) -> bool {
@@ -167,9 +183,11 @@ impl Body {
     /// What was kept, once all has come.
     pub(super) fn kept(&self) -> Result<Ref<'_, [u8]>, NoBody> {
         self.check()?;
-        match self.length.get() > self.most_kept() {
-            true => Err(NoBody::TooLarge),
-            false => Ok(Ref::map(self.bytes.borrow(), Vec::as_slice)),
+        match self.bytes() {
+            Some(bytes) if self.length.get() <= self.most_kept() => {
+                Ok(Ref::map(bytes.borrow(), Vec::as_slice))
+            }
+            _ => Err(NoBody::TooLarge),
         }
     }
 
@@ -222,11 +240,11 @@ impl Body {
     pub(super) fn push(&self, bytes: &[u8]) -> bool {
         let length = self.length.get().saturating_add(bytes.len());
         self.length.set(length);
-        let mut kept = self.bytes.borrow_mut();
-        if length <= self.most_kept() {
-            kept.extend_from_slice(bytes);
-        } else {
-            *kept = Vec::new();
+        if let Some(kept) = self.bytes() {
+            match length <= self.most_kept() {
+                true => kept.borrow_mut().extend_from_slice(bytes),
+                false => drop(kept.take()),
+            }
         }
         !self.failed.get() && (length <= self.most() || self.fail())
     }

@@ -345,3 +345,14 @@ nginx_auth_turn(const ngx_http_request_t *r, ngx_uint_t *turn)
 
     return 1;
 }
+
+/*
+ * Whether an upstream's answer ends with its header, and nothing was sent behind that.  Only then its connection may be
+ * kept already (ngx_http_proxy_process_header).
+ */
+
+ngx_uint_t
+nginx_auth_upstream_is_done(const ngx_http_upstream_t *u)
+{
+    return u->keepalive && u->buffer.pos == u->buffer.last;
+}

@@ -7,7 +7,7 @@
 use super::answer::Body;
 use super::bits::{
     buf_ends_response, buf_in_memory, buf_special, connection_failed, set_header_only,
-    stop_upstream,
+    stop_upstream, upstream_is_done,
 };
 use super::body::{self, Reading};
 use super::client_header::ClientHeader;
@@ -81,23 +81,44 @@ impl<F: Copy> Hook<Option<F>> {
 static NEXT_HEADER: Hook<ngx_http_output_header_filter_pt> = Hook::new();
 static NEXT_BODY: Hook<ngx_http_output_body_filter_pt> = Hook::new();
 
-/// nginx calls it for the header of each response. An answer that nginx makes itself keeps no connection busy, so its
-/// body need not be made where nobody wants it.
+/// nginx calls it for the header of each response.
 unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a live request, whose post_subrequest is NULL or ours to look at.
     unsafe {
-        if let Some(body) = body_of(r)
-            && (*r).upstream.is_null()
-            && body.skip((*r).headers_out.content_length_n)
-        {
-            set_header_only(r, 1);
-        }
-        if let Some(request) = Request::from_raw(r).filter(|request| request.is_main()) {
-            request.settle_location();
+        match body_of(r) {
+            Some(body) => {
+                if needs_no_body(r, body) {
+                    set_header_only(r, 1);
+                }
+            }
+            None => {
+                if let Some(request) = Request::from_raw(r).filter(|request| request.is_main()) {
+                    request.settle_location();
+                }
+            }
         }
         NEXT_HEADER
             .get()
             .map_or(NGX_ERROR as ngx_int_t, |next| next(r))
+    }
+}
+
+/// Whether the connection that the answer comes over, if any, is free without its body being read, and nobody wants that.
+///
+/// # Safety
+/// `r` is a live request, which `body` belongs to, and its header is about to be sent.
+unsafe fn needs_no_body(r: *const ngx_http_request_t, body: &Body) -> bool {
+    // SAFETY: the caller's; `upstream` is NULL or lives as long as the request.
+    unsafe {
+        let upstream = (*r).upstream;
+        if upstream.is_null() {
+            return body.skip((*r).headers_out.content_length_n);
+        }
+        let is_done = upstream_is_done(upstream) != 0;
+        if is_done {
+            body.end();
+        }
+        is_done
     }
 }
 

@@ -36,6 +36,9 @@ impl<'r> Request<'r> {
     /// Takes the lines with such names out of the client's header, for good. What an earlier location has put in
     /// place of the client's lines goes, too.
     pub fn remove_client_lines(self, named: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
+        if !self.elements().any(|(_, name)| named(name)) {
+            return self.restore_client_lines();
+        }
         let header = self.client_context::<Capture>()?;
         let lines = self.list(self.elements().filter(|(_, name)| !named(name)), 0)?;
         for (line, _) in self.elements().filter(|(_, name)| named(name)) {

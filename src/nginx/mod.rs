@@ -45,7 +45,7 @@ pub use request::Request;
 pub use response::Content;
 pub use setting::{List, Setting};
 pub use shared::{Found, SharedZone};
-pub use subrequest::{Subrequest, SubrequestOwner};
+pub use subrequest::{SentBody, Subrequest, SubrequestOwner};
 pub use target::{Target, Unfit, Uri};
 pub use template::Template;
 pub use text::Text;

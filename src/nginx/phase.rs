@@ -39,7 +39,7 @@ pub enum Access<'r> {
     /// The request ends with this status, unless it is 401 or 403 and another handler allows under `satisfy any`.
     Refuse(Status),
     /// The request ends with this response and no other: no error page takes its place.
-    Respond(Status, Option<Content<'r>>),
+    Respond(Status, Option<&'r Content<'r>>),
     /// Something is under way: nginx is to ask again when it has ended.
     Wait,
 }

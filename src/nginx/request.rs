@@ -6,12 +6,13 @@ use super::log::Log;
 use super::module::Exported;
 use super::module::MainRecord;
 use super::pool::own;
+use super::subrequest::Subrequest;
 use super::text::Text;
 use super::variable::Variable;
 use nginx_sys::{
     ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_request_t, ngx_pnalloc, ngx_str_t,
 };
-use std::cell::{Cell, OnceCell};
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
@@ -24,9 +25,12 @@ pub struct Request<'r> {
     lifetime: PhantomData<&'r ngx_http_request_t>,
 }
 
-/// What a module keeps with a request.
-struct Record<M: Exported> {
-    context: OnceCell<M::RequestContext>,
+/// What is kept with a request for a module. All of it is owned by the request's pool; a part that has to be dropped
+/// when that goes is made where it is needed, for many requests need none.
+pub(super) struct Record<M: Exported> {
+    context: Cell<Option<NonNull<M::RequestContext>>>,
+    /// The subrequest that the module has started last.
+    pub(super) subrequest: Cell<Option<NonNull<Subrequest>>>,
     /// Something of ours that this request needed has failed where a failure could not be told.
     poisoned: Cell<bool>,
 }
@@ -131,7 +135,9 @@ impl<'r> Request<'r> {
 
     /// What the module keeps with this request, if it has begun to.
     pub fn context<M: Exported>(self) -> Option<&'r M::RequestContext> {
-        self.record::<M>()?.context.get()
+        let context = self.record::<M>()?.context.get()?;
+        // SAFETY: what context_or_new put there, owned by the request's pool.
+        Some(unsafe { context.as_ref() })
     }
 
     /// What the module keeps with this request, made by `new` where it has not begun to.
@@ -139,7 +145,16 @@ impl<'r> Request<'r> {
         self,
         new: impl FnOnce() -> M::RequestContext,
     ) -> Result<&'r M::RequestContext, Failure> {
-        Ok(self.record_or_new::<M>()?.context.get_or_init(new))
+        if let Some(context) = self.context::<M>() {
+            return Ok(context);
+        }
+        let record = self.record_or_new::<M>()?;
+        // SAFETY: the pool lives as long as the request.
+        unsafe {
+            let context = own((*self.raw()).pool, new())?;
+            record.context.set(Some(context));
+            Ok(context.as_ref())
+        }
     }
 
     /// Makes the access handler of the module refuse this request.
@@ -154,18 +169,19 @@ impl<'r> Request<'r> {
             .is_some_and(|record| record.poisoned.get())
     }
 
-    fn record<M: Exported>(self) -> Option<&'r Record<M>> {
+    pub(super) fn record<M: Exported>(self) -> Option<&'r Record<M>> {
         // SAFETY: r->ctx has one entry for each HTTP module. Ours is NULL or what record_or_new put there, which
         // lives as long as the request's pool.
         unsafe { (*self.context_slot::<M>()).cast::<Record<M>>().as_ref() }
     }
 
-    fn record_or_new<M: Exported>(self) -> Result<&'r Record<M>, Failure> {
+    pub(super) fn record_or_new<M: Exported>(self) -> Result<&'r Record<M>, Failure> {
         if let Some(record) = self.record::<M>() {
             return Ok(record);
         }
         let record = Record::<M> {
-            context: OnceCell::new(),
+            context: Cell::new(None),
+            subrequest: Cell::new(None),
             poisoned: Cell::new(false),
         };
         // SAFETY: the pool lives as long as the request; nobody else uses the entry of r->ctx.

@@ -5,6 +5,7 @@ use super::bits::{is_header_only, set_keepalive};
 use super::capture::Capture;
 use super::header::HeaderLines;
 use super::phase::Status;
+use super::pool::own;
 use super::request::Request;
 use super::text::Text;
 use nginx_sys::{
@@ -70,9 +71,13 @@ impl<'r> Request<'r> {
     /// Has nginx send our `Location` as it is, and not made absolute, or else the one that has taken its place.
     pub(super) fn settle_location(self) {
         let kept = self.client_context_if_any::<Capture>();
-        let Some(ours) = kept.and_then(|kept| kept.location.take()) else {
-            return;
-        };
+        if let Some(ours) = kept.and_then(|kept| kept.location.take()) {
+            self.settle(ours);
+        }
+    }
+
+    #[cold]
+    fn settle(self, ours: NonNull<ngx_table_elt_t>) {
         // An upstream's is in the list only (ngx_http_upstream_rewrite_location).
         let mut lines = self.response_headers().elements();
         // SAFETY: an element of the list, which lives as long as the request.
@@ -120,20 +125,26 @@ impl<'r> Request<'r> {
     }
 
     /// Answers the request. Whatever this returns, there is nothing more to be done with the request.
-    pub(super) fn respond(self, status: Status, content: Option<Content<'r>>) {
+    pub(super) fn respond(self, status: Status, content: Option<&Content<'r>>) {
         let code = self.send(status, content).unwrap_or(NGX_ERROR as ngx_int_t);
         // SAFETY: the request is live, and in its phases: one that nginx holds for longer survives this.
         unsafe { ngx_http_finalize_request(self.raw(), code) };
     }
 
-    fn send(self, status: Status, content: Option<Content<'r>>) -> Result<ngx_int_t, Failure> {
+    /// Moves a response's content into the request's pool.
+    pub fn content(self, content: Content<'r>) -> Result<&'r Content<'r>, Failure> {
+        // SAFETY: the pool lives as long as the request.
+        unsafe { Ok(own((*self.raw()).pool, content)?.as_ref()) }
+    }
+
+    fn send(self, status: Status, content: Option<&Content<'r>>) -> Result<ngx_int_t, Failure> {
         let r = self.raw();
         let empty = Text::from_static(b"");
         let Content {
             content_type,
             encoding,
             body,
-        } = content.unwrap_or(Content {
+        } = *content.unwrap_or(&Content {
             content_type: empty,
             encoding: empty,
             body: empty,

@@ -19,18 +19,23 @@ use nginx_sys::{
 use std::cell::{Cell, Ref};
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
-use std::rc::Rc;
 
-/// A subrequest under way, or ended. It may be kept in the request's context; once the request is gone, it has no
-/// answer any more.
-pub struct Subrequest(Rc<State>);
-
-struct State {
-    /// Set as long as the subrequest's memory is there.
+/// A subrequest, under way or ended. It is in the pool of the request that it was started from, as is its memory.
+pub struct Subrequest {
+    /// Nothing until nginx has made it.
     request: Cell<Option<NonNull<ngx_http_request_t>>>,
     outcome: Cell<Option<Result<Status, Failure>>>,
     done: fn(Answer<'_>),
     body: Body,
+    post: ngx_http_post_subrequest_t,
+}
+
+/// The body of a subrequest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SentBody {
+    None,
+    /// That of the client's request, which has been read ([`Request::read_body`]).
+    Clients,
 }
 
 /// A module that makes subrequests.
@@ -40,34 +45,37 @@ pub trait SubrequestOwner: Exported {
 }
 
 impl<'r> Request<'r> {
-    /// Starts a subrequest: GET with the client's header lines, without a body if the target does not say otherwise. The
-    /// client sees nothing of its answer. The handler that starts it returns [`Access::Wait`](super::Access::Wait).
+    /// Starts a subrequest: GET with the client's header lines. The client sees nothing of its answer. The handler that
+    /// starts it returns [`Access::Wait`](super::Access::Wait).
     ///
     /// # Errors
     /// [`Failure`] where nginx refuses, having logged why (ngx_http_subrequest).
     pub fn start_subrequest<M: SubrequestOwner>(
         self,
-        target: Target<'r>,
+        target: &Target<'r>,
+        sent: SentBody,
         body: AnswerBody,
-    ) -> Result<Subrequest, Failure> {
-        self.forget_body_variables::<M>();
+    ) -> Result<(), Failure> {
+        let has_body = self.has_body();
+        if has_body {
+            self.forget_body_variables::<M>();
+        }
         let (mut uri, mut args) = (target.path.raw(), target.args.raw());
         let flags = NGX_HTTP_SUBREQUEST_WAITED as ngx_uint_t;
-        let state = Rc::new(State {
-            request: Cell::new(None),
-            outcome: Cell::new(None),
-            done: M::subrequest_done,
-            body: Body::new(body),
-        });
-        let mut subrequest: *mut ngx_http_request_t = ptr::null_mut();
+        let record = self.record_or_new::<M>()?;
+        let mut raw: *mut ngx_http_request_t = ptr::null_mut();
         // SAFETY: the request and its pool are live; nginx keeps uri and args, whose bytes live as long as the
-        // request; post_subrequest and what its data points to are owned by the same pool as the subrequest.
+        // request; post_subrequest and what its data points to are in the same pool as the subrequest.
         unsafe {
             let pool = (*self.raw()).pool;
-            let owned = own(pool, OwnedByPool::new(&state))?.as_ptr();
-            (*owned).post.data = owned.cast();
+            let subrequest = own(
+                pool,
+                Subrequest::new(M::subrequest_done, Body::new(body, pool)?),
+            )?;
+            let post = &raw mut (*subrequest.as_ptr()).post;
+            (*post).data = subrequest.as_ptr().cast();
             // Before the subrequest is there, for nothing may fail after.
-            let no_body = match self.has_body() && !target.with_body {
+            let no_body = match has_body && sent == SentBody::None {
                 true => Some(no_body(pool)?),
                 false => None,
             };
@@ -75,26 +83,33 @@ impl<'r> Request<'r> {
                 self.raw(),
                 &raw mut uri,
                 &raw mut args,
-                &raw mut subrequest,
-                &raw mut (*owned).post,
+                &raw mut raw,
+                post,
                 flags,
             );
             if code != NGX_OK as ngx_int_t {
                 return Err(Failure);
             }
-            let subrequest = NonNull::new(subrequest).ok_or(Failure)?;
             if let Some(no_body) = no_body {
-                leave_out_body(subrequest.as_ptr(), no_body);
+                leave_out_body(raw, no_body);
             }
-            (*subrequest.as_ptr()).headers_in.headers = *self.client_lines();
+            (*raw).headers_in.headers = *self.client_lines();
             // nginx makes no tunnel in a subrequest: answered with 101, it would close the client's connection.
-            (*subrequest.as_ptr()).headers_in.upgrade = ptr::null_mut();
-            if !state.body.is_dropped() {
-                set_filter_need_in_memory(subrequest.as_ptr(), 1);
+            (*raw).headers_in.upgrade = ptr::null_mut();
+            if !subrequest.as_ref().body.is_dropped() {
+                set_filter_need_in_memory(raw, 1);
             }
-            state.request.set(Some(subrequest));
+            subrequest.as_ref().request.set(NonNull::new(raw));
+            record.subrequest.set(Some(subrequest));
         }
-        Ok(Subrequest(state))
+        Ok(())
+    }
+
+    /// The subrequest that the module has started last from this request, in the location that it is in.
+    pub fn subrequest<M: SubrequestOwner>(self) -> Option<&'r Subrequest> {
+        let subrequest = self.record::<M>()?.subrequest.get()?;
+        // SAFETY: what start_subrequest put there, owned by the request's pool.
+        Some(unsafe { subrequest.as_ref() })
     }
 
     /// Whether it is a subrequest of ours.
@@ -105,53 +120,36 @@ impl<'r> Request<'r> {
 }
 
 impl Subrequest {
-    /// The answer, once the subrequest has ended. `parent` is the request that it was started from.
-    pub fn answer<'r>(&self, parent: Request<'r>) -> Option<Answer<'r>> {
-        let status = self
-            .0
-            .outcome
-            .get()?
-            .unwrap_or(Status::INTERNAL_SERVER_ERROR);
-        let raw = self.0.request.get()?;
-        // SAFETY: the memory is that of the parent's pool, which outlives this callback; its end clears the cell.
-        let request = unsafe { Request::from_raw(raw.as_ptr()) }?;
-        // SAFETY: as above.
-        let is_own = unsafe { (*raw.as_ptr()).parent } == parent.raw();
-        is_own.then_some(Answer::new(request, status))
-    }
-
-    /// The body of the answer, once there is an answer.
-    pub fn body(&self) -> Result<Ref<'_, [u8]>, NoBody> {
-        self.0.body.kept()
-    }
-
-    /// Whether the body of the answer, kept or dropped, came to its end, once there is an answer.
-    pub fn check_body(&self) -> Result<(), NoBody> {
-        self.0.body.check()
-    }
-}
-
-/// What the pool holds of a subrequest. When the pool goes, so does the subrequest's memory.
-struct OwnedByPool {
-    state: Rc<State>,
-    post: ngx_http_post_subrequest_t,
-}
-
-impl OwnedByPool {
-    fn new(state: &Rc<State>) -> Self {
+    fn new(done: fn(Answer<'_>), body: Body) -> Self {
         Self {
-            state: Rc::clone(state),
+            request: Cell::new(None),
+            outcome: Cell::new(None),
+            done,
+            body,
             post: ngx_http_post_subrequest_t {
                 handler: Some(done_handler),
                 data: ptr::null_mut(),
             },
         }
     }
-}
 
-impl Drop for OwnedByPool {
-    fn drop(&mut self) {
-        self.state.request.set(None);
+    /// The answer, once the subrequest has ended.
+    pub fn answer(&self) -> Option<Answer<'_>> {
+        let outcome = self.outcome.get()?;
+        let status = outcome.unwrap_or(Status::INTERNAL_SERVER_ERROR);
+        // SAFETY: nginx made it in the pool that this is in.
+        let request = unsafe { Request::from_raw(self.request.get()?.as_ptr()) }?;
+        Some(Answer::new(request, status))
+    }
+
+    /// The body of the answer, once there is an answer.
+    pub fn body(&self) -> Result<Ref<'_, [u8]>, NoBody> {
+        self.body.kept()
+    }
+
+    /// Whether the body of the answer, kept or dropped, came to its end, once there is an answer.
+    pub fn check_body(&self) -> Result<(), NoBody> {
+        self.body.check()
     }
 }
 
@@ -190,7 +188,7 @@ unsafe extern "C" fn done_handler(
     code: ngx_int_t,
 ) -> ngx_int_t {
     // SAFETY: data is what start_subrequest left, owned by the request's pool.
-    let state = unsafe { &(*data.cast::<OwnedByPool>()).state };
+    let subrequest = unsafe { &*data.cast::<Subrequest>() };
     // SAFETY: nginx calls with the live subrequest; the reference ends with this call.
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
         return code;
@@ -198,13 +196,13 @@ unsafe extern "C" fn done_handler(
     // SAFETY: as above.
     let status = unsafe { (*r).headers_out.status };
     let status = Status(u16::try_from(status).unwrap_or(0));
-    if state.outcome.get() == Some(Err(Failure)) {
+    if subrequest.outcome.get() == Some(Err(Failure)) {
         return code;
     }
     // Whatever goes wrong while a body is read, in our filter or in nginx (a chunk that is none), is not to end the
     // client's request, which shall have an answer; nor, where the body is what it is all about, are codes by which nginx
     // closes a connection.
-    if state.body.is_blamed() {
+    if subrequest.body.is_blamed() {
         // SAFETY: nginx calls with the live subrequest.
         unsafe {
             // What the filter before ours still holds is not waited for: it could not get rid of it.
@@ -214,7 +212,7 @@ unsafe extern "C" fn done_handler(
     }
     let (code, status) = match i32::try_from(code) {
         Ok(NGX_ERROR) => (NGX_OK as ngx_int_t, status),
-        Ok(closing @ (408 | 444 | 499)) if state.body.is_wanted() => {
+        Ok(closing @ (408 | 444 | 499)) if subrequest.body.is_wanted() => {
             (NGX_OK as ngx_int_t, Status(closing as u16))
         }
         _ => (code, status),
@@ -222,10 +220,10 @@ unsafe extern "C" fn done_handler(
     let outcome = guard(request.log(), Err(Failure), || {
         #[cfg(feature = "fault-injection")]
         super::fence::fault::in_request(request, "subrequest");
-        (state.done)(Answer::new(request, status));
+        (subrequest.done)(Answer::new(request, status));
         Ok(status)
     });
-    state.outcome.set(Some(outcome));
+    subrequest.outcome.set(Some(outcome));
     code
 }
 
@@ -246,8 +244,7 @@ pub(super) unsafe fn body_of<'r>(r: *mut ngx_http_request_t) -> Option<&'r Body>
         {
             return None;
         }
-        let OwnedByPool { state, .. } = &*post.data.cast::<OwnedByPool>();
-        Some(&state.body)
+        Some(&(*post.data.cast::<Subrequest>()).body)
     }
 }
 

@@ -1,31 +1,23 @@
 //! Where subrequests go.
 
 use super::Failure;
+use super::pool::own;
 use super::request::Request;
 use super::template::Template;
 use super::text::Text;
 use crate::uri;
 
-/// Where a subrequest goes, and what it takes along.
+/// Where a subrequest goes.
 #[derive(Clone, Copy)]
 pub struct Target<'r> {
     pub(super) path: Text<'r>,
     pub(super) args: Text<'r>,
-    pub(super) with_body: bool,
 }
 
 impl<'r> Target<'r> {
     /// The URI, without and with its arguments: two parts that tell it from others.
     pub fn uri(&self) -> [Text<'r>; 2] {
         [self.path, self.args]
-    }
-
-    /// The body of the client's request goes, too. It has been read ([`Request::read_body`]).
-    pub fn with_body(self) -> Self {
-        Self {
-            with_body: true,
-            ..self
-        }
     }
 }
 
@@ -44,11 +36,7 @@ impl<'r> Target<'r> {
         let (path, args) = text.split_once(b'?').unwrap_or((text, no_args));
         match uri::fault(&path, fixed) {
             Some(reason) => Err(Unfit { uri: path, reason }),
-            None => Ok(Self {
-                path,
-                args,
-                with_body: false,
-            }),
+            None => Ok(Self { path, args }),
         }
     }
 
@@ -79,6 +67,11 @@ impl Uri {
         self.template.constant()
     }
 
+    /// Whether it leads to the same place for all requests.
+    pub fn is_fixed(&self) -> bool {
+        self.fixed.is_some()
+    }
+
     /// The text with the variables' values of a request.
     pub fn evaluate<'r>(&self, request: Request<'r>) -> Result<Text<'r>, Failure> {
         self.template.evaluate(request)
@@ -86,13 +79,21 @@ impl Uri {
 
     /// Where it leads for a request. As in error_page, what comes out of variables is split at the `?`, but not
     /// decoded.
-    pub fn target<'r>(
+    pub fn target<'t, 'r: 't>(
+        &'t self,
+        request: Request<'r>,
+    ) -> Result<Result<&'t Target<'r>, Unfit<'r>>, Failure> {
+        match &self.fixed {
+            Some(fixed) => Ok(Ok(fixed)),
+            None => self.evaluate_target(request),
+        }
+    }
+
+    #[inline(never)]
+    fn evaluate_target<'r>(
         &self,
         request: Request<'r>,
-    ) -> Result<Result<Target<'r>, Unfit<'r>>, Failure> {
-        if let Some(fixed) = self.fixed {
-            return Ok(Ok(fixed));
-        }
+    ) -> Result<Result<&'r Target<'r>, Unfit<'r>>, Failure> {
         let target = match Target::of(self.evaluate(request)?, self.constant().is_some()) {
             Ok(target) => target,
             Err(unfit) => return Ok(Err(unfit)),
@@ -101,6 +102,9 @@ impl Uri {
             Some(encoded) => request.copy(&encoded)?,
             None => target.args,
         };
-        Ok(Ok(Target { args, ..target }))
+        // SAFETY: the pool lives as long as the request.
+        let target = unsafe { own((*request.raw()).pool, Target { args, ..target })? };
+        // SAFETY: as above.
+        Ok(Ok(unsafe { target.as_ref() }))
     }
 }

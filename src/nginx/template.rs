@@ -4,6 +4,7 @@ use super::Failure;
 use super::directive::{Config, ConfigError};
 use super::request::Request;
 use super::text::Text;
+use super::variable::Variable;
 use nginx_sys::{
     NGX_OK, ngx_http_compile_complex_value, ngx_http_compile_complex_value_t,
     ngx_http_complex_value, ngx_http_complex_value_t, ngx_int_t, ngx_palloc, ngx_str_t,
@@ -14,7 +15,11 @@ use std::ptr::NonNull;
 /// A text with variables, compiled when the configuration is read. Part of that configuration: it lives, and may be
 /// used, as long as the configuration that compiled it.
 #[derive(Clone, Copy)]
-pub struct Template(NonNull<ngx_http_complex_value_t>);
+pub struct Template {
+    value: NonNull<ngx_http_complex_value_t>,
+    /// The one that is all of the text.
+    variable: Option<Variable>,
+}
 
 impl Config<'_> {
     /// Compiles a text with variables.
@@ -37,9 +42,31 @@ impl Config<'_> {
             if ngx_http_compile_complex_value(&raw mut compile) != NGX_OK as ngx_int_t {
                 return Err(ConfigError::Logged);
             }
-            Ok(Template(place))
+            Ok(Template {
+                value: place,
+                variable: variable_alone(text)
+                    .map(|name| self.variable(name))
+                    .transpose()?,
+            })
         }
     }
+}
+
+/// The name of the variable, where that is all of a text.
+fn variable_alone(text: &[u8]) -> Option<&[u8]> {
+    let name = text.strip_prefix(b"$")?;
+    let in_braces = name
+        .strip_prefix(b"{")
+        .and_then(|name| name.strip_suffix(b"}"));
+    let name = in_braces.unwrap_or(name);
+    // With a digit begins what a regular expression has captured.
+    let (first, rest) = name.split_first()?;
+    let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
+    let is_name = is_letter(first)
+        && rest
+            .iter()
+            .all(|byte| is_letter(byte) || byte.is_ascii_digit());
+    is_name.then_some(name)
 }
 
 impl Template {
@@ -48,16 +75,20 @@ impl Template {
         // SAFETY: the value lives as long as its configuration; without variables nginx leaves `lengths` NULL and
         // the text in `value`.
         unsafe {
-            let value = self.0.as_ref();
+            let value = self.value.as_ref();
             value.lengths.is_null().then(|| Text::from_raw(value.value))
         }
     }
 
     /// The text with the variables' values of a request.
     pub fn evaluate<'r>(&self, request: Request<'r>) -> Result<Text<'r>, Failure> {
+        if let Some(variable) = self.variable {
+            return Ok(request.variable(variable).unwrap_or(Text::from_static(b"")));
+        }
         let mut text = ngx_str_t::empty();
         // SAFETY: the request is live, and so is the configuration that serves it.
-        let code = unsafe { ngx_http_complex_value(request.raw(), self.0.as_ptr(), &raw mut text) };
+        let code =
+            unsafe { ngx_http_complex_value(request.raw(), self.value.as_ptr(), &raw mut text) };
         if code != NGX_OK as ngx_int_t {
             return Err(Failure);
         }
