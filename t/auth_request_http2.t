@@ -135,14 +135,15 @@ for my $uri ('/', '/unbuffered') {
     }
 }
 
-like(curl('/', 401, '--data-binary', "\@$d/small"), qr/^HTTP\/2 401 /,
-    'denied with a body');
+# curl may lose an answer that comes while it still has something to send.
 
 my $s = start();
-$s->print(stream(1, '/', 401, 'open'));
-is({ statuses($s, 1) }->{1}, 401, 'denied before the body is there');
-$s->print(stream(3, '/', 204));
-is({ statuses($s, 1) }->{3}, 200, 'next stream of the connection');
+$s->print(stream(1, '/', 401, 'open') . frame(0, 1, 1, '0123456789'));
+is({ statuses($s, 1) }->{1}, 401, 'denied with a body');
+$s->print(stream(3, '/', 401, 'open'));
+is({ statuses($s, 1) }->{3}, 401, 'denied before the body is there');
+$s->print(stream(5, '/', 204));
+is({ statuses($s, 1) }->{5}, 200, 'next stream of the connection');
 
 $answer = curl('/variables', 204, '--data-binary', "\@$d/small");
 is(saw($answer), '[] [] []', 'variables, service');
