@@ -96,7 +96,7 @@ pub struct LocationConf {
     pub(super) protection: Setting<Rc<Protection>>,
     pub(super) token_type: Setting<TokenType>,
     pub(super) key_sources: List<KeySource>,
-    pub(super) key_cache: Setting<KeyCache>,
+    key_cache: Setting<KeyCache>,
     pub(super) leeway: Setting<Duration>,
     pub(super) requirements: List<Requirement>,
     pub(super) verify_signature: Setting<bool>,
@@ -119,6 +119,10 @@ impl LocationConf {
             kind: self.token_type(),
             check,
         }
+    }
+
+    pub(super) fn key_cache(&self) -> &KeyCache {
+        self.key_cache.get().unwrap_or(&KeyCache::NONE)
     }
 
     pub(super) fn leeway(&self) -> Duration {

@@ -62,7 +62,7 @@ pub(super) struct Keys {
 /// All keys in force, or none yet: then nginx will ask again. One source that fails takes them all away: the key that
 /// would decide may be there.
 pub(super) fn keys(request: Request<'_>, conf: &LocationConf) -> Result<Option<Keys>, Rejection> {
-    let cache = conf.key_cache.get().copied().unwrap_or_default();
+    let cache = conf.key_cache();
     let turn = Turn { request, cache };
     let set = match (&*conf.key_sources, request.context::<AuthJwt>()) {
         // One source that needs nobody to wait leaves nothing to keep with the request.
@@ -97,10 +97,10 @@ pub(super) fn at_hand(request: Request<'_>, conf: &LocationConf) -> Option<KeySe
     if request.context::<AuthJwt>().is_some() {
         return None;
     }
-    let cache = conf.key_cache.get().copied().unwrap_or_default();
+    let cache = conf.key_cache();
     let now = request.uptime();
     match source {
-        KeySource::File(file) => file.at_hand(now, &cache, || request.turn()),
+        KeySource::File(file) => file.at_hand(now, cache, || request.turn()),
         KeySource::FileNamed(_) => None,
         KeySource::Request(uri) => {
             let kept = conf
@@ -108,14 +108,14 @@ pub(super) fn at_hand(request: Request<'_>, conf: &LocationConf) -> Option<KeySe
                 .get_or_init(|| uri.constant().map(|uri| remote(request, &uri)));
             kept.as_ref()
                 .filter(|_| !cache.time.is_zero())?
-                .at_hand(now, &cache)
+                .at_hand(now, cache)
         }
     }
 }
 
 /// Whether it is worth to gather keys once more; see [`Gathering::refresh`].
 pub(super) fn refresh(request: Request<'_>, conf: &LocationConf) -> Result<bool, Rejection> {
-    let cache = conf.key_cache.get().copied().unwrap_or_default();
+    let cache = conf.key_cache();
     if cache.time.is_zero() || cache.refresh.is_none() {
         return Ok(false);
     }
@@ -174,18 +174,18 @@ impl Gathering {
 /// One turn of a request at its sources.
 struct Turn<'r> {
     request: Request<'r>,
-    cache: KeyCache,
+    cache: &'r KeyCache,
 }
 
 impl Turn<'_> {
     /// The keys of a source, if it needs nobody to wait.
     fn at_hand(&self, source: &KeySource) -> Result<Option<KeySet>, Rejection> {
         match source {
-            KeySource::File(file) => self.file(file, &self.cache, false).map(Some),
+            KeySource::File(file) => self.file(file, self.cache, false).map(Some),
             KeySource::FileNamed(name) => self.named_file(name).map(Some),
             KeySource::Request(uri) => Ok(self
                 .kept_remote(uri)
-                .and_then(|remote| remote.at_hand(self.request.uptime(), &self.cache))),
+                .and_then(|remote| remote.at_hand(self.request.uptime(), self.cache))),
         }
     }
 
@@ -194,7 +194,7 @@ impl Turn<'_> {
             (Slot::Filled(keys), _) => Ok(Slot::Filled(keys)),
             (slot, KeySource::File(file)) => {
                 let anew = matches!(slot, Slot::Anew);
-                self.file(file, &self.cache, anew).map(Slot::Filled)
+                self.file(file, self.cache, anew).map(Slot::Filled)
             }
             (_, KeySource::FileNamed(name)) => self.named_file(name).map(Slot::Filled),
             (Slot::Empty, KeySource::Request(uri)) => self.look(uri, false),
@@ -219,7 +219,7 @@ impl Turn<'_> {
         let path = self.request.conf_path(&name);
         let conf = self.request.main_conf::<AuthJwt>();
         let file = conf.key_file_of_request(path);
-        let keys = self.file(&file, &KeyCache::default(), false)?;
+        let keys = self.file(&file, &KeyCache::NONE, false)?;
         conf.keep(&file);
         Ok(keys)
     }
@@ -257,7 +257,7 @@ impl Turn<'_> {
         let waker = || self.request.waker();
         let look = match anew {
             true => remote.look_anew(now, waker)?,
-            false => remote.look(now, &self.cache, waker)?,
+            false => remote.look(now, self.cache, waker)?,
         };
         match look {
             Look::Keys(keys) => Ok(Slot::Filled(keys)),
@@ -293,7 +293,7 @@ impl Turn<'_> {
             log.warn(format_args!("auth_jwt: key request {uri}: {warning}"));
         }
         if let Some(fetch) = fetch {
-            let ended = fetch.end(self.request.uptime(), &self.cache, keys);
+            let ended = fetch.end(self.request.uptime(), self.cache, keys);
             if let Some(error) = ended.stood_in_for {
                 let uri = Escaped(&uri.evaluate(self.request)?).to_string();
                 log.warn(format_args!(

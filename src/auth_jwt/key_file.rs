@@ -430,7 +430,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let cache = KeyCache {
             time: 60 * second,
-            ..KeyCache::default()
+            ..KeyCache::NONE
         };
         let kid = |now, anew| {
             let keys = file.look(now, &cache, anew, None, |_| ()).keys.unwrap();
@@ -453,7 +453,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let cache = KeyCache {
             stale: 60 * second,
-            ..KeyCache::default()
+            ..KeyCache::NONE
         };
         folder.write_old(ONE, 1000);
         assert!(file.look(second, &cache, false, None, |_| ()).keys.is_ok());
@@ -466,7 +466,7 @@ mod tests {
                 .keys
                 .is_err()
         );
-        let none = KeyCache::default();
+        let none = KeyCache::NONE;
         assert!(
             file.look(2 * second, &none, false, None, |_| ())
                 .keys
@@ -481,7 +481,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let cache = KeyCache {
             stale: 60 * second,
-            ..KeyCache::default()
+            ..KeyCache::NONE
         };
         let at_hand = |now, turn| {
             let keys = file.at_hand(now, &cache, || turn);
@@ -510,7 +510,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let cache = KeyCache {
             time: 60 * second,
-            ..KeyCache::default()
+            ..KeyCache::NONE
         };
         folder.write_old(ONE, 1000);
         assert!(file.look(second, &cache, false, None, |_| ()).keys.is_ok());

@@ -40,19 +40,16 @@ pub(super) struct KeyCache {
 impl KeyCache {
     pub(super) const REFRESH: Duration = Duration::from_secs(10);
 
+    /// Nothing is kept.
+    pub(super) const NONE: Self = Self {
+        time: Duration::ZERO,
+        stale: Duration::ZERO,
+        refresh: Some(Self::REFRESH),
+    };
+
     /// How long a source that has failed is left alone while its last keys stand in.
     pub(super) fn pause(&self) -> Duration {
         self.refresh.unwrap_or(Self::REFRESH).min(Self::REFRESH)
-    }
-}
-
-impl Default for KeyCache {
-    fn default() -> Self {
-        Self {
-            time: Duration::ZERO,
-            stale: Duration::ZERO,
-            refresh: Some(Self::REFRESH),
-        }
     }
 }
 

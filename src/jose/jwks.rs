@@ -97,6 +97,14 @@ impl KeySet {
         self.sources().iter().map(|source| source.generation)
     }
 
+    /// Whether these are its [`generations`](Self::generations).
+    pub fn has_generations(&self, generations: &[u64]) -> bool {
+        let sources = self.sources();
+        let mut pairs = sources.iter().zip(generations);
+        sources.len() == generations.len()
+            && pairs.all(|(source, generation)| source.generation == *generation)
+    }
+
     /// How many keys there are that fit some algorithm.
     pub fn len(&self) -> usize {
         let lengths = self.sources().iter().map(|source| source.keys);
