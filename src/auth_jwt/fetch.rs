@@ -65,9 +65,9 @@ pub(super) fn keys(request: Request<'_>, conf: &LocationConf) -> Result<Option<K
     let cache = conf.key_cache();
     let turn = Turn { request, cache };
     let set = match (&*conf.key_sources, request.context::<AuthJwt>()) {
-        // One source that needs nobody to wait leaves nothing to keep with the request.
+        // Who need not wait has nothing to keep with the request.
         ([source], None) => match at_hand(request, conf) {
-            None => turn.at_hand(source)?,
+            None => turn.file_alone(source)?,
             set => set,
         },
         _ => None,
@@ -178,14 +178,12 @@ struct Turn<'r> {
 }
 
 impl Turn<'_> {
-    /// The keys of a source, if it needs nobody to wait.
-    fn at_hand(&self, source: &KeySource) -> Result<Option<KeySet>, Rejection> {
+    /// The keys of a source that is a file.
+    fn file_alone(&self, source: &KeySource) -> Result<Option<KeySet>, Rejection> {
         match source {
             KeySource::File(file) => self.file(file, self.cache, false).map(Some),
             KeySource::FileNamed(name) => self.named_file(name).map(Some),
-            KeySource::Request(uri) => Ok(self
-                .kept_remote(uri)
-                .and_then(|remote| remote.at_hand(self.request.uptime(), self.cache))),
+            KeySource::Request(_) => Ok(None),
         }
     }
 

@@ -126,7 +126,7 @@ impl AnswerBody {
 /// Why there is no body of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoBody {
-    /// It was longer than it may be, or could not be read, or is of no use to anybody.
+    /// It was longer than it may be, or could not be read, or was dropped.
     TooLarge,
     /// Its end did not come: nginx passes on what there is of an answer that breaks off.
     Incomplete,
@@ -220,20 +220,22 @@ impl Body {
         }
     }
 
-    /// Whether a body that nginx makes itself, of so many bytes where that is known, need not be made: nobody wants it, or
-    /// it is too long to be kept.
-    pub(super) fn skip(&self, length: i64) -> bool {
+    /// How long a body that nginx makes itself is, of so many bytes where that is known, if it need not be made: nobody
+    /// wants it, or it is too long to be kept.
+    pub(super) fn needless(&self, length: i64) -> Option<usize> {
         let length = usize::try_from(length).unwrap_or(0);
-        let skip = match self.fate {
+        let needless = match self.fate {
             AnswerBody::Drop => true,
             AnswerBody::Keep(_) => false,
             AnswerBody::KeepShort(most) => length > most,
         };
-        if skip {
-            self.length.set(length);
-            self.end();
-        }
-        skip
+        needless.then_some(length)
+    }
+
+    /// A body of this length is not to come, and is not missed.
+    pub(super) fn leave_out(&self, length: usize) {
+        self.length.set(length);
+        self.end();
     }
 
     /// False where this was too much.

@@ -347,12 +347,23 @@ nginx_auth_turn(const ngx_http_request_t *r, ngx_uint_t *turn)
 }
 
 /*
- * Whether an upstream's answer ends with its header, and nothing was sent behind that.  Only then its connection may be
- * kept already (ngx_http_proxy_process_header).
+ * Whether the answer is an upstream's own, ends with its header, and nothing was sent behind that: then the connection may
+ * be kept as it is (ngx_http_proxy_process_header).  An upstream that is done with, by an error page or a redirect, has no
+ * cleanup any more.
  */
 
 ngx_uint_t
-nginx_auth_upstream_is_done(const ngx_http_upstream_t *u)
+nginx_auth_upstream_is_done(const ngx_http_request_t *r)
 {
-    return u->keepalive && u->buffer.pos == u->buffer.last;
+    const ngx_http_upstream_t  *u;
+
+#if (NGX_HTTP_CACHE)
+    if (r->cached) {
+        return 0;
+    }
+#endif
+
+    u = r->upstream;
+
+    return u && u->cleanup && u->keepalive && u->buffer.pos == u->buffer.last;
 }

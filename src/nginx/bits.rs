@@ -1,7 +1,7 @@
 //! What only the C compiler knows how to do: bit-fields, and macros that use them. See `bits.c`.
 
 use nginx_sys::{
-    ngx_buf_t, ngx_event_t, ngx_http_core_loc_conf_t, ngx_http_request_t, ngx_http_upstream_t,
+    ngx_buf_t, ngx_event_t, ngx_http_core_loc_conf_t, ngx_http_request_t,
     ngx_http_variable_value_t, ngx_int_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
 };
 use std::ffi::c_uint;
@@ -180,10 +180,10 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_turn"]
     pub(super) fn turn(r: *const ngx_http_request_t, turn: *mut ngx_uint_t) -> ngx_uint_t;
 
-    /// Whether an upstream's answer ends with its header.
+    /// Whether the answer to a request is an upstream's own, and ends with its header.
     ///
     /// # Safety
-    /// `u` points to a live upstream whose header was read.
+    /// `r` points to a live request.
     #[link_name = "nginx_auth_upstream_is_done"]
-    pub(super) fn upstream_is_done(u: *const ngx_http_upstream_t) -> ngx_uint_t;
+    pub(super) fn upstream_is_done(r: *const ngx_http_request_t) -> ngx_uint_t;
 }

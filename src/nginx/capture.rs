@@ -83,42 +83,54 @@ static NEXT_BODY: Hook<ngx_http_output_body_filter_pt> = Hook::new();
 
 /// nginx calls it for the header of each response.
 unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
-    // SAFETY: nginx calls with a live request, whose post_subrequest is NULL or ours to look at.
-    unsafe {
-        match body_of(r) {
-            Some(body) => {
-                if needs_no_body(r, body) {
-                    set_header_only(r, 1);
-                }
-            }
-            None => {
-                if let Some(request) = Request::from_raw(r).filter(|request| request.is_main()) {
-                    request.settle_location();
-                }
-            }
-        }
+    // SAFETY: as written by postconfiguration; nginx calls with a live request.
+    let pass_on = || unsafe {
         NEXT_HEADER
             .get()
             .map_or(NGX_ERROR as ngx_int_t, |next| next(r))
+    };
+    // SAFETY: nginx calls with a live request, whose post_subrequest is NULL or ours to look at.
+    let Some(body) = (unsafe { body_of(r) }) else {
+        // SAFETY: as above; the reference ends with this call.
+        if let Some(request) = unsafe { Request::from_raw(r) }.filter(|it| it.is_main()) {
+            request.settle_location();
+        }
+        return pass_on();
+    };
+    // SAFETY: as above.
+    let Some(length) = (unsafe { needless(r, body) }) else {
+        return pass_on();
+    };
+    // SAFETY: as above.
+    unsafe { set_header_only(r, 1) };
+    #[cfg(feature = "fault-injection")]
+    // SAFETY: as above.
+    let pass_on = || match unsafe { Request::from_raw(r) } {
+        Some(request) if super::fence::fault::is_asked(request, "header filter") => {
+            NGX_ERROR as ngx_int_t
+        }
+        _ => pass_on(),
+    };
+    let code = pass_on();
+    // What a filter behind ours fails at is no whole answer (ngx_http_send_header).
+    if code != NGX_ERROR as ngx_int_t && code <= NGX_OK as ngx_int_t {
+        body.leave_out(length);
     }
+    code
 }
 
-/// Whether the connection that the answer comes over, if any, is free without its body being read, and nobody wants that.
+/// How long the body is, if it need not come: an upstream sends none, so that its connection is free, or nginx would make
+/// one that nobody wants.
 ///
 /// # Safety
 /// `r` is a live request, which `body` belongs to, and its header is about to be sent.
-unsafe fn needs_no_body(r: *const ngx_http_request_t, body: &Body) -> bool {
-    // SAFETY: the caller's; `upstream` is NULL or lives as long as the request.
+unsafe fn needless(r: *const ngx_http_request_t, body: &Body) -> Option<usize> {
+    // SAFETY: the caller's.
     unsafe {
-        let upstream = (*r).upstream;
-        if upstream.is_null() {
-            return body.skip((*r).headers_out.content_length_n);
+        match (*r).upstream.is_null() {
+            true => body.needless((*r).headers_out.content_length_n),
+            false => (upstream_is_done(r) != 0).then_some(0),
         }
-        let is_done = upstream_is_done(upstream) != 0;
-        if is_done {
-            body.end();
-        }
-        is_done
     }
 }
 

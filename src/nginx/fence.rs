@@ -48,19 +48,23 @@ fn report(log: Log<'_>, payload: Box<dyn Any + Send>) {
     }
 }
 
-/// Panics on demand, for the tests of this boundary.
+/// Panics and failures on demand, for tests.
 #[cfg(feature = "fault-injection")]
 pub(super) mod fault {
     use crate::nginx::Request;
 
     /// Panics if the request has a header line `X-Fault` with this value.
     pub(in crate::nginx) fn in_request(request: Request<'_>, point: &str) {
-        let asked = |(name, value): (super::super::Text<'_>, super::super::Text<'_>)| {
-            name.eq_ignore_ascii_case(b"x-fault") && *value == *point.as_bytes()
-        };
-        if request.headers().any(asked) {
+        if is_asked(request, point) {
             panic!("injected fault");
         }
+    }
+
+    /// Whether the request has a header line `X-Fault` with this value: something fails that needs no panic for that.
+    pub(in crate::nginx) fn is_asked(request: Request<'_>, point: &str) -> bool {
+        request.headers().any(|(name, value)| {
+            name.eq_ignore_ascii_case(b"x-fault") && *value == *point.as_bytes()
+        })
     }
 
     /// Panics if one of the arguments of a directive is `inject-fault`.

@@ -56,10 +56,7 @@ impl<'r> Request<'r> {
         sent: SentBody,
         body: AnswerBody,
     ) -> Result<(), Failure> {
-        let has_body = self.has_body();
-        if has_body {
-            self.forget_body_variables::<M>();
-        }
+        self.forget_body_variables::<M>();
         let (mut uri, mut args) = (target.path.raw(), target.args.raw());
         let flags = NGX_HTTP_SUBREQUEST_WAITED as ngx_uint_t;
         let record = self.record_or_new::<M>()?;
@@ -75,7 +72,7 @@ impl<'r> Request<'r> {
             let post = &raw mut (*subrequest.as_ptr()).post;
             (*post).data = subrequest.as_ptr().cast();
             // Before the subrequest is there, for nothing may fail after.
-            let no_body = match has_body && sent == SentBody::None {
+            let no_body = match sent == SentBody::None && self.has_body() {
                 true => Some(no_body(pool)?),
                 false => None,
             };
