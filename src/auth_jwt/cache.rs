@@ -120,9 +120,10 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jose::{Limits, UnverifiedToken};
+    use crate::jose::{Error, Limits, UnverifiedToken};
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use std::time::Duration;
 
     const VERIFY: Terms = Terms {
         kind: TokenType::Signed,
@@ -210,6 +211,38 @@ mod tests {
         }
         assert!(!known.is(&TOKEN.as_bytes()[..TOKEN.len() - 1], VERIFY));
         assert!(!known.is(b"", VERIFY));
+    }
+
+    #[test]
+    fn all_of_the_text_counts_where_the_hash_is_the_same() {
+        let (mut cache, keys) = (TokenCache::new(1 << 16), keys());
+        keep(&mut cache, VERIFY, &keys);
+        for at in 0..TOKEN.len() - 16 {
+            let mut other = TOKEN.as_bytes().to_vec();
+            other[at] ^= 1;
+            assert_eq!(
+                cache.hash(&other, VERIFY),
+                cache.hash(TOKEN.as_bytes(), VERIFY)
+            );
+            assert!(cache.find(&other, VERIFY).is_none(), "{at}");
+            assert!(cache.find_with(&other, VERIFY, &keys).is_none(), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_known_token_is_judged_at_the_time_that_it_is() {
+        let (mut cache, keys) = (TokenCache::new(1 << 16), keys());
+        keep(&mut cache, VERIFY, &keys);
+        let token = cache.find_with(TOKEN.as_bytes(), VERIFY, &keys).unwrap();
+        let expired = Err(Error::Expired {
+            exp: 2000,
+            now: 2000,
+            leeway: 0,
+        });
+        assert_eq!(token.check_without_keys(1999, Duration::ZERO), Ok(()));
+        assert_eq!(token.check_without_keys(2000, Duration::ZERO), expired);
+        assert!(token.clone().at(1999, Duration::ZERO).is_ok());
+        assert_eq!(token.at(2000, Duration::ZERO).map(drop), expired);
     }
 
     #[test]
