@@ -1,5 +1,5 @@
 //! Tells the crate which nginx it is built against, and compiles the shim of `src/nginx/bits.c` with that nginx's
-//! own headers and macros. Without the feature `module` there is no nginx and nothing to do.
+//! own headers and macros.
 
 use std::path::Path;
 use std::{env, error, fs};
@@ -7,9 +7,6 @@ use std::{env, error, fs};
 fn main() -> Result<(), Box<dyn error::Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-check-cfg=cfg(nginx_linked_headers, nginx_debug)");
-    if env::var_os("CARGO_FEATURE_MODULE").is_none() {
-        return Ok(());
-    }
 
     let nginx = |name: &str| {
         env::var(format!("DEP_NGINX_{name}")).map_err(|e| format!("DEP_NGINX_{name}: {e}"))

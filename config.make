@@ -12,7 +12,7 @@ $nginx_auth_target: $nginx_auth_library
 $nginx_auth_library: nginx-auth-always
 	NGINX_SOURCE_DIR="\$(CURDIR)" NGINX_BUILD_DIR="$nginx_auth_build" cargo rustc --release --locked \\
 		--manifest-path $ngx_addon_dir/Cargo.toml --target-dir $NGX_OBJS/nginx-auth \\
-		--lib --crate-type staticlib --no-default-features --features module,aws-lc-rs
+		--lib --crate-type staticlib --no-default-features --features aws-lc-rs
 
 nginx-auth-always:
 

@@ -1,8 +1,9 @@
 //! `auth_jwt_require`, `auth_request_require`: conditions in the form of values that must be there.
 
 use std::rc::Rc;
+use text::Quoted;
 
-use crate::nginx::{Config, ConfigError, Escaped, Failure, Request, Status, Template};
+use crate::nginx::{Config, ConfigError, Failure, Request, Status, Template};
 
 /// One such directive.
 #[derive(Clone)]
@@ -31,7 +32,7 @@ impl Requirement {
                 _ => {
                     return Err(ConfigError::message(format_args!(
                         "invalid error code {} in \"{}\" directive, it must be 401 or 403",
-                        Escaped(code),
+                        Quoted::new(code),
                         cf.directive()
                     )));
                 }
@@ -45,7 +46,7 @@ impl Requirement {
             true => Ok((cf.template(value)?, String::from_utf8_lossy(value).into())),
             false => Err(ConfigError::message(format_args!(
                 "invalid value {} in \"{}\" directive, it must start with a variable",
-                Escaped(value),
+                Quoted::new(value),
                 cf.directive()
             ))),
         });

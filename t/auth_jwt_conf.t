@@ -97,7 +97,7 @@ is($location->('auth_jwt a $arg_a;'), $line_4->('invalid parameter "$arg_a"'),
     'parameter without a name');
 is($location->('auth_jwt a Token=$arg_a;'),
     $line_4->('invalid parameter "Token=$arg_a"'), 'parameter in capitals');
-is($location->("auth_jwt a 'b\n\x01';"), $line_4->('invalid parameter "b\n\x01"', 1),
+is($location->("auth_jwt a 'b\n\x01';"), $line_4->('invalid parameter "b\x0a\x01"', 1),
     'parameter with control characters');
 is($location->('auth_jwt a token=foo;'), $line_4->('invalid variable name "foo"'),
     'token without a dollar');
@@ -118,10 +118,10 @@ is($location->('auth_jwt "a ${b";'),
 is($location->('auth_jwt "$";'), $line_4->('invalid variable name'),
     'realm with a dollar alone');
 is($location->("auth_jwt 'a\tb';"),
-    $line_4->('control character in realm "a\tb" of "auth_jwt"'),
+    $line_4->('control character in realm "a\x09b" of "auth_jwt"'),
     'realm with a tab');
 is($location->('auth_jwt "a\r\nSet-Cookie: b";'),
-    $line_4->('control character in realm "a\r\nSet-Cookie: b" of "auth_jwt"'),
+    $line_4->('control character in realm "a\x0d\x0aSet-Cookie: b" of "auth_jwt"'),
     'realm with a line feed');
 is($location->("auth_jwt '\x7f';"),
     $line_4->('control character in realm "\x7f" of "auth_jwt"'),

@@ -82,7 +82,7 @@ my @refused = (
     ['/whole/?x=%2Fcheck', 'uri "%2Fcheck" does not begin with "/"'],
     ["/whole/?x=\xff\"", 'uri "\xff\"" does not begin with "/"'],
     ['/whole/?x=' . 'a' x 130,
-        'uri "' . 'a' x 128 . '..." does not begin with "/"'],
+        'uri "' . 'a' x 128 . '"... does not begin with "/"'],
     ['/path/?x=..', 'uri "/check/.." holds ".."'],
     ['/path/?x=../no', 'uri "/check/../no" holds ".."'],
     ['/path/?x=a/../../no', 'uri "/check/a/../../no" holds ".."'],

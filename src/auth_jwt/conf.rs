@@ -1,23 +1,24 @@
 //! The directives.
 
+use crate::subrequest_uri::Uri;
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::time::Duration;
+use text::{Quoted, is_quotable};
 
 use super::AuthJwt;
-use super::cache::Terms;
 use super::fetch::Remote;
 use super::key_file::KeyFile;
-use super::keys::KeyCache;
-use super::rejection::is_realm;
 use super::shared::MainConf;
 use super::variables::{self, Part};
-use crate::jose::{SignatureCheck, TokenType};
 use crate::nginx::{
-    Config, ConfigError, Directive, Escaped, Inherit, List, Set, Setting, Template, Text, Uri,
-    Variable, args, context,
+    Config, ConfigError, Directive, Inherit, List, Set, Setting, Template, Text, Variable, args,
+    context,
 };
 use crate::require::Requirement;
+use jose::{SignatureCheck, TokenType};
+use policy::auth_jwt::key_cache::KeyCache;
+use policy::auth_jwt::token_cache::Terms;
 
 const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
 const EVERYWHERE: u32 = LEVELS | context::LIMIT_EXCEPT;
@@ -236,15 +237,15 @@ fn token_source(parameter: Text<'_>, cf: &mut Config<'_>) -> Result<TokenSource,
 }
 
 fn invalid_parameter(parameter: &[u8]) -> ConfigError {
-    ConfigError::message(format_args!("invalid parameter {}", Escaped(parameter)))
+    ConfigError::message(format_args!("invalid parameter {}", Quoted::new(parameter)))
 }
 
 fn realm_template(realm: &[u8], cf: &mut Config<'_>) -> Result<Template, ConfigError> {
-    match is_realm(realm) {
+    match is_quotable(realm) {
         true => cf.template(realm),
         false => Err(ConfigError::message(format_args!(
             "control character in realm {} of \"auth_jwt\"",
-            Escaped(realm)
+            Quoted::new(realm)
         ))),
     }
 }
@@ -259,7 +260,7 @@ fn auth_jwt_type(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), Con
         _ => {
             return Err(ConfigError::message(format_args!(
                 "invalid value {} in \"auth_jwt_type\" directive, it must be \"signed\", \"encrypted\" or \"nested\"",
-                Escaped(&kind)
+                Quoted::new(&kind)
             )));
         }
     };
@@ -282,12 +283,15 @@ fn auth_jwt_key_file(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(),
 
 /// Reads a key file, so that the workers have it, and so that its owner is told early what is wrong with it.
 fn try_key_file(file: &KeyFile, cf: &Config<'_>) {
-    let path = file.path();
+    let path = &file.access().0;
     let warned = |warning: &_| cf.warn(format_args!("key file {path:?}: {warning}"));
     if let Err(error) = file.keys(None, warned) {
         cf.warn(format_args!("key file {path:?}: {error}"));
     }
-    if cf.worker_user().is_some_and(|user| file.is_closed_to(user)) {
+    if cf
+        .worker_user()
+        .is_some_and(|user| file.access().is_closed_to(user))
+    {
         cf.warn(format_args!(
             "key file {path:?}: the workers' user cannot read it, which they have to as soon as it changes;"
         ));
@@ -304,7 +308,7 @@ fn auth_jwt_key_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<
     {
         cf.warn(format_args!(
             "auth_jwt_key_request {}: the URI does not begin with \"/\", so every request is answered with 500;",
-            Escaped(&uri)
+            Quoted::new(&uri)
         ));
     }
     conf.key_sources.push(KeySource::Request(template.into()));
@@ -334,7 +338,7 @@ fn auth_jwt_key_cache(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<()
         if again {
             return Err(ConfigError::message(format_args!(
                 "duplicate parameter {}",
-                Escaped(parameter)
+                Quoted::new(parameter)
             )));
         }
     }

@@ -1,22 +1,31 @@
 //! Gathers the keys that a request is judged with. Some come from subrequests, so it may take several turns.
 
+use crate::subrequest_uri::{UnsafeUri, Uri};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use text::Quoted;
 
 use super::AuthJwt;
 use super::conf::{KeySource, LocationConf};
-use super::key_file::{KeyFile, unfit_name};
-use super::key_request::{Fetch, Look, Number, Outcome, RemoteKeys, Wake};
-use super::keys::{KeyCache, KeyError};
-use super::rejection::Rejection;
-use crate::jose::KeySet;
+use super::key_file::KeyFile;
 use crate::nginx::{
-    Answer, AnswerBody, Escaped, Failure, NoBody, Request, SentBody, Subrequest, SubrequestOwner,
-    Template, Unfit, Uri, Waker,
+    Answer, AnswerBody, Failure, NoBody, Request, SentBody, Subrequest, SubrequestOwner, Template,
+    Waker,
 };
+use jose::KeySet;
+use policy::auth_jwt::key_cache::{KeyCache, KeyError};
+use policy::auth_jwt::key_file::unfit_name;
+use policy::auth_jwt::rejection::Rejection;
+use policy::auth_jwt::remote_keys::{Fetch, Look, Number, Outcome, RemoteKeys, Wake};
 
 /// The keys behind one URI of one server.
 pub(super) type Remote = RemoteKeys<Waker>;
+
+impl From<Failure> for Rejection {
+    fn from(Failure: Failure) -> Self {
+        Self::OutOfMemory
+    }
+}
 
 impl Wake for Waker {
     fn wake(&self) {
@@ -224,7 +233,7 @@ impl Turn<'_> {
 
     fn file(&self, file: &KeyFile, cache: &KeyCache, anew: bool) -> Result<KeySet, Rejection> {
         let log = self.request.log();
-        let path = file.path();
+        let path = &file.access().0;
         let report = |warning: &_| {
             log.warn(format_args!("auth_jwt: key file {path:?}: {warning}"));
         };
@@ -267,8 +276,8 @@ impl Turn<'_> {
     fn ask(&self, uri: &Uri, fetch: Option<Fetch<Waker>>) -> Result<Slot, Rejection> {
         let target = match uri.target(self.request)? {
             Ok(target) => target,
-            Err(Unfit { uri, reason }) => {
-                let uri = Escaped(&uri).to_string();
+            Err(UnsafeUri { uri, reason }) => {
+                let uri = Quoted::new(&uri).to_string();
                 return Err(Rejection::KeyRequestUri { uri, reason });
             }
         };
@@ -287,13 +296,13 @@ impl Turn<'_> {
         let mut keys = self.parse(answer, subrequest, uri);
         let log = self.request.log();
         for warning in keys.iter().flat_map(KeySet::warnings) {
-            let uri = Escaped(&uri.evaluate(self.request)?).to_string();
+            let uri = Quoted::new(&uri.evaluate(self.request)?).to_string();
             log.warn(format_args!("auth_jwt: key request {uri}: {warning}"));
         }
         if let Some(fetch) = fetch {
             let ended = fetch.end(self.request.uptime(), self.cache, keys);
             if let Some(error) = ended.stood_in_for {
-                let uri = Escaped(&uri.evaluate(self.request)?).to_string();
+                let uri = Quoted::new(&uri.evaluate(self.request)?).to_string();
                 log.warn(format_args!(
                     "auth_jwt: key request {uri}: {error}; keys from before stand in"
                 ));
@@ -307,7 +316,7 @@ impl Turn<'_> {
     }
 
     fn failed(&self, uri: &Uri, error: KeyError) -> Result<Rejection, Rejection> {
-        let uri = Escaped(&uri.evaluate(self.request)?).to_string();
+        let uri = Quoted::new(&uri.evaluate(self.request)?).to_string();
         Ok(Rejection::KeyRequest { uri, error })
     }
 

@@ -1,18 +1,19 @@
 //! Finds the token of a request, and judges it.
 
 use std::cell::{Cell, RefCell};
+use text::{Quoted, is_quotable};
 
 use super::AuthJwt;
 use super::conf::{LocationConf, TokenSource};
 use super::fetch::{self, Keys};
-use super::rejection::{Challenge, Fault, LogLine, Rejection, is_realm};
-use super::token::{Presented, bearer};
-use crate::jose::{
+use crate::nginx::{Access, AccessHandler, Failure, Request, Status, Template, Text};
+use crate::require::Unmet;
+use jose::{
     AuthenticToken, Claims, Error, ErrorKind, Header, KeySet, Limits, Summary, TokenType,
     UnverifiedToken, VerifiedToken,
 };
-use crate::nginx::{Access, AccessHandler, Escaped, Failure, Request, Status, Template, Text};
-use crate::require::Unmet;
+use policy::auth_jwt::bearer::{Presented, bearer};
+use policy::auth_jwt::rejection::{Challenge, Fault, LogLine, Rejection};
 
 /// What is known of the token of a client's request, for its variables.
 #[derive(Default)]
@@ -290,10 +291,10 @@ fn refuse<'r>(
     }
     if consequence.challenge != Challenge::None {
         let realm = realm.evaluate(request)?;
-        if !is_realm(&realm) {
+        if !is_quotable(&realm) {
             request.log().warn(format_args!(
                 "auth_jwt: control character in realm {}: the challenge has none",
-                Escaped(&realm)
+                Quoted::new(&realm)
             ));
         }
         if let Some(value) = consequence.challenge.value(&realm) {

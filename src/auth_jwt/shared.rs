@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::cache::TokenCache;
 use super::fetch::Remote;
-use super::key_file::KeyFile;
-use super::key_request::RemoteKeys;
+use super::key_file::{KeyFile, KeyFilePath};
 use crate::nginx::{ConfigError, Setting};
+use policy::auth_jwt::remote_keys::RemoteKeys;
+use policy::auth_jwt::token_cache::TokenCache;
 
 /// The configuration of `http{}`.
 #[derive(Default)]
@@ -34,7 +34,7 @@ impl MainConf {
     pub(super) fn key_file(&self, path: PathBuf, read: impl FnOnce(&KeyFile)) -> Rc<KeyFile> {
         let mut files = self.key_files.borrow_mut();
         let file = files.entry(path).or_insert_with_key(|path| {
-            let file = KeyFile::new(path.clone());
+            let file = KeyFile::new(KeyFilePath(path.clone()));
             read(&file);
             Rc::new(file)
         });
@@ -44,14 +44,14 @@ impl MainConf {
     /// The file with a name that a request had a part in.
     pub(super) fn key_file_of_request(&self, path: PathBuf) -> Rc<KeyFile> {
         let kept = self.key_files.borrow().get(&path).map(Rc::clone);
-        kept.unwrap_or_else(|| Rc::new(KeyFile::new(path)))
+        kept.unwrap_or_else(|| Rc::new(KeyFile::new(KeyFilePath(path))))
     }
 
     /// Keeps such a file for the next request. It must have been possible to read it.
     pub(super) fn keep(&self, file: &Rc<KeyFile>) {
         let mut files = self.key_files.borrow_mut();
-        if files.len() < Self::MOST_NAMED_BY_REQUESTS && !files.contains_key(file.path()) {
-            files.insert(file.path().to_owned(), Rc::clone(file));
+        if files.len() < Self::MOST_NAMED_BY_REQUESTS && !files.contains_key(&file.access().0) {
+            files.insert(file.access().0.clone(), Rc::clone(file));
         }
     }
 

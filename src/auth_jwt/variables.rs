@@ -5,8 +5,8 @@ use std::ffi::CStr;
 
 use super::AuthJwt;
 use super::handler::{Token, Verdict, token};
-use crate::jose::{self, Value};
 use crate::nginx::{Config, ConfigError, Failure, PrefixVariable, Request, Text};
+use jose::{self, Value};
 
 pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
     cf.add_prefix_variable::<Claim>()?;

@@ -1,11 +1,10 @@
 //! What the service has said, and what that means here.
 
 use super::conf::{Assignment, Client, LocationConf, On, OnError};
-use super::headers::is_value;
-use crate::nginx::{
-    Answer, Content, Escaped, Failure, NoBody, Origin, Request, Status, Subrequest, Text,
-};
+use crate::nginx::{Answer, Content, Failure, NoBody, Origin, Request, Status, Subrequest, Text};
 use crate::require::Requirement;
+use text::Quoted;
+use text::is_field_value;
 
 /// What is known of an answer once the service has given it; a verdict that was kept knows no less.
 pub(super) struct Verdict<'r> {
@@ -208,13 +207,13 @@ fn lines<'r>(
             || denials.clone().any(|status| goes_with(status, name))
     };
     let is_sound = |name: &[u8], value: &[u8]| {
-        if !is_value(value) {
+        if !is_field_value(value) {
             request.log().warn(format_args!(
                 "auth request: a line {} of the answer is left out: a control character in its value",
-                Escaped(name)
+                Quoted::new(name)
             ));
         }
-        is_value(value)
+        is_field_value(value)
     };
     let lines = answer.headers();
     lines
@@ -247,7 +246,7 @@ fn content<'r>(
         }
     };
     let encoding = answer.header_values(b"content-encoding").next();
-    let content = request.content(Content {
+    let content = request.keep(Content {
         content_type: answer.content_type(),
         encoding: encoding.unwrap_or(Text::from_static(b"")),
         body,

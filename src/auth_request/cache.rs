@@ -10,13 +10,13 @@ use openssl::sha::Sha256;
 use super::AuthRequest;
 use super::answer::Verdict;
 use super::conf::{LocationConf, Scope};
-use super::lifetime::{Lifetime, varying};
-use super::near::Question;
-use super::record::{BARE, Encoded, Record};
 use super::variables::CacheStatus;
 use crate::nginx::{
     Answer, Content, Failure, Found, Request, SharedZone, Status, Target, Template, Text, Waker,
 };
+use policy::auth_request::freshness::{Lifetime, varying};
+use policy::auth_request::verdict_codec::{BARE, Encoded, Record};
+use policy::auth_request::worker_cache::Question;
 
 type Key = [u8; 32];
 
@@ -138,7 +138,8 @@ fn joined(
         text.extend(part.len().to_le_bytes());
         text.extend_from_slice(part);
     };
-    target.uri().iter().for_each(|part| put(part));
+    put(&target.path);
+    put(&target.args);
     let mut has_key = false;
     for part in key {
         let part = part.evaluate(request)?;
@@ -211,7 +212,7 @@ fn restore<'r>(
     if let (Some(content_type), Some(encoding), Some(body)) =
         (content.next(), content.next(), content.next())
     {
-        verdict.content = Some(request.content(Content {
+        verdict.content = Some(request.keep(Content {
             content_type: text(content_type)?,
             encoding: text(encoding)?,
             body: text(body)?,
@@ -234,7 +235,7 @@ impl Place {
             .after(answer.header_values(b"age").map(Text::bytes));
         let validity = conf.cache_valid.iter();
         let time = validity
-            .filter(|validity| validity.statuses.contain(verdict.status))
+            .filter(|validity| validity.statuses.contain(verdict.status.0))
             .map(|validity| validity.time)
             .next();
         let Some(time) = time.and_then(|time| lifetime.shorten(time)) else {

@@ -2,24 +2,26 @@
 
 mod cache;
 
+use crate::subrequest_uri::Uri;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
 use std::ffi::CStr;
 use std::rc::Rc;
+use text::Quoted;
 
 use openssl::sha::sha256;
 
 use super::AuthRequest;
 use super::cache::Fills;
-use super::headers::Names;
-use super::near::Near;
-use super::statuses::Statuses;
 use super::variables::Outcome;
 use crate::nginx::{
-    AnswerBody, AssignableVariable, Config, ConfigError, Directive, Escaped, Inherit, List, Set,
-    Setting, Status, Template, Text, Uri, args, context,
+    AnswerBody, AssignableVariable, Config, ConfigError, Directive, Inherit, List, Set, Setting,
+    Status, Template, Text, args, context,
 };
 use crate::require::Requirement;
+use policy::auth_request::header_names::Names;
+use policy::auth_request::statuses::Statuses;
+use policy::auth_request::worker_cache::Near;
 
 const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
 
@@ -234,7 +236,7 @@ impl LocationConf {
         let further = || {
             self.deny_status
                 .get()
-                .is_some_and(|statuses| statuses.contain(status))
+                .is_some_and(|statuses| statuses.contain(status.0))
         };
         matches!(status.0, 401 | 403) || (status.0 != 304 && further())
     }
@@ -299,7 +301,7 @@ fn auth_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), Conf
     {
         cf.warn(format_args!(
             "auth_request {}: the URI does not begin with \"/\", so every request is refused",
-            Escaped(&uri)
+            Quoted::new(&uri)
         ));
     }
     conf.service.set(Service::At {
@@ -425,7 +427,7 @@ fn names(cf: &Config<'_>, texts: &[Text<'_>]) -> Result<Names, ConfigError> {
         names.push(text).map_err(|unfit| {
             ConfigError::message(format_args!(
                 "invalid name {} in \"{}\" directive, it {unfit}",
-                Escaped(text),
+                Quoted::new(text),
                 cf.directive()
             ))
         })?;
@@ -436,7 +438,7 @@ fn names(cf: &Config<'_>, texts: &[Text<'_>]) -> Result<Names, ConfigError> {
 fn invalid_value(cf: &Config<'_>, value: &[u8], must: &str) -> ConfigError {
     ConfigError::message(format_args!(
         "invalid value {} in \"{}\" directive, {must}",
-        Escaped(value),
+        Quoted::new(value),
         cf.directive()
     ))
 }

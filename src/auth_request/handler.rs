@@ -1,19 +1,21 @@
 //! Asks the service, and does what it says.
 
+use crate::subrequest_uri::{UnsafeUri, Uri};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
+use text::Quoted;
 
 use super::AuthRequest;
 use super::answer::{self, Fault, Meaning, Verdict};
 use super::cache::{self, Fill, Look, Pending, Place, Sought};
 use super::conf::{LocationConf, Service};
-use super::fields::Fields;
-use super::headers::{Names, is_credential};
 use super::variables::{self, CacheStatus};
 use crate::nginx::{
-    Access, AccessHandler, Answer, AroundAccess, BodyRead, Escaped, Failure, Request, SentBody,
-    SharedZone, Status, Subrequest, SubrequestOwner, Target, Unfit, Uri,
+    Access, AccessHandler, Answer, AroundAccess, BodyRead, Failure, Request, SentBody, SharedZone,
+    Status, Subrequest, SubrequestOwner, Target,
 };
+use policy::auth_request::header_names::{Names, is_credential};
+use policy::auth_request::post_args::Fields;
 
 /// What is to be remembered of a request's way through one location that is protected. Most have nothing of the kind.
 #[derive(Default)]
@@ -127,7 +129,7 @@ impl<'r> Turn<'r, '_> {
         let Self { request, conf, .. } = *self;
         let target = match self.uri.target(request)? {
             Ok(target) => target,
-            Err(unfit) => return Ok(refuse_uri(request, unfit)),
+            Err(refused) => return Ok(refuse_uri(request, refused)),
         };
         match conf.cache_zone() {
             Some(zone) => self.look(target, zone, waited),
@@ -270,9 +272,12 @@ fn replace_lines<'r>(
 }
 
 #[cold]
-fn refuse_uri<'r>(request: Request<'r>, Unfit { uri, reason }: Unfit<'r>) -> Access<'r> {
+fn refuse_uri<'r>(request: Request<'r>, UnsafeUri { uri, reason }: UnsafeUri<'r>) -> Access<'r> {
     let log = request.log();
-    log.error(format_args!("auth request uri {} {reason}", Escaped(&uri)));
+    log.error(format_args!(
+        "auth request uri {} {reason}",
+        Quoted::new(&uri)
+    ));
     Access::Refuse(Status::INTERNAL_SERVER_ERROR)
 }
 
@@ -309,7 +314,7 @@ fn fail<'r>(
     request.log().error(format_args!(
         "auth request unexpected status: {} from {}: {fault}{}",
         status.0,
-        Escaped(text),
+        Quoted::new(text),
         match consequence {
             Some(_) => "",
             None => ", let in by auth_request_on_error",

@@ -1,36 +1,18 @@
 //! `auth_request*`: a subrequest to an authorization service decides whether a request is served. A drop-in for nginx's
 //! ngx_http_auth_request_module, whose directives it takes over where that is built in, with what gateways for forward
 //! authentication have beyond it.
-//!
-//! What needs no nginx (`fields`, `headers`, `lifetime`, `near`, `record`) is built and tested without it.
-#![cfg_attr(not(feature = "module"), allow(dead_code))]
 
-#[cfg(feature = "module")]
 mod answer;
-#[cfg(feature = "module")]
 mod cache;
-#[cfg(feature = "module")]
 mod conf;
-mod fields;
-#[cfg(feature = "module")]
 mod handler;
-mod headers;
-mod lifetime;
-mod near;
-mod record;
-#[cfg(feature = "module")]
-mod statuses;
-#[cfg(feature = "module")]
 mod variables;
 
-#[cfg(feature = "module")]
 use crate::nginx::{Config, ConfigError, Directive, Module};
 
 /// The nginx module.
-#[cfg(feature = "module")]
 pub struct AuthRequest;
 
-#[cfg(feature = "module")]
 impl Module for AuthRequest {
     type MainConf = conf::MainConf;
     type LocationConf = conf::LocationConf;

@@ -1,13 +1,14 @@
 //! `$auth_request_status`, `$auth_request_cache_status`, `$post_arg_<name>`.
 
 use std::ffi::CStr;
+use text::Quoted;
 
 use super::AuthRequest;
-use super::fields::Fields;
-use super::headers::is_value;
 use crate::nginx::{
-    Config, ConfigError, Escaped, Failure, OwnVariable, PrefixVariable, Request, Status, Text,
+    Config, ConfigError, Failure, OwnVariable, PrefixVariable, Request, Status, Text,
 };
+use policy::auth_request::post_args::Fields;
+use text::is_field_value;
 
 /// `$auth_request_cache_status`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,10 +85,10 @@ impl PrefixVariable for PostArgument {
         let Some(value) = fields.get(name) else {
             return Ok(None);
         };
-        if !is_value(value) {
+        if !is_field_value(value) {
             request.log().warn(format_args!(
                 "control character in the field {} of the request's body: its variable is empty",
-                Escaped(name)
+                Quoted::new(name)
             ));
             return Ok(None);
         }

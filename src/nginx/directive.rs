@@ -3,7 +3,7 @@
 use super::Failure;
 use super::bits::location_kind;
 use super::fence::guard;
-use super::log::{Escaped, Line, Log};
+use super::log::{Line, Log};
 use super::module::{Exported, MainRecord, Module};
 use super::request::Request;
 use super::text::Text;
@@ -20,6 +20,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::ptr::{self, NonNull};
 use std::time::Duration;
+use text::Quoted;
 
 /// One directive: all that nginx and a reader need to know of it.
 pub struct Directive<M: Module> {
@@ -141,7 +142,7 @@ impl<'cf> Config<'cf> {
             b"off" => Ok(false),
             _ => Err(ConfigError::message(format_args!(
                 "invalid value {} in \"{}\" directive, it must be \"on\" or \"off\"",
-                Escaped(text),
+                Quoted::new(text),
                 self.directive()
             ))),
         }

@@ -114,19 +114,3 @@ impl Write for Line {
         Err(fmt::Error)
     }
 }
-
-/// Bytes from outside in a log line: in quotes, with what is not printable ASCII escaped, cut after 128 bytes.
-pub struct Escaped<'a>(pub &'a [u8]);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 128;
-        let shown = &self.0[..self.0.len().min(SHOWN)];
-        let more = if shown.len() < self.0.len() {
-            "..."
-        } else {
-            ""
-        };
-        write!(f, "\"{}{more}\"", shown.escape_ascii())
-    }
-}

@@ -216,6 +216,12 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// Moves a value into the request's pool.
+    pub fn keep<T: Copy>(self, value: T) -> Result<&'r T, Failure> {
+        // SAFETY: the pool lives as long as the request, and nothing is to be dropped with it.
+        unsafe { Ok(own((*self.raw()).pool, value)?.as_ref()) }
+    }
+
     /// The time since some moment in the past, as nginx caches it for one turn of its event loop. It never jumps.
     pub fn uptime(self) -> Duration {
         // SAFETY: nginx sets it before it serves requests, and the one thread of a worker reads it.

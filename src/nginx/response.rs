@@ -5,7 +5,6 @@ use super::bits::{is_header_only, set_keepalive};
 use super::capture::Capture;
 use super::header::HeaderLines;
 use super::phase::Status;
-use super::pool::own;
 use super::request::Request;
 use super::text::Text;
 use nginx_sys::{
@@ -129,12 +128,6 @@ impl<'r> Request<'r> {
         let code = self.send(status, content).unwrap_or(NGX_ERROR as ngx_int_t);
         // SAFETY: the request is live, and in its phases: one that nginx holds for longer survives this.
         unsafe { ngx_http_finalize_request(self.raw(), code) };
-    }
-
-    /// Moves a response's content into the request's pool.
-    pub fn content(self, content: Content<'r>) -> Result<&'r Content<'r>, Failure> {
-        // SAFETY: the pool lives as long as the request.
-        unsafe { Ok(own((*self.raw()).pool, content)?.as_ref()) }
     }
 
     fn send(self, status: Status, content: Option<&Content<'r>>) -> Result<ngx_int_t, Failure> {

@@ -1,6 +1,6 @@
 //! A zone of shared memory: a bounded map from 32-byte keys to bytes that expire, for all workers together.
 //!
-//! The slab allocator gives all of a zone at once, and [`blocks`] divides it up: with blocks of one size and links
+//! The slab allocator gives all of a zone at once, and [`SlabMap`] divides it up: with blocks of one size and links
 //! that are numbers, room is a matter of counting, nothing depends on where the module is mapped, and a damaged zone is
 //! found out by safe code instead of by nginx following a stray pointer.
 //!
@@ -8,23 +8,22 @@
 //! mutex of a worker that died; the mark then tells the others that the zone may be half changed, and it is emptied.
 //! While the mutex is held, nothing is allocated.
 
-mod blocks;
-
-use self::blocks::{Block, Damaged, Header, Key, Look, Store, check};
 use super::directive::{Config, ConfigError};
 use super::fence::guard;
-use super::log::{Escaped, Log};
+use super::log::Log;
 use super::text::Text;
 use nginx_sys::{
     NGX_ERROR, NGX_OK, ngx_int_t, ngx_pagesize, ngx_parse_size, ngx_shared_memory_add,
     ngx_shm_zone_t, ngx_shmtx_lock, ngx_shmtx_t, ngx_shmtx_unlock, ngx_slab_alloc, ngx_slab_pool_t,
     ngx_time,
 };
+use slab_map::{Block, Damaged, Key, MapHeader, ReadOutcome, SlabMap, checksum};
 use std::ffi::c_void;
 use std::hash::{BuildHasher, RandomState};
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use text::Quoted;
 
 /// A shared-memory zone of the configuration, which it lives as long as.
 #[derive(Clone, Copy)]
@@ -53,7 +52,8 @@ impl Config<'_> {
     /// # Errors
     /// In nginx's words: no or a bad size, a size that is too small, no name, or a name that is taken.
     pub fn define_shared_zone(&mut self, name_and_size: &[u8]) -> Result<SharedZone, ConfigError> {
-        let wrong = |what| ConfigError::message(format_args!("{what} {}", Escaped(name_and_size)));
+        let wrong =
+            |what| ConfigError::message(format_args!("{what} {}", Quoted::new(name_and_size)));
         let colon = name_and_size.iter().position(|&byte| byte == b':');
         let (name, size) = name_and_size.split_at(colon.unwrap_or(name_and_size.len()));
         let mut size = self.copy(size.get(1..).unwrap_or_default())?;
@@ -67,7 +67,7 @@ impl Config<'_> {
         if size < 8 * unsafe { ngx_pagesize } {
             return Err(ConfigError::message(format_args!(
                 "zone {} is too small",
-                Escaped(name_and_size)
+                Quoted::new(name_and_size)
             )));
         }
         let mut zone = self.add_zone(name, size)?;
@@ -77,7 +77,7 @@ impl Config<'_> {
         if zone.init.is_some() {
             return Err(ConfigError::message(format_args!(
                 "duplicate zone {}",
-                Escaped(name)
+                Quoted::new(name)
             )));
         }
         zone.init = Some(init);
@@ -127,14 +127,14 @@ unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_in
         let Some(mut locked) = Locked::new(zone) else {
             log.crit(format_args!(
                 "nginx-auth: no memory in the zone {}",
-                Escaped(zone.shm.name.as_bytes())
+                Quoted::new(zone.shm.name.as_bytes())
             ));
             return NGX_ERROR as ngx_int_t;
         };
-        let (marks, mut store) = locked.content();
+        let (marks, mut map) = locked.content();
         marks.mark.store(0, Ordering::Relaxed);
-        store.seed(seed);
-        store.clear();
+        map.seed(seed);
+        map.clear();
         NGX_OK as ngx_int_t
     })
 }
@@ -144,22 +144,22 @@ impl SharedZone {
     pub fn get(&self, key: &Key, now: i64, log: Log<'_>) -> Found {
         let mut value = Vec::with_capacity(1024);
         loop {
-            let look = self.with_store(log, Use::Look, |store| store.get(key, now, &mut value));
-            match look.unwrap_or(Look::Nothing) {
-                Look::Nothing => return Found::Nothing,
-                Look::Expired => return Found::Expired,
+            let look = self.with_map(log, Use::Look, |map| map.get(key, now, &mut value));
+            match look.unwrap_or(ReadOutcome::Nothing) {
+                ReadOutcome::Nothing => return Found::Nothing,
+                ReadOutcome::Expired => return Found::Expired,
                 // No longer than the zone is.
-                Look::Longer(length) => {
+                ReadOutcome::Longer(length) => {
                     value.clear();
                     if value.try_reserve_exact(length).is_err() {
                         return Found::Nothing;
                     }
                 }
-                Look::Copied {
+                ReadOutcome::Copied {
                     expires,
-                    check: written,
+                    checksum: written,
                 } => {
-                    if check(key, expires, &value) == written {
+                    if checksum(key, expires, &value) == written {
                         return Found::Value {
                             bytes: value,
                             expires,
@@ -167,7 +167,7 @@ impl SharedZone {
                     }
                     log.error(format_args!(
                         "nginx-auth: a damaged entry in the zone {} is dropped",
-                        Escaped(self.name())
+                        Quoted::new(self.name())
                     ));
                     self.remove(key, log);
                     return Found::Nothing;
@@ -193,17 +193,17 @@ impl SharedZone {
     /// Keeps a value for a key until `expires`, in seconds since 1970, instead of the one that it has. For that,
     /// others go: expired ones, and those that were longest not used. False if it does not fit even then.
     pub fn put(&self, key: &Key, expires: i64, value: &[u8], log: Log<'_>) -> bool {
-        let check = check(key, expires, value);
+        let checksum = checksum(key, expires, value);
         let now = ngx_time();
-        let put = self.with_store(log, Use::Change, |store| {
-            store.put(key, expires, check, value, now)
+        let put = self.with_map(log, Use::Change, |map| {
+            map.put(key, expires, checksum, value, now)
         });
         let put = put.unwrap_or(false);
         if !put {
             log.warn(format_args!(
                 "nginx-auth: {} bytes do not fit into the zone {}",
                 value.len(),
-                Escaped(self.name())
+                Quoted::new(self.name())
             ));
         }
         put
@@ -211,30 +211,26 @@ impl SharedZone {
 
     /// Drops the value of a key.
     pub fn remove(&self, key: &Key, log: Log<'_>) {
-        self.with_store(log, Use::Change, |store| store.remove(key));
+        self.with_map(log, Use::Change, |map| map.remove(key));
     }
 
     /// Does something with the map, twice if it has to be emptied first. Nothing before nginx has made the zone.
-    fn with_store<T>(
+    fn with_map<T>(
         &self,
         log: Log<'_>,
         purpose: Use,
-        mut work: impl FnMut(&mut Store<'_>) -> Result<T, Damaged>,
+        mut work: impl FnMut(&mut SlabMap<'_>) -> Result<T, Damaged>,
     ) -> Option<T> {
         // SAFETY: nginx changes a zone only while it makes the cycle.
         let mut locked = Locked::new(unsafe { self.0.as_ref() })?;
-        let (marks, mut store) = locked.content();
+        let (marks, mut map) = locked.content();
         // The mark is written before anything else is, and taken back after all else.
-        let whole = marks.mark.swap(1, Ordering::SeqCst) == 0 && store.is_ours();
-        let mut result = if whole {
-            work(&mut store)
-        } else {
-            Err(Damaged)
-        };
+        let whole = marks.mark.swap(1, Ordering::SeqCst) == 0 && map.is_ours();
+        let mut result = if whole { work(&mut map) } else { Err(Damaged) };
         let emptied = result.is_err();
         if emptied {
-            store.clear();
-            result = work(&mut store);
+            map.clear();
+            result = work(&mut map);
         }
         if emptied || purpose == Use::Change {
             marks.changes.fetch_add(1, Ordering::Release);
@@ -245,7 +241,7 @@ impl SharedZone {
             let found = if whole { "damaged" } else { "half changed" };
             log.error(format_args!(
                 "nginx-auth: the zone {} was found {found}, all of its entries are dropped",
-                Escaped(self.name())
+                Quoted::new(self.name())
             ));
         }
         result.ok()
@@ -282,7 +278,7 @@ struct Locked {
 #[repr(C, align(64))]
 struct Head {
     marks: Marks,
-    header: Header,
+    header: MapHeader,
 }
 
 /// What is used as atomics only.
@@ -309,7 +305,7 @@ impl Locked {
     }
 
     /// The marks, and the map.
-    fn content(&mut self) -> (&Marks, Store<'_>) {
+    fn content(&mut self) -> (&Marks, SlabMap<'_>) {
         let each = size_of::<Block>() + size_of::<u32>();
         // A block has 32 bits for its number, one of which is for none.
         let count = (self.size.saturating_sub(size_of::<Head>()) / each).min(u32::MAX as usize);
@@ -321,12 +317,12 @@ impl Locked {
             let head = self.area.cast::<Head>().as_ptr();
             let blocks = head.add(1).cast::<Block>();
             let buckets = blocks.add(count).cast::<u32>();
-            let store = Store {
+            let map = SlabMap {
                 header: &mut (*head).header,
                 blocks: slice::from_raw_parts_mut(blocks, count),
                 buckets: slice::from_raw_parts_mut(buckets, count),
             };
-            (&(*head).marks, store)
+            (&(*head).marks, map)
         }
     }
 }

@@ -84,6 +84,12 @@ impl<'r> Text<'r> {
     }
 }
 
+impl AsRef<[u8]> for Text<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
 impl Deref for Text<'_> {
     type Target = [u8];
 

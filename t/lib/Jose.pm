@@ -1,6 +1,6 @@
 package Jose;
 
-# Keys and tokens out of readable JSON. They come from examples/jose, which
+# Keys and tokens out of readable JSON. They come from crates/test-tokens, which
 # shares no code with the module under test; the environment variable JOSE says
 # where the built program is, if not in target/debug/examples.
 
@@ -18,7 +18,7 @@ use Test::More qw//;
 our @EXPORT = qw/ encrypt jwk jwks public sign signed_by with_part /;
 
 our $TOOL = $ENV{JOSE}
-    // dirname(__FILE__) . '/../../target/debug/examples/jose';
+    // dirname(__FILE__) . '/../../target/debug/test-tokens';
 
 my ($pid, $answers, $questions);
 
@@ -69,7 +69,7 @@ sub _ask {
     my (@arguments) = @_;
 
     unless ($pid) {
-        Test::More::BAIL_OUT("no $TOOL: cargo build --example jose, or set JOSE")
+        Test::More::BAIL_OUT("no $TOOL: cargo build -p test-tokens, or set JOSE")
             unless -x $TOOL;
         $pid = open2($answers, $questions, $TOOL, 'batch');
     }

@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 use std::time::Duration;
+use text::Quoted;
 
 use super::{LocationConf, Service, invalid_value};
-use crate::auth_request::statuses::Statuses;
-use crate::nginx::{Config, ConfigError, Escaped, SharedZone, Template};
+use crate::nginx::{Config, ConfigError, SharedZone, Template};
+use policy::auth_request::statuses::Statuses;
 
 /// `auth_request_cache`
 #[derive(Clone)]
@@ -44,7 +45,7 @@ impl LocationConf {
         if !zone.is_defined() {
             return Err(ConfigError::message(format_args!(
                 "zone {} of \"auth_request_cache\" in {position} is unknown",
-                Escaped(zone.name())
+                Quoted::new(zone.name())
             )));
         }
         let asks = matches!(self.service.get(), Some(Service::At { .. }));

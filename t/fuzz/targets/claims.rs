@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use nginx_auth::jose::{Limits, Text, TokenType, UnverifiedToken};
+use jose::{Limits, Text, TokenType, UnverifiedToken};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| nginx_auth_fuzz::in_time(|| check(bytes)));
 

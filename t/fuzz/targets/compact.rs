@@ -1,7 +1,7 @@
 //! The form of a token of each type, and what a log line says about it.
 #![no_main]
 
-use nginx_auth::jose::{Limits, Summary, TokenType, UnverifiedToken};
+use jose::{Limits, Summary, TokenType, UnverifiedToken};
 
 libfuzzer_sys::fuzz_target!(|token: &[u8]| nginx_auth_fuzz::in_time(|| check(token)));
 

@@ -2,7 +2,7 @@
 #![no_main]
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use nginx_auth::jose::{Kind, Limits, TokenType, UnverifiedToken};
+use jose::{Kind, Limits, TokenType, UnverifiedToken};
 
 libfuzzer_sys::fuzz_target!(|json: &[u8]| nginx_auth_fuzz::in_time(|| check(json)));
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use nginx_auth::jose::{KeySet, Limits, TokenType, UnverifiedToken};
+use jose::{KeySet, Limits, TokenType, UnverifiedToken};
 
 const VECTORS: &str = include_str!("../../data/jwcrypto.json");
 

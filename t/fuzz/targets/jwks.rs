@@ -1,7 +1,7 @@
 //! A JWK Set and its warnings.
 #![no_main]
 
-use nginx_auth::jose::KeySet;
+use jose::KeySet;
 
 libfuzzer_sys::fuzz_target!(|text: &[u8]| nginx_auth_fuzz::in_time(|| check(text)));
 

@@ -1,0 +1,437 @@
+//! What judging a token costs: the whole way (parse, policy, signature, times), the raw primitive of the same library
+//! on the same bytes, and josekit and jsonwebtoken on the same token, in one run. docs/performance.md has the results.
+//!
+//! `cargo bench -p jose [-- FILTER]`; the groups are verify, json, key_set, decrypt.
+
+use std::hint::black_box;
+use std::time::{Duration, SystemTime};
+
+use aws_lc_rs::{hmac, signature};
+use criterion::{
+    BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime,
+};
+use jose::{KeySet, Limits, TokenType, UnverifiedToken};
+use josekit::jwk::Jwk;
+use josekit::{Map, Value};
+use openssl::bn::BigNum;
+use openssl::cipher_ctx::{CipherCtx, CipherCtxFlags};
+use openssl::md::{Md, MdRef};
+use openssl::pkey::{PKey, Private};
+use openssl::pkey_ctx::PkeyCtx;
+use openssl::rsa::{Padding, RsaPrivateKeyBuilder};
+use openssl::symm;
+
+type Key = Map<String, Value>;
+type Group<'a> = BenchmarkGroup<'a, WallTime>;
+
+const NOW: i64 = 1_700_000_000;
+
+const SIGNED: [&str; 14] = [
+    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256",
+    "ES384", "ES512", "Ed25519", "Ed448",
+];
+
+/// `alg` of a token that a key of this kind signs.
+fn alg(kind: &str) -> &str {
+    match kind {
+        "Ed25519" | "Ed448" => "EdDSA",
+        other => other,
+    }
+}
+
+/// Claims as identity providers write them, of which a token of 1 KB comes with a short signature.
+fn claims() -> String {
+    let head = r#"{"iss":"https://issuer.example/realms/main","sub":"f81d4fae-7dec-11d0-a765-00a0c91e6bf6","#;
+    let middle = r#""aud":["api","account"],"exp":4102444800,"nbf":1600000000,"iat":1600000000,"azp":"web","#;
+    let tail = r#""realm_access":{"roles":["reader","writer","offline_access"]},"scope":"openid profile email","#;
+    let end = r#""email_verified":true,"name":"Jane Doe","preferred_username":"jane","#;
+    let claims = format!("{head}{middle}{tail}{end}");
+    let pad = "x".repeat(690 - claims.len());
+    format!(r#"{claims}"session_state":"{pad}"}}"#)
+}
+
+fn token(kind: &str, key: &Key, kid: &str) -> String {
+    let header = format!(r#"{{"alg":"{}","kid":"{kid}","typ":"JWT"}}"#, alg(kind));
+    test_tokens::sign(alg(kind), key, &header, claims().as_bytes()).unwrap()
+}
+
+fn key(alg: &str, kid: &str) -> Key {
+    let mut key = test_tokens::key(alg, None).unwrap();
+    key.insert("kid".into(), kid.into());
+    key
+}
+
+fn key_set(keys: &[Key]) -> String {
+    let keys: Vec<_> = keys.iter().map(test_tokens::public).collect();
+    serde_json::json!({ "keys": keys }).to_string()
+}
+
+fn judge(token: &str, kind: TokenType, keys: &KeySet) {
+    let token = UnverifiedToken::parse(token.as_bytes(), kind, &Limits::default());
+    let verified = token.and_then(|token| token.verify(keys, NOW, Duration::ZERO));
+    black_box(verified.unwrap());
+}
+
+fn verify(criterion: &mut Criterion) {
+    for alg in SIGNED {
+        let mut group = criterion.benchmark_group(format!("verify/{alg}"));
+        let key = key(alg, "k1");
+        let token = token(alg, &key, "k1");
+        let keys = KeySet::parse(key_set(std::slice::from_ref(&key)).as_bytes()).unwrap();
+        group.bench_function("ours", |b| {
+            b.iter(|| judge(&token, TokenType::Signed, &keys))
+        });
+        raw(&mut group, alg, &key, &token);
+        josekit_verify(&mut group, alg, &key, &token);
+        jsonwebtoken_verify(&mut group, alg, &key, &token);
+    }
+}
+
+/// The parsed key of the library that we use, on the bytes that are signed.
+fn raw(group: &mut Group, alg: &str, key: &Key, token: &str) {
+    let (message, mac) = token.rsplit_once('.').unwrap();
+    let (message, mac) = (message.as_bytes(), decode(mac));
+    let member = |name: &str| decode(key[name].as_str().unwrap());
+    let secret = match alg {
+        "HS256" => Some(hmac::HMAC_SHA256),
+        "HS384" => Some(hmac::HMAC_SHA384),
+        "HS512" => Some(hmac::HMAC_SHA512),
+        _ => None,
+    };
+    if let Some(algorithm) = secret {
+        let key = hmac::Key::new(algorithm, &member("k"));
+        group.bench_function("raw", |b| {
+            b.iter(|| hmac::verify(&key, message, &mac).unwrap())
+        });
+        return;
+    }
+    if alg == "Ed448" {
+        let key =
+            openssl::pkey::PKey::public_key_from_raw_bytes(&member("x"), openssl::pkey::Id::ED448)
+                .unwrap();
+        group.bench_function("raw", |b| {
+            b.iter(|| {
+                let mut verifier = openssl::sign::Verifier::new_without_digest(&key).unwrap();
+                assert!(verifier.verify_oneshot(&mac, message).unwrap());
+            })
+        });
+        return;
+    }
+    let parsed =
+        |algorithm, bytes: &[u8]| signature::ParsedPublicKey::new(algorithm, bytes).unwrap();
+    let point = || [vec![4], member("x"), member("y")].concat();
+    let rsa = |parameters| {
+        let components = signature::RsaPublicKeyComponents {
+            n: member("n"),
+            e: member("e"),
+        };
+        components.to_parsed_public_key(parameters).unwrap()
+    };
+    let key = match alg {
+        "RS256" => rsa(&signature::RSA_PKCS1_2048_8192_SHA256),
+        "RS384" => rsa(&signature::RSA_PKCS1_2048_8192_SHA384),
+        "RS512" => rsa(&signature::RSA_PKCS1_2048_8192_SHA512),
+        "PS256" => rsa(&signature::RSA_PSS_2048_8192_SHA256),
+        "PS384" => rsa(&signature::RSA_PSS_2048_8192_SHA384),
+        "PS512" => rsa(&signature::RSA_PSS_2048_8192_SHA512),
+        "ES256" => parsed(&signature::ECDSA_P256_SHA256_FIXED, &point()),
+        "ES384" => parsed(&signature::ECDSA_P384_SHA384_FIXED, &point()),
+        "ES512" => parsed(&signature::ECDSA_P521_SHA512_FIXED, &point()),
+        _ => parsed(&signature::ED25519, &member("x")),
+    };
+    group.bench_function("raw", |b| b.iter(|| key.verify_sig(message, &mac).unwrap()));
+}
+
+fn josekit_verify(group: &mut Group, alg: &str, key: &Key, token: &str) {
+    use josekit::jws::{self, JwsVerifier};
+    let mut key = test_tokens::public(key);
+    key.remove("alg");
+    key.remove("kid");
+    let key = Jwk::from_map(key).unwrap();
+    let verifier: Box<dyn JwsVerifier> = match alg {
+        "HS256" => Box::new(jws::HS256.verifier_from_jwk(&key).unwrap()),
+        "HS384" => Box::new(jws::HS384.verifier_from_jwk(&key).unwrap()),
+        "HS512" => Box::new(jws::HS512.verifier_from_jwk(&key).unwrap()),
+        "RS256" => Box::new(jws::RS256.verifier_from_jwk(&key).unwrap()),
+        "RS384" => Box::new(jws::RS384.verifier_from_jwk(&key).unwrap()),
+        "RS512" => Box::new(jws::RS512.verifier_from_jwk(&key).unwrap()),
+        "PS256" => Box::new(jws::PS256.verifier_from_jwk(&key).unwrap()),
+        "PS384" => Box::new(jws::PS384.verifier_from_jwk(&key).unwrap()),
+        "PS512" => Box::new(jws::PS512.verifier_from_jwk(&key).unwrap()),
+        "ES256" => Box::new(jws::ES256.verifier_from_jwk(&key).unwrap()),
+        "ES384" => Box::new(jws::ES384.verifier_from_jwk(&key).unwrap()),
+        "ES512" => Box::new(jws::ES512.verifier_from_jwk(&key).unwrap()),
+        _ => Box::new(jws::EdDSA.verifier_from_jwk(&key).unwrap()),
+    };
+    group.bench_function("josekit", |b| b.iter(|| josekit_decode(token, &*verifier)));
+}
+
+fn josekit_decode(token: &str, verifier: &dyn josekit::jws::JwsVerifier) {
+    let (payload, header) = josekit::jwt::decode_with_verifier(token, verifier).unwrap();
+    let mut validator = josekit::jwt::JwtPayloadValidator::new();
+    validator.set_base_time(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+    validator.validate(&payload).unwrap();
+    black_box((payload, header));
+}
+
+/// It has neither ES512 nor Ed448.
+fn jsonwebtoken_verify(group: &mut Group, kind: &str, key: &Key, token: &str) {
+    use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+    let algorithm = serde_json::from_value::<Algorithm>(alg(kind).into());
+    let (Ok(algorithm), false) = (algorithm, kind == "Ed448") else {
+        return;
+    };
+    let member = |name: &str| key[name].as_str().unwrap();
+    let key = match &kind[..2] {
+        "HS" => DecodingKey::from_secret(&decode(member("k"))),
+        "ES" => DecodingKey::from_ec_components(member("x"), member("y")).unwrap(),
+        "Ed" => DecodingKey::from_ed_components(member("x")).unwrap(),
+        _ => DecodingKey::from_rsa_components(member("n"), member("e")).unwrap(),
+    };
+    let mut validation = Validation::new(algorithm);
+    validation.validate_aud = false;
+    validation.validate_nbf = true;
+    group.bench_function("jsonwebtoken", |b| {
+        b.iter(|| black_box(jsonwebtoken::decode::<Value>(token, &key, &validation).unwrap()))
+    });
+}
+
+const ENCRYPTIONS: [&str; 6] = [
+    "A128CBC-HS256",
+    "A192CBC-HS384",
+    "A256CBC-HS512",
+    "A128GCM",
+    "A192GCM",
+    "A256GCM",
+];
+
+const WRAPPINGS: [&str; 11] = [
+    "dir",
+    "A128KW",
+    "A192KW",
+    "A256KW",
+    "A128GCMKW",
+    "A192GCMKW",
+    "A256GCMKW",
+    "RSA-OAEP",
+    "RSA-OAEP-256",
+    "RSA-OAEP-384",
+    "RSA-OAEP-512",
+];
+
+fn decrypt(criterion: &mut Criterion) {
+    for alg in WRAPPINGS {
+        for enc in ENCRYPTIONS {
+            let mut group = criterion.benchmark_group(format!("decrypt/{alg}/{enc}"));
+            let key = key(if alg == "dir" { enc } else { alg }, "k1");
+            let header = Key::from_iter([("kid".to_owned(), "k1".into())]);
+            let token = test_tokens::encrypt(alg, enc, &key, &header, claims().as_bytes()).unwrap();
+            let keys = KeySet::parse(serde_json::to_string(&key).unwrap().as_bytes()).unwrap();
+            group.bench_function("ours", |b| {
+                b.iter(|| judge(&token, TokenType::Encrypted, &keys))
+            });
+            raw_decrypt(&mut group, alg, enc, &key, &token);
+            let decrypter = josekit_decrypter(alg, &key);
+            group.bench_function("josekit", |b| {
+                b.iter(|| {
+                    black_box(josekit::jwt::decode_with_decrypter(&token, &*decrypter).unwrap())
+                })
+            });
+        }
+    }
+}
+
+/// What OpenSSL takes to unwrap the key, with a parsed key, and to open the content; HMAC by the library that we use.
+fn raw_decrypt(group: &mut Group, alg: &str, enc: &str, key: &Key, token: &str) {
+    let parts: Vec<_> = token.split('.').collect();
+    let [header, encrypted_key, iv, ciphertext, tag] = [0, 1, 2, 3, 4].map(|n| decode(parts[n]));
+    let unwrap = raw_unwrap(alg, key, serde_json::from_slice(&header).unwrap());
+    let open = raw_open(enc);
+    let aad = parts[0].as_bytes();
+    group.bench_function("raw", |b| {
+        b.iter(|| black_box(open(&unwrap(&encrypted_key), &iv, aad, &ciphertext, &tag)))
+    });
+}
+
+type Unwrap = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
+fn raw_unwrap(alg: &str, key: &Key, header: Key) -> Unwrap {
+    let member = move |name: &str| decode(header[name].as_str().unwrap());
+    let secret = key.get("k").map(|k| decode(k.as_str().unwrap()));
+    if let Some(md) = alg.strip_prefix("RSA-OAEP") {
+        let (key, md) = (rsa_private_key(key), oaep_digest(md));
+        return Box::new(move |encrypted| {
+            let mut context = PkeyCtx::new(&key).unwrap();
+            context.decrypt_init().unwrap();
+            context.set_rsa_padding(Padding::PKCS1_OAEP).unwrap();
+            context.set_rsa_oaep_md(md).unwrap();
+            context.set_rsa_mgf1_md(md).unwrap();
+            let mut cek = Vec::new();
+            context.decrypt_to_vec(encrypted, &mut cek).unwrap();
+            cek
+        });
+    }
+    let secret = secret.unwrap();
+    match (alg, alg.ends_with("GCMKW")) {
+        ("dir", _) => Box::new(move |_| secret.clone()),
+        (_, true) => {
+            let (cipher, iv, tag) = (gcm(secret.len()), member("iv"), member("tag"));
+            Box::new(move |encrypted| {
+                symm::decrypt_aead(cipher, &secret, Some(&iv), &[], encrypted, &tag).unwrap()
+            })
+        }
+        _ => Box::new(move |encrypted| {
+            let cipher = match secret.len() {
+                16 => openssl::cipher::Cipher::aes_128_wrap(),
+                24 => openssl::cipher::Cipher::aes_192_wrap(),
+                _ => openssl::cipher::Cipher::aes_256_wrap(),
+            };
+            let mut context = CipherCtx::new().unwrap();
+            context.set_flags(CipherCtxFlags::FLAG_WRAP_ALLOW);
+            let secret = Some(&secret[..]);
+            context.decrypt_init(Some(cipher), secret, None).unwrap();
+            let mut cek = Vec::new();
+            context.cipher_update_vec(encrypted, &mut cek).unwrap();
+            cek
+        }),
+    }
+}
+
+fn rsa_private_key(key: &Key) -> PKey<Private> {
+    let member = |name: &str| BigNum::from_slice(&decode(key[name].as_str().unwrap())).unwrap();
+    let key = RsaPrivateKeyBuilder::new(member("n"), member("e"), member("d")).unwrap();
+    let key = key.set_factors(member("p"), member("q")).unwrap();
+    let key = key.set_crt_params(member("dp"), member("dq"), member("qi"));
+    PKey::from_rsa(key.unwrap().build()).unwrap()
+}
+
+fn oaep_digest(suffix: &str) -> &'static MdRef {
+    match suffix {
+        "-256" => Md::sha256(),
+        "-384" => Md::sha384(),
+        "-512" => Md::sha512(),
+        _ => Md::sha1(),
+    }
+}
+
+fn gcm(key_length: usize) -> symm::Cipher {
+    match key_length {
+        16 => symm::Cipher::aes_128_gcm(),
+        24 => symm::Cipher::aes_192_gcm(),
+        _ => symm::Cipher::aes_256_gcm(),
+    }
+}
+
+type Open = Box<dyn Fn(&[u8], &[u8], &[u8], &[u8], &[u8]) -> Vec<u8>>;
+
+fn raw_open(enc: &str) -> Open {
+    let (cipher, mac) = match enc {
+        "A128CBC-HS256" => (symm::Cipher::aes_128_cbc(), hmac::HMAC_SHA256),
+        "A192CBC-HS384" => (symm::Cipher::aes_192_cbc(), hmac::HMAC_SHA384),
+        "A256CBC-HS512" => (symm::Cipher::aes_256_cbc(), hmac::HMAC_SHA512),
+        _ => {
+            return Box::new(|cek, iv, aad, ciphertext, tag| {
+                let cipher = gcm(cek.len());
+                symm::decrypt_aead(cipher, cek, Some(iv), aad, ciphertext, tag).unwrap()
+            });
+        }
+    };
+    Box::new(move |cek, iv, aad, ciphertext, tag| {
+        let (mac_key, key) = cek.split_at(cek.len() / 2);
+        let mut context = hmac::Context::with_key(&hmac::Key::new(mac, mac_key));
+        let aad_bits = (aad.len() as u64 * 8).to_be_bytes();
+        for part in [aad, iv, ciphertext, &aad_bits] {
+            context.update(part);
+        }
+        assert!(context.sign().as_ref().starts_with(tag));
+        symm::decrypt(cipher, key, Some(iv), ciphertext).unwrap()
+    })
+}
+
+fn josekit_decrypter(alg: &str, key: &Key) -> Box<dyn josekit::jwe::JweDecrypter> {
+    use josekit::jwe;
+    let mut key = key.clone();
+    key.remove("alg");
+    let key = Jwk::from_map(key).unwrap();
+    match alg {
+        "dir" => Box::new(jwe::Dir.decrypter_from_jwk(&key).unwrap()),
+        "A128KW" => Box::new(jwe::A128KW.decrypter_from_jwk(&key).unwrap()),
+        "A192KW" => Box::new(jwe::A192KW.decrypter_from_jwk(&key).unwrap()),
+        "A256KW" => Box::new(jwe::A256KW.decrypter_from_jwk(&key).unwrap()),
+        "A128GCMKW" => Box::new(jwe::A128GCMKW.decrypter_from_jwk(&key).unwrap()),
+        "A192GCMKW" => Box::new(jwe::A192GCMKW.decrypter_from_jwk(&key).unwrap()),
+        "A256GCMKW" => Box::new(jwe::A256GCMKW.decrypter_from_jwk(&key).unwrap()),
+        "RSA-OAEP" => Box::new(jwe::RSA_OAEP.decrypter_from_jwk(&key).unwrap()),
+        "RSA-OAEP-256" => Box::new(jwe::RSA_OAEP_256.decrypter_from_jwk(&key).unwrap()),
+        "RSA-OAEP-384" => Box::new(jwe::RSA_OAEP_384.decrypter_from_jwk(&key).unwrap()),
+        _ => Box::new(jwe::RSA_OAEP_512.decrypter_from_jwk(&key).unwrap()),
+    }
+}
+
+/// Parsing alone, and the same text with serde_json's `Value`, which has none of the policies.
+fn json(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("json");
+    let token = token("HS256", &key("HS256", "k1"), "k1");
+    group.bench_function("ours", |b| {
+        b.iter(|| {
+            UnverifiedToken::parse(token.as_bytes(), TokenType::Signed, &Limits::default()).unwrap()
+        })
+    });
+    group.bench_function("serde_json", |b| {
+        b.iter(|| {
+            let parts: Vec<_> = token.split('.').map(decode).collect();
+            let value = |n: usize| serde_json::from_slice::<Value>(&parts[n]).unwrap();
+            black_box((value(0), value(1), token.as_bytes().to_vec()))
+        })
+    });
+}
+
+fn key_of(kind: &str, n: usize, basis: &Key) -> Key {
+    // RSA keys take long to make; one modulus serves for all.
+    let kid = format!("k{n}");
+    match kind {
+        "RS256" => {
+            let mut key = basis.clone();
+            key.insert("kid".into(), kid.into());
+            key
+        }
+        _ => key(kind, &kid),
+    }
+}
+
+/// Loading key sets, and judging with them.
+fn key_sets(criterion: &mut Criterion) {
+    for kind in ["HS256", "ES256", "RS256"] {
+        let basis = key(kind, "k0");
+        let keys: Vec<_> = (0..1000).map(|n| key_of(kind, n, &basis)).collect();
+        for size in [1, 10, 1000] {
+            let text = key_set(&keys[..size]);
+            let mut group = criterion.benchmark_group(format!("key_set/{kind}"));
+            group.bench_function(format!("load {size}"), |b| {
+                b.iter(|| KeySet::parse(text.as_bytes()).unwrap())
+            });
+            let set = KeySet::parse(text.as_bytes()).unwrap();
+            let last = &keys[size - 1];
+            let token = token(kind, last, last["kid"].as_str().unwrap());
+            group.bench_function(format!("verify with {size}"), |b| {
+                b.iter(|| judge(&token, TokenType::Signed, &set))
+            });
+        }
+    }
+}
+
+fn decode(text: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(text)
+        .unwrap()
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_millis(1500));
+    targets = verify, json, key_sets, decrypt
+}
+criterion_main!(benches);

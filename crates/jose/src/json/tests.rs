@@ -1,0 +1,148 @@
+use super::*;
+use text::Quoted;
+
+const PART: Part = Part::Claims;
+
+fn parse(text: &str) -> Result<Document, Error> {
+    Document::parse_object(text.as_bytes().to_vec(), PART, 1 << 18, 32)
+}
+
+fn text_of(member: &str) -> Text<'static> {
+    let document = parse(&format!("{{\"v\":{member}}}")).unwrap();
+    match document.root().get(b"v").unwrap().text() {
+        Text::Plain(text) => Text::Plain(Cow::Owned(text.into_owned())),
+        Text::Absent => Text::Absent,
+        Text::Unsafe => Text::Unsafe,
+    }
+}
+
+fn plain(text: &str) -> Text<'_> {
+    Text::Plain(Cow::Borrowed(text))
+}
+
+fn syntax(text: &str) -> usize {
+    match parse(text).err() {
+        Some(Error::JsonSyntax { part: PART, offset }) => offset,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+#[test]
+fn values_are_found_by_path() {
+    let document = parse(r#" {"a":{"b c":{"d.e":[1,{"x":2}]}},"f":"g"} "#).unwrap();
+    let root = document.root();
+    let found = root.path(&["a", "b c", "d.e"]).unwrap();
+    assert_eq!(found.kind(), Kind::Array);
+    assert_eq!(found.elements().count(), 2);
+    let last = found.elements().last().unwrap();
+    assert_eq!(last.get(b"x").unwrap().as_number(), Some("2"));
+    assert_eq!(root.path(&["f"]).unwrap().as_str().unwrap(), "g");
+    assert!(root.path(&["f", "g"]).is_none());
+    assert!(root.path(&["a", "b"]).is_none());
+    assert_eq!(root.path(&[""; 0]).unwrap().kind(), Kind::Object);
+}
+
+#[test]
+fn names_may_be_written_with_escapes() {
+    let document = parse(r#"{"\u0061\n\ud83d\ude00":1}"#).unwrap();
+    assert!(document.root().get("a\n\u{1f600}".as_bytes()).is_some());
+}
+
+#[test]
+fn text_form() {
+    assert_eq!(text_of("1.50e+01"), plain("1.50e+01"));
+    assert_eq!(text_of("true"), plain("true"));
+    assert_eq!(text_of("null"), Text::Absent);
+    assert_eq!(text_of(r#""a\u00e9\"\/""#), plain("a\u{e9}\"/"));
+    assert_eq!(text_of("[ ]"), plain(""));
+    assert_eq!(
+        text_of(r#"[ "a,b", 1 , [true, "c"], null]"#),
+        plain("a,b,1,true,c,null")
+    );
+    assert_eq!(
+        text_of(r#"[1, {"a b" : "c \" d"}]"#),
+        plain(r#"[1,{"a b":"c \" d"}]"#)
+    );
+    assert_eq!(
+        text_of(r#"{"a" : [1, "\\ "] , "b": {}}"#),
+        plain(r#"{"a":[1,"\\ "],"b":{}}"#)
+    );
+    for unsafe_text in [r#""a\u0000""#, r#""\r""#, r#"["a","\n"]"#] {
+        assert_eq!(text_of(unsafe_text), Text::Unsafe);
+    }
+    assert_eq!(text_of(r#"{"a":"\n"}"#), plain(r#"{"a":"\n"}"#));
+}
+
+#[test]
+fn syntax_errors_say_where() {
+    assert_eq!(syntax(""), 0);
+    assert_eq!(syntax("\u{feff}{}"), 0);
+    assert_eq!(syntax("{} x"), 3);
+    assert_eq!(syntax("{\"a\":1}{"), 7);
+    assert_eq!(syntax("{\"a\":01}"), 6);
+    assert_eq!(syntax("{\"a\":+1}"), 5);
+    assert_eq!(syntax("{\"a\":.5}"), 5);
+    assert_eq!(syntax("{\"a\":1.}"), 7);
+    assert_eq!(syntax("{\"a\":1e}"), 7);
+    assert_eq!(syntax("{\"a\":NaN}"), 5);
+    assert_eq!(syntax("{\"a\":tru}"), 8);
+    assert_eq!(syntax("{\"a\":1,}"), 7);
+    assert_eq!(syntax("{\"a\" 1}"), 5);
+    assert_eq!(syntax("{a:1}"), 1);
+    assert_eq!(syntax("{\"a"), 3);
+    assert_eq!(syntax("{\"a\n\":1}"), 3);
+    assert_eq!(syntax("{\"\\x\":1}"), 2);
+    assert_eq!(syntax("{\"\\ud800\":1}"), 2);
+    assert_eq!(syntax("{\"\\ud800\\u0041\":1}"), 2);
+    assert_eq!(syntax("{\"\\udc00\":1}"), 2);
+    assert_eq!(syntax("{\"\\u00+1\":1}"), 2);
+    assert_eq!(syntax("{\"a\":[1 2]}"), 8);
+    assert_eq!(syntax("{'a':1}"), 1);
+    assert_eq!(syntax("{\"a\":1/**/}"), 6);
+}
+
+#[test]
+fn other_errors_are_exact() {
+    let twice = |name: &str| Error::DuplicateName {
+        part: PART,
+        name: Quoted::new(name),
+    };
+    assert_eq!(parse(r#"{"a":1,"a":1}"#).err(), Some(twice("a")));
+    assert_eq!(parse(r#"{"a":1,"\u0061":1}"#).err(), Some(twice("a")));
+    assert_eq!(
+        parse(r#"{"x":[{"b":1,"c":2,"b":3}]}"#).err(),
+        Some(twice("b"))
+    );
+    let many: Vec<_> = (0..40)
+        .chain([7])
+        .map(|n| format!("\"n{n}\":{n}"))
+        .collect();
+    assert_eq!(
+        parse(&format!("{{{}}}", many.join(","))).err(),
+        Some(twice("n7"))
+    );
+    assert_eq!(parse("[]").err(), Some(Error::NotObject { part: PART }));
+    assert_eq!(parse("\"a\"").err(), Some(Error::NotObject { part: PART }));
+    let bytes = Document::parse_object(b"{\"\xff\":1}".to_vec(), PART, 99, 32);
+    assert_eq!(bytes.err(), Some(Error::NotUtf8 { part: PART }));
+    let bytes = Document::parse_object(b"{}  ".to_vec(), PART, 3, 32);
+    assert_eq!(
+        bytes.err(),
+        Some(Error::TooLarge {
+            part: PART,
+            limit: 3
+        })
+    );
+}
+
+#[test]
+fn row_14_depth_is_bounded() {
+    let nested = |n: usize| format!("{{\"a\":{}{}}}", "[".repeat(n), "]".repeat(n));
+    assert!(parse(&nested(31)).is_ok());
+    let too_deep = Error::TooDeep {
+        part: PART,
+        limit: 32,
+    };
+    assert_eq!(parse(&nested(32)).err(), Some(too_deep.clone()));
+    assert_eq!(parse(&nested(10_000)).err(), Some(too_deep));
+}

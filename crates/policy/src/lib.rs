@@ -1,0 +1,15 @@
+//! What auth_jwt and auth_request decide, without nginx: bytes, configured values and a time in; a
+//! decision out. Nothing here knows a clock, a file or a log. The only global state is the random
+//! seed of the hash tables.
+//!
+//! | module | what it decides |
+//! |---|---|
+//! | [`auth_jwt`] | whether a token's keys are current, whether it is known, how a rejection shows |
+//! | [`auth_request`] | what an authorization service's response means and how long it is kept |
+//! | [`lru`] | which entries of a bounded table stay |
+//! | [`uri`] | what variables may put into the URI of a subrequest |
+
+pub mod auth_jwt;
+pub mod auth_request;
+pub mod lru;
+pub mod uri;

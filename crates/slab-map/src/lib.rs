@@ -1,0 +1,423 @@
+//! A bounded map from 32-byte keys to values that expire, over memory that several processes share.
+//!
+//! An entry is a chain of blocks of one size. Entries are linked into a hash bucket and into one
+//! list from the most to the least recently used. Links are block numbers, so nothing depends on
+//! where the memory is mapped. The memory may have been damaged, so every link is checked: one that
+//! leads outside, to a block of the wrong kind or in a circle is [`Damaged`], and nothing panics.
+//!
+//! The caller owns the memory, and holds a lock that covers each call.
+
+use std::hash::{DefaultHasher, Hasher};
+
+/// A key: a digest, which whoever fills the map has computed.
+pub type Key = [u8; 32];
+
+/// The memory does not hold what this code has written. [`SlabMap::clear`] makes it usable again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Damaged;
+
+/// The outcome of [`SlabMap::get`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadOutcome {
+    /// There is no entry for the key.
+    Nothing,
+    /// There is an entry, and its time is over.
+    Expired,
+    /// The buffer is too small for the value, which has this many bytes.
+    Longer(usize),
+    /// The value is in the buffer. It is intact if [`checksum`] of it equals `checksum`.
+    Copied {
+        /// In seconds since 1970.
+        expires: i64,
+        /// The checksum that the entry was put with.
+        checksum: u64,
+    },
+}
+
+/// Marks memory that this code has laid out. Change the number with [`MapHeader`] or [`Block`].
+const LAYOUT: u64 = u64::from_be_bytes(*b"authmap\x01");
+
+/// No block.
+const NONE: u32 = u32::MAX;
+
+/// How many of the least recently used entries are searched for an expired one before the least
+/// recently used entry is evicted.
+const EXPIRED_AMONG: usize = 8;
+
+#[repr(C)]
+#[derive(Debug)]
+pub struct MapHeader {
+    layout: u64,
+    /// A secret of this map, so that nobody can choose keys that all fall into one bucket.
+    seed: u64,
+    blocks: u32,
+    free_blocks: u32,
+    /// The first of the blocks that were used and are free again.
+    free: u32,
+    /// The first block that was never used. It and all after it hold undefined bytes.
+    fresh: u32,
+    newest: u32,
+    oldest: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+struct BlockKind(u32);
+
+impl BlockKind {
+    const FREE: Self = Self(1);
+    /// The first block of an entry. The fields from `bucket_next` to `key` are used only here.
+    const ENTRY: Self = Self(2);
+    /// A further block of an entry.
+    const CONTINUATION: Self = Self(3);
+}
+
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct Block {
+    kind: BlockKind,
+    /// The next block of the entry, or the next free one.
+    next: u32,
+    /// The next entry in the bucket.
+    bucket_next: u32,
+    newer: u32,
+    older: u32,
+    length: u32,
+    expires: i64,
+    checksum: u64,
+    key: Key,
+    data: [u8; Self::DATA],
+}
+
+impl Block {
+    const DATA: usize = 184;
+
+    fn fill(&mut self, piece: &[u8]) {
+        for (place, byte) in self.data.iter_mut().zip(piece) {
+            *place = *byte;
+        }
+    }
+}
+
+const _: () = assert!(size_of::<Block>() == 256);
+
+/// The checksum of an entry: a damaged entry has another one.
+pub fn checksum(key: &Key, expires: i64, value: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(key);
+    hasher.write_i64(expires);
+    hasher.write(value);
+    hasher.finish()
+}
+
+/// How many blocks a value needs.
+fn blocks_for(length: usize) -> usize {
+    length.div_ceil(Block::DATA).max(1)
+}
+
+/// The map, over memory that may hold any bytes.
+pub struct SlabMap<'a> {
+    /// The map's own state.
+    pub header: &'a mut MapHeader,
+    /// The memory of the entries.
+    pub blocks: &'a mut [Block],
+    /// The first entry of each bucket.
+    pub buckets: &'a mut [u32],
+}
+
+impl SlabMap<'_> {
+    /// Whether this code has laid out the memory, for this number of blocks.
+    pub fn is_ours(&self) -> bool {
+        self.header.layout == LAYOUT && self.header.blocks as usize == self.blocks.len()
+    }
+
+    /// Sets the secret that decides which bucket a key falls into. Call [`clear`](Self::clear) next.
+    pub fn seed(&mut self, seed: u64) {
+        self.header.seed = seed;
+    }
+
+    /// Lays out an empty map, whatever the memory holds.
+    pub fn clear(&mut self) {
+        let count = u32::try_from(self.blocks.len()).unwrap_or(NONE);
+        self.buckets.fill(NONE);
+        *self.header = MapHeader {
+            layout: LAYOUT,
+            seed: self.header.seed,
+            blocks: count,
+            free_blocks: count,
+            free: NONE,
+            fresh: 0,
+            newest: NONE,
+            oldest: NONE,
+        };
+    }
+
+    /// Copies a value into the buffer if its capacity suffices, and marks the entry most recently
+    /// used. `now` is in seconds since 1970.
+    ///
+    /// # Errors
+    /// [`Damaged`]
+    pub fn get(
+        &mut self,
+        key: &Key,
+        now: i64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<ReadOutcome, Damaged> {
+        buffer.clear();
+        let Some(at) = self.find(key)? else {
+            return Ok(ReadOutcome::Nothing);
+        };
+        let Block {
+            expires, checksum, ..
+        } = *self.entry(at)?;
+        if expires <= now {
+            return Ok(ReadOutcome::Expired);
+        }
+        let length = self.length(at)?;
+        if length > buffer.capacity() {
+            return Ok(ReadOutcome::Longer(length));
+        }
+        self.copy(at, length, buffer)?;
+        if self.header.newest != at {
+            self.lru_unlink(at)?;
+            self.lru_push_front(at)?;
+        }
+        Ok(ReadOutcome::Copied { expires, checksum })
+    }
+
+    /// Puts a value, replacing the one of this key and evicting others to make room. False if the
+    /// value is larger than the whole map.
+    ///
+    /// # Errors
+    /// [`Damaged`]
+    pub fn put(
+        &mut self,
+        key: &Key,
+        expires: i64,
+        checksum: u64,
+        value: &[u8],
+        now: i64,
+    ) -> Result<bool, Damaged> {
+        self.remove(key)?;
+        let Ok(length) = u32::try_from(value.len()) else {
+            return Ok(false);
+        };
+        let count = blocks_for(value.len());
+        if count > self.blocks.len() {
+            return Ok(false);
+        }
+        while (self.header.free_blocks as usize) < count {
+            let victim = self.victim(now)?;
+            self.drop_entry(victim)?;
+        }
+        let mut next = NONE;
+        for piece in value.chunks(Block::DATA).skip(1).rev() {
+            next = self.take(BlockKind::CONTINUATION, next, piece)?;
+        }
+        let at = self.take(
+            BlockKind::ENTRY,
+            next,
+            value.get(..Block::DATA).unwrap_or(value),
+        )?;
+        let bucket_next = std::mem::replace(self.bucket(key)?, at);
+        let entry = self.entry(at)?;
+        entry.bucket_next = bucket_next;
+        entry.length = length;
+        entry.expires = expires;
+        entry.checksum = checksum;
+        entry.key = *key;
+        self.lru_push_front(at)?;
+        Ok(true)
+    }
+
+    /// Removes the entry of a key, if there is one.
+    ///
+    /// # Errors
+    /// [`Damaged`]
+    pub fn remove(&mut self, key: &Key) -> Result<(), Damaged> {
+        match self.find(key)? {
+            Some(at) => self.drop_entry(at),
+            None => Ok(()),
+        }
+    }
+
+    fn find(&mut self, key: &Key) -> Result<Option<u32>, Damaged> {
+        let mut at = *self.bucket(key)?;
+        for _ in 0..self.blocks.len() {
+            if at == NONE {
+                return Ok(None);
+            }
+            let entry = self.entry(at)?;
+            if entry.key == *key {
+                return Ok(Some(at));
+            }
+            at = entry.bucket_next;
+        }
+        if at == NONE { Ok(None) } else { Err(Damaged) }
+    }
+
+    /// The entry to evict: an expired one among the [`EXPIRED_AMONG`] least recently used, else the
+    /// least recently used one.
+    fn victim(&mut self, now: i64) -> Result<u32, Damaged> {
+        let mut at = self.header.oldest;
+        for _ in 0..EXPIRED_AMONG {
+            if at == NONE {
+                break;
+            }
+            let entry = self.entry(at)?;
+            if entry.expires <= now {
+                return Ok(at);
+            }
+            at = entry.newer;
+        }
+        Ok(self.header.oldest)
+    }
+
+    fn drop_entry(&mut self, at: u32) -> Result<(), Damaged> {
+        let count = blocks_for(self.length(at)?);
+        self.bucket_unlink(at)?;
+        self.lru_unlink(at)?;
+        let mut block = at;
+        let mut kind = BlockKind::ENTRY;
+        for _ in 0..count {
+            let free = std::mem::replace(&mut self.header.free, block);
+            let freed = self.block(block, kind)?;
+            freed.kind = BlockKind::FREE;
+            block = std::mem::replace(&mut freed.next, free);
+            kind = BlockKind::CONTINUATION;
+            self.header.free_blocks = self.header.free_blocks.checked_add(1).ok_or(Damaged)?;
+        }
+        if block == NONE { Ok(()) } else { Err(Damaged) }
+    }
+
+    /// Takes a block off the free list, or one that was never used.
+    fn take(&mut self, kind: BlockKind, next: u32, piece: &[u8]) -> Result<u32, Damaged> {
+        let at = match self.header.free {
+            NONE => self.fresh()?,
+            at => at,
+        };
+        let block = self.block(at, BlockKind::FREE)?;
+        let free = block.next;
+        block.kind = kind;
+        block.next = next;
+        block.fill(piece);
+        self.header.free = free;
+        self.header.free_blocks = self.header.free_blocks.checked_sub(1).ok_or(Damaged)?;
+        Ok(at)
+    }
+
+    /// Turns the first block that was never used into a free one.
+    fn fresh(&mut self) -> Result<u32, Damaged> {
+        let at = self.header.fresh;
+        self.header.fresh = at.checked_add(1).ok_or(Damaged)?;
+        let block = self.any_block(at)?;
+        block.kind = BlockKind::FREE;
+        block.next = NONE;
+        Ok(at)
+    }
+
+    fn copy(&mut self, at: u32, length: usize, buffer: &mut Vec<u8>) -> Result<(), Damaged> {
+        let mut block = self.entry(at)?;
+        let mut left = length;
+        loop {
+            let piece = left.min(Block::DATA);
+            buffer.extend_from_slice(block.data.get(..piece).ok_or(Damaged)?);
+            left = left.saturating_sub(piece);
+            if left == 0 {
+                return Ok(());
+            }
+            let next = block.next;
+            block = self.block(next, BlockKind::CONTINUATION)?;
+        }
+    }
+
+    /// Links an entry that is in no list as the most recently used one.
+    fn lru_push_front(&mut self, at: u32) -> Result<(), Damaged> {
+        let older = std::mem::replace(&mut self.header.newest, at);
+        let entry = self.entry(at)?;
+        entry.newer = NONE;
+        entry.older = older;
+        match older {
+            NONE => self.header.oldest = at,
+            older => self.entry(older)?.newer = at,
+        }
+        Ok(())
+    }
+
+    fn lru_unlink(&mut self, at: u32) -> Result<(), Damaged> {
+        let Block { newer, older, .. } = *self.entry(at)?;
+        let from_newer = match newer {
+            NONE => &mut self.header.newest,
+            newer => &mut self.entry(newer)?.older,
+        };
+        if std::mem::replace(from_newer, older) != at {
+            return Err(Damaged);
+        }
+        let from_older = match older {
+            NONE => &mut self.header.oldest,
+            older => &mut self.entry(older)?.newer,
+        };
+        if std::mem::replace(from_older, newer) != at {
+            return Err(Damaged);
+        }
+        Ok(())
+    }
+
+    fn bucket_unlink(&mut self, at: u32) -> Result<(), Damaged> {
+        let Block {
+            key, bucket_next, ..
+        } = *self.entry(at)?;
+        let first = self.bucket(&key)?;
+        if *first == at {
+            *first = bucket_next;
+            return Ok(());
+        }
+        let mut before = *first;
+        for _ in 0..self.blocks.len() {
+            let entry = self.entry(before)?;
+            if entry.bucket_next == at {
+                entry.bucket_next = bucket_next;
+                return Ok(());
+            }
+            before = entry.bucket_next;
+        }
+        Err(Damaged)
+    }
+
+    fn bucket(&mut self, key: &Key) -> Result<&mut u32, Damaged> {
+        let mut hasher = DefaultHasher::new();
+        hasher.write_u64(self.header.seed);
+        hasher.write(key);
+        let count = self.buckets.len() as u64;
+        let bucket = hasher.finish().checked_rem(count).ok_or(Damaged)?;
+        self.buckets.get_mut(bucket as usize).ok_or(Damaged)
+    }
+
+    /// The length of an entry's value, which no sound entry has longer than the map.
+    fn length(&mut self, at: u32) -> Result<usize, Damaged> {
+        let length = self.entry(at)?.length as usize;
+        if blocks_for(length) > self.blocks.len() {
+            return Err(Damaged);
+        }
+        Ok(length)
+    }
+
+    fn entry(&mut self, at: u32) -> Result<&mut Block, Damaged> {
+        self.block(at, BlockKind::ENTRY)
+    }
+
+    fn block(&mut self, at: u32, kind: BlockKind) -> Result<&mut Block, Damaged> {
+        let block = self.any_block(at)?;
+        (block.kind == kind).then_some(block).ok_or(Damaged)
+    }
+
+    fn any_block(&mut self, at: u32) -> Result<&mut Block, Damaged> {
+        if at >= self.header.fresh {
+            return Err(Damaged);
+        }
+        self.blocks.get_mut(at as usize).ok_or(Damaged)
+    }
+}
+
+#[cfg(test)]
+mod tests;
