@@ -7,7 +7,7 @@
 
 use crate::auth_jwt::AuthJwt;
 use crate::auth_request::AuthRequest;
-use crate::nginx::{Capture, Descriptor, Exported};
+use crate::nginx::{Descriptor, Exported, SubrequestFilter};
 use std::ffi::CStr;
 
 /// The modules whose order matters. The file `config` has the same list for nginx's own build.
@@ -47,9 +47,9 @@ impl Exported for AuthRequest {
 
 // SAFETY: as above.
 #[unsafe(no_mangle)]
-static ngx_http_auth_capture_filter_module: Descriptor<Capture> = Descriptor::new();
+static ngx_http_auth_capture_filter_module: Descriptor<SubrequestFilter> = Descriptor::new();
 
-impl Exported for Capture {
+impl Exported for SubrequestFilter {
     const ORDER: &'static [&'static CStr] = ORDER;
 
     fn descriptor() -> &'static Descriptor<Self> {

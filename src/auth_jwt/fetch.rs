@@ -9,8 +9,8 @@ use super::AuthJwt;
 use super::conf::{KeySource, LocationConf};
 use super::key_file::KeyFile;
 use crate::nginx::{
-    Answer, AnswerBody, Failure, NoBody, Request, SentBody, Subrequest, SubrequestOwner, Template,
-    Waker,
+    BodyError, Failure, Request, ResponseBody, Subrequest, SubrequestBody, SubrequestOwner,
+    SubrequestResponse, Template, Waker,
 };
 use jose::KeySet;
 use policy::auth_jwt::key_cache::{KeyCache, KeyError};
@@ -34,7 +34,7 @@ impl Wake for Waker {
 }
 
 impl SubrequestOwner for AuthJwt {
-    fn subrequest_done(answer: Answer<'_>) {
+    fn subrequest_done(answer: SubrequestResponse<'_>) {
         let status = answer.status().0;
         answer
             .log()
@@ -109,7 +109,7 @@ pub(super) fn at_hand(request: Request<'_>, conf: &LocationConf) -> Option<KeySe
     let cache = conf.key_cache();
     let now = request.uptime();
     match source {
-        KeySource::File(file) => file.at_hand(now, cache, || request.turn()),
+        KeySource::File(file) => file.at_hand(now, cache, || request.event_loop_iteration()),
         KeySource::FileNamed(_) => None,
         KeySource::Request(uri) => {
             let kept = conf
@@ -237,7 +237,7 @@ impl Turn<'_> {
         let report = |warning: &_| {
             log.warn(format_args!("auth_jwt: key file {path:?}: {warning}"));
         };
-        let turn = self.request.turn();
+        let turn = self.request.event_loop_iteration();
         let found = file.look(self.request.uptime(), cache, anew, turn, report);
         if let Some(error) = found.stood_in_for {
             log.warn(format_args!(
@@ -281,9 +281,9 @@ impl Turn<'_> {
                 return Err(Rejection::KeyRequestUri { uri, reason });
             }
         };
-        let body = AnswerBody::Keep(KeySet::MAX_BYTES);
+        let body = ResponseBody::Require(KeySet::MAX_BYTES);
         self.request
-            .start_subrequest::<AuthJwt>(target, SentBody::None, body)?;
+            .start_subrequest::<AuthJwt>(target, SubrequestBody::None, body)?;
         Ok(Slot::Asked(fetch))
     }
 
@@ -322,7 +322,7 @@ impl Turn<'_> {
 
     fn parse(
         &self,
-        answer: Answer<'_>,
+        answer: SubrequestResponse<'_>,
         subrequest: &Subrequest,
         uri: &Uri,
     ) -> Result<KeySet, KeyError> {
@@ -330,8 +330,8 @@ impl Turn<'_> {
             return Err(KeyError::Status(answer.status().0));
         }
         let body = subrequest.body().map_err(|fault| match fault {
-            NoBody::TooLarge => KeyError::TooLarge,
-            NoBody::Incomplete => KeyError::Incomplete,
+            BodyError::TooLarge => KeyError::TooLarge,
+            BodyError::Truncated => KeyError::Incomplete,
         })?;
         // What gzip writes first; a key set is text. The header line would not tell: nginx's own filter adds one.
         if body.starts_with(&[0x1f, 0x8b]) {

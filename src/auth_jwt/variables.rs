@@ -6,7 +6,7 @@ use std::ffi::CStr;
 use super::AuthJwt;
 use super::handler::{Token, Verdict, token};
 use crate::nginx::{Config, ConfigError, Failure, PrefixVariable, Request, Text};
-use jose::{self, Value};
+use jose::{Value, VariableText};
 
 pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
     cf.add_prefix_variable::<Claim>()?;
@@ -75,9 +75,9 @@ fn value<'r>(
         return Ok(None);
     };
     match select(&token).map(Value::text) {
-        None | Some(jose::Text::Absent) => Ok(None),
-        Some(jose::Text::Plain(text)) => request.copy(text.as_bytes()).map(Some),
-        Some(jose::Text::Unsafe) => {
+        None | Some(VariableText::Absent) => Ok(None),
+        Some(VariableText::Plain(text)) => request.copy(text.as_bytes()).map(Some),
+        Some(VariableText::Unsafe) => {
             request.log().warn(format_args!(
                 "auth_jwt: a value with NUL, CR or LF in the token: the variable is empty"
             ));

@@ -1,7 +1,10 @@
 //! What the service has said, and what that means here.
 
 use super::conf::{Assignment, Client, LocationConf, On, OnError};
-use crate::nginx::{Answer, Content, Failure, NoBody, Origin, Request, Status, Subrequest, Text};
+use crate::nginx::{
+    BodyError, Failure, Request, ResponseContent, Status, StatusOrigin, Subrequest,
+    SubrequestResponse, Text,
+};
 use crate::require::Requirement;
 use text::Quoted;
 use text::is_field_value;
@@ -12,7 +15,7 @@ pub(super) struct Verdict<'r> {
     /// The lines of the answer's header that the configuration has a use for.
     pub(super) lines: Vec<(Text<'r>, Text<'r>)>,
     /// With `auth_request_deny_body`: what a denied client gets to read.
-    pub(super) content: Option<&'r Content<'r>>,
+    pub(super) content: Option<&'r ResponseContent<'r>>,
 }
 
 /// What an answer means.
@@ -52,7 +55,7 @@ impl<'r> Verdict<'r> {
     pub(super) fn of(
         request: Request<'r>,
         conf: &LocationConf,
-        answer: Answer<'r>,
+        answer: SubrequestResponse<'r>,
         subrequest: &Subrequest,
     ) -> Result<Self, Failure> {
         let status = answer.status();
@@ -124,7 +127,7 @@ impl<'r> Verdict<'r> {
 pub(super) fn assign<'r>(
     request: Request<'r>,
     conf: &LocationConf,
-    answer: Answer<'r>,
+    answer: SubrequestResponse<'r>,
 ) -> Result<Vec<Text<'r>>, Failure> {
     let mut assigned = Vec::new();
     for Assignment { variable, value } in conf.assignments.iter() {
@@ -139,19 +142,19 @@ pub(super) fn assign<'r>(
 pub(super) fn meaning(
     conf: &LocationConf,
     verdict: &Verdict<'_>,
-    answer: Answer<'_>,
+    answer: SubrequestResponse<'_>,
     subrequest: &Subrequest,
 ) -> Meaning {
     if verdict.status.0 >= 500 {
         match answer.origin() {
-            Origin::Answer => {}
-            Origin::Nothing => return Meaning::Error(Fault::NoAnswer),
-            Origin::Garbage => return Meaning::Error(Fault::Garbage),
+            StatusOrigin::Upstream => {}
+            StatusOrigin::NoResponse => return Meaning::Error(Fault::NoAnswer),
+            StatusOrigin::InvalidResponse => return Meaning::Error(Fault::Garbage),
         }
     }
     match (verdict.meaning(conf), subrequest.check_body()) {
-        (Meaning::Allow, Err(NoBody::Incomplete)) => Meaning::Error(Fault::Incomplete),
-        (Meaning::Allow, Err(NoBody::TooLarge)) => Meaning::Error(Fault::TooLarge),
+        (Meaning::Allow, Err(BodyError::Truncated)) => Meaning::Error(Fault::Incomplete),
+        (Meaning::Allow, Err(BodyError::TooLarge)) => Meaning::Error(Fault::TooLarge),
         (meaning, _) => meaning,
     }
 }
@@ -196,7 +199,7 @@ fn goes_with(status: Status, name: &[u8]) -> bool {
 fn lines<'r>(
     request: Request<'r>,
     conf: &LocationConf,
-    answer: Answer<'r>,
+    answer: SubrequestResponse<'r>,
 ) -> Vec<(Text<'r>, Text<'r>)> {
     let required = conf.requirements.iter();
     let denials = required.map(Requirement::status);
@@ -226,9 +229,9 @@ fn lines<'r>(
 fn content<'r>(
     request: Request<'r>,
     conf: &LocationConf,
-    answer: Answer<'r>,
+    answer: SubrequestResponse<'r>,
     subrequest: &Subrequest,
-) -> Result<Option<&'r Content<'r>>, Failure> {
+) -> Result<Option<&'r ResponseContent<'r>>, Failure> {
     let body = match subrequest.body() {
         Ok(body) if body.is_empty() => return Ok(None),
         Ok(body) => request.copy(&body)?,
@@ -238,15 +241,15 @@ fn content<'r>(
                 "auth request: the body of the answer with status {} is left out: it is {}",
                 answer.status().0,
                 match fault {
-                    NoBody::TooLarge => "larger than auth_request_deny_body",
-                    NoBody::Incomplete => "broken off",
+                    BodyError::TooLarge => "larger than auth_request_deny_body",
+                    BodyError::Truncated => "broken off",
                 }
             ));
             return Ok(None);
         }
     };
     let encoding = answer.header_values(b"content-encoding").next();
-    let content = request.keep(Content {
+    let content = request.keep(ResponseContent {
         content_type: answer.content_type(),
         encoding: encoding.unwrap_or(Text::from_static(b"")),
         body,

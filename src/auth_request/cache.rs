@@ -12,7 +12,8 @@ use super::answer::Verdict;
 use super::conf::{LocationConf, Scope};
 use super::variables::CacheStatus;
 use crate::nginx::{
-    Answer, Content, Failure, Found, Request, SharedZone, Status, Target, Template, Text, Waker,
+    Failure, Request, ResponseContent, SharedZone, Status, SubrequestResponse, Target, Template,
+    Text, Waker, ZoneLookup,
 };
 use policy::auth_request::freshness::{Lifetime, varying};
 use policy::auth_request::verdict_codec::{BARE, Encoded, Record};
@@ -92,9 +93,9 @@ impl<'r, 'c> Sought<'r, 'c> {
         let (now, changes) = (request.now(), self.zone.changes());
         let place = self.place();
         let (bytes, expires) = match self.zone.get(&place.key, now, request.log()) {
-            Found::Value { bytes, expires } => (bytes, expires),
-            Found::Nothing => return Ok(Look::Nothing(CacheStatus::Miss, place)),
-            Found::Expired => return Ok(Look::Nothing(CacheStatus::Expired, place)),
+            ZoneLookup::Value { bytes, expires } => (bytes, expires),
+            ZoneLookup::Missing => return Ok(Look::Nothing(CacheStatus::Miss, place)),
+            ZoneLookup::Expired => return Ok(Look::Nothing(CacheStatus::Expired, place)),
         };
         let Some(verdict) = read(request, conf, &bytes)? else {
             return Ok(Look::Nothing(CacheStatus::Miss, place));
@@ -212,7 +213,7 @@ fn restore<'r>(
     if let (Some(content_type), Some(encoding), Some(body)) =
         (content.next(), content.next(), content.next())
     {
-        verdict.content = Some(request.keep(Content {
+        verdict.content = Some(request.keep(ResponseContent {
             content_type: text(content_type)?,
             encoding: text(encoding)?,
             body: text(body)?,
@@ -229,7 +230,7 @@ impl Place {
         conf: &LocationConf,
         assigned: &[Text<'_>],
         verdict: &Verdict<'_>,
-        answer: Answer<'_>,
+        answer: SubrequestResponse<'_>,
     ) {
         let lifetime = Lifetime::of(answer.header_values(b"cache-control").map(Text::bytes))
             .after(answer.header_values(b"age").map(Text::bytes));

@@ -15,7 +15,7 @@ use super::AuthRequest;
 use super::cache::Fills;
 use super::variables::Outcome;
 use crate::nginx::{
-    AnswerBody, AssignableVariable, Config, ConfigError, Directive, Inherit, List, Set, Setting,
+    AssignableVariable, Config, ConfigError, Directive, Inherit, List, ResponseBody, Set, Setting,
     Status, Template, Text, args, context,
 };
 use crate::require::Requirement;
@@ -221,9 +221,9 @@ impl LocationConf {
         self.deny_body.get().copied().flatten()
     }
 
-    pub(super) fn answer_body(&self) -> AnswerBody {
+    pub(super) fn answer_body(&self) -> ResponseBody {
         self.deny_body()
-            .map_or(AnswerBody::Drop, AnswerBody::KeepShort)
+            .map_or(ResponseBody::Discard, ResponseBody::KeepUpTo)
     }
 
     pub(super) fn on_error(&self) -> OnError {

@@ -11,8 +11,8 @@ use super::cache::{self, Fill, Look, Pending, Place, Sought};
 use super::conf::{LocationConf, Service};
 use super::variables::{self, CacheStatus};
 use crate::nginx::{
-    Access, AccessHandler, Answer, AroundAccess, BodyRead, Failure, Request, SentBody, SharedZone,
-    Status, Subrequest, SubrequestOwner, Target,
+    Access, AccessHandler, AroundAccess, BodyRead, Failure, Request, SharedZone, Status,
+    Subrequest, SubrequestBody, SubrequestOwner, SubrequestResponse, Target,
 };
 use policy::auth_request::header_names::{Names, is_credential};
 use policy::auth_request::post_args::Fields;
@@ -95,7 +95,7 @@ impl AroundAccess for AuthRequest {
 }
 
 impl SubrequestOwner for AuthRequest {
-    fn subrequest_done(answer: Answer<'_>) {
+    fn subrequest_done(answer: SubrequestResponse<'_>) {
         let status = answer.status().0;
         answer
             .log()
@@ -183,14 +183,18 @@ impl<'r> Turn<'r, '_> {
     fn ask(&self, target: &Target<'r>) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
         let body = match conf.body() {
-            Some(_) => SentBody::Clients,
-            None => SentBody::None,
+            Some(_) => SubrequestBody::ForwardClientBody,
+            None => SubrequestBody::None,
         };
         request.start_subrequest::<AuthRequest>(target, body, conf.answer_body())?;
         Ok(Access::Wait)
     }
 
-    fn answered(&self, answer: Answer<'r>, question: &Subrequest) -> Result<Access<'r>, Failure> {
+    fn answered(
+        &self,
+        answer: SubrequestResponse<'r>,
+        question: &Subrequest,
+    ) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
         // Whatever becomes of the answer, who waits for it waits no longer.
         let kept = self.take_kept();

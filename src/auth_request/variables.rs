@@ -5,7 +5,7 @@ use text::Quoted;
 
 use super::AuthRequest;
 use crate::nginx::{
-    Config, ConfigError, Failure, OwnVariable, PrefixVariable, Request, Status, Text,
+    Config, ConfigError, Failure, ModuleVariable, PrefixVariable, Request, Status, Text,
 };
 use policy::auth_request::post_args::Fields;
 use text::is_field_value;
@@ -22,14 +22,14 @@ pub(super) enum CacheStatus {
 
 /// The variables that a check sets.
 pub(super) struct Outcome {
-    status: OwnVariable,
-    cache_status: OwnVariable,
+    status: ModuleVariable,
+    cache_status: ModuleVariable,
 }
 
 pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
     let outcome = Outcome {
-        status: cf.own_variable(b"auth_request_status")?,
-        cache_status: cf.own_variable(b"auth_request_cache_status")?,
+        status: cf.add_module_variable(b"auth_request_status")?,
+        cache_status: cf.add_module_variable(b"auth_request_cache_status")?,
     };
     cf.main_conf::<AuthRequest>()
         .outcome
@@ -45,7 +45,7 @@ pub(super) fn set_status(request: Request<'_>, status: Status) -> Result<(), Fai
         code => digits(request, code)?,
     };
     if let Some(outcome) = request.main_conf::<AuthRequest>().outcome.get() {
-        request.set_own(outcome.status, text);
+        request.set_module_variable(outcome.status, text);
     }
     Ok(())
 }
@@ -64,7 +64,7 @@ pub(super) fn set_cache_status(request: Request<'_>, status: CacheStatus) {
         CacheStatus::Bypass => b"BYPASS",
     });
     if let Some(outcome) = request.main_conf::<AuthRequest>().outcome.get() {
-        request.set_own(outcome.cache_status, text);
+        request.set_module_variable(outcome.cache_status, text);
     }
 }
 

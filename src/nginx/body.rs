@@ -3,11 +3,11 @@
 
 use super::Failure;
 use super::bits::{buf_in_memory, set_preserve_body};
-use super::capture::{Capture, Hook};
 use super::fence::guard;
 use super::log::Log;
 use super::phase::Status;
 use super::request::Request;
+use super::subrequest_filter::{Hook, SubrequestFilter};
 use nginx_sys::{
     NGX_DONE, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, ngx_buf_t, ngx_chain_t, ngx_http_block_reading,
     ngx_http_core_run_phases, ngx_http_finalize_request, ngx_http_read_client_request_body,
@@ -51,7 +51,7 @@ impl Request<'_> {
     ///
     /// A request whose body is pending is taken up again by nginx: the handler that asked is asked anew.
     pub fn read_body(self, limit: u64) -> Result<BodyRead, Failure> {
-        let reading = self.context_or_new::<Capture>(|| Reading {
+        let reading = self.context_or_new::<SubrequestFilter>(|| Reading {
             limit,
             seen: Cell::new(0),
             stage: Cell::new(Stage::Begin),
@@ -139,7 +139,7 @@ unsafe extern "C" fn body_handler(r: *mut ngx_http_request_t) {
         return;
     };
     let before = guard(request.log(), None, || {
-        let reading = request.context::<Capture>()?;
+        let reading = request.context::<SubrequestFilter>()?;
         let before = reading.stage.replace(Stage::Whole);
         // It may be that another location or module has read it, with another limit or another use for it.
         match request.body_length() {
@@ -200,7 +200,7 @@ unsafe fn is_read_by_us(r: *const ngx_http_request_t) -> bool {
 }
 
 fn exceeds(request: Request<'_>, more: u64) -> bool {
-    let Some(reading) = request.context::<Capture>() else {
+    let Some(reading) = request.context::<SubrequestFilter>() else {
         return true;
     };
     reading.seen.set(reading.seen.get().saturating_add(more));

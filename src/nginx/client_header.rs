@@ -6,9 +6,9 @@
 
 use super::Failure;
 use super::bits::{forget_line, link_cookies};
-use super::capture::Capture;
 use super::header::HeaderLines;
 use super::request::Request;
+use super::subrequest_filter::SubrequestFilter;
 use super::text::Text;
 use nginx_sys::{
     NGX_OK, ngx_hash_key, ngx_int_t, ngx_list_create, ngx_list_push, ngx_list_t, ngx_table_elt_t,
@@ -39,7 +39,7 @@ impl<'r> Request<'r> {
         if !self.elements().any(|(_, name)| named(name)) {
             return self.restore_client_lines();
         }
-        let header = self.client_context::<Capture>()?;
+        let header = self.client_context::<SubrequestFilter>()?;
         let lines = self.list(self.elements().filter(|(_, name)| !named(name)), 0)?;
         for (line, _) in self.elements().filter(|(_, name)| named(name)) {
             // SAFETY: the request is live, and the line one of its own.
@@ -79,7 +79,7 @@ impl<'r> Request<'r> {
 
     /// Takes back what an earlier location has put in place of the client's lines.
     pub fn restore_client_lines(self) -> Result<(), Failure> {
-        let kept = self.client_context_if_any::<Capture>();
+        let kept = self.client_context_if_any::<SubrequestFilter>();
         match kept.and_then(|header| header.lines.get()) {
             Some(lines) => self.put(lines),
             None => Ok(()),
@@ -95,7 +95,7 @@ impl<'r> Request<'r> {
     where
         'r: 'l,
     {
-        let header = self.client_context::<Capture>()?;
+        let header = self.client_context::<SubrequestFilter>()?;
         if header.lines.get().is_none() {
             header.lines.set(Some(self.list(self.elements(), 0)?));
         }
@@ -119,7 +119,7 @@ impl<'r> Request<'r> {
 
     /// The list with the client's lines.
     pub(super) fn client_lines(self) -> *const ngx_list_t {
-        let kept = self.client_context_if_any::<Capture>();
+        let kept = self.client_context_if_any::<SubrequestFilter>();
         match kept.and_then(|header| header.lines.get()) {
             Some(lines) => lines.as_ptr(),
             // SAFETY: the request is live.

@@ -4,7 +4,7 @@ use super::Failure;
 use super::bits::location_kind;
 use super::fence::guard;
 use super::log::{Line, Log};
-use super::module::{Exported, MainRecord, Module};
+use super::module::{Exported, MainState, Module};
 use super::request::Request;
 use super::text::Text;
 use nginx_sys::{
@@ -119,16 +119,16 @@ impl<'cf> Config<'cf> {
 
     /// The main configuration of a module.
     pub fn main_conf<M: Exported>(&self) -> &'cf M::MainConf {
-        &self.main_record::<M>().conf
+        &self.main_state::<M>().conf
     }
 
-    pub(super) fn main_record<M: Exported>(&self) -> &'cf MainRecord<M> {
+    pub(super) fn main_state<M: Exported>(&self) -> &'cf MainState<M> {
         let index = M::descriptor().ctx_index();
         // SAFETY: inside http{} cf->ctx is an ngx_http_conf_ctx_t whose main_conf has one entry for each HTTP module
         // (ngx_http_block), and ours was made by create_main_conf<M>.
         unsafe {
             let context = (*self.raw()).ctx.cast::<ngx_http_conf_ctx_t>();
-            &*(*(*context).main_conf.add(index)).cast::<MainRecord<M>>()
+            &*(*(*context).main_conf.add(index)).cast::<MainState<M>>()
         }
     }
 
@@ -386,7 +386,7 @@ unsafe extern "C" fn set<M: Exported>(
         super::fence::fault::in_directive(&cf.args().iter().map(|a| &**a).collect::<Vec<_>>());
         let result = match row.set {
             // SAFETY: conf is what create_main_conf<M> made; it is only ever shared.
-            Set::Main(set) => set(&unsafe { &*conf.cast::<MainRecord<M>>() }.conf, &mut cf),
+            Set::Main(set) => set(&unsafe { &*conf.cast::<MainState<M>>() }.conf, &mut cf),
             // SAFETY: conf is what create_loc_conf<M> made for this level; while nginx sets one directive, nothing
             // else of ours runs that could refer to it.
             Set::Location(set) => set(unsafe { &mut *conf.cast() }, &mut cf),

@@ -10,10 +10,8 @@
 //! that call.
 #![allow(unsafe_code)]
 
-mod answer;
 mod bits;
 mod body;
-mod capture;
 mod client_header;
 mod directive;
 mod fence;
@@ -27,29 +25,31 @@ mod response;
 mod setting;
 mod shared;
 mod subrequest;
+mod subrequest_filter;
+mod subrequest_response;
 mod target;
 mod template;
 mod text;
 mod variable;
 mod waker;
 
-pub use answer::{Answer, AnswerBody, NoBody, Origin};
 pub use body::BodyRead;
-pub use capture::Capture;
 pub use directive::{Config, ConfigError, Directive, Set, args, context};
 pub use header::HeaderLines;
 pub use log::Log;
 pub use module::{Descriptor, Exported, Inherit, Module};
 pub use phase::{Access, AccessHandler, AroundAccess, Status};
 pub use request::Request;
-pub use response::Content;
+pub use response::ResponseContent;
 pub use setting::{List, Setting};
-pub use shared::{Found, SharedZone};
-pub use subrequest::{SentBody, Subrequest, SubrequestOwner};
+pub use shared::{SharedZone, ZoneLookup};
+pub use subrequest::{Subrequest, SubrequestBody, SubrequestOwner};
+pub use subrequest_filter::SubrequestFilter;
+pub use subrequest_response::{BodyError, ResponseBody, StatusOrigin, SubrequestResponse};
 pub use target::Target;
 pub use template::Template;
 pub use text::Text;
-pub use variable::{AssignableVariable, Getter, OwnVariable, PrefixVariable, Variable};
+pub use variable::{AssignableVariable, Getter, ModuleVariable, PrefixVariable, Variable};
 pub use waker::Waker;
 
 /// nginx could not do what was asked, out of memory in nearly every case. The request is to end with a 500.

@@ -35,7 +35,7 @@ pub trait Module: Sized + 'static {
 }
 
 /// The main configuration of a module, and what the fence keeps with it.
-pub(super) struct MainRecord<M: Module> {
+pub(super) struct MainState<M: Module> {
     pub(super) conf: M::MainConf,
     /// Where a request has its [`Module::ClientContext`].
     pub(super) client_context: OnceCell<Variable>,
@@ -44,7 +44,7 @@ pub(super) struct MainRecord<M: Module> {
     pub(super) body_variables: OnceCell<[Variable; 3]>,
 }
 
-impl<M: Module> Default for MainRecord<M> {
+impl<M: Module> Default for MainState<M> {
     fn default() -> Self {
         Self {
             conf: M::MainConf::default(),
@@ -182,7 +182,7 @@ unsafe fn with_config(
 
 unsafe extern "C" fn create_main_conf<M: Exported>(cf: *mut ngx_conf_t) -> *mut c_void {
     // SAFETY: nginx calls with its live cf.
-    unsafe { create::<MainRecord<M>>(cf) }
+    unsafe { create::<MainState<M>>(cf) }
 }
 
 unsafe extern "C" fn create_loc_conf<M: Exported>(cf: *mut ngx_conf_t) -> *mut c_void {

@@ -5,7 +5,7 @@ use super::directive::{Config, ConfigError};
 use super::fence::guard;
 use super::module::Exported;
 use super::request::Request;
-use super::response::Content;
+use super::response::ResponseContent;
 use nginx_sys::{
     NGX_AGAIN, NGX_DECLINED, NGX_DONE, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_OK, ngx_array_push,
     ngx_http_core_main_conf_t, ngx_http_handler_pt, ngx_http_phases,
@@ -39,7 +39,7 @@ pub enum Access<'r> {
     /// The request ends with this status, unless it is 401 or 403 and another handler allows under `satisfy any`.
     Refuse(Status),
     /// The request ends with this response and no other: no error page takes its place.
-    Respond(Status, Option<&'r Content<'r>>),
+    Respond(Status, Option<&'r ResponseContent<'r>>),
     /// Something is under way: nginx is to ask again when it has ended.
     Wait,
 }

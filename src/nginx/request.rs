@@ -4,7 +4,7 @@ use super::Failure;
 use super::bits::{has_body, turn};
 use super::log::Log;
 use super::module::Exported;
-use super::module::MainRecord;
+use super::module::MainState;
 use super::pool::own;
 use super::subrequest::Subrequest;
 use super::text::Text;
@@ -64,7 +64,7 @@ impl<'r> Request<'r> {
 
     /// The main configuration that the request is served with.
     pub fn main_conf<M: Exported>(self) -> &'r M::MainConf {
-        &self.main_record::<M>().conf
+        &self.main_state::<M>().conf
     }
 
     /// The client's request, which a subrequest belongs to.
@@ -87,7 +87,7 @@ impl<'r> Request<'r> {
     /// What the module keeps with the client's request, whatever location it is in and for its subrequests, too; made
     /// by default where it has not begun to.
     pub fn client_context<M: Exported>(self) -> Result<&'r M::ClientContext, Failure> {
-        let Some(Variable { index }) = self.main_record::<M>().client_context.get().copied() else {
+        let Some(Variable { index }) = self.main_state::<M>().client_context.get().copied() else {
             return Err(Failure);
         };
         // SAFETY: r->variables has an entry for each index. It is the one thing that nginx keeps over internal
@@ -107,7 +107,7 @@ impl<'r> Request<'r> {
 
     /// What the module keeps with the client's request, if it has begun to.
     pub(super) fn client_context_if_any<M: Exported>(self) -> Option<&'r M::ClientContext> {
-        let Variable { index } = self.main_record::<M>().client_context.get().copied()?;
+        let Variable { index } = self.main_state::<M>().client_context.get().copied()?;
         // SAFETY: as for `client_context`.
         unsafe {
             (*(*self.raw()).variables.add(index))
@@ -117,7 +117,7 @@ impl<'r> Request<'r> {
         }
     }
 
-    pub(super) fn main_record<M: Exported>(self) -> &'r MainRecord<M> {
+    pub(super) fn main_state<M: Exported>(self) -> &'r MainState<M> {
         // SAFETY: as for location_conf, with create_main_conf<M>.
         unsafe { &*(*(*self.raw()).main_conf.add(M::descriptor().ctx_index())).cast() }
     }
@@ -229,7 +229,7 @@ impl<'r> Request<'r> {
     }
 
     /// A number of the present turn of nginx's event loop, where the client has sent this request before the turn began.
-    pub fn turn(self) -> Option<usize> {
+    pub fn event_loop_iteration(self) -> Option<usize> {
         let mut number = 0;
         // SAFETY: the client's request is live, and so is its connection.
         let known = unsafe { turn(self.main().raw(), &raw mut number) };

@@ -2,10 +2,10 @@
 
 use super::Failure;
 use super::bits::{is_header_only, set_keepalive};
-use super::capture::Capture;
 use super::header::HeaderLines;
 use super::phase::Status;
 use super::request::Request;
+use super::subrequest_filter::SubrequestFilter;
 use super::text::Text;
 use nginx_sys::{
     NGX_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t, ngx_http_discard_request_body,
@@ -16,7 +16,7 @@ use std::ptr::{self, NonNull};
 
 /// A body with what says how to read it.
 #[derive(Clone, Copy)]
-pub struct Content<'r> {
+pub struct ResponseContent<'r> {
     pub content_type: Text<'r>,
     /// Empty where it is not encoded.
     pub encoding: Text<'r>,
@@ -56,7 +56,7 @@ impl<'r> Request<'r> {
     /// # Safety
     /// `line` is an element of headers_out.headers.
     unsafe fn link_location(self, line: *mut ngx_table_elt_t) -> Result<(), Failure> {
-        let ours = &self.client_context::<Capture>()?.location;
+        let ours = &self.client_context::<SubrequestFilter>()?.location;
         // SAFETY: the request is live, and so is what was a line of its before.
         unsafe {
             if let Some(before) = ours.replace(NonNull::new(line)) {
@@ -69,7 +69,7 @@ impl<'r> Request<'r> {
 
     /// Has nginx send our `Location` as it is, and not made absolute, or else the one that has taken its place.
     pub(super) fn settle_location(self) {
-        let kept = self.client_context_if_any::<Capture>();
+        let kept = self.client_context_if_any::<SubrequestFilter>();
         if let Some(ours) = kept.and_then(|kept| kept.location.take()) {
             self.settle(ours);
         }
@@ -124,20 +124,24 @@ impl<'r> Request<'r> {
     }
 
     /// Answers the request. Whatever this returns, there is nothing more to be done with the request.
-    pub(super) fn respond(self, status: Status, content: Option<&Content<'r>>) {
+    pub(super) fn respond(self, status: Status, content: Option<&ResponseContent<'r>>) {
         let code = self.send(status, content).unwrap_or(NGX_ERROR as ngx_int_t);
         // SAFETY: the request is live, and in its phases: one that nginx holds for longer survives this.
         unsafe { ngx_http_finalize_request(self.raw(), code) };
     }
 
-    fn send(self, status: Status, content: Option<&Content<'r>>) -> Result<ngx_int_t, Failure> {
+    fn send(
+        self,
+        status: Status,
+        content: Option<&ResponseContent<'r>>,
+    ) -> Result<ngx_int_t, Failure> {
         let r = self.raw();
         let empty = Text::from_static(b"");
-        let Content {
+        let ResponseContent {
             content_type,
             encoding,
             body,
-        } = *content.unwrap_or(&Content {
+        } = *content.unwrap_or(&ResponseContent {
             content_type: empty,
             encoding: empty,
             body: empty,

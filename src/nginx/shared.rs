@@ -31,8 +31,8 @@ pub struct SharedZone(NonNull<ngx_shm_zone_t>);
 
 /// What a zone has for a key.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Found {
-    Nothing,
+pub enum ZoneLookup {
+    Missing,
     /// There was a value. It stays until it is replaced, removed, or makes room.
     Expired,
     Value {
@@ -141,18 +141,18 @@ unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_in
 
 impl SharedZone {
     /// The value of a key, which is then the most recently used one. `now` is in seconds since 1970.
-    pub fn get(&self, key: &Key, now: i64, log: Log<'_>) -> Found {
+    pub fn get(&self, key: &Key, now: i64, log: Log<'_>) -> ZoneLookup {
         let mut value = Vec::with_capacity(1024);
         loop {
             let look = self.with_map(log, Use::Look, |map| map.get(key, now, &mut value));
             match look.unwrap_or(ReadOutcome::Nothing) {
-                ReadOutcome::Nothing => return Found::Nothing,
-                ReadOutcome::Expired => return Found::Expired,
+                ReadOutcome::Nothing => return ZoneLookup::Missing,
+                ReadOutcome::Expired => return ZoneLookup::Expired,
                 // No longer than the zone is.
                 ReadOutcome::Longer(length) => {
                     value.clear();
                     if value.try_reserve_exact(length).is_err() {
-                        return Found::Nothing;
+                        return ZoneLookup::Missing;
                     }
                 }
                 ReadOutcome::Copied {
@@ -160,7 +160,7 @@ impl SharedZone {
                     checksum: written,
                 } => {
                     if checksum(key, expires, &value) == written {
-                        return Found::Value {
+                        return ZoneLookup::Value {
                             bytes: value,
                             expires,
                         };
@@ -170,7 +170,7 @@ impl SharedZone {
                         Quoted::new(self.name())
                     ));
                     self.remove(key, log);
-                    return Found::Nothing;
+                    return ZoneLookup::Missing;
                 }
             }
         }

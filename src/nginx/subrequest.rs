@@ -1,7 +1,6 @@
 //! Subrequests that are waited for and whose answer nobody but us sees.
 
 use super::Failure;
-use super::answer::{Answer, AnswerBody, Body, NoBody};
 use super::bits::{
     forgive_connection, set_buffered, set_filter_need_in_memory, set_headers_in_chunked,
 };
@@ -10,6 +9,7 @@ use super::module::Exported;
 use super::phase::Status;
 use super::pool::own;
 use super::request::Request;
+use super::subrequest_response::{Body, BodyError, ResponseBody, SubrequestResponse};
 use super::target::Target;
 use nginx_sys::{
     NGX_ERROR, NGX_HTTP_SUBREQUEST_WAITED, NGX_OK, ngx_http_post_subrequest_t,
@@ -25,23 +25,23 @@ pub struct Subrequest {
     /// Nothing until nginx has made it.
     request: Cell<Option<NonNull<ngx_http_request_t>>>,
     outcome: Cell<Option<Result<Status, Failure>>>,
-    done: fn(Answer<'_>),
+    done: fn(SubrequestResponse<'_>),
     body: Body,
     post: ngx_http_post_subrequest_t,
 }
 
 /// The body of a subrequest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SentBody {
+pub enum SubrequestBody {
     None,
     /// That of the client's request, which has been read ([`Request::read_body`]).
-    Clients,
+    ForwardClientBody,
 }
 
 /// A module that makes subrequests.
 pub trait SubrequestOwner: Exported {
     /// Told when a subrequest has its status. nginx may tell twice, with the status of an error page the second time.
-    fn subrequest_done(answer: Answer<'_>);
+    fn subrequest_done(answer: SubrequestResponse<'_>);
 }
 
 impl<'r> Request<'r> {
@@ -53,8 +53,8 @@ impl<'r> Request<'r> {
     pub fn start_subrequest<M: SubrequestOwner>(
         self,
         target: &Target<'r>,
-        sent: SentBody,
-        body: AnswerBody,
+        sent: SubrequestBody,
+        body: ResponseBody,
     ) -> Result<(), Failure> {
         self.forget_body_variables::<M>();
         let (mut uri, mut args) = (target.path.raw(), target.args.raw());
@@ -72,7 +72,7 @@ impl<'r> Request<'r> {
             let post = &raw mut (*subrequest.as_ptr()).post;
             (*post).data = subrequest.as_ptr().cast();
             // Before the subrequest is there, for nothing may fail after.
-            let no_body = match sent == SentBody::None && self.has_body() {
+            let no_body = match sent == SubrequestBody::None && self.has_body() {
                 true => Some(no_body(pool)?),
                 false => None,
             };
@@ -117,7 +117,7 @@ impl<'r> Request<'r> {
 }
 
 impl Subrequest {
-    fn new(done: fn(Answer<'_>), body: Body) -> Self {
+    fn new(done: fn(SubrequestResponse<'_>), body: Body) -> Self {
         Self {
             request: Cell::new(None),
             outcome: Cell::new(None),
@@ -131,21 +131,21 @@ impl Subrequest {
     }
 
     /// The answer, once the subrequest has ended.
-    pub fn answer(&self) -> Option<Answer<'_>> {
+    pub fn answer(&self) -> Option<SubrequestResponse<'_>> {
         let outcome = self.outcome.get()?;
         let status = outcome.unwrap_or(Status::INTERNAL_SERVER_ERROR);
         // SAFETY: nginx made it in the pool that this is in.
         let request = unsafe { Request::from_raw(self.request.get()?.as_ptr()) }?;
-        Some(Answer::new(request, status))
+        Some(SubrequestResponse::new(request, status))
     }
 
     /// The body of the answer, once there is an answer.
-    pub fn body(&self) -> Result<Ref<'_, [u8]>, NoBody> {
+    pub fn body(&self) -> Result<Ref<'_, [u8]>, BodyError> {
         self.body.kept()
     }
 
     /// Whether the body of the answer, kept or dropped, came to its end, once there is an answer.
-    pub fn check_body(&self) -> Result<(), NoBody> {
+    pub fn check_body(&self) -> Result<(), BodyError> {
         self.body.check()
     }
 }
@@ -217,7 +217,7 @@ unsafe extern "C" fn done_handler(
     let outcome = guard(request.log(), Err(Failure), || {
         #[cfg(feature = "fault-injection")]
         super::fence::fault::in_request(request, "subrequest");
-        (subrequest.done)(Answer::new(request, status));
+        (subrequest.done)(SubrequestResponse::new(request, status));
         Ok(status)
     });
     subrequest.outcome.set(Some(outcome));

@@ -2,12 +2,12 @@
 
 use super::Failure;
 use super::bits::{forget_value, set_not_found, set_value, value_text};
-use super::capture::Capture;
 use super::directive::{Config, ConfigError};
 use super::fence::guard;
 use super::module::Exported;
 use super::pool::own;
 use super::request::Request;
+use super::subrequest_filter::SubrequestFilter;
 use super::text::Text;
 use nginx_sys::{
     NGX_ERROR, NGX_HTTP_VAR_CHANGEABLE, NGX_HTTP_VAR_NOCACHEABLE, NGX_HTTP_VAR_NOHASH,
@@ -54,7 +54,7 @@ pub struct AssignableVariable {
 
 /// A variable of ours that has no value until it is set, and keeps what it is set to over internal redirects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OwnVariable(Variable);
+pub struct ModuleVariable(Variable);
 
 /// The variables `$http_<name>` that a configuration refers to, once they were looked for.
 #[derive(Default)]
@@ -111,15 +111,15 @@ impl Config<'_> {
     pub(super) fn keep_client_context<M: Exported>(&mut self) -> Result<(), ConfigError> {
         let name = format!("nginx_auth_context_{}", M::descriptor().ctx_index());
         let variable = self.unset_variable(name.as_bytes(), NGX_HTTP_VAR_NOHASH)?;
-        self.main_record::<M>()
+        self.main_state::<M>()
             .client_context
             .get_or_init(|| variable);
         Ok(())
     }
 
-    /// Adds a variable that [`Request::set_own`] sets, and nobody else can.
-    pub fn own_variable(&mut self, name: &[u8]) -> Result<OwnVariable, ConfigError> {
-        self.unset_variable(name, 0).map(OwnVariable)
+    /// Adds a variable that [`Request::set_module_variable`] sets, and nobody else can.
+    pub fn add_module_variable(&mut self, name: &[u8]) -> Result<ModuleVariable, ConfigError> {
+        self.unset_variable(name, 0).map(ModuleVariable)
     }
 
     fn unset_variable(&mut self, name: &[u8], flags: u32) -> Result<Variable, ConfigError> {
@@ -139,7 +139,7 @@ impl Config<'_> {
             self.variable(b"request_body")?,
             self.variable(b"request_body_file")?,
         ];
-        self.main_record::<M>()
+        self.main_state::<M>()
             .body_variables
             .get_or_init(|| variables);
         Ok(())
@@ -238,7 +238,7 @@ impl<'r> Request<'r> {
     }
 
     /// Gives a variable of ours a value.
-    pub fn set_own(self, OwnVariable(variable): OwnVariable, value: Text<'r>) {
+    pub fn set_module_variable(self, ModuleVariable(variable): ModuleVariable, value: Text<'r>) {
         let text = value.raw();
         // SAFETY: r->variables has an entry for each index that nginx gave out.
         unsafe {
@@ -253,7 +253,7 @@ impl<'r> Request<'r> {
         if !self.has_body() {
             return;
         }
-        let variables = &self.main_record::<M>().body_variables;
+        let variables = &self.main_state::<M>().body_variables;
         for variable in variables.get().into_iter().flatten() {
             self.forget(*variable);
         }
@@ -262,7 +262,7 @@ impl<'r> Request<'r> {
     /// Drops the values that nginx keeps of `$http_<name>` and `$cookie_<name>`, so that they are computed anew: to be done when the lines of
     /// the request's header have changed.
     pub(super) fn forget_header_variables(self) {
-        let variables = &self.main_record::<Capture>().conf.0;
+        let variables = &self.main_state::<SubrequestFilter>().conf.0;
         for variable in variables.get_or_init(|| self.header_variables()) {
             self.forget(*variable);
         }

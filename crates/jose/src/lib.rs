@@ -23,7 +23,7 @@ pub use claims::Claims;
 pub use compact::Limits;
 pub use error::{Error, ErrorKind, Part};
 pub use header::Header;
-pub use json::{Kind, Text, Value, compare_numbers};
+pub use json::{Kind, Value, VariableText, compare_numbers};
 pub use jwks::{KeySet, Warning};
 pub use text::Quoted;
 pub use token::{

@@ -268,20 +268,22 @@ impl<'a> Value<'a> {
     }
 
     /// The value as a variable holds it: a string's text; numbers as written; `true`, `false`; the elements of an
-    /// array joined by commas; objects, and arrays that hold objects, as compact JSON; null is [`Text::Absent`].
-    pub fn text(self) -> Text<'a> {
+    /// array joined by commas; objects, and arrays that hold objects, as compact JSON; null is [`VariableText::Absent`].
+    pub fn text(self) -> VariableText<'a> {
         match self.kind() {
-            Kind::Null => Text::Absent,
-            Kind::Number | Kind::True | Kind::False => Text::Plain(Cow::Borrowed(self.raw())),
+            Kind::Null => VariableText::Absent,
+            Kind::Number | Kind::True | Kind::False => {
+                VariableText::Plain(Cow::Borrowed(self.raw()))
+            }
             // Control characters are only there where they are escaped (RFC 8259 section 7).
-            Kind::String => Text::Plain(self.as_str().unwrap_or_default()),
-            Kind::Object => Text::Plain(Cow::Owned(self.compact())),
-            Kind::Array if self.holds_object() => Text::Plain(Cow::Owned(self.compact())),
-            Kind::EscapedString => Text::checked(self.as_str().unwrap_or_default()),
+            Kind::String => VariableText::Plain(self.as_str().unwrap_or_default()),
+            Kind::Object => VariableText::Plain(Cow::Owned(self.compact())),
+            Kind::Array if self.holds_object() => VariableText::Plain(Cow::Owned(self.compact())),
+            Kind::EscapedString => VariableText::checked(self.as_str().unwrap_or_default()),
             Kind::Array => {
                 let mut joined = String::new();
                 self.join(&mut joined);
-                Text::checked(Cow::Owned(joined))
+                VariableText::checked(Cow::Owned(joined))
             }
         }
     }
@@ -318,16 +320,16 @@ impl std::fmt::Debug for Value<'_> {
 
 /// The text form of a value, for a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Text<'a> {
+pub enum VariableText<'a> {
     /// There is no such value, or it is null.
     Absent,
-    /// Text without NUL, CR and LF.
+    /// VariableText without NUL, CR and LF.
     Plain(Cow<'a, str>),
     /// The text holds NUL, CR or LF: no variable may carry it.
     Unsafe,
 }
 
-impl<'a> Text<'a> {
+impl<'a> VariableText<'a> {
     fn checked(text: Cow<'a, str>) -> Self {
         match is_field_value(text.as_bytes()) {
             true => Self::Plain(text),

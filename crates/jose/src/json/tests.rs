@@ -7,17 +7,17 @@ fn parse(text: &str) -> Result<Document, Error> {
     Document::parse_object(text.as_bytes().to_vec(), PART, 1 << 18, 32)
 }
 
-fn text_of(member: &str) -> Text<'static> {
+fn text_of(member: &str) -> VariableText<'static> {
     let document = parse(&format!("{{\"v\":{member}}}")).unwrap();
     match document.root().get(b"v").unwrap().text() {
-        Text::Plain(text) => Text::Plain(Cow::Owned(text.into_owned())),
-        Text::Absent => Text::Absent,
-        Text::Unsafe => Text::Unsafe,
+        VariableText::Plain(text) => VariableText::Plain(Cow::Owned(text.into_owned())),
+        VariableText::Absent => VariableText::Absent,
+        VariableText::Unsafe => VariableText::Unsafe,
     }
 }
 
-fn plain(text: &str) -> Text<'_> {
-    Text::Plain(Cow::Borrowed(text))
+fn plain(text: &str) -> VariableText<'_> {
+    VariableText::Plain(Cow::Borrowed(text))
 }
 
 fn syntax(text: &str) -> usize {
@@ -52,7 +52,7 @@ fn names_may_be_written_with_escapes() {
 fn text_form() {
     assert_eq!(text_of("1.50e+01"), plain("1.50e+01"));
     assert_eq!(text_of("true"), plain("true"));
-    assert_eq!(text_of("null"), Text::Absent);
+    assert_eq!(text_of("null"), VariableText::Absent);
     assert_eq!(text_of(r#""a\u00e9\"\/""#), plain("a\u{e9}\"/"));
     assert_eq!(text_of("[ ]"), plain(""));
     assert_eq!(
@@ -68,7 +68,7 @@ fn text_form() {
         plain(r#"{"a":[1,"\\ "],"b":{}}"#)
     );
     for unsafe_text in [r#""a\u0000""#, r#""\r""#, r#"["a","\n"]"#] {
-        assert_eq!(text_of(unsafe_text), Text::Unsafe);
+        assert_eq!(text_of(unsafe_text), VariableText::Unsafe);
     }
     assert_eq!(text_of(r#"{"a":"\n"}"#), plain(r#"{"a":"\n"}"#));
 }

@@ -105,7 +105,7 @@ proptest! {
     }
 }
 
-/// Text that is JSON, or nearly.
+/// VariableText that is JSON, or nearly.
 fn json_like() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null".to_owned()),

@@ -15,22 +15,23 @@ use std::ptr::NonNull;
 
 /// Where the status of an answer is from. What nginx says where it got none has one, too, such as 502 or 504.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    Answer,
-    /// Nothing came.
-    Nothing,
-    /// What came is no answer, or the beginning of one.
-    Garbage,
+pub enum StatusOrigin {
+    /// The upstream, a cache, or the configuration.
+    Upstream,
+    /// nginx, because no response came.
+    NoResponse,
+    /// nginx, because what came is no valid response.
+    InvalidResponse,
 }
 
 /// The answer to a subrequest.
 #[derive(Clone, Copy)]
-pub struct Answer<'r> {
+pub struct SubrequestResponse<'r> {
     request: Request<'r>,
     status: Status,
 }
 
-impl<'r> Answer<'r> {
+impl<'r> SubrequestResponse<'r> {
     pub(super) fn new(request: Request<'r>, status: Status) -> Self {
         Self { request, status }
     }
@@ -41,12 +42,12 @@ impl<'r> Answer<'r> {
     }
 
     /// Where its status is from.
-    pub fn origin(self) -> Origin {
+    pub fn origin(self) -> StatusOrigin {
         // SAFETY: the request is live.
         match unsafe { origin(self.request.raw()) } {
-            0 => Origin::Answer,
-            1 => Origin::Nothing,
-            _ => Origin::Garbage,
+            0 => StatusOrigin::Upstream,
+            1 => StatusOrigin::NoResponse,
+            _ => StatusOrigin::InvalidResponse,
         }
     }
 
@@ -109,32 +110,32 @@ impl<'r> Answer<'r> {
 
 /// What is to become of the body of an answer.
 #[derive(Debug, Clone, Copy)]
-pub enum AnswerBody {
+pub enum ResponseBody {
     /// It is read and dropped.
-    Drop,
+    Discard,
     /// It is kept. One that is longer than so many bytes is not read to its end.
-    Keep(usize),
+    Require(usize),
     /// It is kept if it is no longer than so many bytes, else dropped.
-    KeepShort(usize),
+    KeepUpTo(usize),
 }
 
-impl AnswerBody {
+impl ResponseBody {
     /// What is dropped is read to keep the connection to the upstream. This much is cheaper than a new connection.
-    pub const MOST_DROPPED: usize = 1024 * 1024;
+    pub const MAX_DISCARDED: usize = 1024 * 1024;
 }
 
 /// Why there is no body of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoBody {
+pub enum BodyError {
     /// It was longer than it may be, or could not be read, or was dropped.
     TooLarge,
     /// Its end did not come: nginx passes on what there is of an answer that breaks off.
-    Incomplete,
+    Truncated,
 }
 
 /// The body of an answer, as far as it has come.
 pub(super) struct Body {
-    fate: AnswerBody,
+    fate: ResponseBody,
     length: Cell<usize>,
     /// Nothing where it is dropped; else owned by the pool that this is in.
     bytes: Option<NonNull<RefCell<Vec<u8>>>>,
@@ -147,9 +148,9 @@ pub(super) struct Body {
 impl Body {
     /// # Safety
     /// The pool is live, and owns what this becomes a part of.
-    pub(super) unsafe fn new(fate: AnswerBody, pool: *mut ngx_pool_t) -> Result<Self, Failure> {
+    pub(super) unsafe fn new(fate: ResponseBody, pool: *mut ngx_pool_t) -> Result<Self, Failure> {
         let bytes = match fate {
-            AnswerBody::Drop => None,
+            ResponseBody::Discard => None,
             // SAFETY: the caller's.
             _ => Some(unsafe { own(pool, RefCell::default())? }),
         };
@@ -169,11 +170,11 @@ impl Body {
     }
 
     pub(super) fn is_dropped(&self) -> bool {
-        matches!(self.fate, AnswerBody::Drop)
+        matches!(self.fate, ResponseBody::Discard)
     }
 
     pub(super) fn is_wanted(&self) -> bool {
-        matches!(self.fate, AnswerBody::Keep(_))
+        matches!(self.fate, ResponseBody::Require(_))
     }
 
     pub(super) fn is_blamed(&self) -> bool {
@@ -181,22 +182,22 @@ impl Body {
     }
 
     /// What was kept, once all has come.
-    pub(super) fn kept(&self) -> Result<Ref<'_, [u8]>, NoBody> {
+    pub(super) fn kept(&self) -> Result<Ref<'_, [u8]>, BodyError> {
         self.check()?;
         match self.bytes() {
             Some(bytes) if self.length.get() <= self.most_kept() => {
                 Ok(Ref::map(bytes.borrow(), Vec::as_slice))
             }
-            _ => Err(NoBody::TooLarge),
+            _ => Err(BodyError::TooLarge),
         }
     }
 
     /// Whether all has come.
-    pub(super) fn check(&self) -> Result<(), NoBody> {
+    pub(super) fn check(&self) -> Result<(), BodyError> {
         if self.failed.get() {
-            Err(NoBody::TooLarge)
+            Err(BodyError::TooLarge)
         } else if !self.ended.get() {
-            Err(NoBody::Incomplete)
+            Err(BodyError::Truncated)
         } else {
             Ok(())
         }
@@ -205,17 +206,17 @@ impl Body {
     /// More is not kept.
     fn most_kept(&self) -> usize {
         match self.fate {
-            AnswerBody::Drop => 0,
-            AnswerBody::Keep(most) | AnswerBody::KeepShort(most) => most,
+            ResponseBody::Discard => 0,
+            ResponseBody::Require(most) | ResponseBody::KeepUpTo(most) => most,
         }
     }
 
     /// More is not read.
     fn most(&self) -> usize {
         match self.fate {
-            AnswerBody::Keep(most) => most,
-            AnswerBody::Drop | AnswerBody::KeepShort(_) => {
-                self.most_kept().max(AnswerBody::MOST_DROPPED)
+            ResponseBody::Require(most) => most,
+            ResponseBody::Discard | ResponseBody::KeepUpTo(_) => {
+                self.most_kept().max(ResponseBody::MAX_DISCARDED)
             }
         }
     }
@@ -225,9 +226,9 @@ impl Body {
     pub(super) fn needless(&self, length: i64) -> Option<usize> {
         let length = usize::try_from(length).unwrap_or(0);
         let needless = match self.fate {
-            AnswerBody::Drop => true,
-            AnswerBody::Keep(_) => false,
-            AnswerBody::KeepShort(most) => length > most,
+            ResponseBody::Discard => true,
+            ResponseBody::Require(_) => false,
+            ResponseBody::KeepUpTo(most) => length > most,
         };
         needless.then_some(length)
     }

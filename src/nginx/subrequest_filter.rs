@@ -4,7 +4,6 @@
 //! would it do to leave the body unread, as nginx does for a response of which only the header is wanted: the connection
 //! to the upstream would be of no use any more.
 
-use super::answer::Body;
 use super::bits::{
     buf_ends_response, buf_in_memory, buf_special, connection_failed, set_header_only,
     stop_upstream, upstream_is_done,
@@ -16,6 +15,7 @@ use super::fence::guard;
 use super::module::Module;
 use super::request::Request;
 use super::subrequest::body_of;
+use super::subrequest_response::Body;
 use super::variable::HeaderVariables;
 use nginx_sys::{
     NGX_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t, ngx_http_output_body_filter_pt,
@@ -26,9 +26,9 @@ use std::cell::UnsafeCell;
 use std::slice;
 
 /// The nginx module of the filters. It keeps what the fence itself has to know of a request.
-pub struct Capture;
+pub struct SubrequestFilter;
 
-impl Module for Capture {
+impl Module for SubrequestFilter {
     type MainConf = HeaderVariables;
     type LocationConf = ();
     type RequestContext = Reading;
