@@ -1,7 +1,6 @@
 //! `auth_jwt_require`, `auth_request_require`: conditions in the form of values that must be there.
 
 use std::rc::Rc;
-use text::Quoted;
 
 use crate::nginx::{Config, ConfigError, Failure, Request, Status, Template};
 
@@ -25,17 +24,13 @@ impl Requirement {
     pub(crate) fn read(cf: &mut Config<'_>) -> Result<Self, ConfigError> {
         let mut args = cf.args();
         let mut status = Status::UNAUTHORIZED;
-        if let Some(code) = args.last().and_then(|last| last.strip_prefix(b"error=")) {
+        if let Some(last) = args.last()
+            && let Some(code) = last.strip_prefix(b"error=")
+        {
             status = match code {
                 b"401" => Status::UNAUTHORIZED,
                 b"403" => Status::FORBIDDEN,
-                _ => {
-                    return Err(ConfigError::message(format_args!(
-                        "invalid error code {} in \"{}\" directive, it must be 401 or 403",
-                        Quoted::new(code),
-                        cf.directive()
-                    )));
-                }
+                _ => return Err(cf.invalid_value(last, "it must be error=401 or error=403")),
             };
             args.pop();
         }
@@ -44,11 +39,7 @@ impl Requirement {
         }
         let values = args.iter().map(|value| match value.starts_with(b"$") {
             true => Ok((cf.template(value)?, String::from_utf8_lossy(value).into())),
-            false => Err(ConfigError::message(format_args!(
-                "invalid value {} in \"{}\" directive, it must start with a variable",
-                Quoted::new(value),
-                cf.directive()
-            ))),
+            false => Err(cf.invalid_value(value, "it must start with a variable")),
         });
         let values = values.collect::<Result<_, _>>()?;
         Ok(Self { values, status })

@@ -3,7 +3,8 @@
 
 use policy::uri;
 
-use crate::nginx::{Failure, Request, Target, Template, Text};
+use crate::nginx::{Config, ConfigError, Failure, Request, Target, Template, Text};
+use text::Quoted;
 
 /// The URI of subrequests, which may hold variables.
 #[derive(Clone)]
@@ -32,6 +33,24 @@ impl From<Template> for Uri {
 }
 
 impl Uri {
+    /// Reads the argument of a directive.
+    ///
+    /// # Errors
+    /// nginx logs what is wrong with a variable's name.
+    pub(crate) fn read(cf: &mut Config<'_>) -> Result<Self, ConfigError> {
+        let uri = cf.argument();
+        let template = cf.template(&uri)?;
+        let constant = template.constant();
+        if constant.is_some_and(|uri| !uri.starts_with(b"/")) {
+            cf.warn(format_args!(
+                "the URI {} in \"{}\" directive does not begin with \"/\", every request is refused",
+                Quoted::whole(uri),
+                String::from_utf8_lossy(&cf.directive())
+            ));
+        }
+        Ok(template.into())
+    }
+
     /// The text where it holds no variables.
     pub(crate) fn constant(&self) -> Option<Text<'static>> {
         self.template.constant()

@@ -222,7 +222,7 @@ is($location->("auth_jwt_require \$arg_a '$_';"),
     $line_4->('invalid value "' . "$_\" $value"), "auth_jwt_require, second value \"$_\"")
     for 'a', '', 'error', 'error 403';
 is($location->("auth_jwt_require \$arg_a 'error=$_';"),
-    $line_4->("invalid error code \"$_\" in \"auth_jwt_require\" directive, it must be 401 or 403"),
+    $line_4->("invalid value \"error=$_\" in \"auth_jwt_require\" directive, it must be error=401 or error=403"),
     "auth_jwt_require error=$_") for 402, 500, '0403', '403 ', '$arg_a', '';
 is($location->('auth_jwt_require error=403;'),
     $line_4->('"auth_jwt_require" directive has no value to check'), 'error alone');

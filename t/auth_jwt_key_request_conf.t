@@ -71,8 +71,8 @@ is($http->("$request /a; server { auth_jwt a; location / { auth_jwt b; } }"), $o
 
 for my $uri ('a', '@named', 'http://127.0.0.1/', '""', '?a') {
     my $shown = $uri eq '""' ? '' : $uri;
-    is($location->("$request $uri;"), "[warn] $request \"$shown\": the URI does not "
-        . 'begin with "/", so every request is answered with 500; in '
+    is($location->("$request $uri;"), "[warn] the URI \"$shown\" in \"$request\" directive does not "
+        . 'begin with "/", every request is refused in '
         . "DIR/http.conf:4 | $ok", "URI $uri");
 }
 

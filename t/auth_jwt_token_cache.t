@@ -33,7 +33,7 @@ my $said = sub {
 my $emerg = sub { "[emerg] $_[0] in DIR/nginx.conf:N | exit 1" };
 my $name = 'auth_jwt_token_cache';
 
-is($said->("$name $_;"), $emerg->("\"$name\" directive invalid value"), "size $_")
+is($said->("$name $_;"), $emerg->("invalid value \"" . s/"//gr . "\" in \"$name\" directive, it must be a size or \"off\""), "size $_")
     for qw/ 0 on OFF -1 1x 1g 4m4 0x10 9999999999999999999 /, '""', '"4 m"';
 is($said->("$name;"), $emerg->("invalid number of arguments in \"$name\" directive"), 'nothing');
 is($said->("$name 1m 2m;"), $emerg->("invalid number of arguments in \"$name\" directive"),

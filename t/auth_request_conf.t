@@ -128,8 +128,8 @@ push @ours, ["auth_request_on_error $_;", "invalid value \"$_\" in"
         50 /;
 push @ours, ['auth_request_require x;', 'invalid value "x" in "auth_request_require"'
     . ' directive, it must start with a variable'];
-push @ours, ["auth_request_require \$uri error=$_;", "invalid error code \"$_\" in"
-    . ' "auth_request_require" directive, it must be 401 or 403'] for '', 400, 500;
+push @ours, ["auth_request_require \$uri error=$_;", "invalid value \"error=$_\" in"
+    . ' "auth_request_require" directive, it must be error=401 or error=403'] for '', 400, 500;
 push @ours, ['auth_request_require error=401;',
     '"auth_request_require" directive has no value to check'];
 push @ours, ['auth_request_require $undefined_one;', 'unknown "undefined_one" variable'];
@@ -188,7 +188,7 @@ is(join(' ', check($t, $_) =~ /(\[emerg\].*|test is successful)/g),
 ### a service that is none
 
 like(check($t, 'auth_request auth;'),
-    qr/\[warn\] auth_request "auth": .* in \Q$dir\E\/part.conf:1$/m,
+    qr/\[warn\] the URI "auth" in "auth_request" directive does not begin with "\/", every request is refused in \Q$dir\E\/part.conf:1$/m,
     'a URI without a slash');
 unlike(check($t, 'auth_request /auth;'), qr/\[warn\]/, 'one with a slash');
 unlike(check($t, 'auth_request $http_auth;'), qr/\[warn\]/, 'a variable');

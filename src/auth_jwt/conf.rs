@@ -210,15 +210,12 @@ impl LocationConf {
 
 /// `auth_jwt string [token=$variable] | off [token=$variable]`
 fn auth_jwt(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let args = cf.args();
-    let [realm, parameters @ ..] = args.as_slice() else {
-        return Err(ConfigError::Directive(c"takes one or two arguments"));
-    };
+    let (realm, parameters) = cf.first_argument();
     let token = match parameters.first() {
         None => TokenSource::Bearer,
         Some(parameter) => token_source(*parameter, cf)?,
     };
-    let realm = match &**realm {
+    let realm = match &*realm {
         b"off" => None,
         realm => Some(realm_template(realm, cf)?),
     };
@@ -232,12 +229,8 @@ fn auth_jwt(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigEr
 fn token_source(parameter: Text<'_>, cf: &mut Config<'_>) -> Result<TokenSource, ConfigError> {
     match parameter.strip_prefix(b"token=") {
         Some(variable) => Ok(TokenSource::Variable(cf.variable_reference(variable)?)),
-        None => Err(invalid_parameter(&parameter)),
+        None => Err(cf.invalid_parameter(&parameter)),
     }
-}
-
-fn invalid_parameter(parameter: &[u8]) -> ConfigError {
-    ConfigError::message(format_args!("invalid parameter {}", Quoted::new(parameter)))
 }
 
 fn realm_template(realm: &[u8], cf: &mut Config<'_>) -> Result<Template, ConfigError> {
@@ -252,16 +245,14 @@ fn realm_template(realm: &[u8], cf: &mut Config<'_>) -> Result<Template, ConfigE
 
 /// `auth_jwt_type signed | encrypted | nested`
 fn auth_jwt_type(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let kind = one(cf)?;
+    let kind = cf.argument();
     let token_type = match &*kind {
         b"signed" => TokenType::Signed,
         b"encrypted" => TokenType::Encrypted,
         b"nested" => TokenType::Nested,
         _ => {
-            return Err(ConfigError::message(format_args!(
-                "invalid value {} in \"auth_jwt_type\" directive, it must be \"signed\", \"encrypted\" or \"nested\"",
-                Quoted::new(&kind)
-            )));
+            let must = "it must be \"signed\", \"encrypted\" or \"nested\"";
+            return Err(cf.invalid_value(&kind, must));
         }
     };
     conf.token_type.set(token_type)
@@ -269,7 +260,7 @@ fn auth_jwt_type(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), Con
 
 /// `auth_jwt_key_file file`
 fn auth_jwt_key_file(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let name = one(cf)?;
+    let name = cf.argument();
     let template = cf.template(&name)?;
     if template.constant().is_none() {
         conf.key_sources.push(KeySource::FileNamed(template));
@@ -300,28 +291,14 @@ fn try_key_file(file: &KeyFile, cf: &Config<'_>) {
 
 /// `auth_jwt_key_request uri`
 fn auth_jwt_key_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let uri = one(cf)?;
-    let template = cf.template(&uri)?;
-    if template
-        .constant()
-        .is_some_and(|uri| !uri.starts_with(b"/"))
-    {
-        cf.warn(format_args!(
-            "auth_jwt_key_request {}: the URI does not begin with \"/\", so every request is answered with 500;",
-            Quoted::new(&uri)
-        ));
-    }
-    conf.key_sources.push(KeySource::Request(template.into()));
+    conf.key_sources.push(KeySource::Request(Uri::read(cf)?));
     Ok(())
 }
 
 /// `auth_jwt_key_cache time [stale=time] [refresh=time | refresh=off]`
 fn auth_jwt_key_cache(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let args = cf.args();
-    let [time, parameters @ ..] = args.as_slice() else {
-        return Err(ConfigError::Directive(c"takes a time"));
-    };
-    let time = cf.time(time)?;
+    let (time, parameters) = cf.first_argument();
+    let time = cf.time(&time)?;
     let (mut stale, mut refresh) = (None, None);
     for parameter in parameters {
         let again = if let Some(value) = parameter.strip_prefix(b"stale=") {
@@ -333,12 +310,12 @@ fn auth_jwt_key_cache(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<()
             };
             refresh.replace(value).is_some()
         } else {
-            return Err(invalid_parameter(parameter));
+            return Err(cf.invalid_parameter(&parameter));
         };
         if again {
             return Err(ConfigError::message(format_args!(
                 "duplicate parameter {}",
-                Quoted::new(parameter)
+                Quoted::whole(parameter)
             )));
         }
     }
@@ -351,7 +328,7 @@ fn auth_jwt_key_cache(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<()
 
 /// `auth_jwt_leeway time`
 fn auth_jwt_leeway(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let time = cf.time(&one(cf)?)?;
+    let time = cf.time(&cf.argument())?;
     // The claims are compared in seconds.
     match time.subsec_nanos() {
         0 => conf.leeway.set(time),
@@ -370,8 +347,7 @@ fn auth_jwt_verify_signature(
     conf: &mut LocationConf,
     cf: &mut Config<'_>,
 ) -> Result<(), ConfigError> {
-    let flag = one(cf)?;
-    let on = cf.flag(&flag)?;
+    let on = cf.flag()?;
     if !on {
         cf.warn(format_args!(
             "auth_jwt_verify_signature off: whoever writes a token is believed;"
@@ -382,32 +358,16 @@ fn auth_jwt_verify_signature(
 
 /// `auth_jwt_token_cache size | off`
 fn auth_jwt_token_cache(main: &MainConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let size = one(cf)?;
-    let size = match &*size {
-        b"off" => None,
-        size => match cf.size(size)? {
-            0 => return Err(ConfigError::Directive(c"invalid value")),
-            bytes => Some(bytes),
-        },
-    };
-    main.set_token_cache(size)
+    match cf.size_or_off()? {
+        Some(0) => Err(cf.invalid_value(b"0", "it must be a size or \"off\"")),
+        size => main.set_token_cache(size),
+    }
 }
 
 /// `auth_jwt_claim_set $variable name ...`, `auth_jwt_header_set $variable name ...`
 fn define_path(part: Part, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let args = cf.args();
-    let [variable, names @ ..] = args.as_slice() else {
-        return Err(ConfigError::Directive(c"takes a variable and names"));
-    };
-    let name = cf.variable_name(variable)?;
+    let (variable, names) = cf.first_argument();
+    let name = cf.variable_name(&variable)?;
     let names = names.iter().map(|name| name.to_vec()).collect();
     variables::define_path(cf, name, part, names)
-}
-
-/// The one argument that nginx has counted.
-fn one<'cf>(cf: &Config<'cf>) -> Result<Text<'cf>, ConfigError> {
-    match cf.args().as_slice() {
-        [argument] => Ok(*argument),
-        _ => Err(ConfigError::Directive(c"takes one argument")),
-    }
 }

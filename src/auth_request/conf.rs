@@ -63,10 +63,7 @@ pub(super) const DIRECTIVES: &[Directive<AuthRequest>] = &[
         name: c"auth_request_cache_zone",
         contexts: context::HTTP,
         args: args::ONE,
-        set: Set::Main(|_, cf| match cf.args().as_slice() {
-            [zone] => cf.define_shared_zone(zone).map(|_| ()),
-            _ => Err(ConfigError::Directive(c"takes one argument")),
-        }),
+        set: Set::Main(|_, cf| cf.define_shared_zone(&cf.argument()).map(|_| ())),
     },
 ];
 
@@ -110,7 +107,7 @@ pub struct LocationConf {
     cache: Setting<Option<cache::Cache>>,
     cache_key: Setting<Rc<[Template]>>,
     pub(super) cache_valid: List<cache::Validity>,
-    said: Said,
+    fingerprint: ConfigFingerprint,
     scope: Scope,
 }
 
@@ -126,9 +123,9 @@ pub(super) struct Scope {
 /// What the directives of a level say, in their order, so that a verdict that was kept before a reload does not count
 /// for a location that is another now.
 #[derive(Default)]
-struct Said(Vec<u8>);
+struct ConfigFingerprint(Vec<u8>);
 
-impl Said {
+impl ConfigFingerprint {
     fn push(&mut self, part: &[u8]) {
         self.0.extend(part.len().to_le_bytes());
         self.0.extend(part);
@@ -178,32 +175,6 @@ pub(super) enum OnError {
 }
 
 impl LocationConf {
-    /// The arguments of a directive, which are remembered.
-    fn args<'cf>(&mut self, cf: &Config<'cf>) -> Vec<Text<'cf>> {
-        let args = cf.args();
-        self.said.push(cf.directive().as_bytes());
-        args.iter().for_each(|arg| self.said.push(arg));
-        args
-    }
-
-    /// The one argument that nginx has counted.
-    fn one<'cf>(&mut self, cf: &Config<'cf>) -> Result<Text<'cf>, ConfigError> {
-        match self.args(cf).as_slice() {
-            [argument] => Ok(*argument),
-            _ => Err(ConfigError::Directive(c"takes one argument")),
-        }
-    }
-
-    fn size_or_off(&mut self, cf: &Config<'_>) -> Result<Option<usize>, ConfigError> {
-        match self.one(cf)? {
-            off if &*off == b"off" => Ok(None),
-            size => match cf.size(&size) {
-                Ok(bytes) => Ok(Some(bytes)),
-                Err(_) => Err(invalid_value(cf, &size, "it must be a size or \"off\"")),
-            },
-        }
-    }
-
     pub(super) fn scope(&self) -> &Scope {
         &self.scope
     }
@@ -250,6 +221,11 @@ impl LocationConf {
 }
 
 impl Inherit for LocationConf {
+    fn record(&mut self, directive: Text<'_>, args: &[Text<'_>]) {
+        self.fingerprint.push(&directive);
+        args.iter().for_each(|arg| self.fingerprint.push(arg));
+    }
+
     fn inherit(&mut self, outer: &Self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
         let Self {
             service,
@@ -264,7 +240,7 @@ impl Inherit for LocationConf {
             cache,
             cache_key,
             cache_valid,
-            said,
+            fingerprint,
             scope,
         } = self;
         service.inherit(&outer.service);
@@ -280,59 +256,48 @@ impl Inherit for LocationConf {
         cache_key.inherit(&outer.cache_key);
         cache_valid.inherit(&outer.cache_valid);
         // For the level of http, which nobody merges, there is no scope.
-        said.push(&sha256(&outer.said.0));
-        said.push(&cf.location_name());
-        *scope = cf.main_conf::<AuthRequest>().own_scope(sha256(&said.0));
+        fingerprint.push(&sha256(&outer.fingerprint.0));
+        fingerprint.push(&cf.location_name());
+        *scope = cf
+            .main_conf::<AuthRequest>()
+            .own_scope(sha256(&fingerprint.0));
         self.check_cache()
     }
 }
 
 /// `auth_request uri | off`
 fn auth_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let uri = conf.one(cf)?;
+    let text = cf.argument();
     // The built-in module, too, takes an empty URI for none.
-    if matches!(&*uri, b"off" | b"") {
+    if matches!(&*text, b"off" | b"") {
         return conf.service.set(Service::Nobody);
     }
-    let template = cf.template(&uri)?;
-    if template
-        .constant()
-        .is_some_and(|uri| !uri.starts_with(b"/"))
-    {
-        cf.warn(format_args!(
-            "auth_request {}: the URI does not begin with \"/\", so every request is refused",
-            Quoted::new(&uri)
-        ));
-    }
     conf.service.set(Service::At {
-        uri: template.into(),
-        text: uri.bytes().into(),
+        uri: Uri::read(cf)?,
+        text: text.bytes().into(),
     })
 }
 
 /// `auth_request_set $variable value`
 fn auth_request_set(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let args = conf.args(cf);
-    let [variable, value] = args.as_slice() else {
-        return Err(ConfigError::Directive(c"takes two arguments"));
-    };
-    let variable = cf.assignable_variable(variable)?;
-    conf.assignments.push(Assignment {
-        variable,
-        value: cf.template(value)?,
-    });
+    let (variable, values) = cf.first_argument();
+    let variable = cf.assignable_variable(&variable)?;
+    for value in values {
+        let value = cf.template(&value)?;
+        conf.assignments.push(Assignment { variable, value });
+    }
     Ok(())
 }
 
 /// `auth_request_body size | off`
 fn auth_request_body(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let limit = conf.size_or_off(cf)?;
+    let limit = cf.size_or_off()?;
     conf.body.set(limit.map(|size| size as u64))
 }
 
 /// `auth_request_upstream_headers name ... | off`
 fn upstream_headers(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let args = conf.args(cf);
+    let args = cf.args();
     let names = match args.as_slice() {
         [off] if &**off == b"off" => Names::default(),
         args => names(cf, args)?,
@@ -343,7 +308,7 @@ fn upstream_headers(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), 
 
 /// `auth_request_client_headers name ... [on=deny | on=allow | on=any]`
 fn client_headers(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let mut args = conf.args(cf);
+    let mut args = cf.args();
     let mut on = On::Deny;
     if let Some(value) = args.last().and_then(|last| last.strip_prefix(b"on=")) {
         on = match value {
@@ -351,11 +316,8 @@ fn client_headers(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), Co
             b"allow" => On::Allow,
             b"any" => On::Any,
             _ => {
-                return Err(invalid_value(
-                    cf,
-                    value,
-                    "it must be \"deny\", \"allow\" or \"any\"",
-                ));
+                let must = "it must be \"deny\", \"allow\" or \"any\"";
+                return Err(cf.invalid_value(value, must));
             }
         };
         args.pop();
@@ -373,13 +335,13 @@ fn client_headers(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), Co
 /// `auth_request_deny_status code ...`
 fn deny_status(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
     let mut statuses = Statuses::default();
-    for text in conf.args(cf) {
+    for text in cf.args() {
         let is_denial = statuses.push(&text).is_some()
             && matches!(text.first(), Some(b'3'..=b'5'))
             && &*text != b"304";
         if !is_denial {
             let must = "it must be a code from 300 to 599 other than 304, or 3xx, 4xx or 5xx";
-            return Err(invalid_value(cf, &text, must));
+            return Err(cf.invalid_value(&text, must));
         }
     }
     conf.deny_status.set(Rc::new(statuses))
@@ -387,13 +349,13 @@ fn deny_status(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), Confi
 
 /// `auth_request_deny_body size | off`
 fn deny_body(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let size = conf.size_or_off(cf)?;
+    let size = cf.size_or_off()?;
     conf.deny_body.set(size)
 }
 
 /// `auth_request_on_error code | allow`
 fn on_error(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let text = conf.one(cf)?;
+    let text = cf.argument();
     let mut statuses = Statuses::default();
     let on_error = match (&*text, statuses.push(&text), statuses.as_code()) {
         (b"allow", ..) => OnError::Allow,
@@ -403,7 +365,7 @@ fn on_error(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigEr
         }
         _ => {
             let must = "it must be \"allow\" or a code from 400 to 599 that nginx can answer with";
-            return Err(invalid_value(cf, &text, must));
+            return Err(cf.invalid_value(&text, must));
         }
     };
     if on_error == OnError::Allow {
@@ -416,7 +378,6 @@ fn on_error(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigEr
 
 /// `auth_request_require $value ... [error=401 | error=403]`
 fn require(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    conf.args(cf);
     conf.requirements.push(Requirement::read(cf)?);
     Ok(())
 }
@@ -428,17 +389,9 @@ fn names(cf: &Config<'_>, texts: &[Text<'_>]) -> Result<Names, ConfigError> {
             ConfigError::message(format_args!(
                 "invalid name {} in \"{}\" directive, it {unfit}",
                 Quoted::new(text),
-                cf.directive()
+                String::from_utf8_lossy(&cf.directive())
             ))
         })?;
     }
     Ok(names)
-}
-
-fn invalid_value(cf: &Config<'_>, value: &[u8], must: &str) -> ConfigError {
-    ConfigError::message(format_args!(
-        "invalid value {} in \"{}\" directive, {must}",
-        Quoted::new(value),
-        cf.directive()
-    ))
 }

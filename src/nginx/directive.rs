@@ -4,7 +4,7 @@ use super::Failure;
 use super::bits::location_kind;
 use super::fence::guard;
 use super::log::{Line, Log};
-use super::module::{Exported, MainState, Module};
+use super::module::{Exported, Inherit as _, MainState, Module};
 use super::request::Request;
 use super::text::Text;
 use nginx_sys::{
@@ -132,29 +132,71 @@ impl<'cf> Config<'cf> {
         }
     }
 
-    /// `on` or `off`.
+    /// The only argument of a directive that takes one, which nginx has made sure of
+    /// (ngx_conf_handler).
+    pub fn argument(&self) -> Text<'cf> {
+        self.first_argument().0
+    }
+
+    /// The first argument, which nginx has made sure of (ngx_conf_handler), and the others.
+    pub fn first_argument(&self) -> (Text<'cf>, Vec<Text<'cf>>) {
+        let mut args = self.args().into_iter();
+        let first = args.next().unwrap_or(Text::from_static(b""));
+        (first, args.collect())
+    }
+
+    /// A value that the directive does not take. `must` says what it takes, as in
+    /// `it must be "on" or "off"`.
+    pub fn invalid_value(&self, value: &[u8], must: &str) -> ConfigError {
+        ConfigError::message(format_args!(
+            "invalid value {} in \"{}\" directive, {must}",
+            Quoted::whole(value),
+            String::from_utf8_lossy(&self.directive())
+        ))
+    }
+
+    /// A parameter such as `stale=1h` that the directive does not have.
+    pub fn invalid_parameter(&self, parameter: &[u8]) -> ConfigError {
+        ConfigError::message(format_args!(
+            "invalid parameter {}",
+            Quoted::whole(parameter)
+        ))
+    }
+
+    /// The argument `on` or `off`.
     ///
     /// # Errors
-    /// nginx's own words, with the name of the directive.
-    pub fn flag(&self, text: &[u8]) -> Result<bool, ConfigError> {
-        match text.to_ascii_lowercase().as_slice() {
+    /// [`invalid_value`](Self::invalid_value)
+    pub fn flag(&self) -> Result<bool, ConfigError> {
+        let value = self.argument();
+        match value.to_ascii_lowercase().as_slice() {
             b"on" => Ok(true),
             b"off" => Ok(false),
-            _ => Err(ConfigError::message(format_args!(
-                "invalid value {} in \"{}\" directive, it must be \"on\" or \"off\"",
-                Quoted::new(text),
-                self.directive()
-            ))),
+            _ => Err(self.invalid_value(&value, "it must be \"on\" or \"off\"")),
+        }
+    }
+
+    /// The argument, which is a number of bytes or `off`.
+    ///
+    /// # Errors
+    /// [`invalid_value`](Self::invalid_value)
+    pub fn size_or_off(&self) -> Result<Option<usize>, ConfigError> {
+        match self.argument() {
+            off if &*off == b"off" => Ok(None),
+            size => match self.size(&size) {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(_) => Err(self.invalid_value(&size, "it must be a size or \"off\"")),
+            },
         }
     }
 
     /// The name of the directive.
-    pub fn directive(&self) -> String {
+    pub fn directive(&self) -> Text<'cf> {
         // SAFETY: as for `args`.
         let words = unsafe { (*(*self.raw()).args).as_slice::<ngx_str_t>() };
-        words.first().map_or_else(String::new, |name| {
-            String::from_utf8_lossy(name.as_bytes()).into_owned()
-        })
+        let name = words.first().copied().unwrap_or(ngx_str_t::empty());
+        // SAFETY: as for `args`.
+        unsafe { Text::from_raw(name) }
     }
 
     /// A time as nginx takes one: `10`, `10s`, `1m 30s`, `500ms`.
@@ -387,9 +429,13 @@ unsafe extern "C" fn set<M: Exported>(
         let result = match row.set {
             // SAFETY: conf is what create_main_conf<M> made; it is only ever shared.
             Set::Main(set) => set(&unsafe { &*conf.cast::<MainState<M>>() }.conf, &mut cf),
-            // SAFETY: conf is what create_loc_conf<M> made for this level; while nginx sets one directive, nothing
-            // else of ours runs that could refer to it.
-            Set::Location(set) => set(unsafe { &mut *conf.cast() }, &mut cf),
+            Set::Location(set) => {
+                // SAFETY: conf is what create_loc_conf<M> made for this level; while nginx sets one directive,
+                // nothing else of ours runs that could refer to it.
+                let conf = unsafe { &mut *conf.cast::<M::LocationConf>() };
+                conf.record(cf.directive(), &cf.args());
+                set(conf, &mut cf)
+            }
         };
         cf.finish(result)
     })

@@ -4,6 +4,7 @@ use super::directive::{Commands, Config, ConfigError, Directive, conf_error};
 use super::fence::{guard, install_hook};
 use super::log::Log;
 use super::pool::own;
+use super::text::Text;
 use super::variable::Variable;
 use nginx_sys::{
     NGX_ERROR, NGX_HTTP_MODULE, NGX_OK, ngx_conf_t, ngx_http_module_t, ngx_int_t, ngx_module_t,
@@ -57,6 +58,14 @@ impl<M: Module> Default for MainState<M> {
 /// How a configuration level takes what it does not say from the level around it. Destructure both, so that a
 /// setting that is forgotten does not compile.
 pub trait Inherit {
+    /// Takes note of a directive of this level, before it is set. Nothing unless a module wants to
+    /// tell apart levels that say different things.
+    fn record(&mut self, _directive: Text<'_>, _args: &[Text<'_>]) {}
+
+    /// Takes over what this level does not say.
+    ///
+    /// # Errors
+    /// What only shows when a level and those around it are known.
     fn inherit(&mut self, outer: &Self, cf: &mut Config<'_>) -> Result<(), ConfigError>;
 }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use text::Quoted;
 
-use super::{LocationConf, Service, invalid_value};
+use super::{LocationConf, Service};
 use crate::nginx::{Config, ConfigError, SharedZone, Template};
 use policy::auth_request::statuses::Statuses;
 
@@ -61,7 +61,7 @@ impl LocationConf {
 
 /// `auth_request_cache zone | off`
 pub(super) fn zone(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let name = conf.one(cf)?;
+    let name = cf.argument();
     let zone = match &*name {
         b"off" => None,
         name => Some(Cache {
@@ -74,7 +74,7 @@ pub(super) fn zone(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), C
 
 /// `auth_request_cache_key string ...`: several are kept apart, whatever is in them.
 pub(super) fn key(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let texts = conf.args(cf);
+    let texts = cf.args();
     let parts = texts.iter().map(|text| cf.template(text));
     let parts = parts.collect::<Result<_, _>>()?;
     conf.cache_key.set(parts)
@@ -82,7 +82,7 @@ pub(super) fn key(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), Co
 
 /// `auth_request_cache_valid [code ...] time`
 pub(super) fn valid(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let mut args = conf.args(cf);
+    let mut args = cf.args();
     let time = match args.pop() {
         Some(time) => cf.seconds(&time)?,
         None => return Err(ConfigError::Directive(c"takes a time")),
@@ -97,7 +97,7 @@ pub(super) fn valid(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), 
             code if statuses.push(code).is_some() && matches!(code.first(), Some(b'2'..=b'5')) => {}
             code => {
                 let must = "it must be a code from 200 to 599, 2xx, 3xx, 4xx, 5xx or any";
-                return Err(invalid_value(cf, code, must));
+                return Err(cf.invalid_value(code, must));
             }
         }
     }
