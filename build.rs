@@ -1,5 +1,5 @@
-//! Tells the crate which nginx it is built against, and compiles the shim of `src/nginx/bits.c` with that nginx's
-//! own headers and macros.
+//! Tells the crate which nginx it is built against, and compiles the C shim with that nginx's own
+//! headers and macros.
 
 use std::path::Path;
 use std::{env, error, fs};
@@ -30,12 +30,14 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     record_nginx(&nginx("INCLUDE")?, &nginx("BUILD_DIR")?)
 }
 
-/// The C compiler lays out the bit-fields, bindgen does not: see `src/nginx/bits.c`.
+/// See `src/nginx/bitfields.c` and `src/nginx/shim.c` for why there is one.
 fn compile_shim(include: &str, defines: &str) {
-    println!("cargo::rerun-if-changed=src/nginx/bits.c");
     let mut shim = cc::Build::new();
-    shim.file("src/nginx/bits.c")
-        .includes(env::split_paths(include));
+    for file in ["src/nginx/bitfields.c", "src/nginx/shim.c"] {
+        println!("cargo::rerun-if-changed={file}");
+        shim.file(file);
+    }
+    shim.includes(env::split_paths(include));
     let defines = defines.trim_start_matches("cflags=").split_whitespace();
     for define in defines.filter_map(|word| word.strip_prefix("-D")) {
         let (name, value) = define
@@ -43,7 +45,7 @@ fn compile_shim(include: &str, defines: &str) {
             .map_or((define, None), |(n, v)| (n, Some(v)));
         shim.define(name, value);
     }
-    shim.compile("nginx_auth_bits");
+    shim.compile("nginx_auth_shim");
 }
 
 /// Leaves a note of the nginx that was used, for `scripts/build` and for the test that checks the shim.

@@ -1,42 +1,11 @@
 /*
- * For t/bitfields.t: does each setter of src/nginx/bits.c do what the C compiler's own assignment does, to the whole
+ * For t/bitfields.t: does each setter of src/nginx/bitfields.c do what the C compiler's own assignment does, to the whole
  * struct, whatever it held before?  One line for each: "NAME same" or "NAME differs".
  */
 
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
-
-/* What the rest of bits.c needs of nginx, so that it links; nobody calls it here. */
-
-ngx_queue_t  ngx_posted_events;
-
-volatile ngx_msec_t  ngx_current_msec;
-
-volatile ngx_cycle_t  *ngx_cycle;
-
-void
-ngx_log_error_core(ngx_uint_t level, ngx_log_t *log, ngx_err_t err, const char *fmt, ...)
-{
-}
-
-ngx_int_t
-ngx_strncasecmp(u_char *s1, u_char *s2, size_t n)
-{
-    return 0;
-}
-
-void *
-ngx_palloc(ngx_pool_t *pool, size_t size)
-{
-    return NULL;
-}
-
-void *
-ngx_array_push(ngx_array_t *a)
-{
-    return NULL;
-}
 
 #define SETTERS(CHECK)                                                        \
     CHECK(header_only, header_only)                                           \

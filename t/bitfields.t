@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# Tests for src/nginx/bits.c: the setters in the module under test write the
+# Tests for src/nginx/bitfields.c: the setters in the module under test write the
 # bits that the compiler of its nginx, with that nginx's options, writes.
 
 use warnings;
@@ -17,13 +17,13 @@ my ($module) = ($ENV{TEST_NGINX_GLOBALS} // '') =~ /load_module\s+([^;]+);/
 # scripts/build leaves beside the module where its nginx is, and the shim
 
 my $dir = dirname($module);
-my $shim = "$dir/libnginx_auth_bits.a";
+my $shim = "$dir/libnginx_auth_shim.a";
 open my $note, '<', "$dir/nginx" or BAIL_OUT("no note $dir/nginx: $!");
 chomp(my ($build, $source) = <$note>);
 
 my %setters = map { $_ => 1 } `nm $shim` =~ /T nginx_auth_set_(\w+)/g;
 my %asked = map { $_ => 1 }
-    slurp("$FindBin::Bin/../src/nginx/bits.c") =~ /^BIT\((\w+)/mg;
+    slurp("$FindBin::Bin/../src/nginx/bitfields.c") =~ /^BIT\((\w+)/mg;
 is_deeply(\%setters, \%asked, 'the shim has the setters of its source');
 
 # nginx's makefile tells its compiler, options and include folders

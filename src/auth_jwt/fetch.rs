@@ -22,8 +22,8 @@ use policy::auth_jwt::remote_keys::{Fetch, Look, Number, Outcome, RemoteKeys, Wa
 pub(super) type Remote = RemoteKeys<Waker>;
 
 impl From<Failure> for Rejection {
-    fn from(Failure: Failure) -> Self {
-        Self::OutOfMemory
+    fn from(failure: Failure) -> Self {
+        Self::Nginx(failure.to_string())
     }
 }
 
@@ -288,7 +288,10 @@ impl Turn<'_> {
     }
 
     fn answered(&self, fetch: Option<Fetch<Waker>>, uri: &Uri) -> Result<Slot, Rejection> {
-        let subrequest = self.request.subrequest::<AuthJwt>().ok_or(Failure)?;
+        let subrequest = self
+            .request
+            .subrequest::<AuthJwt>()
+            .ok_or(Failure::Inconsistent)?;
         let Some(answer) = subrequest.answer() else {
             return Ok(Slot::Asked(fetch));
         };

@@ -196,7 +196,7 @@ fn restore<'r>(
     texts: Text<'r>,
     record: &Encoded<'_>,
 ) -> Result<Verdict<'r>, Failure> {
-    let text = |part: &[u8]| texts.part_of(part).ok_or(Failure);
+    let text = |part: &[u8]| texts.part_of(part).ok_or(Failure::Inconsistent);
     for (assignment, value) in conf.assignments.iter().zip(record.assigned()) {
         request.assign(&assignment.variable, text(value)?);
     }

@@ -1,13 +1,14 @@
 //! Reads the body of a client's request before the request is judged, so that what judges it can look at it. The
 //! upstream gets it nevertheless, as nginx has it in memory or in a file.
 
-use super::Failure;
-use super::bits::{buf_in_memory, set_preserve_body};
+use super::chain::{buffer_length, buffers};
+use super::failure::Failure;
 use super::fence::guard;
+use super::filter_state::{NextFilter, Reading, Stage, SubrequestFilter};
 use super::log::Log;
-use super::phase::Status;
 use super::request::Request;
-use super::subrequest_filter::{Hook, SubrequestFilter};
+use super::shim::{buf_in_memory, set_preserve_body};
+use super::status::Status;
 use nginx_sys::{
     NGX_DONE, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, ngx_buf_t, ngx_chain_t, ngx_http_block_reading,
     ngx_http_core_run_phases, ngx_http_finalize_request, ngx_http_read_client_request_body,
@@ -25,24 +26,6 @@ pub enum BodyRead {
     /// nginx is to ask again when it has come.
     Pending,
     /// It is larger than it may be, or nginx could not read it. A line in the log says why.
-    Refused(Status),
-}
-
-/// The reading of a body, in one location.
-pub struct Reading {
-    limit: u64,
-    seen: Cell<u64>,
-    stage: Cell<Stage>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Begin,
-    /// nginx has been asked to read, and has not come back yet.
-    Asking,
-    /// nginx reads as the body comes.
-    Waiting,
-    Whole,
     Refused(Status),
 }
 
@@ -93,12 +76,10 @@ impl Request<'_> {
     pub fn body(self) -> Option<Vec<u8>> {
         let mut body = Vec::new();
         // SAFETY: request_body is NULL or live, and what it holds is a chain of live buffers.
-        let mut link = unsafe { (*self.raw()).request_body.as_ref()?.bufs };
-        // SAFETY: a chain is a list of links, closed by NULL, each with a live buffer.
-        while let Some(piece) = unsafe { link.as_ref() } {
-            // SAFETY: as above.
-            unsafe { append(&mut body, &*piece.buf)? };
-            link = piece.next;
+        unsafe {
+            for buf in buffers((*self.raw()).request_body.as_ref()?.bufs) {
+                append(&mut body, buf)?;
+            }
         }
         Some(body)
     }
@@ -167,7 +148,7 @@ unsafe extern "C" fn body_handler(r: *mut ngx_http_request_t) {
 }
 
 /// The filter that follows ours.
-pub(super) static NEXT: Hook<ngx_http_request_body_filter_pt> = Hook::new();
+pub(super) static NEXT: NextFilter<ngx_http_request_body_filter_pt> = NextFilter::new();
 
 /// nginx calls it for each piece of each request's body. It ends what is longer than it may be as soon as that shows:
 /// nobody has judged yet whether the client may send anything at all.
@@ -223,36 +204,17 @@ pub(super) fn install() {
 /// # Safety
 /// `chain` is a chain of live buffers.
 unsafe fn length(chain: *const ngx_chain_t) -> u64 {
-    let mut sum = 0_u64;
-    let mut link = chain;
-    // SAFETY: a chain is a list of links, closed by NULL, each with a live buffer.
-    while let Some(piece) = unsafe { link.as_ref() } {
-        // SAFETY: as above.
-        sum = sum.saturating_add(unsafe { buf_length(&*piece.buf) } as u64);
-        link = piece.next;
-    }
-    sum
-}
-
-/// # Safety
-/// The buffer is live, with its bytes in memory or in a file (ngx_buf_size).
-unsafe fn buf_length(buf: &ngx_buf_t) -> usize {
     // SAFETY: the caller's.
-    let length = unsafe {
-        match buf_in_memory(buf) {
-            0 => buf.file_last - buf.file_pos,
-            _ => buf.last.offset_from(buf.pos) as _,
-        }
-    };
-    usize::try_from(length).unwrap_or(0)
+    let lengths = unsafe { buffers(chain) }.map(|buf| unsafe { buffer_length(buf) } as u64);
+    lengths.fold(0, u64::saturating_add)
 }
 
 /// # Safety
-/// As for `buf_length`.
+/// As for [`buffer_length`].
 unsafe fn append(body: &mut Vec<u8>, buf: &ngx_buf_t) -> Option<()> {
     // SAFETY: the caller's. ngx_read_file fills at most `length` bytes, which are reserved, and says how many.
     unsafe {
-        let length = buf_length(buf);
+        let length = buffer_length(buf);
         if buf_in_memory(buf) != 0 {
             body.extend_from_slice(slice::from_raw_parts(buf.pos, length));
             return Some(());

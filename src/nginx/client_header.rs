@@ -4,26 +4,19 @@
 //! list. The client's own lines are kept aside: what asks again, after an internal redirect, is to ask with them, and
 //! not with what the last answer put in their place.
 
-use super::Failure;
-use super::bits::{forget_line, link_cookies};
-use super::header::HeaderLines;
+use super::failure::Failure;
+use super::filter_state::SubrequestFilter;
+use super::header::{HeaderLines, push_line};
 use super::request::Request;
-use super::subrequest_filter::SubrequestFilter;
+use super::shim::{forget_line, link_cookies};
 use super::text::Text;
+use super::variable::Variable;
 use nginx_sys::{
-    NGX_OK, ngx_hash_key, ngx_int_t, ngx_list_create, ngx_list_push, ngx_list_t, ngx_table_elt_t,
+    NGX_HTTP_VAR_CHANGEABLE, NGX_OK, ngx_http_variable_t, ngx_int_t, ngx_list_create,
+    ngx_list_push, ngx_list_t, ngx_table_elt_t, ngx_uint_t,
 };
-use std::cell::Cell;
-use std::ptr::NonNull;
-
-/// What is kept aside of the headers of a request and its response.
-#[derive(Default)]
-pub struct ClientHeader {
-    /// The `Location` that we have put into the response.
-    pub(super) location: Cell<Option<NonNull<ngx_table_elt_t>>>,
-    /// The client's lines, where the request's list has been changed.
-    lines: Cell<Option<NonNull<ngx_list_t>>>,
-}
+use std::ptr::{self, NonNull};
+use std::slice;
 
 impl<'r> Request<'r> {
     /// The lines of the request's header, as the client sent them; without those that were removed.
@@ -102,17 +95,9 @@ impl<'r> Request<'r> {
         let left = self.elements().filter(|(_, name)| !named(name));
         let list = self.list(left, lines.len())?;
         for (name, value) in lines {
-            let lower_case = self.copy(&name.to_ascii_lowercase())?.raw();
-            // SAFETY: the list is the request's; NULL is checked; a pushed element is uninitialized until written.
-            unsafe {
-                let line = ngx_list_push(list.as_ptr()).cast::<ngx_table_elt_t>();
-                let line = NonNull::new(line).ok_or(Failure)?.as_ptr();
-                line.write(std::mem::zeroed());
-                (*line).hash = ngx_hash_key(lower_case.data, lower_case.len);
-                (*line).key = name.raw();
-                (*line).value = value.raw();
-                (*line).lowcase_key = lower_case.data;
-            }
+            let lower_case = self.copy(&name.to_ascii_lowercase())?;
+            // SAFETY: the list is the request's, and so are the texts.
+            unsafe { push_line(list.as_ptr(), *name, *value, Some(lower_case))? };
         }
         self.put(list)
     }
@@ -140,10 +125,12 @@ impl<'r> Request<'r> {
         // written.
         unsafe {
             let list = ngx_list_create((*self.raw()).pool, room, size_of::<ngx_table_elt_t>());
-            let list = NonNull::new(list).ok_or(Failure)?;
+            let list = NonNull::new(list).ok_or(Failure::OutOfMemory)?;
             for line in lines {
                 let place = ngx_list_push(list.as_ptr()).cast::<ngx_table_elt_t>();
-                NonNull::new(place).ok_or(Failure)?.write(line.read());
+                NonNull::new(place)
+                    .ok_or(Failure::OutOfMemory)?
+                    .write(line.read());
             }
             Ok(list)
         }
@@ -163,11 +150,55 @@ impl<'r> Request<'r> {
             *headers = *list.as_ptr();
             (*headers).last = &raw mut (*headers).part;
             if link_cookies(self.raw()) != NGX_OK as ngx_int_t {
-                return Err(Failure);
+                return Err(Failure::OutOfMemory);
             }
         }
         self.forget_header_variables();
         Ok(())
+    }
+
+    /// Drops the values that nginx keeps of `$http_<name>` and `$cookie_<name>`, so that they are computed anew: to be done when the lines of
+    /// the request's header have changed.
+    pub(super) fn forget_header_variables(self) {
+        let variables = &self.main_state::<SubrequestFilter>().conf.0;
+        for variable in variables.get_or_init(|| self.header_variables()) {
+            self.forget(*variable);
+        }
+    }
+
+    /// The variables `$http_<name>` and `$cookie_<name>` that nginx keeps values of, but for those that a directive may set.
+    fn header_variables(self) -> Vec<Variable> {
+        // SAFETY: once a configuration is in force, these are arrays of ngx_http_variable_t.
+        let [indexed, prefixed] = unsafe {
+            let conf = &*self.core_main_conf();
+            [conf.variables, conf.prefix_variables].map(|variables| match variables.nelts {
+                0 => &[][..],
+                count => slice::from_raw_parts(variables.elts.cast::<ngx_http_variable_t>(), count),
+            })
+        };
+        // SAFETY: names of variables live as long as the configuration.
+        let name = |variable: &ngx_http_variable_t| unsafe { Text::from_raw(variable.name) };
+        let getters: Vec<_> = prefixed
+            .iter()
+            .filter(|family| matches!(&*name(family), b"http_" | b"cookie_"))
+            .filter_map(|family| family.get_handler)
+            .collect();
+        // This one has a getter of its own.
+        let is_cookies = |variable: &ngx_http_variable_t| {
+            &*name(variable) == b"http_cookie"
+                && variable.flags & NGX_HTTP_VAR_CHANGEABLE as ngx_uint_t == 0
+        };
+        let is_of_family = |variable: &ngx_http_variable_t| {
+            let own = variable.get_handler;
+            let mut getters = getters.iter();
+            own.is_some_and(|own| getters.any(|getter| ptr::fn_addr_eq(own, *getter)))
+                || is_cookies(variable)
+        };
+        let with_index = indexed.iter().enumerate();
+        with_index
+            .filter(|(_, variable)| is_of_family(variable))
+            .map(|(index, _)| Variable { index })
+            .collect()
     }
 }
 

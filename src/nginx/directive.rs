@@ -1,11 +1,11 @@
 //! Directives as rows of a table, and the configuration that nginx is reading.
 
-use super::Failure;
-use super::bits::location_kind;
+use super::conf_path;
+use super::failure::Failure;
 use super::fence::guard;
 use super::log::{Line, Log};
 use super::module::{Exported, Inherit as _, MainState, Module};
-use super::request::Request;
+use super::shim::location_kind;
 use super::text::Text;
 use nginx_sys::{
     NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF_OFFSET, NGX_LOG_EMERG, NGX_LOG_WARN,
@@ -13,10 +13,9 @@ use nginx_sys::{
     ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_core_srv_conf_t,
     ngx_parse_size, ngx_parse_time, ngx_pnalloc, ngx_str_t, ngx_uint_t,
 };
-use std::ffi::{CStr, OsStr, c_char, c_void};
+use std::ffi::{CStr, c_char, c_void};
 use std::fmt;
 use std::marker::PhantomData;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::ptr::{self, NonNull};
 use std::time::Duration;
@@ -78,8 +77,8 @@ impl ConfigError {
 }
 
 impl From<Failure> for ConfigError {
-    fn from(Failure: Failure) -> Self {
-        Self::Message("nginx-auth: out of memory".into())
+    fn from(failure: Failure) -> Self {
+        Self::Message(format!("nginx-auth: {failure}"))
     }
 }
 
@@ -240,7 +239,7 @@ impl<'cf> Config<'cf> {
     pub fn path(&self, path: &[u8]) -> PathBuf {
         // SAFETY: cf->cycle is the cycle being made; its conf_prefix was set before parsing (ngx_init_cycle).
         let prefix = unsafe { (*(*self.raw()).cycle).conf_prefix };
-        join(prefix, path)
+        conf_path::join(prefix, path)
     }
 
     /// While levels are merged: what tells the location being merged from others on its level.
@@ -305,7 +304,7 @@ impl<'cf> Config<'cf> {
         unsafe {
             let data = ngx_pnalloc((*self.raw()).pool, bytes.len() + 1).cast::<u8>();
             if data.is_null() {
-                return Err(Failure);
+                return Err(Failure::OutOfMemory);
             }
             ptr::copy_nonoverlapping(bytes.as_ptr(), data, bytes.len());
             data.add(bytes.len()).write(0);
@@ -348,18 +347,6 @@ impl<'cf> Config<'cf> {
             );
         }
     }
-}
-
-impl Request<'_> {
-    /// A path as [`Config::path`] takes one, at run time.
-    pub fn conf_path(self, path: &[u8]) -> PathBuf {
-        // SAFETY: ngx_cycle is the running cycle, whose conf_prefix was set before it was read.
-        join(unsafe { (*nginx_sys::ngx_cycle).conf_prefix }, path)
-    }
-}
-
-fn join(prefix: ngx_str_t, path: &[u8]) -> PathBuf {
-    PathBuf::from(OsStr::from_bytes(prefix.as_bytes())).join(OsStr::from_bytes(path))
 }
 
 /// NGX_CONF_ERROR

@@ -1,8 +1,10 @@
 //! Header lines of requests and responses.
 
+use super::failure::Failure;
 use super::text::Text;
-use nginx_sys::{ngx_list_part_t, ngx_list_t, ngx_table_elt_t};
+use nginx_sys::{ngx_hash_key, ngx_list_part_t, ngx_list_push, ngx_list_t, ngx_table_elt_t};
 use std::marker::PhantomData;
+use std::ptr::NonNull;
 
 /// Walks over the lines of a header, as pairs of name and value, in their order.
 pub struct HeaderLines<'r>(Elements<'r>);
@@ -49,6 +51,34 @@ fn folded<const N: usize>(name: &[u8; N]) -> [u64; 2] {
     const CASE: u64 = u64::from_ne_bytes([0x20; 8]);
     let ends = [name.first_chunk(), name.last_chunk()];
     ends.map(|end| u64::from_ne_bytes(end.copied().unwrap_or_default()) | CASE)
+}
+
+/// Adds a line to a header's list. nginx hashes names in lower case; `lower_case` is the name so, or
+/// none where nginx only sends the line.
+///
+/// # Safety
+/// `list` is a live list of ngx_table_elt_t, and the texts live as long as it.
+pub(super) unsafe fn push_line(
+    list: *mut ngx_list_t,
+    name: Text<'_>,
+    value: Text<'_>,
+    lower_case: Option<Text<'_>>,
+) -> Result<NonNull<ngx_table_elt_t>, Failure> {
+    // SAFETY: the caller's. NULL is checked; a pushed element is uninitialized until it is written.
+    unsafe {
+        let line = NonNull::new(ngx_list_push(list).cast::<ngx_table_elt_t>());
+        let line = line.ok_or(Failure::OutOfMemory)?;
+        let mut element: ngx_table_elt_t = std::mem::zeroed();
+        element.hash = 1;
+        element.key = name.raw();
+        element.value = value.raw();
+        if let Some(lower_case) = lower_case.map(Text::raw) {
+            element.hash = ngx_hash_key(lower_case.data, lower_case.len);
+            element.lowcase_key = lower_case.data;
+        }
+        line.write(element);
+        Ok(line)
+    }
 }
 
 impl<'r> Iterator for HeaderLines<'r> {

@@ -10,11 +10,14 @@
 //! that call.
 #![allow(unsafe_code)]
 
-mod bits;
 mod body;
+mod chain;
 mod client_header;
+mod conf_path;
 mod directive;
+mod failure;
 mod fence;
+mod filter_state;
 mod header;
 mod log;
 mod module;
@@ -24,6 +27,8 @@ mod request;
 mod response;
 mod setting;
 mod shared;
+mod shim;
+mod status;
 mod subrequest;
 mod subrequest_filter;
 mod subrequest_response;
@@ -35,23 +40,21 @@ mod waker;
 
 pub use body::BodyRead;
 pub use directive::{Config, ConfigError, Directive, Set, args, context};
+pub use failure::Failure;
+pub use filter_state::SubrequestFilter;
 pub use header::HeaderLines;
 pub use log::Log;
 pub use module::{Descriptor, Exported, Inherit, Module};
-pub use phase::{Access, AccessHandler, AroundAccess, Status};
+pub use phase::{Access, AccessHandler, AroundAccess};
 pub use request::Request;
 pub use response::ResponseContent;
 pub use setting::{List, Setting};
 pub use shared::{SharedZone, ZoneLookup};
+pub use status::Status;
 pub use subrequest::{Subrequest, SubrequestBody, SubrequestOwner};
-pub use subrequest_filter::SubrequestFilter;
 pub use subrequest_response::{BodyError, ResponseBody, StatusOrigin, SubrequestResponse};
 pub use target::Target;
 pub use template::Template;
 pub use text::Text;
 pub use variable::{AssignableVariable, Getter, ModuleVariable, PrefixVariable, Variable};
 pub use waker::Waker;
-
-/// nginx could not do what was asked, out of memory in nearly every case. The request is to end with a 500.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failure;

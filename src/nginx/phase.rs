@@ -1,33 +1,18 @@
 //! Handlers of nginx's access phase, and of those around it.
 
-use super::Failure;
 use super::directive::{Config, ConfigError};
+use super::failure::Failure;
 use super::fence::guard;
 use super::module::Exported;
 use super::request::Request;
 use super::response::ResponseContent;
+use super::status::Status;
 use nginx_sys::{
     NGX_AGAIN, NGX_DECLINED, NGX_DONE, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_OK, ngx_array_push,
     ngx_http_core_main_conf_t, ngx_http_handler_pt, ngx_http_phases,
     ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE,
     ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, ngx_http_request_t, ngx_int_t,
 };
-
-/// A status code of HTTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Status(pub u16);
-
-impl Status {
-    pub const UNAUTHORIZED: Self = Self(401);
-    pub const FORBIDDEN: Self = Self(403);
-    pub const CONTENT_TOO_LARGE: Self = Self(413);
-    pub const INTERNAL_SERVER_ERROR: Self = Self(500);
-
-    /// Whether it is one of the 2xx.
-    pub fn is_success(self) -> bool {
-        (200..300).contains(&self.0)
-    }
-}
 
 /// What an access handler decides (ngx_http_core_access_phase).
 #[derive(Clone, Copy)]
@@ -95,7 +80,7 @@ impl Config<'_> {
             let handlers = &raw mut (*core).phases[phase as usize].handlers;
             let place = ngx_array_push(handlers).cast::<ngx_http_handler_pt>();
             if place.is_null() {
-                return Err(Failure.into());
+                return Err(Failure::OutOfMemory.into());
             }
             place.write(Some(handler));
         }
@@ -135,7 +120,7 @@ unsafe fn prepare<M: Exported>(
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
         return NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
     };
-    let prepared = guard(request.log(), Err(Failure), || {
+    let prepared = guard(request.log(), Err(Failure::Panic), || {
         #[cfg(feature = "fault-injection")]
         super::fence::fault::in_request(request, "prepare");
         match (request.is_main(), request.is_ours()) {
@@ -146,7 +131,7 @@ unsafe fn prepare<M: Exported>(
     });
     match prepared {
         Ok(()) => NGX_DECLINED as ngx_int_t,
-        Err(Failure) => NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t,
+        Err(_) => NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rust values owned by an nginx pool: dropped when nginx destroys the pool, in reverse order of their making.
 
-use super::Failure;
+use super::failure::Failure;
 use super::fence::guard;
 use super::log::Log;
 use nginx_sys::{ngx_palloc, ngx_pool_cleanup_add, ngx_pool_t};
@@ -19,14 +19,16 @@ pub(super) unsafe fn own<T>(pool: *mut ngx_pool_t, value: T) -> Result<NonNull<T
     if !needs_drop::<T>() {
         // SAFETY: the pool is live; NULL is checked, and the memory is aligned to NGX_ALIGNMENT and nobody else's.
         return unsafe {
-            let place = NonNull::new(ngx_palloc(pool, size).cast::<T>()).ok_or(Failure)?;
+            let place =
+                NonNull::new(ngx_palloc(pool, size).cast::<T>()).ok_or(Failure::OutOfMemory)?;
             place.write(value);
             Ok(place)
         };
     }
     // SAFETY: the pool is live; NULL is checked below.
-    let cleanup = unsafe { ngx_pool_cleanup_add(pool, size).as_mut() }.ok_or(Failure)?;
-    let place = NonNull::new(cleanup.data.cast::<T>()).ok_or(Failure)?;
+    let cleanup =
+        unsafe { ngx_pool_cleanup_add(pool, size).as_mut() }.ok_or(Failure::OutOfMemory)?;
+    let place = NonNull::new(cleanup.data.cast::<T>()).ok_or(Failure::OutOfMemory)?;
     // SAFETY: ngx_pool_cleanup_add allocated `size` bytes, aligned to NGX_ALIGNMENT, that nobody else knows of.
     unsafe { place.write(value) };
     cleanup.handler = Some(drop_in_pool::<T>);

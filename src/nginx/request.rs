@@ -1,12 +1,12 @@
 //! An HTTP request during a callback.
 
-use super::Failure;
-use super::bits::{has_body, turn};
+use super::conf_path;
+use super::failure::Failure;
 use super::log::Log;
 use super::module::Exported;
 use super::module::MainState;
 use super::pool::own;
-use super::subrequest::Subrequest;
+use super::shim::{self, has_body};
 use super::text::Text;
 use super::variable::Variable;
 use nginx_sys::{
@@ -15,6 +15,7 @@ use nginx_sys::{
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::marker::PhantomData;
+use std::path::PathBuf;
 use std::ptr::{self, NonNull};
 use std::time::Duration;
 
@@ -27,10 +28,10 @@ pub struct Request<'r> {
 
 /// What is kept with a request for a module. All of it is owned by the request's pool; a part that has to be dropped
 /// when that goes is made where it is needed, for many requests need none.
-pub(super) struct Record<M: Exported> {
+pub(super) struct RequestState<M: Exported> {
     context: Cell<Option<NonNull<M::RequestContext>>>,
-    /// The subrequest that the module has started last.
-    pub(super) subrequest: Cell<Option<NonNull<Subrequest>>>,
+    /// The subrequest that the module has started last: `subrequest.rs` has its type.
+    pub(super) subrequest: Cell<Option<NonNull<c_void>>>,
     /// Something of ours that this request needed has failed where a failure could not be told.
     poisoned: Cell<bool>,
 }
@@ -88,7 +89,7 @@ impl<'r> Request<'r> {
     /// by default where it has not begun to.
     pub fn client_context<M: Exported>(self) -> Result<&'r M::ClientContext, Failure> {
         let Some(Variable { index }) = self.main_state::<M>().client_context.get().copied() else {
-            return Err(Failure);
+            return Err(Failure::Inconsistent);
         };
         // SAFETY: r->variables has an entry for each index. It is the one thing that nginx keeps over internal
         // redirects and shares with subrequests. The entry is that of a variable of ours that nobody can set and
@@ -135,7 +136,7 @@ impl<'r> Request<'r> {
 
     /// What the module keeps with this request, if it has begun to.
     pub fn context<M: Exported>(self) -> Option<&'r M::RequestContext> {
-        let context = self.record::<M>()?.context.get()?;
+        let context = self.state::<M>()?.context.get()?;
         // SAFETY: what context_or_new put there, owned by the request's pool.
         Some(unsafe { context.as_ref() })
     }
@@ -148,52 +149,55 @@ impl<'r> Request<'r> {
         if let Some(context) = self.context::<M>() {
             return Ok(context);
         }
-        let record = self.record_or_new::<M>()?;
+        let state = self.state_or_new::<M>()?;
         // SAFETY: the pool lives as long as the request.
         unsafe {
             let context = own((*self.raw()).pool, new())?;
-            record.context.set(Some(context));
+            state.context.set(Some(context));
             Ok(context.as_ref())
         }
     }
 
     /// Makes the access handler of the module refuse this request.
     pub(super) fn poison<M: Exported>(self) {
-        if let Ok(record) = self.record_or_new::<M>() {
-            record.poisoned.set(true);
+        if let Ok(state) = self.state_or_new::<M>() {
+            state.poisoned.set(true);
         }
     }
 
     pub(super) fn is_poisoned<M: Exported>(self) -> bool {
-        self.record::<M>()
-            .is_some_and(|record| record.poisoned.get())
+        self.state::<M>().is_some_and(|state| state.poisoned.get())
     }
 
-    pub(super) fn record<M: Exported>(self) -> Option<&'r Record<M>> {
-        // SAFETY: r->ctx has one entry for each HTTP module. Ours is NULL or what record_or_new put there, which
+    pub(super) fn state<M: Exported>(self) -> Option<&'r RequestState<M>> {
+        // SAFETY: r->ctx has one entry for each HTTP module. Ours is NULL or what state_or_new put there, which
         // lives as long as the request's pool.
-        unsafe { (*self.context_slot::<M>()).cast::<Record<M>>().as_ref() }
+        unsafe {
+            (*self.context_slot::<M>())
+                .cast::<RequestState<M>>()
+                .as_ref()
+        }
     }
 
-    pub(super) fn record_or_new<M: Exported>(self) -> Result<&'r Record<M>, Failure> {
-        if let Some(record) = self.record::<M>() {
-            return Ok(record);
+    pub(super) fn state_or_new<M: Exported>(self) -> Result<&'r RequestState<M>, Failure> {
+        if let Some(state) = self.state::<M>() {
+            return Ok(state);
         }
-        let record = Record::<M> {
+        let state = RequestState::<M> {
             context: Cell::new(None),
             subrequest: Cell::new(None),
             poisoned: Cell::new(false),
         };
         // SAFETY: the pool lives as long as the request; nobody else uses the entry of r->ctx.
         unsafe {
-            let record = own((*self.raw()).pool, record)?;
-            self.context_slot::<M>().write(record.as_ptr().cast());
-            Ok(record.as_ref())
+            let state = own((*self.raw()).pool, state)?;
+            self.context_slot::<M>().write(state.as_ptr().cast());
+            Ok(state.as_ref())
         }
     }
 
     fn context_slot<M: Exported>(self) -> *mut *mut c_void {
-        // SAFETY: the entry of the module, see `record`.
+        // SAFETY: the entry of the module, see `state`.
         unsafe { (*self.raw()).ctx.add(M::descriptor().ctx_index()) }
     }
 
@@ -206,7 +210,7 @@ impl<'r> Request<'r> {
         unsafe {
             let data = ngx_pnalloc((*self.raw()).pool, bytes.len()).cast::<u8>();
             if data.is_null() {
-                return Err(Failure);
+                return Err(Failure::OutOfMemory);
             }
             ptr::copy_nonoverlapping(bytes.as_ptr(), data, bytes.len());
             Ok(Text::from_raw(ngx_str_t {
@@ -222,21 +226,27 @@ impl<'r> Request<'r> {
         unsafe { Ok(own((*self.raw()).pool, value)?.as_ref()) }
     }
 
-    /// The time since some moment in the past, as nginx caches it for one turn of its event loop. It never jumps.
+    /// A path as [`Config::path`](super::Config::path) takes one, at run time.
+    pub fn conf_path(self, path: &[u8]) -> PathBuf {
+        // SAFETY: ngx_cycle is the running cycle, whose conf_prefix was set before it was read.
+        conf_path::join(unsafe { (*nginx_sys::ngx_cycle).conf_prefix }, path)
+    }
+
+    /// The time since some moment in the past, as nginx caches it for one event-loop iteration. It never jumps.
     pub fn uptime(self) -> Duration {
         // SAFETY: nginx sets it before it serves requests, and the one thread of a worker reads it.
         Duration::from_millis(unsafe { nginx_sys::ngx_current_msec } as u64)
     }
 
-    /// A number of the present turn of nginx's event loop, where the client has sent this request before the turn began.
+    /// The number of the current event-loop iteration, if the client has sent this request before it began.
     pub fn event_loop_iteration(self) -> Option<usize> {
         let mut number = 0;
         // SAFETY: the client's request is live, and so is its connection.
-        let known = unsafe { turn(self.main().raw(), &raw mut number) };
+        let known = unsafe { shim::event_loop_iteration(self.main().raw(), &raw mut number) };
         (known != 0).then_some(number)
     }
 
-    /// The time in seconds since 1970, as nginx caches it for one turn of its event loop.
+    /// The time in seconds since 1970, as nginx caches it for one event-loop iteration.
     pub fn now(self) -> i64 {
         nginx_sys::ngx_time()
     }

@@ -1,16 +1,16 @@
 //! What a response gets beside what nginx puts into it: header lines, challenges, or all of it.
 
-use super::Failure;
-use super::bits::{is_header_only, set_keepalive};
-use super::header::HeaderLines;
-use super::phase::Status;
+use super::failure::Failure;
+use super::filter_state::SubrequestFilter;
+use super::header::{HeaderLines, push_line};
 use super::request::Request;
-use super::subrequest_filter::SubrequestFilter;
+use super::shim::{is_header_only, set_keepalive};
+use super::status::Status;
 use super::text::Text;
 use nginx_sys::{
     NGX_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t, ngx_http_discard_request_body,
     ngx_http_finalize_request, ngx_http_output_filter, ngx_http_send_header, ngx_int_t,
-    ngx_list_push, ngx_pcalloc, ngx_table_elt_t, ngx_uint_t, off_t,
+    ngx_pcalloc, ngx_table_elt_t, ngx_uint_t, off_t,
 };
 use std::ptr::{self, NonNull};
 
@@ -108,18 +108,10 @@ impl<'r> Request<'r> {
         name: Text<'r>,
         value: Text<'r>,
     ) -> Result<*mut ngx_table_elt_t, Failure> {
-        // SAFETY: the list is the request's; NULL is checked; a pushed element is uninitialized until written.
+        // SAFETY: the list is the request's, and so are the texts.
         unsafe {
             let headers = &raw mut (*self.raw()).headers_out.headers;
-            let line = ngx_list_push(headers).cast::<ngx_table_elt_t>();
-            if line.is_null() {
-                return Err(Failure);
-            }
-            line.write(std::mem::zeroed());
-            (*line).hash = 1;
-            (*line).key = name.raw();
-            (*line).value = value.raw();
-            Ok(line)
+            Ok(push_line(headers, name, value, None)?.as_ptr())
         }
     }
 
@@ -158,7 +150,7 @@ impl<'r> Request<'r> {
             }
             let out = &raw mut (*r).headers_out;
             (*out).status = ngx_uint_t::from(status.0);
-            (*out).content_length_n = off_t::try_from(bytes.len).map_err(|_| Failure)?;
+            (*out).content_length_n = off_t::try_from(bytes.len).map_err(|_| Failure::TooLong)?;
             (*out).content_encoding = encoding;
             (*out).content_type = content_type;
             (*out).content_type_len = content_type.len;
@@ -168,7 +160,7 @@ impl<'r> Request<'r> {
                 return Ok(sent);
             }
             let buf = ngx_pcalloc((*r).pool, size_of::<ngx_buf_t>()).cast::<ngx_buf_t>();
-            let buf = buf.as_mut().ok_or(Failure)?;
+            let buf = buf.as_mut().ok_or(Failure::OutOfMemory)?;
             buf.pos = bytes.data;
             buf.last = bytes.data.add(bytes.len);
             buf.set_memory(u32::from(bytes.len > 0));

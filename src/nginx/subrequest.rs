@@ -1,14 +1,14 @@
 //! Subrequests that are waited for and whose answer nobody but us sees.
 
-use super::Failure;
-use super::bits::{
-    forgive_connection, set_buffered, set_filter_need_in_memory, set_headers_in_chunked,
-};
+use super::failure::Failure;
 use super::fence::guard;
 use super::module::Exported;
-use super::phase::Status;
 use super::pool::own;
 use super::request::Request;
+use super::shim::{
+    forgive_connection, set_buffered, set_filter_need_in_memory, set_headers_in_chunked,
+};
+use super::status::Status;
 use super::subrequest_response::{Body, BodyError, ResponseBody, SubrequestResponse};
 use super::target::Target;
 use nginx_sys::{
@@ -59,7 +59,7 @@ impl<'r> Request<'r> {
         self.forget_body_variables::<M>();
         let (mut uri, mut args) = (target.path.raw(), target.args.raw());
         let flags = NGX_HTTP_SUBREQUEST_WAITED as ngx_uint_t;
-        let record = self.record_or_new::<M>()?;
+        let state = self.state_or_new::<M>()?;
         let mut raw: *mut ngx_http_request_t = ptr::null_mut();
         // SAFETY: the request and its pool are live; nginx keeps uri and args, whose bytes live as long as the
         // request; post_subrequest and what its data points to are in the same pool as the subrequest.
@@ -85,7 +85,7 @@ impl<'r> Request<'r> {
                 flags,
             );
             if code != NGX_OK as ngx_int_t {
-                return Err(Failure);
+                return Err(Failure::SubrequestRefused);
             }
             if let Some(no_body) = no_body {
                 leave_out_body(raw, no_body);
@@ -97,16 +97,16 @@ impl<'r> Request<'r> {
                 set_filter_need_in_memory(raw, 1);
             }
             subrequest.as_ref().request.set(NonNull::new(raw));
-            record.subrequest.set(Some(subrequest));
+            state.subrequest.set(Some(subrequest.cast()));
         }
         Ok(())
     }
 
     /// The subrequest that the module has started last from this request, in the location that it is in.
     pub fn subrequest<M: SubrequestOwner>(self) -> Option<&'r Subrequest> {
-        let subrequest = self.record::<M>()?.subrequest.get()?;
+        let subrequest = self.state::<M>()?.subrequest.get()?;
         // SAFETY: what start_subrequest put there, owned by the request's pool.
-        Some(unsafe { subrequest.as_ref() })
+        Some(unsafe { subrequest.cast::<Subrequest>().as_ref() })
     }
 
     /// Whether it is a subrequest of ours.
@@ -157,7 +157,7 @@ unsafe fn no_body(pool: *mut ngx_pool_t) -> Result<*mut ngx_http_request_body_t,
     let place = unsafe { ngx_pcalloc(pool, size_of::<ngx_http_request_body_t>()) };
     NonNull::new(place)
         .map(|place| place.as_ptr().cast())
-        .ok_or(Failure)
+        .ok_or(Failure::OutOfMemory)
 }
 
 /// Makes the subrequest one without a body. A subrequest begins with its parent's request_body and a copy of its
@@ -193,7 +193,7 @@ unsafe extern "C" fn done_handler(
     // SAFETY: as above.
     let status = unsafe { (*r).headers_out.status };
     let status = Status(u16::try_from(status).unwrap_or(0));
-    if subrequest.outcome.get() == Some(Err(Failure)) {
+    if matches!(subrequest.outcome.get(), Some(Err(_))) {
         return code;
     }
     // Whatever goes wrong while a body is read, in our filter or in nginx (a chunk that is none), is not to end the
@@ -214,7 +214,7 @@ unsafe extern "C" fn done_handler(
         }
         _ => (code, status),
     };
-    let outcome = guard(request.log(), Err(Failure), || {
+    let outcome = guard(request.log(), Err(Failure::Panic), || {
         #[cfg(feature = "fault-injection")]
         super::fence::fault::in_request(request, "subrequest");
         (subrequest.done)(SubrequestResponse::new(request, status));

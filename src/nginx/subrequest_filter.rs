@@ -4,29 +4,25 @@
 //! would it do to leave the body unread, as nginx does for a response of which only the header is wanted: the connection
 //! to the upstream would be of no use any more.
 
-use super::bits::{
+use super::body;
+use super::chain::buffers;
+use super::directive::{Config, ConfigError, Directive};
+use super::fence::guard;
+use super::filter_state::{ClientHeader, HeaderVariables, NextFilter, Reading, SubrequestFilter};
+use super::module::Module;
+use super::request::Request;
+use super::shim::{
     buf_ends_response, buf_in_memory, buf_special, connection_failed, set_header_only,
     stop_upstream, upstream_is_done,
 };
-use super::body::{self, Reading};
-use super::client_header::ClientHeader;
-use super::directive::{Config, ConfigError, Directive};
-use super::fence::guard;
-use super::module::Module;
-use super::request::Request;
 use super::subrequest::body_of;
 use super::subrequest_response::Body;
-use super::variable::HeaderVariables;
 use nginx_sys::{
     NGX_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t, ngx_http_output_body_filter_pt,
     ngx_http_output_header_filter_pt, ngx_http_request_t, ngx_http_top_body_filter,
     ngx_http_top_header_filter, ngx_int_t,
 };
-use std::cell::UnsafeCell;
 use std::slice;
-
-/// The nginx module of the filters. It keeps what the fence itself has to know of a request.
-pub struct SubrequestFilter;
 
 impl Module for SubrequestFilter {
     type MainConf = HeaderVariables;
@@ -54,32 +50,8 @@ impl Module for SubrequestFilter {
     }
 }
 
-/// The filter that follows one of ours.
-pub(super) struct Hook<F>(UnsafeCell<F>);
-
-// SAFETY: written while the configuration is read, by the one thread that there is; only read after that.
-unsafe impl<F> Sync for Hook<F> {}
-
-impl<F: Copy> Hook<Option<F>> {
-    pub(super) const fn new() -> Self {
-        Self(UnsafeCell::new(None))
-    }
-
-    /// # Safety
-    /// nginx is reading the configuration.
-    pub(super) unsafe fn set(&self, next: Option<F>) {
-        // SAFETY: the caller's: nobody reads it meanwhile.
-        unsafe { *self.0.get() = next };
-    }
-
-    pub(super) fn get(&self) -> Option<F> {
-        // SAFETY: only written while the configuration is read, before it serves a request.
-        unsafe { *self.0.get() }
-    }
-}
-
-static NEXT_HEADER: Hook<ngx_http_output_header_filter_pt> = Hook::new();
-static NEXT_BODY: Hook<ngx_http_output_body_filter_pt> = Hook::new();
+static NEXT_HEADER: NextFilter<ngx_http_output_header_filter_pt> = NextFilter::new();
+static NEXT_BODY: NextFilter<ngx_http_output_body_filter_pt> = NextFilter::new();
 
 /// nginx calls it for the header of each response.
 unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
@@ -147,11 +119,10 @@ unsafe extern "C" fn body_filter(r: *mut ngx_http_request_t, chain: *mut ngx_cha
         return NGX_ERROR as ngx_int_t;
     };
     guard(request.log(), NGX_ERROR as ngx_int_t, || {
-        let mut link = chain;
-        // SAFETY: a chain is a list of links, closed by NULL, each with a live buffer.
-        while let Some(piece) = unsafe { link.as_ref() } {
-            // SAFETY: as above; nginx lets a filter consume its buffers.
-            if !unsafe { consume(&mut *piece.buf, body) } {
+        // SAFETY: nginx calls with a chain of live buffers, which a filter may consume.
+        for buf in unsafe { buffers(chain) } {
+            // SAFETY: as above.
+            if !unsafe { consume(buf, body) } {
                 // SAFETY: the request is live.
                 unsafe {
                     body.stop(connection_failed(r) == 0);
@@ -159,7 +130,6 @@ unsafe extern "C" fn body_filter(r: *mut ngx_http_request_t, chain: *mut ngx_cha
                 }
                 return NGX_ERROR as ngx_int_t;
             }
-            link = piece.next;
         }
         NGX_OK as ngx_int_t
     })

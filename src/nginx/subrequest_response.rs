@@ -1,12 +1,12 @@
 //! The answer to a subrequest, and its body.
 
-use super::Failure;
-use super::bits::origin;
+use super::failure::Failure;
 use super::header::HeaderLines;
 use super::log::Log;
-use super::phase::Status;
 use super::pool::own;
 use super::request::Request;
+use super::shim::origin;
+use super::status::Status;
 use super::template::Template;
 use super::text::Text;
 use nginx_sys::ngx_pool_t;

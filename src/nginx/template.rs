@@ -1,7 +1,7 @@
 //! Values that may hold variables (nginx's complex values).
 
-use super::Failure;
 use super::directive::{Config, ConfigError};
+use super::failure::Failure;
 use super::request::Request;
 use super::text::Text;
 use super::variable::Variable;
@@ -33,7 +33,7 @@ impl Config<'_> {
         unsafe {
             let size = mem::size_of::<ngx_http_complex_value_t>();
             let place = ngx_palloc((*self.raw()).pool, size).cast::<ngx_http_complex_value_t>();
-            let place = NonNull::new(place).ok_or(Failure)?;
+            let place = NonNull::new(place).ok_or(Failure::OutOfMemory)?;
             place.write(mem::zeroed());
             let mut compile: ngx_http_compile_complex_value_t = mem::zeroed();
             compile.cf = self.raw();
@@ -90,7 +90,7 @@ impl Template {
         let code =
             unsafe { ngx_http_complex_value(request.raw(), self.value.as_ptr(), &raw mut text) };
         if code != NGX_OK as ngx_int_t {
-            return Err(Failure);
+            return Err(Failure::Evaluation);
         }
         // SAFETY: nginx built it in the request's pool, or it is the configuration's own constant.
         Ok(unsafe { Text::from_raw(text) })

@@ -1,23 +1,20 @@
 //! Variables: those of ours that nginx reads, and those of others that we read and set.
 
-use super::Failure;
-use super::bits::{forget_value, set_not_found, set_value, value_text};
 use super::directive::{Config, ConfigError};
+use super::failure::Failure;
 use super::fence::guard;
 use super::module::Exported;
 use super::pool::own;
 use super::request::Request;
-use super::subrequest_filter::SubrequestFilter;
+use super::shim::{forget_value, set_not_found, set_value, value_text};
 use super::text::Text;
 use nginx_sys::{
     NGX_ERROR, NGX_HTTP_VAR_CHANGEABLE, NGX_HTTP_VAR_NOCACHEABLE, NGX_HTTP_VAR_NOHASH,
     NGX_HTTP_VAR_PREFIX, NGX_OK, ngx_http_add_variable, ngx_http_get_flushed_variable,
-    ngx_http_get_variable_index, ngx_http_request_t, ngx_http_set_variable_pt, ngx_http_variable_t,
+    ngx_http_get_variable_index, ngx_http_request_t, ngx_http_set_variable_pt,
     ngx_http_variable_value_t, ngx_int_t, ngx_str_t, ngx_uint_t,
 };
-use std::cell::OnceCell;
 use std::ffi::CStr;
-use std::{ptr, slice};
 
 /// A family of variables with a common prefix, as nginx's own `$arg_<name>`.
 pub trait PrefixVariable: 'static {
@@ -55,10 +52,6 @@ pub struct AssignableVariable {
 /// A variable of ours that has no value until it is set, and keeps what it is set to over internal redirects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModuleVariable(Variable);
-
-/// The variables `$http_<name>` that a configuration refers to, once they were looked for.
-#[derive(Default)]
-pub struct HeaderVariables(OnceCell<Vec<Variable>>);
 
 impl Config<'_> {
     /// Adds a family of variables.
@@ -259,51 +252,8 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Drops the values that nginx keeps of `$http_<name>` and `$cookie_<name>`, so that they are computed anew: to be done when the lines of
-    /// the request's header have changed.
-    pub(super) fn forget_header_variables(self) {
-        let variables = &self.main_state::<SubrequestFilter>().conf.0;
-        for variable in variables.get_or_init(|| self.header_variables()) {
-            self.forget(*variable);
-        }
-    }
-
-    /// The variables `$http_<name>` and `$cookie_<name>` that nginx keeps values of, but for those that a directive may set.
-    fn header_variables(self) -> Vec<Variable> {
-        // SAFETY: once a configuration is in force, these are arrays of ngx_http_variable_t.
-        let [indexed, prefixed] = unsafe {
-            let conf = &*self.core_main_conf();
-            [conf.variables, conf.prefix_variables].map(|variables| match variables.nelts {
-                0 => &[][..],
-                count => slice::from_raw_parts(variables.elts.cast::<ngx_http_variable_t>(), count),
-            })
-        };
-        // SAFETY: names of variables live as long as the configuration.
-        let name = |variable: &ngx_http_variable_t| unsafe { Text::from_raw(variable.name) };
-        let getters: Vec<_> = prefixed
-            .iter()
-            .filter(|family| matches!(&*name(family), b"http_" | b"cookie_"))
-            .filter_map(|family| family.get_handler)
-            .collect();
-        // This one has a getter of its own.
-        let is_cookies = |variable: &ngx_http_variable_t| {
-            &*name(variable) == b"http_cookie"
-                && variable.flags & NGX_HTTP_VAR_CHANGEABLE as ngx_uint_t == 0
-        };
-        let is_of_family = |variable: &ngx_http_variable_t| {
-            let own = variable.get_handler;
-            let mut getters = getters.iter();
-            own.is_some_and(|own| getters.any(|getter| ptr::fn_addr_eq(own, *getter)))
-                || is_cookies(variable)
-        };
-        let with_index = indexed.iter().enumerate();
-        with_index
-            .filter(|(_, variable)| is_of_family(variable))
-            .map(|(index, _)| Variable { index })
-            .collect()
-    }
-
-    fn forget(self, variable: Variable) {
+    /// Drops the value that nginx keeps of a variable.
+    pub(super) fn forget(self, variable: Variable) {
         // SAFETY: r->variables has an entry for each index that nginx gave out.
         unsafe { forget_value((*self.raw()).variables.add(variable.index)) };
     }
@@ -366,7 +316,7 @@ fn fill<'r, M: Exported>(
     value: &mut ngx_http_variable_value_t,
     get: impl FnOnce() -> Result<Option<Text<'r>>, Failure>,
 ) -> ngx_int_t {
-    let result = guard(request.log(), Err(Failure), || {
+    let result = guard(request.log(), Err(Failure::Panic), || {
         #[cfg(feature = "fault-injection")]
         super::fence::fault::in_request(request, "variable");
         get()
@@ -383,7 +333,7 @@ fn fill<'r, M: Exported>(
             unsafe { set_not_found(value) };
             NGX_OK as ngx_int_t
         }
-        Err(Failure) => {
+        Err(_) => {
             request.poison::<M>();
             // SAFETY: as above.
             unsafe { set_not_found(value) };

@@ -1,9 +1,9 @@
 //! Waking a request that waits for something other than its own subrequest.
 
-use super::Failure;
-use super::bits::post_event;
+use super::failure::Failure;
 use super::pool::own;
 use super::request::Request;
+use super::shim::post_event;
 use nginx_sys::ngx_http_request_t;
 use std::cell::Cell;
 use std::ptr::NonNull;

@@ -34,8 +34,9 @@ pub enum Rejection {
     KeyRequest { uri: String, error: KeyError },
     #[error("key request: the URI {uri} {reason}")]
     KeyRequestUri { uri: String, reason: &'static str },
-    #[error("out of memory")]
-    OutOfMemory,
+    /// nginx could not do what was asked, for this reason.
+    #[error("{0}")]
+    Nginx(String),
 }
 
 /// How a refusal shows.
@@ -79,7 +80,7 @@ impl Rejection {
             | Self::KeyFileName(_)
             | Self::KeyRequest { .. }
             | Self::KeyRequestUri { .. }
-            | Self::OutOfMemory => (500, Challenge::None, Fault::Server),
+            | Self::Nginx(_) => (500, Challenge::None, Fault::Server),
         };
         Consequence {
             status,
@@ -111,7 +112,7 @@ impl Rejection {
             | Self::KeyFileName(_)
             | Self::KeyRequest { .. }
             | Self::KeyRequestUri { .. }
-            | Self::OutOfMemory => "keys_unavailable",
+            | Self::Nginx(_) => "keys_unavailable",
         }
     }
 }

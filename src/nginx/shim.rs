@@ -1,4 +1,4 @@
-//! What only the C compiler knows how to do: bit-fields, and macros that use them. See `bits.c`.
+//! Declarations of `bitfields.c` and `shim.c`: what takes a C compiler.
 
 use nginx_sys::{
     ngx_buf_t, ngx_event_t, ngx_http_core_loc_conf_t, ngx_http_request_t,
@@ -112,8 +112,8 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_post_event"]
     pub(super) fn post_event(event: *mut ngx_event_t);
 
-    /// Where the status of a response is from: 0 an answer of an upstream, a cache or the configuration; 1 nginx, because
-    /// no answer came; 2 nginx, because what came is none.
+    /// Who produced the status of a response: 0 the upstream, a cache or the configuration; 1 nginx, because nothing
+    /// came; 2 nginx, because what came was no valid response.
     ///
     /// # Safety
     /// `r` points to a live request.
@@ -173,12 +173,16 @@ unsafe extern "C" {
         text: *mut ngx_str_t,
     ) -> ngx_uint_t;
 
-    /// The number of the turn of nginx's event loop, into `turn`; 0 where that says nothing of when the request was sent.
+    /// Writes the number of the event-loop iteration that the request arrived before. 0 if it is not known to have
+    /// arrived before the iteration began.
     ///
     /// # Safety
-    /// `r` points to a live request, `turn` to a place for it.
-    #[link_name = "nginx_auth_turn"]
-    pub(super) fn turn(r: *const ngx_http_request_t, turn: *mut ngx_uint_t) -> ngx_uint_t;
+    /// `r` points to a live request, `iteration` to a place for it.
+    #[link_name = "nginx_auth_iteration"]
+    pub(super) fn event_loop_iteration(
+        r: *const ngx_http_request_t,
+        iteration: *mut ngx_uint_t,
+    ) -> ngx_uint_t;
 
     /// Whether the answer to a request is an upstream's own, and ends with its header.
     ///

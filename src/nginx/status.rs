@@ -1,0 +1,17 @@
+//! HTTP status codes.
+
+/// An HTTP status code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Status(pub u16);
+
+impl Status {
+    pub const UNAUTHORIZED: Self = Self(401);
+    pub const FORBIDDEN: Self = Self(403);
+    pub const CONTENT_TOO_LARGE: Self = Self(413);
+    pub const INTERNAL_SERVER_ERROR: Self = Self(500);
+
+    /// Whether it is one of the 2xx.
+    pub fn is_success(self) -> bool {
+        (200..300).contains(&self.0)
+    }
+}
