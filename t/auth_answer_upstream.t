@@ -4,21 +4,12 @@
 # that are not its own.  What nginx knows of the upstream, of a connection that
 # may be kept, says nothing of them then.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use AuthRequest;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
+use AuthJwt;
 use Jose;
-use Test::Nginx;
 use Test::Nginx::Raw;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()
     ->has(qw/ http proxy cache rewrite upstream_keepalive /)->plan(19);
@@ -98,9 +89,7 @@ $t->write_file('keys.json', $key);
 service($t, 8081, sub {
     my ($client, $head) = @_;
     my ($what) = $head =~ m!^GET /(\S+)!;
-    open my $file, '>>', "$d/asked";
-    syswrite $file, "$what\n";
-    close $file;
+    append("$d/asked", "$what\n");
     my $empty = "Content-Length: 0\r\n\r\n";
     my $keys = "200 X\r\nETag: \"a\"\r\nContent-Length: " . length($key) . "\r\n\r\n$key";
     print $client 'HTTP/1.1 ', {
@@ -118,10 +107,10 @@ run_quietly($t);
 ###############################################################################
 
 for my $uri (qw/ accel found stale revalidate /) {
-    is(ask($uri, $forged), 401, "$uri, forged");
-    is(ask($uri, $token), 200, "$uri, good");
+    is(status(get("/$uri/a", $forged)), 401, "$uri, forged");
+    is(status(get("/$uri/a", $token)), 200, "$uri, good");
 }
-is(ask('empty', $token), 500, 'an answer without keys');
+is(status(get('/empty/a', $token)), 500, 'an answer without keys');
 like(logged($t, qr/key request/), qr{key request "/keys-empty": }, 'and the log says so');
 
 like(http_get('/denied/a'), qr/^HTTP\S+ 403 .*\r\n\r\nPAGE$/s, 'an error page is the denial');
@@ -132,21 +121,14 @@ $t->write_file('down', '');
 select undef, undef, undef, 2.1;
 asked();
 for my $uri (qw/ stale revalidate /) {
-    is(ask($uri, $token), 200, "$uri, from the cache");
+    is(status(get("/$uri/a", $token)), 200, "$uri, from the cache");
     is(asked(), $uri, "$uri, the service was asked");
-    is(ask($uri, $forged), 401, "$uri, from the cache, forged");
-    is(ask($uri, $token), 200, "$uri, from the cache again");
+    is(status(get("/$uri/a", $forged)), 401, "$uri, from the cache, forged");
+    is(status(get("/$uri/a", $token)), 200, "$uri, from the cache again");
     asked();
 }
 
 ###############################################################################
-
-sub ask {
-    my ($uri, $token) = @_;
-    my $line = $token ? "Authorization: Bearer $token\r\n" : '';
-    my $answer = http("GET /$uri/a HTTP/1.0\r\nHost: localhost\r\n$line\r\n");
-    return $answer =~ /^HTTP\S+ (\d+)/ ? $1 : 'none';
-}
 
 # What the service was asked for since the last call.
 sub asked {
@@ -155,5 +137,3 @@ sub asked {
     unlink "$d/asked";
     return join ' ', map { /^(\S+)/ } @lines;
 }
-
-###############################################################################

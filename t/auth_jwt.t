@@ -3,20 +3,11 @@
 # auth_jwt: the realm, where the token is looked for, and which level it is
 # taken from.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(62);
 
@@ -104,16 +95,16 @@ my $invalid = ', error="invalid_token"';
 ### the realm
 
 is(verdict(get('/file')), '401 Bearer realm="the server"', 'no token');
-is(logged($t), 'info no token', 'no token, log');
+is(jwt_logged($t), 'info no token', 'no token, log');
 is(verdict(get('/file', $forged)), "401 Bearer realm=\"the server\"$invalid",
     'bad token');
-is(logged($t), 'info bad signature, algorithm HS256, kid "a", keys tried: 1',
+is(jwt_logged($t), 'info bad signature, algorithm HS256, kid "a", keys tried: 1',
     'bad token, log');
 
 my $response = get('/file', $good);
 is(verdict($response), '200', 'good token');
 is(body($response), 'content', 'content');
-is(logged($t), '', 'good token, no log');
+is(jwt_logged($t), '', 'good token, no log');
 
 is(verdict(get('/realm/quoted')), '401 Bearer realm="a \"b\" \\\\c"',
     'quotes and backslash');
@@ -132,11 +123,11 @@ is(verdict(get('/realm/off?realm=off')), '401 Bearer realm="off"',
 is(verdict(get('/realm/off')), '401 Bearer realm=""', 'empty variable');
 is(verdict(get('/realm/case')), '401 Bearer realm="OFF"', 'OFF is a realm');
 
-logged($t);
+jwt_logged($t);
 $response = get('/realm/decoded%0d%0aSet-Cookie:%20a', $forged);
 is(verdict($response), "401 Bearer realm=\"\"$invalid", 'line feed at run time');
 unlike($response, qr/Set-Cookie/i, 'no header line injected');
-is(logged($t), 'info bad signature, algorithm HS256, kid "a", keys tried: 1'
+is(jwt_logged($t), 'info bad signature, algorithm HS256, kid "a", keys tried: 1'
     . "\n"
     . 'warn control character in realm "/realm/decoded\x0d\x0aSet-Cookie: a": '
     . 'the challenge has none', 'line feed at run time, log');
@@ -172,12 +163,8 @@ is(verdict(get('/header', undef, "X-Jwt: Bearer $good")), $bad->('h'),
     'header with a scheme');
 is(verdict(get('/bearer', $good)), $bad->('b'),
     'Authorization as a variable is taken as it is');
-is(verdict(http(<<EOF)), '404', 'Authorization without a scheme');
-GET /bearer HTTP/1.0
-Host: localhost
-Authorization: $good
-
-EOF
+is(verdict(get('/bearer', undef, "Authorization: $good")), '404',
+    'Authorization without a scheme');
 is(verdict(get('/constant', $good)), $no->('s'), 'empty variable, but bearer');
 is(verdict(get('/itself', sign($key, "{\"sub\":\"$good\"}"))), $no->('i'),
     'token from a variable that needs the token');
@@ -209,30 +196,13 @@ is(verdict(get('/limited')), $no->('limited'), 'limit_except, GET');
 is(verdict(get('/limited', $forged)), $bad->('limited'),
     'limit_except, GET, bad token');
 is(verdict(get('/limited', $good)), '200', 'limit_except, GET, good token');
-is(verdict(ask('POST /limited')), '405', 'limit_except, POST');
-is(verdict(ask('DELETE /limited')), $no->('limited'), 'limit_except, DELETE');
+is(verdict(ask({ method => 'POST', body => '' }, '/limited')), '405', 'limit_except, POST');
+is(verdict(ask({ method => 'DELETE', body => '' }, '/limited')), $no->('limited'), 'limit_except, DELETE');
 is(verdict(get('/file')), $no->('the server'), 'limit_except off, GET');
-is(verdict(ask('POST /file')), '405', 'limit_except off, POST');
+is(verdict(ask({ method => 'POST', body => '' }, '/file')), '405', 'limit_except off, POST');
 
 ### the other server has the keys but no realm
 
-is(verdict(other_server('/file')), '200', 'server without auth_jwt');
-is(verdict(other_server('/file', $forged)), '200',
+is(verdict(ask({ port => 8081 }, '/file')), '200', 'server without auth_jwt');
+is(verdict(ask({ port => 8081 }, '/file', bearer($forged))), '200',
     'server without auth_jwt, bad token');
-
-###############################################################################
-
-sub ask {
-    my ($line) = @_;
-    return http("$line HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0"
-        . "\r\n\r\n");
-}
-
-sub other_server {
-    my ($uri, $token) = @_;
-    my $authorization = $token ? "Authorization: Bearer $token\r\n" : '';
-    return http("GET $uri HTTP/1.0\r\nHost: localhost\r\n$authorization\r\n",
-        PeerAddr => '127.0.0.1:' . port(8081));
-}
-
-###############################################################################

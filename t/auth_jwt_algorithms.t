@@ -3,20 +3,11 @@
 # auth_jwt: every algorithm of signatures, with a good token and with each way
 # to spoil it; and what a key says about itself (rows 8 to 11).
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my @algorithms = qw/
     HS256 HS384 HS512 RS256 RS384 RS512 PS256 PS384 PS512
@@ -121,9 +112,9 @@ for my $alg (@algorithms) {
         grep { $_ ne $alg } @algorithms;
     is("@accepted", $alg =~ /^Ed/ ? $same{$alg} : '', "$alg, under other names");
 
-    logged($t);
+    jwt_logged($t);
     get($uri, with_part($token, 2, sub { $_ ^= "\1" . "\0" x 9 }));
-    is(logged($t), "info bad signature, algorithm $alg, kid \"k\", keys tried: 1",
+    is(jwt_logged($t), "info bad signature, algorithm $alg, kid \"k\", keys tried: 1",
         "$alg, log");
 }
 
@@ -154,9 +145,9 @@ is(verdict(get('/p256k/', $es256)), $refused, 'key of another curve is no key');
 is(verdict(get('/x25519/', sign($key{Ed25519}, '{}'))), $refused,
     'key for key agreement is no key');
 
-logged($t);
+jwt_logged($t);
 is(verdict(get('/rsa_1024/', $rsa{RS256})), $refused, 'RSA, 1024 bits');
-is(logged($t), 'info no key fits algorithm "RS256"',
+is(jwt_logged($t), 'info no key fits algorithm "RS256"',
     'RSA, 1024 bits, not tried');
 is(verdict(get('/rsa_4096/', sign($big, '{}'))), '404', 'RSA, 4096 bits');
 
@@ -170,9 +161,9 @@ my %reason = (
     p256_other_curve => 'key 0: member "x" is missing or malformed',
 );
 for (sort keys %odd) {
-    logged($t);
+    jwt_logged($t);
     is(verdict(get("/$_/", $es256)), '500', "$_, refused");
-    is(logged($t), "error key file \"$dir/$_.jwk\": $reason{$_}", "$_, log");
+    is(jwt_logged($t), "error key file \"$dir/$_.jwk\": $reason{$_}", "$_, log");
 }
 
 my ($warning) = $t->read_file('error.log') =~ m!rsa_1024.jwk": (.*) in /!;
@@ -232,5 +223,3 @@ sub der {
     return length $content < 128 ? pack 'C C/a', 0x30, $content
         : pack 'C C C/a', 0x30, 0x81, $content;
 }
-
-###############################################################################

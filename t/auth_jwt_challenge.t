@@ -3,20 +3,12 @@
 # auth_jwt: what of Authorization is a token, what is answered where there is
 # none or a bad one, and what is logged.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx qw/ :DEFAULT http_end /;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use Test::Nginx::Raw;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(112);
 
@@ -179,45 +171,40 @@ my @refused = (
 
 for (@refused) {
     my ($name, $token, $reason) = @$_;
-    logged($t);
+    jwt_logged($t);
     is(verdict(get('/page', $token)), $token ? $invalid : $none,
         "$name, refused");
-    is(logged($t) =~ s/now \d+/now N/r, "info $reason", "$name, log");
+    is(jwt_logged($t) =~ s/now \d+/now N/r, "info $reason", "$name, log");
 }
 
 ### methods, bodies, connections
 
-my $response = http("HEAD /page HTTP/1.0\r\nHost: localhost\r\n\r\n");
+my $response = ask({ method => 'HEAD' }, '/page');
 is(verdict($response), $none, 'HEAD');
 is(body($response), '', 'HEAD, no body');
-is(verdict(http("HEAD /page HTTP/1.0\r\nHost: localhost\r\n"
-    . "Authorization: Bearer $good\r\n\r\n")), '200', 'HEAD, good token');
-is(verdict(http("OPTIONS /page HTTP/1.0\r\nHost: localhost\r\n\r\n")), $none,
+is(verdict(ask({ method => 'HEAD' }, '/page', bearer($good))), '200', 'HEAD, good token');
+is(verdict(ask({ method => 'OPTIONS' }, '/page')), $none,
     'row 29: OPTIONS');
-is(verdict(http("OPTIONS /page HTTP/1.0\r\nHost: localhost\r\nOrigin: http://a\r\n"
-    . "Access-Control-Request-Method: GET\r\n\r\n")), $none, 'preflight');
+is(verdict(ask({ method => 'OPTIONS' }, '/page', 'Origin: http://a',
+    'Access-Control-Request-Method: GET')), $none, 'preflight');
 is(verdict(get('/page', undef, 'User-Agent: ELB-HealthChecker/2.0')), $none,
     'row 29: health checker');
 like(http("GET /page\r\n"), qr/^<html>.*401 Authorization Required/s,
     'HTTP/0.9');
 
-my $s = http("POST /page HTTP/1.1\r\nHost: localhost\r\n"
-    . "Content-Length: 5000000\r\n\r\nx=1", start => 1);
-like(answer($s), qr/^HTTP\/1.1 401 /, 'POST, refused before its body is read');
-close $s;
+my $s = connection();
+like(exchange($s, request({ method => 'POST' }, '/page', 'Content-Length: 5000000') . 'x=1'),
+    qr/^HTTP\/1.1 401 /, 'POST, refused before its body is read');
 
-$s = http(request($forged), start => 1);
-like(answer($s), qr/^HTTP\/1.1 401 .*^Connection: keep-alive\r$/ms,
-    'keepalive after a refusal');
-http(request($good), start => 1, socket => $s);
-like(answer($s), qr/^HTTP\/1.1 200 .*secret page$/s, 'good after bad');
-http(request(undef), start => 1, socket => $s);
-like(answer($s), qr/^HTTP\/1.1 401 /, 'none after good');
-http("POST /page HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\n"
-    . "\r\nx=12345" . request($good) , start => 1, socket => $s);
-like(answer($s), qr/^HTTP\/1.1 401 /, 'POST with its body');
-like(answer($s), qr/^HTTP\/1.1 200 /, 'pipelined behind it');
-close $s;
+$s = connection();
+like(exchange($s, request('/page', bearer($forged))),
+    qr/^HTTP\/1.1 401 .*^Connection: keep-alive\r$/ms, 'keepalive after a refusal');
+like(exchange($s, request('/page', bearer($good))), qr/^HTTP\/1.1 200 .*secret page$/s,
+    'good after bad');
+like(exchange($s, request('/page')), qr/^HTTP\/1.1 401 /, 'none after good');
+like(exchange($s, request({ method => 'POST', body => 'x=12345' }, '/page')
+    . request('/page', bearer($good))), qr/^HTTP\/1.1 401 /, 'POST with its body');
+like(read_response($s), qr/^HTTP\/1.1 200 /, 'pipelined behind it');
 
 ### error_page
 
@@ -232,30 +219,3 @@ is(body($response), 'denied page', 'page of ours, body');
 
 is(body(get('/return')), 'rewrite phase',
     'return comes before access, as with all access modules');
-
-###############################################################################
-
-sub request {
-    my ($token) = @_;
-    my $authorization = $token ? "Authorization: Bearer $token\r\n" : '';
-    return "GET /page HTTP/1.1\r\nHost: localhost\r\n$authorization\r\n";
-}
-
-# One response on a connection that stays open.
-sub answer {
-    my ($socket) = @_;
-    my $response = '';
-
-    local $SIG{ALRM} = sub { die "timeout\n" };
-    alarm(8);
-    eval {
-        $response .= $socket->getline() // die "closed\n"
-            until $response =~ /\r\n\r\n\z/;
-        my ($length) = $response =~ /^Content-Length: (\d+)/mi;
-        $socket->read($response, $length, length $response) if $length;
-    };
-    alarm(0);
-    return $response . ($@ ? "[$@]" : '');
-}
-
-###############################################################################

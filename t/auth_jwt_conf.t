@@ -4,46 +4,27 @@
 # auth_jwt_type, auth_jwt_leeway, auth_jwt_require, auth_jwt_verify_signature,
 # auth_jwt_claim_set and auth_jwt_header_set.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(160);
 
 $t->write_file('a.jwk', jwk('HS256', '--kid', 'a'));
 
-# What nginx -t says with http.conf inside of http {}.
-my $http = sub {
-    my ($content) = @_;
-    configure($t, 'include http.conf;');
-    $t->write_file('http.conf', "$content\n");
-    return check($t);
-};
+# What nginx -t says with these directives in http {}.
+my $http = sub { return config_test($t, $_[0]) };
 
-# What it says with these directives in line 4 of http.conf.
+# The same in a location, in line 4 of http.conf.
 my $location = sub {
     my ($directives) = @_;
     return $http->("server {\nlisten 127.0.0.1:1;\nlocation / {\n$directives\n}}");
 };
 
-# What it says with main.conf outside of http {}.
-my $main = sub {
-    my ($content) = @_;
-    configure($t, '', 'include main.conf;');
-    $t->write_file('main.conf', "$content\n");
-    return check($t);
-};
+# The same outside of http {}.
+my $main = sub { return config_test($t, '', $_[0]) };
 
 my $line_4 = sub {
     my ($message, $more) = @_;
@@ -278,7 +259,7 @@ SKIP: {
         my $conf = $t->read_file('nginx.conf');
         $conf =~ s/\buser root;/user $user root;/ or return 'not run as root';
         $t->write_file('nginx.conf', $conf);
-        return check($t);
+        return config_test($t);
     };
     my $closed = '[warn] key file "DIR/root.jwk": the workers\' user cannot read it, '
         . 'which they have to as soon as it changes; in DIR/http.conf:4 | ';
@@ -307,5 +288,3 @@ is($http->("auth_jwt a;\nserver { auth_jwt_key_file a.jwk; }"), $ok,
 is($http->("auth_jwt a;\nserver { auth_jwt off; location / { } }"), $ok,
     'off needs no keys');
 is($http->("auth_jwt a;"), $ok, 'no server');
-
-###############################################################################

@@ -3,20 +3,11 @@
 # auth_jwt_type encrypted: each pair of key management and content encryption,
 # and one refusal whatever part of a token is wrong (rows 20 to 22).
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my @algs = qw/ A128KW A192KW A256KW A128GCMKW A192GCMKW A256GCMKW RSA-OAEP
     RSA-OAEP-256 RSA-OAEP-384 RSA-OAEP-512 dir /;
@@ -67,11 +58,11 @@ for my $alg (@algs) {
         my @odd;
         for (@changes) {
             my ($name, $part, $change) = @$_;
-            my $answer = ask(with_part($token, $part, $change));
+            my $answer = outcome($t, '/x', with_part($token, $part, $change));
             push @odd, "$name: $answer" if $answer ne $failed;
         }
         is(join("\n", @odd), '', "$alg, $enc, changed");
-        is(ask($token), $good, "$alg, $enc");
+        is(outcome($t, '/x', $token), $good, "$alg, $enc");
     }
 }
 
@@ -98,40 +89,40 @@ for my $member (qw/ iv tag /) {
     my @values = map { "\"$_\"" } '=', '!', 'A' x 16 . "\\n",
         map { 'A' x $_ } 0 .. 15, 20, 32, 48;
     for my $value (@values, '1', 'null', '[]', '{}') {
-        $seen{ask(with_part($wrapped, 0, sub { s/"$member":\K"[^"]*"/$value/ or die }))}
+        $seen{outcome($t, '/x', with_part($wrapped, 0, sub { s/"$member":\K"[^"]*"/$value/ or die }))}
             = 1;
     }
     is(join("\n", keys %seen), failed('A128GCMKW', 'A128GCMKW'),
         "A128GCMKW, values of the header's $member");
-    is(ask(with_part($wrapped, 0, sub { s/"$member"/"x$member"/ or die })),
+    is(outcome($t, '/x', with_part($wrapped, 0, sub { s/"$member"/"x$member"/ or die })),
         failed('A128GCMKW', 'A128GCMKW'), "A128GCMKW, header without $member");
 }
-is(ask($wrapped), $good, 'A128GCMKW, the token itself');
+is(outcome($t, '/x', $wrapped), $good, 'A128GCMKW, the token itself');
 
 ### row 22: nothing but OAEP, and the right one
 
 for my $alg (map { "RSA-OAEP-$_" } 256, 384, 512) {
     my $other = encrypt($key{'RSA-OAEP'} =~ s/"kid":"[^"]*"/"kid":"$alg"/r, $claims,
         '--header', "{\"alg\":\"$alg\"}");
-    is(ask($other), failed($alg, $alg), "RSA-OAEP named $alg");
+    is(outcome($t, '/x', $other), failed($alg, $alg), "RSA-OAEP named $alg");
 }
-is(ask(encrypt($key{'RSA-OAEP'}, $claims, '--header', '{"alg":"RSA1_5"}')),
+is(outcome($t, '/x', encrypt($key{'RSA-OAEP'}, $claims, '--header', '{"alg":"RSA1_5"}')),
     "$refused <||unsupported_algorithm> info algorithm \"RSA1_5\" is not supported; "
     . 'kid "RSA-OAEP"', 'RSA1_5');
 
 ### which key
 
-is(ask(encrypt($key{A128KW}, $claims, '--no-kid')), $good, 'no kid');
-is(ask(encrypt(jwk('A128KW', '--kid', 'A128KW'), $claims)), $failed,
+is(outcome($t, '/x', encrypt($key{A128KW}, $claims, '--no-kid')), $good, 'no kid');
+is(outcome($t, '/x', encrypt(jwk('A128KW', '--kid', 'A128KW'), $claims)), $failed,
     'a foreign key under our kid');
-is(ask(encrypt($key{A128KW}, $claims, '--header', '{"kid":"nobody"}')),
+is(outcome($t, '/x', encrypt($key{A128KW}, $claims, '--header', '{"kid":"nobody"}')),
     "$refused <||unknown_key> info no key fits algorithm \"A128KW\", kid \"nobody\"",
     'unknown kid');
-is(ask(encrypt($key{'dir A128GCM'}, $claims, '--enc', 'A128GCM', '--header',
+is(outcome($t, '/x', encrypt($key{'dir A128GCM'}, $claims, '--enc', 'A128GCM', '--header',
     '{"enc":"A256GCM"}')),
     "$refused <||unknown_key> info no key fits algorithm \"dir\", kid \"dir A128GCM\"",
     'dir, a key of another length');
-is(ask($gcm), $good, 'a good token after all');
+is(outcome($t, '/x', $gcm), $good, 'a good token after all');
 
 ###############################################################################
 
@@ -142,21 +133,12 @@ sub failed {
         . "kid \"$kid\", keys tried: 1";
 }
 
-# The verdict on a token, what the variables held, and what was logged.
-sub ask {
-    my ($token) = @_;
-    my $response = get('/x', $token);
-    my ($values) = $response =~ /^X-V: ([^\r\n]*)\r$/m;
-    my $log = logged($t);
-    return join ' ', verdict($response), $values // 'no variables', $log || ();
-}
-
 # What becomes of a token with a part of each of these lengths.
 sub lengths {
     my ($token, $part, @lengths) = @_;
     my %seen;
     for my $length (@lengths) {
-        $seen{ask(with_part($token, $part,
+        $seen{outcome($t, '/x', with_part($token, $part,
             sub { $_ = substr $_ . "\0" x $length, 0, $length }))} = 1;
     }
     return join "\n", sort keys %seen;
@@ -167,5 +149,3 @@ sub flipped {
     substr($bytes, -1) ^= "\x01";
     return $bytes;
 }
-
-###############################################################################

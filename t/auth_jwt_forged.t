@@ -2,21 +2,13 @@
 
 # auth_jwt: tokens made by attackers (rows 1 to 5, 12 to 14, 23 and 24).
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use MIME::Base64 qw/ decode_base64url encode_base64 encode_base64url /;
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use MIME::Base64 qw/ decode_base64url encode_base64 encode_base64url /;
 
 my $t = Test::Nginx->new()->has(qw/ http /)->plan(173);
 
@@ -203,7 +195,7 @@ is(opened($good), '/secret/ /all/ /any/', 'good token to the end');
 
 $trap->blocking(0);
 is($trap->accept(), undef, 'row 4: nobody was asked for keys');
-is(scalar(workers($t)), 1, 'one worker to the end');
+is(scalar(started_workers($t)), 1, 'one worker to the end');
 
 ###############################################################################
 

@@ -3,20 +3,11 @@
 # auth_jwt where nginx goes on internally (rows 32 and 34): what is behind a
 # token stays behind it, however a request gets there.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()
     ->has(qw/ http rewrite proxy ssi mirror /)->plan(50);
@@ -164,9 +155,7 @@ for (@ways) {
 ### other methods and versions
 
 for my $method (qw/ HEAD POST PUT DELETE OPTIONS TRACE PROPFIND X get /) {
-    my $response = http("$method /protected/page HTTP/1.1\r\nHost: localhost\r\n"
-        . "Authorization: Bearer $forged\r\nContent-Length: 0\r\n"
-        . "Connection: close\r\n\r\n");
+    my $response = ask({ method => $method, body => '' }, '/protected/page', bearer($forged));
     like($response, $method =~ /TRACE|get/ ? qr/^HTTP\/1.1 40[05] /
         : qr/^HTTP\/1.1 401 (?!.*SECRET)/s, "method $method");
 }
@@ -197,10 +186,7 @@ get('/mirrored/page', $forged);
 get('/mirrored/page');
 is(body(get('/mirrored/page', $good)), 'SECRET', 'mirror');
 my $mirrored = '';
-for (1 .. 250) {
-    last if ($mirrored = $t->read_file('service.log')) =~ /mirror/;
-    select undef, undef, undef, 0.02;
-}
+wait_until(sub { ($mirrored = $t->read_file('service.log')) =~ /mirror/ });
 is(() = $mirrored =~ m!^/mirror$!mg, 1, 'refused requests are not mirrored')
     or diag $mirrored;
 
@@ -213,5 +199,3 @@ is(verdict(get('/redirect/only', $forged)), "401 Bearer realm=\"r\"$invalid",
 is(body(get('/exact/open')), 'open', 'an inner location that is off');
 is(verdict(get('/exact/open/')), '401 Bearer realm="e"', 'a slash behind it');
 is(verdict(get('/open/x.css')), '401 Bearer realm="regex"', 'regex location');
-
-###############################################################################

@@ -4,19 +4,11 @@
 # $jwt_claim_iss and $jwt_claim_aud are required.  Row 38: a token in the query
 # string goes upstream unless the configuration takes it out.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
+use AuthJwt;
 use Jose;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $iss = 'https://id.example.com';
 
@@ -50,14 +42,7 @@ my @cases = (
 my $t = Test::Nginx->new()->has(qw/ http map proxy rewrite /)
     ->plan(@cases + 3);
 
-$t->write_file_expand('nginx.conf', <<'EOF');
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
-
+configure($t, <<'EOF');
     map $jwt_claim_iss $is_issuer {
         volatile;
         "https://id.example.com" 1;
@@ -100,7 +85,6 @@ http {
         server_name  localhost;
         return       200 "got $request_uri";
     }
-}
 EOF
 
 my $key = jwk('HS256');
@@ -111,7 +95,7 @@ $t->run();
 
 for my $case (@cases) {
     my ($claims, $status, $name) = @$case;
-    like(ask('/', sign($key, $claims)), qr/^HTTP\/1.1 $status /, "row 16, $name");
+    like(get('/', sign($key, $claims)), qr/^HTTP\/1.1 $status /, "row 16, $name");
 }
 
 my $token = sign($key, '{}');
@@ -121,13 +105,3 @@ like(http_get("/query?token=$token"), qr/got \/query\?token=\Q$token\E$/,
     'row 38, token goes upstream');
 like(http_get("/taken-out?token=$token"), qr/got \/taken-out$/,
     'row 38, token taken out');
-
-###############################################################################
-
-sub ask {
-    my ($uri, $token) = @_;
-    return http("GET $uri HTTP/1.0\r\nHost: localhost\r\n"
-        . "Authorization: Bearer $token\r\n\r\n");
-}
-
-###############################################################################

@@ -2,22 +2,14 @@
 
 # auth_jwt_key_cache: how often a source of keys is asked.
 
-use warnings;
-use strict;
-
-use Test::More;
-use Time::HiRes qw/ sleep /;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
 use KeyService;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use Time::HiRes qw/ sleep /;
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(45);
 
@@ -98,12 +90,12 @@ run_quietly($t);
 
 is(everywhere('/none/', $forged), '401 bad_signature', 'no cache, forged');
 my $asked = asked($t, 'a_none');
-is(ask('/none/', $token{a}), '404 ok', 'no cache');
-is(ask('/none/', $token{a}), '404 ok', 'no cache, again');
+is(ask_worker('/none/', $token{a}), '404 ok', 'no cache');
+is(ask_worker('/none/', $token{a}), '404 ok', 'no cache, again');
 is(asked($t, 'a_none') - $asked, 2, 'no cache, each asks');
 gives($t, 'a_none', 'b');
-is(ask('/none/', $token{a}), '401 unknown_key', 'no cache, replaced key');
-is(ask('/none/', $token{b}), '404 ok', 'no cache, new key');
+is(ask_worker('/none/', $token{a}), '401 unknown_key', 'no cache, replaced key');
+is(ask_worker('/none/', $token{b}), '404 ok', 'no cache, new key');
 
 ### one hour
 
@@ -140,7 +132,7 @@ is(everywhere('/hour/', $token{a}), '401 unknown_key', 'old key gone for all');
 
 is(everywhere('/short/', $token{a}), '404 ok', 'short time');
 gives($t, 'a_short', 'b');
-is(wait_until(sub { ask('/short/', $token{b}) eq '404 ok' }), 1,
+is(wait_until(sub { ask_worker('/short/', $token{b}) eq '404 ok' }), 1,
     'new key after its end');
 sleep 0.75;
 $asked = asked($t, 'a_short');
@@ -150,15 +142,15 @@ is(asked($t, 'a_short') - $asked, 2, 'each worker asked once more');
 ### variables are not cached
 
 $asked = asked($t, 'a_a');
-is(ask('/variable/', $token{a}), '404 ok', 'variable');
-is(ask('/variable/', $token{a}), '404 ok', 'variable, again');
+is(ask_worker('/variable/', $token{a}), '404 ok', 'variable');
+is(ask_worker('/variable/', $token{a}), '404 ok', 'variable, again');
 is(asked($t, 'a_a') - $asked, 2, 'variable, each asks');
-is(ask('/variable/', $token{b}), '404 ok', 'variable, another source');
-is(ask('/variable/', $forged), '401 bad_signature', 'variable, forged');
+is(ask_worker('/variable/', $token{b}), '404 ok', 'variable, another source');
+is(ask_worker('/variable/', $forged), '401 bad_signature', 'variable, forged');
 gives($t, 'a_a', 'd');
-is(ask('/variable/', $token{a}), '401 unknown_key', 'variable, replaced key');
-is(ask('/variable/', $token{c}), '500 keys_unavailable', 'variable, no source');
-reasons($t);
+is(ask_worker('/variable/', $token{a}), '401 unknown_key', 'variable, replaced key');
+is(ask_worker('/variable/', $token{c}), '500 keys_unavailable', 'variable, no source');
+jwt_logged($t);
 
 ### several sources
 
@@ -166,38 +158,36 @@ is(everywhere('/two/', $token{a}), '404 ok', 'two sources, first');
 is(everywhere('/two/', $token{d}), '404 ok', 'two sources, second');
 is(asked($t, 'a_one') . asked($t, 'a_two'), '22', 'two sources, asked once each');
 $asked = asked($t, 'a_');
-is(ask('/mixed/', $token{a}), '404 ok', 'with and without a variable');
+is(ask_worker('/mixed/', $token{a}), '404 ok', 'with and without a variable');
 is(asked($t, 'a_') - $asked . ' ' . asked($t, 'a_one'), '1 2',
     'only the variable one is asked');
 
 ### a reload forgets
 
 gives($t, 'a_hour', 'c');
-my @before = workers($t);
+my @before = started_workers($t);
 $t->reload();
 wait_until(sub { !grep { kill 0, $_ } @before });
 is(everywhere('/hour/', $token{c}), '404 ok', 'reload, new key');
 is(everywhere('/hour/', $token{d}), '401 unknown_key', 'reload, old key gone');
-is(reasons($t) =~ /^(?:error|warn)/m ? 'complaints' : '', '', 'no complaints');
+is(jwt_logged($t) =~ /^(?:error|warn)/m ? 'complaints' : '', '', 'no complaints');
 
-is(scalar(grep { kill 0, $_ } workers($t)), 2, 'the same workers to the end');
+is(scalar(grep { kill 0, $_ } started_workers($t)), 2, 'the same workers to the end');
 
 ###############################################################################
 
 sub gives {
     my ($t, $name, $key) = @_;
-    answer($t, $name, keys_answer(jwks(public($key{$key}))));
+    respond_with($t, $name, keys_response(jwks(public($key{$key}))));
 }
 
-# Of one worker the status, $jwt_status, and in a list its process id.
-sub ask {
+# What one worker says: the status, $jwt_status, and in a list its process id.
+sub ask_worker {
     my ($uri, $with, $port, $host) = @_;
-    my $answer = http(join("\r\n", "GET $uri HTTP/1.0",
-        'Host: ' . ($host // 'localhost'), "Authorization: Bearer $with", '', ''),
-        PeerAddr => '127.0.0.1:' . port($port // 8080));
-    my ($status) = verdict($answer) =~ /^(\S+|no answer)/;
-    my ($jwt, $pid) = ($answer // '') =~ /^X-Status: (\w+) (\d+)/m;
-    return wantarray ? ("$status $jwt", $pid) : "$status $jwt";
+    my $response = ask({ port => $port // 8080 }, $uri, 'Host: ' . ($host // 'localhost'),
+        bearer($with));
+    my ($pid) = (header($response, 'X-Status') // '') =~ / (\d+)/;
+    return wantarray ? (jwt_status($response), $pid) : jwt_status($response);
 }
 
 # The same of both workers; if they don't agree, all.
@@ -205,12 +195,10 @@ sub everywhere {
     my (@arguments) = @_;
     my (%worker, %seen);
     for (1 .. 300) {
-        my ($seen, $pid) = ask(@arguments);
+        my ($seen, $pid) = ask_worker(@arguments);
         $seen{$seen} = $worker{$pid} = 1;
         last if keys %worker == 2;
     }
     $seen{'not all workers'} = 1 if keys %worker != 2;
     return join '|', sort keys %seen;
 }
-
-###############################################################################

@@ -3,30 +3,21 @@
 # auth_jwt_key_request, with and without auth_jwt_key_cache: many clients during
 # one fetch, and those that leave during it (row 6).
 
-use warnings;
-use strict;
-
-use Test::More;
-use Time::HiRes qw/ sleep /;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
+use Http2;
 use Jose;
 use KeyService;
 use Test::Nginx::Raw;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use Time::HiRes qw/ sleep /;
 
 my $t = Test::Nginx->new()
     ->has(qw/ http http_v2 proxy rewrite stub_status /)->plan(44);
 
-my $v2 = $t->has_version('1.25.1') ? '; http2 on' : ' http2';
-
-$t->write_file('http2.conf', "listen 127.0.0.1:" . port(8083) . "$v2;\n");
+$t->write_file('http2.conf', listen_http2($t));
 
 configure($t, <<'EOF');
     server {
@@ -63,9 +54,9 @@ my @tokens = map {
     sign($signers[$kind], qq({"sub":"$_","exp":"now+300"}))
 } 0 .. 199;
 
-my $keys = keys_answer(jwks(public($key)));
-answer($t, $_, $keys) for qw/ none cached left two1 two2 reload streams reset /;
-answer($t, 'failing', keys_answer('', 503));
+my $keys = keys_response(jwks(public($key)));
+respond_with($t, $_, $keys) for qw/ none cached left two1 two2 reload streams reset /;
+respond_with($t, 'failing', keys_response('', 503));
 key_service($t, 8081);
 run_quietly($t);
 my $pid = body(get('/alive'));
@@ -85,7 +76,7 @@ for my $case (['none', 200], ['cached', 1], ['two', 1]) {
     go_on($t, $source);
     is(wrong(\@kinds, answers(@clients)), '', "$name, each has its own answer");
     @clients = ();
-    is(idle(), 1, "$name, no connection stays");
+    is(connections_left(), 1, "$name, no connection stays");
 }
 is(asked($t, 'two2'), 1, 'the second of two sources is fetched once');
 
@@ -96,12 +87,12 @@ for my $round (1, 2) {
     my @clients = start('/failing/', @tokens[0 .. 49]);
     wait_asked($t, 'failing', $round);
     wait_until(sub { active() == 51 });
-    reasons($t);
+    jwt_logged($t);
     go_on($t, 'failing');
     is(wrong(['500 keys_unavailable'], answers(@clients)), '',
         "failed $round, each 500");
     is(asked($t, 'failing'), $round, "failed $round, one fetch");
-    my @lines = split /\n/, reasons($t);
+    my @lines = split /\n/, jwt_logged($t);
     is(scalar(grep { $_ eq
         'error key request "/keys?failing": answered with 503' } @lines), 50,
         "failed $round, log");
@@ -122,7 +113,7 @@ go_on($t, 'left');
 is(wrong(\@kinds, answers(@stay)), '', 'those that stay have their answers');
 is(asked($t, 'left'), 2, 'no more fetches');
 @stay = ();
-is(idle(), 1, 'no connection stays');
+is(connections_left(), 1, 'no connection stays');
 
 # all of them
 hold($t, 'none');
@@ -130,19 +121,19 @@ my $asked = asked($t, 'none');
 @leave = start('/none/', @tokens[0 .. 19]);
 is(wait_asked($t, 'none', $asked + 20), $asked + 20, 'each fetches');
 @leave = ();
-is(idle(), 1, 'no connection stays when all leave');
+is(connections_left(), 1, 'no connection stays when all leave');
 go_on($t, 'none');
 
 ### HTTP/2
 
 hold($t, 'streams');
-my $s = http2();
-$s->print(join '', map { stream(2 * $_ + 1, '/streams/', $tokens[$_]) } 0 .. 39);
+my $s = http2_connection();
+$s->print(join '', map { http2_request(2 * $_ + 1, '/streams/', authorization => "Bearer $tokens[$_]") } 0 .. 39);
 my @beside = start('/streams/', @tokens[0 .. 3]);
 is(wait_asked($t, 'streams', 1), 1, 'streams, one fetch');
 is(wait_until(sub { active() == 6 }), 1, 'streams, and others');
 go_on($t, 'streams');
-my %status = statuses($s, 40);
+my %status = http2_statuses($s, 40);
 is(join(' ', map { $status{2 * $_ + 1} // '-' } 0 .. 39),
     join(' ', (404, 401, 401, 401) x 10), 'streams, each its own answer');
 is(wrong(\@kinds, answers(@beside)), '', 'streams, those beside');
@@ -150,28 +141,28 @@ is(asked($t, 'streams'), 1, 'streams, still one fetch');
 
 # the first stream, which fetches, and every other one are reset
 hold($t, 'reset');
-$s = http2();
-$s->print(stream(1, '/reset/', $tokens[0]));
+$s = http2_connection();
+$s->print(http2_request(1, '/reset/', authorization => "Bearer $tokens[0]"));
 wait_asked($t, 'reset', 1);
-$s->print(join '', map { stream(2 * $_ + 1, '/reset/', $tokens[$_ & ~1]) } 1 .. 20);
-$s->print(stream(101, '/cached/', $tokens[0]));
-statuses($s, 1);
-$s->print(join '', map { frame(3, 0, 4 * $_ + 1, pack 'N', 8) } 0 .. 10);
-$s->print(stream(103, '/cached/', $tokens[0]));
-is({ statuses($s, 1) }->{103}, 404, 'a stream beside those that are reset');
+$s->print(join '', map { http2_request(2 * $_ + 1, '/reset/', authorization => "Bearer $tokens[$_ & ~1]") } 1 .. 20);
+$s->print(http2_request(101, '/cached/', authorization => "Bearer $tokens[0]"));
+http2_statuses($s, 1);
+$s->print(http2_reset(map { 4 * $_ + 1 } 0 .. 10));
+$s->print(http2_request(103, '/cached/', authorization => "Bearer $tokens[0]"));
+is({ http2_statuses($s, 1) }->{103}, 404, 'a stream beside those that are reset');
 go_on($t, 'reset');
-%status = statuses($s, 10);
+%status = http2_statuses($s, 10);
 is(join(' ', map { $status{4 * $_ + 3} // '-' } 0 .. 9),
     join(' ', (404, 401) x 5), 'those that were not reset');
 undef $s;
 @beside = ();
-is(idle(), 1, 'streams, no connection stays');
+is(connections_left(), 1, 'streams, no connection stays');
 
 # a whole connection
-answer($t, 'failing', $keys);
+respond_with($t, 'failing', $keys);
 hold($t, 'failing');
-$s = http2();
-$s->print(join '', map { stream(2 * $_ + 1, '/failing/', $tokens[0]) } 0 .. 9);
+$s = http2_connection();
+$s->print(join '', map { http2_request(2 * $_ + 1, '/failing/', authorization => "Bearer $tokens[0]") } 0 .. 9);
 wait_asked($t, 'failing', 3);
 my @waiting = start('/failing/', @tokens[0 .. 3]);
 wait_until(sub { active() == 6 });
@@ -179,7 +170,7 @@ undef $s;
 go_on($t, 'failing');
 is(wrong(\@kinds, answers(@waiting)), '', 'beside a connection that is closed');
 @waiting = ();
-is(idle(), 1, 'closed, no connection stays');
+is(connections_left(), 1, 'closed, no connection stays');
 
 ### a reload
 
@@ -207,18 +198,19 @@ sub start {
     my ($uri, @with) = @_;
     return map {
         my $s = connection();
-        $s->print("GET $uri HTTP/1.1\r\nHost: localhost\r\n"
-            . "Authorization: Bearer $_\r\n\r\n");
+        $s->print(request($uri, bearer($_)));
         $s
     } @with;
 }
 
+# How many connections nginx has, with the one that asks.
+sub active { get('/status') =~ /Active connections: (\d+)/ ? $1 : 0 }
+
 # What came back, as "404 ok 17".
 sub answers {
     return map {
-        my $answer = read_response($_);
-        my ($status) = $answer =~ /^HTTP\S+ (\d+)/;
-        ($status // 'none') . ' ' . ($answer =~ /^X-Answer: (.*)\r/m ? $1 : '-');
+        my $response = read_response($_);
+        join ' ', status($response), header($response, 'X-Answer') // '-';
     } @_;
 }
 
@@ -234,69 +226,3 @@ sub wrong {
     }
     return join "\n", @wrong;
 }
-
-sub active { (get('/status') // '') =~ /Active connections: (\d+)/ ? $1 : 0 }
-
-# How many connections are active, once it is only the one that asks.
-sub idle {
-    wait_until(sub { active() == 1 });
-    return active();
-}
-
-sub http2 {
-    my $s = connection(8083);
-    $s->print("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" . frame(4, 0, 0, ''));
-    return $s;
-}
-
-sub frame {
-    my ($type, $flags, $stream, $payload) = @_;
-    return pack('CnCCN', length($payload) >> 16, length($payload) & 0xffff,
-        $type, $flags, $stream) . $payload;
-}
-
-# GET: each header field as a literal that is not indexed, its length in 7 bits.
-sub stream {
-    my ($id, $uri, $with) = @_;
-    my @fields = (':method', 'GET', ':scheme', 'http', ':path', $uri,
-        ':authority', 'localhost', 'authorization', "Bearer $with");
-    return frame(1, 5, $id, join '', map {
-        my ($name, $value) = splice @fields, 0, 2;
-        pack('CC/a', 0, $name) . prefixed(length $value) . $value;
-    } 1 .. @fields / 2);
-}
-
-sub prefixed {
-    my ($n) = @_;
-    return chr $n if $n < 127;
-    my $bytes = chr 127;
-    for ($n -= 127; $n >= 128; $n >>= 7) { $bytes .= chr($n & 127 | 128); }
-    return $bytes . chr $n;
-}
-
-# The statuses of the next responses by stream; nginx does not compress them.
-sub statuses {
-    my ($s, $count) = @_;
-    my %status;
-    my %indexed = (0x8d => 404, 0x8e => 500);
-
-    local $SIG{ALRM} = sub { die "timeout\n" };
-    eval {
-        alarm(8);
-        while (keys %status < $count and $s->read(my $head, 9)) {
-            my ($high, $low, $type, undef, $id) = unpack 'CnCCN', $head;
-            my $length = $high << 16 | $low;
-            $s->read(my $payload, $length) if $length;
-            next if $type != 1;
-
-            # a change of the table's size may come first
-            $payload =~ s/^\x20//;
-            $status{$id} = $indexed{ord $payload}
-                // ($payload =~ /^\x48\x03(\d+)/ ? $1 : unpack 'H8', $payload);
-        }
-    };
-    alarm(0);
-    return %status;
-}
-
-###############################################################################

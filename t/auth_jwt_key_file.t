@@ -3,21 +3,13 @@
 # auth_jwt_key_file: which keys are in force, and what becomes of files that are
 # missing or broken.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use POSIX qw/ mkfifo /;
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use POSIX qw/ mkfifo /;
 
 my $t = Test::Nginx->new()->has(qw/ http /)->plan(83);
 my $dir = $t->testdir();
@@ -140,7 +132,7 @@ EOF
 
 ### nginx -t: each bad file is a warning with its place, and no reason to fail
 
-my $said = check($t);
+my $said = config_test($t);
 my %warnings = map { $_ => 1 } split / in DIR\/nginx.conf:\d+ \| /, $said;
 is(delete $warnings{'exit 0'}, 1, 'nginx -t');
 for (@broken) {
@@ -158,7 +150,7 @@ is(join(' | ', keys %warnings), '', 'no other warning');
 ### keys in force
 
 run_quietly($t);
-logged($t);
+jwt_logged($t);
 
 my %token = map { $_ => sign($key{$_}, "{\"sub\":\"$_\"}") } keys %key;
 my $a_without = sign($key{a}, '{}', '--no-kid');
@@ -181,7 +173,7 @@ is(accepted('/one_broken/mended/', @all), 'a', 'replaced by one that works');
 is(verdict(get('/set/', $a_without)), '404', 'no kid: all keys are tried');
 is(verdict(get('/set/', $as_twin)), '401 Bearer realm="r", '
     . 'error="invalid_token"', 'a kid: only those of this kid are tried');
-like(logged($t), qr/, kid "twin", keys tried: 2$/, 'a kid, log');
+like(jwt_logged($t), qr/, kid "twin", keys tried: 2$/, 'a kid, log');
 is(verdict(get('/several/own/', sign($key{nobody}, '{}', '--header',
     '{"kid":"x"}'))), '404', 'a kid, and a key without one');
 
@@ -195,17 +187,17 @@ for (@none) {
 
 ### errors: 500, one line with file and reason, no challenge, no key material
 
-logged($t);
+jwt_logged($t);
 for (@broken) {
     my ($name, undef, $reason) = @$_;
-    is(verdict(get("/$name/", $token{a})) . ', ' . logged($t),
+    is(verdict(get("/$name/", $token{a})) . ', ' . jwt_logged($t),
         "500, error key file \"$dir/$name\": $reason", "$name, request");
 }
 
-is(verdict(get('/one_broken/', $token{a})) . ', ' . logged($t),
+is(verdict(get('/one_broken/', $token{a})) . ', ' . jwt_logged($t),
     "500, error key file \"$dir/no_k\": "
     . 'key 0: member "k" is missing or malformed', 'one of two is broken');
-is(verdict(get('/missing/')) . ', ' . logged($t),
+is(verdict(get('/missing/')) . ', ' . jwt_logged($t),
     '401 Bearer realm="r", info no token', 'no token, no need of keys');
 
 my $log = $t->read_file('error.log');

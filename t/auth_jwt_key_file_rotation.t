@@ -3,20 +3,11 @@
 # auth_jwt_key_file: a file that changes counts on the next request, in every
 # worker, without a reload.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http /)->plan(31);
 my $dir = $t->testdir();
@@ -99,28 +90,28 @@ is(in_all('/removed/', 'old new'), '401 404', 'key removed');
 $t->write_file('removed', '{"keys":[]}');
 is(in_all('/removed/', 'old new'), '401 401', 'all keys removed');
 
-logged($t);
+jwt_logged($t);
 $t->write_file('removed', substr $new, 0, 30);
 is(verdict(get('/removed/', $token{new})), '500', 'file half written');
-is(logged($t), "error key file \"$dir/removed\": key set is not JSON at "
+is(jwt_logged($t), "error key file \"$dir/removed\": key set is not JSON at "
     . 'byte 30', 'file half written, log');
 unlink "$dir/removed" or die;
 is(verdict(get('/removed/', $token{new})), '500', 'file removed');
-is(logged($t), "error key file \"$dir/removed\": No such file or directory "
+is(jwt_logged($t), "error key file \"$dir/removed\": No such file or directory "
     . '(os error 2)', 'file removed, log');
 $t->write_file('removed', $old);
 is(in_all('/removed/', 'old new'), '404 401', 'file back again');
 
 ### the same holds after a reload
 
-my @before = workers($t);
+my @before = started_workers($t);
 $t->reload();
-wait_until(sub { workers($t) == 6 });
+wait_until(sub { started_workers($t) == 6 });
 wait_until(sub { !grep { kill 0, $_ } @before });
 is(in_all('/renamed/', 'old new'), '401 404', 'after a reload');
 in_place('renamed', $old);
 is(in_all('/renamed/', 'old new'), '404 401', 'changed after a reload');
-is(join(' ', grep { kill 0, $_ } workers($t)), join(' ', (workers($t))[3 .. 5]),
+is(join(' ', grep { kill 0, $_ } started_workers($t)), join(' ', (started_workers($t))[3 .. 5]),
     'the same workers to the end');
 
 ###############################################################################
@@ -153,14 +144,3 @@ sub in_place {
     print $file $content;
     close $file or die "Can't write $name: $!\n";
 }
-
-sub wait_until {
-    my ($condition) = @_;
-    for (1 .. 500) {
-        return if $condition->();
-        select undef, undef, undef, 0.02;
-    }
-    die "waited in vain\n";
-}
-
-###############################################################################

@@ -3,21 +3,13 @@
 # auth_jwt_key_file with variables in the name (rows 3 and 39): what a request
 # puts into it must not lead out of the folder that the configuration names.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use POSIX qw/ mkfifo /;
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use POSIX qw/ mkfifo /;
 
 my $t = Test::Nginx->new()->has(qw/ http map rewrite /)->plan(48);
 my $dir = $t->testdir();
@@ -65,7 +57,7 @@ configure($t, <<'EOF');
 
 EOF
 
-is(check($t), 'exit 0', 'nothing to say before there is a request');
+is(config_test($t), 'exit 0', 'nothing to say before there is a request');
 $t->run();
 
 my %token = map { $_ => sign($key{$_}, '{}') } keys %key;
@@ -75,7 +67,7 @@ my $out = 'error key file: the name has variables, and with their values it is '
     . 'not one to open: it holds ".."';
 my $missing = sub { "error key file \"$dir/$_[0]\": No such file or directory "
     . '(os error 2)' };
-my $asked = sub { verdict(get(@_)) . ', ' . logged($t) };
+my $asked = sub { verdict(get(@_)) . ', ' . jwt_logged($t) };
 
 ### names from the request
 
@@ -89,7 +81,7 @@ is(verdict(get('/whole/?name=keys/a.jwk', $token{a})), '404', 'whole name');
 is(verdict(get("/whole/?name=$dir/keys/a.jwk", $token{a})), '404',
     'whole name, absolute');
 is(verdict(get('/decoded/%C3%BC', $token{b})), '404', 'UTF-8');
-logged($t);
+jwt_logged($t);
 
 is($asked->('/arg/?name=c', $token{a}), '500, ' . $missing->('keys/c.jwk'),
     'no such file');
@@ -109,7 +101,7 @@ is($asked->('/empty/', $token{a}), '500, error key file: the name has '
     . 'variables, and with their values it is not one to open: it is empty',
     'empty name');
 is(verdict(get('/arg/', $token{outside})), '404', 'empty variable in a name');
-logged($t);
+jwt_logged($t);
 
 for my $name ('../outside', 'deeper/../../outside', '../keys/a', 'deeper/../a',
     "../../..$dir/outside", '/../outside')
@@ -133,18 +125,18 @@ is($asked->('/kid/', $token{a}), '404, ', 'kid');
 is(verdict(get('/kid/', with_part($token{a}, 1, sub { s/\}/,"x":1}/ }))),
     $refused, 'kid, forged');
 my $kid = sub { sign($key{outside}, '{}', '--header', $_[0]) };
-logged($t);
+jwt_logged($t);
 is($asked->('/kid/', $kid->('{"kid":"../outside"}')), "500, $out",
     'kid that leads out');
 is(verdict(get('/kid/', $kid->('{"kid":"a\u0000/../b"}'))), '404',
     'kid with NUL is empty, as the variable is');
-logged($t);
+jwt_logged($t);
 is(verdict(get('/kid/', $kid->('{"kid":"/etc/passwd"}'))), '500',
     'kid with an absolute path stays in the folder');
-like(logged($t), qr!^error key file "\Q$dir\E/keys//etc/passwd.jwk": No such!,
+like(jwt_logged($t), qr!^error key file "\Q$dir\E/keys//etc/passwd.jwk": No such!,
     'kid with an absolute path, log');
 is(verdict(get('/kid/', $kid->('{"kid":["a"]}'))), $refused, 'kid no string');
-logged($t);
+jwt_logged($t);
 
 ### the recommended way: a map
 
@@ -153,15 +145,15 @@ is(verdict(get('/mapped/', $iss->('a', 'a'))), '500', 'map without the ending');
 
 ### several workers' memory: names that are not there are not kept
 
-my ($worker) = workers($t);
+my ($worker) = started_workers($t);
 get('/arg/?name=' . $_, $token{a}) for 1 .. 50;
-my $before = resident($worker);
+my $before = memory($worker);
 get('/arg/?name=' . 'x' x 200 . $_, $token{a}) for 1 .. 1000;
-cmp_ok(resident($worker) - $before, '<', 512, 'memory, in KiB');
+cmp_ok(memory($worker) - $before, '<', 512, 'memory, in KiB');
 
 ### a broken file beside a good one
 
-logged($t);
+jwt_logged($t);
 is($asked->('/both/?name=b', $token{a}), '404, ', 'both');
 is($asked->('/both/?name=b', $token{b}), '404, ', 'both, the other');
 is($asked->('/both/?name=c', $token{a}), '500, ' . $missing->('keys/c.jwk'),
@@ -174,7 +166,7 @@ select undef, undef, undef, 0.1     # nobody has just written this one
     while time - (stat "$dir/keys/weak.jwk")[10] <= 3;
 $t->write_file('keys/fresh.jwk', $weak);
 
-logged($t);
+jwt_logged($t);
 for (qw/ fresh weak /) {
     is($asked->("/arg/?name=$_", $token{a}), "$refused, warn key file "
         . "\"$dir/keys/$_.jwk\": key 0, kid \"weak\": secret of 3 bytes is "
@@ -190,13 +182,3 @@ is(verdict(get('/arg/?name=a', $token{a})), $refused, 'replaced');
 is(verdict(get('/arg/?name=a', $token{b})), '404', 'replaced, new key');
 unlink "$dir/keys/a.jwk" or die;
 is(verdict(get('/arg/?name=a', $token{b})), '500', 'removed');
-
-###############################################################################
-
-sub resident {
-    my ($pid) = @_;
-    open my $status, '<', "/proc/$pid/status" or die "Can't open status: $!\n";
-    return join('', <$status>) =~ /^VmRSS:\s+(\d+)/m ? $1 : die;
-}
-
-###############################################################################

@@ -3,21 +3,12 @@
 # auth_jwt_key_request: where keys come from, and which of several levels'
 # sources are in force.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
 use KeyService;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my %key = map { $_ => jwk('ES256', '--kid', $_) } qw/ a b c d /;
 my %token = map { $_ => sign($key{$_}, '{"sub":"x","exp":"now+300"}') } keys %key;
@@ -165,10 +156,10 @@ EOF
 $t->write_file('return.conf', "location = /return { return 200 '$set{a}'; }\n");
 $t->write_file("$_.json", $set{$_}) for keys %set;
 $t->write_file('static.json', $set{a});
-answer($t, $_, keys_answer($set{a})) for qw/ a args variable counted keys /;
-answer($t, 'kept', keys_answer($set{a}, 'Connection: keep-alive'));
-answer($t, 'large', keys_answer($set{a} . ' ' x 100_000));
-answer($t, 'chunked', "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n"
+respond_with($t, $_, keys_response($set{a})) for qw/ a args variable counted keys /;
+respond_with($t, 'kept', keys_response($set{a}, 'Connection: keep-alive'));
+respond_with($t, 'large', keys_response($set{a} . ' ' x 100_000));
+respond_with($t, 'chunked', "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n"
     . join '', map { sprintf "%x\r\n%s\r\n", length, $_ } $set{a} =~ /(.{1,9})/g,
     '');
 key_service($t, 8081);
@@ -177,91 +168,68 @@ run_quietly($t);
 ### sources
 
 for my $source (@sources) {
-    is(ask("/$source/", $other), '401 bad_signature', "$source, forged");
-    is(ask("/$source/", $token{b}), '401 unknown_key', "$source, unknown key");
-    is(ask("/$source/", $token{a}), '404 ok', "$source, good");
-    is(reasons($t), join("\n",
+    is(jwt_status(get("/$source/", $other)), '401 bad_signature', "$source, forged");
+    is(jwt_status(get("/$source/", $token{b})), '401 unknown_key', "$source, unknown key");
+    is(jwt_status(get("/$source/", $token{a})), '404 ok', "$source, good");
+    is(jwt_logged($t), join("\n",
         'info bad signature, algorithm ES256, kid "a", keys tried: 1',
         'info no key fits algorithm "ES256", kid "b"'),
         "$source, log");
 }
 
 is(asked($t, 'kept'), 3, 'without a cache each request fetches');
-like(question($t, 'args'), qr!^GET /args\?name=args&x=%20y HTTP!, 'arguments');
-like(question($t, 'variable'), qr!^GET /variable-x\?a HTTP!, 'variables');
+like(last_request($t, 'args'), qr!^GET /args\?name=args&x=%20y HTTP!, 'arguments');
+like(last_request($t, 'variable'), qr!^GET /variable-x\?a HTTP!, 'variables');
 
 ### several
 
-is(ask('/several/', $token{$_}), '404 ok', "several, $_") for sort keys %key;
-is(ask('/several/', $other), '401 bad_signature', 'several, forged');
-is(ask('/several/', sign(jwk('ES256'), '{}')), '401 bad_signature',
+is(jwt_status(get('/several/', $token{$_})), '404 ok', "several, $_") for sort keys %key;
+is(jwt_status(get('/several/', $other)), '401 bad_signature', 'several, forged');
+is(jwt_status(get('/several/', sign(jwk('ES256'), '{}'))), '401 bad_signature',
     'several, no kid');
-reasons($t);
+jwt_logged($t);
 
 for my $uri (qw/ last first file /) {
-    is(ask("/broken-$uri/", $token{a}), '500 keys_unavailable',
+    is(jwt_status(get("/broken-$uri/", $token{a})), '500 keys_unavailable',
         "one of several broken, $uri");
     my $source = $uri eq 'file' ? 'key file "' . $t->testdir() . '/none.json":'
         . ' No such file or directory (os error 2)'
         : 'key request "/none": answered with 404';
-    is(reasons($t), "error $source", "one of several broken, $uri, log");
+    is(jwt_logged($t), "error $source", "one of several broken, $uri, log");
 }
 is(asked($t, 'counted'), 0, 'after one that is broken none is asked');
 
 ### what needs no keys
 
 my $asked = asked($t, 'a');
-is(ask('/proxied/'), '401 missing', 'no token');
-is(ask('/proxied/', 'a.b'), '401 malformed', 'malformed token');
+is(jwt_status(get('/proxied/')), '401 missing', 'no token');
+is(jwt_status(get('/proxied/', 'a.b')), '401 malformed', 'malformed token');
 is(asked($t, 'a'), $asked, 'no keys are asked for');
-is(ask('/proxied/', signed_by('x', '{"alg":"none"}', '{}')),
+is(jwt_status(get('/proxied/', signed_by('x', '{"alg":"none"}', '{}'))),
     '401 unsupported_algorithm', 'row 1: alg none');
-is(ask('/proxied/', sign($key{a}, '{"exp":"now-9"}')), '401 expired', 'expired');
+is(jwt_status(get('/proxied/', sign($key{a}, '{"exp":"now-9"}'))), '401 expired', 'expired');
 
 ### levels
 
-is(ask('/inherited/', $token{c}, 8082), '404 ok', 'inherited, file');
-is(ask('/inherited/', $token{b}, 8082), '404 ok', 'inherited, request');
-is(ask('/request/', $token{d}, 8082), '404 ok', 'request of its own');
-is(ask('/request/', $token{b}, 8082), '401 unknown_key',
+is(jwt_status(ask({ port => 8082 }, '/inherited/', bearer($token{c}))), '404 ok', 'inherited, file');
+is(jwt_status(ask({ port => 8082 }, '/inherited/', bearer($token{b}))), '404 ok', 'inherited, request');
+is(jwt_status(ask({ port => 8082 }, '/request/', bearer($token{d}))), '404 ok', 'request of its own');
+is(jwt_status(ask({ port => 8082 }, '/request/', bearer($token{b}))), '401 unknown_key',
     "not the outer level's request");
-is(ask('/request/', $token{c}, 8082), '401 unknown_key',
+is(jwt_status(ask({ port => 8082 }, '/request/', bearer($token{c}))), '401 unknown_key',
     "nor the outer level's file");
-is(ask('/file/', $token{d}, 8082), '404 ok', 'file of its own');
-is(ask('/file/', $token{c}, 8082), '401 unknown_key',
+is(jwt_status(ask({ port => 8082 }, '/file/', bearer($token{d}))), '404 ok', 'file of its own');
+is(jwt_status(ask({ port => 8082 }, '/file/', bearer($token{c}))), '401 unknown_key',
     "not the outer level's file");
-is(ask('/file/', $token{b}, 8082), '401 unknown_key',
+is(jwt_status(ask({ port => 8082 }, '/file/', bearer($token{b}))), '401 unknown_key',
     "nor the outer level's request");
-is(ask('/b', $token{b}, 8082), '200 ok', 'the key location is for clients, too');
-is(ask('/b', undef, 8082), '401 missing', 'with a token');
+is(jwt_status(ask({ port => 8082 }, '/b', bearer($token{b}))), '200 ok', 'the key location is for clients, too');
+is(jwt_status(ask({ port => 8082 }, '/b')), '401 missing', 'with a token');
 
-is(method('GET', '/post/'), '404', 'limit_except, the method excepted');
-is(method('PUT', '/post/'), '401 Bearer realm="r"', 'limit_except, no token');
-is(method('PUT', '/post/', $token{b}), '405', 'limit_except, token');
-is(method('GET', '/reader/', $token{b}), '404', 'around limit_except');
-is(method('PUT', '/reader/', $token{b}),
+is(verdict(ask({ method => 'GET' }, '/post/')), '404', 'limit_except, the method excepted');
+is(verdict(ask({ method => 'PUT' }, '/post/')), '401 Bearer realm="r"', 'limit_except, no token');
+is(verdict(ask({ method => 'PUT' }, '/post/', bearer($token{b}))), '405', 'limit_except, token');
+is(verdict(ask({ method => 'GET' }, '/reader/', bearer($token{b}))), '404', 'around limit_except');
+is(verdict(ask({ method => 'PUT' }, '/reader/', bearer($token{b}))),
     '401 Bearer realm="r", error="invalid_token"', 'not inside');
-is(method('PUT', '/reader/', $token{c}), '405', 'its own keys inside');
-
-###############################################################################
-
-sub ask {
-    my ($uri, $token, $port) = @_;
-    my $answer = get_at($port // 8080, 'GET', $uri, $token);
-    my ($status) = verdict($answer) =~ /^(\S+)/;
-    return "$status " . ($answer =~ /^X-Status: (\w+)/m ? $1 : '-');
-}
-
-sub method {
-    my ($method, $uri, $token) = @_;
-    return verdict(get_at(8080, $method, $uri, $token));
-}
-
-sub get_at {
-    my ($port, $method, $uri, $token) = @_;
-    my @lines = defined $token ? "Authorization: Bearer $token" : ();
-    return http(join("\r\n", "$method $uri HTTP/1.0", 'Host: localhost', @lines,
-        '', ''), PeerAddr => '127.0.0.1:' . port($port));
-}
-
-###############################################################################
+is(verdict(ask({ method => 'PUT' }, '/reader/', bearer($token{c}))), '405', 'its own keys inside');

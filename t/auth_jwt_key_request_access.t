@@ -3,22 +3,13 @@
 # auth_jwt_key_request beside auth_request and the other access modules, with
 # nginx's own cache, and over internal redirects.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
 use KeyService;
 use Test::Nginx::Raw;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()
     ->has(qw/ http access auth_basic auth_request cache proxy rewrite ssi /)
@@ -119,100 +110,97 @@ my $keys = jwks(public($key));
 
 $t->write_file('page', 'CONTENT');
 $t->write_file('users', "user:{PLAIN}secret\n");
-answer($t, $_, keys_answer($keys, 'X-Checked: keys')) for qw/ keys keyscached
+respond_with($t, $_, keys_response($keys, 'X-Checked: keys')) for qw/ keys keyscached
     keyssame keysone stored /;
-answer($t, 'keystwo', keys_answer(jwks(public($two))));
-answer($t, 'check', keys_answer('', 204, 'X-Checked: check'));
-answer($t, 'accel', keys_answer('', 'X-Accel-Redirect: /target/'));
+respond_with($t, 'keystwo', keys_response(jwks(public($two))));
+respond_with($t, 'check', keys_response('', 204, 'X-Checked: check'));
+respond_with($t, 'accel', keys_response('', 'X-Accel-Redirect: /target/'));
 key_service($t, 8081);
 run_quietly($t);
 
 ### auth_request
 
 for my $uri (qw/ request request-cached /) {
-    is(ask("/$uri/", 'forged'), '401 bad_signature', "$uri, forged");
-    is(ask("/$uri/"), '401 missing', "$uri, no token");
+    is(result("/$uri/", 'forged'), '401 bad_signature', "$uri, forged");
+    is(result("/$uri/"), '401 missing', "$uri, no token");
     is(asked($t, 'check'), $uri eq 'request' ? 0 : 2, "$uri, no check for those");
-    is(ask("/$uri/", 'good'), '200 ok check CONTENT', "$uri, good") for 1, 2;
+    is(result("/$uri/", 'good'), '200 ok check CONTENT', "$uri, good") for 1, 2;
 }
 is(asked($t, 'check'), 4, 'a check for each request');
 is(asked($t, 'keyscached'), 1, 'one fetch');
-is(ask('/same/', 'forged'), '401 bad_signature', 'one location for both, forged');
-is(ask('/same/', 'good'), '200 ok keys CONTENT', 'one location for both');
+is(result('/same/', 'forged'), '401 bad_signature', 'one location for both, forged');
+is(result('/same/', 'good'), '200 ok keys CONTENT', 'one location for both');
 
-answer($t, 'check', keys_answer('', 403));
-is(ask('/request/', 'good'), '403 ok', 'good, but the service refuses');
-is(ask('/request/', 'forged'), '401 bad_signature', 'both refuse');
+respond_with($t, 'check', keys_response('', 403));
+is(result('/request/', 'good'), '403 ok', 'good, but the service refuses');
+is(result('/request/', 'forged'), '401 bad_signature', 'both refuse');
 my $checks = asked($t, 'check');
-is(ask('/request-any/', 'good'), '200 ok CONTENT', 'any, good');
+is(result('/request-any/', 'good'), '200 ok CONTENT', 'any, good');
 is(asked($t, 'check'), $checks, 'any, no check then');
-is(ask('/request-any/', 'forged'), '401 bad_signature', 'any, both refuse');
-answer($t, 'check', keys_answer('', 204, 'X-Checked: check'));
-is(ask('/request-any/', 'forged'), '200 bad_signature check CONTENT',
+is(result('/request-any/', 'forged'), '401 bad_signature', 'any, both refuse');
+respond_with($t, 'check', keys_response('', 204, 'X-Checked: check'));
+is(result('/request-any/', 'forged'), '200 bad_signature check CONTENT',
     'any, forged, but the service allows');
 unlike(get('/request-any/', $token{forged}), qr/^WWW-Authenticate/mi,
     'any, no challenge');
 
 ### access and auth_basic
 
-is(ask('/deny-any/', 'good'), '200 ok CONTENT', 'any, denied address, good');
-is(ask('/deny-any/', 'forged'), '401 bad_signature',
+is(result('/deny-any/', 'good'), '200 ok CONTENT', 'any, denied address, good');
+is(result('/deny-any/', 'forged'), '401 bad_signature',
     'any, denied address, forged');
-is(ask('/allow-any/', 'forged'), '200  CONTENT',
+is(result('/allow-any/', 'forged'), '200  CONTENT',
     'any, allowed address, nobody asks for a token');
-is(ask('/allow-all/', 'forged'), '401 bad_signature', 'all, allowed address');
-is(ask('/deny-all/', 'good'), '403 ', 'all, denied address');
-is(ask('/basic-any/', 'good'), '200 ok CONTENT', 'any, good, no password');
-is(ask('/basic-any/', 'forged'), '401 bad_signature', 'any, forged, no password');
-is(ask('/basic-any/', undef, 'Authorization: Basic dXNlcjpzZWNyZXQ='),
+is(result('/allow-all/', 'forged'), '401 bad_signature', 'all, allowed address');
+is(result('/deny-all/', 'good'), '403 ', 'all, denied address');
+is(result('/basic-any/', 'good'), '200 ok CONTENT', 'any, good, no password');
+is(result('/basic-any/', 'forged'), '401 bad_signature', 'any, forged, no password');
+is(result('/basic-any/', undef, 'Authorization: Basic dXNlcjpzZWNyZXQ='),
     '200  CONTENT', 'any, password');
-is(ask('/basic-any/', undef, 'Authorization: Basic dXNlcjpmYWxzZQ=='),
+is(result('/basic-any/', undef, 'Authorization: Basic dXNlcjpmYWxzZQ=='),
     '401 missing', 'any, false password');
 
-reasons($t);
+jwt_logged($t);
 for my $uri (qw/ broken-any broken-request broken-request-any /) {
     my $before = asked($t, 'check');
-    is(ask("/$uri/", 'good'), '500 keys_unavailable', $uri);
-    is(reasons($t), 'error key request "/none": answered with 404', "$uri, log");
+    is(result("/$uri/", 'good'), '500 keys_unavailable', $uri);
+    is(jwt_logged($t), 'error key request "/none": answered with 404', "$uri, log");
     is(asked($t, 'check'), $before, "$uri, no check");
 }
 
 ### redirects: each location with its own keys
 
-is(ask('/redirect/', 'forged'), '401 bad_signature', 'redirect, forged');
-is(ask('/redirect/', 'two'), '401 unknown_key', "the first location's keys");
-is(ask('/redirect/', 'good'), '401 unknown_key', "the second location's keys");
+is(result('/redirect/', 'forged'), '401 bad_signature', 'redirect, forged');
+is(result('/redirect/', 'two'), '401 unknown_key', "the first location's keys");
+is(result('/redirect/', 'good'), '401 unknown_key', "the second location's keys");
 for my $uri (qw/ open named accel /) {
-    is(ask("/$uri/", 'forged'), '401 unknown_key', "$uri, forged");
-    is(ask("/$uri/"), '401 missing', "$uri, no token");
-    is(ask("/$uri/", 'two'), '200 ok CONTENT', "$uri, good");
+    is(result("/$uri/", 'forged'), '401 unknown_key', "$uri, forged");
+    is(result("/$uri/"), '401 missing', "$uri, no token");
+    is(result("/$uri/", 'two'), '200 ok CONTENT', "$uri, good");
 }
-is(ask('/error/', 'two'), '401 ok CONTENT', 'error page with its own keys');
+is(result('/error/', 'two'), '401 ok CONTENT', 'error page with its own keys');
 
 ### proxy_cache
 
-is(ask('/stored/', 'forged'), '401 bad_signature', 'stored, forged');
-is(ask('/stored/', 'good'), '200 ok CONTENT', 'stored, good');
+is(result('/stored/', 'forged'), '401 bad_signature', 'stored, forged');
+is(result('/stored/', 'good'), '200 ok CONTENT', 'stored, good');
 my @clients = map {
     my $s = connection();
-    $s->print("GET /stored/ HTTP/1.0\r\nAuthorization: Bearer $_\r\n\r\n");
+    $s->print(request('/stored/', bearer($_)));
     $s
 } ($token{good}, $token{forged}) x 20;
 is(join(' ', map { read_response($_) =~ /^HTTP\S+ (\d+)/ } @clients),
     join(' ', (200, 401) x 20), 'stored, many at once');
 is(asked($t, 'stored'), 1, 'stored, asked once');
 
-is(join("\n", grep { !/^info/ } split /\n/, reasons($t)), '', 'no complaints');
+is(join("\n", grep { !/^info/ } split /\n/, jwt_logged($t)), '', 'no complaints');
 
 ###############################################################################
 
 # Status, $jwt_status, what a check said, and the content, as far as there.
-sub ask {
+sub result {
     my ($uri, $name, @lines) = @_;
-    my $answer = get($uri, defined $name ? $token{$name} : undef, @lines) // '';
-    my ($status) = verdict($answer) =~ /^(\d+)/;
-    my ($told) = $answer =~ /^X-Status: (.*?) ?\r/m;
-    return join ' ', $status // 'none', $told // '-', $answer =~ /(CONTENT)/;
+    my $response = get($uri, defined $name ? $token{$name} : undef, @lines);
+    my $checked = header($response, 'X-Status') // '-';
+    return join ' ', status($response), $checked =~ s/ \z//r, $response =~ /(CONTENT)/;
 }
-
-###############################################################################

@@ -3,24 +3,15 @@
 # auth_jwt_key_request: the client's request does not matter to the key request,
 # nor does the client see anything of the answer to it.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-use Digest::MD5 qw/ md5_hex /;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
 use KeyService;
 use Test::Nginx::Raw;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use Digest::MD5 qw/ md5_hex /;
 
 my @methods = qw/ GET HEAD POST PUT DELETE OPTIONS PATCH PROPFIND FOO /;
 my @sources = qw/ static proxied page redirect named slow ssi added gzipped
@@ -130,11 +121,11 @@ mkdir $t->testdir() . '/html' or die;
 $t->write_file('html/page', 'CONTENT');
 $t->write_file('keys.json', $key);
 $t->write_file('ssi.json', $key =~ s!^\{!{"a":"<\!--#include virtual='/more' -->",!r);
-answer($t, 'keys', keys_answer($key, 'Set-Cookie: INVISIBLE', 'ETag: "a"',
+respond_with($t, 'keys', keys_response($key, 'Set-Cookie: INVISIBLE', 'ETag: "a"',
     'WWW-Authenticate: INVISIBLE', 'X-Secret: INVISIBLE',
     'Last-Modified: Mon, 28 Sep 1970 06:00:00 GMT', 'Accept-Ranges: bytes',
     'Link: </INVISIBLE>; rel=preload'));
-answer($t, 'found', "HTTP/1.1 302 X\r\nLocation: /INVISIBLE\r\n\r\nINVISIBLE");
+respond_with($t, 'found', "HTTP/1.1 302 X\r\nLocation: /INVISIBLE\r\n\r\nINVISIBLE");
 key_service($t, 8081);
 service($t, 8082, sub {
     my ($client, $head, $body) = @_;
@@ -153,12 +144,12 @@ for my $method (@methods) {
     my @lines = ('Range: bytes=0-3', 'If-None-Match: "a"', 'If-Range: "a"',
         'If-Modified-Since: Mon, 28 Sep 1970 06:00:00 GMT', 'If-Match: "b"',
         'Accept-Encoding: gzip', 'Expect: 100-continue', 'X-Http: 1');
-    is(status($method, '/method/', $forged, @lines), '401 bad_signature',
+    is(result($method, '/method/', $forged, @lines), '401 bad_signature',
         "$method, forged");
-    is(status($method, '/method/', undef, @lines), '401 missing',
+    is(result($method, '/method/', undef, @lines), '401 missing',
         "$method, no token");
-    is(status($method, '/method/', $token, @lines), '200 ok', "$method, good");
-    my $question = question($t, 'keys');
+    is(result($method, '/method/', $token, @lines), '200 ok', "$method, good");
+    my $question = last_request($t, 'keys');
     like($question, qr/^GET \/keys HTTP/, "$method, key request");
     unlike($question, qr/^(?:Content-Length|Transfer-Encoding|Expect):/mi,
         "$method, key request without a body");
@@ -169,25 +160,23 @@ for my $method (@methods) {
 for my $source (@sources) {
     my $uri = "/$source/";
     my @gzip = $source eq 'gzipped' ? 'Accept-Encoding: gzip' : ();
-    my $good = http(request('GET', $uri, $token, 'Connection: close'));
+    my $good = get($uri, $token);
     like($good, qr/^HTTP\/1.1 200 .*^X-Status: ok\r.*\r\n\r\nCONTENT\z/ms,
         "$source, good");
-    my $bad = http(request('GET', $uri, $forged, 'Connection: close', @gzip));
+    my $bad = ask({ version => '1.1' }, $uri, bearer($forged), @gzip);
     like($bad, qr/^HTTP\/1.1 401 /, "$source, forged");
-    my $head = http(request('HEAD', $uri, $token, 'Connection: close', @gzip));
+    my $head = ask({ method => 'HEAD', version => '1.1' }, $uri, bearer($token), @gzip);
     like($head, qr/^HTTP\/1.1 200 .*\r\n\r\n\z/s, "$source, HEAD");
     unlike("$good$bad$head", qr/INVISIBLE|\Q$secret\E|"kty"|1970/,
         "$source, nothing gets out");
 }
 
-my $range = http(request('GET', '/static/', $token, 'Connection: close',
-    'Range: bytes=1-3'));
+my $range = get('/static/', $token, 'Range: bytes=1-3');
 like($range, qr/^HTTP\/1.1 206 .*\r\n\r\nONT\z/s, 'range of the content');
 my ($etag) = $range =~ /^ETag: (\S+)\r/m;
-like(http(request('GET', '/static/', $token, 'Connection: close',
-    "If-None-Match: $etag")), qr/^HTTP\/1.1 304 /, 'not modified');
-like(http(request('GET', '/static/', $token, 'Connection: close',
-    'Accept-Encoding: gzip')), qr/^Content-Encoding: gzip\r/m, 'gzip');
+like(get('/static/', $token, "If-None-Match: $etag"), qr/^HTTP\/1.1 304 /, 'not modified');
+like(ask({ version => '1.1' }, '/static/', bearer($token), 'Accept-Encoding: gzip'),
+    qr/^Content-Encoding: gzip\r/m, 'gzip');
 
 ### bodies
 
@@ -195,15 +184,15 @@ for my $case (@bodies) {
     my ($name, $body) = @$case;
     my $sum = length($body) . ' ' . md5_hex($body);
     for my $uri ('/upstream/', '/unbuffered/', '/cached/') {
-        like(post($uri, $token, $body), qr/\r\n\r\nPOST $uri - $sum\z/,
+        like(ask({ method => 'POST', body => $body }, $uri, bearer($token)), qr/\r\n\r\nPOST $uri - $sum\z/,
             "$uri, $name");
-        like(post($uri, $token, $body, 'chunked'),
+        like(ask({ method => 'POST', chunks => [$body] }, $uri, bearer($token)),
             qr/\r\n\r\nPOST $uri - $sum\z/, "$uri, $name, chunked");
     }
     my $length = length $body;
-    like(post('/told/', $token, $body), qr/\r\n\r\nPOST \S+ $length $length $sum\z/,
+    like(ask({ method => 'POST', body => $body }, '/told/', bearer($token)), qr/\r\n\r\nPOST \S+ $length $length $sum\z/,
         "$name, variables");
-    like(post('/upstream/', $forged, $body), qr/^HTTP\/1.1 401 /,
+    like(ask({ method => 'POST', body => $body }, '/upstream/', bearer($forged)), qr/^HTTP\/1.1 401 /,
         "$name, forged");
 }
 
@@ -215,15 +204,14 @@ for my $case (['good', $token, 200], ['forged', $forged, 401],
 {
     my ($name, $with, $status) = @$case;
     for my $method (qw/ GET HEAD POST /) {
-        my $answer = exchange($s, request($method, '/method/', $with,
-            $method eq 'POST' ? 'Content-Length: 0' : ()));
+        my $answer = exchange($s, request({ method => $method }, '/method/', bearer($with), $method eq 'POST' ? 'Content-Length: 0' : ()));
         like($answer, qr/^HTTP\/1.1 $status .*^Connection: keep-alive\r/ms,
             "connection kept, $method, $name");
     }
 }
 
 $s = connection();
-$s->print(join '', map { request('GET', '/proxied/', $_) }
+$s->print(join '', map { request('/proxied/', bearer($_)) }
     $token, $forged, undef, $token);
 is(join(' ', map { read_response($s) =~ /^HTTP\S+ (\d+) / } 1 .. 4),
     '200 401 401 200', 'pipelined');
@@ -237,52 +225,42 @@ is(join("\n", grep { /auth_jwt/ } @leaks), '', 'no key in it');
 unlike(join("\n", grep { /auth_jwt/ } split /\n/, $log),
     qr/\Q@{[(split m!\.!, $token)[2]]}\E/, 'nor a signature');
 
-is(post('/upstream/', $token, 'x', 'early') =~ /^HTTP\/1.1 100 .*^HTTP\/1.1 200 /ms,
+is(early('/upstream/', $token, 'x') =~ /^HTTP\/1.1 100 .*^HTTP\/1.1 200 /ms,
     1, 'expect: 100-continue, the body comes later');
 
 $s = connection();
-$s->print(request('GET', '/slow/', $token));
+$s->print(request('/slow/', bearer($token)));
 undef $s;
-like(http(request('GET', '/proxied/', $token, 'Connection: close')),
+like(get('/proxied/', $token),
     qr/^HTTP\/1.1 200 /, 'after a client that left');
 
 $s = connection();
-like(exchange($s, "POST /upstream/ HTTP/1.1\r\nHost: localhost\r\n"
-    . "Authorization: Bearer $forged\r\nContent-Length: 9\r\n\r\n123456789"),
+like(exchange($s, request({ method => 'POST', body => '123456789' }, '/upstream/',
+    bearer($forged))),
     qr/^HTTP\/1.1 401 /, 'body of a refused request');
-like(exchange($s, request('GET', '/proxied/', $token)), qr/^HTTP\/1.1 200 /,
+like(exchange($s, request('/proxied/', bearer($token))), qr/^HTTP\/1.1 200 /,
     'and the next one');
 
-is(reasons($t) =~ /^error/m ? 'errors' : '', '', 'no errors');
+is(jwt_logged($t) =~ /^error/m ? 'errors' : '', '', 'no errors');
 
 ###############################################################################
 
-sub request {
+# The status, and the value of $jwt_status or what the challenge says.
+sub result {
     my ($method, $uri, $with, @lines) = @_;
-    push @lines, "Authorization: Bearer $with" if defined $with;
-    return join "\r\n", "$method $uri HTTP/1.1", 'Host: localhost', @lines, '', '';
-}
-
-sub status {
-    my ($method, $uri, $with, @lines) = @_;
-    my $answer = http(request($method, $uri, $with, 'Connection: close', @lines));
-    $answer =~ s/^HTTP\S+ 100 .*?\r\n\r\n//s;
-    my ($status) = $answer =~ /^HTTP\S+ (\d+)/;
-    return "$status " . ($answer =~ /^X-Status: (\w+)/m ? $1
-        : $answer =~ /error="invalid_token"/ ? 'bad_signature' : 'missing');
-}
-
-sub post {
-    my ($uri, $with, $body, $how) = @_;
-    $how //= '';
-    my @lines = $how eq 'chunked' ? 'Transfer-Encoding: chunked'
-        : 'Content-Length: ' . length $body;
-    push @lines, 'Expect: 100-continue' if $how eq 'early';
-    my $text = $how ne 'chunked' ? $body
-        : sprintf("%x\r\n%s\r\n", length $body, $body) x !!length($body)
-            . "0\r\n\r\n";
-    my $head = request('POST', $uri, $with, 'Connection: close', @lines);
-    return http($head, body => $text, sleep => $how eq 'early' ? 0.1 : 0);
+    my $response = ask({ method => $method, version => '1.1' }, $uri, 'Connection: close',
+        bearer($with), @lines);
+    return status($response) . ' ' . (header($response, 'X-Status')
+        // ($response =~ /error="invalid_token"/ ? 'bad_signature' : 'missing'));
 }
 
 ###############################################################################
+
+# A POST whose body comes later than its header, which asks nginx to continue.
+sub early {
+    my ($uri, $with, $body) = @_;
+    my $text = request({ method => 'POST', body => $body }, $uri, bearer($with),
+        'Connection: close', 'Expect: 100-continue');
+    my ($head) = $text =~ /\A(.*?\r\n\r\n)/s;
+    return http($head, body => $body, sleep => 0.1);
+}

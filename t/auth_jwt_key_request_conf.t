@@ -3,46 +3,27 @@
 # auth_jwt_key_request and auth_jwt_key_cache: what nginx says about a
 # configuration.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(59);
 
 $t->write_file('a.jwk', jwk('HS256', '--kid', 'a'));
 
-# What nginx -t says with http.conf inside of http {}.
-my $http = sub {
-    my ($content) = @_;
-    configure($t, 'include http.conf;');
-    $t->write_file('http.conf', "$content\n");
-    return check($t);
-};
+# What nginx -t says with these directives in http {}.
+my $http = sub { return config_test($t, $_[0]) };
 
-# What it says with these directives in line 4 of http.conf.
+# The same in a location, in line 4 of http.conf.
 my $location = sub {
     my ($directives) = @_;
     return $http->("server {\nlisten 127.0.0.1:1;\nlocation / {\n$directives\n}}");
 };
 
-# What it says with main.conf outside of http {}.
-my $main = sub {
-    my ($content) = @_;
-    configure($t, '', 'include main.conf;');
-    $t->write_file('main.conf', "$content\n");
-    return check($t);
-};
+# The same outside of http {}.
+my $main = sub { return config_test($t, '', $_[0]) };
 
 my $line_4 = sub {
     my ($message) = @_;
@@ -128,5 +109,3 @@ is($location->("if (\$arg_a) { $cache 1m; }"), $line_4->("\"$cache\" $not_here")
     'cache in if');
 is($main->("$cache 1m;"), "[emerg] \"$cache\" $not_here in DIR/main.conf:1 | exit 1",
     'cache outside of http');
-
-###############################################################################

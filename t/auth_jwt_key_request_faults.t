@@ -4,22 +4,14 @@
 # (rows 7, 36, 39, 39b). Each time the answer is 500, with one [error] line that
 # names the source and the reason, and the next request is served.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
-use IO::Compress::Gzip qw/ gzip /;
 use Jose;
 use KeyService;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use IO::Compress::Gzip qw/ gzip /;
 
 my $key = jwk('ES256', '--kid', 'a');
 my $token = sign($key, '{"exp":"now+300"}');
@@ -44,46 +36,46 @@ my @refused = (
     ['HTTP/0.9', $keys, 'answered with 0'],
     ['half a status', 'HTTP/1.1 20', 'answered with 502'],
     ['header only', "${ok}X: a\r\n", 'answered with 502'],
-    ['201', keys_answer($keys, 201), 'answered with 201'],
-    ['206', keys_answer($keys, 206, "Content-Range: bytes 0-9/10"),
+    ['201', keys_response($keys, 201), 'answered with 201'],
+    ['206', keys_response($keys, 206, "Content-Range: bytes 0-9/10"),
         'answered with 206'],
-    ['301', keys_answer($keys, 301, 'Location: /good'), 'answered with 301'],
-    ['302', keys_answer($keys, 302, 'Location: http://127.0.0.1/'),
+    ['301', keys_response($keys, 301, 'Location: /good'), 'answered with 301'],
+    ['302', keys_response($keys, 302, 'Location: http://127.0.0.1/'),
         'answered with 302'],
-    ['307', keys_answer($keys, 307, 'Location: /good'), 'answered with 307'],
+    ['307', keys_response($keys, 307, 'Location: /good'), 'answered with 307'],
     ['304', "HTTP/1.1 304 X\r\nETag: \"a\"\r\n\r\n", 'answered with 304'],
-    ['401', keys_answer($keys, 401, 'WWW-Authenticate: Basic realm="theirs"'),
+    ['401', keys_response($keys, 401, 'WWW-Authenticate: Basic realm="theirs"'),
         'answered with 401'],
-    ['403', keys_answer($keys, 403), 'answered with 403'],
-    ['404', keys_answer($keys, 404), 'answered with 404'],
-    ['429', keys_answer($keys, 429, 'Retry-After: 9'), 'answered with 429'],
-    ['500', keys_answer($keys, 500), 'answered with 500'],
-    ['503', keys_answer($keys, 503), 'answered with 503'],
+    ['403', keys_response($keys, 403), 'answered with 403'],
+    ['404', keys_response($keys, 404), 'answered with 404'],
+    ['429', keys_response($keys, 429, 'Retry-After: 9'), 'answered with 429'],
+    ['500', keys_response($keys, 500), 'answered with 500'],
+    ['503', keys_response($keys, 503), 'answered with 503'],
     ['101', "HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n$keys", 'answered with 101'],
     ['204', "HTTP/1.1 204 X\r\n\r\n", 'answered with 204'],
 
-    ['empty', keys_answer(''), 'key set is not JSON at byte 0'],
+    ['empty', keys_response(''), 'key set is not JSON at byte 0'],
     ['empty, until the end', "$ok\r\n", 'key set is not JSON at byte 0'],
-    ['HTML', keys_answer("<html>$keys</html>"), 'key set is not JSON at byte 0'],
-    ['garbage after the keys', keys_answer("$keys}"),
+    ['HTML', keys_response("<html>$keys</html>"), 'key set is not JSON at byte 0'],
+    ['garbage after the keys', keys_response("$keys}"),
         'key set is not JSON at byte ' . length $keys],
-    ['half the keys', keys_answer(substr $keys, 0, 40),
+    ['half the keys', keys_response(substr $keys, 0, 40),
         'key set is not JSON at byte 40'],
-    ['NULs', keys_answer("\0" x 99), 'key set is not JSON at byte 0'],
-    ['not UTF-8', keys_answer("{\"keys\":[{\"kty\":\"\xff\"}]}"),
+    ['NULs', keys_response("\0" x 99), 'key set is not JSON at byte 0'],
+    ['not UTF-8', keys_response("{\"keys\":[{\"kty\":\"\xff\"}]}"),
         'key set is not UTF-8'],
-    ['a string', keys_answer('"keys"'), 'key set is not a JSON object'],
-    ['an array', keys_answer("[$keys]"), 'key set is not a JSON object'],
-    ['another object', keys_answer('{"issuer":"a"}'),
+    ['a string', keys_response('"keys"'), 'key set is not a JSON object'],
+    ['an array', keys_response("[$keys]"), 'key set is not a JSON object'],
+    ['another object', keys_response('{"issuer":"a"}'),
         'neither a JWK Set nor a JWK'],
-    ['keys of another type', keys_answer('{"keys":{}}'),
+    ['keys of another type', keys_response('{"keys":{}}'),
         'neither a JWK Set nor a JWK'],
-    ['keys twice', keys_answer($keys =~ s/\}$/,"keys":[]}/r),
+    ['keys twice', keys_response($keys =~ s/\}$/,"keys":[]}/r),
         'key set has the name "keys" twice'],
-    ['a bad key', keys_answer($keys =~ s/"x":"/"x":"+/r),
+    ['a bad key', keys_response($keys =~ s/"x":"/"x":"+/r),
         'key 0, kid "a": member "x" is missing or malformed'],
-    ['gzip', keys_answer($zipped, 'Content-Encoding: gzip'), $compressed],
-    ['gzip, unnamed', keys_answer($zipped), $compressed],
+    ['gzip', keys_response($zipped, 'Content-Encoding: gzip'), $compressed],
+    ['gzip, unnamed', keys_response($zipped), $compressed],
 
     # all that was to come is not there
 
@@ -163,13 +155,13 @@ configure($t, <<'EOF');
 
 EOF
 
-answer($t, 'hangs', '');
+respond_with($t, 'hangs', '');
 hold($t, 'hangs');
 key_service($t, 8081);
 Test::Nginx::Raw::service($t, 8083, sub {
     my ($client) = @_;
     print $client "HTTP/1.1 200 X\r\nContent-Length: 9999\r\n\r\n$keys";
-    select undef, undef, undef, 5;
+    sleep 5;
     return 0;
 });
 run_quietly($t);
@@ -181,9 +173,9 @@ for my $location (@locations) {
 
     for my $case (@refused) {
         my ($name, $answer, $reason) = @$case;
-        answer($t, 'case', $answer);
-        is(ask("/$location/"), '500 keys_unavailable', "$location, $name");
-        is(reasons($t), "error key request \"$source\": $reason",
+        respond_with($t, 'case', $answer);
+        is(jwt_status(get("/$location/", $token)), '500 keys_unavailable', "$location, $name");
+        is(jwt_logged($t), "error key request \"$source\": $reason",
             "$location, $name, log");
     }
 
@@ -191,9 +183,9 @@ for my $location (@locations) {
     next if $location eq 'cached';
     for my $case (@unknown) {
         my ($name, $body) = @$case;
-        answer($t, 'case', keys_answer($body));
-        is(ask("/$location/"), '401 unknown_key', "$location, $name");
-        like(reasons($t), qr/^info no key fits /m, "$location, $name, log");
+        respond_with($t, 'case', keys_response($body));
+        is(jwt_status(get("/$location/", $token)), '401 unknown_key', "$location, $name");
+        like(jwt_logged($t), qr/^info no key fits /m, "$location, $name, log");
     }
 }
 
@@ -203,34 +195,22 @@ for my $case (['refused', 502], ['hangs', 504], ['stops', 0], ['closed', 444],
     ['late', 408], ['gone', 499], ['none', 404])
 {
     my ($name, $status) = @$case;
-    is(ask("/$name/"), '500 keys_unavailable', $name);
-    is(reasons($t), "error key request \"/keys-$name\": "
+    is(jwt_status(get("/$name/", $token)), '500 keys_unavailable', $name);
+    is(jwt_logged($t), "error key request \"/keys-$name\": "
         . ($status ? "answered with $status" : $cut), "$name, log");
 }
 
-answer($t, 'case', keys_answer($keys, 404));
-is(ask('/any/'), '500 keys_unavailable', 'satisfy any');
-is(reasons($t), 'error key request "/keys/": answered with 404',
+respond_with($t, 'case', keys_response($keys, 404));
+is(jwt_status(get('/any/', $token)), '500 keys_unavailable', 'satisfy any');
+is(jwt_logged($t), 'error key request "/keys/": answered with 404',
     'satisfy any, log');
 is(body(get('/error/', $token)), 'ERROR PAGE', 'error page of the client');
-is(reasons($t), 'error key request "/keys-none": answered with 404',
+is(jwt_logged($t), 'error key request "/keys-none": answered with 404',
     'error page of the client, log');
 
 ### afterwards
 
-answer($t, 'case', keys_answer($keys));
-is(ask("/$_/"), '404 ok', "$_, good") for @locations;
-is(reasons($t), '', 'good, log');
+respond_with($t, 'case', keys_response($keys));
+is(jwt_status(get("/$_/", $token)), '404 ok', "$_, good") for @locations;
+is(jwt_logged($t), '', 'good, log');
 like(get('/alive'), qr/^X-Status: \S+ $pid\r/m, 'the same worker');
-
-###############################################################################
-
-sub ask {
-    my ($uri) = @_;
-    my $answer = get($uri, $token);
-    my ($status) = verdict($answer) =~ /^(\S+|no answer)/;
-    return "$status " . (defined $answer && $answer =~ /^X-Status: (\w+)/m
-        ? $1 : '-');
-}
-
-###############################################################################

@@ -3,22 +3,13 @@
 # auth_jwt_key_request: how large a set may be, and that nothing larger, or
 # endless, costs more than that (row 36).
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
 use KeyService;
 use Test::Nginx::Raw;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $limit = 8 * 1024 * 1024;
 my @locations = qw/ static sendfile proxied unbuffered spooled stored cached /;
@@ -88,11 +79,7 @@ my $dir = $t->testdir();
 service($t, 8081, sub {
     my ($client, $head) = @_;
     my $endless = $head =~ m!^GET /largeendless!;
-    my $keys = do {
-        local $/;
-        open my $file, '<', "$dir/keys.json" or die "keys.json: $!\n";
-        <$file>;
-    };
+    my $keys = slurp("$dir/keys.json");
     unless ($endless) {
         print $client "HTTP/1.1 200 X\r\nContent-Length: " . length($keys)
             . "\r\n\r\n$keys";
@@ -102,8 +89,7 @@ service($t, 8081, sub {
     my $sent = 0;
     my $chunk = sprintf "%x\r\n%s\r\n", 65536, ' ' x 65536;
     while ($sent < 2_000 and $client->print($chunk)) { $sent++; }
-    open my $file, '>', "$dir/sent" or die "sent: $!\n";
-    print $file $sent;
+    append("$dir/sent", $sent);
     return 0;
 });
 run_quietly($t);
@@ -121,54 +107,46 @@ for my $location (@locations) {
     $source .= '?' unless $source =~ /static|sendfile/ or $location eq 'cached';
 
     padded($t, $limit + 1);
-    is(ask("/$location/"), '500 keys_unavailable', "$location, too large");
-    is(reasons($t), "error key request \"/keys-$source\": larger than $limit bytes",
+    is(jwt_status(get("/$location/", $token)), '500 keys_unavailable', "$location, too large");
+    is(jwt_logged($t), "error key request \"/keys-$source\": larger than $limit bytes",
         "$location, too large, log");
     padded($t, $limit + 300_000);
-    is(ask("/$location/"), '500 keys_unavailable', "$location, larger");
-    reasons($t);
+    is(jwt_status(get("/$location/", $token)), '500 keys_unavailable', "$location, larger");
+    jwt_logged($t);
 
     padded($t, $limit);
-    is(ask("/$location/", $forged), '401 bad_signature',
+    is(jwt_status(get("/$location/", $forged)), '401 bad_signature',
         "$location, largest, forged");
-    is(ask("/$location/"), '404 ok', "$location, largest");
+    is(jwt_status(get("/$location/", $token)), '404 ok', "$location, largest");
 
     # 3,000 keys of more than 1 MiB
     $t->write_file('keys.json', many(3_000));
     cmp_ok(-s "$dir/keys.json", '>', 1_048_576, "$location, many keys, size");
-    is(ask("/$location/", $forged), '401 bad_signature',
+    is(jwt_status(get("/$location/", $forged)), '401 bad_signature',
         "$location, many keys, forged");
-    is(ask("/$location/"), '404 ok', "$location, many keys");
-    unlike(reasons($t), qr/^error|^warn/m, "$location, log");
+    is(jwt_status(get("/$location/", $token)), '404 ok', "$location, many keys");
+    unlike(jwt_logged($t), qr/^error|^warn/m, "$location, log");
 }
 
 ### endless
 
-my $before = memory($pid);
+my $before = peak_memory($pid);
 
 for my $location (@endless) {
     unlink "$dir/sent";
-    is(ask("/$location/?a=endless"), '500 keys_unavailable', "$location, endless");
-    is(reasons($t), "error key request \"/keys-$location?endless\": larger than "
+    is(jwt_status(get("/$location/?a=endless", $token)), '500 keys_unavailable', "$location, endless");
+    is(jwt_logged($t), "error key request \"/keys-$location?endless\": larger than "
         . "$limit bytes", "$location, endless, log");
     wait_until(sub { -s "$dir/sent" });
     cmp_ok($t->read_file('sent'), '<', 2_000, "$location, nginx closed");
 }
 
-cmp_ok(memory($pid) - $before, '<', 3 * $limit / 1024, 'memory');
+cmp_ok(peak_memory($pid) - $before, '<', 3 * $limit / 1024, 'memory');
 padded($t, 1000);
-is(ask('/proxied/'), '404 ok', 'afterwards');
+is(jwt_status(get('/proxied/', $token)), '404 ok', 'afterwards');
 like(get('/alive'), qr/^X-Status: \S+ $pid\r/m, 'the same worker');
 
 ###############################################################################
-
-sub ask {
-    my ($uri, $with) = @_;
-    my $answer = get($uri, $with // $token);
-    my ($status) = verdict($answer) =~ /^(\S+|no answer)/;
-    return "$status " . (defined $answer && $answer =~ /^X-Status: (\w+)/m
-        ? $1 : '-');
-}
 
 sub padded {
     my ($t, $length) = @_;
@@ -183,13 +161,3 @@ sub many {
         1 .. $count;
     return '{"keys":[' . join(',', @others, public($key)) . ']}';
 }
-
-# In KiB, as Linux has it.
-sub memory {
-    my ($pid) = @_;
-    open my $file, '<', "/proc/$pid/status" or die "No process $pid: $!\n";
-    my ($size) = join('', <$file>) =~ /^VmHWM:\s+(\d+)/m;
-    return $size;
-}
-
-###############################################################################

@@ -3,21 +3,12 @@
 # auth_jwt_key_request with variables that the client chooses: a token that is
 # not verified yet must not choose where its keys come from (rows 3, 39).
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
 use KeyService;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 # Issuers, and what the service is asked for; none: nothing.
 
@@ -88,8 +79,8 @@ EOF
 
 my $evil = jwk('ES256', '--kid', 'evil');
 my $key = jwk('ES256', '--kid', 'a');
-answer($t, $_, keys_answer(jwks(public($evil)))) for qw/ evil internal /;
-answer($t, $_, keys_answer(jwks(public($key)))) for qw/ jwks allowed /;
+respond_with($t, $_, keys_response(jwks(public($evil)))) for qw/ evil internal /;
+respond_with($t, $_, keys_response(jwks(public($key)))) for qw/ jwks allowed /;
 key_service($t, 8081);
 run_quietly($t);
 
@@ -99,63 +90,63 @@ for my $case (@issuers) {
     my $before = asked($t, 'jwks');
     my $token = sign($evil, claims($issuer));
 
-    is(ask('/issuer/', $token), defined $asked ? '401 unknown_key'
+    is(jwt_status(get('/issuer/', $token)), defined $asked ? '401 unknown_key'
         : '500 keys_unavailable', "$shown");
     my $question = asked($t, 'jwks') > $before
-        ? question($t, 'jwks') =~ s/ HTTP.*//sr : '';
+        ? last_request($t, 'jwks') =~ s/ HTTP.*//sr : '';
     is($question, defined $asked ? "GET $asked" : '', "$shown, asked for");
     my $emptied = $reason && $reason eq 'emptied'
         ? "warn a value with NUL, CR or LF in the token: the variable is empty\n" : '';
-    like(reasons($t), $reason && !$emptied
+    like(jwt_logged($t), $reason && !$emptied
         ? qr/^error key request: the URI "[^"]*" \Q$reason\E\z/
         : qr/^${emptied}info no key fits [^\r\n]*\z/, "$shown, log");
 }
 is(asked($t, 'evil'), 0, "never the attacker's keys");
 is(asked($t, 'internal'), 0, 'nor those of another location');
 
-is(ask('/issuer/', sign($key, claims('x'))), '404 ok', 'a good one');
-is(ask('/args/', sign($key, claims('x y#&a=b?'))), '404 ok', 'in arguments');
-like(question($t, 'jwks'),
+is(jwt_status(get('/issuer/', sign($key, claims('x')))), '404 ok', 'a good one');
+is(jwt_status(get('/args/', sign($key, claims('x y#&a=b?')))), '404 ok', 'in arguments');
+like(last_request($t, 'jwks'),
     qr!^GET /jwks/args\?iss=x%20y%23&a=b\? HTTP!, 'in arguments, asked for');
 
-is(ask('/decoded/a%0d%0aX-Evil:%20b%23', sign($key, '{}')), '404 ok',
+is(jwt_status(get('/decoded/a%0d%0aX-Evil:%20b%23', sign($key, '{}'))), '404 ok',
     'decoded URI of the request');
-like(question($t, 'jwks'), qr!^GET /jwks/decoded/a%0D%0AX-Evil:%20b%23 HTTP!,
+like(last_request($t, 'jwks'), qr!^GET /jwks/decoded/a%0D%0AX-Evil:%20b%23 HTTP!,
     'decoded URI, encoded again');
-unlike(question($t, 'jwks'), qr/^X-Evil/m, 'decoded URI, no header line');
-reasons($t);
+unlike(last_request($t, 'jwks'), qr/^X-Evil/m, 'decoded URI, no header line');
+jwt_logged($t);
 
 ### the whole URI
 
 for my $uri ('', 'evil', 'http://127.0.0.1/', '?a', '@evil') {
-    is(ask("/whole/?uri=$uri", sign($key, '{}')), '500 keys_unavailable',
+    is(jwt_status(get("/whole/?uri=$uri", sign($key, '{}'))), '500 keys_unavailable',
         "whole URI \"$uri\"");
-    like(reasons($t), qr/^error key request: the URI "[^"]*" does not begin with "\/"\z/,
+    like(jwt_logged($t), qr/^error key request: the URI "[^"]*" does not begin with "\/"\z/,
         "whole URI \"$uri\", log");
 }
 
 ### through a map, as it should be
 
-is(ask('/mapped/', sign($key, claims("https://$_.example"))), '404 ok', "map, $_")
+is(jwt_status(get('/mapped/', sign($key, claims("https://$_.example")))), '404 ok', "map, $_")
     for qw/ a b /;
-is(ask('/mapped/', sign($evil, claims('https://a.example'))), '401 unknown_key',
+is(jwt_status(get('/mapped/', sign($evil, claims('https://a.example')))), '401 unknown_key',
     'map, forged');
-reasons($t);
-is(ask('/mapped/', sign($evil, claims('https://evil.example'))),
+jwt_logged($t);
+is(jwt_status(get('/mapped/', sign($evil, claims('https://evil.example')))),
     '500 keys_unavailable', 'map, unknown issuer');
-is(reasons($t), 'error key request: the URI "" does not begin with "/"',
+is(jwt_logged($t), 'error key request: the URI "" does not begin with "/"',
     'map, unknown issuer, log');
 
 ### what the configuration itself says
 
-is(ask('/relative/', sign($key, '{}')), '500 keys_unavailable', 'no leading slash');
-reasons($t);
+is(jwt_status(get('/relative/', sign($key, '{}'))), '500 keys_unavailable', 'no leading slash');
+jwt_logged($t);
 
 # row 4: where the token says that its keys are
 my $before = asked($t, 'jwks');
 my $port = port(8081);
-is(ask('/jku/', sign($evil, '{}', '--header',
-    qq({"jku":"http://127.0.0.1:$port/evil","x5u":"http://127.0.0.1:$port/evil"}))),
+is(jwt_status(get('/jku/', sign($evil, '{}', '--header',
+    qq({"jku":"http://127.0.0.1:$port/evil","x5u":"http://127.0.0.1:$port/evil"})))),
     '401 unknown_key', 'row 4: jku and x5u');
 is(asked($t, 'evil') . ' ' . (asked($t, 'jwks') - $before), '0 1',
     'row 4: nobody follows them');
@@ -167,12 +158,3 @@ sub claims {
     my $quoted = $issuer =~ s/([\\"\x00-\x1f])/sprintf '\\u%04x', ord $1/ger;
     return qq({"iss":"$quoted","exp":"now+300"});
 }
-
-sub ask {
-    my ($uri, $with) = @_;
-    my $answer = get($uri, $with);
-    my ($status) = verdict($answer) =~ /^(\S+|no answer)/;
-    return "$status " . (($answer // '') =~ /^X-Status: (\w+)/m ? $1 : '-');
-}
-
-###############################################################################

@@ -3,20 +3,11 @@
 # auth_jwt_leeway: how late after exp, and how early before nbf, a token may come
 # (rows 15 and 44).
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(35);
 
@@ -74,24 +65,24 @@ for (
 ) {
     my ($uri, $leeway) = @$_;
     my ($late, $early) = (-$leeway - 30, $leeway + 30);
-    is(ask($uri, "{\"exp\":\"now$late\"}") . ' ' . ask($uri, "{\"nbf\":\"now+$early\"}"),
+    is(check($uri, "{\"exp\":\"now$late\"}") . ' ' . check($uri, "{\"nbf\":\"now+$early\"}"),
         "401 expired, leeway $leeway 401 not yet valid, leeway $leeway",
         "$uri, too late and too early");
     ($late, $early) = (-$leeway + 30, $leeway - 30);
-    is(ask($uri, "{\"exp\":\"now$late\",\"nbf\":\"now+$early\"}"), '404',
+    is(check($uri, "{\"exp\":\"now$late\",\"nbf\":\"now+$early\"}"), '404',
         "$uri, late and early");
 }
-is(ask('/zero', '{"exp":"now-1"}'), '401 expired, leeway 0', 'zero, expired');
-is(ask('/zero', '{"nbf":"now+20"}'), '401 not yet valid, leeway 0', 'zero, early');
-is(ask('/zero', '{"exp":"now+20","nbf":"now"}'), '404', 'zero');
-is(ask('/5', '{"exp":"now-6"}'), '401 expired, leeway 5', 'without a unit');
+is(check('/zero', '{"exp":"now-1"}'), '401 expired, leeway 0', 'zero, expired');
+is(check('/zero', '{"nbf":"now+20"}'), '401 not yet valid, leeway 0', 'zero, early');
+is(check('/zero', '{"exp":"now+20","nbf":"now"}'), '404', 'zero');
+is(check('/5', '{"exp":"now-6"}'), '401 expired, leeway 5', 'without a unit');
 
-is(other_server('{"exp":"now-630"}'), '401', 'of a server, too late');
-is(other_server('{"exp":"now-570"}'), '404', 'of a server');
-is(verdict(post(sign($key, '{"exp":"now-130"}'))), "401 Bearer realm=\"limited\", $invalid",
+is(status(ask({ port => 8081 }, '/x', bearer(sign($key, '{"exp":"now-630"}')))), '401', 'of a server, too late');
+is(status(ask({ port => 8081 }, '/x', bearer(sign($key, '{"exp":"now-570"}')))), '404', 'of a server');
+is(verdict(ask({ method => 'POST', body => '' }, '/outer/limited', bearer(sign($key, '{"exp":"now-130"}')))), "401 Bearer realm=\"limited\", $invalid",
     'limit_except, too late');
-is(verdict(post(sign($key, '{"exp":"now-70"}'))), '404', 'limit_except');
-logged($t);
+is(verdict(ask({ method => 'POST', body => '' }, '/outer/limited', bearer(sign($key, '{"exp":"now-70"}')))), '404', 'limit_except');
+jwt_logged($t);
 
 ### of other kinds of tokens
 
@@ -123,16 +114,16 @@ ok($seen{now} < $nbf - 5 && $seen{answered} >= $nbf - 5, 'nbf, neither earlier n
 
 ### row 15: nothing overflows
 
-is(ask('/years', '{"exp":-9223372036854775808}'), '401 expired, leeway 1892160000',
+is(check('/years', '{"exp":-9223372036854775808}'), '401 expired, leeway 1892160000',
     'the least exp');
-is(ask('/years', '{"nbf":9223372036854775807}'), '401 not yet valid, leeway 1892160000',
+is(check('/years', '{"nbf":9223372036854775807}'), '401 not yet valid, leeway 1892160000',
     'the greatest nbf');
-is(ask('/years', '{"exp":9223372036854775807,"nbf":-9223372036854775808}'), '404',
+is(check('/years', '{"exp":9223372036854775807,"nbf":-9223372036854775808}'), '404',
     'the greatest exp and the least nbf');
 
 ###############################################################################
 
-sub ask {
+sub check {
     my ($uri, $claims) = @_;
     return told($uri, sign($key, $claims));
 }
@@ -140,23 +131,9 @@ sub ask {
 # The status, and the reason with the leeway.
 sub told {
     my ($uri, $token) = @_;
-    my $status = verdict(get($uri, $token)) =~ s/ .*//r;
-    my ($reason, $leeway) = logged($t) =~ /^info (.*?): .*(leeway \d+); alg/;
+    my $status = status(get($uri, $token));
+    my ($reason, $leeway) = jwt_logged($t) =~ /^info (.*?): .*(leeway \d+); alg/;
     return join ', ', join(' ', $status, $reason // ()), $leeway // ();
-}
-
-sub other_server {
-    my ($claims) = @_;
-    my $token = sign($key, $claims);
-    return verdict(http("GET /x HTTP/1.0\r\nHost: localhost\r\n"
-        . "Authorization: Bearer $token\r\n\r\n",
-        PeerAddr => '127.0.0.1:' . port(8081))) =~ s/ .*//r;
-}
-
-sub post {
-    my ($token) = @_;
-    return http("POST /outer/limited HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n"
-        . "Authorization: Bearer $token\r\n\r\n");
 }
 
 # Asks again and again as long as the status is the first one: what it was and
@@ -170,16 +147,14 @@ sub until_it_changes {
 
     while (time < $end) {
         my $now = time;
-        $status = verdict(get('/5s', $token)) =~ s/ .*//r;
+        $status = status(get('/5s', $token));
         last if $status ne $first;
         ($before, $seen{asked}) = ($status, $now);
         select undef, undef, undef, 0.01;
     }
 
-    my ($log) = logged($t) =~ /([^\n]*)\z/;
+    my ($log) = jwt_logged($t) =~ /([^\n]*)\z/;
     my ($now) = $log =~ /now (\d+)/;
     return (%seen, statuses => "$before $status", answered => time, log => $log,
         now => $now // 0);
 }
-
-###############################################################################

@@ -3,20 +3,11 @@
 # auth_jwt: what must not be in a log (row 37), and that what a client sent stays
 # inside of its quotes.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(26);
 my $dir = $t->testdir();
@@ -52,7 +43,7 @@ configure($t, <<EOF);
     }
 EOF
 
-my $said = check($t);
+my $said = config_test($t);
 run_quietly($t);
 
 # every kind of token at every location, to make it say whatever it can
@@ -124,25 +115,25 @@ my @odd = (
     [ '{"kid":"%s%n%*s%p"}', 'kid "%s%n%*s%p"' ],
     [ "{\"kid\":\"$long\"}", 'kid "' . 'k' x 128 . '"...' ],
 );
-logged($t);
+jwt_logged($t);
 for (@odd) {
     my ($header, $shown) = @$_;
     get('/', sign($key{HS256}, '{}', '--header', $header));
-    is(logged($t), "info no key fits algorithm \"HS256\", $shown",
+    is(jwt_logged($t), "info no key fits algorithm \"HS256\", $shown",
         "kid as in $header" =~ s/k{10,}/k.../r);
 }
 get('/', sign($key{HS256}, "{\"iss\":\"a\\nb$long\",\"exp\":1}"));
-is(logged($t) =~ s/now \d+/now N/r, 'info expired: exp 1, now N, leeway 0; '
+is(jwt_logged($t) =~ s/now \d+/now N/r, 'info expired: exp 1, now N, leeway 0; '
     . 'alg "HS256", kid "HS256", iss "a\x0ab' . 'k' x 125 . '"...', 'iss');
 
 get('/', with_part(sign($key{HS256}, '{}'), 1,
     sub { $_ = "{\"$long\\n\":1,\"$long\\n\":2}" }));
-is(logged($t), 'info claims set has the name "' . 'k' x 128 . '"... twice; '
+is(jwt_logged($t), 'info claims set has the name "' . 'k' x 128 . '"... twice; '
     . 'alg "HS256", kid "HS256"', 'a name');
 
 get('/', with_part(sign($key{HS256}, '{}'), 0,
     sub { $_ = "{\"alg\":\"\\n$long\"}" }));
-is(logged($t), 'info algorithm "\x0a' . 'k' x 127 . '"... is not supported', 'alg');
+is(jwt_logged($t), 'info algorithm "\x0a' . 'k' x 127 . '"... is not supported', 'alg');
 
 is(join("\n", grep { /\[emerg\] 1#1/ and !/^\d{4}\/.* auth_jwt: no key/
     and !/\[debug\]/ } split /\n/, $t->read_file('error.log')), '',

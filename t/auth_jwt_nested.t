@@ -3,22 +3,13 @@
 # auth_jwt_type nested: the JWS inside is judged like any other, its header and
 # its signature alike, and $jwt_payload is that JWS.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-use MIME::Base64 qw/ encode_base64url /;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use MIME::Base64 qw/ encode_base64url /;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(49);
 
@@ -111,45 +102,44 @@ for (
     [ 'with padding' => "$signed=", 'malformed', 'signature is not base64url' ],
 ) {
     my ($what, $content, $status, $reason, $rest) = @$_;
-    is(ask('/x', $wrap->($content)),
+    is(outcome($t, '/x', $wrap->($content)),
         "$refused <|A128KW|$status> info $reason" . ($rest // $about), $what);
 }
 
 ### refused: the outside
 
-is(ask('/x', with_part($wrap->($signed), 0, sub { s/\{/{ / })),
-    "$refused <|A128KW|decryption_failed> info decryption failed, algorithm A128KW, "
+is(outcome($t, '/x', with_part($wrap->($signed), 0, sub { s/\{/{ / })), "$refused <|A128KW|decryption_failed> info decryption failed, algorithm A128KW, "
     . "kid \"A128KW\", keys tried: 1", 'changed outside');
-is(ask('/x', $wrap->($signed, '--header', '{"crit":["x"],"x":1}')),
+is(outcome($t, '/x', $wrap->($signed, '--header', '{"crit":["x"],"x":1}')),
     "$refused <|A128KW|unsupported_algorithm> info critical header parameter \"x\" "
     . "is not supported$about", 'crit outside');
-is(ask('/x', $wrap->($signed, '--header', '{"crit":["b64"],"b64":true}')),
+is(outcome($t, '/x', $wrap->($signed, '--header', '{"crit":["b64"],"b64":true}')),
     "$refused <|A128KW|unsupported_algorithm> info unencoded payload is not supported"
     . $about, 'b64 outside');
 
 ### refused: keys for one half only
 
-is(ask('/outer', $wrap->($signed)),
+is(outcome($t, '/outer', $wrap->($signed)),
     "$refused <|A128KW|unknown_key> info no key fits algorithm \"HS256\", kid \"HS256\"$about",
     'no key for the inside');
-is(ask('/inner', $wrap->($signed)),
+is(outcome($t, '/inner', $wrap->($signed)),
     "$refused <|A128KW|unknown_key> info no key fits algorithm \"A128KW\", kid \"A128KW\"",
     'no key for the outside');
-is(ask('/both', $wrap->($signed)), '404 <user|A128KW|ok>', 'keys from two files');
+is(outcome($t, '/both', $wrap->($signed)), '404 <user|A128KW|ok>', 'keys from two files');
 
 ### let in
 
 for my $inner (@inner) {
     my $token = sign($key{$inner}, $claims);
-    my @seen = map { ask('/x', encrypt($key{$_}, $token)) } @outer;
+    my @seen = map { outcome($t, '/x', encrypt($key{$_}, $token)) } @outer;
     is(join(' ', @seen), join(' ', map { "404 <user|$_|ok>" } @outer), "$inner in @outer");
 }
-is(ask('/x', $wrap->($signed, '--header', "{\"cty\":\"$_\"}")), '404 <user|A128KW|ok>',
+is(outcome($t, '/x', $wrap->($signed, '--header', "{\"cty\":\"$_\"}")), '404 <user|A128KW|ok>',
     "cty $_") for 'JWT', 'jwt', 'application/jwt', 'text/plain';
-is(ask('/x', $wrap->($signed, '--header', '{"zip":"DEF"}')), '404 <user|A128KW|ok>', 'zip');
-is(ask('/x', $wrap->($signed, '--header', '{"sub":"root"}')), '404 <user|A128KW|ok>',
+is(outcome($t, '/x', $wrap->($signed, '--header', '{"zip":"DEF"}')), '404 <user|A128KW|ok>', 'zip');
+is(outcome($t, '/x', $wrap->($signed, '--header', '{"sub":"root"}')), '404 <user|A128KW|ok>',
     'claims in the header do not count');
-is(ask('/late', $wrap->(sign($key{HS256}, '{"sub":"user","exp":"now-60"}'))),
+is(outcome($t, '/late', $wrap->(sign($key{HS256}, '{"sub":"user","exp":"now-60"}'))),
     '404 <user|A128KW|ok>', 'leeway');
 
 ### $jwt_payload and the header
@@ -169,16 +159,3 @@ my @secret = split /\./, "$signed.$forged";
 is(scalar(grep { my $line = $_; grep { index($line, $_) >= 0 } @secret } @ours), 0,
     'no part of the inner token in a line of ours');
 cmp_ok(scalar @ours, '>', 30, 'and there are lines of ours');
-
-###############################################################################
-
-# The verdict on a token, what the variables held, and what was logged.
-sub ask {
-    my ($uri, $token) = @_;
-    my $response = get($uri, $token);
-    my ($values) = $response =~ /^X-V: ([^\r\n]*)\r$/m;
-    my $log = logged($t) =~ s/now \d+/now N/r;
-    return join ' ', verdict($response), $values // 'no variables', $log || ();
-}
-
-###############################################################################

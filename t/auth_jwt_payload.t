@@ -2,20 +2,11 @@
 
 # $jwt_payload and $jwt_claims.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite proxy /)->plan(22);
 
@@ -115,6 +106,6 @@ for my $white ("\n", "\r", "\r\n", "\r\n\r\n", " \n\t") {
 is(body(get('/encrypted', encrypt($aes, "{ \"sub\" :\t\"user\"}"))),
     "payload <{ \"sub\" :\t\"user\"}> claims <{\"sub\":\"user\"}> early <|>",
     'other white space stays');
-is(scalar(workers($t)), 1, 'one worker to the end');
+is(scalar(started_workers($t)), 1, 'one worker to the end');
 
 ###############################################################################

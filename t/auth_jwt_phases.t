@@ -4,20 +4,11 @@
 # are decrypted; and after internal redirects and in subrequests the last
 # judgement counts (row 34).
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy limit_req ssi mirror
     auth_basic /)->plan(72);
@@ -197,7 +188,7 @@ is(body(get('/open/ssi.html')), 'disabled the secret of basic', 'row 34: SSI, li
 is(verdict(get('/secret/file')), '401 Bearer realm="r"', 'row 34: the same by itself');
 is(body(get('/open/mirror?log=1', $forged{nested})) =~ /the secret/, '', 'mirror');
 
-is(told('/asked', $forged{encrypted}), '401 no answer', 'auth_request, forged: not asked');
+is(told('/asked', $forged{encrypted}), '401 not asked', 'auth_request, forged: not asked');
 is(told('/asked', $token{encrypted}), '404 <user,1>', 'auth_request, encrypted');
 is(told('/asked/open', $token{encrypted}), '404 <,0>', 'auth_request, nobody decrypted it');
 is(told('/asked/inside', undef), '404 <>', 'auth_jwt in the location that auth_request asks');
@@ -235,10 +226,7 @@ like(values_of('/loop', $late), qr/^401 <.*\|\|other\|expired\|0>$/, 'refused tw
 get('/x?log=1', $_) for $token{encrypted}, $late, $forged{encrypted};
 get('/last/last?log=1', $token{encrypted});
 my $log = '';
-for (1 .. 250) {
-    last if ($log = $t->read_file('jwt.log')) =~ /target/;
-    select undef, undef, undef, 0.02;
-}
+wait_until(sub { ($log = $t->read_file('jwt.log')) =~ /target/ });
 is($log =~ s!^/open/mirror .*\n!!r, <<'EOF', 'access_log');
 /x 404 user one ok
 /x 401 - other expired
@@ -247,7 +235,7 @@ is($log =~ s!^/open/mirror .*\n!!r, <<'EOF', 'access_log');
 EOF
 like($t->read_file('mirrored.log'), qr!^/secret/mirrored \d+ - other disabled$!m,
     'a mirrored request knows nothing');
-is(scalar(workers($t)), 1, 'one worker to the end');
+is(scalar(started_workers($t)), 1, 'one worker to the end');
 
 ###############################################################################
 
@@ -255,18 +243,11 @@ is(scalar(workers($t)), 1, 'one worker to the end');
 sub told {
     my ($uri, $token) = @_;
     my $response = get($uri, $token);
-    my ($status) = $response =~ m!^HTTP/1.1 (\d+)!;
-    my ($told) = $response =~ /^X-Told: ([^\r\n]*)\r$/m;
-    return "$status " . ($told // 'no answer');
+    return status($response) . ' ' . (header($response, 'X-Told') // 'not asked');
 }
 
 # The status and what the variables held.
 sub values_of {
-    my ($uri, $token, @lines) = @_;
-    my $response = get($uri, $token, @lines);
-    my ($status) = $response =~ m!^HTTP/1.1 (\d+)!;
-    my ($values) = $response =~ /^X-V: ([^\r\n]*)\r$/m;
-    return "$status " . ($values // 'no variables');
+    my $response = get(@_);
+    return join ' ', status($response), variables($response);
 }
-
-###############################################################################

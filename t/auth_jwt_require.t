@@ -3,20 +3,11 @@
 # auth_jwt_require: what counts as met, in which order, with which answer, and
 # that it is asked only about tokens that are good.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite map limit_req /)->plan(85);
 
@@ -132,20 +123,20 @@ for (
         . 'info token has 1 part instead of 3' ],
 ) {
     my ($what, $token, $expected) = @$_;
-    is(ask('/403', $token), $expected, $what);
+    is(outcome($t, '/403', $token), $expected, $what);
 }
 
 ### what is not met, and what is
 
-is(ask('/one', sign($key, "{$_->[0]}")), "$refused " . $failed->($_->[1], '$jwt_claim_v'),
+is(outcome($t, '/one', sign($key, "{$_->[0]}")), "$refused " . $failed->($_->[1], '$jwt_claim_v'),
     "{$_->[0]} is not met") for
     ['', ''], ['"V":1', ''], ['"v":null', ''], ['"v":""', ''], ['"v":[]', ''],
     ['"v":"0"', 0], ['"v":0', 0], ['"v":[0]', 0], ['"v":["0"]', 0];
 my $odd = 'warn a value with NUL, CR or LF in the token: the variable is empty';
-is(ask('/one', sign($key, '{"v":"1\n"}')),
+is(outcome($t, '/one', sign($key, '{"v":"1\n"}')),
     join("\n", "$refused <|requirement|0> $odd",
     'info required $jwt_claim_v is empty or 0; alg "HS256", kid "a"', $odd), 'row 35: 1 and a line feed');
-is(ask('/one', sign($key, "{\"v\":$_->[0]}")), $met->($_->[1]), "$_->[0] is met") for
+is(outcome($t, '/one', sign($key, "{\"v\":$_->[0]}")), $met->($_->[1]), "$_->[0] is met") for
     ['"1"', 1], ['1', 1], ['"00"', '00'], ['" 0"', ' 0'], ['"0 "', '0 '], ['0.0', '0.0'],
     ['-0', '-0'], ['0e1', '0e1'], ['true', 'true'], ['false', 'false'], ['"no"', 'no'], ['{}', '{}'],
     ['["",""]', ','], ['[null]', 'null'], ['" "', ' '];
@@ -153,103 +144,83 @@ is(ask('/one', sign($key, "{\"v\":$_->[0]}")), $met->($_->[1]), "$_->[0] is met"
 ### the answer
 
 my $v0 = sign($key, '{"v":0}');
-is(ask('/401', $v0), "$refused " . $failed->(0, '$jwt_claim_v'), 'error=401');
-is(ask('/403', $v0), '403 ' . $failed->(0, '$jwt_claim_v'), 'error=403, no challenge');
-is(ask('/403', sign($key, '{"v":1}')), $met->(1), 'error=403, met');
+is(outcome($t, '/401', $v0), "$refused " . $failed->(0, '$jwt_claim_v'), 'error=401');
+is(outcome($t, '/403', $v0), '403 ' . $failed->(0, '$jwt_claim_v'), 'error=403, no challenge');
+is(outcome($t, '/403', sign($key, '{"v":1}')), $met->(1), 'error=403, met');
 
 ### several values, and text
 
-is(ask('/two', sign($key, '{"v":1,"w":0}')), '403 ' . $failed->(1, '$jwt_claim_w'), 'the second');
-is(ask('/two', sign($key, '{"w":1}')), '403 ' . $failed->('', '$jwt_claim_v'), 'the first');
-is(ask('/two', sign($key, '{}')), '403 ' . $failed->('', '$jwt_claim_v'), 'both');
-is(ask('/two', sign($key, '{"v":1,"w":1}')), $met->(1), 'none');
-is(ask('/text', sign($key, '{"w":1}')), "$refused " . $failed->('', '${jwt_claim_v}0'),
+is(outcome($t, '/two', sign($key, '{"v":1,"w":0}')), '403 ' . $failed->(1, '$jwt_claim_w'), 'the second');
+is(outcome($t, '/two', sign($key, '{"w":1}')), '403 ' . $failed->('', '$jwt_claim_v'), 'the first');
+is(outcome($t, '/two', sign($key, '{}')), '403 ' . $failed->('', '$jwt_claim_v'), 'both');
+is(outcome($t, '/two', sign($key, '{"v":1,"w":1}')), $met->(1), 'none');
+is(outcome($t, '/text', sign($key, '{"w":1}')), "$refused " . $failed->('', '${jwt_claim_v}0'),
     'text alone makes 0');
-is(ask('/text', sign($key, '{"v":0}')), $met->(0), '00');
-is(ask('/joined', sign($key, '{"w":0}')), "$refused " . $failed->('', '$jwt_claim_v$jwt_claim_w'),
+is(outcome($t, '/text', sign($key, '{"v":0}')), $met->(0), '00');
+is(outcome($t, '/joined', sign($key, '{"w":0}')), "$refused " . $failed->('', '$jwt_claim_v$jwt_claim_w'),
     'two variables make 0');
-is(ask('/joined', sign($key, '{"v":0,"w":0}')), $met->(0), 'two variables make 00');
+is(outcome($t, '/joined', sign($key, '{"v":0,"w":0}')), $met->(0), 'two variables make 00');
 
 ### several directives, in order
 
-is(ask('/order?a=1&b=1', sign($key, '{"w":1}')), '403 ' . $failed->('', '$jwt_claim_v'), 'order, 1');
-is(ask('/order', sign($key, '{}')), '403 ' . $failed->('', '$jwt_claim_v'), 'order, all');
-is(ask('/order', sign($key, '{"v":1}')), "$refused " . $failed->(1, '$jwt_claim_w'), 'order, 2');
-is(ask('/order?a=1', sign($key, '{"v":1,"w":1}')), '403 ' . $failed->(1, '$arg_b'), 'order, 3');
-is(ask('/order?a=1&b=0', sign($key, '{"v":1,"w":1}')), '403 ' . $failed->(1, '$arg_b'),
+is(outcome($t, '/order?a=1&b=1', sign($key, '{"w":1}')), '403 ' . $failed->('', '$jwt_claim_v'), 'order, 1');
+is(outcome($t, '/order', sign($key, '{}')), '403 ' . $failed->('', '$jwt_claim_v'), 'order, all');
+is(outcome($t, '/order', sign($key, '{"v":1}')), "$refused " . $failed->(1, '$jwt_claim_w'), 'order, 2');
+is(outcome($t, '/order?a=1', sign($key, '{"v":1,"w":1}')), '403 ' . $failed->(1, '$arg_b'), 'order, 3');
+is(outcome($t, '/order?a=1&b=0', sign($key, '{"v":1,"w":1}')), '403 ' . $failed->(1, '$arg_b'),
     'order, 3, 0');
-is(ask('/order?a=1&b=1', sign($key, '{"v":1,"w":1}')), $met->(1), 'order, none');
+is(outcome($t, '/order?a=1&b=1', sign($key, '{"v":1,"w":1}')), $met->(1), 'order, none');
 
 ### maps on claims, row 45
 
-is(ask('/map', sign($key, '{"iss":"bad","roles":["admin"]}')), "$refused " . $failed->('', '$valid_iss', "$hs256, iss \"bad\""),
+is(outcome($t, '/map', sign($key, '{"iss":"bad","roles":["admin"]}')), "$refused " . $failed->('', '$valid_iss', "$hs256, iss \"bad\""),
     'map, wrong issuer');
-is(ask('/map', sign($key, '{"iss":["good","bad"],"roles":["admin"]}')),
+is(outcome($t, '/map', sign($key, '{"iss":["good","bad"],"roles":["admin"]}')),
     "$refused " . $failed->('', '$valid_iss'), 'map, two issuers');
-is(ask('/map', sign($key, '{"roles":"admin"}')), "$refused " . $failed->('', '$valid_iss'),
+is(outcome($t, '/map', sign($key, '{"roles":"admin"}')), "$refused " . $failed->('', '$valid_iss'),
     'map, no issuer');
-is(ask('/map', sign($key, '{"iss":"good","roles":["administrator"]}')), '403 ' . $failed->('', '$admin', "$hs256, iss \"good\""),
+is(outcome($t, '/map', sign($key, '{"iss":"good","roles":["administrator"]}')), '403 ' . $failed->('', '$admin', "$hs256, iss \"good\""),
     'map, wrong role');
-is(ask('/map', sign($key, '{"iss":"good","roles":["user","admin"]}')), $met->(''), 'map');
+is(outcome($t, '/map', sign($key, '{"iss":"good","roles":["user","admin"]}')), $met->(''), 'map');
 
-is(ask('/typ', sign($key, '{}', '--header', "{\"typ\":$_}")), "$refused " . $failed->('', '$access_token'),
+is(outcome($t, '/typ', sign($key, '{}', '--header', "{\"typ\":$_}")), "$refused " . $failed->('', '$access_token'),
     "row 45: typ $_") for 'null', '"JWT"', '"id_token+jwt"', '"at+jwtx"', '"x at+jwt"', '""';
-is(ask('/typ', sign($key, '{}', '--header', "{\"typ\":\"$_\"}")), $met->(''), "row 45: typ $_")
+is(outcome($t, '/typ', sign($key, '{}', '--header', "{\"typ\":\"$_\"}")), $met->(''), "row 45: typ $_")
     for 'at+jwt', 'AT+JWT', 'application/at+jwt';
 
 ### other kinds of tokens
 
-is(ask('/encrypted', encrypt($aes, '{"v":1}')), '403 ' . $failed->(1, '$admin', $a128kw), 'encrypted, map');
-is(ask('/encrypted', encrypt($aes, '{"roles":["admin"]}')), '403 ' . $failed->('', '$jwt_claim_v', $a128kw),
+is(outcome($t, '/encrypted', encrypt($aes, '{"v":1}')), '403 ' . $failed->(1, '$admin', $a128kw), 'encrypted, map');
+is(outcome($t, '/encrypted', encrypt($aes, '{"roles":["admin"]}')), '403 ' . $failed->('', '$jwt_claim_v', $a128kw),
     'encrypted');
-is(ask('/encrypted', encrypt($aes, '{"v":1,"roles":["admin"]}')), $met->(1), 'encrypted, met');
-is(ask('/nested', encrypt($aes, sign($key, '{"a":{"b":0}}'))), '403 ' . $failed->('', '$nested', $a128kw), 'nested');
-is(ask('/nested', encrypt($aes, sign($key, '{"a":{"b":1}}'))), $met->(''), 'nested, met');
-is(ask('/status', sign($key, '{}')), "$refused " . $failed->('', '$jwt_verified'),
+is(outcome($t, '/encrypted', encrypt($aes, '{"v":1,"roles":["admin"]}')), $met->(1), 'encrypted, met');
+is(outcome($t, '/nested', encrypt($aes, sign($key, '{"a":{"b":0}}'))), '403 ' . $failed->('', '$nested', $a128kw), 'nested');
+is(outcome($t, '/nested', encrypt($aes, sign($key, '{"a":{"b":1}}'))), $met->(''), 'nested, met');
+is(outcome($t, '/status', sign($key, '{}')), "$refused " . $failed->('', '$jwt_verified'),
     '$jwt_verified is 0 until all is met');
 
 # nginx keeps what a map gave at first, here to limit_req, when nothing was
 # decrypted yet; that is what volatile is for
-is(ask('/volatile', encrypt($aes, '{"role":"banned"}')), '403 ' . $failed->('', '$volatile_not_banned', $a128kw),
+is(outcome($t, '/volatile', encrypt($aes, '{"role":"banned"}')), '403 ' . $failed->('', '$volatile_not_banned', $a128kw),
     'volatile map that was asked before');
-is(ask('/volatile', encrypt($aes, '{"role":"user"}')), $met->(''), 'volatile map, met');
+is(outcome($t, '/volatile', encrypt($aes, '{"role":"user"}')), $met->(''), 'volatile map, met');
 
 ### levels
 
-is(ask('/off', undef), '404 <|disabled|0>', 'auth_jwt off');
-is(ask('/outer/same', sign($key, '{}')), '403 ' . $failed->('', '$jwt_claim_v'), 'inherited');
-is(ask('/outer/same', sign($key, '{"v":1}')), "$refused " . $failed->(1, '$arg_a'), 'both inherited');
-is(ask('/outer/same?a=1', sign($key, '{"v":1}')), $met->(1), 'inherited, met');
-is(ask('/outer/if?if=1', sign($key, '{}')), '403 ' . $failed->('', '$jwt_claim_v'), 'in an if');
-is(ask('/outer/other', sign($key, '{"v":1}')), "$refused " . $failed->(1, '$jwt_claim_w'),
+is(outcome($t, '/off', undef), '404 <|disabled|0>', 'auth_jwt off');
+is(outcome($t, '/outer/same', sign($key, '{}')), '403 ' . $failed->('', '$jwt_claim_v'), 'inherited');
+is(outcome($t, '/outer/same', sign($key, '{"v":1}')), "$refused " . $failed->(1, '$arg_a'), 'both inherited');
+is(outcome($t, '/outer/same?a=1', sign($key, '{"v":1}')), $met->(1), 'inherited, met');
+is(outcome($t, '/outer/if?if=1', sign($key, '{}')), '403 ' . $failed->('', '$jwt_claim_v'), 'in an if');
+is(outcome($t, '/outer/other', sign($key, '{"v":1}')), "$refused " . $failed->(1, '$jwt_claim_w'),
     'replaced');
-is(ask('/outer/other', sign($key, '{"w":1}')), $met->(''), 'replaced as a whole');
-is(by('GET', '/outer/limited', '{"w":1}'), '403', 'limit_except, GET is not in it');
-is(by('GET', '/outer/limited?a=1', '{"v":1}'), '404', 'limit_except, GET, met');
-is(by('POST', '/outer/limited?a=1', '{"v":1}'), '403', 'limit_except, POST');
-is(by('POST', '/outer/limited', '{"w":1}'), '404', 'limit_except, POST, met');
-is(by('POST', '/limited', '{}'), $refused, 'limit_except alone, POST');
-is(by('GET', '/limited', '{}'), '404', 'limit_except alone, GET');
+is(outcome($t, '/outer/other', sign($key, '{"w":1}')), $met->(''), 'replaced as a whole');
+is(verdict(ask({ method => 'GET', body => '' }, '/outer/limited', bearer(sign($key, '{"w":1}')))), '403', 'limit_except, GET is not in it');
+is(verdict(ask({ method => 'GET', body => '' }, '/outer/limited?a=1', bearer(sign($key, '{"v":1}')))), '404', 'limit_except, GET, met');
+is(verdict(ask({ method => 'POST', body => '' }, '/outer/limited?a=1', bearer(sign($key, '{"v":1}')))), '403', 'limit_except, POST');
+is(verdict(ask({ method => 'POST', body => '' }, '/outer/limited', bearer(sign($key, '{"w":1}')))), '404', 'limit_except, POST, met');
+is(verdict(ask({ method => 'POST', body => '' }, '/limited', bearer(sign($key, '{}')))), $refused, 'limit_except alone, POST');
+is(verdict(ask({ method => 'GET', body => '' }, '/limited', bearer(sign($key, '{}')))), '404', 'limit_except alone, GET');
 is(verdict(get('/any', sign($key, '{}'))), '403', 'satisfy any');
-logged($t);
-is(ask('/any', sign($key, '{"v":1}')), $met->(1), 'satisfy any, met');
-
-###############################################################################
-
-# The verdict on a token, what the variables held, and what was logged.
-sub ask {
-    my ($uri, $token) = @_;
-    my $response = get($uri, $token);
-    my ($values) = $response =~ /^X-V: ([^\r\n]*)\r$/m;
-    my $log = logged($t) =~ s/now \d+/now N/r;
-    return join ' ', verdict($response), $values // 'no variables', $log || ();
-}
-
-sub by {
-    my ($method, $uri, $claims) = @_;
-    my $token = sign($key, $claims);
-    return verdict(http("$method $uri HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n"
-        . "Authorization: Bearer $token\r\n\r\n"));
-}
-
-###############################################################################
+jwt_logged($t);
+is(outcome($t, '/any', sign($key, '{"v":1}')), $met->(1), 'satisfy any, met');

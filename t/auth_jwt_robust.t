@@ -3,21 +3,13 @@
 # auth_jwt under any input and under load: 200 or 401, never a 5xx, never a
 # worker that ends or grows.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use IO::Select;
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use IO::Select;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(12);
 my $dir = $t->testdir();
@@ -69,7 +61,7 @@ my @mutations = (
     sub { $_[0] .= $_[0] x rand 30 },
 );
 
-my ($pid) = workers($t);
+my ($pid) = started_workers($t);
 my (%statuses, @wrong);
 for my $round (1 .. 2000) {
     my $token = my $good = $good[rand @good];
@@ -95,17 +87,15 @@ is(verdict(get('/page', $_)), '200', 'a good one still is') for @good[0, 1];
 
 my @bad = map { with_part($_, 1, sub { s/user/root/ }) } @good;
 ask_many(100);
-my $before = resident($pid);
+my $before = memory($pid);
 ask_many(1000);
-cmp_ok(resident($pid) - $before, '<', 256, 'memory after 1000 more, in KiB');
-is(join(' ', workers($t)), $pid, 'the same worker to the end');
+cmp_ok(memory($pid) - $before, '<', 256, 'memory after 1000 more, in KiB');
+is(join(' ', started_workers($t)), $pid, 'the same worker to the end');
 
 ### clients that go away
 
 for my $length (1, 20, 60, 200) {
-    my $request = "GET /page HTTP/1.1\r\nHost: localhost\r\nAuthorization: "
-        . "Bearer $good[0]\r\n\r\n";
-    http(substr($request, 0, $length), aborted => 1);
+    http(substr(request('/page', bearer($good[0])), 0, $length), aborted => 1);
 }
 is(verdict(get('/page', $good[2])), '200', 'after clients that went away');
 
@@ -115,8 +105,7 @@ my (%during, @sockets);
 my $end = time + 4;
 my $changes = 0;
 while (time < $end) {
-    @sockets = map { http("GET /page HTTP/1.0\r\nHost: localhost\r\n"
-        . "Authorization: Bearer $good[$_ % @good]\r\n\r\n", start => 1) } 0 .. 15;
+    @sockets = map { ask({ start => 1 }, '/page', bearer($good[$_ % @good])) } 0 .. 15;
     if ($changes++ % 4 == 0) {
         $t->write_file('keys.tmp', $set . "\n" x ($changes % 3));
         rename "$dir/keys.tmp", "$dir/keys.json" or die;
@@ -128,7 +117,7 @@ while (time < $end) {
     }
 }
 is(join(' ', sort keys %during), '200', 'only 200 while nginx reloads');
-cmp_ok(scalar(my @workers = workers($t)), '>', 2, 'and it did');
+cmp_ok(scalar(my @workers = started_workers($t)), '>', 2, 'and it did');
 
 # and while the file is at times broken: 500, but no worse
 %during = ();
@@ -157,11 +146,3 @@ sub ask_many {
         get('/page', $round % 2 ? $good[$round % @good] : $bad[$round % @bad]);
     }
 }
-
-sub resident {
-    my ($pid) = @_;
-    open my $status, '<', "/proc/$pid/status" or die "Can't open status: $!\n";
-    return join('', <$status>) =~ /^VmRSS:\s+(\d+)/m ? $1 : die;
-}
-
-###############################################################################

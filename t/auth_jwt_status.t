@@ -3,20 +3,11 @@
 # $jwt_status and $jwt_verified: each of their values, in access_log, beside the
 # one line that the refusal has in error.log.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $key = jwk('HS256', '--kid', 'a');
 my $aes = jwk('A128KW', '--kid', 'b');
@@ -124,23 +115,18 @@ run_quietly($t);
 for (@cases) {
     my ($n, $uri, $token, $access, $error, @line) = @$_;
     my $response = get("$uri?n=$n", $token, @line);
-    is($response =~ m!^HTTP/1.1 (\d+)! && $1, substr($access, 0, 3), $n) or next;
-    my $log = logged($t) =~ s/now \d+/now N/r =~ s/\Q$dir\E/DIR/r;
+    is(status($response), substr($access, 0, 3), $n) or next;
+    my $log = jwt_logged($t) =~ s/now \d+/now N/r =~ s/\Q$dir\E/DIR/r;
     is($log, $error, "$n, error.log");
 }
 
 is(body(get('/page', $forged)), 'bad_signature', 'in the page that error_page shows');
 
 my $log = '';
-for (1 .. 250) {
-    last if ($log = -e "$dir/jwt.log" ? $t->read_file('jwt.log') : '') =~ /^- 200/m;
-    select undef, undef, undef, 0.02;
-}
+wait_until(sub { ($log = -e "$dir/jwt.log" ? $t->read_file('jwt.log') : '') =~ /^- 200/m });
 is($log =~ s/^- 200.*\n//mr, join('', map { "$_->[0] $_->[3]\n" } @cases), 'access_log');
 
 my %seen = map { (split / /)[1] => 1 } map { $_->[3] } @cases;
 is(join(' ', sort keys %seen), '- bad_signature decryption_failed disabled expired '
     . 'keys_unavailable malformed missing not_yet_valid ok requirement unknown_key '
     . 'unsupported_algorithm', 'each value was seen');
-
-###############################################################################

@@ -2,21 +2,13 @@
 
 # auth_jwt: exp and nbf, to the second (rows 14 and 15).
 
-use warnings;
-use strict;
-
-use Test::More;
-use Time::HiRes;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use Time::HiRes;
 
 my $t = Test::Nginx->new()->has(qw/ http /)->plan(55);
 
@@ -55,7 +47,7 @@ my @accepted = ('{}', '{"iat":4102444800}', '{"EXP":1}', '{"exp ":1}',
     "{\"nbf\":$past,\"exp\":$soon}", '{"a":{"exp":1}}', '{"a":[{"nbf":1e99}]}');
 
 is(verdict(get('/', sign($key, $_))), '404', $_) for @accepted;
-is(logged($t), '', 'accepted, nothing in the log');
+is(jwt_logged($t), '', 'accepted, nothing in the log');
 
 my $max = 9223372036854775807;
 my @refused = (
@@ -77,7 +69,7 @@ my @refused = (
 for (@refused) {
     my ($claims, $reason) = @$_;
     my $verdict = verdict(get('/', sign($key, $claims)));
-    my $log = logged($t) =~ s/now \d+/now N/r;
+    my $log = jwt_logged($t) =~ s/now \d+/now N/r;
     is("$verdict, $log", "$refused, info $reason$about", $claims);
 }
 
@@ -88,15 +80,15 @@ my $exp = time + 2;
 my $token = sign($key, "{\"exp\":$exp}");
 my %seen = until_it_changes($token, '404');
 is("$seen{before} $seen{last}", '404 401', 'exp comes');
-is(logged($t), "info expired: exp $exp, now $exp, leeway 0$about", 'exp, log');
+is(jwt_logged($t), "info expired: exp $exp, now $exp, leeway 0$about", 'exp, log');
 is(verdict(get('/', $token)), $refused, 'exp, for good');
 
 my $nbf = time + 2;
 $token = sign($key, "{\"nbf\":$nbf}");
-logged($t);
+jwt_logged($t);
 %seen = until_it_changes($token, '401');
 is("$seen{before} $seen{last}", '401 404', 'nbf comes');
-my ($last) = logged($t) =~ /([^\n]*)\z/;
+my ($last) = jwt_logged($t) =~ /([^\n]*)\z/;
 is($last, "info not yet valid: nbf $nbf, now @{[$nbf - 1]}, leeway 0$about",
     'nbf, the last refusal');
 cmp_ok($seen{time}, '>=', $nbf, 'nbf, not earlier');

@@ -3,22 +3,14 @@
 # auth_jwt_token_cache: a token that comes again is judged as if it were the
 # first time. A line in the log, at level debug, tells that it was known.
 
-use warnings;
-use strict;
-
-use Test::More;
-use Time::HiRes;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
 use KeyService;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use Time::HiRes;
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite --with-debug /)->plan(177);
 my $dir = $t->testdir();
@@ -28,7 +20,7 @@ my $dir = $t->testdir();
 my $said = sub {
     my ($http) = @_;
     configure($t, $http);
-    return check($t) =~ s/nginx\.conf:\d+/nginx.conf:N/gr;
+    return config_test($t) =~ s/nginx\.conf:\d+/nginx.conf:N/gr;
 };
 my $emerg = sub { "[emerg] $_[0] in DIR/nginx.conf:N | exit 1" };
 my $name = 'auth_jwt_token_cache';
@@ -99,7 +91,7 @@ my $locations = <<'EOF';
 EOF
 
 serve('');
-answer($t, $_, keys_answer($key{a})) for qw/ asked cached variable /;
+respond_with($t, $_, keys_response($key{a})) for qw/ asked cached variable /;
 key_service($t, 8081);
 run_quietly($t);
 
@@ -109,160 +101,160 @@ my $forged = with_part($good, 1, sub { s/user/root/ });
 
 ### refused tokens are not kept, nor do known ones help others
 
-is(ask('/a/', $forged), 'new 401 bad_signature 0', 'forged') for 1 .. 2;
-is(ask('/a/', $good), 'new 404 ok 1', 'good');
-is(ask('/a/', $good), 'known 404 ok 1', 'good, again');
-is(claims('/a/', $good), $values, 'good, variables');
-is(ask('/a/', $forged), 'new 401 bad_signature 0', 'forged, after it');
+is(ask_known('/a/', $forged), 'new 401 bad_signature 0', 'forged') for 1 .. 2;
+is(ask_known('/a/', $good), 'new 404 ok 1', 'good');
+is(ask_known('/a/', $good), 'known 404 ok 1', 'good, again');
+is(header(get('/a/', $good), 'X-Claims'), $values, 'good, variables');
+is(ask_known('/a/', $forged), 'new 401 bad_signature 0', 'forged, after it');
 for my $at (0, 1, 20, int(length($good) / 2), length($good) - 30, length($good) - 1) {
     my $changed = $good;
     substr($changed, $at, 1) =~ tr/A-Za-z0-9_.-/B-ZAb-za1-90\-_A/;
-    like(ask('/a/', $changed), qr/^new 401 (?!ok)\w+ 0$/, "changed at $at");
+    like(ask_known('/a/', $changed), qr/^new 401 (?!ok)\w+ 0$/, "changed at $at");
 }
-like(ask('/a/', $_), qr/^new 401 (?!ok)\w+ 0$/, 'longer or shorter')
+like(ask_known('/a/', $_), qr/^new 401 (?!ok)\w+ 0$/, 'longer or shorter')
     for "${good}A", "$good.", substr($good, 0, -1), $good =~ s/[^.]*\z//r;
-is(ask('/a/', $good), 'known 404 ok 1', 'good, still');
+is(ask_known('/a/', $good), 'known 404 ok 1', 'good, still');
 
 ### other locations, other keys
 
-is(ask('/a2/', $good), 'new 404 ok 1', 'the same key in another file');
-is(ask('/ab/', $good), 'new 404 ok 1', 'one more key');
-is(ask('/two/', $good), 'new 404 ok 1', 'one more file');
-is(ask('/b/', $good), 'new 401 unknown_key 0', 'another key');
-is(ask('/wrong/', $good), 'new 401 unknown_key 0', 'other files');
-is(ask($_, $good), 'known 404 ok 1', "$_, again") for qw! /a/ /a2/ /ab/ /two/ !;
-is(ask('/arg/?n=a', $good), 'known 404 ok 1', 'a file that the request names');
-is(ask('/arg/?n=b', $good), 'new 401 unknown_key 0', 'another one');
+is(ask_known('/a2/', $good), 'new 404 ok 1', 'the same key in another file');
+is(ask_known('/ab/', $good), 'new 404 ok 1', 'one more key');
+is(ask_known('/two/', $good), 'new 404 ok 1', 'one more file');
+is(ask_known('/b/', $good), 'new 401 unknown_key 0', 'another key');
+is(ask_known('/wrong/', $good), 'new 401 unknown_key 0', 'other files');
+is(ask_known($_, $good), 'known 404 ok 1', "$_, again") for qw! /a/ /a2/ /ab/ /two/ !;
+is(ask_known('/arg/?n=a', $good), 'known 404 ok 1', 'a file that the request names');
+is(ask_known('/arg/?n=b', $good), 'new 401 unknown_key 0', 'another one');
 
 ### types
 
 my $jwe = encrypt($aes, '{"sub":"user"}');
 my $nested = encrypt($aes, $good);
-is(ask('/nested/', $jwe), 'new 401 malformed 0', 'encrypted where nested');
-is(ask('/jwe/', $jwe), 'new 404 ok 1', 'encrypted');
-is(ask('/jwe/', $jwe), 'known 404 ok 1', 'encrypted, again');
-is(claims('/jwe/', $jwe), '<user|||aes>', 'encrypted, variables');
-is(ask('/nested/', $jwe), 'new 401 malformed 0', 'encrypted where nested, known');
-is(ask('/a/', $jwe), 'new 401 malformed 0', 'encrypted where signed, known');
-is(ask('/jwe/', $good), 'new 401 malformed 0', 'signed where encrypted, known');
-is(ask('/jwe_b/', $jwe), 'new 401 unknown_key 0', 'encrypted, other keys');
-is(claims('/jwe_b/', $jwe), '<|||aes>', 'encrypted, other keys, no claims');
-is(ask('/jwe2/', $jwe), 'new 404 ok 1', 'encrypted, the key from another file');
-is(ask('/jwe/', with_part($jwe, 3, sub { $_ ^= "\1" . "\0" x (length($_) - 1) })),
+is(ask_known('/nested/', $jwe), 'new 401 malformed 0', 'encrypted where nested');
+is(ask_known('/jwe/', $jwe), 'new 404 ok 1', 'encrypted');
+is(ask_known('/jwe/', $jwe), 'known 404 ok 1', 'encrypted, again');
+is(header(get('/jwe/', $jwe), 'X-Claims'), '<user|||aes>', 'encrypted, variables');
+is(ask_known('/nested/', $jwe), 'new 401 malformed 0', 'encrypted where nested, known');
+is(ask_known('/a/', $jwe), 'new 401 malformed 0', 'encrypted where signed, known');
+is(ask_known('/jwe/', $good), 'new 401 malformed 0', 'signed where encrypted, known');
+is(ask_known('/jwe_b/', $jwe), 'new 401 unknown_key 0', 'encrypted, other keys');
+is(header(get('/jwe_b/', $jwe), 'X-Claims'), '<|||aes>', 'encrypted, other keys, no claims');
+is(ask_known('/jwe2/', $jwe), 'new 404 ok 1', 'encrypted, the key from another file');
+is(ask_known('/jwe/', with_part($jwe, 3, sub { $_ ^= "\1" . "\0" x (length($_) - 1) })),
     'new 401 decryption_failed 0', 'encrypted, changed');
-is(ask('/jwe/', $nested), 'new 401 malformed 0', 'nested where encrypted');
-is(ask('/nested/', $nested), 'new 404 ok 1', 'nested');
-is(ask('/nested/', $nested), 'known 404 ok 1', 'nested, again');
-is(claims('/nested/', $nested), $values =~ s/a>/aes>/r, 'nested, variables');
-is(ask('/jwe/', $nested), 'new 401 malformed 0', 'nested where encrypted, known');
-is(ask('/outside/', $nested), 'new 401 unknown_key 0', 'nested, no key for the inside');
+is(ask_known('/jwe/', $nested), 'new 401 malformed 0', 'nested where encrypted');
+is(ask_known('/nested/', $nested), 'new 404 ok 1', 'nested');
+is(ask_known('/nested/', $nested), 'known 404 ok 1', 'nested, again');
+is(header(get('/nested/', $nested), 'X-Claims'), $values =~ s/a>/aes>/r, 'nested, variables');
+is(ask_known('/jwe/', $nested), 'new 401 malformed 0', 'nested where encrypted, known');
+is(ask_known('/outside/', $nested), 'new 401 unknown_key 0', 'nested, no key for the inside');
 
 ### auth_jwt_verify_signature off, and then on
 
-is(ask('/believe/', $forged), 'new 404 ok 1', 'believed');
-is(ask('/believe/', $forged), 'known 404 ok 1', 'believed, again');
-is(ask('/a/', $forged), 'new 401 bad_signature 0', 'not where signatures count');
-is(ask('/believe/', $good), 'new 404 ok 1', 'verified elsewhere, believed');
-is(ask('/believe/', encrypt($aes, '{}')), 'new 401 malformed 0', 'believed, another type');
+is(ask_known('/believe/', $forged), 'new 404 ok 1', 'believed');
+is(ask_known('/believe/', $forged), 'known 404 ok 1', 'believed, again');
+is(ask_known('/a/', $forged), 'new 401 bad_signature 0', 'not where signatures count');
+is(ask_known('/believe/', $good), 'new 404 ok 1', 'verified elsewhere, believed');
+is(ask_known('/believe/', encrypt($aes, '{}')), 'new 401 malformed 0', 'believed, another type');
 my $nested_forged = encrypt($aes, $forged);
-is(ask('/nested_believe/', $nested_forged), 'new 404 ok 1', 'nested, believed');
-is(ask('/nested_believe/', $nested_forged), 'known 404 ok 1', 'nested, believed, again');
-is(ask('/nested/', $nested_forged), 'new 401 bad_signature 0',
+is(ask_known('/nested_believe/', $nested_forged), 'new 404 ok 1', 'nested, believed');
+is(ask_known('/nested_believe/', $nested_forged), 'known 404 ok 1', 'nested, believed, again');
+is(ask_known('/nested/', $nested_forged), 'new 401 bad_signature 0',
     'nested, not where signatures count');
 
 ### auth_jwt_require is asked each time
 
-is(ask('/require/?ok=1', $good), 'known 404 ok 1', 'required, met');
-is(ask('/require/?ok=0', $good), 'known 401 requirement 0', 'required, not met');
-is(ask('/require3/?ok=0', $good), 'known 403 requirement 0', 'required elsewhere, not met');
-is(ask('/require3/?ok=1', $good), 'known 404 ok 1', 'required elsewhere, met');
-is(ask('/a/', $good), 'known 404 ok 1', 'required nowhere');
+is(ask_known('/require/?ok=1', $good), 'known 404 ok 1', 'required, met');
+is(ask_known('/require/?ok=0', $good), 'known 401 requirement 0', 'required, not met');
+is(ask_known('/require3/?ok=0', $good), 'known 403 requirement 0', 'required elsewhere, not met');
+is(ask_known('/require3/?ok=1', $good), 'known 404 ok 1', 'required elsewhere, met');
+is(ask_known('/a/', $good), 'known 404 ok 1', 'required nowhere');
 
 ### times
 
 my $exp = time + 2;
 my $late = sign($key{a}, "{\"sub\":\"late\",\"exp\":$exp}");
 my $late_jwe = encrypt($aes, "{\"sub\":\"late\",\"exp\":$exp}");
-is(ask('/leeway/', $late), 'new 404 ok 1', 'soon expired, leeway');
-is(ask('/jwe/', $late_jwe), 'new 404 ok 1', 'soon expired, encrypted');
-is(ask('/asked/', $late), 'new 404 ok 1', 'soon expired, keys by request');
-wait_until(sub { ask('/a/', $late) !~ / 404 / });
+is(ask_known('/leeway/', $late), 'new 404 ok 1', 'soon expired, leeway');
+is(ask_known('/jwe/', $late_jwe), 'new 404 ok 1', 'soon expired, encrypted');
+is(ask_known('/asked/', $late), 'new 404 ok 1', 'soon expired, keys by request');
+wait_until(sub { ask_known('/a/', $late) !~ / 404 / });
 # time() may be behind the clock that nginx reads, by some milliseconds
 
 cmp_ok(Time::HiRes::time(), '>=', $exp, 'expires when it should');
-is(ask('/a/', $late), 'new 401 expired 0', 'expired');
-is(ask('/leeway/', $late), 'known 404 ok 1', 'expired, leeway');
-is(ask('/jwe/', $late_jwe), 'known 401 expired 0', 'expired, encrypted');
-is(claims('/jwe/', $late_jwe), '<|||aes>', 'expired, encrypted, no claims');
+is(ask_known('/a/', $late), 'new 401 expired 0', 'expired');
+is(ask_known('/leeway/', $late), 'known 404 ok 1', 'expired, leeway');
+is(ask_known('/jwe/', $late_jwe), 'known 401 expired 0', 'expired, encrypted');
+is(header(get('/jwe/', $late_jwe), 'X-Claims'), '<|||aes>', 'expired, encrypted, no claims');
 my $asked = asked($t, 'asked');
-is(ask('/asked/', $late), 'new 401 expired 0', 'expired, keys by request');
+is(ask_known('/asked/', $late), 'new 401 expired 0', 'expired, keys by request');
 is(asked($t, 'asked'), $asked, 'expired, and nobody is asked for keys');
 
 my $early = sign($key{a}, '{"sub":"early","nbf":"now+300"}');
-is(ask('/a/', $early), 'new 401 not_yet_valid 0', 'early');
-is(ask('/leeway/', $early), 'new 404 ok 1', 'early, leeway');
-is(ask('/leeway/', $early), 'known 404 ok 1', 'early, leeway, again');
-is(ask('/a/', $early), 'known 401 not_yet_valid 0', 'early, known elsewhere');
+is(ask_known('/a/', $early), 'new 401 not_yet_valid 0', 'early');
+is(ask_known('/leeway/', $early), 'new 404 ok 1', 'early, leeway');
+is(ask_known('/leeway/', $early), 'known 404 ok 1', 'early, leeway, again');
+is(ask_known('/a/', $early), 'known 401 not_yet_valid 0', 'early, known elsewhere');
 
 ### key files that change
 
 my ($other, $both) = map { sign($key{$_}, '{"sub":"user"}') } qw/ b a /;
-is(ask('/rotated/', $both), 'new 404 ok 1', 'before the rotation');
-is(ask('/kept/', $both), 'known 404 ok 1', 'before the rotation, kept keys');
-is(ask('/rotated/', $both), 'known 404 ok 1', 'before the rotation, again');
-replace('rotated.json', $key{b});
-is(ask('/rotated/', $both), 'new 401 unknown_key 0', 'rotated, the old key');
-is(ask('/rotated/', $other), 'new 404 ok 1', 'rotated, the new key');
-is(ask('/rotated/', $other), 'known 404 ok 1', 'rotated, the new key, again');
-replace('rotated.json', jwks($key{a}, $key{c}));
-is(ask('/rotated/', $other), 'new 401 unknown_key 0', 'rotated back, the new key');
-is(ask('/rotated/', $both), 'new 404 ok 1', 'rotated back, the old key');
-replace('rotated.json', $foreign);
-is(ask('/rotated/', $both), 'new 401 bad_signature 0', 'another key under the same kid');
+is(ask_known('/rotated/', $both), 'new 404 ok 1', 'before the rotation');
+is(ask_known('/kept/', $both), 'known 404 ok 1', 'before the rotation, kept keys');
+is(ask_known('/rotated/', $both), 'known 404 ok 1', 'before the rotation, again');
+replace_file($t, 'rotated.json', $key{b});
+is(ask_known('/rotated/', $both), 'new 401 unknown_key 0', 'rotated, the old key');
+is(ask_known('/rotated/', $other), 'new 404 ok 1', 'rotated, the new key');
+is(ask_known('/rotated/', $other), 'known 404 ok 1', 'rotated, the new key, again');
+replace_file($t, 'rotated.json', jwks($key{a}, $key{c}));
+is(ask_known('/rotated/', $other), 'new 401 unknown_key 0', 'rotated back, the new key');
+is(ask_known('/rotated/', $both), 'new 404 ok 1', 'rotated back, the old key');
+replace_file($t, 'rotated.json', $foreign);
+is(ask_known('/rotated/', $both), 'new 401 bad_signature 0', 'another key under the same kid');
 
-is(ask('/shrunk/', $_), 'new 404 ok 1', 'two keys') for $both, $other;
-replace('shrunk.json', jwks($key{b}));
-is(ask('/shrunk/', $both), 'new 401 unknown_key 0', 'a key that was removed');
-is(ask('/shrunk/', $other), 'new 404 ok 1', 'the one that stays');
+is(ask_known('/shrunk/', $_), 'new 404 ok 1', 'two keys') for $both, $other;
+replace_file($t, 'shrunk.json', jwks($key{b}));
+is(ask_known('/shrunk/', $both), 'new 401 unknown_key 0', 'a key that was removed');
+is(ask_known('/shrunk/', $other), 'new 404 ok 1', 'the one that stays');
 
-is(ask('/two/', $both), 'new 404 ok 1', 'two files');
-is(ask('/two/', $other), 'new 404 ok 1', 'two files, the other key');
-replace('second.json', $key{c});
-is(ask('/two/', $other), 'new 401 unknown_key 0', 'two files, one rotated');
-is(ask('/two/', $both), 'new 404 ok 1', 'two files, one rotated, the other key');
-is(ask('/two/', $both), 'known 404 ok 1', 'two files, again');
+is(ask_known('/two/', $both), 'new 404 ok 1', 'two files');
+is(ask_known('/two/', $other), 'new 404 ok 1', 'two files, the other key');
+replace_file($t, 'second.json', $key{c});
+is(ask_known('/two/', $other), 'new 401 unknown_key 0', 'two files, one rotated');
+is(ask_known('/two/', $both), 'new 404 ok 1', 'two files, one rotated, the other key');
+is(ask_known('/two/', $both), 'known 404 ok 1', 'two files, again');
 
-is(ask('/removed/', $both), 'new 404 ok 1', 'a file');
+is(ask_known('/removed/', $both), 'new 404 ok 1', 'a file');
 unlink "$dir/removed.json" or die;
-is(ask('/removed/', $both), 'new 500 keys_unavailable 0', 'a file that is gone');
+is(ask_known('/removed/', $both), 'new 500 keys_unavailable 0', 'a file that is gone');
 $t->write_file('removed.json', 'text');
-is(ask('/removed/', $both), 'new 500 keys_unavailable 0', 'a file that is broken');
+is(ask_known('/removed/', $both), 'new 500 keys_unavailable 0', 'a file that is broken');
 $t->write_file('removed.json', '{"keys":[]}');
-is(ask('/removed/', $both), 'new 401 unknown_key 0', 'a file without keys');
+is(ask_known('/removed/', $both), 'new 401 unknown_key 0', 'a file without keys');
 
 ### keys by request
 
 $asked = asked($t, 'asked');
-is(ask('/asked/', $forged), 'new 401 bad_signature 0', 'request, forged');
-is(ask('/asked/', $good), 'new 404 ok 1', 'request');
-is(ask('/asked/', $good), 'known 404 ok 1', 'request, again');
-is(ask('/asked2/', $good), 'new 404 ok 1', 'request and file');
-is(ask('/asked2/', $good), 'known 404 ok 1', 'request and file, again');
+is(ask_known('/asked/', $forged), 'new 401 bad_signature 0', 'request, forged');
+is(ask_known('/asked/', $good), 'new 404 ok 1', 'request');
+is(ask_known('/asked/', $good), 'known 404 ok 1', 'request, again');
+is(ask_known('/asked2/', $good), 'new 404 ok 1', 'request and file');
+is(ask_known('/asked2/', $good), 'known 404 ok 1', 'request and file, again');
 is(asked($t, 'asked') - $asked, 5, 'request, each time');
-answer($t, 'asked', keys_answer($key{b}));
-is(ask('/asked/', $good), 'new 401 unknown_key 0', 'request, rotated');
-is(ask('/asked2/', $good), 'new 401 unknown_key 0', 'request and file, rotated');
-is(ask('/asked/', $other), 'new 404 ok 1', 'request, rotated, the new key');
-answer($t, 'asked', keys_answer('', 503));
-is(ask('/asked/', $other), 'new 500 keys_unavailable 0', 'request, failed');
-answer($t, 'asked', keys_answer($key{a}));
-is(ask('/asked/', $other), 'new 401 unknown_key 0', 'request, rotated back');
-is(ask('/asked/', $good), 'new 404 ok 1', 'request, rotated back, the old key');
+respond_with($t, 'asked', keys_response($key{b}));
+is(ask_known('/asked/', $good), 'new 401 unknown_key 0', 'request, rotated');
+is(ask_known('/asked2/', $good), 'new 401 unknown_key 0', 'request and file, rotated');
+is(ask_known('/asked/', $other), 'new 404 ok 1', 'request, rotated, the new key');
+respond_with($t, 'asked', keys_response('', 503));
+is(ask_known('/asked/', $other), 'new 500 keys_unavailable 0', 'request, failed');
+respond_with($t, 'asked', keys_response($key{a}));
+is(ask_known('/asked/', $other), 'new 401 unknown_key 0', 'request, rotated back');
+is(ask_known('/asked/', $good), 'new 404 ok 1', 'request, rotated back, the old key');
 
-is(ask('/cached/', $good), 'new 404 ok 1', 'cached request');
-is(ask('/cached/', $good), 'known 404 ok 1', 'cached request, again');
+is(ask_known('/cached/', $good), 'new 404 ok 1', 'cached request');
+is(ask_known('/cached/', $good), 'known 404 ok 1', 'cached request, again');
 is(asked($t, 'cached'), 1, 'cached request, once');
-is(ask('/variable/?n=variable', $good), 'new 404 ok 1', 'request with a variable')
+is(ask_known('/variable/?n=variable', $good), 'new 404 ok 1', 'request with a variable')
     for 1 .. 2;
 
 # what needs no keys to be refused makes nobody ask for them
@@ -280,70 +272,70 @@ for (
     [ 'early' => sign($key{a}, '{"nbf":"now+99"}'), 'not_yet_valid' ],
 ) {
     my ($what, $token, $status) = @$_;
-    is(ask('/asked/', $token), "new 401 $status 0", "request, $what");
+    is(ask_known('/asked/', $token), "new 401 $status 0", "request, $what");
 }
 is(asked($t, 'asked'), $asked, 'nobody was asked');
-is(reasons($t) =~ /error key request "\/keys\?asked": answered with 503/ ? 1 : 0, 1, 'one failed');
+is(jwt_logged($t) =~ /error key request "\/keys\?asked": answered with 503/ ? 1 : 0, 1, 'one failed');
 
 ### many workers and a reload: each begins anew
 
 serve('', 2);
 $t->reload();
-wait_until(sub { (ask('/a/', $good))[1] != (workers($t))[0] });
+wait_until(sub { (ask_known('/a/', $good))[1] != (started_workers($t))[0] });
 my (%first, %again);
 for (1 .. 300) {
-    my ($result, $pid) = ask('/a/', $good);
+    my ($result, $pid) = ask_known('/a/', $good);
     $first{$pid}++ ? $again{$pid} = $result : ($first{$pid} = 1);
     last if keys %again == 2;
 }
 is(join(' ', values %again), join(' ', ('known 404 ok 1') x 2), 'two workers, each knows it');
-is(ask('/a/', $forged), 'new 401 bad_signature 0', 'two workers, forged') for 1 .. 4;
+is(ask_known('/a/', $forged), 'new 401 bad_signature 0', 'two workers, forged') for 1 .. 4;
 $t->stop();
 
 serve('auth_jwt_token_cache 1m;');
 run_quietly($t);
-is(ask('/a/', $good), 'new 404 ok 1', 'another start');
-is(ask('/a/', $good), 'known 404 ok 1', 'another start, again');
-my @before = workers($t);
+is(ask_known('/a/', $good), 'new 404 ok 1', 'another start');
+is(ask_known('/a/', $good), 'known 404 ok 1', 'another start, again');
+my @before = started_workers($t);
 $t->reload();
 wait_until(sub { !kill 0, $before[-1] });
-is(ask('/a/', $good), 'new 404 ok 1', 'reload');
-is(ask('/a/', $good), 'known 404 ok 1', 'reload, again');
+is(ask_known('/a/', $good), 'new 404 ok 1', 'reload');
+is(ask_known('/a/', $good), 'known 404 ok 1', 'reload, again');
 $t->stop();
 
 ### off, and sizes in which there is not much room
 
 serve('auth_jwt_token_cache off;');
 run_quietly($t);
-is(ask('/a/', $good), 'new 404 ok 1', 'off') for 1 .. 2;
-is(ask('/believe/', $forged), 'new 404 ok 1', 'off, believed') for 1 .. 2;
-is(ask('/a/', $forged), 'new 401 bad_signature 0', 'off, forged');
+is(ask_known('/a/', $good), 'new 404 ok 1', 'off') for 1 .. 2;
+is(ask_known('/believe/', $forged), 'new 404 ok 1', 'off, believed') for 1 .. 2;
+is(ask_known('/a/', $forged), 'new 401 bad_signature 0', 'off, forged');
 $t->stop();
 
 serve('auth_jwt_token_cache 100;');
 run_quietly($t);
-is(ask('/a/', $good), 'new 404 ok 1', 'too small') for 1 .. 2;
-is(ask('/a/', $forged), 'new 401 bad_signature 0', 'too small, forged');
+is(ask_known('/a/', $good), 'new 404 ok 1', 'too small') for 1 .. 2;
+is(ask_known('/a/', $forged), 'new 401 bad_signature 0', 'too small, forged');
 $t->stop();
 
 serve('auth_jwt_token_cache 16k;');
 run_quietly($t);
 my @many = map { sign($key{a}, "{\"sub\":\"$_\"}") } 1 .. 40;
-is(join(' ', map { ask('/a/', $_) =~ s/ .*//r } @many), join(' ', ('new') x 40), 'many tokens');
-is(ask('/a/', $many[$_]), 'known 404 ok 1', "the last but $_") for reverse -3 .. -1;
-is(ask('/a/', $many[0]), 'new 404 ok 1', 'the first has gone');
-is(ask('/a/', $many[0]), 'known 404 ok 1', 'and is back');
-is(claims('/a/', $many[-1]), '<40|||a>', 'each has its own claims');
-is(claims('/a/', $many[0]), '<1|||a>', 'each has its own claims');
+is(join(' ', map { ask_known('/a/', $_) =~ s/ .*//r } @many), join(' ', ('new') x 40), 'many tokens');
+is(ask_known('/a/', $many[$_]), 'known 404 ok 1', "the last but $_") for reverse -3 .. -1;
+is(ask_known('/a/', $many[0]), 'new 404 ok 1', 'the first has gone');
+is(ask_known('/a/', $many[0]), 'known 404 ok 1', 'and is back');
+is(header(get('/a/', $many[-1]), 'X-Claims'), '<40|||a>', 'each has its own claims');
+is(header(get('/a/', $many[0]), 'X-Claims'), '<1|||a>', 'each has its own claims');
 # what is used stays
 for my $token (@many[1 .. 30]) {
-    ask('/a/', $token);
-    ask('/a/', $many[0]);
+    ask_known('/a/', $token);
+    ask_known('/a/', $many[0]);
 }
-is(ask('/a/', $many[0]), 'known 404 ok 1', 'what is used stays');
-is(ask('/a/', $many[1]), 'new 404 ok 1', 'what is not goes');
+is(ask_known('/a/', $many[0]), 'known 404 ok 1', 'what is used stays');
+is(ask_known('/a/', $many[1]), 'new 404 ok 1', 'what is not goes');
 my $large = sign($key{a}, '{"sub":"' . 'x' x 6000 . '"}');
-is(ask('/a/', $large), 'new 404 ok 1', 'a token that is larger than all') for 1 .. 2;
+is(ask_known('/a/', $large), 'new 404 ok 1', 'a token that is larger than all') for 1 .. 2;
 
 # the object outlives the file: functions refer to it
 $t->stop()->stop_daemons();
@@ -367,35 +359,20 @@ $locations
 EOF
 }
 
-# Whether the token was known, the status, \$jwt_status and \$jwt_verified; in a
-# list, the worker's process id, too.
-sub ask {
-    my ($uri, $token) = @_;
-    my $known = known();
-    my $answer = get($uri, $token) // '';
-    my ($status) = $answer =~ m!^HTTP/1.1 (\d+)!;
-    my ($jwt) = $answer =~ /^X-Status: ([^\r\n]*)/m;
-    my ($pid) = $answer =~ /^X-Worker: (\d+)/m;
-    my $result = join ' ', known() > $known ? 'known' : 'new', $status // 'no answer', $jwt // '-';
-    return wantarray ? ($result, $pid) : $result;
-}
-
-sub claims {
-    my ($uri, $token) = @_;
-    my ($claims) = get($uri, $token) =~ /^X-Claims: ([^\r\n]*)/m;
-    return $claims;
-}
-
 # How often a token was known so far.
 sub known {
     return scalar(() = $t->read_file('error.log') =~ /auth_jwt: known token/g);
 }
 
-# A new file in place of an old one.
-sub replace {
-    my ($file, $content) = @_;
-    $t->write_file("$file.new", $content);
-    rename "$dir/$file.new", "$dir/$file" or die "Can't rename $file: $!\n";
-}
-
 ###############################################################################
+
+# Whether the token was in the cache, the status, $jwt_status and $jwt_verified; in
+# a list, the worker's process id, too.
+sub ask_known {
+    my ($uri, $token) = @_;
+    my $known = known();
+    my $response = get($uri, $token);
+    my $result = join ' ', known() > $known ? 'known' : 'new', status($response),
+        header($response, 'X-Status') // '-';
+    return wantarray ? ($result, header($response, 'X-Worker')) : $result;
+}

@@ -3,22 +3,13 @@
 # auth_jwt_type: one kind of token where another is expected (row 23), what a
 # JWE's header may not ask for (rows 13, 18, 19), and inheritance.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-use MIME::Base64 qw/ encode_base64url /;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use MIME::Base64 qw/ encode_base64url /;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(80);
 
@@ -94,38 +85,38 @@ my %reason = (
 );
 for (sort keys %reason) {
     my ($expected, $kind) = split;
-    is(ask("/$expected", $token{$kind}),
+    is(outcome($t, "/$expected", $token{$kind}),
         "$refused <|malformed> info $reason{$_}", "$expected expected, $kind");
 }
-is(ask("/$_", $token{$_}), $good, $_) for sort keys %token;
+is(outcome($t, "/$_", $token{$_}), $good, $_) for sort keys %token;
 
 ### inheritance
 
-is(ask('/http', $token{encrypted}), "$refused <|malformed> info $reason{'nested encrypted'}",
+is(outcome($t, '/http', $token{encrypted}), "$refused <|malformed> info $reason{'nested encrypted'}",
     'from http, another kind');
-is(ask('/http', $token{nested}), $good, 'from http');
-is(ask('/outer/same', $token{nested}),
+is(outcome($t, '/http', $token{nested}), $good, 'from http');
+is(outcome($t, '/outer/same', $token{nested}),
     "$refused <|malformed> info $reason{'encrypted nested'}",
     'from a location, another kind');
-is(ask('/outer/same', $token{encrypted}), $good, 'from a location');
-is(ask('/outer/x?if=1', $token{encrypted}), $good, 'in an if');
-is(ask('/outer/other', $token{encrypted}),
+is(outcome($t, '/outer/same', $token{encrypted}), $good, 'from a location');
+is(outcome($t, '/outer/x?if=1', $token{encrypted}), $good, 'in an if');
+is(outcome($t, '/outer/other', $token{encrypted}),
     "$refused <|malformed> info $reason{'signed encrypted'}", 'replaced, another kind');
-is(ask('/outer/other', $signed), $good, 'replaced');
-is(verdict(ask_by('GET', '/limited', $token{nested})), $refused,
+is(outcome($t, '/outer/other', $signed), $good, 'replaced');
+is(verdict(ask({ method => 'GET', body => '' }, '/limited', bearer($token{nested}))), $refused,
     'beside of limit_except, another kind');
-is(verdict(ask_by('GET', '/limited', $token{encrypted})), '404', 'beside of limit_except');
-is(verdict(ask_by('POST', '/limited', $token{encrypted})), $refused,
+is(verdict(ask({ method => 'GET', body => '' }, '/limited', bearer($token{encrypted}))), '404', 'beside of limit_except');
+is(verdict(ask({ method => 'POST', body => '' }, '/limited', bearer($token{encrypted}))), $refused,
     'in limit_except, another kind');
-is(verdict(ask_by('POST', '/limited', $token{nested})), '404', 'in limit_except');
-is(verdict(ask_by('POST', '/limited/same', $token{nested})),
+is(verdict(ask({ method => 'POST', body => '' }, '/limited', bearer($token{nested}))), '404', 'in limit_except');
+is(verdict(ask({ method => 'POST', body => '' }, '/limited/same', bearer($token{nested}))),
     '401 Bearer realm="limited", error="invalid_token"',
     'inherited by limit_except, another kind');
-is(verdict(ask_by('POST', '/limited/same', $token{encrypted})), '404',
+is(verdict(ask({ method => 'POST', body => '' }, '/limited/same', bearer($token{encrypted}))), '404',
     'inherited by limit_except');
-is(verdict(other_server($token{nested})), $refused, 'of a server, another kind');
-is(verdict(other_server($token{encrypted})), '404', 'of a server');
-logged($t);
+is(verdict(ask({ port => 8081 }, '/x', bearer($token{nested}))), $refused, 'of a server, another kind');
+is(verdict(ask({ port => 8081 }, '/x', bearer($token{encrypted}))), '404', 'of a server');
+jwt_logged($t);
 
 ### forms
 
@@ -145,7 +136,7 @@ for (
         'initialization vector is not base64url' . $aes_log ],
 ) {
     my ($token, $reason) = @$_;
-    is(ask('/encrypted', $token), "$refused <|malformed> info $reason", "form: $reason");
+    is(outcome($t, '/encrypted', $token), "$refused <|malformed> info $reason", "form: $reason");
 }
 
 ### the header: rows 13, 14, 19, 22
@@ -158,13 +149,13 @@ for my $alg (qw/ PBES2-HS256+A128KW PBES2-HS384+A192KW PBES2-HS512+A256KW RSA1_5
     my $token = encrypt($aes, $claims, '--header', "{\"alg\":\"$alg\",\"p2c\":2147483647,"
         . '"p2s":"AAAA","epk":{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}}');
     my $before = time;
-    is(ask('/encrypted', $token),
+    is(outcome($t, '/encrypted', $token),
         $unsupported->("algorithm \"$alg\" is not supported; kid \"aes\""),
         "algorithm \"$alg\"");
     cmp_ok(time - $before, '<', 3, 'refused at once') if $alg =~ /^PBES2-HS512/;
 }
 for my $enc (qw/ A128CBC A512GCM none /, '') {
-    is(ask('/encrypted', encrypt($aes, $claims, '--header', "{\"enc\":\"$enc\"}")),
+    is(outcome($t, '/encrypted', encrypt($aes, $claims, '--header', "{\"enc\":\"$enc\"}")),
         $unsupported->("content encryption \"$enc\" is not supported$aes_log"), "enc \"$enc\"");
 }
 for (
@@ -179,84 +170,51 @@ for (
     [ '{"zip":"GZ"}', $unsupported->('compression "GZ" is not supported') ],
 ) {
     my ($header, $expected) = @$_;
-    is(ask('/encrypted', encrypt($aes, $claims, '--header', $header)), $expected . $aes_log,
+    is(outcome($t, '/encrypted', encrypt($aes, $claims, '--header', $header)), $expected . $aes_log,
         "header $header");
 }
-is(ask('/encrypted', encrypt($aes, $claims, '--header', '{"crit":null}')), $good, 'no crit');
-is(ask('/encrypted', with_part($token{encrypted}, 0, sub { s/"enc":"[^"]*",?// or die; s/,\}/}/ })),
+is(outcome($t, '/encrypted', encrypt($aes, $claims, '--header', '{"crit":null}')), $good, 'no crit');
+is(outcome($t, '/encrypted', with_part($token{encrypted}, 0, sub { s/"enc":"[^"]*",?// or die; s/,\}/}/ })),
     $malformed->('header parameter "enc" is missing or of the wrong type' . $aes_log), 'no enc');
-is(ask('/encrypted', with_part($token{encrypted}, 0, sub { s/\{/{"alg":"dir",/ })),
-    $malformed->('header has the name "alg" twice'), 'alg twice');
+is(outcome($t, '/encrypted', with_part($token{encrypted}, 0, sub { s/\{/{"alg":"dir",/ })), $malformed->('header has the name "alg" twice'), 'alg twice');
 
 ### row 18: compressed
 
-is(ask('/encrypted', encrypt($aes, $claims, '--header', '{"zip":"DEF"}')), $good, 'zip');
+is(outcome($t, '/encrypted', encrypt($aes, $claims, '--header', '{"zip":"DEF"}')), $good, 'zip');
 my $padded = sub { '{"sub":"user","x":"' . 'x' x ($_[0] - 21) . '"}' };
-is(ask('/encrypted', encrypt($aes, $padded->(1 << 18), '--header', '{"zip":"DEF"}')), $good,
+is(outcome($t, '/encrypted', encrypt($aes, $padded->(1 << 18), '--header', '{"zip":"DEF"}')), $good,
     'zip, 256 KiB');
 my $bomb = encrypt($aes, $padded->((1 << 18) + 1), '--header', '{"zip":"DEF"}');
-is(ask('/encrypted', $bomb), $malformed->("claims set is longer than 262144 bytes$aes_log"),
+is(outcome($t, '/encrypted', $bomb), $malformed->("claims set is longer than 262144 bytes$aes_log"),
     'zip, 256 KiB and one byte');
 $bomb = encrypt($aes, ' ' x 40_000_000, '--header', '{"zip":"DEF"}');
 cmp_ok(length $bomb, '<', 60_000, 'zip, 40 MB in a header line');
-my $most = memory();
-is(ask('/encrypted', $bomb) . ' ' . ask('/nested', $bomb),
+my $most = peak_memory(worker($t));
+is(outcome($t, '/encrypted', $bomb) . ' ' . outcome($t, '/nested', $bomb),
     join(' ', ($malformed->("claims set is longer than 262144 bytes$aes_log")) x 2), 'zip, 40 MB');
-cmp_ok(memory() - $most, '<', 8192, 'zip, 40 MB, the memory for it, in KiB');
-is(ask('/encrypted', encrypt($aes, 'not compressed', '--header', '{"zip":""}')),
+cmp_ok(peak_memory(worker($t)) - $most, '<', 8192, 'zip, 40 MB, the memory for it, in KiB');
+is(outcome($t, '/encrypted', encrypt($aes, 'not compressed', '--header', '{"zip":""}')),
     $unsupported->("compression \"\" is not supported$aes_log"), 'zip without a name');
 
 ### row 23: keys of the one kind are no keys of the other
 
-is(ask('/encrypted', encrypt($rsa, $claims, '--alg', 'RSA-OAEP')), $good,
+is(outcome($t, '/encrypted', encrypt($rsa, $claims, '--alg', 'RSA-OAEP')), $good,
     'whoever has the public key can encrypt');
-is(ask('/nested', encrypt($rsa, $claims, '--alg', 'RSA-OAEP')),
+is(outcome($t, '/nested', encrypt($rsa, $claims, '--alg', 'RSA-OAEP')),
     $malformed->('token has 1 part instead of 3; alg "RSA-OAEP", kid "rsa"'),
     'but not where a signature is expected');
-is(ask('/encrypted', encrypt($mac, $claims, '--alg', 'A256KW', '--header', '{"kid":"mac"}')),
+is(outcome($t, '/encrypted', encrypt($mac, $claims, '--alg', 'A256KW', '--header', '{"kid":"mac"}')),
     "$refused <|unknown_key> info no key fits algorithm \"A256KW\", kid \"mac\"",
     'a key for signatures');
-is(ask('/signed', sign($aes, $claims, '--alg', 'HS256')),
+is(outcome($t, '/signed', sign($aes, $claims, '--alg', 'HS256')),
     "$refused <user|unknown_key> info no key fits algorithm \"HS256\", kid \"aes\"; "
     . 'iss "me"', 'a key for encryption');
-is(ask('/encrypted', encrypt($plain, $claims, '--alg', 'A256KW')), $good,
+is(outcome($t, '/encrypted', encrypt($plain, $claims, '--alg', 'A256KW')), $good,
     'a key that does not say');
-is(ask('/encrypted', encrypt($aes, '{"sub":"user","exp":1}')) =~ s/now \d+/now N/r,
+is(outcome($t, '/encrypted', encrypt($aes, '{"sub":"user","exp":1}')) =~ s/now \d+/now N/r,
     "$refused <|expired> info expired: exp 1, now N, leeway 0$aes_log", 'expired');
-is(ask('/encrypted', encrypt($aes, "\xff")), $malformed->("claims set is not JSON at byte 0$aes_log"),
+is(outcome($t, '/encrypted', encrypt($aes, "\xff")), $malformed->("claims set is not JSON at byte 0$aes_log"),
     'not JSON');
-is(ask('/encrypted', encrypt($aes, '{"sub":"a","sub":"b"}')),
+is(outcome($t, '/encrypted', encrypt($aes, '{"sub":"a","sub":"b"}')),
     $malformed->("claims set has the name \"sub\" twice$aes_log"), 'a claim twice');
-is(ask('/encrypted', $token{encrypted}), $good, 'good to the end');
-
-###############################################################################
-
-# The verdict on a token, what the variables held, and what was logged.
-sub ask {
-    my ($uri, $token) = @_;
-    my $response = get($uri, $token);
-    my ($values) = $response =~ /^X-V: ([^\r\n]*)\r$/m;
-    my $log = logged($t);
-    return join ' ', verdict($response), $values // 'no variables', $log || ();
-}
-
-sub ask_by {
-    my ($method, $uri, $token) = @_;
-    return http("$method $uri HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n"
-        . "Authorization: Bearer $token\r\n\r\n");
-}
-
-sub other_server {
-    my ($token) = @_;
-    return http("GET /x HTTP/1.0\r\nHost: localhost\r\nAuthorization: Bearer $token\r\n\r\n",
-        PeerAddr => '127.0.0.1:' . port(8081));
-}
-
-# The most memory that the worker ever had, in KiB.
-sub memory {
-    my ($worker) = workers($t);
-    open my $status, '<', "/proc/$worker/status" or die "Can't open status: $!\n";
-    return (map { /^VmHWM:\s+(\d+)/ } <$status>)[0];
-}
-
-###############################################################################
+is(outcome($t, '/encrypted', $token{encrypted}), $good, 'good to the end');

@@ -4,23 +4,14 @@
 # let in, and what was changed in any part is refused. Nested ones are a third
 # library's JWE around their signed tokens.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-use JSON::PP qw/ decode_json encode_json /;
-use MIME::Base64 qw/ decode_base64url /;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use JSON::PP qw/ decode_json encode_json /;
+use MIME::Base64 qw/ decode_base64url /;
 
 my @signing = qw/ HS256 HS384 HS512 RS256 RS384 RS512 PS256 PS384 PS512 ES256
     ES384 ES512 Ed25519 Ed448 /;
@@ -74,7 +65,7 @@ for my $n (0, 1) {
             map { "$_ $header->{$_}" } grep { $header->{$_} } 'zip';
 
         is(twins($kind, $name, $token), 'refused', "$what, changed");
-        is(ask($kind, $name, $token), $good, $what);
+        is(result($kind, $name, $token), $good, $what);
         $seen{$enc ? "$alg $enc" : $alg} = 1;
 
         next if $enc or $seen{"$name $alg"}++;
@@ -86,10 +77,10 @@ for my $n (0, 1) {
 for (@nested) {
     my ($what, $name, $token, $nested, $good) = @$_;
     my @changed = map { changed($token, $_) } 0 .. 2;
-    my @inner = map { ask('nested', $name, encrypt($outer, $_)) =~ s/ .*//r } @changed;
+    my @inner = map { result('nested', $name, encrypt($outer, $_)) =~ s/ .*//r } @changed;
     is("@inner " . twins('nested', $name, $nested), '401 401 401 refused',
         "nested $what, changed inside and outside");
-    is(ask('nested', $name, $nested), $good, "nested $what");
+    is(result('nested', $name, $nested), $good, "nested $what");
 }
 
 my @pairs = map { my $alg = $_; map { "$alg $_" } @content } @wrapping;
@@ -99,19 +90,17 @@ is(scalar @nested, 27, 'nested tokens');
 
 ###############################################################################
 
-sub ask {
+sub result {
     my ($kind, $keys, $token) = @_;
     my $response = get("/$kind?keys=$keys", undef, "X-Token: $token");
-    my ($status) = $response =~ m!^HTTP/1.1 (\d+)!;
-    my ($claims) = $response =~ /^X-V: ([^\r\n]*)\r$/m;
-    return "$status " . ($claims // 'no variables');
+    return join ' ', status($response), variables($response);
 }
 
 # Whether all tokens with a change in one part are refused.
 sub twins {
     my ($kind, $keys, $token) = @_;
     my $parts = $token =~ tr/././;
-    my @admitted = grep { ask($kind, $keys, changed($token, $_)) !~ /^401 / } 0 .. $parts;
+    my @admitted = grep { result($kind, $keys, changed($token, $_)) !~ /^401 / } 0 .. $parts;
     return @admitted ? "let in with a change in part @admitted" : 'refused';
 }
 
@@ -125,12 +114,3 @@ sub changed {
         else { $_ = 'x' }
     });
 }
-
-sub slurp {
-    my ($file) = @_;
-    local $/;
-    open my $handle, '<', $file or die "$file: $!";
-    return <$handle>;
-}
-
-###############################################################################

@@ -2,20 +2,11 @@
 
 # $jwt_claim_* and $jwt_header_*: their values, and where they may be used.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy limit_req ssi /)
     ->plan(87);
@@ -119,8 +110,7 @@ $t->run();
 
 my $value = sub {
     my ($uri, $claims, @options) = @_;
-    my $response = get($uri, sign($key, $claims, @options));
-    return $response =~ /^X-V: ([^\r\n]*)\r$/m ? $1 : "no X-V: $response";
+    return variables(get($uri, sign($key, $claims, @options)));
 };
 
 ### values
@@ -152,13 +142,13 @@ unlike(get('/claim', sign($key, '{"v":""}')), qr/X-Only/, 'nor is empty shown');
 
 ### row 35: no header line of the token's
 
-logged($t);
+jwt_logged($t);
 for my $bad ('\r\nX-Injected: 1', '\n', '\r', '\u0000', 'a\u000ab') {
     is($value->('/claim', "{\"v\":\"$bad\"}"), '<>', "claim with $bad");
-    is(logged($t), join("\n", ('warn a value with NUL, CR or LF in the token: '
+    is(jwt_logged($t), join("\n", ('warn a value with NUL, CR or LF in the token: '
         . 'the variable is empty') x 2), "claim with $bad, log");
     is($value->('/claim', "{\"v\":[\"a\",\"$bad\"]}"), '<>', "array with $bad");
-    logged($t);
+    jwt_logged($t);
 }
 is($value->('/header', '{}', '--header', '{"v":"\nX-Injected: 1"}'), '<>',
     'header with a line feed');
@@ -204,10 +194,7 @@ get('/page?log=odd', 'x.y.z');
 get('/page?log=last');
 $t->waitforfile($t->testdir() . '/jwt.log');
 my $log = '';
-for (1 .. 250) {
-    last if ($log = $t->read_file('jwt.log')) =~ /log=last/;
-    select undef, undef, undef, 0.02;
-}
+wait_until(sub { ($log = $t->read_file('jwt.log')) =~ /log=last/ });
 is(join("\n", $log =~ m!^/page\?log=(.*)$!mg), <<'EOF' =~ s/\n\z//r, 'access_log');
 good 200 "user" "HS256"
 none 401 "-" "-"
@@ -237,6 +224,4 @@ like(get("/switch?jwt=$good", $good =~ s/\..*//r), qr/401.*X-V: <>/s,
 is(body(get('/ssi.html', $good)), 'user <user>', 'SSI');
 is(body(get('/ssi.html', $forged)) =~ /root/, '', 'SSI, refused');
 
-is(scalar(workers($t)), 1, 'one worker to the end');
-
-###############################################################################
+is(scalar(started_workers($t)), 1, 'one worker to the end');

@@ -3,22 +3,13 @@
 # auth_jwt_verify_signature off: whoever writes a token is believed, and all but
 # the signature is checked as before.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-use MIME::Base64 qw/ encode_base64url /;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use MIME::Base64 qw/ encode_base64url /;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(35);
 
@@ -89,55 +80,55 @@ for (
         . $about ],
 ) {
     my ($what, $token, $expected) = @$_;
-    is(ask('/off', $token), $expected, $what);
+    is(outcome($t, '/off', $token), $expected, $what);
 }
 
 ### believed
 
-is(ask('/off', $forged), $good, 'any signature');
-is(ask('/off', $forged =~ s/[^.]*\z//r), $good, 'no signature');
-is(ask('/off', sign(jwk('RS256', '--kid', 'x'), '{"sub":"user"}')), $good, 'unknown kid');
-is(ask('/keys', $forged), $good, 'with keys, any signature');
-is(ask('/broken', $forged), $good, 'with keys that are not there, as none are asked for');
-is(ask('/require', sign($foreign, '{}')),
+is(outcome($t, '/off', $forged), $good, 'any signature');
+is(outcome($t, '/off', $forged =~ s/[^.]*\z//r), $good, 'no signature');
+is(outcome($t, '/off', sign(jwk('RS256', '--kid', 'x'), '{"sub":"user"}')), $good, 'unknown kid');
+is(outcome($t, '/keys', $forged), $good, 'with keys, any signature');
+is(outcome($t, '/broken', $forged), $good, 'with keys that are not there, as none are asked for');
+is(outcome($t, '/require', sign($foreign, '{}')),
     "403 <|requirement|0> info required \$jwt_claim_sub is empty or 0$about",
     'auth_jwt_require, not met');
-is(ask('/require', $forged), $good, 'auth_jwt_require');
+is(outcome($t, '/require', $forged), $good, 'auth_jwt_require');
 
 ### on again
 
 my $bad = "$refused <user|bad_signature|0> info bad signature, algorithm HS256, kid \"a\", "
     . "keys tried: 1";
-is(ask('/on', $forged), $bad, 'on again, any signature');
-is(ask('/on', sign($key, '{"sub":"user"}')), $good, 'on again, the right one');
-is(ask('/no_keys', $forged), '500 <user|keys_unavailable|0> error no keys: auth_jwt needs '
+is(outcome($t, '/on', $forged), $bad, 'on again, any signature');
+is(outcome($t, '/on', sign($key, '{"sub":"user"}')), $good, 'on again, the right one');
+is(outcome($t, '/no_keys', $forged), '500 <user|keys_unavailable|0> error no keys: auth_jwt needs '
     . 'auth_jwt_key_file or auth_jwt_key_request in the same location or around it',
     'on again without keys');
-is(by('POST', '/limited', $forged), $refused, 'on again in limit_except');
-is(by('POST', '/limited', sign($key, '{"sub":"user"}')), '404',
+is(verdict(ask({ method => 'POST', body => '' }, '/limited', bearer($forged))), $refused, 'on again in limit_except');
+is(verdict(ask({ method => 'POST', body => '' }, '/limited', bearer(sign($key, '{"sub":"user"}')))), '404',
     'on again in limit_except, the right one');
-is(by('GET', '/limited', $forged), '404', 'off beside of limit_except');
-logged($t);
+is(verdict(ask({ method => 'GET', body => '' }, '/limited', bearer($forged))), '404', 'off beside of limit_except');
+jwt_logged($t);
 
 ### a JWE has to decrypt
 
 my $failed = '<|decryption_failed|0> info decryption failed, algorithm A128KW, kid "b", '
     . 'keys tried: 1';
 my $foreign_aes = jwk('A128KW', '--kid', 'b');
-is(ask('/encrypted', encrypt($foreign_aes, '{"sub":"user"}')), "$refused $failed",
+is(outcome($t, '/encrypted', encrypt($foreign_aes, '{"sub":"user"}')), "$refused $failed",
     'encrypted, a foreign key');
-is(ask('/encrypted', encrypt($aes, '{"sub":"user"}')), $good, 'encrypted');
-is(ask('/nested', encrypt($foreign_aes, $forged)), "$refused $failed", 'nested, a foreign key');
-is(ask('/nested', encrypt($aes, $none)), "$refused <|unsupported_algorithm|0> "
+is(outcome($t, '/encrypted', encrypt($aes, '{"sub":"user"}')), $good, 'encrypted');
+is(outcome($t, '/nested', encrypt($foreign_aes, $forged)), "$refused $failed", 'nested, a foreign key');
+is(outcome($t, '/nested', encrypt($aes, $none)), "$refused <|unsupported_algorithm|0> "
     . 'info algorithm "none" is not supported; alg "A128KW", kid "b"', 'nested, none inside');
-is(ask('/nested', encrypt($aes, sign($foreign, '{"sub":"user","exp":1}'))),
+is(outcome($t, '/nested', encrypt($aes, sign($foreign, '{"sub":"user","exp":1}'))),
     "$refused <|expired|0> info expired: exp 1, now N, leeway 0; alg \"A128KW\", kid \"b\"",
     'nested, expired');
-is(ask('/nested', encrypt($aes, sign($foreign, '{}', '--header', '{"crit":["x"],"x":1}'))),
+is(outcome($t, '/nested', encrypt($aes, sign($foreign, '{}', '--header', '{"crit":["x"],"x":1}'))),
     "$refused <|unsupported_algorithm|0> info critical header parameter \"x\" is not supported; "
     . 'alg "A128KW", kid "b"', 'nested, crit inside');
-is(ask('/nested', encrypt($aes, $forged)), $good, 'nested, any signature inside');
-is(ask('/nested/no_keys', encrypt($aes, $forged)) =~ s/ error .*//r,
+is(outcome($t, '/nested', encrypt($aes, $forged)), $good, 'nested, any signature inside');
+is(outcome($t, '/nested/no_keys', encrypt($aes, $forged)) =~ s/ error .*//r,
     '500 <|keys_unavailable|0>', 'nested without keys');
 
 ### what is said at start
@@ -146,22 +137,3 @@ my @warnings = $t->read_file('error.log') =~ /\[warn\] \d+#\d+: (auth_jwt_verify
 is(scalar @warnings, 1, 'one warning for one off');
 like($warnings[0], qr/^auth_jwt_verify_signature off: whoever writes a token is believed; in /,
     'the warning');
-
-###############################################################################
-
-# The verdict on a token, what the variables held, and what was logged.
-sub ask {
-    my ($uri, $token) = @_;
-    my $response = get($uri, $token);
-    my ($values) = $response =~ /^X-V: ([^\r\n]*)\r$/m;
-    my $log = logged($t) =~ s/now \d+/now N/r;
-    return join ' ', verdict($response), $values // 'no variables', $log || ();
-}
-
-sub by {
-    my ($method, $uri, $token) = @_;
-    return verdict(http("$method $uri HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n"
-        . "Authorization: Bearer $token\r\n\r\n"));
-}
-
-###############################################################################

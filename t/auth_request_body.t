@@ -3,21 +3,12 @@
 # auth_request: a request's body is nothing to the service, and reaches the
 # upstream whole.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-use Digest::MD5 qw/ md5_hex /;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use Test::Nginx::Raw;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use Digest::MD5 qw/ md5_hex /;
 
 my @paths = qw{ /plain /unbuffered /http11 /named /forwarded /keepalive };
 
@@ -31,13 +22,7 @@ my %bodies = (
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
     ->plan(@paths * (3 * 2 * keys(%bodies) + 2) + 22);
 
-$t->write_file_expand('nginx.conf', <<'EOF');
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
+configure($t, <<'EOF');
     client_body_buffer_size 1k;
     upstream kept {
         server 127.0.0.1:8081;
@@ -130,7 +115,6 @@ http {
         listen       127.0.0.1:8083;
         location / { return 404; }
     }
-}
 EOF
 
 # The service says what it was told of a body; X-Code comes as its path.
@@ -167,40 +151,37 @@ for my $path (@paths) {
         for my $way (qw/ length chunked slow /) {
             my $answer = post($path, $body, $way);
             is(body($answer), $expected, "$path, $name, $way, upstream");
-            is(saw($answer), '[]', "$path, $name, $way, service");
+            is(header($answer, 'X-Saw'), '[]', "$path, $name, $way, service");
         }
     }
 
     my $s = connection();
-    my $answer = exchange($s, "POST $path HTTP/1.1\r\nHost: localhost\r\n"
-        . "Content-Length: 10\r\nExpect: 100-continue\r\n"
-        . "Connection: close\r\n\r\n0123456789");
+    my $answer = exchange($s, request({ method => 'POST', body => '0123456789' }, $path,
+        'Expect: 100-continue', 'Connection: close'));
     like($answer, qr/^HTTP\S+ 100 .*\r\n\r\nHTTP\S+ 200 .*POST 10 /s,
         "$path, expect");
-    is(saw($answer), '[]', "$path, expect, service");
+    is(header($answer, 'X-Saw'), '[]', "$path, expect, service");
 }
 
 ### a service that has a body of its own
 
 my $answer = post('/own', $bodies{small}, 'length');
-is(saw($answer), 'Content-Length [u=/own&b=]', 'own body');
+is(header($answer, 'X-Saw'), 'Content-Length [u=/own&b=]', 'own body');
 is(body($answer), 'POST 10 ' . md5_hex($bodies{small}), 'own body, upstream');
 
 ### nobody waits for a body
 
 for my $code (401, 403, 500) {
     my $s = connection();
-    like(exchange($s, head('/denied', $code, 'Content-Length: 10')),
+    like(exchange($s, request({ method => 'POST' }, '/denied', "X-Code: $code", 'Content-Length: 10')),
         qr/^HTTP\S+ $code /, "$code before the body is there");
-    like(exchange(connection(), head('/denied', $code, 'Content-Length: 10',
-        'Expect: 100-continue')), qr/^HTTP\S+ $code /, "$code, no continue");
-    like(exchange(connection(), head('/denied', $code,
-        'Transfer-Encoding: chunked')), qr/^HTTP\S+ $code /,
+    like(exchange(connection(), request({ method => 'POST' }, '/denied', "X-Code: $code", 'Content-Length: 10', 'Expect: 100-continue')), qr/^HTTP\S+ $code /, "$code, no continue");
+    like(exchange(connection(), request({ method => 'POST' }, '/denied', "X-Code: $code", 'Transfer-Encoding: chunked')), qr/^HTTP\S+ $code /,
         "$code, chunked, before the body is there");
 }
 
 my $s = connection();
-$s->print(head('/plain', 204, 'Content-Length: 10') . '01234');
+$s->print(request({ method => 'POST' }, '/plain', "X-Code: 204", 'Content-Length: 10') . '01234');
 select undef, undef, undef, 0.2;
 like(exchange($s, '56789'), qr/^HTTP\S+ 200 .*POST 10 /s,
     'the rest of a body after the check');
@@ -215,58 +196,43 @@ like(post('/limited', $bodies{small}, 'chunked'),
 for my $code (401, 403, 500) {
     for my $way (qw/ length chunked /) {
         $s = connection();
-        my $first = exchange($s, request('/denied', $bodies{binary}, $way,
-            "X-Code: $code"));
-        my $second = exchange($s, request('/denied', $bodies{small}, $way,
-            'X-Code: 200'));
-        is(join(' ', map { /^HTTP\S+ (\d+)/ ? $1 : 'none' } $first, $second),
+        my $first = exchange($s, posted('/denied', $bodies{binary}, $way, "X-Code: $code"));
+        my $second = exchange($s, posted('/denied', $bodies{small}, $way, 'X-Code: 200'));
+        is(join(' ', map { status($_) } $first, $second),
             $code == 500 ? "$code none" : "$code 200",
             "$code, $way, next request of the connection");
     }
 }
 
 $s = connection();
-$s->print(request('/denied', $bodies{binary}, 'length', 'X-Code: 401')
-    . request('/denied', $bodies{small}, 'chunked', 'X-Code: 200')
-    . request('/denied', '', 'length', 'X-Code: 403')
-    . request('/denied', $bodies{large}, 'length', 'X-Code: 200'));
-is(join(' ', map { read_response($s) =~ /^HTTP\S+ (\d+)/ } 1 .. 4),
+$s->print(posted('/denied', $bodies{binary}, 'length', 'X-Code: 401')
+    . posted('/denied', $bodies{small}, 'chunked', 'X-Code: 200')
+    . posted('/denied', '', 'length', 'X-Code: 403')
+    . posted('/denied', $bodies{large}, 'length', 'X-Code: 200'));
+is(join(' ', map { status(read_response($s)) } 1 .. 4),
     '401 200 403 200', 'pipelined');
 
 $s = connection();
-$s->print(request('/denied', $bodies{small}, 'length', 'X-Code: 401')
-    . request('/denied', $bodies{small}, 'length', 'X-Code: 200'));
+$s->print(posted('/denied', $bodies{small}, 'length', 'X-Code: 401')
+    . posted('/denied', $bodies{small}, 'length', 'X-Code: 200'));
 read_response($s);
 like(read_response($s), qr/POST 10 ${\ md5_hex($bodies{small})}\z/,
     'pipelined, body of the second');
 
 ### helpers
 
-sub head {
-    my ($path, $code, @lines) = @_;
-    return join "\r\n", "POST $path HTTP/1.1", 'Host: localhost',
-        "X-Code: $code", @lines, '', '';
-}
-
-sub request {
+# The text of a request, with its body in chunks or all at once.
+sub posted {
     my ($path, $body, $way, @lines) = @_;
-    my $sent = $body;
-    my $length = 'Content-Length: ' . length $body;
-
-    if ($way eq 'chunked') {
-        $length = 'Transfer-Encoding: chunked';
-        $sent = join '', map { sprintf("%x\r\n%s\r\n", length, $_) }
-            (unpack('(a1000)*', $body), '');
-    }
-
-    return join "\r\n", "POST $path HTTP/1.1", 'Host: localhost', $length,
-        @lines, '', $sent;
+    my @body = $way eq 'chunked' ? (chunks => [unpack '(a1000)*', $body]) : (body => $body);
+    return request({ method => 'POST', @body }, $path, @lines);
 }
 
-# slow: the body comes after the check has had time to end.
+# The response to such a request; slow: the body comes after the check has had
+# time to end.
 sub post {
     my ($path, $body, $way) = @_;
-    my $request = request($path, $body, $way, 'Connection: close');
+    my $request = posted($path, $body, $way, 'Connection: close');
     my $s = connection();
 
     if ($way eq 'slow') {
@@ -278,7 +244,3 @@ sub post {
 
     return exchange($s, $request);
 }
-
-sub saw { $_[0] =~ /^X-Saw: (.*)\r/m ? $1 : undef }
-
-sub body { $_[0] =~ /\r\n\r\n(?!HTTP)(.*)/s ? $1 : undef }

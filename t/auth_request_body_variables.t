@@ -4,32 +4,18 @@
 # of the request, and of the check, wherever they were asked for before. nginx
 # keeps the values of variables for a request and its subrequests together.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
+use Test::Nginx qw/ http_content /;
 use Test::Nginx::Raw;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $small = '0123456789';
 my $large = join '', map { "$_\n" } 1 .. 1000;
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(20);
 
-$t->write_file_expand('nginx.conf', <<'EOF');
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
+configure($t, <<'EOF');
     client_body_buffer_size 1k;
     log_format  body '$request_uri [$content_length] [$request_body]';
     server {
@@ -107,7 +93,6 @@ http {
             return 204;
         }
     }
-}
 EOF
 
 service($t, 8081, sub {
@@ -163,7 +148,7 @@ like(http_get('/both'), qr/^X-Early: \[\] \[\]\r\n\r\n\Q$nothing\E\z/m,
 
 ### denials
 
-like(post('/denied', $small), qr/^HTTP\S+ 401 /, 'denied');
+like(ask({ method => 'POST', body => $small }, '/denied'), qr/^HTTP\S+ 401 /, 'denied');
 
 ### access log
 
@@ -175,21 +160,12 @@ is(() = $log =~ m{^/\w+ \[10\] \[$small\]$}gm, 9, 'log, all of 10');
 
 ### helpers
 
-sub post {
-    my ($uri, $body, $chunked) = @_;
-    my $length = length $body;
-    return http("POST $uri HTTP/1.1\r\nHost: localhost\r\n"
-        . "Connection: close\r\n"
-        . ($chunked ? 'Transfer-Encoding: chunked' : "Content-Length: $length")
-        . "\r\n\r\n"
-        . ($chunked ? sprintf("%x\r\n%s\r\n0\r\n\r\n", $length, $body) : $body));
-}
-
 # What the request saw early, the service was told, and the upstream was told.
 sub told {
-    my $answer = post(@_);
-    my ($early) = $answer =~ /^X-Early: ?(.*)\r/m;
-    my ($service) = $answer =~ /^X-Service: (.*)\r/m;
-    my ($upstream) = $answer =~ /(\[.*\] \d+)\r\n0\r\n\r\n\z/;
-    return join '|', $early // '', $service // '', $upstream // '';
+    my ($uri, $body, $chunked) = @_;
+    my $response = ask({ method => 'POST', $chunked ? (chunks => [$body]) : (body => $body) },
+        $uri);
+    my ($upstream) = (http_content($response) // '') =~ /\A(\[.*\] \d+)\z/;
+    return join '|', map { $_ // '' } header($response, 'X-Early'),
+        header($response, 'X-Service'), $upstream;
 }

@@ -3,25 +3,16 @@
 # auth_request_cache: a hit is a miss, but for the question: the client and the
 # upstream get the same bytes.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use Test::Nginx::Raw;
 use VerdictService;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http access auth_basic proxy rewrite /)
     ->plan(335);
 
-configure_with($t, <<'EOF');
+configure($t, <<'EOF');
     auth_request_cache_zone  verdicts:1m;
     auth_request_cache_key   $http_key;
     auth_request_cache_valid any 1h;
@@ -210,8 +201,8 @@ my @require = map { ask($_, @key) } '/require/?ok=1', '/require/?ok=1',
     '/require/', '/require/?ok=0', '/require/?ok=1';
 is(join(', ', map { seen($_) } @require), '200 MISS 200, 200 HIT 200, '
     . '403 HIT 200, 403 HIT 200, 200 HIT 200', 'requirements, each time anew');
-is(join(' ', lines($require[2], 'X-Deny')), 'd', 'lines of a denial');
-is(http_content_of($require[2]), 'no', 'its body');
+is(join(' ', headers($require[2], 'X-Deny')), 'd', 'lines of a denial');
+is(body($require[2]), 'no', 'its body');
 same('an unmet requirement', 401, '/require/?ok=1', @challenges,
     'Answer-Body: no', 'Answer-Line: X-Deny: d');
 
@@ -252,9 +243,7 @@ my $s = connection();
 my @all;
 for my $i (1 .. 6) {
     my $body = 'b' x ($i % 3 * 1000);
-    my $length = length $body;
-    push @all, exchange($s, "POST /body/ HTTP/1.1\r\nHost: localhost\r\n"
-        . "Key: one\r\nContent-Length: $length\r\n\r\n$body");
+    push @all, exchange($s, request({ method => 'POST', body => $body }, '/body/', 'Key: one'));
 }
 is(join(', ', map { seen($_) } @all), join(', ', map { "200 $_ 200" }
     'MISS', 'MISS', 'MISS', 'HIT', 'HIT', 'HIT'), 'one connection');
@@ -264,8 +253,6 @@ is(() = $log =~ /\[error\]/g, 0, 'no errors');
 
 ### helpers
 
-sub http_content_of { return (split /\r\n\r\n/, $_[0] // '', 2)[1] }
-
 # The same request three times: one miss and two hits, alike in everything else.
 # The method may come first. Returns the answers.
 sub same {
@@ -274,12 +261,12 @@ sub same {
     $uri = shift @lines if $method eq $uri;
     my ($body) = map { /^Body: (.*)/s ? $1 : () } @lines;
     @lines = grep { !/^Body: / } @lines;
-    push @lines, 'Content-Length: ' . length $body if defined $body;
 
     my $before = asked($t, 'auth');
-    my $request = join "\r\n", "$method $uri HTTP/1.1", 'Host: localhost',
-        'Connection: close', 'Key: k' . ++$count, @lines, '', $body // '';
-    my @answers = map { http($request) } 1 .. 3;
+    my $key = 'Key: k' . ++$count;
+    my @answers = map {
+        ask({ method => $method, body => $body, version => '1.1' }, $uri, $key, @lines)
+    } 1 .. 3;
 
     my @seen = map { seen($_) } @answers;
     my $questions = $uri eq '/index/' || $name =~ /error page/ ? 2 : 1;

@@ -3,21 +3,12 @@
 # auth_request_cache and its companions: what nginx says of a wrong
 # configuration.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 
 my $code = 'it must be a code from 200 to 599, 2xx, 3xx, 4xx, 5xx or any';
-my $no_key = '"auth_request_cache" in DIR/part.conf:1 without '
+my $no_key = '"auth_request_cache" in DIR/http.conf:1 without '
     . '"auth_request_cache_key": what tells one user\'s verdict from another\'s?';
 
 my @wrong = (
@@ -58,7 +49,7 @@ my @wrong = (
     ['limit_req_zone $uri zone=a:1m rate=1r/s; auth_request_cache a;',
         qr/the shared memory zone "a" is already declared for a different use/],
     map({ ["$_ auth_request_cache_key x;",
-        'zone "a" of "auth_request_cache" in DIR/part.conf:1 is unknown'] }
+        'zone "a" of "auth_request_cache" in DIR/http.conf:1 is unknown'] }
         'auth_request_cache a; auth_request /a; server { }',
         'auth_request_cache_zone A:1m; server { auth_request_cache a; }',
         'auth_request_cache_zone b:1m; server { location / { auth_request_cache a; } }',
@@ -125,41 +116,17 @@ my @fine = (
 my $t = Test::Nginx->new()->has(qw/ http limit_req rewrite /)
     ->plan(2 * @wrong + @fine);
 
-$t->write_file_expand('nginx.conf', <<'EOF');
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
-    include part.conf;
-}
-EOF
-
-my $dir = $t->testdir();
-
 for my $case (@wrong) {
     my ($conf, $message) = @$case;
     $conf .= ' }' x (($conf =~ tr/{//) - ($conf =~ tr/}//));
-    my $said = check($t, $conf);
+    my $said = config_test($t, $conf);
     # what nginx finds when it has read all has the last line, or none
-    my $place = $message =~ /^unknown "/ ? ''
-        : $message =~ /DIR/ ? qr/ in \Q$dir\E\/nginx.conf:\d+/
-        : qr/ in \Q$dir\E\/part.conf:1/;
-    $message =~ s/DIR/$dir/ unless ref $message;
+    my $place = $message =~ /^unknown "/ ? '' : $message =~ /DIR/ ? qr! in DIR/nginx.conf:\d+!
+        : qr! in DIR/http.conf:1!;
     $message = ref $message ? $message : qr/\Q$message\E/;
 
-    like($said, qr/^nginx: \[emerg\] $message$place$/m, $conf);
+    like($said, qr/^\[emerg\] $message$place \| exit 1\z/, $conf);
     is(() = $said =~ /\[(?:emerg|alert|crit|error|warn)\]/g, 1, 'one line');
 }
 
-is(join(' ', check($t, $_) =~ /(\[(?:emerg|warn)\].*|test is successful)/g),
-    'test is successful', $_) for @fine;
-
-### helpers
-
-sub check {
-    my ($t, $http) = @_;
-    $t->write_file_expand('part.conf', $http);
-    return $t->dump_config();
-}
+is(config_test($t, $_), 'exit 0', $_) for @fine;

@@ -3,27 +3,20 @@
 # auth_request_cache: of requests in one worker that have the same question one
 # asks, and the others wait for it, at most until it ends.
 
-use warnings;
-use strict;
-
-use Test::More;
-use Time::HiRes qw/ sleep time /;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx qw/ :DEFAULT http_end /;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
+use Http2;
+use Test::Nginx qw/ http_end /;
 use Test::Nginx::Raw;
 use VerdictService;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use Time::HiRes qw/ sleep time /;
 
 my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy rewrite stub_status /)
     ->plan(74);
 
-my $v2 = $t->has_version('1.25.1') ? '; http2 on' : ' http2';
-$t->write_file('http2.conf', 'listen 127.0.0.1:' . port(8083) . "$v2;\n");
+$t->write_file('http2.conf', listen_http2($t));
 
 my $conf = <<'EOF';
     auth_request_cache_zone  verdicts:1m;
@@ -58,7 +51,7 @@ my $conf = <<'EOF';
 
 EOF
 
-configure_with($t, $conf);
+configure($t, $conf);
 verdict_service($t, 8081);
 $t->run();
 
@@ -76,7 +69,7 @@ for my $case ([404, '200'], [403, '403'], [401, '401']) {
     my @answers = map { http_end($_) } @waiting;
     is(summary(@answers), "1 $status MISS, 19 $status HIT", "$name: all know");
     is(asked($t, $name), 1, "$name: one has asked");
-    my %ids = map { $_ => 1 } map { lines($_, 'X-Id') } @answers;
+    my %ids = map { $_ => 1 } map { headers($_, 'X-Id') } @answers;
     is(keys %ids, 1, "$name: the same answer");
 }
 
@@ -118,7 +111,7 @@ asked_and_waiting('vary', 1, 5);
 go_on($t, 'vary');
 my @answers = map { http_end($_) } @vary;
 is(join(' ', map { status($_) } @answers), '404 404 404 404 404', 'Vary');
-isnt((lines($answers[0], 'X-Id'))[0], (lines($answers[2], 'X-Id'))[0],
+isnt(header($answers[0], 'X-Id'), header($answers[2], 'X-Id'),
     'Vary: another answer for another one');
 
 ### keys do not wait for each other
@@ -163,7 +156,7 @@ is(asked($t, 'gone'), 6, 'nobody else has asked');
 hold($t, 'h2');
 my $s = streams('h2', 1 .. 10);
 asked_and_waiting('h2', 1, 10);
-$s->print(map { frame(3, 0, 2 * $_ + 1, pack 'N', 8) } 6 .. 10);
+$s->print(http2_reset(map { 2 * $_ + 1 } 6 .. 10));
 is(seen(ask('/', 'Name: fast', 'Key: fast')), '404 HIT', 'five are reset');
 go_on($t, 'h2');
 is(join(' ', answered($s, 5)), '3 5 7 9 11', 'the others are answered');
@@ -172,7 +165,7 @@ is(asked($t, 'h2'), 1, 'HTTP/2: asked once');
 hold($t, 'h2first');
 $s = streams('h2first', 1 .. 5);
 asked_and_waiting('h2first', 1, 5);
-$s->print(frame(3, 0, 3, pack 'N', 8));
+$s->print(http2_reset(3));
 ok(wait_until(sub { asked($t, 'h2first') == 5 }), 'who asked is reset');
 go_on($t, 'h2first');
 is(join(' ', answered($s, 4)), '5 7 9 11', 'the others ask');
@@ -189,8 +182,9 @@ is(seen(http_end($beside)), '404 MISS', 'another one asks');
 ### bodies that come late
 
 hold($t, 'late');
-my @late = map { http("POST /body HTTP/1.0\r\nHost: localhost\r\nName: late\r\n"
-    . "Key: late\r\nContent-Length: 4\r\n\r\nab", start => 1) } 1 .. 5;
+my @late = map { ask({ method => 'POST', start => 1 }, '/body', 'Name: late', 'Key: late',
+    'Content-Length: 4') } 1 .. 5;
+$_->print('ab') for @late;
 sleep 0.1;
 is(asked($t, 'late'), 0, 'bodies are not there');
 $_->print('cd') for @late;
@@ -203,7 +197,7 @@ is(summary(map { http_end($_) } @late), '1 404 MISS, 4 404 HIT', 'bodies');
 hold($t, 'reload');
 my @reload = map { start('reload', '/') } 1 .. 5;
 asked_and_waiting('reload', 1, 5);
-new_workers($t);
+reload_workers($t);
 is(seen(ask('/', 'Name: fast', 'Key: reload')), '404 MISS', 'a new worker asks');
 my $new = start('reload', '/');
 ok(wait_until(sub { asked($t, 'reload') == 2 }), 'on its own account');
@@ -224,49 +218,6 @@ is(summary(map { http_end($_) } @quit), '1 404 MISS, 4 404 HIT',
 
 ### helpers
 
-# A request that waits, with the name for a key where there is none.
-sub start {
-    my ($name, $uri, @lines) = @_;
-    push @lines, "Key: $name" unless grep { /^Key:/ } @lines;
-    return http(join("\r\n", "GET $uri HTTP/1.1", 'Host: localhost',
-        'Connection: close', "Name: $name", @lines, '', ''), start => 1);
-}
-
-# A connection with such streams, which is HTTP/2.
-sub streams {
-    my ($name, @numbers) = @_;
-    my $s = connection(8083);
-    my @fields = (':method', 'GET', ':scheme', 'http', ':path', '/',
-        ':authority', 'localhost', 'name', $name, 'key', $name);
-    my $header = pack '(CC/aC/a)*', map { (0, @fields[2 * $_, 2 * $_ + 1]) }
-        0 .. @fields / 2 - 1;
-    $s->print("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(4, 0, 0, ''),
-        map { frame(1, 5, 2 * $_ + 1, $header) } @numbers);
-    return $s;
-}
-
-sub frame {
-    my ($type, $flags, $stream, $payload) = @_;
-    return pack('xnCCN', length $payload, $type, $flags, $stream) . $payload;
-}
-
-# The streams that so many next headers are of.
-sub answered {
-    my ($s, $count) = @_;
-    my @streams;
-    local $SIG{ALRM} = sub { die "timeout\n" };
-    eval {
-        alarm(8);
-        while (@streams < $count and $s->read(my $head, 9)) {
-            my ($high, $low, $type, undef, $id) = unpack 'CnCCN', $head;
-            $s->read(my $payload, $high << 16 | $low) if $high or $low;
-            push @streams, $id if $type == 1;
-        }
-    };
-    alarm(0);
-    return sort { $a <=> $b } @streams;
-}
-
 # How many requests are under way, without this one.
 sub waiting {
     my ($active) = http_get('/status') =~ /Writing: (\d+)/;
@@ -285,4 +236,25 @@ sub summary {
     $seen{seen($_)}++ for @_;
     return join ', ', map { "$seen{$_} $_" }
         sort { $seen{$a} <=> $seen{$b} or $a cmp $b } keys %seen;
+}
+
+# A request that waits, with the name for a key where there is none.
+sub start {
+    my ($name, $uri, @lines) = @_;
+    push @lines, "Key: $name" unless grep { /^Key:/ } @lines;
+    return ask({ start => 1 }, $uri, "Name: $name", @lines);
+}
+
+# An HTTP/2 connection with a request on each of these streams.
+sub streams {
+    my ($name, @numbers) = @_;
+    my $s = http2_connection();
+    $s->print(map { http2_request(2 * $_ + 1, '/', name => $name, key => $name) } @numbers);
+    return $s;
+}
+
+# The streams that the next responses are on.
+sub answered {
+    my %status = http2_statuses(@_);
+    return sort { $a <=> $b } keys %status;
 }

@@ -3,23 +3,14 @@
 # auth_request_cache_key: a verdict never counts for another key, location or
 # configuration, nor for another question (row 30).
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use VerdictService;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(54);
 
-configure_with($t, <<'EOF');
+configure($t, <<'EOF');
     auth_request_cache_zone  verdicts:4m;
     auth_request_cache       verdicts;
     auth_request_cache_valid any 1h;
@@ -148,8 +139,7 @@ sub bodies {
     my ($uri, $line, $name, @bodies) = @_;
     for my $had ('MISS', 'HIT') {
         for my $body (@bodies) {
-            my $answer = http("POST $uri HTTP/1.0\r\nHost: localhost\r\n"
-                . "$line\r\nContent-Length: " . length($body) . "\r\n\r\n$body");
+            my $answer = ask({ method => 'POST', body => $body }, $uri, $line);
             is(seen($answer), sprintf('404 %s /auth %d:%s', $had, length $body,
                 substr $body, 0, 20), "body $name: $had");
         }

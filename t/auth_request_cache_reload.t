@@ -4,19 +4,10 @@
 # location says, wherever it says so; and locations and servers that look alike
 # have verdicts of their own (row 30).
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use VerdictService;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 # A configuration in parts, each of which can be another one.
 my %parts = (
@@ -74,7 +65,7 @@ my $count;
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
     ->plan(19 + 2 * @changes);
 
-configure_with($t, http_with());
+configure($t, http_with());
 verdict_service($t, 8081);
 $t->run();
 
@@ -82,9 +73,9 @@ $t->run();
 
 is(seen(ask('/one', 'Key: a')), '404 MISS /auth 0:', 'before a reload');
 is(seen(ask('/one', 'Key: a')), '404 HIT /auth 0:', 'kept');
-ok(new_workers($t), 'reload');
+ok(reload_workers($t), 'reload');
 is(seen(ask('/one', 'Key: a')), '404 HIT /auth 0:', 'kept over a reload');
-ok(restart_with($t, http_with(before => 'location /before { }')), 'reload');
+ok(reload_with($t, http_with(before => 'location /before { }')), 'reload');
 is(seen(ask('/one', 'Key: a')), '404 HIT /auth 0:',
     'kept beside another location');
 
@@ -100,7 +91,7 @@ for my $change (@changes) {
     for my $case ([$after, "changed in $part"], [$parts{$part}, 'and without']) {
         my ($text, $name) = @$case;
         my @had = (cached($key), cached($key));
-        restart_with($t, http_with($part => $text));
+        reload_with($t, http_with($part => $text));
         is("@had " . cached($key), 'MISS HIT MISS', "$name: $new");
         $key .= 'x';
     }
@@ -108,20 +99,20 @@ for my $change (@changes) {
 
 ### a zone of another size, or of another name
 
-restart_with($t, http_with());
+reload_with($t, http_with());
 like(seen(ask('/one', 'Key: a')), qr/ HIT /, 'still kept');
-ok(restart_with($t, http_with(zone => 'auth_request_cache_zone verdicts:256k;')),
+ok(reload_with($t, http_with(zone => 'auth_request_cache_zone verdicts:256k;')),
     'another size');
 like(seen(ask('/one', 'Key: a')), qr/ MISS /, 'empty');
 like(seen(ask('/one', 'Key: a')), qr/ HIT /, 'kept anew');
-ok(restart_with($t, http_with(zone => 'auth_request_cache_zone verdicts:256k;'
+ok(reload_with($t, http_with(zone => 'auth_request_cache_zone verdicts:256k;'
     . ' auth_request_cache_zone second:256k;', location => 'auth_request_cache second;')),
     'another zone');
 like(seen(ask('/one', 'Key: a')), qr/ MISS /, 'not kept there');
 
 ### alike
 
-ok(restart_with($t, <<'EOF'), 'locations and servers that are alike');
+ok(reload_with($t, <<'EOF'), 'locations and servers that are alike');
     auth_request_cache_zone verdicts:512k;
     auth_request_cache       verdicts;
     auth_request_cache_valid any 1h;
@@ -136,8 +127,7 @@ for my $had ('MISS', 'HIT') {
     is(seen(ask('/one', 'Key: d')), "404 $had /first 0:", "regex: $had");
     is(seen(ask('/ONE', 'Key: d')), "404 $had /first 0:",
         "regex without case: $had");
-    is(seen(http("GET /one HTTP/1.0\r\nKey: d\r\n\r\n",
-        PeerAddr => '127.0.0.1:' . port(8082))), "404 $had /second 0:",
+    is(seen(ask({ port => 8082 }, '/one', 'Key: d')), "404 $had /second 0:",
         "another server on the same line: $had");
 }
 

@@ -3,19 +3,10 @@
 # auth_request_cache_valid: which verdicts are kept, and for how long; what the
 # service says of that with Cache-Control and Vary.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use VerdictService;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my @never = (
     # lines of the answer with which it is not kept
@@ -84,7 +75,7 @@ my @errors = (
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
     ->plan(2 * @never + 2 * @kept + 2 * @errors + 51);
 
-configure_with($t, <<'EOF');
+configure($t, <<'EOF');
     auth_request_cache_zone  verdicts:128k;
     auth_request_cache       verdicts;
     auth_request_cache_key   $http_key;
@@ -213,7 +204,7 @@ my @tenants = (
 );
 for my $case (@tenants) {
     my @seen = map { ask('/vary', 'Key: vary', $vary, @$case) } 1, 2;
-    my @ids = map { lines($_, 'X-Id') } @seen;
+    my @ids = map { header($_, 'X-Id') } @seen;
     is(join(' ', (map { status_and_cache($_) } @seen), $ids[0] eq $ids[1]),
         '404 MISS 404 HIT 1', join ', ', 'Vary', @$case);
 }

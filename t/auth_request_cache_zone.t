@@ -3,21 +3,13 @@
 # auth_request_cache_zone: memory that all workers share, with room for the most
 # recently used verdicts; what is damaged is not read.
 
-use warnings;
-use strict;
-
-use Test::More;
-use Time::HiRes qw/ sleep time /;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use Test::Nginx::Raw;
 use VerdictService;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use Time::HiRes qw/ sleep time /;
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(59);
 
@@ -68,7 +60,7 @@ sub conf {
 EOF
 }
 
-configure_with($t, conf('32k'));
+configure($t, conf('32k'));
 $t->run();
 
 ### one small zone: the least recently used goes
@@ -100,7 +92,7 @@ is(@warned, 2, 'a warning each time');
 like($warned[0], qr/^100\d\d\d bytes do not fit into the zone "verdicts"/, 'its text');
 is(cached('fat', 'Fat: ' . 'x' x 15_000), 'MISS', 'a verdict as large as the zone can hold');
 is(cached('fat', 'Fat: ' . 'x' x 15_000), 'HIT', 'kept');
-is((lines(ask('/', 'Key: fat', 'Fat: ' . 'x' x 15_000), 'X-User'))[0],
+is(header(ask('/', 'Key: fat', 'Fat: ' . 'x' x 15_000), 'X-User'),
     'fat' . 'x' x 15_000, 'whole');
 is(cached('after'), 'MISS', 'a small one beside it');
 is(cached('after'), 'HIT', 'kept');
@@ -115,12 +107,12 @@ is(seen(ask('/other', 'Key: zones')), '404 HIT', 'and not driven out');
 
 ### all workers
 
-restart_with($t, conf('1m'));
+reload_with($t, conf('1m'));
 is(scalar(workers($t)), 3, 'three workers');
 my %pids;
 my @seen = map {
     my $answer = ask('/', 'Key: shared');
-    $pids{(lines($answer, 'X-Pid'))[0] // ''} = 1;
+    $pids{header($answer, 'X-Pid') // ''} = 1;
     seen($answer);
 } 1 .. 60;
 is(shift @seen, '404 MISS', 'one worker asks');
@@ -159,7 +151,7 @@ is(cached('alive'), 'HIT', 'and a zone that works');
 SKIP: {
     skip 'only for root', 12 if $> != 0;
 
-    restart_with($t, conf('256k'));
+    reload_with($t, conf('256k'));
     cached("d$_") for 1 .. 100;
     is(scalar(grep { cached("d$_") eq 'HIT' } 1 .. 100), 100, 'a hundred');
     my @areas = zone_areas($t, 256 * 1024);
@@ -183,7 +175,7 @@ SKIP: {
         for my $i (1 .. 60, 61 .. 70) {
             my $answer = ask('/', "Key: d$i");
             $bad++ unless seen($answer) =~ /^404 (?:HIT|MISS|EXPIRED)$/
-                and (lines($answer, 'X-User'))[0] eq "d$i";
+                and header($answer, 'X-User') eq "d$i";
         }
         # what is damaged may show only when it is used
         for (1 .. 5) {
@@ -232,7 +224,7 @@ sub load {
     $| = 1;
     while (time < $end) {
         my $key = 'load' . int rand 300;
-        my $answer = ask('/', "Key: $key") // '';
+        my $answer = ask('/', "Key: $key");
         # the worker that is asked for a verdict may be the one that is killed
         print $answer eq '' || $answer =~ /^HTTP\S+ 500 / ? "none\n"
             : $answer =~ /^X-User: $key\r$/m ? "right\n" : "wrong\n";

@@ -3,28 +3,13 @@
 # auth_request: every WWW-Authenticate line of a 401, whoever wrote it, and
 # nothing else of the service's answer.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 
 my $t = Test::Nginx->new()->has(qw/ http auth_basic proxy rewrite /)->plan(28);
 
-$t->write_file_expand('nginx.conf', <<'EOF');
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
+configure($t, <<'EOF');
     server {
         listen       127.0.0.1:8080;
         server_name  localhost;
@@ -132,7 +117,6 @@ http {
         }
         location = /chunked { proxy_pass http://127.0.0.1:8082; }
     }
-}
 EOF
 
 $t->write_file('htpasswd', 'user:{PLAIN}secret' . "\n");
@@ -153,14 +137,14 @@ challenges('/', 'several', @several);
 challenges('/', 'basic', 'Basic realm="restricted"');
 challenges('/', 'chunked', 'Chunked one', 'Chunked two');
 
-my $answer = get('/', 'several');
+my $answer = ask('/', "X-Case: several");
 unlike($answer, qr/INVISIBLE|secret|Proxy-Auth/, 'nothing else is copied');
 like($answer, qr/<title>401 Authorization Required<\/title>/, 'own page');
 
-is(join(' ', headers(get('/', 'forbidden'))), '403', 'none on a 403');
-is(join(' ', headers(get('/', 'broken'))), '500', 'none on a 500');
-is(join(' ', headers(get('/', 'allowed'))), '200', 'none on a 200');
-like(get('/', 'allowed'), qr/\r\n\r\nCONTENT\z/, 'allowed');
+is(join(' ', challenged(ask('/', "X-Case: forbidden"))), '403', 'none on a 403');
+is(join(' ', challenged(ask('/', "X-Case: broken"))), '500', 'none on a 500');
+is(join(' ', challenged(ask('/', "X-Case: allowed"))), '200', 'none on a 200');
+like(ask('/', "X-Case: allowed"), qr/\r\n\r\nCONTENT\z/, 'allowed');
 
 ### of the auth location
 
@@ -176,11 +160,11 @@ challenges('/other', 'none', @several);
 
 ### of two checks
 
-is(join('|', headers(get('/twice', 'one'))), '401|One|Basic realm="restricted"',
+is(join('|', challenged(ask('/twice', "X-Case: one"))), '401|One|Basic realm="restricted"',
     'challenges of the request and of its error page');
-is(join('|', headers(get('/kept', 'several'))), join('|', 401, @several),
+is(join('|', challenged(ask('/kept', "X-Case: several"))), join('|', 401, @several),
     'error page behind a check that allows it');
-like(get('/kept', 'several'), qr/\r\n\r\nPAGE\z/, 'that error page');
+like(ask('/kept', "X-Case: several"), qr/\r\n\r\nPAGE\z/, 'that error page');
 
 ### odd names and values
 
@@ -192,30 +176,21 @@ challenges('/', 'chunked?case=near');
 
 ### HEAD
 
-is(join('|', headers(http("HEAD / HTTP/1.1\r\nHost: localhost\r\n"
-    . "X-Case: several\r\nConnection: close\r\n\r\n"))),
+is(join('|', challenged(ask({ method => 'HEAD' }, '/', 'X-Case: several'))),
     join('|', 401, @several), 'HEAD');
 
 ### helpers
 
-sub get {
-    my ($uri, $case) = @_;
-    return http(join "\r\n", "GET $uri HTTP/1.1", 'Host: localhost',
-        "X-Case: $case", 'Connection: close', '', '');
-}
-
-# Status and WWW-Authenticate lines.
-sub headers {
-    my ($answer) = @_;
-    my ($status) = $answer =~ /^HTTP\S+ (\d+)/;
-    my ($head) = $answer =~ /(.*?\r\n)\r\n/s;
-    return $status, $head =~ /^WWW-Authenticate: (.*?)\r\n/mgi;
+# Status and challenges.
+sub challenged {
+    my ($response) = @_;
+    return status($response), headers($response, 'WWW-Authenticate');
 }
 
 sub challenges {
     my ($uri, $case, @expected) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
-    is(join('|', headers(get($uri, $case))), join('|', 401, @expected),
+    is(join('|', challenged(ask($uri, "X-Case: $case"))), join('|', 401, @expected),
         "$uri $case");
 }
 

@@ -3,23 +3,15 @@
 # auth_request_body, auth_request_deny_body: clients that leave, and a reload, while
 # bodies are read, the service is asked or its answer comes.
 
-use warnings;
-use strict;
-
-use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
+use Service;
+use Test::Nginx qw/ http_content /;
+use Test::Nginx::Raw;
 
 use Socket qw/ SOL_SOCKET SO_LINGER /;
 use Time::HiRes qw/ sleep /;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use AuthRequest;
-use Test::Nginx qw/ :DEFAULT http_content /;
-use Test::Nginx::Raw;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 $SIG{PIPE} = 'IGNORE';
 
@@ -45,17 +37,15 @@ configure($t, <<'EOF');
     }
 EOF
 
-# Sends the header of its answer, and the rest once there is the file "go".
+# Sends the header of its response, and the rest when go_on() says so.
 
 my $d = $t->testdir();
+hold($t, 'service');
 service($t, 8081, sub {
     my ($client, $head, $body) = @_;
     my ($code) = $head =~ /^X-Code: (\d+)/m;
     print $client "HTTP/1.1 $code X\r\nX-User: alice\r\nContent-Length: 100\r\n\r\nx";
-    open my $file, '>>', "$d/asked";
-    syswrite $file, '.';
-    close $file;
-    sleep 0.01 until -e "$d/go";
+    take_request($d, 'service');
     print $client 'x' x 99;
     return 0;
 });
@@ -72,10 +62,10 @@ for my $reset (0, 1) {
         my @clients = map { start('POST', $code, 5000) } 1 .. 50;
         $_->print('x' x 2500) for @clients;
         $_->print('x' x 2500) for @clients[0 .. 24];
-        is(asked($t, 25), 25, "$how, $code, the service is asked");
+        is(wait_asked($t, 'service', 25), 25, "$how, $code, the service is asked");
         leave($reset, \@clients);
-        is(idle(), 1, "$how, $code, half-way, and during the check");
-        forget($t);
+        is(connections_left(), 1, "$how, $code, half-way, and during the check");
+        forget($t, 'service');
     }
 }
 
@@ -87,24 +77,24 @@ for my $n (1 .. 6) {
     sleep 0.02;
 }
 leave(1, \@clients);
-is(idle(), 1, 'too large');
+is(connections_left(), 1, 'too large');
 
 # a reload
 
-forget($t);
+forget($t, 'service');
 my @half = map { start('POST', $_ % 2 ? 200 : 403, 5000) } 1 .. 10;
 my @asked = map { start('POST', $_ % 2 ? 200 : 403, 5) } 1 .. 10;
 $_->print('x' x 2500) for @half;
 $_->print('12345') for @asked;
-is(asked($t, 10), 10, 'asked before a reload');
+is(wait_asked($t, 'service', 10), 10, 'asked before a reload');
 my $worker = worker($t);
 $t->reload();
 ok(wait_until(sub { worker($t) != $worker }), 'reloaded');
 ok(wait_until(sub { $t->read_file('error.log') =~ /gracefully shutting down/ }), 'old worker');
 leave(1, [pop @half, pop @asked]);
 $_->print('x' x 2500) for @half;
-is(asked($t, 19), 19, 'asked after a reload');
-$t->write_file('go', '');
+is(wait_asked($t, 'service', 19), 19, 'asked after a reload');
+go_on($t, 'service');
 is(join(' ', map { said($_) } @half),
     join(' ', map { $_ % 2 ? '200 5000' : '403 ' . 'x' x 100 } 1 .. 9), 'half-way');
 is(join(' ', map { said($_) } @asked),
@@ -114,7 +104,7 @@ my $s = start('POST', 200, 3);
 $s->print('abc');
 is(said($s), '200 3', 'new worker');
 undef $s;
-is(idle(), 1, 'no connection stays');
+is(connections_left(), 1, 'no connection stays');
 
 # many at random
 
@@ -126,21 +116,20 @@ for my $i (1 .. 300) {
     leave($i % 2, [splice @clients, rand @clients, 1]) if @clients > 20;
 }
 leave(1, \@clients);
-is(idle(), 1, 'at random');
+is(connections_left(), 1, 'at random');
 $s = start('POST', 200, 3);
 $s->print('abc');
 is(said($s), '200 3', 'the next one');
-cmp_ok(memory($t), '<', 100 * 1024, 'memory');
+cmp_ok(peak_memory(worker($t)), '<', 100 * 1024, 'memory');
 
 ### helpers
 
 sub start {
     my ($method, $code, $length) = @_;
     my $s = connection();
-    my $framing = defined $length ? "Content-Length: $length"
-        : 'Transfer-Encoding: chunked';
-    $s->print("$method / HTTP/1.1\r\nHost: localhost\r\nX-Code: $code\r\n"
-        . "Connection: close\r\nAuthorization: mine\r\nX-User: root\r\n$framing\r\n\r\n");
+    my $framing = defined $length ? "Content-Length: $length" : 'Transfer-Encoding: chunked';
+    $s->print(request({ method => $method }, '/', "X-Code: $code", 'Connection: close',
+        'Authorization: mine', 'X-User: root', $framing));
     return $s;
 }
 
@@ -153,28 +142,6 @@ sub leave {
 
 sub said {
     my ($s) = @_;
-    my $answer = http('', socket => $s) // '';
-    my ($status) = $answer =~ /^HTTP\S+ (\d+)/;
-    return "$status " . http_content($answer);
-}
-
-sub asked {
-    my ($t, $count) = @_;
-    my $asked = $t->testdir() . '/asked';
-    wait_until(sub { (-s $asked || 0) >= $count });
-    return -s $asked || 0;
-}
-
-sub forget {
-    my ($t) = @_;
-    unlink map { $t->testdir() . "/$_" } 'asked', 'go';
-}
-
-sub idle {
-    my $active = 0;
-    wait_until(sub {
-        ($active) = http_get('/status') =~ /Active connections: (\d+)/;
-        $active == 1
-    });
-    return $active;
+    my $response = http('', socket => $s);
+    return status($response) . ' ' . http_content($response);
 }

@@ -3,18 +3,9 @@
 # auth_request and auth_request_set: what nginx says of a wrong configuration,
 # in the words of the built-in module.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 
 my @http = (
     # what http {} holds, and what nginx says
@@ -158,64 +149,41 @@ my @fine = (
 my $t = Test::Nginx->new()->has(qw/ http rewrite /)
     ->plan(2 * @http + 2 * @ours + @fine + 6);
 
-$t->write_file_expand('nginx.conf', <<'EOF');
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
-    include part.conf;
-}
-EOF
-
 my $dir = $t->testdir();
 
 for my $case (@http, @ours) {
     my ($conf, $message) = @$case;
-    my $said = check($t, $conf);
+    my $said = config_test($t, $conf);
 
     # those that nginx finds when it has read all have no line
-    my $place = $message =~ /^unknown "/ ? '' : " in $dir/part.conf:1";
+    my $place = $message =~ /^unknown "/ ? '' : ' in DIR/http.conf:1';
 
-    like($said, qr/^nginx: \[emerg\] \Q$message$place\E$/m, $conf);
+    is($said, "[emerg] $message$place | exit 1", $conf);
     is(() = $said =~ /\[(?:emerg|alert|crit|error)\]/g, 1, 'one line');
 }
 
-is(join(' ', check($t, $_) =~ /(\[emerg\].*|test is successful)/g),
-    'test is successful', $_) for @fine;
+like(config_test($t, $_), qr/\A(?:\[warn\] .* \| )?exit 0\z/, $_) for @fine;
 
 ### a service that is none
 
-like(check($t, 'auth_request auth;'),
-    qr/\[warn\] the URI "auth" in "auth_request" directive does not begin with "\/", every request is refused in \Q$dir\E\/part.conf:1$/m,
+like(config_test($t, 'auth_request auth;'),
+    qr/\[warn\] the URI "auth" in "auth_request" directive does not begin with "\/", every request is refused in DIR\/http.conf:1 \|/,
     'a URI without a slash');
-unlike(check($t, 'auth_request /auth;'), qr/\[warn\]/, 'one with a slash');
-unlike(check($t, 'auth_request $http_auth;'), qr/\[warn\]/, 'a variable');
-like(check($t, 'auth_request_on_error allow;'), qr/\[warn\] auth_request_on_error allow: while the service fails, every request is let in; in \Q$dir\E\/part.conf:1$/m,
+unlike(config_test($t, 'auth_request /auth;'), qr/\[warn\]/, 'one with a slash');
+unlike(config_test($t, 'auth_request $http_auth;'), qr/\[warn\]/, 'a variable');
+like(config_test($t, 'auth_request_on_error allow;'), qr/\[warn\] auth_request_on_error allow: while the service fails, every request is let in; in DIR\/http.conf:1 \|/,
     'a service that is not needed');
 
 ### a failed reload leaves the old configuration in force
 
-$t->write_file_expand('part.conf', 'server { listen 127.0.0.1:8080; '
+$t->write_file_expand('http.conf', 'server { listen 127.0.0.1:8080; '
     . 'location / { auth_request /no; } location = /no { return 403; } }');
 
-# nginx -T leaves an empty one
-unlink "$dir/nginx.pid";
 $t->run();
 like(http_get('/'), qr/^HTTP\S+ 403 /, 'before a failed reload');
 
-$t->write_file_expand('part.conf', 'server { listen 127.0.0.1:8080; '
+$t->write_file_expand('http.conf', 'server { listen 127.0.0.1:8080; '
     . 'location / { auth_request; } location = /no { return 403; } }');
 $t->reload();
-select undef, undef, undef, 0.02
-    until $t->read_file('error.log') =~ /\[emerg\].* in "auth_request"/;
+wait_until(sub { $t->read_file('error.log') =~ /\[emerg\].* in "auth_request"/ });
 like(http_get('/'), qr/^HTTP\S+ 403 /, 'after it');
-
-### helpers
-
-sub check {
-    my ($t, $http) = @_;
-    $t->write_file_expand('part.conf', $http);
-    return $t->dump_config();
-}

@@ -3,34 +3,20 @@
 # auth_request: connections to the client and to the service; clients that leave
 # during a check, and a reload during one.
 
-use warnings;
-use strict;
-
-use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
+use Service;
+use Test::Nginx::Raw;
 
 use IO::Select;
 use Socket qw/ SOL_SOCKET SO_LINGER /;
 use Time::HiRes qw/ sleep /;
 
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
-use Test::Nginx::Raw;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
-
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite stub_status /)
     ->has('upstream_keepalive')->plan(31);
 
-$t->write_file_expand('nginx.conf', <<'EOF');
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
+configure($t, <<'EOF');
     upstream kept {
         server 127.0.0.1:8081;
         keepalive 1;
@@ -64,24 +50,22 @@ http {
         }
         location = /status { stub_status; }
     }
-}
 EOF
 
-# Answers once the file "go" is there, and says that it was asked.
+# The slow service responds when go_on() says so.
 
 my $d = $t->testdir();
 my $slow = sub {
     my ($client, $head) = @_;
     my ($code) = $head =~ /^\S+ \/(\d+)/;
-    open my $file, '>>', "$d/asked" or die "Can't open asked: $!\n";
-    syswrite $file, '.';
-    sleep 0.01 until -e "$d/go";
+    take_request($d, 'slow');
     print $client "HTTP/1.1 $code X\r\n\r\n";
     return 0;
 };
 
 $t->write_file('index.html', 'CONTENT');
 service($t, 8081, \&quick);
+hold($t, 'slow');
 service($t, 8082, $slow);
 $t->run();
 
@@ -90,10 +74,10 @@ $t->run();
 my %connections;
 for my $code (200, 204, 401, 403, 500, 200) {
     my $s = connection();
-    my $answer = exchange($s, request('/', $code));
+    my $answer = exchange($s, request('/', "X-Code: $code"));
     my $expected = $code < 300 ? 200 : $code;
     like($answer, qr/^HTTP\S+ $expected /, "$code over a kept connection");
-    $connections{$answer =~ /^X-Service: (\d+)/m ? $1 : 'none'} = 1;
+    $connections{header($answer, 'X-Service') || 'none'} = 1;
 }
 is(keys %connections, 1, 'one connection');
 
@@ -101,22 +85,22 @@ is(keys %connections, 1, 'one connection');
 
 my $s = connection();
 for my $code (204, 401, 403, 200) {
-    my $answer = exchange($s, request('/', $code));
+    my $answer = exchange($s, request('/', "X-Code: $code"));
     my $expected = $code < 300 ? 200 : $code;
     like($answer, qr/^HTTP\S+ $expected .*^Connection: keep-alive\r/ms,
         "$code, connection kept");
 }
-like(exchange($s, request('/', 500)), qr/^HTTP\S+ 500 .*^Connection: close\r/ms,
+like(exchange($s, request('/', "X-Code: 500")), qr/^HTTP\S+ 500 .*^Connection: close\r/ms,
     '500 closes');
 
 $s = connection();
-$s->print(join '', map { request('/', $_) } 204, 401, 'body', 403, 200);
-is(join(' ', map { read_response($s) =~ /^HTTP\S+ (\d+) / } 1 .. 5),
+$s->print(join '', map { request('/', "X-Code: $_") } 204, 401, 'body', 403, 200);
+is(join(' ', map { status(read_response($s)) } 1 .. 5),
     '200 401 200 403 200', 'pipelined');
 
 $s = connection();
-$s->print("HEAD / HTTP/1.1\r\nHost: localhost\r\nX-Code: body\r\n\r\n"
-    . request('/', 'body'));
+$s->print(request({ method => 'HEAD' }, '/', 'X-Code: body')
+    . request('/', "X-Code: body"));
 like(read_response($s, head => 1), qr/^HTTP\S+ 200 .*\r\n\r\n\z/s, 'HEAD');
 like(read_response($s), qr/^HTTP\S+ 200 .*\r\n\r\nCONTENT\z/s,
     "a service's body is in no answer");
@@ -126,14 +110,14 @@ like(read_response($s), qr/^HTTP\S+ 200 .*\r\n\r\nCONTENT\z/s,
 my @codes = (204, 401, 403, 500) x 5;
 my @clients = map {
     my $s = connection();
-    $s->print(request('/slow', $_));
+    $s->print(request('/slow', "X-Code: $_"));
     $s
 } @codes;
-is(wait_for($t, 20), 20, 'all are asked');
+is(wait_asked($t, 'slow', 20), 20, 'all are asked');
 is(scalar(my @early = IO::Select->new(@clients)->can_read(0.1)), 0,
     'nobody is answered');
-$t->write_file('go', '');
-is(join(' ', map { read_response($_) =~ /^HTTP\S+ (\d+) / } @clients),
+go_on($t, 'slow');
+is(join(' ', map { status(read_response($_)) } @clients),
     join(' ', map { $_ == 204 ? 200 : $_ } @codes), 'each has its own answer');
 undef $s;
 @clients = ();
@@ -141,53 +125,53 @@ undef $s;
 ### clients that leave
 
 for my $uri ('/slow', '/ignoring') {
-    forget($t);
+    forget($t, 'slow');
+    hold($t, 'slow');
     @clients = map {
         my $s = connection();
-        $s->print(request($uri, 204));
+        $s->print(request($uri, "X-Code: 204"));
         $s
     } 1 .. 20;
-    is(wait_for($t, 20), 20, "$uri, all are asked");
+    is(wait_asked($t, 'slow', 20), 20, "$uri, all are asked");
     @clients = ();
-    $t->write_file('go', '') if $uri eq '/ignoring';
-    is(idle(), 1, "$uri, no connection stays");
-    like(exchange(connection(), request('/', 204)), qr/^HTTP\S+ 200 /,
+    go_on($t, 'slow') if $uri eq '/ignoring';
+    is(connections_left(), 1, "$uri, no connection stays");
+    like(exchange(connection(), request('/', "X-Code: 204")), qr/^HTTP\S+ 200 /,
         "$uri, the next one is served");
 }
 
 # half of them, some with bodies, pipelined requests, or no more to say
 
-forget($t);
+forget($t, 'slow');
+hold($t, 'slow');
 my @stay = map { connection() } 1 .. 10;
 my @leave = map { connection() } 1 .. 10;
-$_->print(request('/slow', 401)) for @stay;
-$_->print(request('/slow', 204) . request('/slow', 204)) for @leave[0 .. 4];
-$_->print("POST /slow HTTP/1.1\r\nHost: localhost\r\nX-Code: 204\r\n"
-    . "Content-Length: 100000\r\n\r\n" . 'x' x 1000) for @leave[5 .. 9];
-is(wait_for($t, 20), 20, 'all are asked');
+$_->print(request('/slow', "X-Code: 401")) for @stay;
+$_->print(request('/slow', "X-Code: 204") . request('/slow', "X-Code: 204")) for @leave[0 .. 4];
+$_->print(request({ method => 'POST' }, '/slow', 'X-Code: 204',
+    'Content-Length: 100000') . 'x' x 1000) for @leave[5 .. 9];
+is(wait_asked($t, 'slow', 20), 20, 'all are asked');
 setsockopt $_, SOL_SOCKET, SO_LINGER, pack 'll', 1, 0 for @leave;
 @leave = ();
-$t->write_file('go', '');
-is(join(' ', map { read_response($_) =~ /^HTTP\S+ (\d+) / } @stay),
+go_on($t, 'slow');
+is(join(' ', map { status(read_response($_)) } @stay),
     join(' ', (401) x 10), 'those that stay');
 @stay = ();
-is(idle(), 1, 'no connection stays');
+is(connections_left(), 1, 'no connection stays');
 
 ### a reload
 
-forget($t);
+forget($t, 'slow');
+hold($t, 'slow');
 $s = connection();
-$s->print(request('/slow', 403));
-is(wait_for($t, 1), 1, 'asked before a reload');
+$s->print(request('/slow', "X-Code: 403"));
+is(wait_asked($t, 'slow', 1), 1, 'asked before a reload');
 $t->reload();
-for (1 .. 500) {
-    last if $t->read_file('error.log') =~ /gracefully shutting down/;
-    sleep 0.01;
-}
-like($t->read_file('error.log'), qr/gracefully shutting down/, 'reloaded');
-like(exchange(connection(), request('/', 204)), qr/^HTTP\S+ 200 /,
+ok(wait_until(sub { $t->read_file('error.log') =~ /gracefully shutting down/ }),
+    'reloaded');
+like(exchange(connection(), request('/', "X-Code: 204")), qr/^HTTP\S+ 200 /,
     'new worker');
-$t->write_file('go', '');
+go_on($t, 'slow');
 like(read_response($s), qr/^HTTP\S+ 403 /, 'answered after a reload');
 
 ### helpers
@@ -202,33 +186,4 @@ sub quick {
         . ($code == 204 ? '' : 'Content-Length: ' . length($body) . "\r\n")
         . "\r\n$body";
     return 1;
-}
-
-sub request {
-    my ($uri, $code) = @_;
-    return "GET $uri HTTP/1.1\r\nHost: localhost\r\nX-Code: $code\r\n\r\n";
-}
-
-# Of how many checks the slow service knows, once they are so many.
-sub wait_for {
-    my ($t, $count) = @_;
-    my $asked = $t->testdir() . '/asked';
-    for (1 .. 500) { last if (-s $asked || 0) >= $count; sleep 0.01; }
-    return -s $asked || 0;
-}
-
-sub forget {
-    my ($t) = @_;
-    unlink map { $t->testdir() . "/$_" } 'asked', 'go';
-}
-
-# How many connections are active, once it is only the one that asks.
-sub idle {
-    my $active;
-    for (1 .. 500) {
-        ($active) = http_get('/status') =~ /Active connections: (\d+)/;
-        last if $active == 1;
-        sleep 0.01;
-    }
-    return $active;
 }

@@ -2,31 +2,20 @@
 
 # auth_request_deny_body: with a denial, the answer's body goes to the client.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use AuthRequest;
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
+use Http2;
 use Test::Nginx::Raw;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()
     ->has(qw/ http proxy rewrite auth_basic http_v2 stub_status gzip /)->plan(69);
-
-my $v2 = $t->has_version('1.25.1') ? '; http2 on' : ' http2';
 
 configure($t, <<"EOF");
     proxy_read_timeout 1s;
     server {
         listen       127.0.0.1:8080;
-        listen       127.0.0.1:8084$v2;
+        @{[listen_http2($t)]}
         server_name  localhost;
         root         %%TESTDIR%%;
         auth_request /auth;
@@ -93,113 +82,107 @@ my $type = 'Content-Type: application/problem+json';
 ### as it is
 
 for my $code (401, 403, 404, 410, 500, 503, 499, 444, 408, 494) {
-    my $answer = ask('/', $code, "$type\\nContent-Length: 8\\n\\n{\"a\":1}\x01");
+    my $answer = ask_with('/', $code, "$type\\nContent-Length: 8\\n\\n{\"a\":1}\x01");
     like($answer, qr!^HTTP/1.1 $code\b.*^X-A: a\b.*\r\n\r\n\Q{"a":1}\E\x01\z!ms, "code $code");
     is(join(',', $answer =~ /^Content-(?:Type|Length): (.*)\r/mg),
         'application/problem+json,8', "$code, type and length");
 }
-my $answer = ask('/', 302, 'Location: /a\nContent-Length: 4\n\nHERE');
+my $answer = ask_with('/', 302, 'Location: /a\nContent-Length: 4\n\nHERE');
 like($answer, qr!^HTTP/1.1 302 .*^Location: /a\b.*\r\n\r\nHERE\z!ms, 'code 302');
 unlike($answer, qr/^Content-Type:/m, 'no type');
 
-is(content(ask('/', 403, "$type\\nTransfer-Encoding: chunked\\n\\n3\\nabc\\n2\\nde\\n0\\n\\n")),
+is(body(ask_with('/', 403, "$type\\nTransfer-Encoding: chunked\\n\\n3\\nabc\\n2\\nde\\n0\\n\\n")),
     'abcde', 'chunked');
-is(content(ask('/', 403, "$type\\n\\nto the end")), 'to the end', 'no length');
-$answer = ask('/', 403, "$type\\nContent-Encoding: br\\nContent-Length: 3\\n\\nabc");
-is(content($answer), 'abc', 'encoded');
+is(body(ask_with('/', 403, "$type\\n\\nto the end")), 'to the end', 'no length');
+$answer = ask_with('/', 403, "$type\\nContent-Encoding: br\\nContent-Length: 3\\n\\nabc");
+is(body($answer), 'abc', 'encoded');
 is(() = $answer =~ /^Content-Encoding: br\r/mg, 1, 'encoding');
 
-$answer = http("HEAD / HTTP/1.0\r\nHost: localhost\r\nX-Code: 403\r\n"
-    . "X-Body: $type\\nContent-Length: 8\\n\\n12345678\r\n\r\n");
+$answer = ask({ method => 'HEAD' }, '/', 'X-Code: 403',
+    "X-Body: $type\\nContent-Length: 8\\n\\n12345678");
 like($answer, qr/^HTTP\S+ 403 .*^Content-Length: 8\b.*\r\n\r\n\z/ms, 'HEAD');
 
-like(ask('/gzip', 403, "$type\\nContent-Length: 20\\n\\n" . 'a' x 20,
+like(ask_with('/gzip', 403, "$type\\nContent-Length: 20\\n\\n" . 'a' x 20,
     'Accept-Encoding: gzip'), qr/^HTTP\S+ 403 .*^Content-Encoding: gzip\r/ms,
     'zipped by nginx');
-is(() = ask('/gzip', 403, "$type\\nContent-Encoding: br\\nContent-Length: 3\\n\\nabc",
+is(() = ask_with('/gzip', 403, "$type\\nContent-Encoding: br\\nContent-Length: 3\\n\\nabc",
     'Accept-Encoding: gzip') =~ /^Content-Encoding: (.*)\r/mg, 1, 'but not twice');
 
-is(content(http_get('/own')), 'own text', 'what the configuration says');
-is(content(http_get('/static')), 'DENIED' x 10, 'a file');
+is(body(http_get('/own')), 'own text', 'what the configuration says');
+is(body(http_get('/static')), 'DENIED' x 10, 'a file');
 like(http_get('/static'), qr!^Content-Type: text/html\r!m, 'its type');
 like(http_get('/nginx'), qr!^HTTP\S+ 403 .*403 Forbidden!s, "nginx's own page");
 
 ### sizes
 
 logged($t, qr/auth request/);
-is(content(ask('/', 403, 'Content-Length: 1000\n\n' . 'y' x 1000)), 'y' x 1000, 'limit');
+is(body(ask_with('/', 403, 'Content-Length: 1000\n\n' . 'y' x 1000)), 'y' x 1000, 'limit');
 is(logged($t, qr/auth request/), '', 'limit, log');
 for my $body ('Content-Length: 1001\n\n' . 'y' x 1001,
     'Content-Length: 2001\n\n' . 'y' x 2001, '\n' . 'y' x 1001)
 {
-    like(ask('/', 403, $body), qr!^HTTP\S+ 403 .*403 Forbidden!s, 'larger');
+    like(ask_with('/', 403, $body), qr!^HTTP\S+ 403 .*403 Forbidden!s, 'larger');
     is(logged($t, qr/auth request/), 'warn auth request: the body of the answer with'
         . ' status 403 is left out: it is larger than auth_request_deny_body', 'why');
 }
-like(ask('/zero', 403, 'Content-Length: 1\n\ny'), qr/403 Forbidden/, 'zero');
-like(ask('/zero', 403, 'Content-Length: 0\n\n'), qr/403 Forbidden/, 'zero, empty');
-like(ask('/', 403, 'Content-Length: 0\n\n'), qr/403 Forbidden/, 'empty');
+like(ask_with('/zero', 403, 'Content-Length: 1\n\ny'), qr/403 Forbidden/, 'zero');
+like(ask_with('/zero', 403, 'Content-Length: 0\n\n'), qr/403 Forbidden/, 'zero, empty');
+like(ask_with('/', 403, 'Content-Length: 0\n\n'), qr/403 Forbidden/, 'empty');
 logged($t, qr/auth request/);
-like(ask('/off', 403, 'Content-Length: 1\n\ny'), qr/403 Forbidden/, 'off');
+like(ask_with('/off', 403, 'Content-Length: 1\n\ny'), qr/403 Forbidden/, 'off');
 is(logged($t, qr/auth request/), '', 'off, log');
 
-my $memory = memory($t);
+my $memory = peak_memory(worker($t));
 for my $code (403, 200) {
     my $expected = $code == 200 ? 500 : $code;
-    is(status(ask('/', $code, 'Content-Length: 104857600\n\n', 'X-More: 104857600')),
+    is(status(ask_with('/', $code, 'Content-Length: 104857600\n\n', 'X-More: 104857600')),
         $expected, "$code, 100 MB");
-    is(status(ask('/', $code, 'Transfer-Encoding: chunked\n\n', 'X-Endless: 1')),
+    is(status(ask_with('/', $code, 'Transfer-Encoding: chunked\n\n', 'X-Endless: 1')),
         $expected, "$code, without an end");
-    is(status(ask('/', $code, 'Content-Length: 10\n\nabc')), $expected,
+    is(status(ask_with('/', $code, 'Content-Length: 10\n\nabc')), $expected,
         "$code, broken off");
-    is(status(ask('/', $code, 'Content-Length: 10\n\nabc', 'X-Wait: 1')), $expected,
+    is(status(ask_with('/', $code, 'Content-Length: 10\n\nabc', 'X-Wait: 1')), $expected,
         "$code, nothing more comes");
-    is(status(ask('/', $code, 'Transfer-Encoding: chunked\n\nzz\n', 'X-Wait: 1')),
+    is(status(ask_with('/', $code, 'Transfer-Encoding: chunked\n\nzz\n', 'X-Wait: 1')),
         $expected, "$code, wrong chunks");
 }
-cmp_ok(memory($t), '<', $memory + 8 * 1024, 'memory');
-is(length content(ask('/huge', 403, 'Content-Length: 10485760\n\n', 'X-More: 10485760')),
+cmp_ok(peak_memory(worker($t)), '<', $memory + 8 * 1024, 'memory');
+is(length body(ask_with('/huge', 403, 'Content-Length: 10485760\n\n', 'X-More: 10485760')),
     10485760, '10 MB where they may be');
 like(http_get('/big-static'), qr/CONTENT/, 'a large file as the answer that allows');
 
 ### error pages
 
-is(content(ask('/page', 403, 'Content-Length: 1\n\ny')), 'y', 'no error page');
-is(content(ask('/page', 403, 'Content-Length: 0\n\n')), 'PAGE', 'one without a body');
-is(content(ask('/page', 403, '\n' . 'y' x 1001)), 'PAGE', 'one for a body too large');
-is(content(ask('/strict', 410, 'Content-Length: 1\n\ny')), 'PAGE', 'one for errors');
-is(status(ask('/any', 403, 'Content-Length: 1\n\ny', 'Authorization: Basic dXNlcjpzZWNyZXQ=')),
+is(body(ask_with('/page', 403, 'Content-Length: 1\n\ny')), 'y', 'no error page');
+is(body(ask_with('/page', 403, 'Content-Length: 0\n\n')), 'PAGE', 'one without a body');
+is(body(ask_with('/page', 403, '\n' . 'y' x 1001)), 'PAGE', 'one for a body too large');
+is(body(ask_with('/strict', 410, 'Content-Length: 1\n\ny')), 'PAGE', 'one for errors');
+is(status(ask_with('/any', 403, 'Content-Length: 1\n\ny', 'Authorization: Basic dXNlcjpzZWNyZXQ=')),
     200, 'satisfy any, let in');
-like(ask('/any', 403, 'Content-Length: 1\n\ny'), qr/^HTTP\S+ 403 .*\r\n\r\ny\z/s,
+like(ask_with('/any', 403, 'Content-Length: 1\n\ny'), qr/^HTTP\S+ 403 .*\r\n\r\ny\z/s,
     'satisfy any, denied');
 
 ### the client's connection
 
 my $s = connection();
-my $get = "GET / HTTP/1.1\r\nHost: localhost\r\nX-Code: 403\r\nX-Body: "
-    . 'Content-Length: 2\n\nno' . "\r\n\r\n";
-my $post = $get =~ s/GET/POST/r =~ s/\r\n\r\n/\r\nContent-Length: 50000\r\n\r\n/r
-    . 'z' x 50000;
+my @no = ('X-Code: 403', 'X-Body: Content-Length: 2\n\nno');
+my $get = request('/', @no);
+my $post = request({ method => 'POST', body => 'z' x 50000 }, '/', @no);
 $s->print($get . $get . $post . $get . $post);
-is(join(' ', map { content(read_response($s)) } 1 .. 5), 'no no no no no',
+is(join(' ', map { body(read_response($s)) } 1 .. 5), 'no no no no no',
     'pipelined, bodies unread');
 like(exchange($s, $get), qr/^Connection: keep-alive\b.*\r\n\r\nno\z/ms, 'kept');
 like(exchange($s, $post =~ s/POST \//POST \/body/r), qr/^HTTP\S+ 413 /, 'a body too large');
 
-$answer = `curl -s -S -i -m 8 --http2-prior-knowledge -d 'some data' \\
-    -H 'X-Code: 403' -H 'X-Body: $type\\nContent-Length: 2\\n\\nno' \\
-    http://127.0.0.1:@{[port(8084)]}/ 2>&1`;
+$answer = http2_curl('/', "-d 'some data'", "-H 'X-Code: 403'",
+    "-H 'X-Body: $type\\nContent-Length: 2\\n\\nno'");
 like($answer, qr!^HTTP/2 403.*^content-type: application/problem\+json\b.*\r\n\r\nno\z!ms,
     'HTTP/2');
 
 ### helpers
 
-sub ask {
+# The service responds with this status and this text behind its status line.
+sub ask_with {
     my ($uri, $code, $body, @lines) = @_;
-    return http(join "\r\n", "GET $uri HTTP/1.0", 'Host: localhost', "X-Code: $code",
-        "X-Body: $body", @lines, '', '');
+    return ask($uri, "X-Code: $code", "X-Body: $body", @lines);
 }
-
-sub status { ($_[0] // '') =~ /^HTTP\S+ (\d+)/ ? $1 : 'none' }
-
-sub content { (split /\r\n\r\n/, $_[0] // '', 2)[1] // '' }

@@ -3,20 +3,10 @@
 # auth_request_deny_status: answers that go to the client as they are. What has
 # no meaning for a client, and what nginx says where no answer came, never does.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use AuthRequest;
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use Test::Nginx::Raw;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite auth_basic /)->plan(107);
 
@@ -127,26 +117,26 @@ $t->run();
 ### what is never a denial
 
 for my $code (100, 101, 150, 304, 600, 999) {
-    isnt(status(ask('/classes', $code)), $code, "classes, $code");
-    unlike(ask('/classes', $code), qr/CONTENT/, "classes, $code, refused");
+    isnt(status(ask_with('/classes', $code)), $code, "classes, $code");
+    unlike(ask_with('/classes', $code), qr/CONTENT/, "classes, $code, refused");
 }
 for my $code (301, 302) {
-    is(status(ask('/classes', $code)), 500, "$code without a location");
-    is(status(ask('/msie', $code, 'User-Agent: MSIE 6.0')), 500,
+    is(status(ask_with('/classes', $code)), 500, "$code without a location");
+    is(status(ask_with('/msie', $code, 'User-Agent: MSIE 6.0')), 500,
         "$code without a location, msie_refresh");
 }
 logged($t, qr/auth request/);
-ask('/classes', 302);
+ask_with('/classes', 302);
 is(logged($t, qr/auth request/), 'error auth request unexpected status: 302'
     . ' from "/auth": a redirect without a location', 'why');
-is(status(ask('/', 404)), 500, '404 without the directive');
-is(status(ask('/codes', 403)), 403, '403 is one all the same');
-is(status(ask('/codes', 401)), 401, '401 is one all the same');
-is(status(ask('/codes', $_)), 500, "codes, $_")
+is(status(ask_with('/', 404)), 500, '404 without the directive');
+is(status(ask_with('/codes', 403)), 403, '403 is one all the same');
+is(status(ask_with('/codes', 401)), 401, '401 is one all the same');
+is(status(ask_with('/codes', $_)), 500, "codes, $_")
     for 300, 301, 303, 400, 405, 428, 500, 503;
-is(status(ask('/mixed', 302, 'X-Say: Location: /')), 500, 'another class');
-is(status(ask('/mixed/inner', 404)), 500, 'an inner level takes its place');
-is(status(ask('/mixed/inner', 410)), 410, 'an inner level');
+is(status(ask_with('/mixed', 302, 'X-Say: Location: /')), 500, 'another class');
+is(status(ask_with('/mixed/inner', 404)), 500, 'an inner level takes its place');
+is(status(ask_with('/mixed/inner', 410)), 410, 'an inner level');
 
 is(status(http_get('/down')), 500, 'nobody there');
 is(status(http_get("/broken?what=/$_")), 500, $_) for qw/ timeout garbage large close /;
@@ -155,25 +145,25 @@ is(status(http_get('/own')), 503, 'what the configuration says is an answer');
 ### what is one
 
 for my $code (300, 303, 305, 306, 307, 308, 309, 350, 399) {
-    like(ask('/classes', $code, 'X-Say: Location: /x'),
+    like(ask_with('/classes', $code, 'X-Say: Location: /x'),
         qr/^HTTP\S+ $code\b.*?^Location: \/x\r/ms, "classes, $code");
 }
 for my $code (400, 402, 404, 405, 408, 410, 413, 414, 416, 418, 429, 430, 444, 451,
     493 .. 500, 502 .. 505, 507, 508, 520, 599)
 {
-    is(status(ask('/classes', $code)), $code, "classes, $code");
+    is(status(ask_with('/classes', $code)), $code, "classes, $code");
 }
-is(status(ask('/codes', $_)), $_, "codes, $_") for 404, 429;
-unlike(ask('/codes', 404), qr/BODY/, "without the answer's body");
+is(status(ask_with('/codes', $_)), $_, "codes, $_") for 404, 429;
+unlike(ask_with('/codes', 404), qr/BODY/, "without the answer's body");
 
-like(ask('/codes', 429, 'X-Say: Retry-After: 7'), qr/^Retry-After: 7\r/m,
+like(ask_with('/codes', 429, 'X-Say: Retry-After: 7'), qr/^Retry-After: 7\r/m,
     '429, Retry-After');
-like(ask('/classes', 503, 'X-Say: Retry-After: 7'), qr/^Retry-After: 7\r/m,
+like(ask_with('/classes', 503, 'X-Say: Retry-After: 7'), qr/^Retry-After: 7\r/m,
     '503, Retry-After');
-unlike(ask('/codes', 404, 'X-Say: Retry-After: 7', 'X-Say: Location: /'),
+unlike(ask_with('/codes', 404, 'X-Say: Retry-After: 7', 'X-Say: Location: /'),
     qr/^(?:Retry-After|Location)/m, 'not with 404');
-my $challenge = ask('/codes', 401, 'X-Say: WWW-Authenticate: A', 'X-Say: WWW-Authenticate: B');
-is(join(',', $challenge =~ /^WWW-Authenticate: (.*)\r/mg), 'A,B', 'challenges');
+my $challenge = ask_with('/codes', 401, 'X-Say: WWW-Authenticate: A', 'X-Say: WWW-Authenticate: B');
+is(join(',', headers($challenge, 'WWW-Authenticate')), 'A,B', 'challenges');
 
 ### Location, as the service has it
 
@@ -181,47 +171,44 @@ for my $location ('/login', 'login?a=b', '//other/x', '?x', '', 'https://a/ b<>"
     'https://example.com/login?rd=%0d%0a')
 {
     for my $uri ('/codes', '/absolute') {
-        is(locations(ask($uri, 302, "X-Say: Location: $location")), "302 [$location]",
+        is(locations(ask_with($uri, 302, "X-Say: Location: $location")), "302 [$location]",
             "$uri, '$location'");
     }
 }
-like(locations(ask('/codes', 302, 'X-Say: Location: /a', 'X-Say: Location: /b')),
+like(locations(ask_with('/codes', 302, 'X-Say: Location: /a', 'X-Say: Location: /b')),
     qr!^302 \[/[ab]\]$!, 'one of two: nginx passes on no more');
-like(ask('/msie', 302, 'X-Say: Location: /a"b', 'User-Agent: MSIE 6.0'),
+like(ask_with('/msie', 302, 'X-Say: Location: /a"b', 'User-Agent: MSIE 6.0'),
     qr/^HTTP\S+ 200 .*Refresh.*URL=\/a/s, 'msie_refresh');
-is(locations(ask('/msie', 302, 'X-Say: Location: /a', 'User-Agent: MSIE 6.0')), '200 ',
+is(locations(ask_with('/msie', 302, 'X-Say: Location: /a', 'User-Agent: MSIE 6.0')), '200 ',
     'msie_refresh, no location');
 
 ### error pages
 
-like(ask('/page', 404), qr/^HTTP\S+ 200 .*PAGE/s, 'error page');
-is(locations(ask('/page', 302, 'X-Say: Location: /a')), '200 [/a]',
+like(ask_with('/page', 404), qr/^HTTP\S+ 200 .*PAGE/s, 'error page');
+is(locations(ask_with('/page', 302, 'X-Say: Location: /a')), '200 [/a]',
     'error page, lines stay');
-is(locations(ask('/elsewhere', 302, 'X-Say: Location: /a')),
+is(locations(ask_with('/elsewhere', 302, 'X-Say: Location: /a')),
     '302 [https://example.com/login]', 'error page elsewhere');
-like(locations(ask('/again', 302, 'X-Say: Location: /a')),
+like(locations(ask_with('/again', 302, 'X-Say: Location: /a')),
     qr!^302 \[http://localhost:\d+/own\]$!, 'error page with a redirect');
-is(locations(ask('/again-upstream', 302, 'X-Say: Location: /a')), '303 [/upstream]',
+is(locations(ask_with('/again-upstream', 302, 'X-Say: Location: /a')), '303 [/upstream]',
     "error page with an upstream's redirect");
 
 ### satisfy any
 
-is(status(ask('/any', 404, 'Authorization: Basic dXNlcjpzZWNyZXQ=')), 200,
+is(status(ask_with('/any', 404, 'Authorization: Basic dXNlcjpzZWNyZXQ=')), 200,
     'satisfy any, let in');
-is(status(ask('/any', 404)), 404, 'satisfy any, denied');
+is(status(ask_with('/any', 404)), 404, 'satisfy any, denied');
 
 ### helpers
 
-sub ask {
+sub ask_with {
     my ($uri, $code, @lines) = @_;
-    return http(join "\r\n", "GET $uri HTTP/1.0", 'Host: localhost', "X-Code: $code",
-        @lines, '', '');
+    return ask($uri, "X-Code: $code", @lines);
 }
-
-sub status { ($_[0] // '') =~ /^HTTP\S+ (\d+)/ ? $1 : 'none' }
 
 sub locations {
     my ($answer) = @_;
     return status($answer) . ' ' . join ', ', map { "[$_]" }
-        $answer =~ /^Location: (.*)\r/mgi;
+        headers($answer, 'Location');
 }

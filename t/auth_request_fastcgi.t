@@ -3,28 +3,13 @@
 # auth_request with FastCGI: the length of the body is told to the application,
 # not to the service, both as nginx's fastcgi_params has it.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 
 my $t = Test::Nginx->new()->has(qw/ http fastcgi /)->plan(13);
 
-$t->write_file_expand('nginx.conf', <<'EOF');
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
+configure($t, <<'EOF');
     client_body_buffer_size 1k;
     fastcgi_param REQUEST_METHOD $request_method;
     fastcgi_param CONTENT_LENGTH $content_length;
@@ -46,7 +31,6 @@ http {
             fastcgi_pass 127.0.0.1:8081;
         }
     }
-}
 EOF
 
 $t->run_daemon(\&fastcgi, port(8081));
@@ -55,38 +39,24 @@ $t->run();
 
 # The method is the client's in $request_method, whatever the subrequest's.
 
-is(got(post('/', '')), 'POST [0] 0 /', 'no body');
-is(service(post('/', '')), 'POST [] 0 /auth', 'no body, service');
-is(got(post('/', 'x' x 10)), 'POST [10] 10 /', 'small');
-is(service(post('/', 'x' x 10)), 'POST [] 0 /auth', 'small, service');
-is(got(post('/', 'x' x 5000)), 'POST [5000] 5000 /', 'large');
-is(service(post('/', 'x' x 5000)), 'POST [] 0 /auth', 'large, service');
-is(got(post('/', 'x' x 10, 1)), 'POST [10] 10 /', 'chunked');
-is(service(post('/', 'x' x 10, 1)), 'POST [] 0 /auth', 'chunked, service');
-is(got(http_get('/')), 'GET [] 0 /', 'GET');
+is(header(ask({ method => 'POST', body => '' }, '/'), 'X-Got'), 'POST [0] 0 /', 'no body');
+is(header(ask({ method => 'POST', body => '' }, '/'), 'X-Service'), 'POST [] 0 /auth', 'no body, service');
+is(header(ask({ method => 'POST', body => 'x' x 10 }, '/'), 'X-Got'), 'POST [10] 10 /', 'small');
+is(header(ask({ method => 'POST', body => 'x' x 10 }, '/'), 'X-Service'), 'POST [] 0 /auth', 'small, service');
+is(header(ask({ method => 'POST', body => 'x' x 5000 }, '/'), 'X-Got'), 'POST [5000] 5000 /', 'large');
+is(header(ask({ method => 'POST', body => 'x' x 5000 }, '/'), 'X-Service'), 'POST [] 0 /auth', 'large, service');
+is(header(ask({ method => 'POST', chunks => ['x' x 10] }, '/'), 'X-Got'), 'POST [10] 10 /', 'chunked');
+is(header(ask({ method => 'POST', chunks => ['x' x 10] }, '/'), 'X-Service'), 'POST [] 0 /auth', 'chunked, service');
+is(header(http_get('/'), 'X-Got'), 'GET [] 0 /', 'GET');
 
-my $answer = post('/denied', 'x' x 10);
+my $answer = ask({ method => 'POST', body => 'x' x 10 }, '/denied');
 like($answer, qr/^HTTP\S+ 401 /, 'denied');
-is(service($answer), 'POST [] 0 /auth/401', 'denied, service');
+is(header($answer, 'X-Service'), 'POST [] 0 /auth/401', 'denied, service');
 like($answer, qr/^WWW-Authenticate: FastCGI one\r\nWWW-Authenticate: two\r/mi,
     'denied, challenges');
 unlike($answer, qr/INVISIBLE/, 'denied, body');
 
 ### helpers
-
-sub post {
-    my ($uri, $body, $chunked) = @_;
-    my $length = length $body;
-    return http("POST $uri HTTP/1.1\r\nHost: localhost\r\n"
-        . "Connection: close\r\n"
-        . ($chunked ? 'Transfer-Encoding: chunked' : "Content-Length: $length")
-        . "\r\n\r\n"
-        . ($chunked ? sprintf("%x\r\n%s\r\n0\r\n\r\n", $length, $body) : $body));
-}
-
-sub got { $_[0] =~ /^X-Got: (.*?)\r/m ? $1 : undef }
-
-sub service { $_[0] =~ /^X-Service: (.*?)\r/m ? $1 : undef }
 
 # An application, one request for each connection: it says method, announced
 # and true length, and URI, and answers with the status in the URI.

@@ -3,21 +3,12 @@
 # auth_request: a service that fails, in any way, never allows (row 31). Each
 # time there is one [error] line of ours, and the next request is served.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-use Socket qw/ SOL_SOCKET SO_LINGER /;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use Test::Nginx::Raw;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use Socket qw/ SOL_SOCKET SO_LINGER /;
 
 my $ok = "HTTP/1.1 200 OK\r\n";
 my $end = "Connection: close\r\n\r\n";
@@ -116,13 +107,7 @@ if ($t->has_version('1.29.0')) {
 
 $t->plan(3 * @refused + 2 * @valid + 10);
 
-$t->write_file_expand('nginx.conf', <<'EOF');
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
+configure($t, <<'EOF');
     server {
         listen       127.0.0.1:8080;
         server_name  localhost;
@@ -161,7 +146,6 @@ http {
         location = /none { return 404; }
         location = /alive { return 204; }
     }
-}
 EOF
 
 $t->write_file('content.txt', 'CONTENT');
@@ -175,7 +159,7 @@ service($t, 8081, sub {
     if (defined $answer) {
         print $client $answer;
     } else {
-        select undef, undef, undef, 5;
+        sleep 5;
     }
     setsockopt $client, SOL_SOCKET, SO_LINGER, pack 'll', 1, 0
         if $name eq 'reset';
@@ -191,7 +175,7 @@ for my $n (0 .. $#refused) {
     $why //= $status == 504 || $name =~ /^(?:nothing|reset)$/
         ? 'no answer from the service' : $status == 502
         ? 'no valid answer from the service' : 'neither allowed nor denied';
-    my ($answer, $log) = get($t, '/', "X-Case: $n", 'Upgrade: x');
+    my ($answer, $log) = check('/', "X-Case: $n", 'Upgrade: x');
     like($answer, qr/^HTTP\S+ 500 /, "$name is refused");
     unlike($answer, qr/CONTENT|INVISIBLE|^(?:Location|ETag|Retry|Link)/m,
         "$name, nothing gets out");
@@ -200,7 +184,7 @@ for my $n (0 .. $#refused) {
 
 for my $n (0 .. $#valid) {
     my ($name, undef, $status) = @{$valid[$n]};
-    my ($answer, $log) = get($t, '/', 'X-Case: ' . ($n + @refused));
+    my ($answer, $log) = check('/', 'X-Case: ' . ($n + @refused));
     like($answer, qr/^HTTP\S+ $status /, "$name is $status");
     is($log . ($answer =~ /(CONTENT|INVISIBLE)/ ? $1 : ''),
         $status == 200 ? 'CONTENT' : '', "$name, content");
@@ -211,16 +195,16 @@ for my $n (0 .. $#valid) {
 for my $case (['/refused', 502], ['/unresolved', 500]) {
     my ($uri, $status) = @$case;
     my $service = $uri =~ s!/!/auth-!r;
-    my ($answer, $log) = get($t, $uri);
+    my ($answer, $log) = check($uri);
     like($answer, qr/^HTTP\S+ 500 /, "$uri is refused");
     unlike($answer, qr/CONTENT/, "$uri, content");
     is($log, qq(unexpected status: $status from "$service":)
         . ' no answer from the service', "$uri, log");
 }
 
-is((get($t, '/closed'))[0], '', 'return 444 closes');
+is((check('/closed'))[0], '', 'return 444 closes');
 
-my ($answer, $log) = get($t, '/any', 'X-Case: 0');
+my ($answer, $log) = check('/any', 'X-Case: 0');
 like($answer, qr/^HTTP\S+ 500 /, 'satisfy any');
 is($log, 'unexpected status: 502 from "/auth": no answer from the service',
     'satisfy any, log');
@@ -229,13 +213,9 @@ like(http_get('/alive'), qr/^X-Pid: $pid\r/m, 'the same worker');
 
 ### helpers
 
-# The answer, and the [error] lines of ours that came with it.
-sub get {
-    my ($t, $uri, @lines) = @_;
-    my $before = length $t->read_file('error.log');
-    my $answer = http(join "\r\n", "GET $uri HTTP/1.0", 'Host: localhost',
-        @lines, '', '');
-    my $log = substr $t->read_file('error.log'), $before;
-    return ($answer // '', join "\n", $log =~
-        /\[error\].*? auth request (.*?)(?: while [^,]*)?, client/g);
+# The response, and why the request was refused, by the [error] lines of ours.
+sub check {
+    my $response = ask(@_);
+    my $log = logged($t, qr/^error auth request /);
+    return ($response, $log =~ s/^error auth request //mgr);
 }

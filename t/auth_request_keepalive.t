@@ -2,20 +2,10 @@
 
 # auth_request: the service's connection is kept, whatever its answer's body is.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use AuthRequest;
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use Test::Nginx::Raw;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()
     ->has(qw/ http proxy rewrite upstream_keepalive /)->plan(43);
@@ -61,9 +51,7 @@ $t->write_file('big', 'x' x 5_000_000);
 service($t, 8081, sub {
     my ($client, $head) = @_;
     my ($what) = $head =~ /^X-What: (.*)\r/m;
-    open my $file, '>>', "$d/connections";
-    syswrite $file, "$$\n";
-    close $file;
+    append("$d/connections", "$$\n");
     my ($code, $body, $framing) = split / /, $what;
     print $client "HTTP/1.1 $code X\r\n";
     if ($framing eq 'none') {
@@ -92,7 +80,7 @@ for my $uri (qw{ / /body/ /large/ /unbuffered }) {
         connections();
         my ($code) = split / /, $what;
         my $expected = { 204 => 200, 404 => 500, 302 => 500 }->{$code} // $code;
-        is(join(' ', map { status(ask($uri, $what)) } 1 .. 20) . ', connections: '
+        is(join(' ', map { status(ask($uri, "X-What: $what")) } 1 .. 20) . ', connections: '
             . connections(), join(' ', ($expected) x 20) . ', connections: 1',
             "$uri, $what");
     }
@@ -101,28 +89,21 @@ for my $uri (qw{ / /body/ /large/ /unbuffered }) {
 # what does not end well is not used again, and has no bearing on the next one
 
 connections();
-is(join(' ', map { status(ask('/', $_)) } '200 0 endless', '200 10 length',
+is(join(' ', map { status(ask('/', "X-What: $_")) } '200 0 endless', '200 10 length',
     '200 2000 cut', '200 10 length'), '500 200 500 200', 'one after the other');
 is(connections(), 3, 'new connections');
-is(status(ask('/', '200 5 longer')), 200, 'longer than it says');
-is(status(ask('/', '403 5 length')), 403, 'and the next');
-is(join(' ', map { status(ask('/', $_)) } '200 0 longer', '403 0 length', '204 0 none'),
+is(status(ask('/', 'X-What: 200 5 longer')), 200, 'longer than it says');
+is(status(ask('/', 'X-What: 403 5 length')), 403, 'and the next');
+is(join(' ', map { status(ask('/', "X-What: $_")) } '200 0 longer', '403 0 length', '204 0 none'),
     '200 403 200', 'something behind an empty body');
 
-my $memory = memory($t);
-ask('/', '200 0 endless') for 1 .. 20;
-cmp_ok(memory($t), '<', $memory + 4096, 'memory');
+my $memory = peak_memory(worker($t));
+ask('/', 'X-What: 200 0 endless') for 1 .. 20;
+cmp_ok(peak_memory(worker($t)), '<', $memory + 4096, 'memory');
 
 like(http_get('/file'), qr/CONTENT/, 'a file of 5 MB allows');
 
 ### helpers
-
-sub ask {
-    my ($uri, $what) = @_;
-    return http("GET $uri HTTP/1.0\r\nHost: localhost\r\nX-What: $what\r\n\r\n");
-}
-
-sub status { ($_[0] // '') =~ /^HTTP\S+ (\d+)/ ? $1 : 'none' }
 
 # How many connections there were since the last call.
 sub connections {

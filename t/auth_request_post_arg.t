@@ -2,20 +2,10 @@
 
 # $post_arg_NAME: a field of the body that auth_request_body has had read.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use AuthRequest;
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use Test::Nginx::Raw;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite ssi /)->plan(49);
 
@@ -89,8 +79,7 @@ service($t, 8081, sub {
     my ($client, $head, $body) = @_;
     my ($uri) = $head =~ /^\S+ (\S+)/;
     my ($token) = $head =~ /^X-Token: (.*)\r/m;
-    open my $file, '>>', "$d/asked";
-    syswrite $file, $uri . (defined $token ? " $token" : '') . "\n";
+    append("$d/asked", $uri . (defined $token ? " $token" : '') . "\n");
     print $client "HTTP/1.1 204 X\r\n\r\n";
     return 0;
 });
@@ -108,8 +97,8 @@ my $json = 'application/json';
 ### no field
 
 is(asked('/off', $form, 'token=a'), '/auth?t=', 'not read');
-is(got('/off', $form, 'token=a'), '[] token=a', 'not read, upstream');
-is(got('/unasked', $form, 'token=a'), '[] token=a', 'without auth_request');
+is(body(exchange(connection(), post('/off', $form, 'token=a'))), '[] token=a', 'not read, upstream');
+is(body(exchange(connection(), post('/unasked', $form, 'token=a'))), '[] token=a', 'without auth_request');
 for my $case (
     ['text/plain', 'token=a'], ['', 'token=a'], [$json, 'token=a'],
     [$form, '{"token":"a"}'], ['multipart/form-data; boundary=b', 'token=a'],
@@ -148,13 +137,13 @@ is(asked('/', 'application/vnd.x+json', '{"token":[1, 2]}'), '/auth?t=[1,2]&u=',
     'JSON, an array');
 is(asked('/header', $form, 'token=a+b%26c%3D'), '/auth-header [a b&c=]',
     'in the location that is asked');
-is(got('/header', $form, 'token=a+b'), '[a b] token=a+b', 'for the upstream');
-is(got('/early', $form, 'token=a'), '[] [a] token=a', 'read too early');
+is(body(exchange(connection(), post('/header', $form, 'token=a+b'))), '[a b] token=a+b', 'for the upstream');
+is(body(exchange(connection(), post('/early', $form, 'token=a'))), '[] [a] token=a', 'read too early');
 is(asked('/early', $form, 'token=a'), '/auth?t=a', 'then in time');
-is(got('/header', $form, 'x=' . 'y' x 50_000 . '&token=a') =~ s/y+/y/r,
+is(body(exchange(connection(), post('/header', $form, 'x=' . 'y' x 50_000 . '&token=a'))) =~ s/y+/y/r,
     '[a] x=y&token=a', 'in a file');
 is(asked('/twice', $form, 'token=a'), "/auth?t=a\n/auth?t=a", 'two checks');
-is(asked('/header', $form, 'token=a', 'Transfer-Encoding: chunked'),
+is(asked('/header', $form, 'token=a', 'chunked'),
     '/auth-header [a]', 'chunks');
 
 ### what it may not be
@@ -168,31 +157,23 @@ is(asked('/path', $form, 'token=..%2F..%2Fother'), '', 'nor is it a path');
 ### several requests of a connection
 
 my $s = connection();
-is(join(' ', map { content(exchange($s, request('/header', $form, $_))) }
+is(join(' ', map { body(exchange($s, post('/header', $form, $_))) }
     'token=a', 'x=1', 'token=b'), '[a] token=a [] x=1 [b] token=b', 'connection');
 
 ### helpers
 
-sub request {
+# A POST with a body of this type, in one chunk if that is said.
+sub post {
     my ($uri, $type, $body, @lines) = @_;
-    if (grep { /chunked/ } @lines) {
-        $body = sprintf "%x\r\n%s\r\n0\r\n\r\n", length $body, $body;
-    } else {
-        push @lines, 'Content-Length: ' . length $body;
-    }
-    return join "\r\n", "POST $uri HTTP/1.1", 'Host: localhost',
-        $type ? "Content-Type: $type" : (), @lines, '', $body;
+    my @body = @lines && $lines[0] eq 'chunked' ? (chunks => [$body]) : (body => $body);
+    shift @lines if $body[0] eq 'chunks';
+    unshift @lines, "Content-Type: $type" if $type;
+    return request({ method => 'POST', @body }, $uri, @lines);
 }
 
-sub content { (split /\r\n\r\n/, $_[0] // '', 2)[1] // '' }
-
-sub got { return content(exchange(connection(), request(@_))) }
-
+# The URIs that the service is asked with for such a request.
 sub asked {
     unlink "$d/asked";
-    exchange(connection(), request(@_));
-    return '' unless -e "$d/asked";
-    open my $file, '<', "$d/asked";
-    local $/;
-    return <$file> =~ s/\n\z//r;
+    exchange(connection(), post(@_));
+    return -e "$d/asked" ? $t->read_file('asked') =~ s/\n\z//r : '';
 }

@@ -3,18 +3,9 @@
 # auth_request: whatever way nginx takes to protected content, it comes out
 # after a yes and only then (rows 32 and 34).
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 
 # ways to the content, with the number of checks on each after a yes
 
@@ -53,13 +44,7 @@ my %ways = (
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
     ->plan(8 * keys(%ways) + 38);
 
-$t->write_file_expand('nginx.conf', <<'EOF');
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
+configure($t, <<'EOF');
     server {
         listen       127.0.0.1:8080;
         server_name  localhost;
@@ -184,7 +169,6 @@ http {
             return 204;
         }
     }
-}
 EOF
 
 mkdir $t->testdir() . "/$_" for qw/ secret index /;
@@ -196,26 +180,26 @@ $t->run();
 
 for my $uri (sort keys %ways) {
     for my $code (401, 403, 500) {
-        my $answer = get($uri, $code);
+        my $answer = ask($uri, "X-Code: $code");
         is(status($answer), $code, "$uri, $code");
         unlike($answer, qr/SECRET/, "$uri, $code, content");
     }
 
     my $checks = checks($t);
-    like(get($uri, 204), qr/\r\n\r\nSECRET\z/, "$uri, allowed");
+    like(ask($uri, "X-Code: 204"), qr/\r\n\r\nSECRET\z/, "$uri, allowed");
     is(checks($t) - $checks, $ways{$uri}, "$uri, checks");
 }
 
 ### error pages of a denial
 
-like(get('/page', 401), qr/^HTTP\S+ 401 .*\r\n\r\nLOGIN\z/s, 'page');
-like(get('/page', 403), qr/^HTTP\S+ 403 (?!.*LOGIN)/s, 'no page for it');
-like(get('/page-200', 401), qr/^HTTP\S+ 200 .*\r\n\r\nLOGIN\z/s, 'page =200');
+like(ask('/page', "X-Code: 401"), qr/^HTTP\S+ 401 .*\r\n\r\nLOGIN\z/s, 'page');
+like(ask('/page', "X-Code: 403"), qr/^HTTP\S+ 403 (?!.*LOGIN)/s, 'no page for it');
+like(ask('/page-200', "X-Code: 401"), qr/^HTTP\S+ 200 .*\r\n\r\nLOGIN\z/s, 'page =200');
 
-like(get('/page-named?x', $_),
+like(ask('/page-named?x', "X-Code: $_"),
     qr{^HTTP\S+ 303 .*\r\nLocation: \S+/login\?to=/page-named\?x\r}s,
     "named location, $_") for 401, 403, 500;
-like(get('/page-away', 401),
+like(ask('/page-away', "X-Code: 401"),
     qr{^HTTP\S+ 302 .*\r\nLocation: http://login/\?to=/page-away\r}s, 'away');
 
 # a page that is protected itself
@@ -223,7 +207,7 @@ like(get('/page-away', 401),
 for my $uri (qw{ /page-protected /page-self /page-named-protected }) {
     for my $code (401, 403, 500) {
         my $checks = checks($t);
-        my $answer = get($uri, $code);
+        my $answer = ask($uri, "X-Code: $code");
         is(status($answer), $code, "$uri, $code");
         unlike($answer, qr/SECRET/, "$uri, $code, content");
         is(checks($t) - $checks, 2, "$uri, $code, checks");
@@ -231,22 +215,14 @@ for my $uri (qw{ /page-protected /page-self /page-named-protected }) {
 }
 
 my $checks = checks($t);
-is(status(get('/page-recursive', 401)), 500, 'pages without end');
+is(status(ask('/page-recursive', "X-Code: 401")), 500, 'pages without end');
 is(checks($t) - $checks, 11, 'pages without end, checks');
 
-my $answer = get('/', 401, 8082);
+my $answer = ask({ port => 8082 }, '/', "X-Code: 401");
 is(status($answer), 401, 'named location under the same check');
 unlike($answer, qr/SECRET/, 'named location under the same check, content');
 
 ### helpers
-
-sub get {
-    my ($uri, $code, $port) = @_;
-    return http("GET $uri HTTP/1.0\r\nHost: localhost\r\nX-Code: $code\r\n\r\n",
-        PeerAddr => '127.0.0.1:' . port($port // 8080));
-}
-
-sub status { $_[0] =~ /^HTTP\S+ (\d+) / ? $1 : undef }
 
 # How often the service was asked.
 sub checks {

@@ -2,20 +2,10 @@
 
 # auth_request_require: conditions on an answer that allows.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use AuthRequest;
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use Test::Nginx::Raw;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite map /)->plan(46);
 
@@ -127,7 +117,7 @@ is(status(ask('/let-in', "X-Code: $_")), 200, "let in, $_") for 500, 'none';
 ### what goes with a denial
 
 my $answer = ask('/one', 'X-Say: WWW-Authenticate: A', 'X-Say: WWW-Authenticate: B');
-is(join(',', $answer =~ /^WWW-Authenticate: (.*)\r/mg), 'A,B', 'challenges');
+is(join(',', headers($answer, 'WWW-Authenticate')), 'A,B', 'challenges');
 unlike(ask('/code', 'X-Say: WWW-Authenticate: A'), qr/^WWW-/m, 'none with 403');
 unlike(ask('/one', 'X-Say: X-Valid: 1', 'X-Say: WWW-Authenticate: A'), qr/^WWW-/m,
     'none with 200');
@@ -141,17 +131,8 @@ like(ask('/body', 'X-Body: told you'),
     qr!^HTTP\S+ 403 .*^Content-Type: a/b\r.*\r\n\r\ntold you\z!ms, 'body');
 logged($t, qr/auth request/);
 unlike(ask('/body', 'X-Body: ' . 'x' x 11), qr/xxxxxxxxxxx/, 'a body too large');
-is(logged($t, qr/\[warn\].*auth request/), 'warn auth request: the body of the answer'
+is(logged($t, qr/^warn auth request/), 'warn auth request: the body of the answer'
     . ' with status 200 is left out: it is larger than auth_request_deny_body', 'why');
 like(ask('/body', 'X-Say: X-Valid: 1', 'X-Body: ' . 'x' x 11), qr/CONTENT/,
     'met, a body too large');
 is(logged($t, qr/auth request/), '', 'which is nothing to complain about');
-
-### helpers
-
-sub ask {
-    my ($uri, @lines) = @_;
-    return http(join "\r\n", "GET $uri HTTP/1.0", 'Host: localhost', @lines, '', '');
-}
-
-sub status { ($_[0] // '') =~ /^HTTP\S+ (\d+)/ ? $1 : 'none' }

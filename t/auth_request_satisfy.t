@@ -4,19 +4,11 @@
 # they say, under "satisfy all" and "satisfy any". A challenge goes with a 401
 # and with nothing else (row 41).
 
-use warnings;
-use strict;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 
-use Test::More;
 use Time::HiRes qw/ time /;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 # What each of the three says: it is not configured, or
 my @access = qw/ - allow deny /;
@@ -56,13 +48,7 @@ for my $satisfy (qw/ all any /) {
     }
 }
 
-$t->write_file_expand('nginx.conf', <<"EOF");
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
+configure($t, <<"EOF");
     server {
         listen       127.0.0.1:8080;
         server_name  localhost;
@@ -91,7 +77,6 @@ http {
         location = /403 { return 403; }
         location = /500 { return 500; }
     }
-}
 EOF
 
 $t->write_file('htpasswd', "user:{PLAIN}good\n");
@@ -102,11 +87,11 @@ for my $satisfy (qw/ all any /) {
         my ($access, $basic, $code) = split / /, $case;
         my $uri = join '/', '', $satisfy, $access,
             $basic eq '-' ? '-' : 'basic', $code eq '-' ? '-' : 'service';
-        my $answer = get($uri, $basic, $code);
+        my $answer = answer_to($uri, $basic, $code);
         my $name = "$satisfy: access $access, basic $basic, service $code";
 
         my ($status, @challenges) = expected($satisfy, $access, $basic, $code);
-        is(headers($answer), join('|', $status, @challenges), $name);
+        is(judged($answer), join('|', $status, @challenges), $name);
         is($answer =~ /CONTENT/ ? 1 : 0, $status == 200 ? 1 : 0,
             "$name, content");
     }
@@ -116,21 +101,21 @@ for my $satisfy (qw/ all any /) {
 
 for my $uri ('/delayed', '/delayed/any') {
     my $begin = time;
-    is(headers(get($uri, '-', 401)), '401|Service one|Service two',
+    is(check($uri, '-', 401), '401|Service one|Service two',
         "$uri, delayed");
     cmp_ok(time - $begin, '>=', 0.9, "$uri, for a second");
 }
 
 my $begin = time;
-is(headers(get('/delayed', '-', 403)), '403', 'not delayed');
-is(headers(get('/delayed', '-', 500)), '500', 'not delayed');
-is(headers(get('/delayed', '-', 204)), '404', 'not delayed');
+is(check('/delayed', '-', 403), '403', 'not delayed');
+is(check('/delayed', '-', 500), '500', 'not delayed');
+is(check('/delayed', '-', 204), '404', 'not delayed');
 cmp_ok(time - $begin, '<', 0.9, 'indeed');
 
 # a client that leaves meanwhile
 
-http("GET /delayed HTTP/1.0\r\nX-Code: 401\r\n\r\n", aborted => 1, sleep => 0.1);
-is(headers(get('/delayed', '-', 204)), '404', 'after a client that left');
+http(request('/delayed', 'X-Code: 401'), aborted => 1, sleep => 0.1);
+is(check('/delayed', '-', 204), '404', 'after a client that left');
 
 ### helpers
 
@@ -167,17 +152,19 @@ sub expected {
     return (401, @challenges);
 }
 
-sub get {
-    my ($uri, $basic, $code) = @_;
-    my $secret = { good => 'dXNlcjpnb29k', bad => 'dXNlcjpiYWQ=' }->{$basic};
-    return http(join "\r\n", "GET $uri HTTP/1.0", 'Host: localhost',
-        $secret ? "Authorization: Basic $secret" : (), "X-Code: $code", '', '');
+# Status and challenges of a request with such a password, and such a verdict of the
+# service.
+sub check {
+    return judged(answer_to(@_));
 }
 
-# Status and challenges.
-sub headers {
-    my ($answer) = @_;
-    my ($status) = $answer =~ /^HTTP\S+ (\d+)/;
-    my ($head) = $answer =~ /(.*?\r\n)\r\n/s;
-    return join '|', $status, $head =~ /^WWW-Authenticate: (.*?)\r\n/mgi;
+sub answer_to {
+    my ($uri, $basic, $code) = @_;
+    my $secret = { good => 'dXNlcjpnb29k', bad => 'dXNlcjpiYWQ=' }->{$basic};
+    return ask($uri, $secret ? "Authorization: Basic $secret" : (), "X-Code: $code");
+}
+
+sub judged {
+    my ($response) = @_;
+    return join '|', status($response), headers($response, 'WWW-Authenticate');
 }

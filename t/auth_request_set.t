@@ -2,30 +2,16 @@
 
 # auth_request_set: variables from the service's answer, after every outcome.
 
-use warnings;
-use strict;
-
-use Test::More;
-use Time::HiRes qw/ time /;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use Test::Nginx::Raw;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use Time::HiRes qw/ time /;
 
 my $t = Test::Nginx->new()->has(qw/ http map proxy rewrite /)->plan(41);
 
-$t->write_file_expand('nginx.conf', <<'EOF');
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
+configure($t, <<'EOF');
     log_format  set '$status user=$user';
     map $user $mapped {
         default  other;
@@ -182,7 +168,6 @@ http {
         location = /echo { return 200 "user=[$http_x_user]"; }
         location = /args { return 200 "args=[$args]"; }
     }
-}
 EOF
 
 $t->write_file('error.txt', 'ERROR PAGE');
@@ -206,10 +191,10 @@ is(vars('/', 'anonymous'), '200 [] [204]', 'allowed, without the header');
 is(vars('/page', 401), '401 [alice] [401]', '401, error page');
 is(vars('/page', 403), '403 [alice] [403]', '403, error page');
 is(vars('/page', 500), '500 [alice] [500]', '500, error page');
-like(get('/page', 401), qr/\r\n\r\nERROR PAGE\z/, 'error page');
+like(ask('/page', "X-Code: 401"), qr/\r\n\r\nERROR PAGE\z/, 'error page');
 is(vars('/named', 401), '401 [alice] [401]', '401, named location');
 is(vars('/named', 'close'), '500 [] [502]', 'no answer, named location');
-like(get('/named', 401), qr/named alice 401/, 'body of a named location');
+like(ask('/named', "X-Code: 401"), qr/named alice 401/, 'body of a named location');
 is(vars('/200', 401), '200 [alice] [401]', '401 =200');
 is(vars('/missing', 200), '200 [alice] [204]', 'try_files');
 is(vars('/again', 200), '200 [bob] [204]', 'second check');
@@ -217,42 +202,42 @@ is(vars('/again', 200), '200 [bob] [204]', 'second check');
 ### levels
 
 is(vars('/off', 200), '200 [] []', 'no check, nothing set');
-like(get('/own/', 200), qr/^X-User: \[\]\r\nX-Other: \[own\]/m,
+like(ask('/own/', "X-Code: 200"), qr/^X-User: \[\]\r\nX-Other: \[own\]/m,
     'a level of its own takes nothing from outside');
-like(get('/own/nested/', 200), qr/^X-User: \[\]\r\nX-Other: \[own\]/m,
+like(ask('/own/nested/', "X-Code: 200"), qr/^X-User: \[\]\r\nX-Other: \[own\]/m,
     'nor does a nested one');
 
 ### values
 
-like(get('/several', 'list'),
+like(ask('/several', "X-Code: list"),
     qr/^X-All: alice\+ <alice> constant \[\] \[\] one, two c1\r\n/m,
     'several, in their order');
-like(get('/uri', 200), qr/^X-Seen: \/auth \/uri GET\r\n/m,
+like(ask('/uri', "X-Code: 200"), qr/^X-Seen: \/auth \/uri GET\r\n/m,
     'evaluated in the subrequest');
-like(request('POST', '/uri', 200), qr/^X-Seen: \/auth \/uri POST\r\n/m,
+like(ask({ method => 'POST' }, '/uri', "X-Code: 200"), qr/^X-Seen: \/auth \/uri POST\r\n/m,
     'request method is that of the request');
-like(get('/set', 200), qr/^X-Role: \[alice\]/m, 'a variable of set');
-like(get('/set', 'anonymous'), qr/^X-Role: \[\]/m,
+like(ask('/set', "X-Code: 200"), qr/^X-Role: \[alice\]/m, 'a variable of set');
+like(ask('/set', "X-Code: anonymous"), qr/^X-Role: \[\]/m,
     'a variable of set, absent header');
-like(get('/set-off', 200), qr/^X-Role: \[guest\]/m, 'set alone');
-like(get('/mapped', 200), qr/^X-Mapped: her/m, 'map of the variable');
+like(ask('/set-off', "X-Code: 200"), qr/^X-Role: \[guest\]/m, 'set alone');
+like(ask('/mapped', "X-Code: 200"), qr/^X-Mapped: her/m, 'map of the variable');
 
 ### set handlers
 
-like(get('/args?user=mallory', 200), qr/args=\[user=alice\]\z/, '$args');
-like(get('/args?user=mallory', 'anonymous'), qr/args=\[user=\]\z/,
+like(ask('/args?user=mallory', "X-Code: 200"), qr/args=\[user=alice\]\z/, '$args');
+like(ask('/args?user=mallory', "X-Code: anonymous"), qr/args=\[user=\]\z/,
     '$args, absent header');
 
 my $begin = time;
-like(get('/slow', 200), qr/\r\n\r\nx{1500}\z/, '$limit_rate');
+like(ask('/slow', "X-Code: 200"), qr/\r\n\r\nx{1500}\z/, '$limit_rate');
 cmp_ok(time - $begin, '>', 0.5, '$limit_rate, slowed down');
 
 ### the client has no say
 
-like(get('/upstream', 200), qr/user=\[alice\]\z/, 'to the upstream');
-like(get('/upstream', 'anonymous', 'X-User: mallory'), qr/user=\[\]\z/,
+like(ask('/upstream', "X-Code: 200"), qr/user=\[alice\]\z/, 'to the upstream');
+like(ask('/upstream', "X-Code: anonymous", 'X-User: mallory'), qr/user=\[\]\z/,
     "the client's header does not get through");
-like(get('/spoof?user=mallory', 'anonymous', 'X-User: mallory', 'X_User: m'),
+like(ask('/spoof?user=mallory', "X-Code: anonymous", 'X-User: mallory', 'X_User: m'),
     qr/user=\[\]\z/, 'nor by another spelling');
 
 ### one request's values are not another's
@@ -270,24 +255,16 @@ like($log, qr/^500 user=$/m, 'access log without an answer');
 
 ### helpers
 
-sub get { request('GET', @_) }
-
-sub request {
-    my ($method, $uri, $code, @lines) = @_;
-    return http(join "\r\n", "$method $uri HTTP/1.0", 'Host: localhost',
-        "X-Code: $code", @lines, '', '');
-}
-
 # Status and the two variables of the server level.
 sub vars {
-    my $answer = get(@_);
-    return join ' ', map { $answer =~ $_ }
-        qr/^HTTP\S+ (\d+) /, qr/^X-User: (.*)\r/m, qr/^X-Code: (.*)\r/m;
+    my ($uri, $code) = @_;
+    my $response = ask($uri, "X-Code: $code");
+    return join ' ', status($response), header($response, 'X-User'),
+        header($response, 'X-Code');
 }
 
 sub user {
     my ($s, $code) = @_;
-    my $answer = exchange($s, join "\r\n", 'GET / HTTP/1.1', 'Host: localhost',
-        "X-Code: $code", '', '');
-    return $answer =~ /^X-User: \[(.*)\]\r/m ? $1 : undef;
+    my $response = exchange($s, request('/', "X-Code: $code"));
+    return header($response, 'X-User') =~ s/^\[(.*)\]\z/$1/r;
 }

@@ -3,18 +3,9 @@
 # auth_request: what each status of the service means, where the directive may
 # stand, and which requests it is for.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 
 my @allowed = (200, 201, 202, 204, 206, 299);
 my @unexpected = (300, 301, 302, 304, 307, 400, 402, 404, 405, 407, 410,
@@ -27,13 +18,7 @@ my $t = Test::Nginx->new()
 my $codes = join "\n",
     map { "location = /$_ { return $_; }" } @allowed, @unexpected, 401, 403;
 
-$t->write_file_expand('nginx.conf', <<"EOF");
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
+configure($t, <<"EOF");
     auth_request /auth;
     server {
         listen       127.0.0.1:8080;
@@ -100,7 +85,6 @@ http {
         }
         $codes
     }
-}
 EOF
 
 my $d = $t->testdir();
@@ -118,13 +102,13 @@ $t->run();
 ### statuses
 
 for my $code (@allowed) {
-    my $answer = get('/file.txt', "X-Code: $code");
+    my $answer = ask('/file.txt', "X-Code: $code");
     like($answer, qr{^HTTP/1.1 200 OK\r\n}, "$code allows");
     is(body($answer), 'CONTENT of file.txt', "$code, body");
 }
 
 for my $code (@unexpected) {
-    my $answer = get("/file.txt?$code", "X-Code: $code");
+    my $answer = ask("/file.txt?$code", "X-Code: $code");
     like($answer, qr{^HTTP/1.1 500 Internal Server Error\r\n},
         "$code is refused");
     unlike($answer, qr/CONTENT|^Location|^Retry/m, "$code, nothing gets out");
@@ -132,82 +116,61 @@ for my $code (@unexpected) {
         . ' from "/auth": neither allowed nor denied', "$code, log");
 }
 
-my $answer = get('/file.txt?401', 'X-Code: 401');
+my $answer = ask('/file.txt?401', 'X-Code: 401');
 like($answer, qr{^HTTP/1.1 401 Unauthorized\r\n}, '401 is 401');
 unlike($answer, qr/CONTENT|^WWW-Authenticate/m, '401, nothing gets out');
 is(errors($t, '/file.txt?401'), '', '401, no error');
 
-$answer = get('/file.txt?403', 'X-Code: 403');
+$answer = ask('/file.txt?403', 'X-Code: 403');
 like($answer, qr{^HTTP/1.1 403 Forbidden\r\n}, '403 is 403');
 unlike($answer, qr/CONTENT/, '403, nothing gets out');
 is(errors($t, '/file.txt?403'), '', '403, no error');
 
-is(status('/file.txt'), 500, 'no such thing at the service');
-like(get('/self.txt'), qr/\r\n\r\nCONTENT of self.txt\z/,
+is(status(ask('/file.txt')), 500, 'no such thing at the service');
+like(ask('/self.txt'), qr/\r\n\r\nCONTENT of self.txt\z/,
     'protected file that is its own service: no loop, and its body once');
 
 ### places
 
-like(get('/off.txt'), qr/^HTTP\S+ 200 .*CONTENT of off/s, 'off');
-like(get('/none.txt'), qr/^HTTP\S+ 200 .*CONTENT of none/s, 'empty');
-is(status('/own/file.txt', 'X-Code: 200'), 403, "a location's own");
-is(status('/own/yes/file.txt'), 200, "a nested location's own");
-is(status('/own/yes/nested/file.txt'), 200, "an outer location's");
-is(status('/own/yes/off/file.txt'), 200, 'off again, inside');
-is(status('/if/file.txt?if=1', 'X-Code: 403'), 403, 'if block');
-like(get('/if/file.txt?if=1', 'X-Code: 200'), qr/^HTTP\S+ 200 .*X-Reached: 1/s,
+like(ask('/off.txt'), qr/^HTTP\S+ 200 .*CONTENT of off/s, 'off');
+like(ask('/none.txt'), qr/^HTTP\S+ 200 .*CONTENT of none/s, 'empty');
+is(status(ask('/own/file.txt', 'X-Code: 200')), 403, "a location's own");
+is(status(ask('/own/yes/file.txt')), 200, "a nested location's own");
+is(status(ask('/own/yes/nested/file.txt')), 200, "an outer location's");
+is(status(ask('/own/yes/off/file.txt')), 200, 'off again, inside');
+is(status(ask('/if/file.txt?if=1', 'X-Code: 403')), 403, 'if block');
+like(ask('/if/file.txt?if=1', 'X-Code: 200'), qr/^HTTP\S+ 200 .*X-Reached: 1/s,
     'if block, allowed');
-is(status('/limited/file.txt', 'X-Code: 401'), 401, 'limit_except');
-is(method('PUT', '/limited/file.txt', 'X-Code: 401'), 401,
+is(status(ask('/limited/file.txt', 'X-Code: 401')), 401, 'limit_except');
+is(status(ask({ method => 'PUT' }, '/limited/file.txt', 'X-Code: 401')), 401,
     'limit_except, in the block');
 
-is(server(8082, '/file.txt'), 200, 'off in a server');
-is(server(8082, '/on/file.txt'), 200, 'on in its location');
-is(server(8082, '/denied/file.txt'), 403, 'on in its location, denied');
-is(server(8083, '/file.txt'), 403, 'only http has it');
+is(status(ask({ port => 8082 }, '/file.txt')), 200, 'off in a server');
+is(status(ask({ port => 8082 }, '/on/file.txt')), 200, 'on in its location');
+is(status(ask({ port => 8082 }, '/denied/file.txt')), 403, 'on in its location, denied');
+is(status(ask({ port => 8083 }, '/file.txt')), 403, 'only http has it');
 
 ### methods: none is let through unasked
 
-is(method($_, '/file.txt', 'X-Code: 401'), 401, "$_ is asked for")
+is(status(ask({ method => $_ }, '/file.txt', 'X-Code: 401')), 401, "$_ is asked for")
     for qw/ GET HEAD POST PUT DELETE OPTIONS PATCH PROPFIND X-ODD /;
-is(method('OPTIONS', '/file.txt', 'X-Code: 401', 'Origin: http://a',
-    'Access-Control-Request-Method: GET'), 401, 'preflight is asked for');
+is(status(ask({ method => 'OPTIONS' }, '/file.txt', 'X-Code: 401', 'Origin: http://a', 'Access-Control-Request-Method: GET')), 401, 'preflight is asked for');
 is(() = $t->read_file('service.log') =~ /"GET \/401 HTTP\S+ 401 /g, 13,
     'the service sees GET');
 
 ### main requests only
 
-is(body(get('/page.html')), 'ACONTENT of part.txtZ', 'not for SSI');
-is(status('/error', 'X-Code: 403'), 403, 'for the target of an error_page');
-like(get('/error', 'X-Code: 200'), qr/CONTENT of part/,
+is(body(ask('/page.html')), 'ACONTENT of part.txtZ', 'not for SSI');
+is(status(ask('/error', 'X-Code: 403')), 403, 'for the target of an error_page');
+like(ask('/error', 'X-Code: 200'), qr/CONTENT of part/,
     'for the target of an error_page, allowed');
 
-is(status('/mirrored/file.txt'), 200, 'mirrored');
+is(status(ask('/mirrored/file.txt')), 200, 'mirrored');
 $t->stop();
 is(() = $t->read_file('mirror.log') =~ /"GET \/mirror /g, 1,
     'not for a mirror');
 
 ### helpers
-
-sub get { request('GET', @_) }
-
-sub status { method('GET', @_) }
-
-sub method { request(@_) =~ /^HTTP\S+ (\d+) / ? $1 : undef }
-
-sub request {
-    my ($method, $uri, @lines) = @_;
-    return http(join("\r\n", "$method $uri HTTP/1.0", 'Host: localhost', @lines)
-        . "\r\n\r\n");
-}
-
-sub server {
-    my ($port, $uri) = @_;
-    my $answer = http_get($uri, PeerAddr => '127.0.0.1:' . port($port));
-    return $answer =~ /^HTTP\S+ (\d+) / ? $1 : undef;
-}
-
-sub body { $_[0] =~ /\r\n\r\n(.*)/s ? $1 : undef }
 
 # The messages of the [error] lines about a request for this URI, without what
 # nginx was doing.

@@ -3,20 +3,10 @@
 # auth_request in front of a WebSocket: a tunnel for who is let in, for others a
 # response as always; and no method or header gets past the check (row 29).
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use AuthRequest;
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use Test::Nginx::Raw;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my @methods = qw/ GET HEAD POST PUT DELETE OPTIONS PATCH PROPFIND TRACE LOCK X /;
 my @lines = ('User-Agent: GoogleHC/1.0', 'User-Agent: kube-probe/1.2',
@@ -88,40 +78,37 @@ $t->run();
 ### nothing gets past
 
 for my $method (@methods) {
-    my $s = connection();
-    like(exchange($s, "$method / HTTP/1.1\r\nHost: localhost\r\n"
-        . "Content-Length: 0\r\n\r\n"), qr/^HTTP\S+ (?:403|405) /, "$method, denied");
+    like(exchange(connection(), request({ method => $method, body => '' }, '/')), qr/^HTTP\S+ (?:403|405) /, "$method, denied");
     next if $method eq 'TRACE';
-    like(exchange(connection(), "$method / HTTP/1.1\r\nHost: localhost\r\n"
-        . "X-Code: 204\r\nContent-Length: 0\r\n\r\n"), qr/^HTTP\S+ 200 /,
+    like(exchange(connection(), request({ method => $method, body => '' }, '/',
+        'X-Code: 204')), qr/^HTTP\S+ 200 /,
         "$method, let in");
 }
 for my $line (@lines) {
     my ($name) = $line =~ /^(.*)/;
-    like(http("OPTIONS / HTTP/1.0\r\nHost: localhost\r\n$line\r\n\r\n"),
+    like(ask({ method => 'OPTIONS' }, '/', $line),
         qr/^HTTP\S+ 403 /, $name);
 }
 
 ### what the service is told: what is set in its location, else what the client says
 
-http("POST /a?b HTTP/1.0\r\nHost: localhost\r\nX-Original-URI: /open\r\n"
-    . "X-Original-Method: OPTIONS\r\n\r\n");
-is(join(' ', asked($t) =~ /^X-Original-\w+: (.*)\r/mg), '/a?b POST', 'generated');
-http("GET /unset HTTP/1.0\r\nHost: localhost\r\nX-Original-URI: /open\r\n\r\n");
-is(join(' ', asked($t) =~ /^X-Original-\w+: (.*)\r/mg), '/open', 'not generated');
+ask({ method => 'POST' }, '/a?b', 'X-Original-URI: /open', 'X-Original-Method: OPTIONS');
+is(join(' ', $t->read_file('asked') =~ /^X-Original-\w+: (.*)\r/mg), '/a?b POST', 'generated');
+ask('/unset', 'X-Original-URI: /open');
+is(join(' ', $t->read_file('asked') =~ /^X-Original-\w+: (.*)\r/mg), '/open', 'not generated');
 
 ### tunnels
 
-my $upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nX-User: root\r\n";
+my @upgrade = ('Connection: Upgrade', 'Upgrade: websocket', 'X-User: root');
 my $s = connection();
-my $answer = exchange($s, "GET /ws HTTP/1.1\r\nHost: localhost\r\n$upgrade\r\n");
+my $answer = exchange($s, request('/ws', @upgrade));
 like($answer, qr/^HTTP\S+ 403 /, 'denied');
 unlike($answer, qr/^Upgrade/mi, 'no upgrade');
-like(exchange($s, "GET / HTTP/1.1\r\nHost: localhost\r\nX-Code: 200\r\n\r\n"),
+like(exchange($s, request('/', 'X-Code: 200')),
     qr/^HTTP\S+ 200 /, 'the connection is still one of HTTP');
 
 $s = connection();
-$s->print("GET /ws HTTP/1.1\r\nHost: localhost\r\nX-Code: 204\r\n$upgrade\r\n");
+$s->print(request('/ws', 'X-Code: 204', @upgrade));
 $answer = until_there($s, qr/hello/);
 like($answer, qr/^HTTP\S+ 101 .*^X-Got: alice\r/ms, 'let in');
 $s->syswrite('to and fro');
@@ -135,21 +122,16 @@ like(http_get('/tunnel'), qr/^HTTP\S+ 500 /, 'a service that upgrades allows not
 ### expect
 
 $s = connection();
-like(exchange($s, "PUT / HTTP/1.1\r\nHost: localhost\r\nX-Code: 200\r\n"
-    . "Content-Length: 3\r\nExpect: 100-continue\r\n\r\nabc"),
+like(exchange($s, request({ method => 'PUT', body => 'abc' }, '/', 'X-Code: 200',
+    'Expect: 100-continue')),
     qr/^HTTP\S+ 100 .*^HTTP\S+ 200 /ms, '100-continue');
-like(exchange($s, "PUT / HTTP/1.1\r\nHost: localhost\r\nX-Code: 403\r\n"
-    . "Content-Length: 3\r\nExpect: 100-continue\r\n\r\nabc"),
+like(exchange($s, request({ method => 'PUT', body => 'abc' }, '/', 'X-Code: 403',
+    'Expect: 100-continue')),
     qr/^HTTP\S+ 100 .*^HTTP\S+ 403 /ms, '100-continue, denied');
-like(exchange($s, "PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000\r\n"
-    . "Expect: 100-continue\r\n\r\n"), qr/^HTTP\S+ 413 /, '100-continue, too large');
+like(exchange($s, request({ method => 'PUT' }, '/', 'Content-Length: 2000',
+    'Expect: 100-continue')), qr/^HTTP\S+ 413 /, '100-continue, too large');
 
 ### helpers
-
-sub asked {
-    my ($t) = @_;
-    return $t->read_file('asked');
-}
 
 sub until_there {
     my ($s, $what) = @_;

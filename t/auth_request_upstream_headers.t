@@ -3,20 +3,11 @@
 # auth_request_upstream_headers: an upstream gets these headers from the service
 # or not at all, whatever the client sends (rows 25, 26).
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use AuthRequest;
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
+use ParamService;
 use Test::Nginx::Raw;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()
     ->has(qw/ http proxy fastcgi uwsgi scgi rewrite ssi mirror /)->plan(78);
@@ -154,8 +145,7 @@ service($t, 8081, sub {
     my ($client, $head) = @_;
     my ($code) = $head =~ /^X-Code: (.*)\r/mi;
     my @say = $head =~ /^X-Say: (.*)\r/mgi;
-    open my $file, '>>', "$dir/asked";
-    syswrite $file, $head;
+    append("$dir/asked", $head);
     return 0 if ($code // '') eq 'none';
     print $client 'HTTP/1.1 ' . ($code // 200) . " X\r\n"
         . join('', map { "$_\r\n" } @say) . "Content-Length: 0\r\n\r\n";
@@ -169,10 +159,7 @@ sub echo {
     return sub {
         my ($client, $head) = @_;
         if ($file) {
-            open my $out, '>', "$dir/$file.tmp";
-            print $out $head;
-            close $out;
-            rename "$dir/$file.tmp", "$dir/$file";
+            replace_file($t, $file, $head);
         }
         my $accel = $head =~ /^GET \/accel / ? "X-Accel-Redirect: /accelerated\r\n" : '';
         print $client "HTTP/1.1 200 OK\r\n${accel}Content-Length: "
@@ -250,11 +237,10 @@ is(params(ask('/params', @spellings, $said)), 'HTTP_X_USER=alice, HTTP_X_VAR=ali
 
 my @authgear = ('X-Authgear-Session-Valid: true', 'x_authgear_user: root',
     'X.Authgear.: 1', 'X-Authgear-: 2');
-is(lines(ask('/prefix', @authgear), qr/authgear/i), '', 'prefix, none');
-is(lines(ask('/prefix', @authgear, 'X-Say: X-Authgear-User-Id: 7',
-    'X-Say: X-AuthGear-A: b', 'X-Say: X-Authgear: c'), qr/^x[-_.]authgear/i),
+is(got_lines(ask('/prefix', @authgear), qr/authgear/i), '', 'prefix, none');
+is(got_lines(ask('/prefix', @authgear, 'X-Say: X-Authgear-User-Id: 7', 'X-Say: X-AuthGear-A: b', 'X-Say: X-Authgear: c'), qr/^x[-_.]authgear/i),
     'X-Authgear-User-Id: 7, X-AuthGear-A: b', 'prefix, in place of all');
-is(lines(ask('/prefix', 'X_Other: 1', 'X-User: 2'), qr/^x/i), 'X-Var: 2, X-User: 2',
+is(got_lines(ask('/prefix', 'X_Other: 1', 'X-User: 2'), qr/^x/i), 'X-Var: 2, X-User: 2',
     'an inner level takes the place of the outer one');
 
 ### levels
@@ -262,11 +248,10 @@ is(lines(ask('/prefix', 'X_Other: 1', 'X-User: 2'), qr/^x/i), 'X-Var: 2, X-User:
 is(users(ask('/off', 'X_User: root', $said)), 'X_User: root', 'off');
 is(users(ask('/unasked', @spellings, $said)), '', 'auth_request off');
 for my $uri ('/nested/deeper', '/nested/deeper?if=1') {
-    is(lines(ask($uri, 'X_Other: 1', 'X-Say: X-Other: 2'), qr/^x.other/i),
+    is(got_lines(ask($uri, 'X_Other: 1', 'X-Say: X-Other: 2'), qr/^x.other/i),
         'X-Other: 2', "$uri");
 }
-is(lines(ask('/nested/deeper', 'POST', 'X_Other: 1', 'X-Say: X-Other: 2'),
-    qr/^x.other/i), 'X-Other: 2', 'limit_except');
+is(got_lines(ask({ method => 'POST' }, '/nested/deeper', 'X_Other: 1', 'X-Say: X-Other: 2'), qr/^x.other/i), 'X-Other: 2', 'limit_except');
 
 ### a check that is skipped, or fails
 
@@ -285,7 +270,7 @@ for my $code (401, 403, 500) {
 for my $uri (qw{ /index/ /try /accel }) {
     asked($t);
     my $name = $uri eq '/accel' ? 'X-Other' : 'X-User';
-    is(lines(ask($uri, 'X_User: root', "X-Say: $name: alice"), qr/^$name/i),
+    is(got_lines(ask($uri, 'X_User: root', "X-Say: $name: alice"), qr/^$name/i),
         "$name: alice", "$uri, what the upstream gets");
     my $asked = asked_all($t);
     is(() = $asked =~ /^GET/mg, 2, "$uri, two checks");
@@ -315,25 +300,10 @@ unlike($t->read_file('user.log'), qr/^\/(?!off|open|early|prefix|nested|mirrored
 
 ### helpers
 
-sub ask {
-    my ($uri, @lines) = @_;
-    my $method = @lines && $lines[0] !~ /:/ ? shift @lines : 'GET';
-    return http(join "\r\n", "$method $uri HTTP/1.0", 'Host: localhost', @lines,
-        '', '');
-}
-
 # What the upstream got of the header, with whatever is spelt like it.
 sub users {
-    my ($answer, $port) = @_;
-    return lines($answer, qr/^x[^:a-z]*user:/i);
-}
-
-sub lines {
-    my ($answer, $name) = @_;
-    my ($status) = $answer =~ /^HTTP\S+ (\d+)/;
-    return "status $status" if $status != 200;
-    my (undef, $got) = split /\r\n\r\n/, $answer, 2;
-    return join ', ', grep { $_ =~ $name } split /\r\n/, $got;
+    my ($answer) = @_;
+    return got_lines($answer, qr/^x[^:a-z]*user:/i);
 }
 
 sub params {
@@ -353,11 +323,19 @@ sub asked {
     return join ' ', asked_all($t) =~ /^(GET \S+)/mg;
 }
 
+# The lines with such a name that the upstream got.
+sub got_lines {
+    my ($response, $name) = @_;
+    return 'status ' . status($response) if status($response) != 200;
+    return join ', ', grep { $_ =~ $name } split /\r\n/, body($response);
+}
+
+# What the upstream of the mirror got, in a response like the other's.
 sub mirrored {
     my ($t) = @_;
     my $file = $t->testdir() . '/mirrored';
-    for (1 .. 500) { last if -e $file; select undef, undef, undef, 0.01; }
-    my $got = $t->read_file('mirrored');
+    wait_until(sub { -e $file });
+    my $got = slurp($file);
     unlink $file;
     return "HTTP/1.1 200 OK\r\n\r\n$got";
 }

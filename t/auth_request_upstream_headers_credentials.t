@@ -3,21 +3,11 @@
 # auth_request_upstream_headers with what clients show to be let in: whoever
 # judges a request sees the client's own, the upstream the service's or none.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use AuthRequest;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use Jose;
-use Test::Nginx;
 use Test::Nginx::Raw;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite auth_basic /)->plan(44);
 
@@ -129,8 +119,7 @@ service($t, 8081, sub {
     my ($client, $head) = @_;
     my ($code) = $head =~ /^X-Code: (.*)\r/mi;
     my @say = $head =~ /^X-Say: (.*)\r/mgi;
-    open my $file, '>>', "$d/asked";
-    syswrite $file, $head;
+    append("$d/asked", $head);
     return 0 if ($code // '') eq 'none';
     print $client 'HTTP/1.1 ' . ($code // 200) . " X\r\n"
         . join('', map { "$_\r\n" } @say) . "Content-Length: 0\r\n\r\n";
@@ -243,25 +232,16 @@ is(told($t), '[mine] [mine]; Authorization: mine, Cookie: s=mine',
     'among many, service');
 
 my $s = connection();
-is(join('; ', map { shown(exchange($s, "GET / HTTP/1.1\r\nHost: localhost\r\n"
-    . join('', map { "$_\r\n" } @$_) . "Connection: keep-alive\r\n\r\n")) }
+is(join('; ', map { shown(exchange($s, request('/', @$_))) }
     [@mine, @said], [@mine], [@said], []), "$theirs; ; $theirs; ",
     'requests of one connection');
 
 ### helpers
 
-sub ask {
-    my ($uri, @lines) = @_;
-    return http(join "\r\n", "GET $uri HTTP/1.0", 'Host: localhost', @lines,
-        '', '');
-}
-
-sub status { $_[0] =~ /^HTTP\S+ (\d+)/ ? $1 : undef }
-
 sub shown {
     my ($answer) = @_;
     return 'status ' . status($answer) unless status($answer) == 200;
-    return credentials((split /\r\n\r\n/, $answer, 2)[1]);
+    return credentials(body($answer));
 }
 
 sub credentials {

@@ -3,26 +3,15 @@
 # auth_request_upstream_headers for clients and upstreams that speak HTTP/2; and
 # auth_request_body for such clients. Needs curl.
 
-use warnings;
-use strict;
-
-use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
+use Http2;
+use Test::Nginx::Raw;
 
 use Digest::MD5 qw/ md5_hex /;
 
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use AuthRequest;
-use Test::Nginx;
-use Test::Nginx::Raw;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
-
 my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy grpc rewrite /)->plan(43);
-
-my $v2 = $t->has_version('1.25.1') ? '; http2 on' : ' http2';
 
 configure($t, <<"EOF");
     underscores_in_headers on;
@@ -31,7 +20,7 @@ configure($t, <<"EOF");
     auth_request_upstream_headers X-User Authorization X-Authgear-*;
     server {
         listen       127.0.0.1:8080;
-        listen       127.0.0.1:8083$v2;
+        @{[listen_http2($t)]}
         server_name  localhost;
         auth_request /auth;
         auth_request_set \$saw \$upstream_http_x_saw;
@@ -56,7 +45,7 @@ configure($t, <<"EOF");
     }
     # gRPC's other side: HTTP/1 again
     server {
-        listen       127.0.0.1:8084$v2;
+        @{[listen_http2($t, 8084)]}
         location / {
             auth_request_upstream_headers off;
             proxy_pass http://127.0.0.1:8082;
@@ -90,18 +79,18 @@ my @said = ('X-Say: X-User: alice', 'X-Say: Authorization: theirs',
 my $theirs = 'authorization: theirs, x-authgear-valid: no, x-user: alice';
 
 for my $uri (qw{ / /grpc }) {
-    for my $client (\&one, \&two) {
-        my $name = "$uri, HTTP/" . ($client == \&one ? 1 : 2);
+    for my $client (\&ask, \&ask_http2) {
+        my $name = "$uri, HTTP/" . ($client == \&ask ? 1 : 2);
         my $answer = $client->($uri, @mine);
-        is(content($answer), '', "$name, none");
-        is(saw($answer), 'mine ' . md5_hex(''), "$name, service");
-        is(content($client->($uri, @said)), $theirs, "$name, set");
-        is(content($client->($uri, @mine, @said)), $theirs, "$name, in place");
-        is(content($client->($uri, @said, @mine)), $theirs, "$name, in any order");
+        is(body($answer), '', "$name, none");
+        is(header($answer, 'X-Saw'), 'mine ' . md5_hex(''), "$name, service");
+        is(body($client->($uri, @said)), $theirs, "$name, set");
+        is(body($client->($uri, @mine, @said)), $theirs, "$name, in place");
+        is(body($client->($uri, @said, @mine)), $theirs, "$name, in any order");
     }
 }
-is(content(one('/any', @mine, @said)), '', 'satisfy any');
-is(content(two('/any', @mine, @said)), '', 'satisfy any, HTTP/2');
+is(body(ask('/any', @mine, @said)), '', 'satisfy any');
+is(body(ask_http2('/any', @mine, @said)), '', 'satisfy any, HTTP/2');
 
 ### bodies
 
@@ -130,30 +119,14 @@ is(join(' ', $t->read_file('access.log') =~ m!"POST /body\S* HTTP/2.0" (413|5\d\
 
 ### helpers
 
-sub one {
-    my ($uri, @lines) = @_;
-    return http(join "\r\n", "GET $uri HTTP/1.0", 'Host: localhost', @lines, '', '');
-}
-
-sub two {
-    my ($uri, @lines) = @_;
-    return curl($uri, map { "-H '$_'" } @lines);
-}
-
-sub curl {
-    my ($uri, @options) = @_;
-    my $url = 'http://127.0.0.1:' . port(8083) . $uri;
-    my $answer = `curl -s -S -i -m 8 --http2-prior-knowledge @options $url 2>&1`;
-    return $answer;
-}
-
 sub answer_to {
     my ($uri, @options) = @_;
-    my $answer = curl($uri, @options);
+    my $answer = http2_curl($uri, @options);
     return 'refused' unless $answer =~ /^HTTP\S+ 200/;
-    return content($answer) . ' saw ' . saw($answer);
+    return body($answer) . ' saw ' . header($answer, 'X-Saw');
 }
 
-sub saw { $_[0] =~ /^X-Saw: (.*)\r/mi ? $1 : undef }
-
-sub content { (split /\r\n\r\n/, $_[0] // '', 2)[1] // '' }
+sub ask_http2 {
+    my ($uri, @lines) = @_;
+    return http2_curl($uri, map { "-H '$_'" } @lines);
+}

@@ -3,19 +3,10 @@
 # auth_request: the URI that the service is asked with, and how it compares with
 # what the upstream is asked for (row 28).
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use Test::Nginx::Raw;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my @raw = (qw{
     / /a /a?b=c /a?b=/../c /a?b?c /a? /? /a/ //a /a//b /./a /a/./b /a/../b
@@ -97,13 +88,7 @@ my @refused = (
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
     ->plan(2 * @raw + 2 * @variables + 3 * @refused + 8);
 
-$t->write_file_expand('nginx.conf', <<'EOF');
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
+configure($t, <<'EOF');
     server {
         listen       127.0.0.1:8080;
         server_name  localhost;
@@ -168,7 +153,6 @@ http {
             rewrite ^ /cycle-auth last;
         }
     }
-}
 EOF
 
 # The service says what it was asked with; the upstream says what it was asked.
@@ -195,21 +179,21 @@ $t->run();
 ### as the client wrote it
 
 for my $uri (@raw) {
-    my $answer = get($uri);
+    my $answer = ask($uri);
     my $name = length $uri > 99 ? 'long' : $uri;
-    is(got($answer), $uri, "$name, service");
+    is(header($answer, 'X-Got'), $uri, "$name, service");
     is(body($answer), $uri, "$name, upstream");
 }
 
-like(get($_), qr/^HTTP\S+ 400 (?!.*X-Got)/s, "$_, nobody is asked")
+like(ask($_), qr/^HTTP\S+ 400 (?!.*X-Got)/s, "$_, nobody is asked")
     for '/%00', '/a%00b', '/../a', '/a/../../b', '/%2e%2e/', '/a%zz', '/%';
 
 ### as variables make it
 
 for my $case (@variables) {
     my ($uri, $expected) = @$case;
-    my $answer = get($uri);
-    is(got($answer), $expected, "$uri, service");
+    my $answer = ask($uri);
+    is(header($answer, 'X-Got'), $expected, "$uri, service");
     is(body($answer), $uri, "$uri, upstream");
 }
 
@@ -217,26 +201,12 @@ for my $case (@variables) {
 
 for my $case (@refused) {
     my ($uri, $expected) = @$case;
-    my $before = length $t->read_file('error.log');
-    my $answer = get($uri);
+    logged($t);
+    my $answer = ask($uri);
     like($answer, qr/^HTTP\S+ 500 /, "$uri is refused");
-    is(got($answer), '', "$uri, the service is not asked");
+    is(header($answer, 'X-Got') // '', '', "$uri, the service is not asked");
 
-    my $log = substr $t->read_file('error.log'), $before;
-    is(join("\n", $log =~
-        /\[error\].*? (auth request .*?)(?: while [^,]*)?, client/g),
-        "auth request $expected", "$uri, log");
+    is(logged($t, qr/^error auth request/), "error auth request $expected", "$uri, log");
 }
 
-like(get('/'), qr/^HTTP\S+ 200 /, 'still there');
-
-### helpers
-
-sub get {
-    my ($uri) = @_;
-    return http("GET $uri HTTP/1.0\r\nHost: localhost\r\n\r\n");
-}
-
-sub got { $_[0] =~ /^X-Got: (.*?)\r/m ? $1 : '' }
-
-sub body { $_[0] =~ /\r\n\r\n(.*)/s ? $1 : undef }
+like(ask('/'), qr/^HTTP\S+ 200 /, 'still there');

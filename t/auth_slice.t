@@ -3,29 +3,14 @@
 # The slice module fetches the rest of a response by subrequests of the
 # location itself: they are part of a request that was judged (row 34).
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use Jose;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http proxy slice rewrite /)->plan(10);
 
-$t->write_file_expand('nginx.conf', <<'EOF');
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
+configure($t, <<'EOF');
     server {
         listen       127.0.0.1:8080;
         server_name  localhost;
@@ -58,7 +43,6 @@ http {
         access_log   %%TESTDIR%%/slices.log;
         root         %%TESTDIR%%;
     }
-}
 EOF
 
 my $key = jwk('HS256');
@@ -90,14 +74,6 @@ is(slices(), 5, 'two slices more, asked for after one question');
 
 ###############################################################################
 
-sub ask {
-    my ($uri, @lines) = @_;
-    return http(join "\r\n", "GET $uri HTTP/1.1", 'Host: localhost', 'Connection: close',
-        @lines, '', '');
-}
-
 sub slices {
     return scalar(() = $t->read_file('slices.log') =~ /\n/g);
 }
-
-###############################################################################

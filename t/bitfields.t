@@ -3,13 +3,12 @@
 # Tests for src/nginx/bitfields.c: the setters in the module under test write the
 # bits that the compiler of its nginx, with that nginx's options, writes.
 
-use warnings;
-use strict;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 
 use File::Basename qw/ dirname /;
 use File::Temp qw/ tempdir /;
-use FindBin;
-use Test::More;
 
 my ($module) = ($ENV{TEST_NGINX_GLOBALS} // '') =~ /load_module\s+([^;]+);/
     or BAIL_OUT('no load_module in TEST_NGINX_GLOBALS: use scripts/test');
@@ -46,10 +45,3 @@ is_deeply(\%results, { map { $_ => 'same' } keys %setters },
     'each setter writes what the compiler writes');
 
 done_testing();
-
-sub slurp {
-    my ($path) = @_;
-    local $/;
-    open my $file, '<', $path or die "Can't open $path: $!\n";
-    return <$file>;
-}

@@ -2,18 +2,10 @@
 
 # Tests for the harness itself: above all, that it fails a test that must fail.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx qw/ :DEFAULT http_content /;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
+use Test::Nginx qw/ http_content /;
 
 plan(skip_all => "not our library") unless Test::Nginx->can('expect_panics');
 

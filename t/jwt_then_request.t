@@ -3,20 +3,12 @@
 # auth_jwt together with auth_request, auth_basic and access, under satisfy all
 # and any: who is asked, who decides, and which challenges the answer has.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
+use Http2;
 use Jose;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()
     ->has(qw/ http rewrite access auth_basic proxy http_v2 /)->plan(44);
@@ -25,15 +17,12 @@ my $key = jwk('HS256', '--kid', 'a');
 $t->write_file('key.jwk', $key);
 $t->write_file('passwords', 'user:{PLAIN}secret');
 
-my $http2 = $t->has_version('1.25.1') ? "listen 127.0.0.1:8082;\nhttp2 on;"
-    : 'listen 127.0.0.1:8082 http2;';
-
 configure($t, <<EOF);
     log_format asked '\$request_uri';
 
     server {
         listen       127.0.0.1:8080;
-        $http2
+        @{[listen_http2($t)]}
         server_name  localhost;
         root         html;
 
@@ -195,10 +184,7 @@ SKIP: {
 
     my $curl = sub {
         my ($uri, @lines) = @_;
-        my @options = map { ('-H', "'$_'") } @lines;
-        my $url = 'http://127.0.0.1:' . port(8082);
-        my $answer = qx{curl -s -i --http2-prior-knowledge @options '$url$uri'};
-        return verdict($answer =~ s!^HTTP/2 !HTTP/1.1 !r);
+        return verdict(http2_curl($uri, map { "-H '$_'" } @lines));
     };
     is($curl->('/all/', "Authorization: Bearer $good"), '404', 'HTTP/2, good');
     is($curl->('/all/', "Authorization: Bearer $forged"), "401 $invalid",
@@ -219,14 +205,10 @@ sub asked {
     my ($t) = @_;
     our $counted;
     my $mark = '/count?' . ++$counted;
-    http("GET $mark HTTP/1.0\r\n\r\n", PeerAddr => '127.0.0.1:' . port(8081));
+    ask({ port => 8081 }, $mark);
 
-    for (1 .. 250) {
-        my @asked = split /\n/, $t->read_file('asked.log');
-        return scalar grep { !m!^/count! } @asked if $asked[-1] eq $mark;
-        select undef, undef, undef, 0.01;
-    }
-    die "no line $mark\n";
+    my @asked;
+    wait_until(sub { @asked = split /\n/, $t->read_file('asked.log'); $asked[-1] eq $mark })
+        or die "no line $mark\n";
+    return scalar grep { !m!^/count! } @asked;
 }
-
-###############################################################################

@@ -2,10 +2,9 @@
 
 # Tests for the shared object itself: what it shows to nginx, and what it needs.
 
-use warnings;
-use strict;
-
-use Test::More;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 
 my ($module) = ($ENV{TEST_NGINX_GLOBALS} // '') =~ /load_module\s+([^;]+);/
     or BAIL_OUT('no load_module in TEST_NGINX_GLOBALS: use scripts/test');
@@ -35,12 +34,7 @@ is("@others", '', 'needs only the system and OpenSSL');
 
 is(openssl($module), openssl($nginx), "nginx's OpenSSL");
 
-my $content = do {
-    local $/;
-    open my $file, '<:raw', $module or die "Can't open $module: $!\n";
-    <$file>;
-};
-unlike($content, qr/injected fault/, 'no fault injection');
+unlike(slurp($module), qr/injected fault/, 'no fault injection');
 
 done_testing();
 

@@ -4,18 +4,9 @@
 # table our handlers would run at another time and the built-in auth_request
 # would take our directives, and all would seem well: so it is an error.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 
 my $t = Test::Nginx->new()->has(qw/ http auth_basic access /)->plan(3);
 
@@ -24,13 +15,9 @@ my ($module) = ($ENV{TEST_NGINX_GLOBALS} || '') =~ /load_module (\S+?);/
 
 # the same module, but nginx does not find the table
 
-open my $in, '<:raw', $module or die "$module: $!";
-my $code = do { local $/; <$in> };
-(my $without = $code) =~ s/\0ngx_module_order\0/\0ngx_module_0rder\0/
+(my $without = slurp($module)) =~ s/\0ngx_module_order\0/\0ngx_module_0rder\0/
     or die 'no ngx_module_order';
-open my $out, '>:raw', $t->testdir() . '/unordered.so' or die "unordered.so: $!";
-print $out $without;
-close $out;
+$t->write_file('unordered.so', $without);
 
 my $conf = <<'EOF';
 daemon off;
@@ -58,5 +45,3 @@ like($said, qr/\[emerg\] \S+ module "ngx_http_auth_jwt_module" has to come befor
 
 $t->run();
 pass('a module in its place is none');
-
-###############################################################################

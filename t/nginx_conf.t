@@ -2,22 +2,13 @@
 
 # Each configuration in nginx-conf/ does what its comments say.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-use JSON::PP ();
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use ForwardAuth qw/ use_conf /;
 use Jose;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use JSON::PP ();
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite proxy map limit_req /)->plan(49);
 
@@ -41,13 +32,7 @@ my @known = sort map { s!.*/!!r } glob('../nginx-conf/*.conf');
 is_deeply(\@known, [sort(keys %ports, keys %others)], 'every configuration is tested');
 is_deeply([grep { !-e } values %others], [], 'those tests are there');
 
-$t->write_file_expand('nginx.conf', <<'EOF');
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
+configure($t, <<'EOF');
     include bearer.conf;
     include cookie.conf;
     include encrypted.conf;
@@ -61,7 +46,6 @@ http {
         listen 127.0.0.1:8092;
         return 200 "umbra $request_uri user=$http_x_user tenant=$http_x_tenant";
     }
-}
 EOF
 
 my $key = jwk('RS256', '--kid', 'k1');
@@ -79,54 +63,54 @@ $t->run();
 my $good = sign($key, '{"sub":"alice","exp":"now+300"}');
 my $expired = sign($key, '{"sub":"alice","exp":"now-300"}');
 
-my $r = ask(8081, '/a');
+my $r = ask({ port => 8081 }, '/a');
 like($r, qr/^HTTP\/1.1 401 /, 'bearer, no token');
 like($r, qr/^WWW-Authenticate: Bearer realm="api"\r$/m, 'bearer, no token, challenge');
-like(ask(8081, '/a', "Authorization: Bearer $expired"), qr/^HTTP\/1.1 401 /, 'bearer, expired token');
-$r = ask(8081, '/a?b', "Authorization: Bearer $good", 'X-User: mallory');
+like(ask({ port => 8081 }, '/a', "Authorization: Bearer $expired"), qr/^HTTP\/1.1 401 /, 'bearer, expired token');
+$r = ask({ port => 8081 }, '/a?b', "Authorization: Bearer $good", 'X-User: mallory');
 like($r, qr/^HTTP\/1.1 200 /, 'bearer, good token');
 like($r, qr!\r\n\r\n/a\?b user=alice authorization= claims= tenant=$!, 'bearer, what the application gets');
-like(ask(8081, '/healthz'), qr/^HTTP\/1.1 204 /, 'bearer, open location');
+like(ask({ port => 8081 }, '/healthz'), qr/^HTTP\/1.1 204 /, 'bearer, open location');
 
 # cookie.conf
 
-$r = ask(8083, '/a');
+$r = ask({ port => 8083 }, '/a');
 like($r, qr/^HTTP\/1.1 302 .*^Location: http:\/\/localhost:?\d*\/login\r$/ms, 'cookie, none');
-like(ask(8083, '/a', "Cookie: auth_token=$expired"), qr/^HTTP\/1.1 302 /, 'cookie, expired token');
-like(ask(8083, '/a', "Authorization: Bearer $good"), qr/^HTTP\/1.1 302 /, 'cookie, but bearer');
-like(ask(8083, '/a%0d%0aX-A:b'), qr/^HTTP\/1.1 302 (?!.*^X-A)/ms, 'cookie, nothing gets into the header');
-like(ask(8083, '/a?b', "Cookie: a=b; auth_token=$good", 'X-User: mallory'), qr!^HTTP/1.1 200 .*\r\n\r\n/a\?b user=alice !s,
+like(ask({ port => 8083 }, '/a', "Cookie: auth_token=$expired"), qr/^HTTP\/1.1 302 /, 'cookie, expired token');
+like(ask({ port => 8083 }, '/a', "Authorization: Bearer $good"), qr/^HTTP\/1.1 302 /, 'cookie, but bearer');
+like(ask({ port => 8083 }, '/a%0d%0aX-A:b'), qr/^HTTP\/1.1 302 (?!.*^X-A)/ms, 'cookie, nothing gets into the header');
+like(ask({ port => 8083 }, '/a?b', "Cookie: a=b; auth_token=$good", 'X-User: mallory'), qr!^HTTP/1.1 200 .*\r\n\r\n/a\?b user=alice !s,
     'cookie, what the application gets');
-$r = ask(8083, '/api/a', "Cookie: auth_token=$expired");
+$r = ask({ port => 8083 }, '/api/a', "Cookie: auth_token=$expired");
 like($r, qr/^HTTP\/1.1 401 .*^WWW-Authenticate: Bearer realm="api", error="invalid_token"\r$/ms,
     'cookie, programs');
-like(ask(8083, '/api/a', "Cookie: auth_token=$good"), qr!\r\n\r\n/api/a user=alice !, 'cookie, programs let in');
-like(ask(8083, '/login', 'X-User: mallory'), qr!\r\n\r\n/login user= !, 'cookie, login is open');
+like(ask({ port => 8083 }, '/api/a', "Cookie: auth_token=$good"), qr!\r\n\r\n/api/a user=alice !, 'cookie, programs let in');
+like(ask({ port => 8083 }, '/login', 'X-User: mallory'), qr!\r\n\r\n/login user= !, 'cookie, login is open');
 
 # encrypted.conf
 
 my $claims = '{"sub":"alice","exp":"now+300"}';
 my $bearer = sub { 'Authorization: Bearer ' . $_[0] };
-like(ask(8084, '/a', $bearer->($good)), qr/^HTTP\/1.1 401 /, 'encrypted, signed token');
-like(ask(8084, '/a', $bearer->(encrypt(jwk('A256GCMKW', '--kid', 's1'), $claims))), qr/^HTTP\/1.1 401 /,
+like(ask({ port => 8084 }, '/a', $bearer->($good)), qr/^HTTP\/1.1 401 /, 'encrypted, signed token');
+like(ask({ port => 8084 }, '/a', $bearer->(encrypt(jwk('A256GCMKW', '--kid', 's1'), $claims))), qr/^HTTP\/1.1 401 /,
     'encrypted, foreign key');
-like(ask(8084, '/a', $bearer->(encrypt($secret, '{"sub":"alice"}'))), qr/^HTTP\/1.1 401 /, 'encrypted, no exp');
-like(ask(8084, '/a', $bearer->(encrypt($secret, '{"sub":"alice","exp":1}'))), qr/^HTTP\/1.1 401 /,
+like(ask({ port => 8084 }, '/a', $bearer->(encrypt($secret, '{"sub":"alice"}'))), qr/^HTTP\/1.1 401 /, 'encrypted, no exp');
+like(ask({ port => 8084 }, '/a', $bearer->(encrypt($secret, '{"sub":"alice","exp":1}'))), qr/^HTTP\/1.1 401 /,
     'encrypted, expired');
-like(ask(8084, '/a', $bearer->(encrypt($secret, $claims)), 'X-User: mallory', 'X-Claims: {}'),
+like(ask({ port => 8084 }, '/a', $bearer->(encrypt($secret, $claims)), 'X-User: mallory', 'X-Claims: {}'),
     qr!^HTTP/1.1 200 .*user=alice authorization= claims=\{"sub":"alice","exp":\d+\} !s, 'encrypted');
 
 # nested.conf
 
-like(ask(8085, '/a', $bearer->($good)), qr/^HTTP\/1.1 401 /, 'nested, only signed');
-like(ask(8085, '/a', $bearer->(encrypt(public($private), $claims))), qr/^HTTP\/1.1 401 /,
+like(ask({ port => 8085 }, '/a', $bearer->($good)), qr/^HTTP\/1.1 401 /, 'nested, only signed');
+like(ask({ port => 8085 }, '/a', $bearer->(encrypt(public($private), $claims))), qr/^HTTP\/1.1 401 /,
     'nested, only encrypted');
-like(ask(8085, '/a', $bearer->(encrypt(public($private), sign(jwk('RS256', '--kid', 'k1'), $claims)))),
+like(ask({ port => 8085 }, '/a', $bearer->(encrypt(public($private), sign(jwk('RS256', '--kid', 'k1'), $claims)))),
     qr/^HTTP\/1.1 401 /, 'nested, signed by somebody else');
-like(ask(8085, '/a', $bearer->(encrypt(public($private), $expired))), qr/^HTTP\/1.1 401 /, 'nested, expired');
-like(ask(8085, '/a', $bearer->(encrypt(public($private), $good)), 'X-User: mallory'),
+like(ask({ port => 8085 }, '/a', $bearer->(encrypt(public($private), $expired))), qr/^HTTP\/1.1 401 /, 'nested, expired');
+like(ask({ port => 8085 }, '/a', $bearer->(encrypt(public($private), $good)), 'X-User: mallory'),
     qr!^HTTP/1.1 200 .*user=alice authorization=Bearer \Q$good\E !s, 'nested');
-like(ask(8085, '/a', $bearer->(encrypt($secret, $good))), qr!user=alice authorization=Bearer \Q$good\E !,
+like(ask({ port => 8085 }, '/a', $bearer->(encrypt($secret, $good))), qr!user=alice authorization=Bearer \Q$good\E !,
     'nested, with the secret');
 
 # claims-routing.conf
@@ -138,7 +122,7 @@ my $routed = sub {
         'https://example.com/tenant' => 'acme', %$claims };
     my $token = sign($signer // $key, JSON::PP::encode_json($own), '--header',
         JSON::PP::encode_json({ typ => $typ // 'at+jwt' }));
-    my $answer = ask(8086, $uri, $bearer->($token), 'X-User: mallory', 'X-Tenant: mallory');
+    my $answer = ask({ port => 8086 }, $uri, $bearer->($token), 'X-User: mallory', 'X-Tenant: mallory');
     my ($status) = $answer =~ m!^HTTP/1.1 (\d+)!;
     return $status eq '200' ? $answer =~ s/.*\r\n\r\n//sr : $status;
 };
@@ -168,13 +152,3 @@ my $statuses = sub {
 };
 like($statuses->({ plan => 'none' }), qr/^(200 ){4}.*429/, 'routing, the low limit');
 is($statuses->({ plan => 'gold' }), join(' ', (200) x 12), 'routing, the high limit');
-
-###############################################################################
-
-sub ask {
-    my ($port, $uri, @lines) = @_;
-    my $header = join "\r\n", "GET $uri HTTP/1.0", 'Host: localhost', @lines;
-    return http("$header\r\n\r\n", PeerAddr => '127.0.0.1:' . port($port));
-}
-
-###############################################################################

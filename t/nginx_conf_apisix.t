@@ -3,20 +3,11 @@
 # nginx-conf/apisix-forward-auth.conf: what the plugin's documentation shows, and
 # each attribute of its table.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
-use Test::Nginx::Raw;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use ForwardAuth;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use Test::Nginx::Raw;
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite upstream_keepalive /)->plan(68);
 
@@ -24,16 +15,9 @@ use_conf($t, 'auth-proxy.conf', map { ("$_  3s;" => "$_  300ms;") } 'proxy_send_
 use_conf($t, 'apisix-forward-auth.conf', 'listen 8080' => 'listen 127.0.0.1:8080',
     '127.0.0.1:9000' => '127.0.0.1:8090', '127.0.0.1:9001' => '127.0.0.1:8091');
 
-$t->write_file_expand('nginx.conf', <<'EOC');
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
+configure($t, <<'EOC');
     underscores_in_headers on;
     include apisix-forward-auth.conf;
-}
 EOC
 
 # The service of the plugin's documentation, with more answers by URI.
@@ -64,50 +48,49 @@ my (@asked, $answer);
 
 ### the plugin's documentation
 
-$answer = ask(8080, '/headers');
+$answer = ask('/headers');
 is(status($answer), 403, 'documented: refused');
-is(lines($answer, 'Location'), 'http://example.com/auth', 'documented: client_headers');
+is(header_values($answer, 'Location'), 'http://example.com/auth', 'documented: client_headers');
 unlike($answer, qr/X-Secret/i, 'documented: nothing else');
-$answer = ask(8080, '/headers', ['Authorization: 123']);
+$answer = ask('/headers', 'Authorization: 123');
 is(status($answer), 200, 'documented: let in');
-is(lines(got($answer), 'x-user-id'), '', 'documented: let in, no user');
-$answer = ask(8080, '/headers', ['Authorization: 321']);
-is(lines(got($answer), 'x-user-id'), 'i-am-user', 'documented: upstream_headers');
-is(lines(got($answer), 'authorization'), '321', 'documented: the client\'s own lines');
+is(header_values(got($answer), 'x-user-id'), '', 'documented: let in, no user');
+$answer = ask('/headers', 'Authorization: 321');
+is(header_values(got($answer), 'x-user-id'), 'i-am-user', 'documented: upstream_headers');
+is(header_values(got($answer), 'authorization'), '321', 'documented: the client\'s own lines');
 unlike($answer, qr/X-Secret/i, 'documented: nothing else, let in');
 unlike($answer, qr/^Location/m, 'documented: client_headers are of refusals');
-asked($t, 8091);
+requests($t, 8091);
 
-$answer = ask_as('POST', 8080, '/tenant/post', ['Content-Type: application/json'], "{\n   \"tenant_id\": 123\n}");
+$answer = ask({ method => 'POST', body => "{\n   \"tenant_id\": 123\n}" }, '/tenant/post', 'Content-Type: application/json');
 is(status($answer), 200, 'documented: extra_headers');
 like(got($answer), qr!^POST /tenant/post .*^x-user-id: i-am-an-user\n\n\{\n   "tenant_id": 123\n\}\z!ms,
     'documented: extra_headers, to the application');
-@asked = asked($t, 8091);
-is(lines($asked[0], 'tenant_id'), 123, 'documented: extra_headers, to the service');
+@asked = requests($t, 8091);
+is(header_values($asked[0], 'tenant_id'), 123, 'documented: extra_headers, to the service');
 like($asked[0], qr/^GET (?!.*^content-(?:length|type):).*\n\n\z/ms, 'documented: extra_headers, no body');
-$answer = ask_as('POST', 8080, '/tenant/post', ['Content-Type: application/json', 'tenant_id: 1', 'Tenant-Id: 1'],
-    '{"abc": 123}');
+$answer = ask({ method => 'POST', body => '{"abc": 123}' }, '/tenant/post', 'Content-Type: application/json', 'tenant_id: 1', 'Tenant-Id: 1');
 is(status($answer), 400, 'documented: extra_headers, none');
 like($answer, qr/^Content-Type: text\/plain\r.*\r\n\r\ntenant_id is required\z/ms, 'documented: the service\'s words');
-is(status(ask_as('POST', 8080, '/tenant/', ['Content-Type: application/x-www-form-urlencoded'], 'tenant_id=1')), 200,
+is(status(ask({ method => 'POST', body => 'tenant_id=1' }, '/tenant/', 'Content-Type: application/x-www-form-urlencoded')), 200,
     'extra_headers, of a form');
-is(status(ask_as('POST', 8080, '/tenant/', ['Content-Type: application/json'], '{"tenant_id":1,"tenant_id":2}')), 400,
+is(status(ask({ method => 'POST', body => '{"tenant_id":1,"tenant_id":2}' }, '/tenant/', 'Content-Type: application/json')), 400,
     'extra_headers, twice');
-is(status(ask_as('POST', 8080, '/tenant/', ['Content-Type: application/json'], '"' . 'x' x 65535 . '"')), 413,
+is(status(ask({ method => 'POST', body => '"' . 'x' x 65535 . '"' }, '/tenant/', 'Content-Type: application/json')), 413,
     'extra_headers, too large a body');
-is(status(ask(8080, '/tenant/')), 400, 'extra_headers, no body');
+is(status(ask('/tenant/')), 400, 'extra_headers, no body');
 
 ### rows 25 to 27
 
-asked($t, 8091);
+requests($t, 8091);
 for my $uri ('/a', '/strict/a') {
-    $answer = ask(8080, $uri, ['Authorization: 123', 'Cookie: c', 'User-Agent: u', 'X-User-ID: mallory',
-        'X_User_ID: mallory', 'x-user_id: mallory', spoofed()]);
+    $answer = ask($uri, 'Authorization: 123', 'Cookie: c', 'User-Agent: u', 'X-User-ID: mallory',
+        'X_User_ID: mallory', 'x-user_id: mallory', spoofed());
     is(status($answer), 200, "row 26: $uri");
-    is(lines(got($answer), 'x.user.id'), '', "row 26: $uri, no user");
-    @asked = asked($t, 8091);
+    is(header_values(got($answer), 'x.user.id'), '', "row 26: $uri, no user");
+    @asked = requests($t, 8091);
     unlike($asked[0], qr/mallory/, "row 27: $uri");
-    is(lines($asked[0], 'x-forwarded-(?:method|proto|host|uri|for)'), "127.0.0.1 | localhost | GET | http | $uri",
+    is(header_values($asked[0], 'x-forwarded-(?:method|proto|host|uri|for)'), "127.0.0.1 | localhost | GET | http | $uri",
         "$uri: the five lines");
 }
 is($asked[0], <<EOS, 'request_headers, to the letter');
@@ -121,51 +104,51 @@ x-forwarded-proto: http
 x-forwarded-uri: /strict/a
 
 EOS
-is(lines(got(ask(8080, '/a', ['Authorization: 321', 'X_User_ID: mallory'])), 'x.user.id'), 'i-am-user', 'row 25: user');
+is(header_values(got(ask('/a', 'Authorization: 321', 'X_User_ID: mallory')), 'x.user.id'), 'i-am-user', 'row 25: user');
 
 ### any other answer is the client's
 
 for my $status (300, 302, 307, 400, 401, 404, 418, 429, 451, 500, 503, 599) {
-    $answer = ask(8080, "/status/$status", ['Authorization: 123']);
-    is(status($answer) . ' ' . lines($answer, 'Location') . ' ' . ($answer =~ /\r\n\r\n(.*)/s)[0],
+    $answer = ask("/status/$status", 'Authorization: 123');
+    is(status($answer) . ' ' . header_values($answer, 'Location') . ' ' . ($answer =~ /\r\n\r\n(.*)/s)[0],
         "$status http://example.com/auth says $status", "answer: $status");
 }
-is(status(ask(8080, "/status/$_", ['Authorization: 123'])), 403, "answer: $_ is an error") for 304, 199, 600;
-is(status(ask(8080, "/status/$_", ['Authorization: 123'])), 200, "answer: $_") for 201, 299;
-is(lines(ask(8080, $_), 'Location'), 'http://auth_service/auth/login', "answer: to its own page, $_")
+is(status(ask("/status/$_", 'Authorization: 123')), 403, "answer: $_ is an error") for 304, 199, 600;
+is(status(ask("/status/$_", 'Authorization: 123')), 200, "answer: $_") for 201, 299;
+is(header_values(ask($_), 'Location'), 'http://auth_service/auth/login', "answer: to its own page, $_")
     for '/own', '/strict/own';
-unlike(ask(8080, '/status/418', ['Authorization: 123']), qr/X-Secret/i, 'answer: not all of its lines');
+unlike(ask('/status/418', 'Authorization: 123'), qr/X-Secret/i, 'answer: not all of its lines');
 
 ### request_method
 
-asked($t, 8091);
-$answer = ask_as('PUT', 8080, '/post/a', ['Content-Type: text/x'], 'yes');
+requests($t, 8091);
+$answer = ask({ method => 'PUT', body => 'yes' }, '/post/a', 'Content-Type: text/x');
 is(status($answer), 200, 'request_method');
 like(got($answer), qr/^PUT .*\n\nyes\z/s, 'request_method, to the application');
-@asked = asked($t, 8091);
+@asked = requests($t, 8091);
 like($asked[0], qr!^POST /auth HTTP/1.1\n.*\n\nyes\z!s, 'request_method, to the service');
-is(lines($asked[0], 'content-(?:length|type)'), '3 | text/x', 'request_method, about the body');
-is(lines($asked[0], 'x-forwarded-method'), 'PUT', 'request_method, the client\'s');
-is(status(ask_as('PUT', 8080, '/post/a', [], 'no')), 403, 'request_method, refused');
-is(status(ask_as('PUT', 8080, '/post/a', [], 'x' x 65537)), 413, 'request_method, too large a body');
+is(header_values($asked[0], 'content-(?:length|type)'), '3 | text/x', 'request_method, about the body');
+is(header_values($asked[0], 'x-forwarded-method'), 'PUT', 'request_method, the client\'s');
+is(status(ask({ method => 'PUT', body => 'no' }, '/post/a')), 403, 'request_method, refused');
+is(status(ask({ method => 'PUT', body => 'x' x 65537 }, '/post/a')), 413, 'request_method, too large a body');
 
 ### connections and time
 
-is(status(ask(8080, '/degradable/a', ['Authorization: 321'])), 200, 'allow_degradation, let in');
-is(status(ask(8080, '/degradable/a')), 403, 'allow_degradation, refused');
-is(status(ask(8080, '/degradable/status/404')), 404, 'allow_degradation, another refusal');
-is(status(ask(8080, '/auth', ['Authorization: 321'])), 404, 'the question is internal');
-is(join(' ', map { lines(got(ask(8080, '/kept')), 'x-user-id') } 1 .. 5) =~ /^(\d+)(?: \1){4}$/, 1, 'keepalive');
-is(status(ask(8080, '/slow', ['Authorization: 123'])), 403, 'timeout');
-is(status(ask(8080, '/healthz')), 204, 'a route without it');
+is(status(ask('/degradable/a', 'Authorization: 321')), 200, 'allow_degradation, let in');
+is(status(ask('/degradable/a')), 403, 'allow_degradation, refused');
+is(status(ask('/degradable/status/404')), 404, 'allow_degradation, another refusal');
+is(status(ask('/auth', 'Authorization: 321')), 404, 'the question is internal');
+is(join(' ', map { header_values(got(ask('/kept')), 'x-user-id') } 1 .. 5) =~ /^(\d+)(?: \1){4}$/, 1, 'keepalive');
+is(status(ask('/slow', 'Authorization: 123')), 403, 'timeout');
+is(status(ask('/healthz')), 204, 'a route without it');
 
 ### row 31: the service is gone
 
 $t->stop_daemons();
 application($t, 8090);
-is(status(ask(8080, '/a', ['Authorization: 321'])), 403, 'status_on_error');
-is(status(ask(8080, '/strict/a', ['Authorization: 321'])), 403, 'status_on_error, strict');
-is(status(ask_as('POST', 8080, '/post/a', [], 'yes')), 403, 'status_on_error, with a body');
-$answer = ask(8080, '/degradable/a', ['X-User-ID: mallory', 'X_User_ID: mallory', 'Authorization: 321']);
+is(status(ask('/a', 'Authorization: 321')), 403, 'status_on_error');
+is(status(ask('/strict/a', 'Authorization: 321')), 403, 'status_on_error, strict');
+is(status(ask({ method => 'POST', body => 'yes' }, '/post/a')), 403, 'status_on_error, with a body');
+$answer = ask('/degradable/a', 'X-User-ID: mallory', 'X_User_ID: mallory', 'Authorization: 321');
 is(status($answer), 200, 'allow_degradation, nobody answers');
 unlike($answer, qr/mallory/, 'row 26: allow_degradation, no user');

@@ -4,20 +4,11 @@
 # application and the client get, whatever the client sends and whatever outer
 # levels say (rows 25 to 32).
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
-use Test::Nginx::Raw;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use ForwardAuth;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use Test::Nginx::Raw;
 
 my @uris = ('/a', '/a?b=c&d', '//a//b', '/a/./b', '/a/../b', '/a%2Fb', '/a%2e%2e/b', '/a;b/../c', '/a%00b',
     '/a?//x/../y', '/a?b?c', '/%61', '/a+b', '/a%3Fb', "/\xc3\xbc");
@@ -28,13 +19,7 @@ use_conf($t, 'auth-proxy.conf');
 use_conf($t, 'auth-request.conf', 'listen 8080' => 'listen 127.0.0.1:8080', '127.0.0.1:9000' => '127.0.0.1:8090',
     '127.0.0.1:9001' => '127.0.0.1:8091');
 
-$t->write_file_expand('nginx.conf', <<'EOC');
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
+configure($t, <<'EOC');
     underscores_in_headers on;
     proxy_cache_path %%TESTDIR%%/cache keys_zone=one:1m;
 
@@ -99,7 +84,6 @@ http {
             proxy_pass        http://kept;
         }
     }
-}
 EOC
 
 authority($t, 8091, sub {
@@ -115,32 +99,32 @@ $t->run();
 
 ### what it says (auth-request.conf)
 
-my $answer = ask(8080, '/a');
+my $answer = ask('/a');
 is(status($answer), 401, 'no');
-is(lines($answer, 'WWW-Authenticate'), 'Custom', 'no, challenge');
+is(header_values($answer, 'WWW-Authenticate'), 'Custom', 'no, challenge');
 unlike($answer, qr/sorry|X-Secret/, 'no, nothing else');
-is(scalar(asked($t, 8091)), 2, 'no, and again for the error page of the outer level');
-is(status(ask(8080, '/a', ['Cookie: user=forbidden', 'X-User: mallory'])), 403, 'forbidden');
-$answer = ask(8080, '/a?b', ['Cookie: user=alice']);
+is(scalar(requests($t, 8091)), 2, 'no, and again for the error page of the outer level');
+is(status(ask('/a', 'Cookie: user=forbidden', 'X-User: mallory')), 403, 'forbidden');
+$answer = ask('/a?b', 'Cookie: user=alice');
 is(status($answer), 200, 'yes');
 like($answer, qr!\r\n\r\nGET /a\?b HTTP/1.\d\n!, 'yes, to the application');
-is(lines(got($answer), 'x-user'), 'alice', 'yes, user');
+is(header_values(got($answer), 'x-user'), 'alice', 'yes, user');
 unlike($answer, qr/x-secret|hello/i, 'yes, nothing else');
-is(status(ask(8080, '/check', ['Cookie: user=alice'])), 404, 'the question itself is internal');
-is(status(ask(8080, '/healthz')), 204, 'the open location');
-asked($t, 8091);
+is(status(ask('/check', 'Cookie: user=alice')), 404, 'the question itself is internal');
+is(status(ask('/healthz')), 204, 'the open location');
+requests($t, 8091);
 
 ### row 26: what the answer has not, nobody has
 
 # the application's answers are in the cache of the outer level: each time another URI
 for my $name ('X-User', 'x-user', 'X_USER', 'X_User', 'x_user') {
-    $answer = ask(8080, "/silent/$name", ['Cookie: user=silent', "$name: mallory"]);
+    $answer = ask("/silent/$name", 'Cookie: user=silent', "$name: mallory");
     is(status($answer), 200, "row 26: $name, allowed");
     unlike($answer, qr/mallory/, "row 26: $name");
-    $answer = ask(8080, "/alice/$name", ['Cookie: user=alice', "$name: mallory", 'X-User: eve']);
-    is(lines(got($answer), 'x.user'), 'alice', "row 25: $name, the service's alone");
+    $answer = ask("/alice/$name", 'Cookie: user=alice', "$name: mallory", 'X-User: eve');
+    is(header_values(got($answer), 'x.user'), 'alice', "row 25: $name, the service's alone");
 }
-asked($t, 8091);
+requests($t, 8091);
 
 ### row 27: what the service gets
 
@@ -152,9 +136,9 @@ my @body = ('Content-Type: text/plain', 'Content-Encoding: gzip', 'Range: bytes=
 my @told = ('Accept: a/b', 'Accept-Language: de', 'Authorization: Bearer t', 'Cookie: user=alice', 'Origin: http://o',
     'User-Agent: u', 'X-Requested-With: XMLHttpRequest', 'Access-Control-Request-Method: PUT');
 
-$answer = ask_as('POST', 8080, '/a?b', [@body, @told, spoofed()], 'BODY');
+$answer = ask({ method => 'POST', body => 'BODY', version => '1.1' }, '/a?b', @body, @told, spoofed());
 like($answer, qr/^HTTP\S+ (?:100 .*\r\n\r\nHTTP\S+ )?200 /s, 'row 27: let in');
-my @asked = asked($t, 8091);
+my @asked = requests($t, 8091);
 my $port = port(8080);
 is(scalar @asked, 1, 'row 27: asked once');
 is($asked[0], <<EOS, 'row 27: what the service sees, to the letter');
@@ -183,61 +167,60 @@ EOS
 like(got($answer), qr/^POST .*^content-length: 4\n.*^content-type: text\/plain\n.*^range: bytes=0-1\n.*\n\nBODY\z/ms,
     'row 27: the application gets the whole request');
 
-ask(8080, '/a', ['Cookie: user=alice', 'Cookie: b=c']);
-like((asked($t, 8091))[0], qr/^cookie: user=alice; b=c\n(?!cookie)/m, 'two lines Cookie');
-ask(8080, 'http://localhost/a?b', ['Host: elsewhere', 'Cookie: user=alice']);
-@asked = asked($t, 8091);
-is(lines($asked[0], 'x-forwarded-host'), 'localhost', 'row 28: the host that counts');
-is(lines($asked[0], 'x-original-url'), 'http://localhost/a?b', 'row 28: the host that counts, URL');
-is(lines($asked[0], 'x-forwarded-uri'), '/a?b', 'row 28: the URI of an absolute form');
-like((ask_as('OPTIONS', 8080, '/a'))[0], qr/^HTTP\S+ 401 /, 'row 29: OPTIONS is asked for as well');
-is(lines((asked($t, 8091))[0], 'x-forwarded-method'), 'OPTIONS', 'row 29: OPTIONS, to the service');
-is(status(ask(8080, '/a', ['User-Agent: kube-probe/1.0'])), 401, 'row 29: a health check is asked for as well');
-asked($t, 8091);
+ask('/a', 'Cookie: user=alice', 'Cookie: b=c');
+like((requests($t, 8091))[0], qr/^cookie: user=alice; b=c\n(?!cookie)/m, 'two lines Cookie');
+ask('http://localhost/a?b', 'Host: elsewhere', 'Cookie: user=alice');
+@asked = requests($t, 8091);
+is(header_values($asked[0], 'x-forwarded-host'), 'localhost', 'row 28: the host that counts');
+is(header_values($asked[0], 'x-original-url'), 'http://localhost/a?b', 'row 28: the host that counts, URL');
+is(header_values($asked[0], 'x-forwarded-uri'), '/a?b', 'row 28: the URI of an absolute form');
+like(ask({ method => 'OPTIONS' }, '/a'), qr/^HTTP\S+ 401 /, 'row 29: OPTIONS is asked for as well');
+is(header_values((requests($t, 8091))[0], 'x-forwarded-method'), 'OPTIONS', 'row 29: OPTIONS, to the service');
+is(status(ask('/a', 'User-Agent: kube-probe/1.0')), 401, 'row 29: a health check is asked for as well');
+requests($t, 8091);
 
 ### row 28: the service gets the URI that the application gets
 
 for my $uri (@uris) {
-    $answer = ask(8082, "$uri" . ($uri =~ /\?/ ? '&' : '?') . 'check=/included/', ['Cookie: user=alice']);
-    my ($asked) = asked($t, 8091);
+    $answer = ask({ port => 8082 }, "$uri" . ($uri =~ /\?/ ? '&' : '?') . 'check=/included/', 'Cookie: user=alice');
+    my ($asked) = requests($t, 8091);
     my ($got) = got($answer) =~ /^GET (\S+)/;
-    is($asked && lines($asked, 'x-forwarded-uri'), $got, "row 28: $uri");
+    is($asked && header_values($asked, 'x-forwarded-uri'), $got, "row 28: $uri");
     is(status($answer), defined $asked ? 200 : 400, "row 28: $uri, status");
 }
 
 ### row 32: outer levels
 
 # a bare location shows what there is to be guarded against
-is(status(ask(8082, '/a?check=/bare/')), 200, 'row 32: without auth-proxy.conf, a no');
-is(status(ask(8082, '/a?check=/bare/down')), 200, 'row 32: without auth-proxy.conf, no answer');
+is(status(ask({ port => 8082 }, '/a?check=/bare/')), 200, 'row 32: without auth-proxy.conf, a no');
+is(status(ask({ port => 8082 }, '/a?check=/bare/down')), 200, 'row 32: without auth-proxy.conf, no answer');
 
-like(ask(8082, '/a?check=/included/'), qr/^HTTP\S+ 200 .*\r\n\r\nsorry\z/s, 'row 32: a no, its own error page');
-like(ask(8082, '/a?check=/included/down'), qr/^HTTP\S+ 500 (?!.*sorry)/s, 'row 32: no answer');
-asked($t, 8091);
-ask(8082, '/a?check=/included/', ['Cookie: user=alice']);
-like(ask(8082, '/a?check=/included/', ['Cookie: user=bob']), qr/^x-user: bob$/m, 'row 30: no cache from outside');
-like(ask(8082, '/a?check=/included/'), qr/sorry\z/, 'row 30: no cache from outside, a no');
-is(scalar(asked($t, 8091)), 3, 'row 30: asked each time');
-is(lines(got(ask(8082, '/a?check=/included/', ['Cookie: user=redirected'])), 'x-user'), 'redirected',
+like(ask({ port => 8082 }, '/a?check=/included/'), qr/^HTTP\S+ 200 .*\r\n\r\nsorry\z/s, 'row 32: a no, its own error page');
+like(ask({ port => 8082 }, '/a?check=/included/down'), qr/^HTTP\S+ 500 (?!.*sorry)/s, 'row 32: no answer');
+requests($t, 8091);
+ask({ port => 8082 }, '/a?check=/included/', 'Cookie: user=alice');
+like(ask({ port => 8082 }, '/a?check=/included/', 'Cookie: user=bob'), qr/^x-user: bob$/m, 'row 30: no cache from outside');
+like(ask({ port => 8082 }, '/a?check=/included/'), qr/sorry\z/, 'row 30: no cache from outside, a no');
+is(scalar(requests($t, 8091)), 3, 'row 30: asked each time');
+is(header_values(got(ask({ port => 8082 }, '/a?check=/included/', 'Cookie: user=redirected')), 'x-user'), 'redirected',
     'X-Accel-Redirect is not followed');
 
 ### with a body, and a line of one's own
 
-asked($t, 8091);
-$answer = ask_as('PUT', 8083, '/a', ['Cookie: user=alice', 'Content-Type: text/x', 'X-Api-Key: k', @body[1 .. 7]],
-    'BODY');
+requests($t, 8091);
+$answer = ask({ method => 'PUT', port => 8083, body => 'BODY' }, '/a', 'Cookie: user=alice', 'Content-Type: text/x', 'X-Api-Key: k', @body[1 .. 7]);
 is(status($answer), 200, 'body');
-my ($asked) = asked($t, 8091);
+my ($asked) = requests($t, 8091);
 like($asked, qr/^POST \/check HTTP\/1.1\n.*\n\nBODY\z/s, 'body, to the service');
-is(lines($asked, 'content-length'), 4, 'body, length');
-is(lines($asked, 'content-type'), 'text/x', 'body, type');
-is(lines($asked, 'x-api-key'), 'k', 'body, own line');
-is(lines($asked, 'x-forwarded-method'), 'PUT', 'body, method');
-is(lines($asked, '(?:content-encoding|range|if-.*)'), '', 'body, nothing else');
+is(header_values($asked, 'content-length'), 4, 'body, length');
+is(header_values($asked, 'content-type'), 'text/x', 'body, type');
+is(header_values($asked, 'x-api-key'), 'k', 'body, own line');
+is(header_values($asked, 'x-forwarded-method'), 'PUT', 'body, method');
+is(header_values($asked, '(?:content-encoding|range|if-.*)'), '', 'body, nothing else');
 like(got($answer), qr/\n\nBODY\z/, 'body, to the application');
 
 ### row 31: the service is gone
 
 $t->stop_daemons();
 application($t, 8090);
-is(status(ask(8080, '/gone', ['Cookie: user=alice'])), 503, 'row 31: the service is gone');
+is(status(ask('/gone', 'Cookie: user=alice')), 503, 'row 31: the service is gone');

@@ -3,20 +3,11 @@
 # nginx-conf/authgear.conf: both forms of Authgear's documentation work as they
 # are, and the shorter one does more.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
-use Test::Nginx::Raw;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use ForwardAuth;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use Test::Nginx::Raw;
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite map cache /)->plan(50);
 
@@ -25,16 +16,9 @@ use_conf($t, 'authgear.conf', map({ ("listen $_;" => "listen 127.0.0.1:$_;") } 8
     '127.0.0.1:9000' => '127.0.0.1:8090', '127.0.0.1:9001' => '127.0.0.1:8091',
     '/tmp/cache' => '%%TESTDIR%%/cache');
 
-$t->write_file_expand('nginx.conf', <<'EOC');
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
+configure($t, <<'EOC');
     underscores_in_headers on;
     include authgear.conf;
-}
 EOC
 
 # As the resolver answers: always 200, without any line where there is no
@@ -65,68 +49,68 @@ my (@asked, $answer);
 
 ### 1. as documented
 
-$answer = ask(8080, '/a?b');
+$answer = ask('/a?b');
 is(status($answer), 200, 'documented: no session comes through');
 like($answer, qr!\r\n\r\nGET /a\?b HTTP/!, 'documented: to the application');
-is(lines(got($answer), 'x-authgear-.*?'), '', 'documented: no session, no lines');
-@asked = asked($t, 8091);
+is(header_values(got($answer), 'x-authgear-.*?'), '', 'documented: no session, no lines');
+@asked = requests($t, 8091);
 is(scalar @asked, 1, 'documented: asked');
 like($asked[0], qr!^GET /_resolver/resolve HTTP/!, 'documented: asked what');
-is(lines($asked[0], 'host'), '127.0.0.1:' . port(8091), 'documented: the host');
+is(header_values($asked[0], 'host'), '127.0.0.1:' . port(8091), 'documented: the host');
 
-$answer = ask(8080, '/a', [$session->('alice')]);
-is(lines(got($answer), "x-authgear-$_"), $values{$_} // 'alice', "documented: $_") for @names;
-is(lines(got(ask(8080, '/a', ['Authorization: Bearer bob'])), 'x-authgear-user-id'), 'bob', 'documented: token');
-is(lines(got(ask(8080, '/a', [$session->('expired')])), 'x-authgear-session-valid'), 'false',
+$answer = ask('/a', $session->('alice'));
+is(header_values(got($answer), "x-authgear-$_"), $values{$_} // 'alice', "documented: $_") for @names;
+is(header_values(got(ask('/a', 'Authorization: Bearer bob')), 'x-authgear-user-id'), 'bob', 'documented: token');
+is(header_values(got(ask('/a', $session->('expired'))), 'x-authgear-session-valid'), 'false',
     'documented: an expired session');
-$answer = ask(8080, '/a', [grep { /^x-authgear-(?!user-roles|new)/ } @spoofed]);
+$answer = ask('/a', grep { /^x-authgear-(?!user-roles|new)/ } @spoofed);
 unlike($answer, qr/mallory/, 'row 26: documented: none of the client\'s');
-asked($t, 8091);
-$answer = ask_as('POST', 8080, '/a', [$session->('alice')], 'BODY');
+requests($t, 8091);
+$answer = ask({ method => 'POST', body => 'BODY' }, '/a', $session->('alice'));
 like(got($answer), qr/\n\nBODY\z/, 'documented: the body, to the application');
-@asked = asked($t, 8091);
+@asked = requests($t, 8091);
 like($asked[0], qr/^GET (?!.*^content-length:).*\n\n\z/ms, 'documented: no body to the resolver');
-is(status(ask(8080, '/a', [$session->('broken')])), 500, 'documented: a broken resolver');
-is(status(ask(8080, '/_auth')), 404, 'documented: the question is internal');
+is(status(ask('/a', $session->('broken'))), 500, 'documented: a broken resolver');
+is(status(ask('/_auth')), 404, 'documented: the question is internal');
 
 ### 2. with the documented cache
 
-asked($t, 8091);
-is(lines(got(ask(8081, '/a', [$session->('alice')])), 'x-authgear-user-id'), 'alice', 'cache: filled') for 1 .. 2;
-is(scalar(asked($t, 8091)), 1, 'cache: asked once');
-is(lines(got(ask(8081, '/b', [$session->('alice'), @spoofed])), 'x.authgear.*?'),
-    lines(got(ask(8082, '/b', [$session->('alice')])), 'x.authgear.*?'), 'cache: all lines, and none of the client\'s');
-is(scalar(asked($t, 8091)), 1, 'cache: not asked for it');
-is(lines(got(ask(8081, '/a', [$session->('bob')])), 'x-authgear-user-id'), 'bob', 'row 30: cache: somebody else');
-is(lines(got(ask(8081, '/a', ['Authorization: Bearer carol'])), 'x-authgear-user-id'), 'carol',
+requests($t, 8091);
+is(header_values(got(ask({ port => 8081 }, '/a', $session->('alice'))), 'x-authgear-user-id'), 'alice', 'cache: filled') for 1 .. 2;
+is(scalar(requests($t, 8091)), 1, 'cache: asked once');
+is(header_values(got(ask({ port => 8081 }, '/b', $session->('alice'), @spoofed)), 'x.authgear.*?'),
+    header_values(got(ask({ port => 8082 }, '/b', $session->('alice'))), 'x.authgear.*?'), 'cache: all lines, and none of the client\'s');
+is(scalar(requests($t, 8091)), 1, 'cache: not asked for it');
+is(header_values(got(ask({ port => 8081 }, '/a', $session->('bob'))), 'x-authgear-user-id'), 'bob', 'row 30: cache: somebody else');
+is(header_values(got(ask({ port => 8081 }, '/a', 'Authorization: Bearer carol')), 'x-authgear-user-id'), 'carol',
     'row 30: cache: by token');
-is(lines(got(ask(8081, '/a')), 'x-authgear-.*?'), '', 'row 30: cache: nobody');
-is(scalar(asked($t, 8091)), 3, 'cache: asked for each');
-is(status(ask(8081, '/a', [$session->('broken')])), 500, 'cache: a broken resolver') for 1 .. 2;
-is(scalar(asked($t, 8091)), 2, 'cache: errors are not kept');
+is(header_values(got(ask({ port => 8081 }, '/a')), 'x-authgear-.*?'), '', 'row 30: cache: nobody');
+is(scalar(requests($t, 8091)), 3, 'cache: asked for each');
+is(status(ask({ port => 8081 }, '/a', $session->('broken'))), 500, 'cache: a broken resolver') for 1 .. 2;
+is(scalar(requests($t, 8091)), 2, 'cache: errors are not kept');
 
 ### 3. shorter
 
-$answer = ask(8082, '/a?b');
+$answer = ask({ port => 8082 }, '/a?b');
 is(status($answer), 401, 'short: no session');
 unlike($answer, qr/WWW-Authenticate/i, 'short: no challenge');
-is(status(ask(8082, '/a', [$session->('expired')])), 401, 'short: an expired session');
-is(status(ask(8082, '/a', [$session->('broken')])), 500, 'short: a broken resolver');
-is(status(ask(8082, '/a', ['X-Authgear-Session-Valid: true'])), 401, 'row 26: short: the client\'s own word');
-asked($t, 8091);
-$answer = ask(8082, '/a?b', [$session->('alice'), @spoofed, spoofed()]);
+is(status(ask({ port => 8082 }, '/a', $session->('expired'))), 401, 'short: an expired session');
+is(status(ask({ port => 8082 }, '/a', $session->('broken'))), 500, 'short: a broken resolver');
+is(status(ask({ port => 8082 }, '/a', 'X-Authgear-Session-Valid: true')), 401, 'row 26: short: the client\'s own word');
+requests($t, 8091);
+$answer = ask({ port => 8082 }, '/a?b', $session->('alice'), @spoofed, spoofed());
 is(status($answer), 200, 'short: session');
 like($answer, qr!\r\n\r\nGET /a\?b HTTP/!, 'short: to the application');
-is(lines(got($answer), "x.authgear.user.id"), 'alice', 'row 25: short: user');
-is(lines(got($answer), 'x.authgear.user.roles'), 'admin', 'short: a line that no documentation names');
-is(lines(got($answer), 'x.authgear.new'), '', 'row 26: short: a line that the answer has not');
+is(header_values(got($answer), "x.authgear.user.id"), 'alice', 'row 25: short: user');
+is(header_values(got($answer), 'x.authgear.user.roles'), 'admin', 'short: a line that no documentation names');
+is(header_values(got($answer), 'x.authgear.new'), '', 'row 26: short: a line that the answer has not');
 unlike(got($answer), qr/x-secret/, 'short: nothing else');
-@asked = asked($t, 8091);
+@asked = requests($t, 8091);
 is(scalar @asked, 1, 'short: asked');
 unlike($asked[0], qr/mallory/, 'row 27: short: nothing that the client made up');
-is(lines($asked[0], 'host'), '127.0.0.1:' . port(8091), 'short: the host');
-$answer = ask(8082, '/public/', \@spoofed);
+is(header_values($asked[0], 'host'), '127.0.0.1:' . port(8091), 'short: the host');
+$answer = ask({ port => 8082 }, '/public/', @spoofed);
 is(status($answer), 200, 'short: public');
 unlike($answer, qr/mallory/, 'short: public, nobody');
-is(lines(got(ask(8082, '/public/', [$session->('alice'), @spoofed])), 'x.authgear.user.id'), 'alice',
+is(header_values(got(ask({ port => 8082 }, '/public/', $session->('alice'), @spoofed)), 'x.authgear.user.id'), 'alice',
     'short: public, somebody');

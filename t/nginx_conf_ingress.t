@@ -2,20 +2,11 @@
 
 # nginx-conf/ingress-nginx.conf: what the annotations do.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
-use Test::Nginx::Raw;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use ForwardAuth;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use Test::Nginx::Raw;
 
 # where people go after they have signed in, by what they asked for
 
@@ -29,16 +20,9 @@ use_conf($t, 'auth-proxy.conf');
 use_conf($t, 'ingress-nginx.conf', 'listen 8080' => 'listen 127.0.0.1:8080', '127.0.0.1:9000' => '127.0.0.1:8090',
     '127.0.0.1:9001' => '127.0.0.1:8091');
 
-$t->write_file_expand('nginx.conf', <<'EOC');
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
+configure($t, <<'EOC');
     underscores_in_headers on;
     include ingress-nginx.conf;
-}
 EOC
 
 authority($t, 8091, sub {
@@ -64,75 +48,75 @@ my (@asked, $answer);
 
 ### refused
 
-$answer = ask(8080, '/a');
+$answer = ask('/a');
 is(status($answer), 302, 'auth-signin');
-is(lines($answer, 'Location'), 'https://auth.example.com/start?rd=http://localhost/a', 'auth-signin-redirect-param');
-is(lines($answer, 'Set-Cookie'), 'session=; Max-Age=0', 'auth-always-set-cookie, refused');
+is(header_values($answer, 'Location'), 'https://auth.example.com/start?rd=http://localhost/a', 'auth-signin-redirect-param');
+is(header_values($answer, 'Set-Cookie'), 'session=; Max-Age=0', 'auth-always-set-cookie, refused');
 unlike($answer, qr/X-Secret|refused/i, 'refused, nothing else');
-is(scalar(asked($t, 8091)), 1, 'refused, asked once');
-$answer = ask(8080, '/api/a');
+is(scalar(requests($t, 8091)), 1, 'refused, asked once');
+$answer = ask('/api/a');
 is(status($answer), 401, 'programs');
-is(lines($answer, 'WWW-Authenticate'), 'Custom', 'programs, challenge');
-is(lines($answer, 'Location'), '', 'programs, no redirect');
-$answer = ask(8080, '/a', [$session->('forbidden')]);
+is(header_values($answer, 'WWW-Authenticate'), 'Custom', 'programs, challenge');
+is(header_values($answer, 'Location'), '', 'programs, no redirect');
+$answer = ask('/a', $session->('forbidden'));
 is(status($answer), 403, 'forbidden');
-is(lines($answer, 'Set-Cookie'), 'a=1 | b=2', 'auth-always-set-cookie, forbidden');
-is(status(ask(8080, '/a', [$session->('redirected')])), 500, 'a redirect is an error');
-is(status(ask(8080, '/external-auth', [$session->('alice')])), 404, 'the question is internal');
+is(header_values($answer, 'Set-Cookie'), 'a=1 | b=2', 'auth-always-set-cookie, forbidden');
+is(status(ask('/a', $session->('redirected'))), 500, 'a redirect is an error');
+is(status(ask('/external-auth', $session->('alice'))), 404, 'the question is internal');
 
 for my $uri (sort keys %back) {
-    $answer = ask(8080, $uri);
+    $answer = ask($uri);
     is(status($answer), 302, "sign-in: $uri");
-    is(lines($answer, 'Location'), "https://auth.example.com/start?rd=http://localhost$back{$uri}",
+    is(header_values($answer, 'Location'), "https://auth.example.com/start?rd=http://localhost$back{$uri}",
         "sign-in: $uri, the way back");
 }
 
 ### let in
 
-asked($t, 8091);
-$answer = ask_as('POST', 8080, '/a?b', [$session->('alice'), spoofed()], 'BODY');
+requests($t, 8091);
+$answer = ask({ method => 'POST', body => 'BODY' }, '/a?b', $session->('alice'), spoofed());
 is(status($answer), 200, 'let in');
 like(got($answer), qr!^POST /a\?b HTTP/.*\n\nBODY\z!s, 'let in, to the application');
-is(lines(got($answer), 'x.auth.request.user'), 'alice', 'row 25: auth-response-headers');
-like(lines(got($answer), 'x.auth.request.email'), qr/^\d+$/, 'row 25: auth-response-headers, the other');
-is(lines($answer, 'Set-Cookie'), 'a=1 | b=2 | application=1', 'auth-always-set-cookie, let in');
+is(header_values(got($answer), 'x.auth.request.user'), 'alice', 'row 25: auth-response-headers');
+like(header_values(got($answer), 'x.auth.request.email'), qr/^\d+$/, 'row 25: auth-response-headers, the other');
+is(header_values($answer, 'Set-Cookie'), 'a=1 | b=2 | application=1', 'auth-always-set-cookie, let in');
 unlike($answer, qr/X-Secret/i, 'let in, nothing else');
-@asked = asked($t, 8091);
+@asked = requests($t, 8091);
 is(scalar @asked, 1, 'let in, asked once');
 like($asked[0], qr!^GET /verify HTTP/1.1\n.*\n\n\z!s, 'auth-url, without the body');
-is(lines($asked[0], 'x-original-url'), 'http://localhost/a?b', 'X-Original-URL');
-is(lines($asked[0], 'x-original-method'), 'POST', 'X-Original-Method');
-is(lines($asked[0], 'x-auth-request-redirect'), '/a?b', 'auth-request-redirect');
-is(lines($asked[0], 'x-real-ip'), '127.0.0.1', 'X-Real-IP');
+is(header_values($asked[0], 'x-original-url'), 'http://localhost/a?b', 'X-Original-URL');
+is(header_values($asked[0], 'x-original-method'), 'POST', 'X-Original-Method');
+is(header_values($asked[0], 'x-auth-request-redirect'), '/a?b', 'auth-request-redirect');
+is(header_values($asked[0], 'x-real-ip'), '127.0.0.1', 'X-Real-IP');
 unlike($asked[0], qr/mallory/, 'row 27: nothing that the client made up');
 
 for my $status (201, 301, 404, 500, 503) {
-    $answer = ask(8080, "/status/$status", [$session->('alice')]);
+    $answer = ask("/status/$status", $session->('alice'));
     is(status($answer), $status, "the application says $status");
-    is(lines($answer, 'Set-Cookie'), 'a=1 | b=2 | application=1', "auth-always-set-cookie, $status");
+    is(header_values($answer, 'Set-Cookie'), 'a=1 | b=2 | application=1', "auth-always-set-cookie, $status");
 }
 
-$answer = ask(8080, '/a', [$session->('silent'), spoofed()]);
+$answer = ask('/a', $session->('silent'), spoofed());
 is(status($answer), 200, 'row 26: let in');
-is(lines(got($answer), 'x.auth.request.(?:user|email)'), '', 'row 26: no user');
-is(join(' ', map { lines(got(ask(8080, '/a', [$session->('alice')])), 'x-auth-request-email') } 1 .. 5)
+is(header_values(got($answer), 'x.auth.request.(?:user|email)'), '', 'row 26: no user');
+is(join(' ', map { header_values(got(ask('/a', $session->('alice'))), 'x-auth-request-email') } 1 .. 5)
     =~ /^(\d+)(?: \1){4}$/, 1, 'auth-keepalive');
-is(status(ask(8080, '/api/a', [$session->('alice')])), 200, 'programs, let in');
-is(status(ask(8080, '/healthz')), 204, 'enable-global-auth: "false"');
+is(status(ask('/api/a', $session->('alice'))), 200, 'programs, let in');
+is(status(ask('/healthz')), 204, 'enable-global-auth: "false"');
 
 ### asked less often
 
-asked($t, 8091);
+requests($t, 8091);
 for my $turn (1 .. 2) {
-    $answer = ask(8080, "/assets/$turn", [$session->('alice'), spoofed()]);
+    $answer = ask("/assets/$turn", $session->('alice'), spoofed());
     is(status($answer), 200, "auth-cache-key, let in, $turn");
-    is(lines(got($answer), 'x.auth.request.user'), 'alice', "auth-cache-key, user, $turn");
-    is(status(ask(8080, "/assets/$turn", [$session->('forbidden')])), 403, "auth-cache-key, another, $turn");
+    is(header_values(got($answer), 'x.auth.request.user'), 'alice', "auth-cache-key, user, $turn");
+    is(status(ask("/assets/$turn", $session->('forbidden'))), 403, "auth-cache-key, another, $turn");
 }
-is(scalar(asked($t, 8091)), 3, 'auth-cache-duration: who is let in once, who is refused with 403 each time');
-is(status(ask(8080, '/assets/a', [$session->('alice'), 'Authorization: x'])), 200, 'auth-cache-key, another line');
+is(scalar(requests($t, 8091)), 3, 'auth-cache-duration: who is let in once, who is refused with 403 each time');
+is(status(ask('/assets/a', $session->('alice'), 'Authorization: x')), 200, 'auth-cache-key, another line');
 
 ### row 31: the service is gone
 
 $t->stop_daemons();
-is(status(ask(8080, '/a', [$session->('alice')])), 500, 'row 31: no answer');
+is(status(ask('/a', $session->('alice'))), 500, 'row 31: no answer');

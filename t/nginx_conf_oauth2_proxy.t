@@ -3,20 +3,11 @@
 # nginx-conf/oauth2-proxy.conf: the block of OAuth2 Proxy's documentation works
 # as it is, and the shorter ones do more.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
-use Test::Nginx::Raw;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use ForwardAuth;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use Test::Nginx::Raw;
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(58);
 
@@ -24,16 +15,9 @@ use_conf($t, 'auth-proxy.conf');
 use_conf($t, 'oauth2-proxy.conf', map({ ("listen $_;" => "listen 127.0.0.1:$_;") } 8080 .. 8082),
     '127.0.0.1:9000' => '127.0.0.1:8090', '127.0.0.1:4180' => '127.0.0.1:8091');
 
-$t->write_file_expand('nginx.conf', <<'EOC');
-%%TEST_GLOBALS%%
-daemon off;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
+configure($t, <<'EOC');
     underscores_in_headers on;
     include oauth2-proxy.conf;
-}
 EOC
 
 # As OAuth2 Proxy answers: /oauth2/auth with 202 or 401, its pages with what they
@@ -70,97 +54,97 @@ my $answer;
 
 ### 1. as documented
 
-$answer = ask(8080, '/a?b');
+$answer = ask('/a?b');
 is(status($answer), 403, 'documented: no session');
 like($answer, qr/\r\n\r\nSIGN IN\z/, 'documented: the page to sign in');
-@asked = asked($t, 8091);
+@asked = requests($t, 8091);
 is(scalar @asked, 2, 'documented: asked, and the page');
 like($asked[0], qr!^GET /oauth2/auth HTTP/1.\d\n!, 'documented: asked');
-is(lines($asked[0], 'x-forwarded-uri'), '/a?b', 'documented: what for');
-is(lines($asked[0], 'host'), 'localhost', 'documented: the host');
-is(lines($asked[1], 'x-auth-request-redirect'), '/a?b', 'documented: the way back');
-is(status(ask(8080, '/a', [$session->('forbidden')])), 403, 'documented: forbidden');
-@asked = asked($t, 8091);
-$answer = ask(8080, '/a?b', [$session->('alice'), map { "$_: mallory" } qw/ X-User X-Email X-Access-Token /]);
+is(header_values($asked[0], 'x-forwarded-uri'), '/a?b', 'documented: what for');
+is(header_values($asked[0], 'host'), 'localhost', 'documented: the host');
+is(header_values($asked[1], 'x-auth-request-redirect'), '/a?b', 'documented: the way back');
+is(status(ask('/a', $session->('forbidden'))), 403, 'documented: forbidden');
+@asked = requests($t, 8091);
+$answer = ask('/a?b', $session->('alice'), map { "$_: mallory" } qw/ X-User X-Email X-Access-Token /);
 is(status($answer), 200, 'documented: session');
 like($answer, qr!\r\n\r\nGET /a\?b HTTP/!, 'documented: to the application');
-is(lines(got($answer), 'x-user'), 'alice', 'documented: user');
-is(lines(got($answer), 'x-email'), 'alice@example.com', 'documented: email');
-is(lines(got($answer), 'x-access-token'), 'token', 'documented: token');
-is(lines($answer, 'Set-Cookie'), 'application=1', 'documented: no cookie of its own');
-@asked = asked($t, 8091);
-ask_as('POST', 8080, '/a', [$session->('alice')], 'BODY');
-@asked = asked($t, 8091);
+is(header_values(got($answer), 'x-user'), 'alice', 'documented: user');
+is(header_values(got($answer), 'x-email'), 'alice@example.com', 'documented: email');
+is(header_values(got($answer), 'x-access-token'), 'token', 'documented: token');
+is(header_values($answer, 'Set-Cookie'), 'application=1', 'documented: no cookie of its own');
+@asked = requests($t, 8091);
+ask({ method => 'POST', body => 'BODY' }, '/a', $session->('alice'));
+@asked = requests($t, 8091);
 like($asked[0], qr/^GET (?!.*^content-length:).*\n\n\z/ms, 'documented: no body');
 
-is(lines(ask(8080, '/a', [$session->('refresh')]), 'Set-Cookie'),
+is(header_values(ask('/a', $session->('refresh')), 'Set-Cookie'),
     'application=1 | _oauth2_proxy=new; Path=/', 'documented: a cookie is refreshed');
-is(lines(ask(8080, '/a', [$session->('parts')]), 'Set-Cookie'),
+is(header_values(ask('/a', $session->('parts')), 'Set-Cookie'),
     'application=1 | ' . ($t->has_version('1.23.0') ? join(', ', @parts) : $parts[0]),
     'documented: two cookies are one line to nginx, or one cookie');
 
 ### 2. shorter
 
-asked($t, 8091);
-$answer = ask(8081, '/a?b');
+requests($t, 8091);
+$answer = ask({ port => 8081 }, '/a?b');
 is(status($answer), 403, 'short: no session');
 like($answer, qr/\r\n\r\nSIGN IN\z/, 'short: the page to sign in');
-is(lines($answer, 'Set-Cookie'), '_oauth2_proxy=; Max-Age=0 | _oauth2_proxy_csrf=page', 'short: both cookies');
-@asked = asked($t, 8091);
+is(header_values($answer, 'Set-Cookie'), '_oauth2_proxy=; Max-Age=0 | _oauth2_proxy_csrf=page', 'short: both cookies');
+@asked = requests($t, 8091);
 is(scalar @asked, 2, 'short: asked, and the page');
-is(lines($asked[1], 'x-auth-request-redirect'), '/a?b', 'short: the way back');
-$answer = ask(8081, '/api/a');
+is(header_values($asked[1], 'x-auth-request-redirect'), '/a?b', 'short: the way back');
+$answer = ask({ port => 8081 }, '/api/a');
 is(status($answer), 401, 'short: programs');
-is(lines($answer, 'Set-Cookie'), '_oauth2_proxy=; Max-Age=0', 'short: programs, the cookie');
-$answer = ask(8081, '/a', [$session->('forbidden')]);
+is(header_values($answer, 'Set-Cookie'), '_oauth2_proxy=; Max-Age=0', 'short: programs, the cookie');
+$answer = ask({ port => 8081 }, '/a', $session->('forbidden'));
 is(status($answer), 403, 'short: forbidden');
 unlike($answer, qr/SIGN IN|X-Secret/i, 'short: forbidden, no page');
-is(status(ask(8081, '/oauth2/auth', [$session->('alice')])), 404, 'short: the question is internal');
-like(ask(8081, '/oauth2/start?rd=/a'), qr!^HTTP\S+ 302 .*^Location: https://provider/\r!ms, 'short: its own pages');
+is(status(ask({ port => 8081 }, '/oauth2/auth', $session->('alice'))), 404, 'short: the question is internal');
+like(ask({ port => 8081 }, '/oauth2/start?rd=/a'), qr!^HTTP\S+ 302 .*^Location: https://provider/\r!ms, 'short: its own pages');
 
-asked($t, 8091);
-$answer = ask(8081, '/a?b', [$session->('alice'), spoofed()]);
+requests($t, 8091);
+$answer = ask({ port => 8081 }, '/a?b', $session->('alice'), spoofed());
 is(status($answer), 200, 'short: session');
-is(lines(got($answer), 'x.auth.request.user'), 'alice', 'row 25: short: user');
-is(lines(got($answer), 'x.auth.request.email'), 'alice@example.com', 'row 25: short: email');
-is(lines(got($answer), 'x.auth.request.access.token'), 'token', 'row 25: short: token');
-is(lines(got($answer), 'x.auth.request.groups'), '', 'row 26: short: no groups');
-is(lines(got($answer), 'x.auth.request.redirect'), '', 'row 26: short: nothing else of that name');
+is(header_values(got($answer), 'x.auth.request.user'), 'alice', 'row 25: short: user');
+is(header_values(got($answer), 'x.auth.request.email'), 'alice@example.com', 'row 25: short: email');
+is(header_values(got($answer), 'x.auth.request.access.token'), 'token', 'row 25: short: token');
+is(header_values(got($answer), 'x.auth.request.groups'), '', 'row 26: short: no groups');
+is(header_values(got($answer), 'x.auth.request.redirect'), '', 'row 26: short: nothing else of that name');
 unlike($answer, qr/x-secret/i, 'short: nothing else of the answer');
-is(lines($answer, 'Set-Cookie'), 'application=1', 'short: no cookie of its own');
-@asked = asked($t, 8091);
+is(header_values($answer, 'Set-Cookie'), 'application=1', 'short: no cookie of its own');
+@asked = requests($t, 8091);
 is(scalar @asked, 1, 'short: asked once');
 unlike($asked[0], qr/mallory/, 'row 27: short: nothing that the client made up');
-is(lines($asked[0], 'host'), 'localhost', 'short: the host');
-is(lines($asked[0], 'x-forwarded-uri'), '/a?b', 'short: what for');
+is(header_values($asked[0], 'host'), 'localhost', 'short: the host');
+is(header_values($asked[0], 'x-forwarded-uri'), '/a?b', 'short: what for');
 
-is(lines(ask(8081, '/a', [$session->('refresh')]), 'Set-Cookie'),
+is(header_values(ask({ port => 8081 }, '/a', $session->('refresh')), 'Set-Cookie'),
     '_oauth2_proxy=new; Path=/ | application=1', 'short: a cookie is refreshed');
-is(lines(ask(8081, '/a', [$session->('parts')]), 'Set-Cookie'), join(' | ', @parts, 'application=1'),
+is(header_values(ask({ port => 8081 }, '/a', $session->('parts')), 'Set-Cookie'), join(' | ', @parts, 'application=1'),
     'short: two cookies are two lines');
 
 ### 3. with a static upstream
 
-asked($t, 8091);
-$answer = ask(8082, '/a?b', [spoofed()]);
+requests($t, 8091);
+$answer = ask({ port => 8082 }, '/a?b', spoofed());
 is(status($answer), 302, 'static: no session');
-is(lines($answer, 'Location'), 'https://provider/?state=1', 'static: to the provider');
-is(lines($answer, 'Set-Cookie'), '_oauth2_proxy_csrf=c', 'static: cookie');
+is(header_values($answer, 'Location'), 'https://provider/?state=1', 'static: to the provider');
+is(header_values($answer, 'Set-Cookie'), '_oauth2_proxy_csrf=c', 'static: cookie');
 like($answer, qr/\r\n\r\nFOUND\z/, 'static: body');
 unlike($answer, qr/X-Secret/i, 'static: nothing else');
-@asked = asked($t, 8091);
+@asked = requests($t, 8091);
 like($asked[0], qr!^GET / HTTP/1.1\n!, 'static: asked for /');
 unlike($asked[0], qr/mallory/, 'row 27: static: nothing that the client made up');
-is(lines($asked[0], 'x-forwarded-uri'), '/a?b', 'static: what for');
-is(status(ask(8082, '/a', [$session->('forbidden')])), 403, 'static: forbidden');
-$answer = ask(8082, '/a', [$session->('parts'), spoofed()]);
+is(header_values($asked[0], 'x-forwarded-uri'), '/a?b', 'static: what for');
+is(status(ask({ port => 8082 }, '/a', $session->('forbidden'))), 403, 'static: forbidden');
+$answer = ask({ port => 8082 }, '/a', $session->('parts'), spoofed());
 is(status($answer), 200, 'static: session');
-is(lines(got($answer), 'x.auth.request.user'), 'parts', 'static: user');
-is(lines($answer, 'Set-Cookie'), join(' | ', @parts, 'application=1'), 'static: two cookies');
+is(header_values(got($answer), 'x.auth.request.user'), 'parts', 'static: user');
+is(header_values($answer, 'Set-Cookie'), join(' | ', @parts, 'application=1'), 'static: two cookies');
 
 ### row 31: it is gone
 
 $t->stop_daemons();
 application($t, 8090);
-is(status(ask($_, '/a', [$session->('alice')])), 500, "row 31: no answer, $_") for 8080 .. 8082;
-is(status(ask(8081, '/oauth2/start')), 502, 'row 31: no page');
+is(status(ask({ port => $_ }, '/a', $session->('alice'))), 500, "row 31: no answer, $_") for 8080 .. 8082;
+is(status(ask({ port => 8081 }, '/oauth2/start')), 502, 'row 31: no page');

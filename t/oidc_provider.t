@@ -4,26 +4,17 @@
 # discovery, tokens from its token endpoint, and keys that change while requests
 # run. Needs node, npm and openssl.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-use File::Copy qw/ copy /;
-use File::Path qw/ make_path /;
-use JSON::PP qw/ decode_json /;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib 'lib';
-use Test::Nginx;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
 use AuthJwt;
 use Jose;
 use KeyService;
 use Test::Nginx::Raw;
 
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use File::Copy qw/ copy /;
+use File::Path qw/ make_path /;
+use JSON::PP qw/ decode_json /;
 
 my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy rewrite map /)->plan(32);
 my $dir = $t->testdir();
@@ -104,7 +95,7 @@ is(join(' ', map { $_->{kid} } @{$set->{keys}}), 'key-1', 'one key');
 ### tokens
 
 my $first = token();
-is(header($first)->{kid}, 'key-1', 'signed with it');
+is(token_header($first)->{kid}, 'key-1', 'signed with it');
 is(claims($first)->{iss}, $issuer, 'issued by it');
 
 my $forged = sign(jwk('ES256', '--kid', 'key-1'),
@@ -126,7 +117,7 @@ my $ask = sub { push @statuses, map { verdict(get('/', $_)) } @_ };
 for my $n (2 .. 5) {
     is(provider('GET', '/add'), "key-$n", "key $n");
     my $new = token();
-    is(header($new)->{kid}, "key-$n", "key $n signs");
+    is(token_header($new)->{kid}, "key-$n", "key $n signs");
     # no later than refresh= says
     is(wait_until(sub { $ask->($first); verdict(get('/', $new)) eq '200' }), 1,
         "key $n is known");
@@ -148,11 +139,9 @@ is(verdict(get('/', $last)), '200', 'what key 5 signed is not');
 
 for my $case ([8081, 'another name'], [8082, 'another authority']) {
     my ($port, $name) = @$case;
-    logged($t);
-    is(verdict(http("GET / HTTP/1.0\r\nHost: localhost\r\n"
-        . "Authorization: Bearer $last\r\n\r\n",
-        PeerAddr => '127.0.0.1:' . port($port))), '500', $name);
-    like(reasons($t), qr/^error key request "\/jwks": answered with 502\z/m,
+    jwt_logged($t);
+    is(verdict(ask({ port => $port }, '/', bearer($last))), '500', $name);
+    like(jwt_logged($t), qr/^error key request "\/jwks": answered with 502\z/m,
         "$name, log");
 }
 
@@ -191,13 +180,10 @@ sub change {
 sub provider {
     my ($method, $uri, $form) = @_;
     $form //= '';
-    return http_body(http("$method $uri HTTP/1.0\r\nHost: localhost\r\n"
-        . "Content-Type: application/x-www-form-urlencoded\r\n"
-        . 'Content-Length: ' . length($form) . "\r\n\r\n$form",
-        PeerAddr => '127.0.0.1:' . port(8091)));
+    my $response = ask({ method => $method, port => 8091, body => $form }, $uri,
+        'Content-Type: application/x-www-form-urlencoded');
+    return body($response) || die "no response\n";
 }
-
-sub http_body { return body($_[0]) // die "no answer\n" }
 
 sub token {
     my ($resource) = @_;
@@ -208,7 +194,7 @@ sub token {
     return $answer->{access_token} // die "no token: $answer->{error}\n";
 }
 
-sub header { return part($_[0], 0) }
+sub token_header { return part($_[0], 0) }
 sub claims { return part($_[0], 1) }
 
 sub part {
@@ -217,12 +203,3 @@ sub part {
 }
 
 sub connected { return defined eval { connection(8443) } }
-
-sub slurp {
-    my ($file) = @_;
-    local $/;
-    open my $handle, '<', $file or die "$file: $!\n";
-    return <$handle>;
-}
-
-###############################################################################

@@ -3,24 +3,16 @@
 # auth_request_cache: a panic in the request that asks leaves no verdict behind,
 # and nobody waiting. Runs on a module with the feature fault-injection.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir("$FindBin::Bin/.."); }
-
-use lib 'lib';
-use Test::Nginx qw/ :DEFAULT http_end /;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Auth;
+use Test::Nginx qw/ http_end /;
 use VerdictService;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
 
 my $t = Test::Nginx->new()->has(qw/ http proxy /)->plan(7);
 $t->expect_panics(2) if $t->can('expect_panics');
 
-configure_with($t, <<'EOF');
+configure($t, <<'EOF');
     auth_request_cache_zone  verdicts:1m;
     server {
         listen       127.0.0.1:8080;
@@ -43,9 +35,9 @@ verdict_service($t, 8081);
 $t->run();
 
 hold($t, 'auth');
-my $first = start('X-Fault: subrequest');
+my $first = ask({ start => 1 }, '/', 'Key: a', 'X-Fault: subrequest');
 ok(wait_until(sub { asked($t, 'auth') == 1 }), 'one asks');
-my @others = map { start() } 1 .. 5;
+my @others = map { ask({ start => 1 }, '/', 'Key: a') } 1 .. 5;
 is(seen(ask('/', 'Key: other', 'X-Fault: access')), '500', 'a panic before');
 go_on($t, 'auth');
 is(seen(http_end($first)), '500 MISS', 'a panic');
@@ -54,8 +46,3 @@ is(join(', ', map { seen(http_end($_)) } @others),
 is(asked($t, 'auth'), 6, 'all have asked');
 is(seen(ask('/', 'Key: a')), '404 HIT', 'their verdict is kept');
 is(seen(ask('/', 'Key: other')), '404 MISS', 'that of none is not');
-
-sub start {
-    return http(join("\r\n", 'GET / HTTP/1.0', 'Host: localhost', 'Key: a', @_,
-        '', ''), start => 1);
-}

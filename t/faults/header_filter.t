@@ -4,19 +4,9 @@
 # came of the answer allows nothing then. Runs on a module with the feature
 # fault-injection.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir("$FindBin::Bin/.."); }
-
-use lib 'lib';
-use AuthRequest;
-use Test::Nginx;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Auth;
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite upstream_keepalive /)
     ->plan(9);
@@ -63,14 +53,8 @@ for my $uri (@uris) {
 $t->run();
 
 for my $uri (@uris) {
-    is(ask($uri, 'X-Fault: header filter'), 500, "$uri, failed");
+    is(status(ask("/$uri/", 'X-Fault: header filter')), 500, "$uri, failed");
     like(logged($t, qr/auth request/), qr/^error auth request unexpected status: 204 /,
         "$uri, the log says so");
-    is(ask($uri), 200, "$uri, as it should be");
-}
-
-sub ask {
-    my ($uri, @lines) = @_;
-    my $answer = http(join "\r\n", "GET /$uri/ HTTP/1.0", 'Host: localhost', @lines, '', '');
-    return $answer =~ /^HTTP\S+ (\d+)/ ? $1 : 'none';
+    is(status(ask("/$uri/")), 200, "$uri, as it should be");
 }

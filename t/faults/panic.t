@@ -4,32 +4,16 @@
 # line; the worker goes on.  Needs a module with the feature fault-injection,
 # which panics where the request's header line X-Fault says.
 
-use warnings;
-use strict;
-
-use Test::More;
-
-BEGIN { use FindBin; chdir($FindBin::Bin); }
-
-use lib '../lib';
-use Test::Nginx;
-
-select STDERR; $| = 1;
-select STDOUT; $| = 1;
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Auth;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite proxy /)->plan(23);
 
 $t->write_file('keys.json', '{"kty":"oct","k":"'
     . 'c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0' . '"}');
 
-$t->write_file_expand('nginx.conf', <<'EOF');
-%%TEST_GLOBALS%%
-daemon off;
-worker_processes 1;
-events {
-}
-http {
-    %%TEST_GLOBALS_HTTP%%
+configure($t, <<'EOF', 'worker_processes 1;');
     server {
         listen       127.0.0.1:8080;
         server_name  localhost;
@@ -75,7 +59,6 @@ http {
             proxy_pass http://127.0.0.1:8080/service;
         }
     }
-}
 EOF
 
 mkdir($t->testdir() . "/$_") for qw/ request any proxied /;
@@ -143,13 +126,12 @@ sub panics {
 
 sub pid {
     my ($response) = @_;
-    return $response =~ /^X-Pid: (\d+)/m ? $1 : undef;
-}
-
-sub get {
-    my ($uri, $fault) = @_;
-    my $line = $fault ? "\nX-Fault: $fault" : '';
-    return http("GET $uri HTTP/1.0\nHost: localhost$line\n\n");
+    return header($response, 'X-Pid');
 }
 
 ###############################################################################
+
+sub get {
+    my ($uri, $fault) = @_;
+    return ask($uri, $fault ? "X-Fault: $fault" : ());
+}

@@ -1,114 +1,56 @@
 package AuthJwt;
 
-# Asks nginx with a token, and reads what came of it: the answer, and the lines
-# of auth_jwt in error.log.
+# Requests with a token, and what auth_jwt makes of them: the response, the
+# variables, and the lines of auth_jwt in error.log.
 
-use warnings;
-use strict;
-
+use Auth;
 use Exporter qw/ import /;
-use Test::More qw//;
-use Test::Nginx;
 
-our @EXPORT = qw/
-    body check configure get logged run_quietly verdict workers
-/;
+our @EXPORT = qw/ get jwt_logged jwt_status outcome variables verdict /;
 
-# Writes nginx.conf with this inside of http {}.
-sub configure {
-    my ($t, $http, $main) = @_;
-    $main //= '';
-
-    return $t->write_file_expand('nginx.conf', <<EOF);
-
-%%TEST_GLOBALS%%
-
-daemon off;
-$main
-
-events {
-}
-
-http {
-    %%TEST_GLOBALS_HTTP%%
-
-$http}
-
-EOF
-}
-
-# The answer to a GET with this bearer token, if any, and more header lines.
+# The response to a GET with this bearer token, if any, and more header lines.
 sub get {
     my ($uri, $token, @lines) = @_;
-    push @lines, "Authorization: Bearer $token" if defined $token;
-    return http(join "\r\n", "GET $uri HTTP/1.0", 'Host: localhost', @lines,
-        '', '');
+    return ask($uri, @lines, bearer($token));
 }
 
-# Of an answer the status, and behind it all challenges.
+# The status of a response, and behind it all challenges: "401 Basic realm="a" +
+# Bearer realm="b"".
 sub verdict {
     my ($response) = @_;
-    return 'no answer' unless defined $response;
-    my ($head) = split /\r\n\r\n/, $response;
-    my ($status) = $head =~ m!^HTTP/1.1 (\d+)!;
-    my @challenges = $head =~ /^WWW-Authenticate: ([^\r\n]*)/mgi;
-    return join ' ', $status // 'no status', join ' + ', @challenges
-        if @challenges;
-    return $status // 'no status';
+    my @challenges = headers($response, 'WWW-Authenticate');
+    return join ' ', status($response), join(' + ', @challenges) || ();
 }
 
-sub body {
+# The values of variables that a location shows by `add_header X-V`.
+sub variables {
     my ($response) = @_;
-    return defined $response && $response =~ /\r\n\r\n(.*)\z/s ? $1 : undef;
+    return header($response, 'X-V') // 'no variables';
 }
 
-my %read;       # test directory -> how much of error.log was read
+# What becomes of a token: verdict, variables and error.log, in which the time of
+# the check is "N".
+sub outcome {
+    my ($t, $uri, $token) = @_;
+    jwt_logged($t);
+    my $response = get($uri, $token);
+    my $log = jwt_logged($t) =~ s/now \d+/now N/r;
+    return join ' ', verdict($response), variables($response), $log || ();
+}
+
+# The status of a response and the value of $jwt_status, which a location shows
+# by `add_header X-Status` as the first word.
+sub jwt_status {
+    my ($response) = @_;
+    my ($jwt_status) = (header($response, 'X-Status') // '') =~ /^(\w+)/;
+    return status($response) . ' ' . ($jwt_status // '-');
+}
 
 # What auth_jwt has logged for requests since the last call, one line each as
 # "info no token".
-sub logged {
+sub jwt_logged {
     my ($t) = @_;
-    my $log = $t->read_file('error.log');
-    my $new = substr $log, $read{$t->testdir()} // 0;
-    $read{$t->testdir()} = length $log;
-
-    my $ours = qr/^\S+ \S+ \[(\w+)\] \d+#\d+: \*\d+ auth_jwt: (.*), client: /;
-    return join "\n", map { /$ours/ ? "$1 $2" : () }
-        grep { index($_, 'auth_jwt: ') >= 0 } split /\n/, $new;
-}
-
-# What nginx -t says about nginx.conf: its lines, with "DIR" for the test
-# directory, and its exit code, all joined.
-sub check {
-    my ($t) = @_;
-    my $dir = $t->testdir();
-    my $said = qx{$Test::Nginx::NGINX -t -p $dir/ -c nginx.conf -e error.log 2>&1};
-    my $code = $? >> 8;
-
-    # nginx -t leaves an empty one, which looks as if nginx were running
-    unlink "$dir/nginx.pid" if -z "$dir/nginx.pid";
-
-    my @lines = map { s/^nginx: //r =~ s/\Q$dir\E/DIR/gr }
-        grep { /^nginx: \[/ } split /\n/, $said;
-    return join ' | ', @lines, "exit $code";
-}
-
-# Starts nginx without its warnings on the terminal.
-sub run_quietly {
-    my ($t) = @_;
-    open my $stderr, '>&', \*STDERR or die "Can't dup stderr: $!\n";
-    open STDERR, '>', '/dev/null' or die "Can't close stderr: $!\n";
-    my $running = eval { $t->run(); 1 };
-    open STDERR, '>&', $stderr or die "Can't restore stderr: $!\n";
-    die $@ unless $running;
-    return $t;
-}
-
-# The process ids of the workers that were started so far.
-sub workers {
-    my ($t) = @_;
-    my @workers = $t->read_file('error.log') =~ /start worker process (\d+)$/mg;
-    return @workers;
+    return logged($t, qr/^\w+ auth_jwt: /) =~ s/^\w+ \Kauth_jwt: //gmr;
 }
 
 1;

@@ -1,69 +1,57 @@
 package ForwardAuth;
 
-# The configurations of nginx-conf/ that ask a service: the configurations with
-# ports of the test, the service and the application as real servers, and what
-# each got to see.
+# The configurations of nginx-conf/ that ask a service: they get the ports of the
+# test, the service and the application are real servers, and a test sees the
+# requests that each of them got.
 
-use warnings;
-use strict;
-
+use Auth;
 use Exporter qw/ import /;
-use Test::Nginx qw/ http port /;
 use Test::Nginx::Raw;
 
-our @EXPORT = qw/ application asked ask ask_as authority got lines reply spoofed status use_conf /;
+our @EXPORT = qw/
+    application authority got header_values reply requests spoofed use_conf
+/;
 
 # Writes a configuration for the test, with pieces of its text replaced.
 sub use_conf {
     my ($t, $name, @pairs) = @_;
-    my $conf = do {
-        local $/;
-        open my $file, '<', "../nginx-conf/$name" or die "$name: $!";
-        <$file>;
-    };
+    my $conf = slurp("../nginx-conf/$name");
     while (my ($from, $to) = splice @pairs, 0, 2) {
         $conf =~ s/\Q$from\E/$to/g or die "no \"$from\" in $name";
     }
     $t->write_file_expand($name, $conf);
 }
 
-# An application that answers with what it got: the request line, the header in
-# lower case, and the body.
+# An application whose responses have the request that it got as their body, and
+# these header lines.
 sub application {
     my ($t, $number, @lines) = @_;
     service($t, $number, sub {
         my ($client, $head, $body) = @_;
-        return reply($client, $head, 200, \@lines, _seen($head, $body));
+        return reply($client, $head, 200, \@lines, _shown($head, $body));
     });
 }
 
-# A service that is asked. The code gets the header and the body, and gives a
-# status, header lines and a body.
+# An authorization service. The code gets the header and the body of a request, and
+# returns a status, header lines and a body.
 sub authority {
     my ($t, $number, $code) = @_;
-    my $file = $t->testdir() . "/asked.$number";
+    my $file = $t->testdir() . "/requests.$number";
     service($t, $number, sub {
         my ($client, $head, $body) = @_;
-        open my $asked, '>>', $file or die "$file: $!";
-        print $asked _seen($head, $body), "\0";
-        close $asked or die "$file: $!";
+        append($file, _shown($head, $body) . "\0");
         my ($status, @answer) = $code->($head, $body);
         return reply($client, $head, $status, @answer);
     });
 }
 
-# What the service was asked since the last time: a text for each request, or
-# how many.
-sub asked {
+# The requests that the service has got since the last call.
+sub requests {
     my ($t, $number) = @_;
-    my $file = $t->testdir() . "/asked.$number";
-    my @asked;
-    if (open my $log, '<', $file) {
-        local $/ = "\0";
-        chomp(@asked = <$log>);
-        unlink $file or die "$file: $!";
-    }
-    return @asked;
+    my $file = $t->testdir() . "/requests.$number";
+    my @requests = -e $file ? split(/\0/, slurp($file)) : ();
+    unlink $file;
+    return @requests;
 }
 
 sub reply {
@@ -75,33 +63,21 @@ sub reply {
     return $head !~ /^Connection: close/mi;
 }
 
-sub _seen {
+# A request in the form in which application() and requests() show it: the request
+# line, the header in lower case and in order, and the body.
+sub _shown {
     my ($head, $body) = @_;
     my ($request, @lines) = split /\r\n/, $head;
     s/^([^:]+)/lc $1/e for @lines;
     return join("\n", $request, sort(@lines), '', $body // '');
 }
 
-# One request as a client makes it.
-sub ask { return ask_as('GET', @_) }
+# The request that the application got; '' where it got none.
+sub got { return body($_[0]) =~ /\A((?:GET|HEAD|POST|PUT) .*)/s ? $1 : '' }
 
-sub ask_as {
-    my ($method, $number, $uri, $lines, $body) = @_;
-    my @lines = @{ $lines // [] };
-    unshift @lines, 'Host: localhost' unless grep { /^Host:/ } @lines;
-    push @lines, 'Content-Length: ' . length $body if defined $body;
-    return http(join("\r\n", "$method $uri HTTP/1.1", @lines, 'Connection: close', '',
-        $body // ''), PeerAddr => '127.0.0.1:' . port($number));
-}
-
-# What the application got.
-sub got { return $_[0] =~ /\r\n\r\n((?:GET|HEAD|POST|PUT) .*)/s ? $1 : '' }
-
-sub status { return $_[0] =~ /^HTTP\S+ (\d+)/ ? $1 : 'none' }
-
-# The values of the header lines with such a name, of an answer or of what was
-# seen of a request.
-sub lines {
+# The values of the header lines with such a name, of a response or of a request as
+# above, joined with " | ".
+sub header_values {
     my ($message, $name) = @_;
     my ($head) = $message =~ /(.*?)\r?\n\r?\n/s;
     return join ' | ', ($head // $message) =~ /^$name: ?(.*?)\r?$/mgi;

@@ -1,62 +1,15 @@
-package AuthRequest;
+package ParamService;
 
-# What tests of auth_request share: configurations, error.log, and upstreams that
-# speak something else than HTTP.
+# Upstreams that speak something else than HTTP, for tests of auth_request.
 
-use warnings;
-use strict;
-
-use AuthJwt qw/ configure run_quietly /;
+use Auth;
 use Exporter qw/ import /;
 use IO::Socket ();
-use Test::Nginx;
 
-our @EXPORT = qw/
-    configure logged memory param_service run_quietly wait_until worker
-/;
+our @EXPORT = qw/ param_service /;
 
-my %read;       # test directory -> how much of error.log was read
-
-# What was logged for requests since the last call and has these words, each line
-# as "level text", without what nginx was at.
-sub logged {
-    my ($t, $words) = @_;
-    my $log = $t->read_file('error.log');
-    my $new = substr $log, $read{$t->testdir()} // 0;
-    $read{$t->testdir()} = length $log;
-
-    my $line = qr/^\S+ \S+ \[(\w+)\] \d+#\d+: \*\d+ (.*?)(?: while [^,]*)?, client: /;
-    return join "\n", map { /$line/ ? "$1 $2" : () }
-        grep { !/\[debug\]/ and $_ =~ $words } split /\n/, $new;
-}
-
-# Whether the condition came true within ten seconds.
-sub wait_until {
-    my ($condition) = @_;
-    for (1 .. 1000) {
-        return 1 if $condition->();
-        select undef, undef, undef, 0.01;
-    }
-    return 0;
-}
-
-# The process id of the worker that was started last.
-sub worker {
-    my ($t) = @_;
-    my @workers = $t->read_file('error.log') =~ /start worker process (\d+)$/mg;
-    return $workers[-1];
-}
-
-# The most memory that the worker has had so far, in KB.
-sub memory {
-    my ($t) = @_;
-    open my $file, '<', '/proc/' . worker($t) . '/status' or die "no worker: $!\n";
-    my ($most) = map { /^VmHWM:\s*(\d+) kB/ ? $1 : () } <$file>;
-    return $most;
-}
-
-# Runs an upstream of FastCGI, uwsgi or SCGI on one of the test's ports: it answers
-# with the parameters that it got, one "NAME=value" in each line.
+# Runs an upstream of FastCGI, uwsgi or SCGI on one of the test's ports. Its responses
+# have the parameters that it was given, one "NAME=value" in each line.
 sub param_service {
     my ($t, $number, $protocol) = @_;
     my $serve = {

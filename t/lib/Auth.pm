@@ -1,0 +1,297 @@
+package Auth;
+
+# What all of our tests share: the frame of nginx.conf, requests, the parts of a
+# response, error.log, and the processes of nginx. `use Auth` also switches on
+# strict and warnings and imports Test::More and Test::Nginx. It needs only what
+# both our Test::Nginx and the one of nginx-tests have.
+
+use warnings;
+use strict;
+
+use parent 'Exporter';
+
+use Cwd ();
+use File::Basename ();
+use Test::More;
+use Test::Nginx;
+use Time::HiRes qw/ sleep /;
+
+our @EXPORT = qw/
+    append ask bearer body config_test configure connections_left header headers
+    logged memory peak_memory reload_with reload_workers replace_file request
+    run_quietly slurp started_workers status wait_until worker workers
+/;
+
+# All paths in the tests are relative to the folder t.
+chdir Cwd::realpath(File::Basename::dirname(__FILE__) . '/..');
+
+select STDERR; $| = 1;
+select STDOUT; $| = 1;
+
+sub import {
+    my ($class) = @_;
+    my $caller = caller;
+    strict->import();
+    warnings->import();
+    eval "package $caller; Test::More->import(); Test::Nginx->import(); 1" or die $@;
+    return $class->export_to_level(1, $class);
+}
+
+### nginx.conf ################################################################
+
+# Writes nginx.conf with these directives in http {} and in the main context.
+sub configure {
+    my ($t, $http, $main) = @_;
+    $main //= '';
+
+    return $t->write_file_expand('nginx.conf', <<EOF);
+
+%%TEST_GLOBALS%%
+
+daemon off;
+$main
+
+events {
+}
+
+http {
+    %%TEST_GLOBALS_HTTP%%
+
+$http}
+
+EOF
+}
+
+# What nginx -t says about nginx.conf: its lines, with "DIR" for the test
+# directory, and its exit code, joined with " | ". With directives, writes them
+# first to http.conf and main.conf, which a new nginx.conf includes.
+sub config_test {
+    my ($t, $http, $main) = @_;
+    my $dir = $t->testdir();
+
+    if (defined $http) {
+        configure($t, "include http.conf;\n", 'include main.conf;');
+        $t->write_file_expand('http.conf', "$http\n");
+        $t->write_file_expand('main.conf', ($main // '') . "\n");
+    }
+
+    my $output = qx{$Test::Nginx::NGINX -t -p $dir/ -c nginx.conf -e error.log 2>&1};
+    my $code = $? >> 8;
+
+    # nginx -t leaves an empty nginx.pid, which looks as if nginx were running
+    unlink "$dir/nginx.pid" if -z "$dir/nginx.pid";
+
+    my @lines = map { s/^nginx: //r =~ s/\Q$dir\E/DIR/gr }
+        grep { /^nginx: \[/ } split /\n/, $output;
+    return join ' | ', @lines, "exit $code";
+}
+
+### Requests ##################################################################
+
+# The response to a GET, or to what the options say, with these header lines:
+#
+#     ask('/page', 'X-A: 1')
+#     ask({ method => 'POST', body => 'x=1', port => 8081 }, '/page')
+#
+# The options are those of request(), and: port, in the numbers of nginx.conf;
+# start, to return the socket without reading from it. The response ends with the
+# connection: it is HTTP/1.0, or with the option version or chunks HTTP/1.1 and
+# "Connection: close". Returns '' where there is no response.
+sub ask {
+    my %options = ref $_[0] ? %{ shift() } : ();
+    my ($uri, @lines) = @_;
+    $options{version} //= $options{chunks} ? '1.1' : '1.0';
+    unshift @lines, 'Connection: close'
+        unless $options{version} eq '1.0' or grep { /^Connection:/i } @lines;
+    return http(request(\%options, $uri, @lines),
+        PeerAddr => '127.0.0.1:' . port($options{port} // 8080),
+        $options{start} ? (start => 1) : ()) // '';
+}
+
+# The text of such a request, for a connection that stays open: HTTP/1.1. The
+# options are method, version, body (sent with its length) and chunks (a body in
+# these chunks). A line Host is there in any case.
+sub request {
+    my %options = ref $_[0] ? %{ shift() } : ();
+    my ($uri, @lines) = @_;
+    my $body = $options{body} // '';
+
+    unshift @lines, 'Host: localhost' unless grep { /^Host:/i } @lines;
+    if ($options{chunks}) {
+        push @lines, 'Transfer-Encoding: chunked';
+        $body = join '', map { sprintf "%x\r\n%s\r\n", length, $_ }
+            grep({ length } @{ $options{chunks} }), '';
+    } elsif (defined $options{body}) {
+        push @lines, 'Content-Length: ' . length $body;
+    }
+
+    return join "\r\n", join(' ', $options{method} // 'GET', $uri,
+        'HTTP/' . ($options{version} // '1.1')), @lines, '', $body;
+}
+
+# The header line with this bearer token; nothing without a token.
+sub bearer {
+    my ($token) = @_;
+    return defined $token ? "Authorization: Bearer $token" : ();
+}
+
+### Responses #################################################################
+
+# The status, of several responses to one request that of the last one (after
+# 100 Continue); "none" where there is no response.
+sub status {
+    my ($response) = @_;
+    return ($response // '') =~ /^(?:HTTP\S+ 1\d\d .*?\r\n\r\n)?HTTP\S+ (\d+)/s ? $1 : 'none';
+}
+
+# The body as it was sent; '' where there is none.
+sub body {
+    my ($response) = @_;
+    return ($response // '') =~ /\r\n\r\n(?!HTTP\S+ \d)(.*)\z/s ? $1 : '';
+}
+
+# The values of all header lines with this name.
+sub headers {
+    my ($response, $name) = @_;
+    my ($head) = split /\r\n\r\n(?!HTTP\S+ \d)/, $response // '';
+    return ($head // '') =~ /^\Q$name\E: ?([^\r\n]*)/mgi;
+}
+
+# The value of the first of them, or undef.
+sub header {
+    my ($response, $name) = @_;
+    my ($value) = headers($response, $name);
+    return $value;
+}
+
+### error.log #################################################################
+
+my %read;       # test directory -> how much of error.log was read
+
+# What nginx has logged for requests since the last call, one line each as
+# "level text", without what nginx was doing ("while ...") and without the level
+# debug. With a pattern, only the lines that match it.
+sub logged {
+    my ($t, $pattern) = @_;
+    my $log = $t->read_file('error.log');
+    my $new = substr $log, $read{$t->testdir()} // 0;
+    $read{$t->testdir()} = length $log;
+
+    my $line = qr/^\S+ \S+ \[((?!debug)\w+)\] \d+#\d+: \*\d+ (.*), client: /;
+    my @lines = map { /$line/ ? "$1 $2" =~ s/ while [^,]*\z//r : () } split /\n/, $new;
+    return join "\n", defined $pattern ? grep { $_ =~ $pattern } @lines : @lines;
+}
+
+### Processes #################################################################
+
+# Starts nginx without its warnings on the terminal.
+sub run_quietly {
+    my ($t) = @_;
+    open my $stderr, '>&', \*STDERR or die "Can't dup stderr: $!\n";
+    open STDERR, '>', '/dev/null' or die "Can't close stderr: $!\n";
+    my $running = eval { $t->run(); 1 };
+    open STDERR, '>&', $stderr or die "Can't restore stderr: $!\n";
+    die $@ unless $running;
+    return $t;
+}
+
+# The process ids of all workers that were started so far, in their order.
+sub started_workers {
+    my ($t) = @_;
+    my @workers = $t->read_file('error.log') =~ /start worker process (\d+)$/mg;
+    return @workers;
+}
+
+# The one that was started last.
+sub worker {
+    my ($t) = @_;
+    return (started_workers($t))[-1];
+}
+
+# The process ids of the workers that take connections: none that is shutting
+# down.
+sub workers {
+    my ($t) = @_;
+    my ($master) = $t->read_file('nginx.pid') =~ /(\d+)/;
+    my $children = eval { slurp("/proc/$master/task/$master/children") } // '';
+    return grep {
+        (eval { slurp("/proc/$_/cmdline") } // '') =~ /^nginx: worker process(?! is)/
+    } split ' ', $children;
+}
+
+# Reloads, and returns when none of the workers before takes connections.
+sub reload_workers {
+    my ($t) = @_;
+    my @before = workers($t);
+    $t->reload();
+    return wait_until(sub {
+        my %now = map { $_ => 1 } workers($t);
+        return %now && !grep { $now{$_} } @before;
+    });
+}
+
+# The same with another configuration, as for configure().
+sub reload_with {
+    my ($t, $http, $main) = @_;
+    configure($t, $http, $main);
+    return reload_workers($t);
+}
+
+# The memory in KiB that a process has, and the most that it has had so far.
+sub memory { return _memory('VmRSS', @_) }
+sub peak_memory { return _memory('VmHWM', @_) }
+
+sub _memory {
+    my ($field, $pid) = @_;
+    return slurp("/proc/$pid/status") =~ /^$field:\s+(\d+) kB/m ? $1 : die "no $field\n";
+}
+
+# How many connections nginx has, once it is only the one that asks or after ten
+# seconds. At the URI is a stub_status.
+sub connections_left {
+    my ($uri) = @_;
+    my $active = 0;
+    wait_until(sub {
+        ($active) = http_get($uri // '/status') =~ /Active connections: (\d+)/;
+        return $active == 1;
+    });
+    return $active;
+}
+
+### Waiting, and files ########################################################
+
+# Whether the condition came true within ten seconds.
+sub wait_until {
+    my ($condition) = @_;
+    for (1 .. 1000) {
+        return 1 if $condition->();
+        sleep 0.01;
+    }
+    return 0;
+}
+
+# The content of a file, in bytes.
+sub slurp {
+    my ($path) = @_;
+    local $/;
+    open my $file, '<:raw', $path or die "Can't open $path: $!\n";
+    return <$file> // '';
+}
+
+# Adds the text to a file by one write, as several processes may do at a time.
+sub append {
+    my ($path, $text) = @_;
+    open my $file, '>>:raw', $path or die "Can't open $path: $!\n";
+    syswrite $file, $text;
+    close $file or die "Can't write $path: $!\n";
+}
+
+# Puts a new file in the place of an old one, so that nobody reads half of it.
+sub replace_file {
+    my ($t, $name, $content) = @_;
+    my $path = $t->testdir() . "/$name";
+    $t->write_file("$name.$$", $content);
+    rename "$path.$$", $path or die "Can't rename $path: $!\n";
+}
+
+1;
