@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jose::{Limits, Text, TokenType, UnverifiedToken};
+use jose::{Limits, TokenType, UnverifiedToken, VariableText};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| nginx_auth_fuzz::in_time(|| check(bytes)));
 
@@ -17,7 +17,7 @@ fn check(bytes: &[u8]) {
     let claims = token.claims().unwrap();
     let _ = claims.check_times(0, Duration::MAX);
     for value in claims.object().members().map(|(_, value)| value).chain(claims.path(&path)) {
-        if let Text::Plain(text) = value.text() {
+        if let VariableText::Plain(text) = value.text() {
             assert!(!text.contains(['\0', '\r', '\n']));
         }
     }
