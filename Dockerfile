@@ -1,7 +1,12 @@
-# Debian 12's nginx with the module: docker build -t nginx-auth . && docker run -p 8080:8080 nginx-auth
-# It runs nginx-conf/bearer.conf; mount your keys as /etc/nginx/keys.json and your servers over /etc/nginx/conf.d.
+# An image with Debian 12's nginx and the module:
+#
+#     docker build -t nginx-auth . && docker run -p 8080:8080 nginx-auth
+#
+# The image runs nginx-conf/bearer.conf. Mount your keys as /etc/nginx/keys.json, and your own
+# configuration over /etc/nginx/conf.d.
 
-# Both stages have the same nginx, since a module fits one version only; Debian's own patches of it may go on.
+# Both stages need the same nginx version, because a module works with one version only. The star
+# stands for Debian's own patches.
 ARG NGINX=1.22.1-*
 
 FROM rust:1.95-slim-bookworm AS build
@@ -17,7 +22,7 @@ FROM debian:bookworm-slim
 ARG NGINX
 RUN apt-get update && apt-get install -y --no-install-recommends "nginx=$NGINX" libgcc-s1 libssl3 \
     && rm -rf /var/lib/apt/lists/* /etc/nginx/sites-enabled/* \
-    # Without root: another port than 80, and folders that are the user's own.
+    # nginx runs without root: on a port above 1023, and with folders that its user can write to.
     && sed -i -e '/^user /d' -e 's|^pid .*|pid /var/lib/nginx/nginx.pid;|' \
         -e 's|^error_log .*|error_log stderr;|' /etc/nginx/nginx.conf \
     && chown -R www-data:www-data /var/lib/nginx /var/log/nginx \
