@@ -7,6 +7,7 @@
 //! | [`auth_request`] | the directives `auth_request*` and their variables |
 //! | `require` | the directives `auth_jwt_require` and `auth_request_require` |
 //! | `subrequest_uri` | the URIs that `auth_request` and `auth_jwt_key_request` name |
+//! | `wake` | how a single flight wakes a request of nginx |
 //! | `exports` | the tables that nginx's loader reads |
 //!
 //! What can be decided without nginx is in the crates `jose` and `policy`. `nginx` uses neither of
@@ -18,3 +19,4 @@ mod exports;
 pub mod nginx;
 mod require;
 mod subrequest_uri;
+mod wake;

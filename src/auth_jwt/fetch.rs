@@ -16,7 +16,7 @@ use jose::KeySet;
 use policy::auth_jwt::key_cache::{KeyCache, KeyError};
 use policy::auth_jwt::key_file::unfit_name;
 use policy::auth_jwt::rejection::Rejection;
-use policy::auth_jwt::remote_keys::{Fetch, Look, Number, Outcome, RemoteKeys, Wake};
+use policy::auth_jwt::remote_keys::{Fetch, Look, Number, Outcome, RemoteKeys};
 
 /// The keys behind one URI of one server.
 pub(super) type Remote = RemoteKeys<Waker>;
@@ -24,12 +24,6 @@ pub(super) type Remote = RemoteKeys<Waker>;
 impl From<Failure> for Rejection {
     fn from(failure: Failure) -> Self {
         Self::Nginx(failure.to_string())
-    }
-}
-
-impl Wake for Waker {
-    fn wake(&self) {
-        Waker::wake(self);
     }
 }
 

@@ -1,9 +1,6 @@
 //! Verdicts that are kept in shared memory, so that the service is not asked again.
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::rc::Rc;
 
 use openssl::sha::Sha256;
 
@@ -18,8 +15,19 @@ use crate::nginx::{
 use policy::auth_request::freshness::{Lifetime, varying};
 use policy::auth_request::verdict_codec::{BARE, Encoded, Record};
 use policy::auth_request::worker_cache::Question;
+use policy::single_flight::{Admission, Follower, Leader, SingleFlight};
 
 type Key = [u8; 32];
+
+/// The verdicts that requests of this worker are asking the service for. A follower looks in the
+/// cache again, so the flight itself has no result.
+pub(super) type Flights = SingleFlight<Key, Waker, ()>;
+
+/// The request that asks the service for a verdict.
+pub(super) type FlightLeader = Leader<Key, Waker, ()>;
+
+/// A request that waits for the leader's verdict.
+pub(super) type FlightFollower = Follower<Waker, ()>;
 
 /// What a request has to ask, as far as the cache is concerned: all that the service is asked by configuration takes
 /// part in it, whether or not the key has it.
@@ -223,6 +231,11 @@ fn restore<'r>(
 }
 
 impl Place {
+    /// Takes part in the flight of the requests that ask for this verdict.
+    pub(super) fn join(&self, flights: &Flights) -> Admission<Key, Waker, ()> {
+        flights.join(self.key)
+    }
+
     /// Keeps a verdict, for as long as the configuration and the answer want it.
     pub(super) fn keep(
         &self,
@@ -287,66 +300,4 @@ fn digest<'a>(request: Request<'_>, names: impl Iterator<Item = &'a [u8]>) -> Ke
         part(&[]);
     }
     hash.finish()
-}
-
-/// The places of a worker whose verdicts requests are asking for.
-#[derive(Default)]
-pub(super) struct Fills(RefCell<HashMap<Key, Rc<Pending>>>);
-
-/// A question that is under way, and who waits for what comes of it.
-#[derive(Default)]
-pub(super) struct Pending {
-    ended: Cell<bool>,
-    waiting: RefCell<Vec<Waker>>,
-}
-
-/// Whoever has it asks; when it goes, whatever has become of the question, the others are woken.
-pub(super) struct Fill {
-    fills: Rc<Fills>,
-    key: Key,
-    pending: Rc<Pending>,
-}
-
-/// Who is to ask.
-pub(super) enum Turn {
-    /// The one who wanted to know, whom others may wait for.
-    Own(Fill),
-    /// Somebody else does.
-    Others(Rc<Pending>),
-}
-
-impl Fills {
-    pub(super) fn take_turn(self: &Rc<Self>, place: &Place) -> Turn {
-        let mut fills = self.0.borrow_mut();
-        if let Some(pending) = fills.get(&place.key) {
-            return Turn::Others(Rc::clone(pending));
-        }
-        let pending = Rc::new(Pending::default());
-        fills.insert(place.key, Rc::clone(&pending));
-        Turn::Own(Fill {
-            fills: Rc::clone(self),
-            key: place.key,
-            pending,
-        })
-    }
-}
-
-impl Pending {
-    pub(super) fn has_ended(&self) -> bool {
-        self.ended.get()
-    }
-
-    pub(super) fn wake_at_end(&self, waker: Waker) {
-        self.waiting.borrow_mut().push(waker);
-    }
-}
-
-impl Drop for Fill {
-    fn drop(&mut self) {
-        self.fills.0.borrow_mut().remove(&self.key);
-        self.pending.ended.set(true);
-        for waker in self.pending.waiting.take() {
-            waker.wake();
-        }
-    }
 }

@@ -12,7 +12,7 @@ use text::Quoted;
 use openssl::sha::sha256;
 
 use super::AuthRequest;
-use super::cache::Fills;
+use super::cache::Flights;
 use super::variables::Outcome;
 use crate::nginx::{
     AssignableVariable, Config, ConfigError, Directive, Inherit, List, ResponseBody, Set, Setting,
@@ -70,7 +70,7 @@ pub(super) const DIRECTIVES: &[Directive<AuthRequest>] = &[
 /// What counts for all of the configuration.
 #[derive(Default)]
 pub struct MainConf {
-    pub(super) fills: Rc<Fills>,
+    pub(super) flights: Flights,
     pub(super) near: Near,
     pub(super) outcome: OnceCell<Outcome>,
     /// Whether any location changes what upstreams get of a client's header.

@@ -2,12 +2,11 @@
 
 use crate::subrequest_uri::{UnsafeUri, Uri};
 use std::cell::{Cell, OnceCell, RefCell};
-use std::rc::Rc;
 use text::Quoted;
 
 use super::AuthRequest;
 use super::answer::{self, Fault, Meaning, Verdict};
-use super::cache::{self, Fill, Look, Pending, Place, Sought};
+use super::cache::{FlightFollower, FlightLeader, Look, Place, Sought};
 use super::conf::{LocationConf, Service};
 use super::variables::{self, CacheStatus};
 use crate::nginx::{
@@ -16,6 +15,7 @@ use crate::nginx::{
 };
 use policy::auth_request::header_names::{Names, is_credential};
 use policy::auth_request::post_args::Fields;
+use policy::single_flight::{Admission, FlightState};
 
 /// What is to be remembered of a request's way through one location that is protected. Most have nothing of the kind.
 #[derive(Default)]
@@ -28,9 +28,9 @@ pub struct Check {
 /// How a request stands to the verdicts that are kept.
 enum Kept {
     /// Another request asks for the same verdict.
-    Others(Rc<Pending>),
+    Others(FlightFollower),
     /// It asks itself; where it has not waited in vain, others wait for it.
-    Own(Place, Option<Fill>),
+    Own(Place, Option<FlightLeader>),
 }
 
 /// The body of a client's request.
@@ -55,7 +55,9 @@ impl AccessHandler for AuthRequest {
         }
         match turn.take_kept() {
             None => turn.begin(),
-            Some(Kept::Others(pending)) if pending.has_ended() => turn.question(true),
+            Some(Kept::Others(follower)) if follower.state() != FlightState::Pending => {
+                turn.question(true)
+            }
             Some(kept) => turn.wait(kept),
         }
     }
@@ -168,15 +170,15 @@ impl<'r> Turn<'r, '_> {
     #[inline(never)]
     fn fill(&self, target: &Target<'r>, place: Place, waited: bool) -> Result<Access<'r>, Failure> {
         let Self { request, .. } = *self;
-        let fill = match request.main_conf::<AuthRequest>().fills.take_turn(&place) {
-            cache::Turn::Own(fill) => Some(fill),
-            cache::Turn::Others(_) if waited => None,
-            cache::Turn::Others(pending) => {
-                pending.wake_at_end(request.waker()?);
-                return self.wait(Kept::Others(pending));
+        let leader = match place.join(&request.main_conf::<AuthRequest>().flights) {
+            Admission::Lead(leader) => Some(leader),
+            Admission::Follow(_) if waited => None,
+            Admission::Follow(follower) => {
+                follower.wake_at_end(request.waker()?);
+                return self.wait(Kept::Others(follower));
             }
         };
-        self.wait(Kept::Own(place, fill))?;
+        self.wait(Kept::Own(place, leader))?;
         self.ask(target)
     }
 
@@ -202,7 +204,7 @@ impl<'r> Turn<'r, '_> {
         let verdict = Verdict::of(request, conf, answer, question)?;
         request.forget_body_variables::<AuthRequest>();
         let meaning = answer::meaning(conf, &verdict, answer, question);
-        if let Some(Kept::Own(place, _fill)) = &kept
+        if let Some(Kept::Own(place, _leader)) = &kept
             && meaning.is_verdict()
             && question.check_body().is_ok()
         {

@@ -5,12 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::key_cache::{Kept, KeyCache, KeyError, LastText};
+use crate::single_flight::Wake;
 use jose::KeySet;
-
-/// Whom to tell that a fetch has ended.
-pub trait Wake {
-    fn wake(&self);
-}
 
 /// The keys of one source in one worker. `W` wakes a request that waits. Times are those of one clock.
 pub struct RemoteKeys<W> {
