@@ -39,7 +39,7 @@ my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /);
 
 # older ones take the last of two lengths
 @faults = grep { $_->[0] ne 'two' } @faults unless $t->has_version('1.23.0');
-$t->plan(5 * @faults + 26);
+$t->plan(5 * @faults + 28);
 
 configure($t, <<'EOF');
     proxy_connect_timeout 1s;
@@ -183,3 +183,5 @@ is(status(ask('/wrong', 'X-To: a b:c')), 500,
 is(status(ask('/wrong', 'X-To: ')), 500,
     'an empty address');
 is(status(ask({ method => 'POST', body => '123456' }, '/client')), 500, 'a body that the location does not take');
+is(status(ask('/allow?403', "X-User: \xff\xfe\xc0\x80")), 403, 'row 31: bytes that are no text');
+is(status(ask('/allow?403', ('X-User: a') x 50)), 403, 'row 31: one line many times');

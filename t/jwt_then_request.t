@@ -11,7 +11,7 @@ use Http2;
 use Jose;
 
 my $t = Test::Nginx->new()
-    ->has(qw/ http rewrite access auth_basic proxy http_v2 /)->plan(44);
+    ->has(qw/ http rewrite access auth_basic proxy http_v2 /)->plan(47);
 
 my $key = jwk('HS256', '--kid', 'a');
 $t->write_file('key.jwk', $key);
@@ -19,6 +19,7 @@ $t->write_file('passwords', 'user:{PLAIN}secret');
 
 configure($t, <<EOF);
     log_format asked '\$request_uri';
+    auth_request_cache_zone verdicts:128k;
 
     server {
         listen       127.0.0.1:8080;
@@ -59,6 +60,14 @@ configure($t, <<EOF);
             }
             location /any/broken/ { auth_jwt_key_file nowhere.jwk; }
             location /any/off/    { auth_jwt off; }
+        }
+
+        location /cached/ {
+            auth_jwt                 "jwt";
+            auth_request             /service;
+            auth_request_cache       verdicts;
+            auth_request_cache_key   \$http_authorization;
+            auth_request_cache_valid 1h;
         }
 
         location /set/ {
@@ -170,6 +179,15 @@ is($ask->('/any/basic/?say=401', $forged),
     "401 $basic + $invalid + $service, asked 1", 'any: challenges of all');
 is($ask->('/any/basic/?say=401'), "401 $basic + $none + $service, asked 1",
     'any: none, challenges of all');
+
+### row 30: a cached verdict does not outlive the token
+
+my $short = sign($key, '{"sub":"user","exp":"now+3"}');
+is($ask->('/cached/', $short), '404, asked 1', 'cached: the service allows');
+is($ask->('/cached/', $short), '404', 'cached: the verdict is kept');
+my $after = '';
+wait_until(sub { ($after = verdict(get('/cached/', $short))) ne '404' });
+is($after, "401 $invalid", 'row 30: cached, the token has expired');
 
 ### what the one knows of the other
 
