@@ -17,7 +17,7 @@ use Time::HiRes qw/ sleep /;
 my $t = Test::Nginx->new()
     ->has(qw/ http http_v2 proxy rewrite stub_status /)->plan(44);
 
-$t->write_file('http2.conf', listen_http2($t));
+$t->write_file_expand('http2.conf', listen_http2($t));
 
 configure($t, <<'EOF');
     server {

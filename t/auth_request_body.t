@@ -6,6 +6,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
+use Original;
 use Test::Nginx::Raw;
 
 use Digest::MD5 qw/ md5_hex /;
@@ -20,8 +21,11 @@ my %bodies = (
 );
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
-    ->plan(@paths * (3 * 2 * keys(%bodies) + 2) + 22);
+    ->plan(@paths * (3 * 2 * keys(%bodies) + 2) + 23);
 
+without_body($t);
+$t->write_file('length.conf', differs('$content_length in the check',
+    'proxy_set_header Content-Length $content_length; client_max_body_size 5;', ''));
 configure($t, <<'EOF');
     client_body_buffer_size 1k;
     upstream kept {
@@ -40,6 +44,7 @@ configure($t, <<'EOF');
         }
         location = /auth {
             internal;
+            include without-body.conf;
             proxy_pass http://127.0.0.1:8081/$arg_code;
         }
         location /unbuffered {
@@ -52,6 +57,7 @@ configure($t, <<'EOF');
             proxy_request_buffering off;
             proxy_http_version 1.1;
             proxy_set_header Connection close;
+            include without-body.conf;
             proxy_pass http://127.0.0.1:8081;
         }
         location /http11 {
@@ -60,6 +66,7 @@ configure($t, <<'EOF');
         }
         location = /auth-http11 {
             proxy_http_version 1.1;
+            include without-body.conf;
             proxy_pass http://127.0.0.1:8081;
         }
         location /named {
@@ -76,9 +83,9 @@ configure($t, <<'EOF');
             proxy_pass http://127.0.0.1:8082;
         }
         location = /auth-forwarded {
-            proxy_set_header Content-Length $content_length;
+            include length.conf;
+            include without-body.conf;
             proxy_pass http://127.0.0.1:8081;
-            client_max_body_size 5;
         }
         location /keepalive {
             auth_request /auth-keepalive;
@@ -87,6 +94,7 @@ configure($t, <<'EOF');
         location = /auth-keepalive {
             proxy_http_version 1.1;
             proxy_set_header Connection "";
+            include without-body.conf;
             proxy_pass http://kept;
         }
         location /own {
@@ -103,11 +111,21 @@ configure($t, <<'EOF');
             auth_request /auth;
             proxy_pass http://127.0.0.1:8082;
         }
+        location /limited-check {
+            auth_request /auth-limited;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location = /auth-limited {
+            client_max_body_size 5;
+            include without-body.conf;
+            proxy_pass http://127.0.0.1:8081;
+        }
         location /denied {
             auth_request /auth-denied;
             proxy_pass http://127.0.0.1:8082;
         }
         location = /auth-denied {
+            include without-body.conf;
             proxy_pass http://127.0.0.1:8081/$http_x_code;
         }
     }
@@ -190,6 +208,10 @@ like(post('/limited', $bodies{small}, 'length'),
     qr/^HTTP\S+ 413 (?!.*\[)/s, 'too long a body, nobody is asked');
 like(post('/limited', $bodies{small}, 'chunked'),
     qr/^HTTP\S+ 413 .*\[/s, 'too long a body in chunks, after the check');
+
+is(status(post('/limited-check', $bodies{small}, 'length')),
+    differs('client_max_body_size in the check', 200, 500),
+    'too long a body for the location that is asked');
 
 ### a connection after a body that nobody read
 

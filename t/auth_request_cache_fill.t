@@ -16,7 +16,7 @@ use Time::HiRes qw/ sleep time /;
 my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy rewrite stub_status /)
     ->plan(74);
 
-$t->write_file('http2.conf', listen_http2($t));
+$t->write_file_expand('http2.conf', listen_http2($t));
 
 my $conf = <<'EOF';
     auth_request_cache_zone  verdicts:1m;

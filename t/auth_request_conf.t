@@ -6,6 +6,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
+use Original;
 
 my @http = (
     # what http {} holds, and what nginx says
@@ -151,27 +152,33 @@ my $t = Test::Nginx->new()->has(qw/ http rewrite /)
 
 my $dir = $t->testdir();
 
-for my $case (@http, @ours) {
+for my $case (@http) {
     my ($conf, $message) = @$case;
-    my $said = config_test($t, $conf);
-
-    # those that nginx finds when it has read all have no line
-    my $place = $message =~ /^unknown "/ ? '' : ' in DIR/http.conf:1';
-
-    is($said, "[emerg] $message$place | exit 1", $conf);
-    is(() = $said =~ /\[(?:emerg|alert|crit|error)\]/g, 1, 'one line');
+    is_refused($conf, config_test($t, $conf), refusal($message));
 }
 
-like(config_test($t, $_), qr/\A(?:\[warn\] .* \| )?exit 0\z/, $_) for @fine;
+for my $case (@ours) {
+    my ($conf, $message) = @$case;
+    is_refused($conf, config_test($t, $conf), differs(difference($conf), refusal($message),
+        original_to($conf)));
+}
+
+for my $conf (@fine) {
+    my $said = config_test($t, $conf) =~ s/^\[warn\] .* \| //r;
+    is($said, further($conf) ? differs('further directives', 'exit 0', original_to($conf))
+        : 'exit 0', $conf);
+}
 
 ### a service that is none
 
-like(config_test($t, 'auth_request auth;'),
-    qr/\[warn\] the URI "auth" in "auth_request" directive does not begin with "\/", every request is refused in DIR\/http.conf:1 \|/,
-    'a URI without a slash');
-unlike(config_test($t, 'auth_request /auth;'), qr/\[warn\]/, 'one with a slash');
-unlike(config_test($t, 'auth_request $http_auth;'), qr/\[warn\]/, 'a variable');
-like(config_test($t, 'auth_request_on_error allow;'), qr/\[warn\] auth_request_on_error allow: while the service fails, every request is let in; in DIR\/http.conf:1 \|/,
+is(config_test($t, 'auth_request auth;'), differs('URI without a slash',
+    '[warn] the URI "auth" in "auth_request" directive does not begin with "/", every '
+    . 'request is refused in DIR/http.conf:1 | exit 0', 'exit 0'), 'a URI without a slash');
+is(config_test($t, 'auth_request /auth;'), 'exit 0', 'one with a slash');
+is(config_test($t, 'auth_request $http_auth;'), 'exit 0', 'a variable');
+is(config_test($t, 'auth_request_on_error allow;'), differs('further directives',
+    '[warn] auth_request_on_error allow: while the service fails, every request is let in; '
+    . 'in DIR/http.conf:1 | exit 0', original_to('auth_request_on_error allow;')),
     'a service that is not needed');
 
 ### a failed reload leaves the old configuration in force
@@ -187,3 +194,39 @@ $t->write_file_expand('http.conf', 'server { listen 127.0.0.1:8080; '
 $t->reload();
 wait_until(sub { $t->read_file('error.log') =~ /\[emerg\].* in "auth_request"/ });
 like(http_get('/'), qr/^HTTP\S+ 403 /, 'after it');
+
+### helpers
+
+# What nginx -t says of a configuration with this error. What nginx finds when it has
+# read all has no line.
+sub refusal {
+    my ($message) = @_;
+    my $place = $message =~ /^unknown "/ ? '' : ' in DIR/http.conf:1';
+    return "[emerg] $message$place | exit 1";
+}
+
+# A test of that, and that it is the only message.
+sub is_refused {
+    my ($conf, $said, $expected) = @_;
+    is($said, $expected, $conf);
+    is(() = $said =~ /\[(?:emerg|alert|crit|error)\]/g, $expected eq 'exit 0' ? 0 : 1,
+        'one line');
+}
+
+# The first directive in a configuration that the built-in module does not have.
+sub further {
+    my ($conf) = @_;
+    return $conf =~ /\b(?<!\$)(auth_request_(?!set\b)\w+)/ ? $1 : undef;
+}
+
+sub difference {
+    my ($conf) = @_;
+    return $conf =~ /auth_request_/ ? 'further directives' : 'variables in the URI';
+}
+
+# What nginx -t says of a configuration of ours with the built-in module.
+sub original_to {
+    my ($conf) = @_;
+    my $further = further($conf);
+    return $further ? refusal("unknown directive \"$further\"") : 'exit 0';
+}

@@ -6,6 +6,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
+use Original;
 use Service;
 use Test::Nginx::Raw;
 
@@ -14,8 +15,9 @@ use Socket qw/ SOL_SOCKET SO_LINGER /;
 use Time::HiRes qw/ sleep /;
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite stub_status /)
-    ->has('upstream_keepalive')->plan(31);
+    ->has('upstream_keepalive')->plan(32);
 
+without_body($t);
 configure($t, <<'EOF');
     upstream kept {
         server 127.0.0.1:8081;
@@ -31,6 +33,7 @@ configure($t, <<'EOF');
         location = /auth {
             proxy_http_version 1.1;
             proxy_set_header Connection "";
+            include without-body.conf;
             proxy_pass http://kept/$http_x_code;
         }
         location /slow {
@@ -38,6 +41,7 @@ configure($t, <<'EOF');
             try_files /index.html =404;
         }
         location = /auth-slow {
+            include without-body.conf;
             proxy_pass http://127.0.0.1:8082/$http_x_code;
         }
         location = /ignoring {
@@ -46,6 +50,7 @@ configure($t, <<'EOF');
         }
         location = /auth-ignoring {
             proxy_ignore_client_abort on;
+            include without-body.conf;
             proxy_pass http://127.0.0.1:8082/$http_x_code;
         }
         location = /status { stub_status; }
@@ -80,6 +85,14 @@ for my $code (200, 204, 401, 403, 500, 200) {
     $connections{header($answer, 'X-Service') || 'none'} = 1;
 }
 is(keys %connections, 1, 'one connection');
+
+%connections = ();
+for (1 .. 3) {
+    my $answer = exchange(connection(), request('/', 'X-Code: body'));
+    $connections{header($answer, 'X-Service')} = 1;
+}
+is(keys %connections, differs('connection after a body', 1, 3),
+    'connections when the service sends a body');
 
 ### the client's is, too
 

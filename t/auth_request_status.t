@@ -6,6 +6,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
+use Original;
 
 my @allowed = (200, 201, 202, 204, 206, 299);
 my @unexpected = (300, 301, 302, 304, 307, 400, 402, 404, 405, 407, 410,
@@ -112,8 +113,9 @@ for my $code (@unexpected) {
     like($answer, qr{^HTTP/1.1 500 Internal Server Error\r\n},
         "$code is refused");
     unlike($answer, qr/CONTENT|^Location|^Retry/m, "$code, nothing gets out");
-    is(errors($t, "/file.txt?$code"), "auth request unexpected status: $code"
-        . ' from "/auth": neither allowed nor denied', "$code, log");
+    my $line = "auth request unexpected status: $code";
+    is(errors($t, "/file.txt?$code"), differs('log of errors',
+        "$line from \"/auth\": neither allowed nor denied", $line), "$code, log");
 }
 
 my $answer = ask('/file.txt?401', 'X-Code: 401');

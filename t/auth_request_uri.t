@@ -6,6 +6,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
+use Original;
 use Test::Nginx::Raw;
 
 my @raw = (qw{
@@ -58,6 +59,19 @@ my @variables = (
     ['/constant?a=b', '/check/constant?mode=strict&to=/../x'],
     ['/regex/abc', '/check/abc'],
     ['/set', '/check/from-set?a=b'],
+);
+
+# What the service gets from the built-in module, which takes the URI as it is
+# written, for each first part of the client's target. It is not asked where that
+# leads to no location.
+
+my %original = (
+    query => '/check%3Furi=$uri&x=$arg_x',
+    path => '/check/$arg_x',
+    raw => '/check$request_uri',
+    decoded => '/check$uri',
+    regex => '/check/$name',
+    constant => '/check/constant%3Fmode=strict&to=/../x',
 );
 
 my @refused = (
@@ -191,22 +205,33 @@ like(ask($_), qr/^HTTP\S+ 400 (?!.*X-Got)/s, "$_, nobody is asked")
 ### as variables make it
 
 for my $case (@variables) {
-    my ($uri, $expected) = @$case;
+    my ($uri, $ours) = @$case;
+    my ($part) = $uri =~ m!^/(\w+)!;
+    my $difference = $part eq 'constant' ? 'arguments in the URI' : 'variables in the URI';
+    my $expected = differs($difference, $ours, $original{$part});
     my $answer = ask($uri);
     is(header($answer, 'X-Got'), $expected, "$uri, service");
-    is(body($answer), $uri, "$uri, upstream");
+    is(defined $expected ? body($answer) : status($answer), $expected ? $uri : 500,
+        "$uri, upstream");
 }
 
 ### what is not asked
 
 for my $case (@refused) {
-    my ($uri, $expected) = @$case;
+    my ($uri, $reason) = @$case;
+    my ($part) = $uri =~ m!^/(\w+)!;
     logged($t);
     my $answer = ask($uri);
-    like($answer, qr/^HTTP\S+ 500 /, "$uri is refused");
-    is(header($answer, 'X-Got') // '', '', "$uri, the service is not asked");
 
-    is(logged($t, qr/^error auth request/), "error auth request $expected", "$uri, log");
+    my $asked = differs('variables in the URI', undef, $original{$part});
+    is(status($answer), defined $asked ? 200 : 500, "$uri, status");
+    is(header($answer, 'X-Got'), $asked, "$uri, what the service is asked");
+
+    my ($status) = $reason =~ /^(unexpected status: \d+)/;
+    my $original = defined $asked ? '' : 'error auth request '
+        . ($status // 'unexpected status: 404');
+    is(logged($t, qr/^error auth request/),
+        differs('log of errors', "error auth request $reason", $original), "$uri, log");
 }
 
 like(ask('/'), qr/^HTTP\S+ 200 /, 'still there');

@@ -21,10 +21,11 @@ my $CANCEL = 8;
 my %INDEXED = (0x88 => 200, 0x89 => 204, 0x8a => 206, 0x8b => 304, 0x8c => 400,
     0x8d => 404, 0x8e => 500);
 
-# Directives for a server that listens for HTTP/2, on 8083 or another port.
+# Directives for a server that listens for HTTP/2, on 8083 or another port. They
+# are for a file that write_file_expand() writes.
 sub listen_http2 {
     my ($t, $number) = @_;
-    my $listen = 'listen 127.0.0.1:' . port($number // 8083);
+    my $listen = 'listen 127.0.0.1:' . ($number // 8083);
     return $t->has_version('1.25.1') ? "$listen; http2 on;" : "$listen http2;";
 }
 
