@@ -6,6 +6,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
+use Original;
 
 # ways to the content, with the number of checks on each after a yes
 

@@ -5,6 +5,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
+use Original;
 use Test::Nginx::Raw;
 
 use Time::HiRes qw/ time /;
