@@ -1,8 +1,9 @@
 #!/usr/bin/perl
 
-# auth_request, auth_jwt_key_request: answers that an upstream had a part in and
-# that are not its own.  What nginx knows of the upstream, of a connection that
-# may be kept, says nothing of them then.
+# Responses of a location to a key request or a check that are not the
+# upstream's own: an error page, a redirect, a cached response. What nginx knows
+# of the upstream's response, and of a connection that it may keep, must not
+# decide then.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,6 @@
 #!/usr/bin/perl
 
-# auth_jwt: the realm, where the token is looked for, and which level it is
-# taken from.
+# auth_jwt: the realm, the source of the token, and inheritance.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

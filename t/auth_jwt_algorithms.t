@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt: every algorithm of signatures, with a good token and with each way
-# to spoil it; and what a key says about itself (rows 8 to 11).
+# auth_jwt: each signature algorithm, with a good token and with each way to
+# spoil the signature; and what a key says about its own use (rows 8 to 11).
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt: what of Authorization is a token, what is answered where there is
-# none or a bad one, and what is logged.
+# auth_jwt: which values of the header line Authorization are a token, the
+# response to a missing or bad token, and the log line.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt_claim_set and auth_jwt_header_set: variables for what is at the end of
-# a path of names.
+# auth_jwt_claim_set and auth_jwt_header_set: variables for a value that a path
+# of names leads to.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# What nginx says about a configuration with auth_jwt, auth_jwt_key_file,
+# Messages for wrong configurations of auth_jwt, auth_jwt_key_file,
 # auth_jwt_type, auth_jwt_leeway, auth_jwt_require, auth_jwt_verify_signature,
 # auth_jwt_claim_set and auth_jwt_header_set.
 

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # auth_jwt_type encrypted: each pair of key management and content encryption,
-# and one refusal whatever part of a token is wrong (rows 20 to 22).
+# and the same refusal whichever part of a token is wrong (rows 20 to 22).
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

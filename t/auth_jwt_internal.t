@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt where nginx goes on internally (rows 32 and 34): what is behind a
-# token stays behind it, however a request gets there.
+# auth_jwt and internal redirects (rows 32 and 34): no way through nginx leads
+# to protected content without a good token.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# Row 16: a token without the right iss and aud does not pass where maps of
-# $jwt_claim_iss and $jwt_claim_aud are required.  Row 38: a token in the query
-# string goes upstream unless the configuration takes it out.
+# Row 16: auth_jwt_require with maps of $jwt_claim_iss and $jwt_claim_aud
+# refuses a token with a wrong or missing iss or aud. Row 38: a token in the
+# query string goes upstream unless the configuration removes it.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # auth_jwt_key_request, with and without auth_jwt_key_cache: many clients during
-# one fetch, and those that leave during it (row 6).
+# one fetch, and clients that leave during it (row 6).
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
-# auth_jwt_key_cache, stale= and refresh=: what happens when a source fails after
-# it was good, and when a token names a key that is not there (row 39b).
+# auth_jwt_key_cache, stale= and refresh=: a source that fails after it has
+# delivered keys, and a token that names a key which is not in the set (row
+# 39b).
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

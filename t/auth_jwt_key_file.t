@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt_key_file: which keys are in force, and what becomes of files that are
-# missing or broken.
+# auth_jwt_key_file: which keys are in force, and files that are missing or
+# broken.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

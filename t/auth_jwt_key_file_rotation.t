@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt_key_file: a file that changes counts on the next request, in every
-# worker, without a reload.
+# auth_jwt_key_file: after a file changes, the next request in any worker uses
+# the new keys, without a reload.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

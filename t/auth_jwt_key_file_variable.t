@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt_key_file with variables in the name (rows 3 and 39): what a request
-# puts into it must not lead out of the folder that the configuration names.
+# auth_jwt_key_file with variables in the name (rows 3 and 39): the values of a
+# request must not lead out of the folder that the configuration names.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

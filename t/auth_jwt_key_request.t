@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt_key_request: where keys come from, and which of several levels'
-# sources are in force.
+# auth_jwt_key_request: the locations that keys can come from, several sources,
+# and inheritance.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt_key_request beside auth_request and the other access modules, with
-# nginx's own cache, and over internal redirects.
+# auth_jwt_key_request together with auth_request and the other access modules,
+# with proxy_cache, and across internal redirects.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt_key_request: the client's request does not matter to the key request,
-# nor does the client see anything of the answer to it.
+# auth_jwt_key_request: the client's request does not change the key request,
+# and the client sees nothing of its response.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

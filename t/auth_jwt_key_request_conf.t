@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt_key_request and auth_jwt_key_cache: what nginx says about a
-# configuration.
+# Messages for wrong configurations of auth_jwt_key_request and
+# auth_jwt_key_cache.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# auth_jwt_key_request: a source that fails, in any way, never lets anybody in
-# (rows 7, 36, 39, 39b). Each time the answer is 500, with one [error] line that
-# names the source and the reason, and the next request is served.
+# auth_jwt_key_request: a source that fails, in any way, lets nobody in (rows 7,
+# 36, 39, 39b). Each time the response is 500, one [error] line names the source
+# and the reason, and the next request is served.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt_key_request: how large a set may be, and that nothing larger, or
-# endless, costs more than that (row 36).
+# auth_jwt_key_request: the largest key set, and that a larger or endless
+# response costs no more memory than that (row 36).
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

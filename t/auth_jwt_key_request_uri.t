@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# auth_jwt_key_request with variables that the client chooses: a token that is
+# auth_jwt_key_request with variables that the client controls: a token that is
 # not verified yet must not choose where its keys come from (rows 3, 39).
 
 use FindBin;

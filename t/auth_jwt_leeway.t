@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt_leeway: how late after exp, and how early before nbf, a token may come
-# (rows 15 and 44).
+# auth_jwt_leeway: how long after exp, and how long before nbf, a token is
+# accepted (rows 15 and 44).
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt: what must not be in a log (row 37), and that what a client sent stays
-# inside of its quotes.
+# auth_jwt: secrets that must not be in a log (row 37), and that text which a
+# client sent stays inside its quotes.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt_type nested: the JWS inside is judged like any other, its header and
-# its signature alike, and $jwt_payload is that JWS.
+# auth_jwt_type nested: the header and the signature of the JWS inside are
+# checked like those of any other, and $jwt_payload is that JWS.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# $jwt_payload and $jwt_claims.
+# $jwt_payload and $jwt_claims: their values, and when they have one.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# Encrypted and nested tokens in every phase: their claims are there once they
-# are decrypted; and after internal redirects and in subrequests the last
-# judgement counts (row 34).
+# Encrypted and nested tokens in each phase: claims have values once the token
+# is decrypted. After an internal redirect the last check decides, and
+# subrequests are not checked (row 34).
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

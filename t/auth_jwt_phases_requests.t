@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# No request sees another one's token or judgement: on one connection, in one
-# packet, and side by side over HTTP/2.
+# No request sees the token or the verdict of another: on one connection,
+# pipelined, and in parallel over HTTP/2.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt_require: what counts as met, in which order, with which answer, and
-# that it is asked only about tokens that are good.
+# auth_jwt_require: which values meet it, in which order directives are checked,
+# the response when one is not met, and that only good tokens get that far.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt under any input and under load: 200 or 401, never a 5xx, never a
-# worker that ends or grows.
+# auth_jwt with random tokens and under load: the status is 200 or 401 and never
+# 5xx, and workers neither end nor grow.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# $jwt_status and $jwt_verified: each of their values, in access_log, beside the
-# one line that the refusal has in error.log.
+# $jwt_status and $jwt_verified: each value, in access_log, and the one line of
+# each refusal in error.log.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt_token_cache: a token that comes again is judged as if it were the
-# first time. A line in the log, at level debug, tells that it was known.
+# auth_jwt_token_cache: a cached token is judged as if it came for the first
+# time. A log line at level debug tells that it was in the cache.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

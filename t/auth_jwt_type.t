@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt_type: one kind of token where another is expected (row 23), what a
-# JWE's header may not ask for (rows 13, 18, 19), and inheritance.
+# auth_jwt_type: a token of another type than expected (row 23), headers of a
+# JWE that are refused (rows 13, 18, 19), and inheritance.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

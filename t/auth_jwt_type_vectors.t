@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# Tokens that two other libraries made (t/data): each algorithm and each pair is
-# let in, and what was changed in any part is refused. Nested ones are a third
-# library's JWE around their signed tokens.
+# Tokens that two other libraries made (t/data): each algorithm and each pair of
+# algorithms is accepted, and a token with a change in any part is refused.
+# Nested tokens are a JWE of a third library around the signed tokens.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 
-# $jwt_claim_* and $jwt_header_*: their values, and where they may be used.
+# $jwt_claim_* and $jwt_header_*: their values, and the phases in which they
+# have one.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

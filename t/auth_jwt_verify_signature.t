@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt_verify_signature off: whoever writes a token is believed, and all but
-# the signature is checked as before.
+# auth_jwt_verify_signature off: any signature is accepted, and all else is
+# checked as before.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

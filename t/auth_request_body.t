@@ -1,7 +1,6 @@
 #!/usr/bin/perl
 
-# auth_request: a request's body is nothing to the service, and reaches the
-# upstream whole.
+# auth_request: the service gets no body, and the upstream gets the whole body.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,8 +1,9 @@
 #!/usr/bin/perl
 
-# auth_request: $content_length, $request_body and $request_body_file are those
-# of the request, and of the check, wherever they were asked for before. nginx
-# keeps the values of variables for a request and its subrequests together.
+# auth_request: $content_length, $request_body and $request_body_file have the
+# values of the client's request there and those of the check in the check, in
+# whatever order they are read. nginx itself shares the values of variables
+# between a request and its subrequests.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_request_cache: a hit is a miss, but for the question: the client and the
-# upstream get the same bytes.
+# auth_request_cache: after a hit the client and the upstream get the same bytes
+# as after a miss, and the service gets no request.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

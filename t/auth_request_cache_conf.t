@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_request_cache and its companions: what nginx says of a wrong
-# configuration.
+# Messages for wrong configurations of auth_request_cache,
+# auth_request_cache_zone, auth_request_cache_key and auth_request_cache_valid.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

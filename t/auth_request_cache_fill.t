@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
-# auth_request_cache: of requests in one worker that have the same question one
-# asks, and the others wait for it, at most until it ends.
+# auth_request_cache: single flight. Of the requests in one worker that need the
+# same verdict, one asks the service and the others wait until it has a
+# response.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_request_cache_key: a verdict never counts for another key, location or
-# configuration, nor for another question (row 30).
+# auth_request_cache_key: a verdict is never used for another key, location,
+# configuration or subrequest (row 30).
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

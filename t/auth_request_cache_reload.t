@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# auth_request_cache: verdicts survive a reload, but not a change of what the
-# location says, wherever it says so; and locations and servers that look alike
-# have verdicts of their own (row 30).
+# auth_request_cache: verdicts survive a reload, but not a change of the
+# configuration on any level of the location. Locations and servers that look
+# alike have verdicts of their own (row 30).
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_request_cache_valid: which verdicts are kept, and for how long; what the
-# service says of that with Cache-Control and Vary.
+# auth_request_cache_valid: which verdicts are cached and for how long, and the
+# response headers Cache-Control and Vary.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

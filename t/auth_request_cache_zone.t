@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_request_cache_zone: memory that all workers share, with room for the most
-# recently used verdicts; what is damaged is not read.
+# auth_request_cache_zone: shared memory of all workers with room for the most
+# recently used verdicts. Damaged memory is detected.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

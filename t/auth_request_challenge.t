@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_request: every WWW-Authenticate line of a 401, whoever wrote it, and
-# nothing else of the service's answer.
+# auth_request: all WWW-Authenticate lines of a 401 go to the client, and
+# nothing else of the service's response.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
-# auth_request_body: the client's body is read before the check, no more of it
-# than the directive says, and both the service and the upstream get it whole.
+# auth_request_body: nginx reads the client's body before the check, no more of
+# it than the directive allows, and the service and the upstream both get all of
+# it.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

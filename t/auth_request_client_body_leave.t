@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_request_body, auth_request_deny_body: clients that leave, and a reload, while
-# bodies are read, the service is asked or its answer comes.
+# auth_request_body and auth_request_deny_body: clients that leave, and a
+# reload, while nginx reads a body, waits for the service or reads its response.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

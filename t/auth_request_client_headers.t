@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 
-# auth_request_client_headers: headers of the answer that go to the client.
+# auth_request_client_headers: header lines of the service's response that go to
+# the client.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

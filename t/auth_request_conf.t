@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_request and auth_request_set: what nginx says of a wrong configuration,
-# in the words of the built-in module.
+# Messages for wrong configurations of auth_request and auth_request_set, in the
+# words of the built-in module, and of our further directives.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

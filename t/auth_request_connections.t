@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_request: connections to the client and to the service; clients that leave
-# during a check, and a reload during one.
+# auth_request: keepalive connections to the client and to the service, clients
+# that leave during a check, and a reload during a check.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# auth_request_deny_body: with a denial, the answer's body goes to the client.
+# auth_request_deny_body: the body of a denial goes to the client.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

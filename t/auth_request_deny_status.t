@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
-# auth_request_deny_status: answers that go to the client as they are. What has
-# no meaning for a client, and what nginx says where no answer came, never does.
+# auth_request_deny_status: response statuses that go to the client unchanged.
+# Statuses that mean nothing to a client, and those that nginx makes when the
+# service did not respond, never do.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_request with FastCGI: the length of the body is told to the application,
-# not to the service, both as nginx's fastcgi_params has it.
+# auth_request with FastCGI: the application gets the length of the body and the
+# service does not, both with the parameters of nginx's fastcgi_params.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_request: a service that fails, in any way, never allows (row 31). Each
-# time there is one [error] line of ours, and the next request is served.
+# auth_request: a service that fails, in any way, never allows a request (row
+# 31). Each failure gives one [error] line, and the next request is served.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_request over HTTP/2: bodies, challenges, many streams at once, and those
-# that the client resets during a check. Needs curl.
+# auth_request over HTTP/2: bodies, challenges, many streams at once, and
+# streams that the client resets during a check. Needs curl.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

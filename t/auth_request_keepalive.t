@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 
-# auth_request: the service's connection is kept, whatever its answer's body is.
+# auth_request: the connection to the service is used again, whatever body its
+# response has.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

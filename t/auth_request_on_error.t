@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# auth_request_on_error: what becomes of a request when the service fails.
+# auth_request_on_error: the response to the client when the service fails.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

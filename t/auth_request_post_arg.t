@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# $post_arg_NAME: a field of the body that auth_request_body has had read.
+# $post_arg_NAME: a field of the body that auth_request_body has read.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_request: whatever way nginx takes to protected content, it comes out
-# after a yes and only then (rows 32 and 34).
+# auth_request: whichever way nginx takes to protected content, it is sent after
+# the service has allowed it and only then (rows 32 and 34).
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

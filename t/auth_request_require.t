@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# auth_request_require: conditions on an answer that allows.
+# auth_request_require: conditions on a response that allows.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# auth_request together with access and auth_basic: every combination of what
-# they say, under "satisfy all" and "satisfy any". A challenge goes with a 401
-# and with nothing else (row 41).
+# auth_request together with access and auth_basic: each combination of their
+# verdicts, with "satisfy all" and "satisfy any". A challenge is sent with a 401
+# and with no other status (row 41).
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# auth_request_set: variables from the service's answer, after every outcome.
+# auth_request_set: variables from the service's response, after each outcome.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

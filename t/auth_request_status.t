@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_request: what each status of the service means, where the directive may
-# stand, and which requests it is for.
+# auth_request: the outcome for each status of the service, where the directive
+# is allowed, and which requests are checked.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

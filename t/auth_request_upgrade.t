@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
-# auth_request in front of a WebSocket: a tunnel for who is let in, for others a
-# response as always; and no method or header gets past the check (row 29).
+# auth_request in front of a WebSocket: an allowed client gets a tunnel, others
+# get an ordinary response; and no method or header line evades the check (row
+# 29).
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_request_upstream_headers: an upstream gets these headers from the service
-# or not at all, whatever the client sends (rows 25, 26).
+# auth_request_upstream_headers: an upstream gets these header lines from the
+# service or not at all, whatever the client sends (rows 25, 26).
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
-# auth_request_upstream_headers with what clients show to be let in: whoever
-# judges a request sees the client's own, the upstream the service's or none.
+# auth_request_upstream_headers with the lines that carry credentials: all
+# checks see the client's own, and the upstream gets those of the service or
+# none.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# auth_request_upstream_headers for clients and upstreams that speak HTTP/2; and
+# auth_request_upstream_headers for clients and upstreams that speak HTTP/2, and
 # auth_request_body for such clients. Needs curl.
 
 use FindBin;

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# auth_request: the URI that the service is asked with, and how it compares with
-# what the upstream is asked for (row 28).
+# auth_request: the URI of the subrequest, compared with the URI that the
+# upstream gets (row 28).
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

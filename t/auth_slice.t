@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# The slice module fetches the rest of a response by subrequests of the
-# location itself: they are part of a request that was judged (row 34).
+# The slice module fetches the rest of a response by subrequests to the same
+# location. They belong to a request that was checked (row 34).
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

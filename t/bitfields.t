@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# Tests for src/nginx/bitfields.c: the setters in the module under test write the
-# bits that the compiler of its nginx, with that nginx's options, writes.
+# Tests for src/nginx/bitfields.c: the setters in the module under test write
+# the same bits as the compiler of its nginx, with the options of that nginx.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

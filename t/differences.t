@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# Each difference to nginx's built-in module that a test may name is explained in
-# docs/dev/differences.md, and asserted by a test.
+# Each difference to nginx's built-in module that a test may name has a row in
+# docs/dev/differences.md and a test that asserts it.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

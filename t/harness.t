@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 
-# Tests for the harness itself: above all, that it fails a test that must fail.
+# Tests for the test library itself: above all, that it fails a test which has
+# to fail.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
-# auth_jwt together with auth_request, auth_basic and access, under satisfy all
-# and any: who is asked, who decides, and which challenges the answer has.
+# auth_jwt together with auth_request, auth_basic and access, with "satisfy all"
+# and "satisfy any": who is asked, who decides, and which challenges the
+# response has.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

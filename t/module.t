@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 
-# Tests for the shared object itself: what it shows to nginx, and what it needs.
+# Tests for the shared object itself: the symbols that it exports and the
+# libraries that it needs.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,8 +1,9 @@
 #!/usr/bin/perl
 
-# nginx places a dynamic module where its table of orders says.  Without that
-# table our handlers would run at another time and the built-in auth_request
-# would take our directives, and all would seem well: so it is an error.
+# nginx places a dynamic module where the module's table of orders says. Without
+# that table our handlers would run at another time and the built-in
+# auth_request would take our directives, without any sign of it: so this is an
+# error.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

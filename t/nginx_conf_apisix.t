@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# nginx-conf/apisix-forward-auth.conf: what the plugin's documentation shows, and
-# each attribute of its table.
+# nginx-conf/apisix-forward-auth.conf: the examples of the plugin's
+# documentation, and each attribute of its table.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

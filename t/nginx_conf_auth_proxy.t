@@ -2,7 +2,7 @@
 
 # nginx-conf/auth-proxy.conf and auth-request.conf: what the service, the
 # application and the client get, whatever the client sends and whatever outer
-# levels say (rows 25 to 32).
+# levels configure (rows 25 to 32).
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# nginx-conf/authgear.conf: both forms of Authgear's documentation work as they
-# are, and the shorter one does more.
+# nginx-conf/authgear.conf: both forms of Authgear's documentation work
+# unchanged, and the shorter form does more.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

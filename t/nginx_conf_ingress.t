@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# nginx-conf/ingress-nginx.conf: what the annotations do.
+# nginx-conf/ingress-nginx.conf: the effect of each annotation.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# nginx-conf/jwt-then-request.conf: a good token saves the question, and else
-# the service decides.
+# nginx-conf/jwt-then-request.conf: with a good token the service is not asked,
+# and otherwise the service decides.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

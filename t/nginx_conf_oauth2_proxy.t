@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # nginx-conf/oauth2-proxy.conf: the block of OAuth2 Proxy's documentation works
-# as it is, and the shorter ones do more.
+# unchanged, and the shorter forms do more.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

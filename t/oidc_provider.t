@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# nginx-conf/jwks-remote.conf with a real OpenID provider, npm's oidc-provider:
-# discovery, tokens from its token endpoint, and keys that change while requests
-# run. Needs node, npm and openssl.
+# nginx-conf/jwks-remote.conf with a real OpenID provider, the npm package
+# oidc-provider: discovery, tokens from its token endpoint, and keys that change
+# while requests run. Needs node, npm and openssl.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

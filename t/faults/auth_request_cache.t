@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
-# auth_request_cache: a panic in the request that asks leaves no verdict behind,
-# and nobody waiting. Runs on a module with the feature fault-injection.
+# auth_request_cache: a panic in the request that asks the service leaves no
+# verdict behind and no request waiting. Runs on a module with the feature
+# fault-injection.
 
 use FindBin;
 use lib "$FindBin::Bin/../lib";

@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# auth_request: a filter of nginx's that fails at the header of an answer. What
-# came of the answer allows nothing then. Runs on a module with the feature
-# fault-injection.
+# auth_request: a header filter of nginx fails for the response to the
+# subrequest. The part of the response that has arrived must not allow anything.
+# Runs on a module with the feature fault-injection.
 
 use FindBin;
 use lib "$FindBin::Bin/../lib";

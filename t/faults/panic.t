@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# A panic in our code costs the request in which it happens, and one [crit]
-# line; the worker goes on.  Needs a module with the feature fault-injection,
-# which panics where the request's header line X-Fault says.
+# A panic in our code costs the request in which it happens and one [crit] line;
+# the worker goes on. Runs on a module with the feature fault-injection, which
+# panics where the header line X-Fault of the request says.
 
 use FindBin;
 use lib "$FindBin::Bin/../lib";
