@@ -357,7 +357,7 @@ for my $uri ('/page', '/page-unread') {
     undef $s;
     is(connections_left(), 1, "$uri, closed");
 }
-like(logged($t, qr/not all there/), qr/error/, 'page, why');
+like(logged($t, qr/has been used by another module/), qr/error/, 'page, why');
 
 go_on($t, 'slow');
 is(got(exchange(connection(), request({ method => 'POST', body => 'x' x 5000 }, '/page'))), got_of('x' x 5000), 'page, with a length');

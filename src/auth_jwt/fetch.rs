@@ -286,7 +286,7 @@ impl Turn<'_> {
             .request
             .subrequest::<AuthJwt>()
             .ok_or(Failure::Inconsistent)?;
-        let Some(answer) = subrequest.answer() else {
+        let Some(answer) = subrequest.response() else {
             return Ok(Slot::Asked(fetch));
         };
         self.request.forget_body_variables::<AuthJwt>();

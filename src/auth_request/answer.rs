@@ -152,7 +152,7 @@ pub(super) fn meaning(
             StatusOrigin::InvalidResponse => return Meaning::Error(Fault::Garbage),
         }
     }
-    match (verdict.meaning(conf), subrequest.check_body()) {
+    match (verdict.meaning(conf), subrequest.check_body_complete()) {
         (Meaning::Allow, Err(BodyError::Truncated)) => Meaning::Error(Fault::Incomplete),
         (Meaning::Allow, Err(BodyError::TooLarge)) => Meaning::Error(Fault::TooLarge),
         (meaning, _) => meaning,

@@ -48,7 +48,7 @@ impl AccessHandler for AuthRequest {
         };
         let turn = Turn { request, conf, uri };
         if let Some(question) = request.subrequest::<Self>() {
-            return match question.answer() {
+            return match question.response() {
                 Some(answer) => turn.answered(answer, question),
                 None => Ok(Access::Wait),
             };
@@ -206,7 +206,7 @@ impl<'r> Turn<'r, '_> {
         let meaning = answer::meaning(conf, &verdict, answer, question);
         if let Some(Kept::Own(place, _leader)) = &kept
             && meaning.is_verdict()
-            && question.check_body().is_ok()
+            && question.check_body_complete().is_ok()
         {
             place.keep(request, conf, &assigned, &verdict, answer);
         }

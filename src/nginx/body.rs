@@ -1,5 +1,5 @@
-//! Reads the body of a client's request before the request is judged, so that what judges it can look at it. The
-//! upstream gets it nevertheless, as nginx has it in memory or in a file.
+//! Reads the body of a client's request in the access phase, so that the check can use it. nginx keeps
+//! the body in memory or in a file, and the upstream still gets it.
 
 use super::chain::{buffer_length, buffers};
 use super::failure::Failure;
@@ -18,21 +18,20 @@ use nginx_sys::{
 use std::cell::Cell;
 use std::{ptr, slice};
 
-/// How far the reading of a request's body has come.
+/// The result of [`Request::read_body`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyRead {
-    /// All of it is there, or there is none.
+    /// The whole body is there, or the request has none.
     Whole,
-    /// nginx is to ask again when it has come.
+    /// nginx runs the handler again when the body has come.
     Pending,
-    /// It is larger than it may be, or nginx could not read it. A line in the log says why.
+    /// The body is larger than the limit, or nginx could not read it. The log says why.
     Refused(Status),
 }
 
 impl Request<'_> {
-    /// Reads the body, which may have so many bytes.
-    ///
-    /// A request whose body is pending is taken up again by nginx: the handler that asked is asked anew.
+    /// Reads the body, which may have at most `limit` bytes. If it is pending, nginx runs the access
+    /// handler again later, which calls this again.
     pub fn read_body(self, limit: u64) -> Result<BodyRead, Failure> {
         let reading = self.context_or_new::<SubrequestFilter>(|| Reading {
             limit,
@@ -58,13 +57,13 @@ impl Request<'_> {
             return Some(BodyRead::Refused(reading.too_large(self.log())));
         }
         reading.stage.set(Stage::Asking);
-        // SAFETY: nginx takes this from a handler of a phase; it counts the request up, and NGX_DONE down again
-        // (ngx_http_mirror_handler does the same).
+        // SAFETY: a phase handler may call this. It adds a reference to the request, and NGX_DONE below
+        // removes it (ngx_http_mirror_handler does the same).
         let code = unsafe { ngx_http_read_client_request_body(self.raw(), Some(body_handler)) };
         if let Some(status) = u16::try_from(code).ok().filter(|&status| status >= 300) {
             return Some(BodyRead::Refused(Status(status)));
         }
-        // SAFETY: as above; the request lives on, for it is in its phases.
+        // SAFETY: as above; the request lives on, because its phases are running.
         unsafe { ngx_http_finalize_request(self.raw(), NGX_DONE as ngx_int_t) };
         if reading.stage.get() == Stage::Asking {
             reading.stage.set(Stage::Waiting);
@@ -72,7 +71,7 @@ impl Request<'_> {
         None
     }
 
-    /// The body that was read; nothing where a file that it is in cannot be read.
+    /// The body that was read. None if it is in a file that cannot be read.
     pub fn body(self) -> Option<Vec<u8>> {
         let mut body = Vec::new();
         // SAFETY: request_body is NULL or live, and what it holds is a chain of live buffers.
@@ -84,10 +83,12 @@ impl Request<'_> {
         Some(body)
     }
 
-    /// How long the body is that was read; nothing where that is not all of it, since nginx has stopped reading it (too
-    /// large), or has sent what it read to another upstream already (`proxy_request_buffering off`).
+    /// The length of the body that was read. None if that is not the whole body: nginx has stopped
+    /// reading it because it is too large, or has sent what it had read to another upstream
+    /// (`proxy_request_buffering off`).
     fn body_length(self) -> Option<u64> {
-        // SAFETY: as for `body`. When all has come, `rest` is 0 and content_length_n known; without a body both are -1.
+        // SAFETY: as for `body`. After the last byte `rest` is 0 and content_length_n is known; without a
+        // body both are -1.
         unsafe {
             let body = (*self.raw()).request_body.as_ref();
             let (length, rest) = body.map_or((0, 0), |body| (length(body.bufs), body.rest));
@@ -98,7 +99,7 @@ impl Request<'_> {
 }
 
 impl Reading {
-    /// The words are nginx's own for client_max_body_size, but for the limit.
+    /// The message is nginx's own for client_max_body_size, with the limit.
     fn too_large(&self, log: Log<'_>) -> Status {
         log.error(format_args!(
             "client intended to send a body of more than {} bytes",
@@ -113,7 +114,7 @@ impl Reading {
     }
 }
 
-/// nginx calls it when it has the whole body: from within the call that asked for it, or later.
+/// nginx calls it when it has the whole body: inside ngx_http_read_client_request_body, or later.
 unsafe extern "C" fn body_handler(r: *mut ngx_http_request_t) {
     // SAFETY: nginx calls with the live request; the reference ends with this call.
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
@@ -122,7 +123,7 @@ unsafe extern "C" fn body_handler(r: *mut ngx_http_request_t) {
     let before = guard(request.log(), None, || {
         let reading = request.context::<SubrequestFilter>()?;
         let before = reading.stage.replace(Stage::Whole);
-        // It may be that another location or module has read it, with another limit or another use for it.
+        // Another location or module may have read the body, with another limit, or may have used it.
         match request.body_length() {
             Some(length) if length <= reading.limit => {}
             Some(_) => {
@@ -130,14 +131,14 @@ unsafe extern "C" fn body_handler(r: *mut ngx_http_request_t) {
             }
             None => {
                 request.log().error(format_args!(
-                    "client request body is not all there any more"
+                    "the client request body has been used by another module or location"
                 ));
                 reading.refuse(Status::INTERNAL_SERVER_ERROR);
             }
         }
         Some(before)
     });
-    // SAFETY: as above. As ngx_http_mirror_body_handler does it: the request takes its phases up again.
+    // SAFETY: as above. ngx_http_mirror_body_handler resumes the phases in the same way.
     unsafe {
         set_preserve_body(r, 1);
         (*r).write_event_handler = Some(ngx_http_core_run_phases);
@@ -147,12 +148,12 @@ unsafe extern "C" fn body_handler(r: *mut ngx_http_request_t) {
     }
 }
 
-/// The filter that follows ours.
-pub(super) static NEXT: NextFilter<ngx_http_request_body_filter_pt> = NextFilter::new();
+/// The request body filter behind ours.
+static NEXT: NextFilter<ngx_http_request_body_filter_pt> = NextFilter::new();
 
-/// nginx calls it for each piece of each request's body. It ends what is longer than it may be as soon as that shows:
-/// nobody has judged yet whether the client may send anything at all.
-pub(super) unsafe extern "C" fn request_body_filter(
+/// nginx calls it for each piece of each request's body. A body that exceeds the limit is refused at
+/// once: the client has not been allowed to send anything yet.
+unsafe extern "C" fn request_body_filter(
     r: *mut ngx_http_request_t,
     chain: *mut ngx_chain_t,
 ) -> ngx_int_t {
@@ -163,7 +164,7 @@ pub(super) unsafe extern "C" fn request_body_filter(
             && let Some(request) = Request::from_raw(r)
             && guard(request.log(), true, || exceeds(request, length(chain)))
         {
-            // An error page may go on for long, and what comes meanwhile is not to be read.
+            // Serving an error page may take long, and nginx must not read on meanwhile.
             (*r).read_event_handler = Some(ngx_http_block_reading);
             return too_large;
         }

@@ -1,4 +1,4 @@
-//! Chains of buffers.
+//! nginx's chains of buffers.
 
 use super::shim::buf_in_memory;
 use nginx_sys::{ngx_buf_t, ngx_chain_t};
@@ -7,17 +7,18 @@ use std::iter;
 /// The buffers of a chain, in order.
 ///
 /// # Safety
-/// `chain` is NULL or a chain of live buffers that nobody else changes while the iterator is used.
+/// `chain` is NULL or a chain of live buffers, and nobody else changes them while the iterator is
+/// used.
 pub(super) unsafe fn buffers<'b>(
     chain: *const ngx_chain_t,
 ) -> impl Iterator<Item = &'b mut ngx_buf_t> {
-    let mut link = chain;
+    let mut next = chain;
     iter::from_fn(move || {
-        // SAFETY: a chain is a list of links, closed by NULL, each with a live buffer.
+        // SAFETY: a chain is a list of links that ends with NULL, each with a live buffer.
         unsafe {
-            let piece = link.as_ref()?;
-            link = piece.next;
-            Some(&mut *piece.buf)
+            let link = next.as_ref()?;
+            next = link.next;
+            Some(&mut *link.buf)
         }
     })
 }

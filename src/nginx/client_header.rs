@@ -1,8 +1,10 @@
-//! What of a client's header an upstream gets: all lines, but for those whose names belong to somebody who knows better.
+//! Which header lines of the client reach upstreams: all except those whose names are reserved for
+//! what the authorization service says.
 //!
-//! nginx passes on each line of a request's list, whatever is marked in it, so a line is taken out by making a new
-//! list. The client's own lines are kept aside: what asks again, after an internal redirect, is to ask with them, and
-//! not with what the last answer put in their place.
+//! nginx passes on every line of the list of a request, whatever marks a line has, so a line is
+//! removed by making a new list without it. The client's own lines are remembered. A check that is
+//! made again after an internal redirect is made with them, and not with the lines that the verdict
+//! before it has put in their place.
 
 use super::failure::Failure;
 use super::filter_state::SubrequestFilter;
@@ -18,133 +20,142 @@ use nginx_sys::{
 use std::ptr::{self, NonNull};
 use std::slice;
 
+/// A header line, and its name.
+type NamedLine<'r> = (*mut ngx_table_elt_t, &'r [u8]);
+
 impl<'r> Request<'r> {
-    /// The lines of the request's header, as the client sent them; without those that were removed.
+    /// The client's header lines, without those that were removed.
     pub fn headers(self) -> HeaderLines<'r> {
-        // SAFETY: both lists are the request's, complete before any callback of ours, and never added to once they
-        // are the client's.
+        // SAFETY: the list is the request's. nginx has completed it before it calls us, and we add
+        // nothing to a list once it is the list of the client's lines.
         unsafe { HeaderLines::from_raw(self.client_lines()) }
     }
 
-    /// Takes the lines with such names out of the client's header, for good. What an earlier location has put in
-    /// place of the client's lines goes, too.
-    pub fn remove_client_lines(self, named: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
-        if !self.elements().any(|(_, name)| named(name)) {
+    /// Removes the client's lines whose names `is_reserved` selects, for good. Lines that a verdict
+    /// in an earlier location has added go, too.
+    pub fn remove_client_lines(self, is_reserved: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
+        if !self.named_lines().any(|(_, name)| is_reserved(name)) {
             return self.restore_client_lines();
         }
-        let header = self.client_context::<SubrequestFilter>()?;
-        let lines = self.list(self.elements().filter(|(_, name)| !named(name)), 0)?;
-        for (line, _) in self.elements().filter(|(_, name)| named(name)) {
+        let state = self.client_context::<SubrequestFilter>()?;
+        let left = self.named_lines().filter(|(_, name)| !is_reserved(name));
+        let left = self.new_list(left, 0)?;
+        for (line, _) in self.named_lines().filter(|(_, name)| is_reserved(name)) {
             // SAFETY: the request is live, and the line one of its own.
             unsafe { forget_line(self.raw(), line) };
         }
-        header.lines.set(Some(lines));
-        self.put(lines)
+        state.client_lines.set(Some(left));
+        self.use_list(left)
     }
 
-    /// Takes the client's lines with such names out of the header of a subrequest. What an answer has put in their place
-    /// stays: it was meant for whoever serves the request, and a subrequest is a part of it.
-    pub fn remove_inherited_lines(self, named: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
+    /// Removes the client's lines whose names `is_reserved` selects from the header that a
+    /// subrequest has inherited. Lines that a verdict has added stay: they are meant for whoever
+    /// serves the request, and the subrequest is a part of it.
+    pub fn remove_inherited_lines(
+        self,
+        is_reserved: impl Fn(&[u8]) -> bool,
+    ) -> Result<(), Failure> {
         // SAFETY: the request is live, and nothing is added to its list.
         let inherited = unsafe { &raw const (*self.raw()).headers_in.headers };
-        let is_changed = inherited != self.client_lines();
-        // A line may be a copy: it has the name in the same place.
-        // SAFETY: elements of lists of the request's.
-        let same = |a: *const ngx_table_elt_t, b: *const ngx_table_elt_t| unsafe {
+        let has_verdicts_lines = inherited != self.client_lines();
+        // A line of one list may be a copy of a line of the other: both share the bytes of the name.
+        // SAFETY: both are elements of lists of the request.
+        let is_same = |a: *const ngx_table_elt_t, b: *const ngx_table_elt_t| unsafe {
             (*a).key.data == (*b).key.data
         };
         let is_clients = |line: *mut ngx_table_elt_t| {
-            !is_changed || self.elements().any(|(other, _)| same(line, other))
+            !has_verdicts_lines || self.named_lines().any(|(other, _)| is_same(line, other))
         };
-        let goes = |&(line, name): &(*mut ngx_table_elt_t, &[u8])| named(name) && is_clients(line);
+        let is_removed = |&(line, name): &NamedLine<'_>| is_reserved(name) && is_clients(line);
         // SAFETY: as above.
-        let lines = || named_elements(unsafe { HeaderLines::from_raw(inherited) });
-        if !lines().any(|line| goes(&line)) {
+        let inherited_lines = || named_lines(unsafe { HeaderLines::from_raw(inherited) });
+        if !inherited_lines().any(|line| is_removed(&line)) {
             return Ok(());
         }
-        let left = self.list(lines().filter(|line| !goes(line)), 0)?;
-        for (line, _) in lines().filter(goes) {
+        let left = self.new_list(inherited_lines().filter(|line| !is_removed(line)), 0)?;
+        for (line, _) in inherited_lines().filter(is_removed) {
             // SAFETY: the request is live, and the line one of its own.
             unsafe { forget_line(self.raw(), line) };
         }
-        self.put(left)
+        self.use_list(left)
     }
 
-    /// Takes back what an earlier location has put in place of the client's lines.
+    /// Gives upstreams the client's lines again, if a verdict in an earlier location has replaced
+    /// some.
     pub fn restore_client_lines(self) -> Result<(), Failure> {
-        let kept = self.client_context_if_any::<SubrequestFilter>();
-        match kept.and_then(|header| header.lines.get()) {
-            Some(lines) => self.put(lines),
+        let state = self.client_context_if_any::<SubrequestFilter>();
+        match state.and_then(|state| state.client_lines.get()) {
+            Some(client_lines) => self.use_list(client_lines),
             None => Ok(()),
         }
     }
 
-    /// Has upstreams get these lines, and of the client's those without such names.
+    /// Gives upstreams these lines instead of the client's lines whose names `is_reserved` selects.
     pub fn replace_upstream_lines<'l>(
         self,
-        named: impl Fn(&[u8]) -> bool,
+        is_reserved: impl Fn(&[u8]) -> bool,
         lines: &'l [(Text<'r>, Text<'r>)],
     ) -> Result<(), Failure>
     where
         'r: 'l,
     {
-        let header = self.client_context::<SubrequestFilter>()?;
-        if header.lines.get().is_none() {
-            header.lines.set(Some(self.list(self.elements(), 0)?));
+        let state = self.client_context::<SubrequestFilter>()?;
+        if state.client_lines.get().is_none() {
+            let client_lines = self.new_list(self.named_lines(), 0)?;
+            state.client_lines.set(Some(client_lines));
         }
-        let left = self.elements().filter(|(_, name)| !named(name));
-        let list = self.list(left, lines.len())?;
+        let left = self.named_lines().filter(|(_, name)| !is_reserved(name));
+        let list = self.new_list(left, lines.len())?;
         for (name, value) in lines {
             let lower_case = self.copy(&name.to_ascii_lowercase())?;
             // SAFETY: the list is the request's, and so are the texts.
             unsafe { push_line(list.as_ptr(), *name, *value, Some(lower_case))? };
         }
-        self.put(list)
+        self.use_list(list)
     }
 
-    /// The list with the client's lines.
+    /// The list of the client's lines, which may not be the one that upstreams get.
     pub(super) fn client_lines(self) -> *const ngx_list_t {
-        let kept = self.client_context_if_any::<SubrequestFilter>();
-        match kept.and_then(|header| header.lines.get()) {
-            Some(lines) => lines.as_ptr(),
+        let state = self.client_context_if_any::<SubrequestFilter>();
+        match state.and_then(|state| state.client_lines.get()) {
+            Some(client_lines) => client_lines.as_ptr(),
             // SAFETY: the request is live.
             None => unsafe { &raw const (*self.raw()).headers_in.headers },
         }
     }
 
-    /// A new list with these elements, and room for more.
-    fn list<'l>(
+    /// The client's lines with their names.
+    fn named_lines(self) -> impl Iterator<Item = NamedLine<'r>> {
+        named_lines(self.headers())
+    }
+
+    /// A new list of these lines, with room for more.
+    fn new_list<'l>(
         self,
-        lines: impl Iterator<Item = (*mut ngx_table_elt_t, &'l [u8])>,
+        lines: impl Iterator<Item = NamedLine<'l>>,
         more: usize,
     ) -> Result<NonNull<ngx_list_t>, Failure> {
         let lines: Vec<_> = lines.map(|(line, _)| line).collect();
-        // In one piece, so that a copy of the list's head is a list.
+        // All in the first part, so that a copy of the ngx_list_t is a list.
         let room = (lines.len() + more).max(1);
-        // SAFETY: the pool lives as long as the request; NULL is checked; a pushed element is uninitialized until
-        // written.
+        // SAFETY: the pool lives as long as the request; NULL is checked; a pushed element is
+        // uninitialized until it is written.
         unsafe {
             let list = ngx_list_create((*self.raw()).pool, room, size_of::<ngx_table_elt_t>());
             let list = NonNull::new(list).ok_or(Failure::OutOfMemory)?;
             for line in lines {
-                let place = ngx_list_push(list.as_ptr()).cast::<ngx_table_elt_t>();
-                NonNull::new(place)
-                    .ok_or(Failure::OutOfMemory)?
-                    .write(line.read());
+                let copy = ngx_list_push(list.as_ptr()).cast::<ngx_table_elt_t>();
+                let copy = NonNull::new(copy).ok_or(Failure::OutOfMemory)?;
+                copy.write(line.read());
             }
             Ok(list)
         }
     }
 
-    /// The elements of the list with the client's lines, with their names.
-    fn elements(self) -> impl Iterator<Item = (*mut ngx_table_elt_t, &'r [u8])> {
-        named_elements(self.headers())
-    }
-
-    /// Makes a list that `list` made the one that upstreams get, and variables speak of.
-    fn put(self, list: NonNull<ngx_list_t>) -> Result<(), Failure> {
-        // SAFETY: the request is live; the list is in one part, which in the copy is the copy's own (ngx_list_push
-        // looks at `last`).
+    /// Makes a list of [`new_list`](Self::new_list) the one that upstreams get and variables show.
+    fn use_list(self, list: NonNull<ngx_list_t>) -> Result<(), Failure> {
+        // SAFETY: the request is live. The list has one part, and ngx_list_push looks at `last`,
+        // which has to be the part inside the copy.
         unsafe {
             let headers = &raw mut (*self.raw()).headers_in.headers;
             *headers = *list.as_ptr();
@@ -157,16 +168,17 @@ impl<'r> Request<'r> {
         Ok(())
     }
 
-    /// Drops the values that nginx keeps of `$http_<name>` and `$cookie_<name>`, so that they are computed anew: to be done when the lines of
-    /// the request's header have changed.
-    pub(super) fn forget_header_variables(self) {
+    /// Drops nginx's cached values of `$http_<name>` and `$cookie_<name>`, because the header lines
+    /// have changed.
+    fn forget_header_variables(self) {
         let variables = &self.main_state::<SubrequestFilter>().conf.0;
         for variable in variables.get_or_init(|| self.header_variables()) {
             self.forget(*variable);
         }
     }
 
-    /// The variables `$http_<name>` and `$cookie_<name>` that nginx keeps values of, but for those that a directive may set.
+    /// The variables `$http_<name>` and `$cookie_<name>` that the configuration refers to, without
+    /// those that a directive may set.
     fn header_variables(self) -> Vec<Variable> {
         // SAFETY: once a configuration is in force, these are arrays of ngx_http_variable_t.
         let [indexed, prefixed] = unsafe {
@@ -183,30 +195,30 @@ impl<'r> Request<'r> {
             .filter(|family| matches!(&*name(family), b"http_" | b"cookie_"))
             .filter_map(|family| family.get_handler)
             .collect();
-        // This one has a getter of its own.
-        let is_cookies = |variable: &ngx_http_variable_t| {
+        // $http_cookie has a getter of its own.
+        let is_http_cookie = |variable: &ngx_http_variable_t| {
             &*name(variable) == b"http_cookie"
                 && variable.flags & NGX_HTTP_VAR_CHANGEABLE as ngx_uint_t == 0
         };
-        let is_of_family = |variable: &ngx_http_variable_t| {
-            let own = variable.get_handler;
+        let shows_header = |variable: &ngx_http_variable_t| {
             let mut getters = getters.iter();
-            own.is_some_and(|own| getters.any(|getter| ptr::fn_addr_eq(own, *getter)))
-                || is_cookies(variable)
+            variable
+                .get_handler
+                .is_some_and(|own| getters.any(|getter| ptr::fn_addr_eq(own, *getter)))
+                || is_http_cookie(variable)
         };
         let with_index = indexed.iter().enumerate();
         with_index
-            .filter(|(_, variable)| is_of_family(variable))
+            .filter(|(_, variable)| shows_header(variable))
             .map(|(index, _)| Variable { index })
             .collect()
     }
 }
 
-fn named_elements<'r>(
-    lines: HeaderLines<'r>,
-) -> impl Iterator<Item = (*mut ngx_table_elt_t, &'r [u8])> {
+/// The lines of a list with their names.
+fn named_lines<'r>(lines: HeaderLines<'r>) -> impl Iterator<Item = NamedLine<'r>> {
     lines.elements().map(|line| {
-        // SAFETY: an element of a list of the request's, which lives as long.
+        // SAFETY: an element of a list of the request, which lives as long as the request.
         (line, unsafe { Text::from_raw((*line).key) }.bytes())
     })
 }

@@ -1,4 +1,6 @@
-//! What the module of the filters keeps: of a configuration, of a request, and of a client's request.
+//! The state that the module of the filters keeps: for a configuration, for a request in one
+//! location, and for a client's request in all of them. It is apart from the filters, so that the
+//! files that need it do not import them.
 
 use super::status::Status;
 use super::variable::Variable;
@@ -6,44 +8,51 @@ use nginx_sys::{ngx_list_t, ngx_table_elt_t};
 use std::cell::{Cell, OnceCell, UnsafeCell};
 use std::ptr::NonNull;
 
-/// The nginx module of the filters. It keeps what the fence itself has to know of a request.
+/// The nginx module of the filters.
 pub struct SubrequestFilter;
 
-/// The variables `$http_<name>` and `$cookie_<name>` that a configuration refers to, once they were looked for.
+/// The variables `$http_<name>` and `$cookie_<name>` that a configuration refers to; empty until the
+/// first request needs them.
 #[derive(Default)]
 pub struct HeaderVariables(pub(super) OnceCell<Vec<Variable>>);
 
-/// What is kept aside of the headers of a request and its response.
+/// What is remembered of a client's request, whatever location it is in.
 #[derive(Default)]
-pub struct ClientHeader {
-    /// The `Location` that we have put into the response.
+pub struct ClientState {
+    /// The `Location` line that we have added to its response.
     pub(super) location: Cell<Option<NonNull<ngx_table_elt_t>>>,
-    /// The client's lines, where the request's list has been changed.
-    pub(super) lines: Cell<Option<NonNull<ngx_list_t>>>,
+    /// The client's header lines, if the list of the request was replaced by another.
+    pub(super) client_lines: Cell<Option<NonNull<ngx_list_t>>>,
 }
 
-/// The reading of a body, in one location.
+/// The reading of a client's body in one location.
 pub struct Reading {
+    /// How many bytes the body may have.
     pub(super) limit: u64,
+    /// How many bytes have come so far.
     pub(super) seen: Cell<u64>,
     pub(super) stage: Cell<Stage>,
 }
 
+/// How far the reading of a client's body has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
+    /// Nothing was done yet.
     Begin,
-    /// nginx has been asked to read, and has not come back yet.
+    /// nginx was asked to read the body, and has not returned from that call.
     Asking,
-    /// nginx reads as the body comes.
+    /// nginx has returned, and reads the body as it comes.
     Waiting,
+    /// The whole body is there.
     Whole,
+    /// The request is refused with this status.
     Refused(Status),
 }
 
-/// The filter that follows one of ours.
+/// The filter behind one of ours in nginx's chain of filters.
 pub(super) struct NextFilter<F>(UnsafeCell<F>);
 
-// SAFETY: written while the configuration is read, by the one thread that there is; only read after that.
+// SAFETY: it is written while nginx reads the configuration, in one thread, and only read after that.
 unsafe impl<F> Sync for NextFilter<F> {}
 
 impl<F: Copy> NextFilter<Option<F>> {
@@ -59,7 +68,7 @@ impl<F: Copy> NextFilter<Option<F>> {
     }
 
     pub(super) fn get(&self) -> Option<F> {
-        // SAFETY: only written while the configuration is read, before it serves a request.
+        // SAFETY: it is written only while nginx reads the configuration, before it serves requests.
         unsafe { *self.0.get() }
     }
 }

@@ -1,4 +1,4 @@
-//! What a response gets beside what nginx puts into it: header lines, challenges, or all of it.
+//! What we add to the response to a client: header lines, challenges, or a response of our own.
 
 use super::failure::Failure;
 use super::filter_state::SubrequestFilter;
@@ -14,28 +14,30 @@ use nginx_sys::{
 };
 use std::ptr::{self, NonNull};
 
-/// A body with what says how to read it.
+/// The body of a response, and how to read it.
 #[derive(Clone, Copy)]
 pub struct ResponseContent<'r> {
+    /// The value of `Content-Type`.
     pub content_type: Text<'r>,
-    /// Empty where it is not encoded.
+    /// The value of `Content-Encoding`; empty if the body is not encoded.
     pub encoding: Text<'r>,
+    /// The bytes.
     pub body: Text<'r>,
 }
 
 impl<'r> Request<'r> {
-    /// The lines of the response's header. What a list holds when it is asked for is what it yields.
+    /// The lines of the response's header.
     pub(super) fn response_headers(self) -> HeaderLines<'r> {
-        // SAFETY: the list is the request's; our own additions go to another request's list than the one walked.
+        // SAFETY: the list is the request's, and no caller adds to it while it iterates.
         unsafe { HeaderLines::from_raw(&raw const (*self.raw()).headers_out.headers) }
     }
 
-    /// Adds a line to the response's header, unless it has the very same one.
+    /// Adds a line to the response's header, unless an equal line is there.
     pub fn add_response_line(self, name: Text<'r>, value: Text<'r>) -> Result<(), Failure> {
-        let is_there = |(other, text): (Text<'_>, Text<'_>)| {
+        let is_equal = |(other, text): (Text<'_>, Text<'_>)| {
             other.eq_ignore_ascii_case(&name) && *text == *value
         };
-        if self.response_headers().any(is_there) {
+        if self.response_headers().any(is_equal) {
             return Ok(());
         }
         let line = self.push_response_line(name, value)?;
@@ -50,52 +52,52 @@ impl<'r> Request<'r> {
         Ok(())
     }
 
-    /// Makes the line the one that nginx takes for the response's `Location`: it looks at it for old browsers
-    /// (ngx_http_send_refresh), and puts another in its place where an error page leads elsewhere.
+    /// Makes a line the one that nginx takes for the response's `Location`. nginx reads it for old
+    /// browsers (ngx_http_send_refresh), and replaces it where an error page is a redirect.
     ///
     /// # Safety
     /// `line` is an element of headers_out.headers.
     unsafe fn link_location(self, line: *mut ngx_table_elt_t) -> Result<(), Failure> {
-        let ours = &self.client_context::<SubrequestFilter>()?.location;
-        // SAFETY: the request is live, and so is what was a line of its before.
+        let added = &self.client_context::<SubrequestFilter>()?.location;
+        // SAFETY: the request is live, and so are the lines that were added to its response.
         unsafe {
-            if let Some(before) = ours.replace(NonNull::new(line)) {
-                (*before.as_ptr()).hash = 0;
+            if let Some(previous) = added.replace(NonNull::new(line)) {
+                (*previous.as_ptr()).hash = 0;
             }
             (*self.raw()).headers_out.location = line;
         }
         Ok(())
     }
 
-    /// Has nginx send our `Location` as it is, and not made absolute, or else the one that has taken its place.
+    /// Decides, before the header is sent, which `Location` the client gets: the line that we have
+    /// added, as it is and not made absolute by nginx, or one that has replaced it.
     pub(super) fn settle_location(self) {
-        let kept = self.client_context_if_any::<SubrequestFilter>();
-        if let Some(ours) = kept.and_then(|kept| kept.location.take()) {
-            self.settle(ours);
+        let state = self.client_context_if_any::<SubrequestFilter>();
+        if let Some(added) = state.and_then(|state| state.location.take()) {
+            self.settle_added_location(added);
         }
     }
 
-    #[cold]
-    fn settle(self, ours: NonNull<ngx_table_elt_t>) {
-        // An upstream's is in the list only (ngx_http_upstream_rewrite_location).
+    fn settle_added_location(self, added: NonNull<ngx_table_elt_t>) {
+        // The upstream's `Location` is in the list only (ngx_http_upstream_rewrite_location).
         let mut lines = self.response_headers().elements();
         // SAFETY: an element of the list, which lives as long as the request.
         let name = |line: *mut ngx_table_elt_t| unsafe { Text::from_raw((*line).key) };
-        let is_followed =
-            lines.any(|line| line != ours.as_ptr() && name(line).eq_ignore_ascii_case(b"location"));
+        let has_another = lines
+            .any(|line| line != added.as_ptr() && name(line).eq_ignore_ascii_case(b"location"));
         // SAFETY: the request is live, and the line one of its response's.
         unsafe {
             let location = &raw mut (*self.raw()).headers_out.location;
-            if *location == ours.as_ptr() {
+            if *location == added.as_ptr() {
                 *location = ptr::null_mut();
-                (*ours.as_ptr()).hash = usize::from(!is_followed);
+                (*added.as_ptr()).hash = usize::from(!has_another);
             } else {
-                (*ours.as_ptr()).hash = 0;
+                (*added.as_ptr()).hash = 0;
             }
         }
     }
 
-    /// Adds a line `WWW-Authenticate` to the response, behind those that it has.
+    /// Adds a `WWW-Authenticate` line to the response, after those that it has.
     pub fn add_challenge(self, value: Text<'r>) -> Result<(), Failure> {
         let line = self.push_response_line(Text::from_static(b"WWW-Authenticate"), value)?;
         // SAFETY: the line is a new element of headers_out.headers.
@@ -115,10 +117,10 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Answers the request. Whatever this returns, there is nothing more to be done with the request.
+    /// Sends a response, and ends the request. nginx logs what goes wrong.
     pub(super) fn respond(self, status: Status, content: Option<&ResponseContent<'r>>) {
         let code = self.send(status, content).unwrap_or(NGX_ERROR as ngx_int_t);
-        // SAFETY: the request is live, and in its phases: one that nginx holds for longer survives this.
+        // SAFETY: the request is live. nginx still counts a reference to it while its phases run.
         unsafe { ngx_http_finalize_request(self.raw(), code) };
     }
 
@@ -143,7 +145,8 @@ impl<'r> Request<'r> {
             true => ptr::null_mut(),
             false => self.push_response_line(Text::from_static(b"Content-Encoding"), encoding)?,
         };
-        // SAFETY: the request is live, its header was not sent, and the texts live as long (ngx_http_send_response).
+        // SAFETY: the request is live, its header was not sent, and the texts live as long as it
+        // (ngx_http_send_response does the same).
         unsafe {
             if ngx_http_discard_request_body(r) != NGX_OK as ngx_int_t {
                 set_keepalive(r, 0);
@@ -173,8 +176,9 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Puts the line at the end of the list that starts at headers_out.www_authenticate. nginx walks it when another
-    /// handler allows under `satisfy any`: a line that it cannot reach would stay on a 200.
+    /// Puts a line at the end of the list that starts at headers_out.www_authenticate. nginx walks
+    /// this list to remove the challenges when another handler allows the request under `satisfy
+    /// any`: a challenge outside of it would stay on a 200.
     ///
     /// # Safety
     /// `line` is an element of headers_out.headers that is in no such list yet.
@@ -194,8 +198,9 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Before 1.23.0 nginx knows of one challenge only, and under `satisfy any` takes back that one. Elsewhere the
-    /// challenges stay: they belong to the 401 whose error page is being asked for.
+    /// Removes the challenges when a request is allowed under `satisfy any`. nginx does so itself
+    /// since 1.23.0; before, it knows only one of them. Without `satisfy any` the challenges stay:
+    /// they belong to the 401 whose error page is being served.
     #[cfg(not(nginx_linked_headers))]
     pub(super) fn clear_challenges_of_old_nginx(self) {
         // SAFETY: r->loc_conf has one entry for each HTTP module, the core module's among them.
@@ -208,7 +213,7 @@ impl<'r> Request<'r> {
             return;
         }
         for line in self.response_headers().elements() {
-            // SAFETY: a live element of the request's list; a hash of 0 takes it out of the response.
+            // SAFETY: a live element of the request's list; a hash of 0 keeps it from being sent.
             unsafe {
                 let name = Text::from_raw((*line).key);
                 if name.eq_ignore_ascii_case(b"www-authenticate") {

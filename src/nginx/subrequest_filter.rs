@@ -1,34 +1,37 @@
-//! The filters: reads the body of a subrequest's answer where nginx would send it to the client.
-//!
-//! It is a filter because nginx's own way, subrequests in memory, takes its limit from the location that answers. Nor
-//! would it do to leave the body unread, as nginx does for a response of which only the header is wanted: the connection
-//! to the upstream would be of no use any more.
+//! The output filters. They take the body of a subrequest's response where nginx would send it to
+//! the client, and let every other response pass. nginx's own way, a subrequest in memory, takes its
+//! limit from the location that answers; and if the body were not read at all, the connection to the
+//! upstream could not be used again.
 
 use super::body;
 use super::chain::buffers;
 use super::directive::{Config, ConfigError, Directive};
 use super::fence::guard;
-use super::filter_state::{ClientHeader, HeaderVariables, NextFilter, Reading, SubrequestFilter};
+use super::filter_state::{ClientState, HeaderVariables, NextFilter, Reading, SubrequestFilter};
 use super::module::Module;
 use super::request::Request;
+use super::response_body::BodyReader;
 use super::shim::{
     buf_ends_response, buf_in_memory, buf_special, connection_failed, set_header_only,
     stop_upstream, upstream_is_done,
 };
-use super::subrequest::body_of;
-use super::subrequest_response::Body;
+use super::subrequest::body_reader;
 use nginx_sys::{
     NGX_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t, ngx_http_output_body_filter_pt,
     ngx_http_output_header_filter_pt, ngx_http_request_t, ngx_http_top_body_filter,
     ngx_http_top_header_filter, ngx_int_t,
 };
+use std::ops::ControlFlow;
 use std::slice;
+
+static NEXT_HEADER: NextFilter<ngx_http_output_header_filter_pt> = NextFilter::new();
+static NEXT_BODY: NextFilter<ngx_http_output_body_filter_pt> = NextFilter::new();
 
 impl Module for SubrequestFilter {
     type MainConf = HeaderVariables;
     type LocationConf = ();
     type RequestContext = Reading;
-    type ClientContext = ClientHeader;
+    type ClientContext = ClientState;
 
     const DIRECTIVES: &'static [Directive<Self>] = &[];
 
@@ -37,8 +40,8 @@ impl Module for SubrequestFilter {
     }
 
     fn postconfiguration(_: &mut Config<'_>) -> Result<(), ConfigError> {
-        // SAFETY: nginx builds the chains of filters anew, in one thread, each time it reads a configuration; the
-        // modules after the first filter find their heads set.
+        // SAFETY: nginx builds the chains of filters anew, in one thread, each time it reads a
+        // configuration; the modules after the first filter find the heads of the chains set.
         unsafe {
             NEXT_HEADER.set(ngx_http_top_header_filter);
             ngx_http_top_header_filter = Some(header_filter);
@@ -50,27 +53,25 @@ impl Module for SubrequestFilter {
     }
 }
 
-static NEXT_HEADER: NextFilter<ngx_http_output_header_filter_pt> = NextFilter::new();
-static NEXT_BODY: NextFilter<ngx_http_output_body_filter_pt> = NextFilter::new();
-
 /// nginx calls it for the header of each response.
 unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
-    // SAFETY: as written by postconfiguration; nginx calls with a live request.
+    // SAFETY: postconfiguration has set the next filter; nginx calls with a live request.
     let pass_on = || unsafe {
         NEXT_HEADER
             .get()
             .map_or(NGX_ERROR as ngx_int_t, |next| next(r))
     };
-    // SAFETY: nginx calls with a live request, whose post_subrequest is NULL or ours to look at.
-    let Some(body) = (unsafe { body_of(r) }) else {
-        // SAFETY: as above; the reference ends with this call.
-        if let Some(request) = unsafe { Request::from_raw(r) }.filter(|it| it.is_main()) {
+    // SAFETY: nginx calls with a live request; the reference ends with this call.
+    let Some(body) = (unsafe { body_reader(r) }) else {
+        // SAFETY: as above.
+        let request = unsafe { Request::from_raw(r) };
+        if let Some(request) = request.filter(|request| request.is_main()) {
             request.settle_location();
         }
         return pass_on();
     };
     // SAFETY: as above.
-    let Some(length) = (unsafe { needless(r, body) }) else {
+    let Some(length) = (unsafe { skipped_length(r, body) }) else {
         return pass_on();
     };
     // SAFETY: as above.
@@ -84,37 +85,39 @@ unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
         _ => pass_on(),
     };
     let code = pass_on();
-    // What a filter behind ours fails at is no whole answer (ngx_http_send_header).
+    // If a filter behind ours fails, the response is not complete (ngx_http_send_header).
     if code != NGX_ERROR as ngx_int_t && code <= NGX_OK as ngx_int_t {
-        body.leave_out(length);
+        body.skip(length);
     }
     code
 }
 
-/// How long the body is, if it need not come: an upstream sends none, so that its connection is free, or nginx would make
-/// one that nobody wants.
+/// The length of the body if nginx need not read or make it: because the upstream's response ends
+/// with its header, or because nobody would get a body that nginx makes itself. -1 where the length
+/// is not known.
 ///
 /// # Safety
-/// `r` is a live request, which `body` belongs to, and its header is about to be sent.
-unsafe fn needless(r: *const ngx_http_request_t, body: &Body) -> Option<usize> {
+/// `r` is a live subrequest whose header is about to be sent, and `body` its reader.
+unsafe fn skipped_length(r: *const ngx_http_request_t, body: &BodyReader) -> Option<i64> {
     // SAFETY: the caller's.
     unsafe {
-        match (*r).upstream.is_null() {
-            true => body.needless((*r).headers_out.content_length_n),
-            false => (upstream_is_done(r) != 0).then_some(0),
+        if !(*r).upstream.is_null() {
+            return (upstream_is_done(r) != 0).then_some(0);
         }
+        let length = (*r).headers_out.content_length_n;
+        body.is_superfluous(length).then_some(length)
     }
 }
 
 /// nginx calls it for each piece of each response's body.
 unsafe extern "C" fn body_filter(r: *mut ngx_http_request_t, chain: *mut ngx_chain_t) -> ngx_int_t {
-    // SAFETY: nginx calls with a live request, whose post_subrequest is NULL or ours to look at.
-    let Some(body) = (unsafe { body_of(r) }) else {
-        // SAFETY: as written by postconfiguration; the arguments are passed on as they came.
+    // SAFETY: nginx calls with a live request; the reference ends with this call.
+    let Some(body) = (unsafe { body_reader(r) }) else {
+        // SAFETY: postconfiguration has set the next filter; the arguments are passed on as they are.
         let passed_on = NEXT_BODY.get().map(|next| unsafe { next(r, chain) });
         return passed_on.unwrap_or(NGX_ERROR as ngx_int_t);
     };
-    // SAFETY: as above; the reference ends with this call.
+    // SAFETY: as above.
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
         return NGX_ERROR as ngx_int_t;
     };
@@ -122,10 +125,12 @@ unsafe extern "C" fn body_filter(r: *mut ngx_http_request_t, chain: *mut ngx_cha
         // SAFETY: nginx calls with a chain of live buffers, which a filter may consume.
         for buf in unsafe { buffers(chain) } {
             // SAFETY: as above.
-            if !unsafe { consume(buf, body) } {
+            if unsafe { consume(buf, body) }.is_break() {
                 // SAFETY: the request is live.
                 unsafe {
-                    body.stop(connection_failed(r) == 0);
+                    if connection_failed(r) == 0 {
+                        body.blame_connection();
+                    }
                     stop_upstream(r);
                 }
                 return NGX_ERROR as ngx_int_t;
@@ -135,20 +140,20 @@ unsafe extern "C" fn body_filter(r: *mut ngx_http_request_t, chain: *mut ngx_cha
     })
 }
 
-/// Takes the bytes of a buffer. False where no more is to come: the body is larger than what it may be.
+/// Takes the bytes of a buffer. `Break` tells to stop reading: the body is too long, or in a file.
 ///
 /// # Safety
 /// The buffer is live, with `pos` and `last` as nginx has them.
-unsafe fn consume(buf: &mut ngx_buf_t, body: &Body) -> bool {
+unsafe fn consume(buf: &mut ngx_buf_t, body: &BodyReader) -> ControlFlow<()> {
     // SAFETY: a buffer in memory holds the bytes from pos to last.
-    let goes_on = unsafe {
+    let flow = unsafe {
         if buf_special(buf) != 0 {
-            true
+            ControlFlow::Continue(())
         } else if buf_in_memory(buf) != 0 {
             let length = usize::try_from(buf.last.offset_from(buf.pos)).unwrap_or(0);
             body.push(slice::from_raw_parts(buf.pos, length))
         } else {
-            body.fail()
+            body.give_up()
         }
     };
     // SAFETY: the caller's.
@@ -157,5 +162,5 @@ unsafe fn consume(buf: &mut ngx_buf_t, body: &Body) -> bool {
     }
     buf.pos = buf.last;
     buf.file_pos = buf.file_last;
-    goes_on
+    flow
 }
