@@ -85,7 +85,7 @@ for my $uri (qw/ empty accel found stale revalidate denied /) {
 }
 $t->write_file('keys.json', $key);
 
-# Connections are kept by all answers, of which most are empty.
+# Each response keeps the connection, and most have no body.
 
 service($t, 8081, sub {
     my ($client, $head) = @_;
@@ -116,7 +116,7 @@ like(logged($t, qr/key request/), qr{key request "/keys-empty": }, 'and the log 
 
 like(http_get('/denied/a'), qr/^HTTP\S+ 403 .*\r\n\r\nPAGE$/s, 'an error page is the denial');
 
-# keys from a cache, where the upstream's answer says that they may be used again
+# keys from proxy_cache, when the upstream's response says that they are still valid
 
 $t->write_file('down', '');
 select undef, undef, undef, 2.1;
@@ -131,7 +131,7 @@ for my $uri (qw/ stale revalidate /) {
 
 ###############################################################################
 
-# What the service was asked for since the last call.
+# The paths that the service was asked for since the last call.
 sub asked {
     open my $file, '<', "$d/asked" or return '';
     my @lines = <$file>;

@@ -200,7 +200,7 @@ is(verdict(ask({ method => 'DELETE', body => '' }, '/limited')), $no->('limited'
 is(verdict(get('/file')), $no->('the server'), 'limit_except off, GET');
 is(verdict(ask({ method => 'POST', body => '' }, '/file')), '405', 'limit_except off, POST');
 
-### the other server has the keys but no realm
+### a server with keys but without auth_jwt
 
 is(verdict(ask({ port => 8081 }, '/file')), '200', 'server without auth_jwt');
 is(verdict(ask({ port => 8081 }, '/file', bearer($forged))), '200',

@@ -20,7 +20,7 @@ my %length = (HS256 => 32, HS384 => 48, HS512 => 64, ES256 => 64, ES384 => 96,
 
 my $t = Test::Nginx->new()->has(qw/ http /)->plan(8 * @algorithms + 32);
 
-# the private key, what nginx gets of it, and another of the same kind
+# a private key, of which nginx gets the public part, and another key of the same type
 my (%key, %other);
 for (@algorithms) {
     $key{$_} = jwk($_, '--kid', 'k');
@@ -84,7 +84,7 @@ run_quietly($t);
 
 my $refused = '401 Bearer realm="r", error="invalid_token"';
 
-# RFC 9864: names that mean the same with these keys
+# RFC 9864: other names for the algorithm of these keys
 my %same = (EdDSA => 'Ed25519', Ed25519 => 'EdDSA', Ed448 => 'EdDSA');
 
 ### every algorithm
@@ -107,7 +107,7 @@ for my $alg (@algorithms) {
         sort keys %spoilt;
     is("@accepted", '', "$alg, spoilt signature");
 
-    # the key signs, as it does, a header that names another algorithm
+    # a good signature by the key, but the header names another algorithm
     @accepted = grep { verdict(get('/all/', named($alg, $_))) ne $refused }
         grep { $_ ne $alg } @algorithms;
     is("@accepted", $alg =~ /^Ed/ ? $same{$alg} : '', "$alg, under other names");
@@ -118,7 +118,7 @@ for my $alg (@algorithms) {
         "$alg, log");
 }
 
-### row 10: what the key is for
+### row 10: the use that a key declares
 
 my %rsa = map { $_ => sign($rsa, '{}', '--alg', $_) } qw/ RS256 RS512 PS256 /;
 is(by('rsa'), 'PS256 RS256 RS512', 'RSA key without alg');
@@ -172,7 +172,7 @@ is($warning, 'key 0: refused, modulus of 1024 bits instead of 2048 to 16384',
 
 ###############################################################################
 
-# The algorithms of the RSA key's tokens that are accepted with this key file.
+# The algorithms whose tokens, signed with the RSA key, this key file accepts.
 sub by {
     my ($name) = @_;
     my %status = map { $_ => verdict(get("/$name/", $rsa{$_})) } keys %rsa;
@@ -186,7 +186,7 @@ sub named {
         "{\"alg\":\"$name\"}");
 }
 
-# Row 8: the token with signatures that are none.
+# Row 8: the token with invalid signatures, by name.
 sub spoilt {
     my ($token, $length) = @_;
     my $signature = sub {

@@ -53,7 +53,7 @@ my $forged = with_part($good, 1, sub { s/good/root/ });
 my $none = '401 Bearer realm="r"';
 my $invalid = '401 Bearer realm="r", error="invalid_token"';
 
-### rows 42 and 43: what is a token
+### rows 42 and 43: which values are a token
 
 my @values = (
     [ 'Bearer', "Bearer $good", '200' ],
@@ -110,7 +110,7 @@ is(verdict(get('/page', undef, "Proxy-Authorization: Bearer $good")), $none,
 is(verdict(get('/page', undef, "Authorization_: Bearer $good")), $none,
     'name with an underscore');
 
-### two lines Authorization: nginx itself refuses them
+### two Authorization lines: nginx itself refuses them
 
 for (["Bearer $good", "Bearer $good"], ["Bearer $good", "Bearer $forged"],
     ["Bearer $forged", "Bearer $good"], ["Basic abc", "Bearer $good"],

@@ -91,7 +91,7 @@ is($value->('/array', "{\"v\":$_}"), '<|>', "an element of $_") for
     '["a","b"]', '[{"name":"n"}]', '"text"';
 is($value->('/array', '{"v":{"0":"zero","name":"n"}}'), '<zero|n>', 'an object with such names');
 
-### values, as those of $jwt_claim_*
+### values: the same form as in $jwt_claim_*
 
 is($value->('/v', "{\"v\":$_->[0]}"), "<$_->[1]>", "value $_->[0]") for
     ['"text"', 'text'], ['0', 0], ['1.50', '1.50'], ['false', 'false'], ['null', ''],
@@ -110,7 +110,7 @@ is(variables(get('/header/encrypted', encrypt($aes, @content))), '<1|header|clai
 is(variables(get('/header/encrypted', encrypt(jwk('A128KW', '--kid', 'b'), @content))), '<1|header|>',
     'header of a JWE that does not decrypt');
 
-### where they are used
+### phases and directives
 
 is(verdict(get('/map', sign($key, '{"info":{"e-mail":"a@example.org"}}'))), '403', 'map, not met');
 is(verdict(get('/map', sign($key, '{"info":{"e-mail":"a@example.com"}}'))), '404', 'map');
@@ -121,7 +121,7 @@ is(variables(get('/encrypted', encrypt($aes, '{"v":"x","info":{"e-mail":"a"}}'))
 is(variables(get('/early/encrypted', encrypt($aes, '{"info":{"e-mail":"a"}}'))), '<|a>',
     'encrypted, before and after it is decrypted');
 
-### row 17: as text, one element with a comma is like two
+### row 17: one element with a comma looks like two elements
 
 my ($one, $two) = map { $value->('/roles', "{\"v\":$_}") } '["a,admin"]', '["a","admin"]';
 is($one, '<a,admin|1|{"v":["a,admin"]}>', 'row 17: one element');

@@ -32,7 +32,8 @@ my $line_4 = sub {
     return "[emerg] $message in DIR/http.conf:$line | exit 1";
 };
 
-# The levels are put together at the end of http {}, and nginx adds that line.
+# Missing keys are found when nginx merges the levels, at the end of http {}; nginx adds
+# that line to the message.
 my $no_keys = sub {
     my ($line) = @_;
     my $end = () = $t->read_file('nginx.conf') =~ /^.*$/mg;
@@ -248,7 +249,7 @@ for my $part (qw/ claim header /) {
     is($set->('$jwt_claim_a b;'), $ok, "$_, instead of a variable of ours");
 }
 
-### a key file that is for root only
+### a key file that only root can read
 
 SKIP: {
     skip 'only for root', 4 unless $> == 0;

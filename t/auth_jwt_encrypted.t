@@ -82,7 +82,7 @@ for ([ GCM => $gcm, 12 ], [ CBC => $cbc, 16 ]) {
         "$name, length of the encrypted key");
 }
 
-# the same of the encrypted key's own tag and initialization vector
+# the same for the tag and the initialization vector of the encrypted key
 my $wrapped = encrypt($key{A128GCMKW}, $claims, '--enc', 'A128GCM');
 for my $member (qw/ iv tag /) {
     my %seen;
@@ -99,7 +99,7 @@ for my $member (qw/ iv tag /) {
 }
 is(outcome($t, '/x', $wrapped), $good, 'A128GCMKW, the token itself');
 
-### row 22: nothing but OAEP, and the right one
+### row 22: only OAEP, and only with the hash that the header names
 
 for my $alg (map { "RSA-OAEP-$_" } 256, 384, 512) {
     my $other = encrypt($key{'RSA-OAEP'} =~ s/"kid":"[^"]*"/"kid":"$alg"/r, $claims,
@@ -110,7 +110,7 @@ is(outcome($t, '/x', encrypt($key{'RSA-OAEP'}, $claims, '--header', '{"alg":"RSA
     "$refused <||unsupported_algorithm> info algorithm \"RSA1_5\" is not supported; "
     . 'kid "RSA-OAEP"', 'RSA1_5');
 
-### which key
+### choice of the key
 
 is(outcome($t, '/x', encrypt($key{A128KW}, $claims, '--no-kid')), $good, 'no kid');
 is(outcome($t, '/x', encrypt(jwk('A128KW', '--kid', 'A128KW'), $claims)), $failed,
@@ -126,14 +126,14 @@ is(outcome($t, '/x', $gcm), $good, 'a good token after all');
 
 ###############################################################################
 
-# What becomes of a token that does not decrypt.
+# The outcome for a token that does not decrypt.
 sub failed {
     my ($alg, $kid) = @_;
     return "$refused <||decryption_failed> info decryption failed, algorithm $alg, "
         . "kid \"$kid\", keys tried: 1";
 }
 
-# What becomes of a token with a part of each of these lengths.
+# The distinct outcomes when a part of the token has each of these lengths.
 sub lengths {
     my ($token, $part, @lengths) = @_;
     my %seen;

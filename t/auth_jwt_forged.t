@@ -41,7 +41,7 @@ configure($t, <<'EOF');
     }
 EOF
 
-# nobody may ever connect to it
+# no request may ever be sent to this port
 my $port = port(8081);
 my $trap = IO::Socket::INET->new(Proto => 'tcp', Listen => 5,
     LocalAddr => '127.0.0.1', LocalPort => $port, ReuseAddr => 1) or die "Can't listen: $!\n";
@@ -52,7 +52,7 @@ my @uris = qw! /secret/ /rsa/ /all/ /any/ !;
 my $payload = '{"sub":"root","exp":4102444800}';
 my $good = sign($secret, $payload);
 
-# nothing else is open than these locations to their own tokens
+# only these locations accept good tokens, and each only its own
 is(opened($good), '/secret/ /all/ /any/', 'good token, secret');
 is(opened(sign($rsa, $payload)), '/rsa/ /all/ /any/', 'good token, RSA');
 is(opened(sign($ec, $payload)), '/all/ /any/', 'good token, EC');
@@ -106,7 +106,7 @@ for my $kid ('"../../etc/passwd"', '"k\u0000"', '"K"', '"k "', '""',
         "{\"alg\":\"HS256\",\"kid\":$kid}")), '', "kid $name");
 }
 
-### row 4: keys that come with the token
+### row 4: keys in the token's header
 
 my $address = "http://127.0.0.1:$port";
 my $own = public($mine);
@@ -128,7 +128,7 @@ for (sort keys %brought) {
         "$_ of a good token is ignored");
 }
 
-### row 5: what one request does to the next, in one worker, both orders
+### row 5: one request must not change the verdict on the next, in both orders
 
 for my $odd (unsigned('{"alg":"none"}', $payload, ''), 'x', '..',
     sign($mine, $payload, '--header', "{\"jwk\":$own}"),
@@ -159,7 +159,7 @@ for my $more ('"b64":true', '"cty":"JWT"', '"typ":"at+jwt"', '"x":{"y":[1]}',
         "header with $more");
 }
 
-### row 14: JSON that parsers read in different ways, well signed
+### row 14: JSON that parsers read in different ways, with a good signature
 
 my $deep = sub { '{"a":' . '[' x $_[0] . ']' x $_[0] . '}' };
 for my $claims ('{"sub":"a","sub":"b"}', '{"sub":"a","\u0073ub":"b"}',
@@ -199,7 +199,8 @@ is(scalar(started_workers($t)), 1, 'one worker to the end');
 
 ###############################################################################
 
-# The locations that let the token in; with any other answer than a refusal.
+# The locations that accept the token; with the verdict, if it is neither 404 nor a
+# refusal.
 sub opened {
     my ($token) = @_;
     my @opened;
@@ -218,7 +219,7 @@ sub unsigned {
     return join '.', map { encode_base64url($_) } @_;
 }
 
-# What libraries were found to take for an HMAC secret when they had this key.
+# The forms of a public key that libraries were found to use as an HMAC secret.
 sub public_key_forms {
     my ($jwk) = @_;
     my ($n) = $jwk =~ /"n":"([^"]+)"/;

@@ -41,7 +41,7 @@ configure($t, <<'EOF');
             }
         }
 
-        # a request comes in by these and goes on to what is protected
+        # from these locations nginx redirects to a protected location
         location /rewrite/  { rewrite ^/rewrite/(.*) /protected/$1 last; }
         location /break/ {
             rewrite ^/break/(.*) /protected/$1 break;
@@ -63,7 +63,7 @@ configure($t, <<'EOF');
         location /alias/    { alias %%TESTDIR%%/protected/; auth_jwt "a"; }
         location /open/     { ssi on; }
 
-        # and by these from a refusal to somewhere else
+        # from these nginx redirects after a refusal
         location /denied/ {
             auth_jwt   "d";
             error_page 401 =200 /open/page;
@@ -124,7 +124,7 @@ my $good = sign($key, '{"sub":"user"}');
 my $forged = with_part($good, 1, sub { s/user/root/ });
 my $invalid = ', error="invalid_token"';
 
-### every way in: content with a good token, none without
+### each way to the content: a good token gets it, and no other request does
 
 my @ways = ( # URI, realm
     [ '/protected/page', 'r' ], [ '/protected/', 'r' ],
@@ -160,7 +160,7 @@ for my $method (qw/ HEAD POST PUT DELETE OPTIONS TRACE PROPFIND X get /) {
         : qr/^HTTP\/1.1 401 (?!.*SECRET)/s, "method $method");
 }
 
-### out of a refusal
+### redirects after a refusal
 
 is(verdict(get('/denied/page', $forged)), "200 Bearer realm=\"d\"$invalid",
     'error_page =200');
@@ -175,7 +175,7 @@ like(get('/denied_again/', $forged), qr/401 Authorization Required/,
     'error_page to what is protected, nginx\'s own page');
 unlike(get('/denied_self/x', $forged), qr/SECRET/, 'error_page to itself');
 
-### subrequests: nginx has no access phase for them, as for all access modules
+### subrequests: nginx runs no access module for them
 
 is(body(get('/open/include.html')), 'openSECRET',
     'SSI includes of open pages show what is protected: nginx does not ask');

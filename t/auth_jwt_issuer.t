@@ -12,7 +12,7 @@ use Jose;
 
 my $iss = 'https://id.example.com';
 
-# what is in iss and aud, and whether it passes
+# claims, the expected status, a name
 
 my @cases = (
     ['{}', 401, 'neither'],

@@ -59,7 +59,7 @@ configure($t, <<'EOF', 'worker_processes 2;');
         location = /keys   { proxy_pass http://127.0.0.1:8081/b_$args; }
     }
 
-    # what the same URI leads to depends on the server
+    # the same URI leads to another source in another server
     server {
         listen       127.0.0.1:8082;
         server_name  third;
@@ -86,7 +86,7 @@ gives($t, 'c_hour', 'c');
 key_service($t, 8081);
 run_quietly($t);
 
-### none
+### no cache
 
 is(everywhere('/none/', $forged), '401 bad_signature', 'no cache, forged');
 my $asked = asked($t, 'a_none');
@@ -122,7 +122,7 @@ is(everywhere('/hour/', $token{b}, 8082), '404 ok', 'another server as before');
 is(asked($t, 'b_hour'), 2, 'another server, each worker asked once');
 is(asked($t, 'c_hour'), 2, 'another name, each worker asked once');
 
-### one source with two times
+### one source with two cache times
 
 is(everywhere('/shorter/', $token{d}), '404 ok', 'shorter time, new key');
 is(everywhere('/hour/', $token{d}), '404 ok', 'what it found is for all');
@@ -162,7 +162,7 @@ is(ask_worker('/mixed/', $token{a}), '404 ok', 'with and without a variable');
 is(asked($t, 'a_') - $asked . ' ' . asked($t, 'a_one'), '1 2',
     'only the variable one is asked');
 
-### a reload forgets
+### a reload empties the cache
 
 gives($t, 'a_hour', 'c');
 my @before = started_workers($t);
@@ -181,7 +181,7 @@ sub gives {
     respond_with($t, $name, keys_response(jwks(public($key{$key}))));
 }
 
-# What one worker says: the status, $jwt_status, and in a list its process id.
+# The response of one worker: status and $jwt_status, and in a list its process id.
 sub ask_worker {
     my ($uri, $with, $port, $host) = @_;
     my $response = ask({ port => $port // 8080 }, $uri, 'Host: ' . ($host // 'localhost'),
@@ -190,7 +190,7 @@ sub ask_worker {
     return wantarray ? (jwt_status($response), $pid) : jwt_status($response);
 }
 
-# The same of both workers; if they don't agree, all.
+# The same for both workers, one text if they agree.
 sub everywhere {
     my (@arguments) = @_;
     my (%worker, %seen);

@@ -61,7 +61,7 @@ key_service($t, 8081);
 run_quietly($t);
 my $pid = body(get('/alive'));
 
-### 200 at once
+### 200 clients at once
 
 for my $case (['none', 200], ['cached', 1], ['two', 1]) {
     my ($name, $fetches) = @$case;
@@ -100,7 +100,7 @@ for my $round (1, 2) {
 
 ### clients that leave
 
-# the one that fetches, and every other one that waits
+# the client of the leader, which fetches, and every other follower
 hold($t, 'left');
 my @first = start('/left/', $tokens[0]);
 is(wait_asked($t, 'left', 1), 1, 'one fetches');
@@ -115,7 +115,7 @@ is(asked($t, 'left'), 2, 'no more fetches');
 @stay = ();
 is(connections_left(), 1, 'no connection stays');
 
-# all of them
+# all clients
 hold($t, 'none');
 my $asked = asked($t, 'none');
 @leave = start('/none/', @tokens[0 .. 19]);
@@ -139,7 +139,7 @@ is(join(' ', map { $status{2 * $_ + 1} // '-' } 0 .. 39),
 is(wrong(\@kinds, answers(@beside)), '', 'streams, those beside');
 is(asked($t, 'streams'), 1, 'streams, still one fetch');
 
-# the first stream, which fetches, and every other one are reset
+# the first stream, which fetches, and every other stream are reset
 hold($t, 'reset');
 $s = http2_connection();
 $s->print(http2_request(1, '/reset/', authorization => "Bearer $tokens[0]"));
@@ -158,7 +158,7 @@ undef $s;
 @beside = ();
 is(connections_left(), 1, 'streams, no connection stays');
 
-# a whole connection
+# a whole HTTP/2 connection is closed
 respond_with($t, 'failing', $keys);
 hold($t, 'failing');
 $s = http2_connection();
@@ -181,7 +181,7 @@ wait_asked($t, 'reload', 1);
 wait_until(sub { active() == 11 });
 $t->reload();
 is(wait_until(sub { body(get('/alive')) ne $pid }), 1, 'reloaded');
-# until then the old worker, too, may take a connection
+# before that the old worker may still accept a connection
 wait_until(sub {
     $t->read_file('error.log') =~ / $pid#\d+: gracefully shutting down/
 });
@@ -203,10 +203,10 @@ sub start {
     } @with;
 }
 
-# How many connections nginx has, with the one that asks.
+# How many connections nginx has, including the one of this request.
 sub active { get('/status') =~ /Active connections: (\d+)/ ? $1 : 0 }
 
-# What came back, as "404 ok 17".
+# The responses as "404 ok 17": status, $jwt_status and the claim sub.
 sub answers {
     return map {
         my $response = read_response($_);
@@ -214,7 +214,7 @@ sub answers {
     } @_;
 }
 
-# Those answers that are not what token 0, 1, 2 ... 0, 1, 2 ... has to get.
+# The responses that are wrong for tokens 0, 1, 2 ..., which may start again at 0.
 sub wrong {
     my ($kinds, @answers) = @_;
     my ($n, @wrong) = 0;

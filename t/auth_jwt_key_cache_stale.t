@@ -103,7 +103,7 @@ is(wait_until(sub { jwt_status(get('/ending/', $token{a})) eq '500 keys_unavaila
 like(jwt_logged($t), qr/^error key request "\/ending-keys": answered with 503\z/m,
     'stale ends, log');
 
-# no keys is an answer, not a failure
+# an empty key set is a valid response, not a failure
 respond_with($t, 'stale', keys_response('{"keys":[]}'));
 is(jwt_status(get('/stale/', $token{a})), '401 unknown_key', 'emptied');
 gives($t, 'stale', 'b');

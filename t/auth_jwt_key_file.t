@@ -14,7 +14,7 @@ use POSIX qw/ mkfifo /;
 my $t = Test::Nginx->new()->has(qw/ http /)->plan(83);
 my $dir = $t->testdir();
 
-# a and b have a kid of their own, twins share one, nobody has none
+# the keys a and b have their own kid, the twins share one, and nobody has none
 my %key = (
     a => jwk('HS256', '--kid', 'a'),
     b => jwk('HS256', '--kid', 'b'),
@@ -130,7 +130,7 @@ configure($t, <<EOF);
     }
 EOF
 
-### nginx -t: each bad file is a warning with its place, and no reason to fail
+### nginx -t: each bad file gives a warning with its line, and nginx still starts
 
 my $said = config_test($t);
 my %warnings = map { $_ => 1 } split / in DIR\/nginx.conf:\d+ \| /, $said;
@@ -177,7 +177,7 @@ like(jwt_logged($t), qr/, kid "twin", keys tried: 2$/, 'a kid, log');
 is(verdict(get('/several/own/', sign($key{nobody}, '{}', '--header',
     '{"kid":"x"}'))), '404', 'a kid, and a key without one');
 
-### row 7: nothing to verify with is no reason to accept
+### row 7: without a key that can verify, a token is refused
 
 for (@none) {
     my ($name) = @$_;
@@ -185,7 +185,7 @@ for (@none) {
     is(accepted("/none/$uri/", @all), '', "$name, refused");
 }
 
-### errors: 500, one line with file and reason, no challenge, no key material
+### errors: 500, one log line with file and reason, no challenge, no key material
 
 jwt_logged($t);
 for (@broken) {

@@ -16,8 +16,9 @@ my $old = jwk('HS256', '--kid', 'old');
 my $new = jwk('HS256', '--kid', 'new');
 my %token = (old => sign($old, '{}'), new => sign($new, '{}'));
 
-# A file that has been as it is for a while is not read again until it changes;
-# a fresh one always is. Tests of a change begin with a file that had settled.
+# nginx does not read a file again that has been unchanged for some seconds, but it
+# always reads a fresh one. So the tests of a change begin with a file that has been
+# unchanged for long enough.
 $t->write_file('page', 'content');
 $t->write_file($_, $old) for qw/ renamed written removed linked.old /;
 $t->write_file('linked.new', $new);
@@ -52,7 +53,7 @@ my @uris = qw/ renamed written removed linked deploy later /;
 is(in_all("/$_/", 'old new'), $_ eq 'later' ? '500 500' : '404 401',
     "$_, first") for @uris;
 
-# only what has settled can be overlooked
+# only a change of an old file could be missed
 select undef, undef, undef, 0.1 while time - (stat "$dir/renamed")[10] <= 3;
 is(in_all("/$_/", 'old new'), '404 401', "$_, settled") for @uris[0 .. 4];
 
@@ -60,7 +61,7 @@ $t->write_file('renamed.tmp', $new);
 rename "$dir/renamed.tmp", "$dir/renamed" or die;
 is(in_all('/renamed/', 'old new'), '401 404', 'renamed');
 
-# same length, and the time of the old one
+# a file with the same length and the same time of modification
 my ($atime, $mtime) = (stat "$dir/written")[8, 9];
 is(length $new, length $old, 'keys of the same length');
 in_place('written', $new);
@@ -102,7 +103,7 @@ is(jwt_logged($t), "error key file \"$dir/removed\": No such file or directory "
 $t->write_file('removed', $old);
 is(in_all('/removed/', 'old new'), '404 401', 'file back again');
 
-### the same holds after a reload
+### the same after a reload
 
 my @before = started_workers($t);
 $t->reload();
@@ -116,8 +117,8 @@ is(join(' ', grep { kill 0, $_ } started_workers($t)), join(' ', (started_worker
 
 ###############################################################################
 
-# The statuses of tokens of these keys, asked until each of the three workers
-# has answered; if they don't agree, all of them.
+# The statuses for tokens of these keys, from each of the three workers; where they do
+# not agree, all statuses.
 sub in_all {
     my ($uri, $names) = @_;
     my @statuses;
@@ -137,7 +138,7 @@ sub in_all {
     return "@statuses";
 }
 
-# Without a new inode: write_file() truncates, too.
+# Overwrites a file without truncating it and without a new inode.
 sub in_place {
     my ($name, $content) = @_;
     open my $file, '+<:raw', "$dir/$name" or die "Can't open $name: $!\n";

@@ -138,12 +138,12 @@ like(jwt_logged($t), qr!^error key file "\Q$dir\E/keys//etc/passwd.jwk": No such
 is(verdict(get('/kid/', $kid->('{"kid":["a"]}'))), $refused, 'kid no string');
 jwt_logged($t);
 
-### the recommended way: a map
+### a map that chooses the file, which is what the documentation recommends
 
 my $iss = sub { sign($key{$_[0]}, "{\"iss\":\"https://$_[1].example\"}") };
 is(verdict(get('/mapped/', $iss->('a', 'a'))), '500', 'map without the ending');
 
-### several workers' memory: names that are not there are not kept
+### memory: files that do not exist are not cached
 
 my ($worker) = started_workers($t);
 get('/arg/?name=' . $_, $token{a}) for 1 .. 50;
@@ -151,7 +151,7 @@ my $before = memory($worker);
 get('/arg/?name=' . 'x' x 200 . $_, $token{a}) for 1 .. 1000;
 cmp_ok(memory($worker) - $before, '<', 512, 'memory, in KiB');
 
-### a broken file beside a good one
+### one of two files is missing
 
 jwt_logged($t);
 is($asked->('/both/?name=b', $token{a}), '404, ', 'both');
@@ -159,7 +159,7 @@ is($asked->('/both/?name=b', $token{b}), '404, ', 'both, the other');
 is($asked->('/both/?name=c', $token{a}), '500, ' . $missing->('keys/c.jwk'),
     'one is missing: the key that decides may be there');
 
-### what is to be said of the keys: once, when the file is read
+### warnings about keys: once, when the file is read
 
 my $weak = '{"kty":"oct","kid":"weak","k":"AAAA"}';
 select undef, undef, undef, 0.1     # nobody has just written this one

@@ -181,7 +181,7 @@ is(asked($t, 'kept'), 3, 'without a cache each request fetches');
 like(last_request($t, 'args'), qr!^GET /args\?name=args&x=%20y HTTP!, 'arguments');
 like(last_request($t, 'variable'), qr!^GET /variable-x\?a HTTP!, 'variables');
 
-### several
+### several sources
 
 is(jwt_status(get('/several/', $token{$_})), '404 ok', "several, $_") for sort keys %key;
 is(jwt_status(get('/several/', $other)), '401 bad_signature', 'several, forged');
@@ -199,7 +199,7 @@ for my $uri (qw/ last first file /) {
 }
 is(asked($t, 'counted'), 0, 'after one that is broken none is asked');
 
-### what needs no keys
+### tokens that are refused without keys
 
 my $asked = asked($t, 'a');
 is(jwt_status(get('/proxied/')), '401 missing', 'no token');
@@ -209,7 +209,7 @@ is(jwt_status(get('/proxied/', signed_by('x', '{"alg":"none"}', '{}'))),
     '401 unsupported_algorithm', 'row 1: alg none');
 is(jwt_status(get('/proxied/', sign($key{a}, '{"exp":"now-9"}'))), '401 expired', 'expired');
 
-### levels
+### inheritance
 
 is(jwt_status(ask({ port => 8082 }, '/inherited/', bearer($token{c}))), '404 ok', 'inherited, file');
 is(jwt_status(ask({ port => 8082 }, '/inherited/', bearer($token{b}))), '404 ok', 'inherited, request');

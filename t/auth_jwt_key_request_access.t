@@ -197,7 +197,8 @@ is(join("\n", grep { !/^info/ } split /\n/, jwt_logged($t)), '', 'no complaints'
 
 ###############################################################################
 
-# Status, $jwt_status, what a check said, and the content, as far as there.
+# Status, $jwt_status, the header line of the check, and the content, as far as they
+# are there.
 sub result {
     my ($uri, $name, @lines) = @_;
     my $response = get($uri, defined $name ? $token{$name} : undef, @lines);

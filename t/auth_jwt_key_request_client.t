@@ -196,7 +196,7 @@ for my $case (@bodies) {
         "$name, forged");
 }
 
-### the connection afterwards
+### the next request on the connection
 
 my $s = connection();
 for my $case (['good', $token, 200], ['forged', $forged, 401],
@@ -256,7 +256,7 @@ sub result {
 
 ###############################################################################
 
-# A POST whose body comes later than its header, which asks nginx to continue.
+# A POST with Expect: 100-continue, whose body comes later than its header.
 sub early {
     my ($uri, $with, $body) = @_;
     my $text = request({ method => 'POST', body => $body }, $uri, bearer($with),

@@ -29,7 +29,7 @@ sub chunked {
 
 my $cut = 'broken off';
 
-# What the service sends, always with keys that would do.
+# What the service sends, and the reason in the log. The keys in it are good.
 
 my @refused = (
     ['nothing', '', 'answered with 502'],
@@ -77,7 +77,7 @@ my @refused = (
     ['gzip', keys_response($zipped, 'Content-Encoding: gzip'), $compressed],
     ['gzip, unnamed', keys_response($zipped), $compressed],
 
-    # all that was to come is not there
+    # responses that are not complete
 
     ['length too large', "${ok}Content-Length: $long\r\n\r\n$keys", $cut],
     ['length too large, nothing', "${ok}Content-Length: 9\r\n\r\n", $cut],
@@ -90,7 +90,7 @@ my @refused = (
         "${ok}Transfer-Encoding: chunked\r\n\r\n" . chunked($keys) . "x\r\n", $cut],
 );
 
-# No keys, which is no fault of the source.
+# Sets without a key that fits: no failure of the source.
 
 my @unknown = (
     ['no keys', '{"keys":[]}'],
@@ -179,7 +179,7 @@ for my $location (@locations) {
             "$location, $name, log");
     }
 
-    # such a set may be kept
+    # such a set may be cached
     next if $location eq 'cached';
     for my $case (@unknown) {
         my ($name, $body) = @$case;
@@ -189,7 +189,7 @@ for my $location (@locations) {
     }
 }
 
-### none that answers
+### a source that does not respond
 
 for my $case (['refused', 502], ['hangs', 504], ['stops', 0], ['closed', 444],
     ['late', 408], ['gone', 499], ['none', 404])
@@ -208,7 +208,7 @@ is(body(get('/error/', $token)), 'ERROR PAGE', 'error page of the client');
 is(jwt_logged($t), 'error key request "/keys-none": answered with 404',
     'error page of the client, log');
 
-### afterwards
+### the next request
 
 respond_with($t, 'case', keys_response($keys));
 is(jwt_status(get("/$_/", $token)), '404 ok', "$_, good") for @locations;

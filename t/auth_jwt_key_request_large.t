@@ -72,7 +72,8 @@ configure($t, <<'EOF');
 
 EOF
 
-# The size of the set is in a file; without end it goes on until nginx closes.
+# The service sends the key set in keys.json, or an endless response until nginx closes
+# the connection.
 
 my $dir = $t->testdir();
 
@@ -100,7 +101,7 @@ my $token = sign($key, '{"exp":"now+300"}');
 my $forged = sign(jwk('ES256', '--kid', 'a'), '{"exp":"now+300"}');
 my $keys = jwks(public($key));
 
-### too large, and just not
+### too large, and the largest
 
 for my $location (@locations) {
     my $source = $location eq 'cached' ? 'proxied' : $location;
@@ -153,7 +154,7 @@ sub padded {
     $t->write_file('keys.json', $keys . ' ' x ($length - length $keys));
 }
 
-# So many others, and then ours.
+# A set with so many other keys before the right one.
 sub many {
     my ($count) = @_;
     my ($other) = public(jwk('RS256')) =~ /"n":"([^"]*)"/;

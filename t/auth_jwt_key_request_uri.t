@@ -125,7 +125,7 @@ for my $uri ('', 'evil', 'http://127.0.0.1/', '?a', '@evil') {
         "whole URI \"$uri\", log");
 }
 
-### through a map, as it should be
+### a map that chooses the URI, which is what the documentation recommends
 
 is(jwt_status(get('/mapped/', sign($key, claims("https://$_.example")))), '404 ok', "map, $_")
     for qw/ a b /;
@@ -137,12 +137,12 @@ is(jwt_status(get('/mapped/', sign($evil, claims('https://evil.example')))),
 is(jwt_logged($t), 'error key request: the URI "" does not begin with "/"',
     'map, unknown issuer, log');
 
-### what the configuration itself says
+### a constant URI that is wrong
 
 is(jwt_status(get('/relative/', sign($key, '{}'))), '500 keys_unavailable', 'no leading slash');
 jwt_logged($t);
 
-# row 4: where the token says that its keys are
+# row 4: key addresses in the token's header
 my $before = asked($t, 'jwks');
 my $port = port(8081);
 is(jwt_status(get('/jku/', sign($evil, '{}', '--header',

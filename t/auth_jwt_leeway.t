@@ -57,7 +57,7 @@ $t->run();
 
 my $invalid = 'error="invalid_token"';
 
-### levels and values, with 30 seconds to spare: refused first
+### levels and values, 30 seconds on either side of the limit
 
 for (
     [ '/http', 3600 ], [ '/2d1h', 49 * 3600 ], [ '/outer/same', 100 ],
@@ -84,7 +84,7 @@ is(verdict(ask({ method => 'POST', body => '' }, '/outer/limited', bearer(sign($
 is(verdict(ask({ method => 'POST', body => '' }, '/outer/limited', bearer(sign($key, '{"exp":"now-70"}')))), '404', 'limit_except');
 jwt_logged($t);
 
-### of other kinds of tokens
+### encrypted and nested tokens
 
 for my $kind (qw/ encrypted nested /) {
     my $made = sub { encrypt($aes, $kind eq 'nested' ? sign($key, $_[0]) : $_[0]) };
@@ -128,7 +128,7 @@ sub check {
     return told($uri, sign($key, $claims));
 }
 
-# The status, and the reason with the leeway.
+# The status, and from the log the reason and the leeway.
 sub told {
     my ($uri, $token) = @_;
     my $status = status(get($uri, $token));
@@ -136,9 +136,9 @@ sub told {
     return join ', ', join(' ', $status, $reason // ()), $leeway // ();
 }
 
-# Asks again and again as long as the status is the first one: what it was and
-# what it became; when the last request with the first one was sent and when the
-# other answer was there; and the last line of the log with its time.
+# Repeats a request until its status is no longer the first one. Returns both statuses,
+# when the last request with the first status was sent (asked), when the first response
+# with another status was there (answered), and the last log line with its time.
 sub until_it_changes {
     my ($token, $first) = @_;
     my %seen = (asked => 0, answered => 0);

@@ -46,7 +46,7 @@ EOF
 my $said = config_test($t);
 run_quietly($t);
 
-# every kind of token at every location, to make it say whatever it can
+# every kind of token at every location, to provoke every log line
 my @tokens;
 for my $alg (sort keys %key) {
     my $good = sign($key{$alg}, '{"sub":"user","iss":"https://i"}');
@@ -63,7 +63,7 @@ for my $token (@tokens) {
     get("/named/?name=$_", $token) for 'private', 'cut', 'none', '..';
 }
 
-# and of those that are encrypted
+# the same with encrypted tokens
 my $content = '{"iss":"i","private":"do not tell"}';
 for my $alg (sort keys %outer) {
     my @made = map { encrypt($outer{$alg}, $_, $alg =~ /GCM$/ ? ('--enc', $alg) : ()) }
@@ -94,7 +94,7 @@ cmp_ok(scalar(grep { /required \$jwt_claim_secret\$jwt_claim_none is empty/ } @o
     'refused by auth_jwt_require');
 cmp_ok(scalar(grep { /decryption failed/ } @ours), '>', @encrypted, 'and by decryption');
 
-# key material is in no line whatever, nor in what nginx -t says
+# no log line of nginx has key material, nor has the output of nginx -t
 for my $member (qw/ k d p q dp dq qi n x y /) {
     my @values = $all =~ /"$member":"([^"]+)"/g;
     my @seen = grep { my $value = substr $_, 0, 12;
@@ -102,7 +102,7 @@ for my $member (qw/ k d p q dp dq qi n x y /) {
     is(@values > 0 ? scalar @seen : 'no such member', 0, "member $member");
 }
 
-### one line each, of bounded length, in quotes
+### values from a token are in one line, of bounded length and in quotes
 
 my $long = 'k' x 3000;
 my @odd = (

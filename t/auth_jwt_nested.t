@@ -52,7 +52,7 @@ my $signed = sign($key{HS256}, $claims);
 my $about = '; alg "A128KW", kid "A128KW"';
 my $wrap = sub { encrypt($key{A128KW}, @_) };
 
-### refused: what is inside
+### refused because of the JWS inside
 
 my $forged = with_part($signed, 1, sub { s/user/root/ });
 my $none = encode_base64url('{"alg":"none"}') . '.' . encode_base64url($claims) . '.';
@@ -106,7 +106,7 @@ for (
         "$refused <|A128KW|$status> info $reason" . ($rest // $about), $what);
 }
 
-### refused: the outside
+### refused because of the JWE
 
 is(outcome($t, '/x', with_part($wrap->($signed), 0, sub { s/\{/{ / })), "$refused <|A128KW|decryption_failed> info decryption failed, algorithm A128KW, "
     . "kid \"A128KW\", keys tried: 1", 'changed outside');
@@ -117,7 +117,7 @@ is(outcome($t, '/x', $wrap->($signed, '--header', '{"crit":["b64"],"b64":true}')
     "$refused <|A128KW|unsupported_algorithm> info unencoded payload is not supported"
     . $about, 'b64 outside');
 
-### refused: keys for one half only
+### refused because there are keys for one of the two only
 
 is(outcome($t, '/outer', $wrap->($signed)),
     "$refused <|A128KW|unknown_key> info no key fits algorithm \"HS256\", kid \"HS256\"$about",
@@ -127,7 +127,7 @@ is(outcome($t, '/inner', $wrap->($signed)),
     'no key for the outside');
 is(outcome($t, '/both', $wrap->($signed)), '404 <user|A128KW|ok>', 'keys from two files');
 
-### let in
+### accepted
 
 for my $inner (@inner) {
     my $token = sign($key{$inner}, $claims);

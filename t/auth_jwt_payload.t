@@ -35,7 +35,7 @@ configure($t, <<'EOF');
         location /off    { auth_jwt off; return 200 "$jwt_payload|$jwt_claims"; }
         location @page   { return 200 "$jwt_payload|$jwt_claims"; }
 
-        # a nested token goes on as the signed one that was in it
+        # a nested token goes upstream as the signed token that was inside
         location /unwrapped {
             auth_jwt_type    nested;
             proxy_set_header Authorization "Bearer $jwt_payload";
@@ -63,7 +63,7 @@ my $claims = "{ \"sub\" : \"us er\",\t\"n\":1.50, \"list\":[ 1, \"a b\" ],\n \"o
 my $compact = '{"sub":"us er","n":1.50,"list":[1,"a b"],"o":{}}';
 my $signed = sign($key, $claims);
 
-### refused first
+### refused
 
 is(body(get('/forged', encrypt(jwk('A128KW', '--kid', 'b'), $claims))), '|', 'not decrypted');
 is(body(get('/forged', encrypt($aes, '{"sub":"user","exp":1}'))), '|', 'expired');
@@ -74,7 +74,7 @@ is(body(get('/unmet', encrypt($aes, '{"sub": "user"}'))), '{"sub": "user"}|{"sub
 is(body(get('/off', $signed)), "|$compact", 'off, signed');
 is(body(get('/off', encrypt($aes, $claims))), '|', 'off, encrypted');
 
-### what goes upstream
+### values that go upstream
 
 is(body(get('/signed', $signed)), "payload <> claims <$compact> early <|$compact>", 'signed');
 is(body(get('/nested', encrypt($aes, $signed))),
@@ -95,7 +95,7 @@ is(body(get('/unwrapped', $signed)) =~ /behind/, '', 'not nested');
 is(body(get('/unwrapped', encrypt($aes, $signed))), 'behind <us er>',
     'the signed token that was inside');
 
-### row 35: the payload of a JWE is whatever was encrypted
+### row 35: the payload of a JWE may hold any bytes
 
 for my $white ("\n", "\r", "\r\n", "\r\n\r\n", " \n\t") {
     my $shown = $white =~ s/\r/\\r/gr =~ s/\n/\\n/gr =~ s/\t/\\t/gr;

@@ -90,7 +90,7 @@ configure($t, <<'EOF');
         location @secret { root %%TESTDIR%%; try_files /secret/file =404; }
         location /basic/ { auth_jwt off; auth_basic b; auth_basic_user_file users; }
 
-        # from one judgement to another
+        # from one check to another
         location /to/signed    { auth_jwt_type signed; error_page 404 = /target; }
         location /to/other     { error_page 404 = /other/keys; }
         location /other/keys   { auth_jwt "r" token=$http_x_jwt; auth_jwt_type signed; }
@@ -100,7 +100,7 @@ configure($t, <<'EOF');
         location /to/verified  { error_page 404 = /verified; }
         location /verified     { auth_jwt_require $jwt_verified error=403; }
         location /required     { auth_jwt_require $jwt_claim_x error=403; }
-        # asked by auth_request, whose location is judged as little as any subrequest
+        # auth_request: its location is not checked, as no subrequest is
         location /asked        { auth_request /check; }
         location /asked/open   { auth_jwt off; auth_request /check; }
         location /asked/inside { auth_jwt off; auth_request /check/inside; }
@@ -136,7 +136,7 @@ my %forged = (encrypted => encrypt(jwk('A128KW', '--kid', 'b'), $claims),
 my $late = encrypt($aes, '{"sub":"late","exp":1}');
 my $before = ',,0,A128KW';
 
-### before and after
+### before and after the token is decrypted
 
 is(values_of('/x', $forged{encrypted}), "401 <$before||other|decryption_failed|0>", 'forged');
 is(values_of('/x', $late), "401 <$before||other|expired|0>", 'expired');
@@ -155,7 +155,7 @@ is(values_of('/deny', undef), '404 <,,0,||other||0>', 'satisfy any without a tok
 is(values_of('/deny', $forged{encrypted}), "404 <$before||other||0>",
     'satisfy any with a forged one: not judged, nothing known');
 
-### internal redirects: a good token gets there, another does not
+### internal redirects: only a good token reaches the target
 
 for my $uri (qw/ failing named tried last accel /) {
     is(values_of("/$uri", $forged{encrypted}), "401 <$before||other|decryption_failed|0>",
@@ -182,8 +182,8 @@ for my $uri (qw/ failing named tried last accel /) {
     is(body(get("/open/$uri", $token)), 'the secret', "row 34: $uri, good");
 }
 
-# nginx asks no access handler about subrequests: as with auth_basic, who writes
-# a page with SSI decides what is in it
+# nginx runs no access handler for subrequests: as with auth_basic, the author of a page
+# with SSI decides what it includes
 is(body(get('/open/ssi.html')), 'disabled the secret of basic', 'row 34: SSI, like auth_basic');
 is(verdict(get('/secret/file')), '401 Bearer realm="r"', 'row 34: the same by itself');
 is(body(get('/open/mirror?log=1', $forged{nested})) =~ /the secret/, '', 'mirror');
@@ -193,7 +193,7 @@ is(told('/asked', $token{encrypted}), '404 <user,1>', 'auth_request, encrypted')
 is(told('/asked/open', $token{encrypted}), '404 <,0>', 'auth_request, nobody decrypted it');
 is(told('/asked/inside', undef), '404 <>', 'auth_jwt in the location that auth_request asks');
 
-### the last judgement counts
+### the last check decides
 
 like(values_of('/to/signed', $token{encrypted}), qr/^401 <.*\|\|other\|malformed\|0>$/,
     'refused at first');
@@ -239,7 +239,7 @@ is(scalar(started_workers($t)), 1, 'one worker to the end');
 
 ###############################################################################
 
-# The status and what the auth location was told.
+# The status and the values that the location of auth_request got.
 sub told {
     my ($uri, $token) = @_;
     my $response = get($uri, $token);

@@ -44,7 +44,7 @@ configure($t, <<"EOF");
     }
 EOF
 
-# an application that takes its time
+# a slow application
 service($t, 8081, sub {
     my ($client, $head) = @_;
     my ($body) = $head =~ /^X-Said: ([^\r\n]*)/m;
@@ -62,7 +62,7 @@ my $other = sign($key, '{"sub":"other"}');
 my $claims = '{"sub":"secret"}';
 my $encrypted = encrypt($aes, $claims);
 
-### keepalive, refused or not
+### keepalive, after accepted and refused tokens
 
 my $s = connection(8080);
 my @steps = (
@@ -107,7 +107,7 @@ $s = connection(8080);
 like(exchange($s, request({ method => 'POST' }, '/slow', bearer($good), @expect) . '0123456789'),
     qr/^HTTP\/1.1 100 .*^HTTP\/1.1 200 .*^X-V: <user\|ok\|1\|>/ms, 'Expect: 100-continue');
 
-### many at a time
+### many connections at once
 
 my @tokens = map { sign($key, "{\"sub\":\"user$_\"}") } 0 .. 19;
 $tokens[$_] = with_part($tokens[$_], 1, sub { s/user/root/ }) for 3, 7, 13;

@@ -105,7 +105,7 @@ my $failed = sub {
 };
 my $met = sub { "404 <$_[0]|ok|1>" };
 
-### the token first
+### bad tokens are refused before requirements are checked
 
 for (
     [ 'no token' => undef, '401 Bearer realm="r" <|missing|0> info no token' ],
@@ -126,7 +126,7 @@ for (
     is(outcome($t, '/403', $token), $expected, $what);
 }
 
-### what is not met, and what is
+### values that do not meet a requirement, and values that do
 
 is(outcome($t, '/one', sign($key, "{$_->[0]}")), "$refused " . $failed->($_->[1], '$jwt_claim_v'),
     "{$_->[0]} is not met") for
@@ -141,7 +141,7 @@ is(outcome($t, '/one', sign($key, "{\"v\":$_->[0]}")), $met->($_->[1]), "$_->[0]
     ['-0', '-0'], ['0e1', '0e1'], ['true', 'true'], ['false', 'false'], ['"no"', 'no'], ['{}', '{}'],
     ['["",""]', ','], ['[null]', 'null'], ['" "', ' '];
 
-### the answer
+### the response
 
 my $v0 = sign($key, '{"v":0}');
 is(outcome($t, '/401', $v0), "$refused " . $failed->(0, '$jwt_claim_v'), 'error=401');
@@ -199,13 +199,13 @@ is(outcome($t, '/nested', encrypt($aes, sign($key, '{"a":{"b":1}}'))), $met->(''
 is(outcome($t, '/status', sign($key, '{}')), "$refused " . $failed->('', '$jwt_verified'),
     '$jwt_verified is 0 until all is met');
 
-# nginx keeps what a map gave at first, here to limit_req, when nothing was
-# decrypted yet; that is what volatile is for
+# nginx caches the value of a map for a request. Here limit_req reads it before the token
+# is decrypted, so the map has to be volatile.
 is(outcome($t, '/volatile', encrypt($aes, '{"role":"banned"}')), '403 ' . $failed->('', '$volatile_not_banned', $a128kw),
     'volatile map that was asked before');
 is(outcome($t, '/volatile', encrypt($aes, '{"role":"user"}')), $met->(''), 'volatile map, met');
 
-### levels
+### inheritance
 
 is(outcome($t, '/off', undef), '404 <|disabled|0>', 'auth_jwt off');
 is(outcome($t, '/outer/same', sign($key, '{}')), '403 ' . $failed->('', '$jwt_claim_v'), 'inherited');

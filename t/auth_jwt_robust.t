@@ -73,7 +73,7 @@ for my $round (1 .. 2000) {
     my $status = verdict($response);
     $statuses{$status}++;
 
-    # a base64url of the same bytes is the same token: there is only one
+    # base64url without padding has one form only, so any other text is another token
     push @wrong, $token if $status eq '200' and $token !~ /^ *\Q$good\E *$/;
 }
 is(join(' | ', sort grep { !/^(?:200|401 Bearer realm="r"(?:, error="invalid_token")?)$/ }
@@ -83,7 +83,7 @@ cmp_ok($statuses{'401 Bearer realm="r", error="invalid_token"'}, '>', 1500,
     'most are refused');
 is(verdict(get('/page', $_)), '200', 'a good one still is') for @good[0, 1];
 
-### no growth
+### memory
 
 my @bad = map { with_part($_, 1, sub { s/user/root/ }) } @good;
 ask_many(100);
@@ -92,7 +92,7 @@ ask_many(1000);
 cmp_ok(memory($pid) - $before, '<', 256, 'memory after 1000 more, in KiB');
 is(join(' ', started_workers($t)), $pid, 'the same worker to the end');
 
-### clients that go away
+### clients that leave
 
 for my $length (1, 20, 60, 200) {
     http(substr(request('/page', bearer($good[0])), 0, $length), aborted => 1);
@@ -119,7 +119,7 @@ while (time < $end) {
 is(join(' ', sort keys %during), '200', 'only 200 while nginx reloads');
 cmp_ok(scalar(my @workers = started_workers($t)), '>', 2, 'and it did');
 
-# and while the file is at times broken: 500, but no worse
+# the key file is broken from time to time: 500
 %during = ();
 for (1 .. 40) {
     $t->write_file('keys.json', $_ % 2 ? substr $set, 0, 50 : $set);

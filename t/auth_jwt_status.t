@@ -16,7 +16,7 @@ my $forged = with_part($good, 1, sub { s/user/root/ });
 my $encrypted = encrypt($aes, '{"sub":"user"}');
 my $about = '; alg "HS256", kid "a"';
 
-# what, URI, token, what access_log has, what error.log has, another header line
+# name, URI, token, expected line of access_log and of error.log, more header lines
 my @cases = (
     [ 'good', '/', $good, '404 ok 1 user', '' ],
     [ 'none', '/', undef, '401 missing 0 -', 'info no token' ],

@@ -35,7 +35,7 @@ my $about = '; alg "HS256"';
 my $soon = time + 300;
 my $past = time - 300;
 
-### without hurry
+### times far from the limit
 
 my @accepted = ('{}', '{"iat":4102444800}', '{"EXP":1}', '{"exp ":1}',
     "{\"exp\":$soon}", "{\"exp\":$soon.5}", '{"exp":1e10}', '{"exp":41024448E2}',
@@ -101,8 +101,8 @@ cmp_ok($seen{time}, '>=', $exp + 1, 'exp with a fraction');
 
 ###############################################################################
 
-# Asks again and again as long as the status is the first one: what it was, what
-# it became, and when.
+# Repeats a request until its status is no longer the first one. Returns both statuses
+# and the time of the change.
 sub until_it_changes {
     my ($token, $first) = @_;
     my (%seen, $status);

@@ -15,7 +15,7 @@ use Time::HiRes;
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite --with-debug /)->plan(177);
 my $dir = $t->testdir();
 
-### what the directive takes
+### values of the directive
 
 my $said = sub {
     my ($http) = @_;
@@ -99,7 +99,7 @@ my $good = sign($key{a}, '{"sub":"user","list":["x","y"],"object":{"n":1.0},"exp
 my $values = '<user|x,y|{"n":1.0}|a>';
 my $forged = with_part($good, 1, sub { s/user/root/ });
 
-### refused tokens are not kept, nor do known ones help others
+### refused tokens are not cached, and a cached token does not help another
 
 is(ask_known('/a/', $forged), 'new 401 bad_signature 0', 'forged') for 1 .. 2;
 is(ask_known('/a/', $good), 'new 404 ok 1', 'good');
@@ -162,7 +162,7 @@ is(ask_known('/nested_believe/', $nested_forged), 'known 404 ok 1', 'nested, bel
 is(ask_known('/nested/', $nested_forged), 'new 401 bad_signature 0',
     'nested, not where signatures count');
 
-### auth_jwt_require is asked each time
+### auth_jwt_require is checked for each request
 
 is(ask_known('/require/?ok=1', $good), 'known 404 ok 1', 'required, met');
 is(ask_known('/require/?ok=0', $good), 'known 401 requirement 0', 'required, not met');
@@ -257,7 +257,7 @@ is(asked($t, 'cached'), 1, 'cached request, once');
 is(ask_known('/variable/?n=variable', $good), 'new 404 ok 1', 'request with a variable')
     for 1 .. 2;
 
-# what needs no keys to be refused makes nobody ask for them
+# tokens that are refused without keys cause no key request
 $asked = asked($t, 'asked');
 for (
     [ 'no token' => undef, 'missing' ],
@@ -277,7 +277,7 @@ for (
 is(asked($t, 'asked'), $asked, 'nobody was asked');
 is(jwt_logged($t) =~ /error key request "\/keys\?asked": answered with 503/ ? 1 : 0, 1, 'one failed');
 
-### many workers and a reload: each begins anew
+### many workers and a reload: each worker starts with an empty cache
 
 serve('', 2);
 $t->reload();
@@ -303,7 +303,7 @@ is(ask_known('/a/', $good), 'new 404 ok 1', 'reload');
 is(ask_known('/a/', $good), 'known 404 ok 1', 'reload, again');
 $t->stop();
 
-### off, and sizes in which there is not much room
+### off, and small sizes
 
 serve('auth_jwt_token_cache off;');
 run_quietly($t);
@@ -327,7 +327,7 @@ is(ask_known('/a/', $many[0]), 'new 404 ok 1', 'the first has gone');
 is(ask_known('/a/', $many[0]), 'known 404 ok 1', 'and is back');
 is(header(get('/a/', $many[-1]), 'X-Claims'), '<40|||a>', 'each has its own claims');
 is(header(get('/a/', $many[0]), 'X-Claims'), '<1|||a>', 'each has its own claims');
-# what is used stays
+# used tokens stay in the cache
 for my $token (@many[1 .. 30]) {
     ask_known('/a/', $token);
     ask_known('/a/', $many[0]);
@@ -359,7 +359,7 @@ $locations
 EOF
 }
 
-# How often a token was known so far.
+# How many cache hits there were so far.
 sub known {
     return scalar(() = $t->read_file('error.log') =~ /auth_jwt: known token/g);
 }

@@ -71,7 +71,7 @@ my $refused = '401 Bearer realm="r", error="invalid_token"';
 my $good = '404 <user|ok>';
 my $aes_log = '; alg "A128KW", kid "aes"';
 
-### each kind at each location: another kind first
+### each type of token at each location
 
 my %reason = (
     'signed encrypted' => 'token has more than 3 parts' . $aes_log,
@@ -118,7 +118,7 @@ is(verdict(ask({ port => 8081 }, '/x', bearer($token{nested}))), $refused, 'of a
 is(verdict(ask({ port => 8081 }, '/x', bearer($token{encrypted}))), '404', 'of a server');
 jwt_logged($t);
 
-### forms
+### malformed tokens
 
 my @parts = split /\./, $token{encrypted};
 for (
@@ -196,7 +196,7 @@ cmp_ok(peak_memory(worker($t)) - $most, '<', 8192, 'zip, 40 MB, the memory for i
 is(outcome($t, '/encrypted', encrypt($aes, 'not compressed', '--header', '{"zip":""}')),
     $unsupported->("compression \"\" is not supported$aes_log"), 'zip without a name');
 
-### row 23: keys of the one kind are no keys of the other
+### row 23: a key for signatures decrypts nothing, and the reverse
 
 is(outcome($t, '/encrypted', encrypt($rsa, $claims, '--alg', 'RSA-OAEP')), $good,
     'whoever has the public key can encrypt');

@@ -26,7 +26,7 @@ $tokens += @{$_->{tokens}} for @files;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(2 * $tokens + 2 * 27 + 3);
 
-# nested tokens need a key of ours for the outside
+# nested tokens are encrypted here, so nginx needs that key, too
 my $outer = jwk('A256GCMKW', '--kid', 'outer');
 my @names = map { $_->{library} =~ s/\W.*//r } @files;
 for my $n (0, 1) {
@@ -96,7 +96,7 @@ sub result {
     return join ' ', status($response), variables($response);
 }
 
-# Whether all tokens with a change in one part are refused.
+# "refused" if the token is refused with a change in each of its parts.
 sub twins {
     my ($kind, $keys, $token) = @_;
     my $parts = $token =~ tr/././;
@@ -104,7 +104,7 @@ sub twins {
     return @admitted ? "let in with a change in part @admitted" : 'refused';
 }
 
-# The token with another part, whose form is still right.
+# The token with a change in one part that keeps its form.
 sub changed {
     my ($token, $part) = @_;
     return with_part($token, $part, sub {

@@ -141,7 +141,7 @@ is($value->('/names', '{"mixed":"m","Mixed":"M","a_b":"_","a.b":".","":"none"}')
 unlike(get('/claim', sign($key, '{"v":null}')), qr/X-Only/, 'null is not found');
 unlike(get('/claim', sign($key, '{"v":""}')), qr/X-Only/, 'nor is empty shown');
 
-### row 35: no header line of the token's
+### row 35: no claim becomes a header line
 
 jwt_logged($t);
 for my $bad ('\r\nX-Injected: 1', '\n', '\r', '\u0000', 'a\u000ab') {
@@ -205,7 +205,7 @@ odd 401 "-" "-"
 last 401 "-" "-"
 EOF
 
-### which token
+### source of the token
 
 like(get('/cookie', undef, "Cookie: jwt=$good"), qr/404.*X-V: <user>/s, 'cookie');
 like(get('/cookie', $forged, "Cookie: jwt=$good"), qr/404.*X-V: <user>/s,

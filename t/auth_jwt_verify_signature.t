@@ -50,7 +50,7 @@ my $foreign = jwk('HS256', '--kid', 'a');
 my $good = '404 <user|ok|1>';
 my $forged = sign($foreign, '{"sub":"user"}');
 
-### refused all the same
+### refused nevertheless
 
 my $none = encode_base64url('{"alg":"none"}') . '.' . encode_base64url('{"sub":"user"}') . '.';
 for (
@@ -83,7 +83,7 @@ for (
     is(outcome($t, '/off', $token), $expected, $what);
 }
 
-### believed
+### accepted without a valid signature
 
 is(outcome($t, '/off', $forged), $good, 'any signature');
 is(outcome($t, '/off', $forged =~ s/[^.]*\z//r), $good, 'no signature');
@@ -95,7 +95,7 @@ is(outcome($t, '/require', sign($foreign, '{}')),
     'auth_jwt_require, not met');
 is(outcome($t, '/require', $forged), $good, 'auth_jwt_require');
 
-### on again
+### on in an inner level
 
 my $bad = "$refused <user|bad_signature|0> info bad signature, algorithm HS256, kid \"a\", "
     . "keys tried: 1";
@@ -131,7 +131,7 @@ is(outcome($t, '/nested', encrypt($aes, $forged)), $good, 'nested, any signature
 is(outcome($t, '/nested/no_keys', encrypt($aes, $forged)) =~ s/ error .*//r,
     '500 <|keys_unavailable|0>', 'nested without keys');
 
-### what is said at start
+### the warning at start
 
 my @warnings = $t->read_file('error.log') =~ /\[warn\] \d+#\d+: (auth_jwt_verify_signature .*)$/mg;
 is(scalar @warnings, 1, 'one warning for one off');

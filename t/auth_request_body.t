@@ -134,7 +134,8 @@ configure($t, <<'EOF');
     }
 EOF
 
-# The service says what it was told of a body; X-Code comes as its path.
+# The service responds with the status in its path, and X-Saw has the header lines about
+# a body and the body that it got.
 
 service($t, 8081, sub {
     my ($client, $head, $body) = @_;
@@ -180,13 +181,13 @@ for my $path (@paths) {
     is(header($answer, 'X-Saw'), '[]', "$path, expect, service");
 }
 
-### a service that has a body of its own
+### a check with a body of its own
 
 my $answer = post('/own', $bodies{small}, 'length');
 is(header($answer, 'X-Saw'), 'Content-Length [u=/own&b=]', 'own body');
 is(body($answer), 'POST 10 ' . md5_hex($bodies{small}), 'own body, upstream');
 
-### nobody waits for a body
+### a denial does not wait for the body
 
 for my $code (401, 403, 500) {
     my $s = connection();
@@ -212,7 +213,7 @@ is(status(post('/limited-check', $bodies{small}, 'length')),
     differs('client_max_body_size in the check', 200, 500),
     'too long a body for the location that is asked');
 
-### a connection after a body that nobody read
+### the next request after a body that was not read
 
 for my $code (401, 403, 500) {
     for my $way (qw/ length chunked /) {
@@ -249,8 +250,7 @@ sub posted {
     return request({ method => 'POST', @body }, $path, @lines);
 }
 
-# The response to such a request; slow: the body comes after the check has had
-# time to end.
+# The response to such a request. If it is slow, the body comes after the check.
 sub post {
     my ($path, $body, $way) = @_;
     my $request = posted($path, $body, $way, 'Connection: close');

@@ -30,7 +30,7 @@ configure($t, <<'EOF');
         proxy_set_header X-Tell
             "[$content_length] [$request_body] [$request_body_file]";
 
-        # asked for in this location, in both, in the service's, in none
+        # the variables are read in this location, in both, in the check, in none
 
         location = /here {
             set $early_length "[$content_length]";
@@ -132,7 +132,7 @@ like(told('/there', $large), qr/^ \|\Q$nothing\E\|$file$/,
 like(told('/redirected', $large), qr/^ \|\Q$nothing\E\|$file$/,
     'large, two checks');
 
-### in chunks: the length is known once the body was read
+### in chunks: the length is known when the body has been read
 
 like(told('/both', $small, 1), qr/^\[\] \[\]\|\Q$nothing\E\|\Q$here\E$/,
     'chunked, asked for in both');
@@ -161,7 +161,8 @@ is(() = $log =~ m{^/\w+ \[10\] \[$small\]$}gm, 9, 'log, all of 10');
 
 ### helpers
 
-# What the request saw early, the service was told, and the upstream was told.
+# The values in the rewrite phase, those that the service got, and those that the
+# upstream got.
 sub told {
     my ($uri, $body, $chunked) = @_;
     my $response = ask({ method => 'POST', $chunked ? (chunks => [$body]) : (body => $body) },

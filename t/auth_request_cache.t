@@ -206,7 +206,7 @@ is(body($require[2]), 'no', 'its body');
 same('an unmet requirement', 401, '/require/?ok=1', @challenges,
     'Answer-Body: no', 'Answer-Line: X-Deny: d');
 
-### beside other modules
+### together with other modules
 
 my $basic = 'Authorization: Basic dXNlcjpzZWNyZXQ=';
 same('satisfy any', 200, '/any/', @spoofed, 'Answer-Line: X-User: alice');
@@ -253,8 +253,8 @@ is(() = $log =~ /\[error\]/g, 0, 'no errors');
 
 ### helpers
 
-# The same request three times: one miss and two hits, alike in everything else.
-# The method may come first. Returns the answers.
+# Sends the same request three times: one miss and two hits, whose responses are equal.
+# The method may come before the URI. Returns the responses.
 sub same {
     my ($name, $status, $uri, @lines) = @_;
     my $method = $uri =~ m!^/! ? 'GET' : $uri;
@@ -280,7 +280,7 @@ sub same {
     return @answers;
 }
 
-# An answer without what is to differ.
+# A response without the lines that differ each time.
 sub plain {
     my ($answer) = @_;
     $answer =~ s/^X-Seen: \K(?:MISS|HIT)//m;

@@ -12,7 +12,7 @@ my $no_key = '"auth_request_cache" in DIR/http.conf:1 without '
     . '"auth_request_cache_key": what tells one user\'s verdict from another\'s?';
 
 my @wrong = (
-    # what http {} holds, and what nginx says
+    # directives in http {}, and the message
 
     map({ my $name = $_; (
         map({ ["$_ { $name x; }", qq{"$name" directive is not allowed here}] }
@@ -56,7 +56,7 @@ my @wrong = (
         'server { location / { location /a { auth_request_cache a; } } }'),
     ['auth_request_cache "";', 'invalid zone name ""'],
 
-    # which zone
+    # the zone of a location
 
     ['auth_request_cache off; auth_request_cache off;',
         '"auth_request_cache" directive is duplicate'],
@@ -120,7 +120,7 @@ for my $case (@wrong) {
     my ($conf, $message) = @$case;
     $conf .= ' }' x (($conf =~ tr/{//) - ($conf =~ tr/}//));
     my $said = config_test($t, $conf);
-    # what nginx finds when it has read all has the last line, or none
+    # errors that nginx finds at the end of http {} have its line, or none
     my $place = $message =~ /^unknown "/ ? '' : $message =~ /DIR/ ? qr! in DIR/nginx.conf:\d+!
         : qr! in DIR/http.conf:1!;
     $message = ref $message ? $message : qr/\Q$message\E/;

@@ -58,7 +58,7 @@ $t->run();
 
 my $many = 20;
 
-### one asks, all know
+### one leader asks, all followers get its verdict
 
 for my $case ([404, '200'], [403, '403'], [401, '401']) {
     my ($status, $answer) = @$case;
@@ -74,7 +74,7 @@ for my $case ([404, '200'], [403, '403'], [401, '401']) {
     is(keys %ids, 1, "$name: the same answer");
 }
 
-### nothing to keep: all ask, none waits twice
+### a verdict that is not cached: each follower asks for itself and waits once only
 
 for my $case (
     ['not valid', 'nv', '/short', 403, 403],
@@ -94,7 +94,7 @@ for my $case (
     is(asked($t, $name), $many, "$what: all have asked");
 }
 
-# all at once, so that the first does not hold up the rest
+# the followers ask at once, not one after the other
 hold($t, 'once');
 my @once = map { start('once', '/short', 'Answer: 403') } 1 .. 5;
 asked_and_waiting('once', 1, 5);
@@ -103,7 +103,7 @@ ok(wait_until(sub { asked($t, 'once') == 5 }), 'the others ask side by side');
 go_on($t, 'once');
 is(summary(map { http_end($_) } @once), '5 403 MISS', 'and have an answer');
 
-### Vary: each its own
+### Vary: a verdict for each value
 
 hold($t, 'vary');
 my @vary = map { start('vary', '/', 'Answer-Line: Vary: Who', "Who: $_") }
@@ -180,7 +180,7 @@ ok(wait_until(sub { asked($t, 'h2gone') == 2 }), 'their connection is gone');
 go_on($t, 'h2gone');
 is(seen(http_end($beside)), '404 MISS', 'another one asks');
 
-### bodies that come late
+### bodies that arrive late
 
 hold($t, 'late');
 my @late = map { ask({ method => 'POST', start => 1 }, '/body', 'Name: late', 'Key: late',
@@ -193,7 +193,7 @@ asked_and_waiting('late', 1, 5);
 go_on($t, 'late');
 is(summary(map { http_end($_) } @late), '1 404 MISS, 4 404 HIT', 'bodies');
 
-### reload, and the end of a worker
+### a reload, and nginx that quits
 
 hold($t, 'reload');
 my @reload = map { start('reload', '/') } 1 .. 5;
@@ -219,7 +219,7 @@ is(summary(map { http_end($_) } @quit), '1 404 MISS, 4 404 HIT',
 
 ### helpers
 
-# How many requests are under way, without this one.
+# How many requests nginx is serving, without this one.
 sub waiting {
     my ($active) = http_get('/status') =~ /Writing: (\d+)/;
     return $active - 1;
@@ -231,7 +231,7 @@ sub asked_and_waiting {
         "$name: $asked asked, $waiting wait");
 }
 
-# How many of them have which status, and what the cache had.
+# How many of the responses have which status and cache status.
 sub summary {
     my %seen;
     $seen{seen($_)}++ for @_;

@@ -16,7 +16,7 @@ configure($t, <<'EOF');
     auth_request_cache_valid any 1h;
     auth_request_cache_key   $http_key;
     auth_request             /auth;
-    # what the service was asked when it gave the verdict
+    # the URI that the service was asked with when it gave the verdict
     auth_request_set         $said $upstream_http_x_said;
     client_body_buffer_size  1k;
     client_max_body_size     4m;
@@ -72,7 +72,7 @@ is(seen(ask('/prefix', 'Key: ')), '404 BYPASS /auth 0:', 'an empty one');
 is(seen(ask('/prefix', 'Answer: 403')), '403 BYPASS /auth 0:',
     'nothing was kept');
 
-### all of the text
+### each byte of the key counts
 
 apart('two users', ['Key: alice'], ['Key: bob']);
 apart('case', ['Key: Carol'], ['Key: carol']);
@@ -88,7 +88,7 @@ apart('several strings', map { ["/parts?$_"] } 'a=x&b=y&c=z', 'a=xy&c=z',
 is(seen(ask('/parts?a=&b=')), '404 BYPASS /auth 0:', 'all of them empty')
     for 1, 2;
 
-### all of the question
+### URI and body of the check count, too
 
 apart('tenants', ['/tenant', 'Key: t', 'Tenant: a'],
     ['/tenant', 'Key: t', 'Tenant: b'], ['/tenant', 'Key: t']);
@@ -102,7 +102,7 @@ bodies('/body', 'Key: c', 'in a file', map { $_ . 'x' x 100_000 } 1, 2);
 bodies('/large', 'Key: d', 'in a file, of which $request_body has nothing',
     map { $_ . 'x' x 100_000 } 1, 2);
 
-### a bad question is not asked, nor answered by an earlier one
+### a check with a bad URI is refused, with a cached verdict, too
 
 is(seen(ask('/bad', 'Key: u', 'Path: /auth')), '404 MISS /auth 0:', 'good URI');
 is(status(ask('/bad', 'Key: u', 'Path: auth')), 500, 'no URI');
@@ -118,14 +118,14 @@ apart('locations', map { [$_, 'Key: l'] } '/prefix', '/same', '/same/',
 apart('servers', ['/prefix', 'Key: s', 'Host: localhost'],
     ['/prefix', 'Key: s', 'Host: other']);
 
-### what changes for each request
+### a key that differs for each request
 
 is(seen(ask('/twice', 'Key: i')), '404 MISS /auth 0:', 'a key of its own')
     for 1, 2;
 
 ### helpers
 
-# Each of these is asked for itself, and then kept for itself.
+# Tests that each of these requests has a verdict of its own: a miss first, then a hit.
 sub apart {
     my ($name, @questions) = @_;
     my @all = map { $_->[0] =~ m!^/! ? $_ : ['/prefix', @$_] } @questions;

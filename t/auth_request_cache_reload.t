@@ -28,7 +28,7 @@ EOF
 );
 
 my @changes = (
-    # what is said elsewhere, or otherwise
+    # another value, or another directive, on each level
 
     [http => 'auth_request_cache_key   $http_key;',
         'auth_request_cache_key   $http_key$arg_a;'],
@@ -69,7 +69,7 @@ configure($t, http_with());
 verdict_service($t, 8081);
 $t->run();
 
-### what stays
+### verdicts that survive a reload
 
 is(seen(ask('/one', 'Key: a')), '404 MISS /auth 0:', 'before a reload');
 is(seen(ask('/one', 'Key: a')), '404 HIT /auth 0:', 'kept');
@@ -79,7 +79,7 @@ ok(reload_with($t, http_with(before => 'location /before { }')), 'reload');
 is(seen(ask('/one', 'Key: a')), '404 HIT /auth 0:',
     'kept beside another location');
 
-### what goes
+### changes after which there are new verdicts
 
 for my $change (@changes) {
     my ($part, $old, $new) = @$change;
@@ -87,7 +87,7 @@ for my $change (@changes) {
     my $after = $old eq '' ? $parts{$part} . $new
         : $parts{$part} =~ s/\Q$old\E/$new/r;
 
-    # the other way round, too: what is kept is of the new one then
+    # the change, and then its reverse, after which the cached verdict is of the change
     for my $case ([$after, "changed in $part"], [$parts{$part}, 'and without']) {
         my ($text, $name) = @$case;
         my @had = (cached($key), cached($key));
@@ -110,7 +110,7 @@ ok(reload_with($t, http_with(zone => 'auth_request_cache_zone verdicts:256k;'
     'another zone');
 like(seen(ask('/one', 'Key: a')), qr/ MISS /, 'not kept there');
 
-### alike
+### locations and servers that look alike
 
 ok(reload_with($t, <<'EOF'), 'locations and servers that are alike');
     auth_request_cache_zone verdicts:512k;
@@ -133,7 +133,7 @@ for my $had ('MISS', 'HIT') {
 
 ### helpers
 
-# What the cache had for it.
+# The cache status of a request.
 sub cached { return (split ' ', seen(ask('/one', @_)))[1] // '' }
 
 sub http_with {

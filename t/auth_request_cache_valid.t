@@ -29,7 +29,7 @@ my @never = (
     'Vary: *',
     'Vary: Cookie, *',
     'Vary: Cookie|Vary: *',
-    # what it got of those is not what the client sent
+    # nginx may set these lines for the service, so the client's values do not tell
     'Vary: Host',
     'Vary: Cookie, X-Original-URI',
     'Vary: x-forwarded-for',
@@ -53,7 +53,7 @@ my @kept = (
 );
 
 my @errors = (
-    # answers that are no verdicts
+    # responses that are no verdicts
 
     ['no answer', 500, ''],
     ['half a line', 500, 'HTT'],
@@ -163,7 +163,7 @@ kept('/first', 'the first that has it', @$_)
 is(join(' ', map { status_and_cache(ask('/some', 'Host: unset', 'Key: z')) } 1, 2),
     '404 MISS 404 MISS', 'a level of its own takes nothing from above');
 
-### what the service says
+### response headers of the service
 
 for my $lines (@never) {
     my @lines = map { "Answer-Line: $_" } split /\|/, $lines;
@@ -242,7 +242,7 @@ sub kept {
         "$uri kept: $name");
 }
 
-# It is there, and then it has expired; when exactly is a matter of the clock.
+# Tests that a verdict is cached and then expires, up to two seconds late.
 sub expires {
     my ($uri, $name, $seconds, $status, @lines) = @_;
     my $key = 'Key: ' . ++$count;

@@ -29,7 +29,7 @@ sub conf {
     proxy_buffers            4 128k;
     proxy_busy_buffers_size  256k;
     add_header X-Seen "\$auth_request_cache_status" always;
-    # enough to see what is refused: the load would make a log of 100 MB
+    # at level debug, the load below would write a log of 100 MB
     error_log %%TESTDIR%%/error.log info;
     add_header X-Id \$id always;
     add_header X-User \$user always;
@@ -49,7 +49,7 @@ sub conf {
     server {
         listen       127.0.0.1:8081;
         server_name  service;
-        # its name, so that a wrong one shows
+        # the response has the key, so that a verdict of another key shows
         location / {
             add_header X-User \$http_key\$http_fat;
             add_header X-Id \$request_id;
@@ -69,7 +69,7 @@ is(cached("a$_"), 'MISS', "a$_") for 1, 2;
 my $kept = 0;
 for my $i (1 .. 400) {
     cached("b$i");
-    # one of the first stays in use
+    # one of the first keys stays in use
     $kept++ if cached('a1') eq 'HIT';
 }
 is($kept, 400, 'what is used stays');
@@ -79,7 +79,7 @@ my @room = grep { cached("b$_") eq 'HIT' } reverse 350 .. 400;
 cmp_ok(scalar @room, '>=', 30, 'the newest are there');
 unlike($t->read_file('error.log'), qr/do not fit/, 'each of them has found room');
 
-### what is too large
+### verdicts that are too large
 
 is(cached('small', 'Fat: ' . 'x' x 1000), 'MISS', 'a small verdict');
 is(cached('small', 'Fat: ' . 'x' x 1000), 'HIT', 'kept');
@@ -97,7 +97,7 @@ is(header(ask('/', 'Key: fat', 'Fat: ' . 'x' x 15_000), 'X-User'),
 is(cached('after'), 'MISS', 'a small one beside it');
 is(cached('after'), 'HIT', 'kept');
 
-### zones do not share
+### zones are separate
 
 is(status(ask('/other', 'Key: zones')), 404, 'in another zone');
 my $other = ask('/other', 'Key: zones');
@@ -177,7 +177,7 @@ SKIP: {
             $bad++ unless seen($answer) =~ /^404 (?:HIT|MISS|EXPIRED)$/
                 and header($answer, 'X-User') eq "d$i";
         }
-        # what is damaged may show only when it is used
+        # damage may be found only when the damaged part is used
         for (1 .. 5) {
             $again = grep { cached("d$_") eq 'HIT' } 1 .. 60;
             last if $again == 60;
@@ -195,7 +195,7 @@ sub cached {
     return (split ' ', seen(ask('/', "Key: $key", @lines)))[1] // '';
 }
 
-# Runs it in a process of its own; what it prints can be read.
+# Runs the code in a process of its own, and returns a pipe with its output.
 sub spawned {
     my ($code, @args) = @_;
     my $pid = open(my $pipe, '-|') // die "Can't fork: $!\n";
@@ -204,7 +204,8 @@ sub spawned {
     POSIX::_exit(0);
 }
 
-# How many of them the log calls dead; it is then as if nothing had been.
+# How many of these workers the log reports as killed. When all are there, removes the
+# reports, so that the closing tests do not find them.
 sub killed {
     my ($t, @killed) = @_;
     my $log = $t->read_file('error.log');
@@ -225,13 +226,13 @@ sub load {
     while (time < $end) {
         my $key = 'load' . int rand 300;
         my $answer = ask('/', "Key: $key");
-        # the worker that is asked for a verdict may be the one that is killed
+        # the service is a worker, too, and may be the one that is killed
         print $answer eq '' || $answer =~ /^HTTP\S+ 500 / ? "none\n"
             : $answer =~ /^X-User: $key\r$/m ? "right\n" : "wrong\n";
     }
 }
 
-# Where in the master's memory shared areas of this size begin.
+# The addresses, in the master, of the shared memory areas with this size.
 sub zone_areas {
     my ($t, $size) = @_;
     my ($master) = $t->read_file('nginx.pid') =~ /(\d+)/;
@@ -245,7 +246,7 @@ sub zone_areas {
     return @areas;
 }
 
-# Writes over a part of it: each byte, or where there is none for it, a few.
+# Overwrites each byte of a part of the zone, or a few bytes if the code returns none.
 sub damage {
     my ($t, $start, $from, $to, $byte) = @_;
     my ($master) = $t->read_file('nginx.pid') =~ /(\d+)/;
@@ -257,6 +258,6 @@ sub damage {
     };
     return $write->($from, join '', map { $byte->() } $from .. $to - 1)
         if defined $byte->();
-    # where entries are
+    # in the part that holds entries
     $write->($from + int rand 30_000, chr int rand 256) for 1 .. 20;
 }

@@ -130,7 +130,7 @@ $t->waitforsocket('127.0.0.1:' . port(8082));
 my @several = ('Bearer realm="r", error="e"', 'Negotiate',
     'Digest realm="a"b", qop="auth"');
 
-### of the service
+### challenges of the service
 
 challenges('/', 'none');
 challenges('/', 'one', 'One');
@@ -147,9 +147,9 @@ is(join(' ', challenged(ask('/', "X-Case: broken"))), '500', 'none on a 500');
 is(join(' ', challenged(ask('/', "X-Case: allowed"))), '200', 'none on a 200');
 like(ask('/', "X-Case: allowed"), qr/\r\n\r\nCONTENT\z/, 'allowed');
 
-### of the auth location
+### directives in the location that is asked
 
-# add_header is for main requests only
+# add_header has no effect in a subrequest
 challenges('/added', 'none');
 challenges('/added', 'one', 'One');
 challenges('/hidden', 'several', @several);
@@ -159,7 +159,7 @@ challenges('/intercepted', 'several', @several);
 challenges('/page', 'several', @several);
 challenges('/other', 'none', @several);
 
-### of two checks
+### two checks
 
 is(join('|', challenged(ask('/twice', "X-Case: one"))), '401|One|Basic realm="restricted"',
     'challenges of the request and of its error page');

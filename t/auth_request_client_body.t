@@ -123,7 +123,7 @@ configure($t, <<'EOF');
             proxy_pass http://127.0.0.1:8082;
         }
 
-        # what is left of a body that was not read to its end
+        # error pages after a body that was not read to its end
 
         location /page {
             auth_request_body 10;
@@ -218,7 +218,7 @@ my $s = connection();
 $s->print(request({ method => 'POST' }, '/', 'Content-Length: 999999999'));
 is(status(read_response($s)), 413, 'announced and not sent');
 
-# the answer comes although there is no end, and little of it is read
+# an endless body is refused, and only little of it is read
 
 $s = connection();
 $s->print(request({ method => 'POST' }, '/large', 'Transfer-Encoding: chunked'));
@@ -242,7 +242,7 @@ is(asked($t, 'service'), 0, 'nobody was asked');
 my $large = peak_memory(worker($t));
 cmp_ok($large, '<', 100 * 1024, 'nor is it in memory');
 
-### what fits
+### bodies up to the limit
 
 for my $n (0, 1, 9, 10) {
     my $body = 'y' x $n;
@@ -282,7 +282,7 @@ is(saw(exchange(connection(), request({ method => 'POST', body => 'abc' }, '/off
 is(got(exchange(connection(), request({ method => 'POST', body => $bodies{large} }, '/off'))), got_of($bodies{large}), 'off, upstream');
 is(got(exchange(connection(), request({ method => 'POST', body => 'abc' }, '/fastcgi'))), got_of('abc'), 'fastcgi');
 
-### how it comes
+### ways in which a body arrives
 
 $s = connection();
 $answer = exchange($s, request({ method => 'POST', body => 'abc' }, '/',
@@ -337,7 +337,7 @@ is(connections_left(), 1, 'clients that leave during the check');
 is(asked($t, 'slow'), 50, 'all were asked');
 go_on($t, 'slow');
 
-### bodies that are not all there any more
+### bodies that are no longer complete
 
 hold($t, 'slow');
 for my $uri ('/page', '/page-unread') {
@@ -381,7 +381,7 @@ sub chunked {
     return exchange(connection(), request({ method => 'POST', chunks => \@chunks }, $uri));
 }
 
-# The body comes later than the header, which has this line about it.
+# A POST whose body comes later than its header; the line tells its length or coding.
 sub late {
     my ($uri, $line, $body) = @_;
     my $s = connection();

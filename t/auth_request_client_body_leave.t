@@ -69,7 +69,7 @@ for my $reset (0, 1) {
     }
 }
 
-# larger than it may be, with an error page
+# bodies that are too large, with an error page
 
 my @clients = map { start('POST', 200) } 1 .. 50;
 for my $n (1 .. 6) {
@@ -106,7 +106,7 @@ is(said($s), '200 3', 'new worker');
 undef $s;
 is(connections_left(), 1, 'no connection stays');
 
-# many at random
+# many clients, at random
 
 srand 1;
 for my $i (1 .. 300) {

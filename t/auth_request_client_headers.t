@@ -107,7 +107,7 @@ run_quietly($t);
 my @said = ('X-A: a', 'Set-Cookie: s=1; Path=/', 'Set-Cookie: t=2', 'X-N: n');
 my $all = 'X-A: a, Set-Cookie: s=1; Path=/, Set-Cookie: t=2';
 
-### those that do not go
+### lines that do not go to the client
 
 is(own_lines(ask_with('/', $_, @said)), '', "$_, without the directive") for 200, 401, 403;
 is(own_lines(ask_with('/deny', 200, @said)), '', '200, on=deny');
@@ -119,7 +119,7 @@ is(own_lines(ask_with('/any', 200, 'X_A: 1', 'X-AA: 2', 'Set_Cookie: 3')), '',
 is(own_lines(ask_with('/satisfy', 403, @said, '', 'Authorization: Basic dXNlcjpzZWNyZXQ=')),
     '', 'not asked');
 
-### those that do
+### lines that do
 
 is(own_lines(ask_with('/deny', $_, @said)), $all, "$_, on=deny") for 401, 403;
 is(own_lines(ask_with('/deny-said', 403, @said)), 'X-A: a', 'on=deny, said');
@@ -153,7 +153,8 @@ for my $uri ('/challenge', '/any') {
 is(join(', ', headers(ask_with('/challenge', 200, 'WWW-Authenticate: A'),
         'WWW-Authenticate')), 'A', 'one with 200');
 
-### control characters: nginx takes no such line, and makes none in a subrequest
+### control characters: nginx accepts no such line from a service, and makes none in a
+### subrequest
 
 for my $code ('', 403) {
     for my $c ('%0D%0AX-Evil:%201', '%0A', '%0D', 'a%0D%0A%0D%0AEVIL') {
@@ -169,7 +170,7 @@ like(ask('/raw/' . unpack('H*', "X-A: a\x01\x7f\xff\tb")), qr/^X-A: a\x01\x7f\xf
 
 ### helpers
 
-# Lines for the service up to an empty one, then more for nginx.
+# The lines up to an empty one are for the service to send; the rest are the client's.
 sub ask_with {
     my ($uri, $code, @lines) = @_;
     my $say = 'X-Say: ';
@@ -177,7 +178,7 @@ sub ask_with {
     return ask($uri, "X-Code: $code", @lines);
 }
 
-# The lines of a response that come from a service or an upstream.
+# The lines of a response that a service or an upstream has sent.
 sub own_lines {
     my ($response) = @_;
     my ($head) = split /\r\n\r\n/, $response;

@@ -64,7 +64,7 @@ my @ours = (
     ['auth_request "/${a";', 'the closing bracket in "a" variable is missing'],
 );
 
-# every further directive: the number of its arguments, doubled, its levels
+# each further directive: number of arguments, duplicates, contexts
 
 for my $case (
     ['auth_request_body', '10', 1], ['auth_request_upstream_headers', 'X-A', 1, 1],
@@ -169,7 +169,7 @@ for my $conf (@fine) {
         : 'exit 0', $conf);
 }
 
-### a service that is none
+### warnings
 
 is(config_test($t, 'auth_request auth;'), differs('URI without a slash',
     '[warn] the URI "auth" in "auth_request" directive does not begin with "/", every '
@@ -205,7 +205,7 @@ sub refusal {
     return "[emerg] $message$place | exit 1";
 }
 
-# A test of that, and that it is the only message.
+# Tests that, and that it is the only message.
 sub is_refused {
     my ($conf, $said, $expected) = @_;
     is($said, $expected, $conf);

@@ -74,7 +74,7 @@ hold($t, 'slow');
 service($t, 8082, $slow);
 $t->run();
 
-### the service's connection is used again
+### the connection to the service is used again
 
 my %connections;
 for my $code (200, 204, 401, 403, 500, 200) {
@@ -94,7 +94,7 @@ for (1 .. 3) {
 is(keys %connections, differs('connection after a body', 1, 3),
     'connections when the service sends a body');
 
-### the client's is, too
+### the connection of the client is used again
 
 my $s = connection();
 for my $code (204, 401, 403, 200) {
@@ -118,7 +118,7 @@ like(read_response($s, head => 1), qr/^HTTP\S+ 200 .*\r\n\r\n\z/s, 'HEAD');
 like(read_response($s), qr/^HTTP\S+ 200 .*\r\n\r\nCONTENT\z/s,
     "a service's body is in no answer");
 
-### checks side by side
+### checks in parallel
 
 my @codes = (204, 401, 403, 500) x 5;
 my @clients = map {
@@ -153,7 +153,7 @@ for my $uri ('/slow', '/ignoring') {
         "$uri, the next one is served");
 }
 
-# half of them, some with bodies, pipelined requests, or no more to say
+# half of the clients leave, some with a body or a pipelined request
 
 forget($t, 'slow');
 hold($t, 'slow');

@@ -57,7 +57,7 @@ $t->write_file('denied.html', 'DENIED' x 10);
 $t->write_file('big', 'x' x 5_000_000);
 $t->write_file($_, 'CONTENT') for qw/ off zero huge any gzip body static big-static /;
 
-# X-Body says what the answer is after its status line, X-More how many more bytes.
+# X-Body is the response after its status line, X-More the number of further bytes.
 
 service($t, 8081, sub {
     my ($client, $head) = @_;
@@ -79,7 +79,7 @@ $t->run();
 
 my $type = 'Content-Type: application/problem+json';
 
-### as it is
+### the body is sent unchanged
 
 for my $code (401, 403, 404, 410, 500, 503, 499, 444, 408, 494) {
     my $answer = ask_with('/', $code, "$type\\nContent-Length: 8\\n\\n{\"a\":1}\x01");

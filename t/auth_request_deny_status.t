@@ -115,7 +115,7 @@ service($t, 8082, sub {
 
 $t->run();
 
-### what is never a denial
+### statuses that are never a denial
 
 for my $code (100, 101, 150, 304, 600, 999) {
     isnt(status(ask_with('/classes', $code)), $code, "classes, $code");
@@ -143,7 +143,7 @@ is(status(http_get('/down')), 500, 'nobody there');
 is(status(http_get("/broken?what=/$_")), 500, $_) for qw/ timeout garbage large close /;
 is(status(http_get('/own')), 503, 'what the configuration says is an answer');
 
-### what is one
+### statuses that are a denial
 
 for my $code (300, 303, 305, 306, 307, 308, 309, 350, 399) {
     like(ask_with('/classes', $code, 'X-Say: Location: /x'),
@@ -166,7 +166,7 @@ unlike(ask_with('/codes', 404, 'X-Say: Retry-After: 7', 'X-Say: Location: /'),
 my $challenge = ask_with('/codes', 401, 'X-Say: WWW-Authenticate: A', 'X-Say: WWW-Authenticate: B');
 is(join(',', headers($challenge, 'WWW-Authenticate')), 'A,B', 'challenges');
 
-### Location, as the service has it
+### Location, unchanged
 
 for my $location ('/login', 'login?a=b', '//other/x', '?x', '', 'https://a/ b<>"',
     'https://example.com/login?rd=%0d%0a')

@@ -64,8 +64,8 @@ unlike($answer, qr/INVISIBLE/, 'denied, body');
 
 ### helpers
 
-# An application, one request for each connection: it says method, announced
-# and true length, and URI, and answers with the status in the URI.
+# A FastCGI application. X-Got has the method, the announced and the true length of the
+# body, and the URI; the status is the one in the URI.
 sub fastcgi {
     my ($port) = @_;
     my $server = IO::Socket::INET->new(

@@ -14,7 +14,7 @@ use Socket qw/ SOL_SOCKET SO_LINGER /;
 my $ok = "HTTP/1.1 200 OK\r\n";
 my $end = "Connection: close\r\n\r\n";
 
-# What the service sends before it closes, and what status nginx makes of it.
+# What the service sends before it closes, and the status that nginx makes of it.
 
 my @refused = (
     ['nothing', '', 502],
@@ -33,7 +33,7 @@ my @refused = (
     ['long header', $ok . "X-Name: value\r\n" x 5_000 . $end, 502],
     ['no answer', undef, 504],
 
-    # what is no HTTP/1.x is HTTP/0.9 to nginx
+    # nginx takes anything but HTTP/1.x for HTTP/0.9
 
     ['garbage', "garbage\r\n\r\n", 0],
     ['NULs', "\0" x 100, 0],
@@ -48,7 +48,7 @@ my @refused = (
     ['SSH', "SSH-2.0-OpenSSH_9.2\r\n", 0],
     ['TLS alert', "\x15\x03\x03\0\x02\x02\x28", 0],
 
-    # statuses that mean nothing here
+    # statuses that have no meaning for auth_request
 
     ['000', "HTTP/1.1 000 X\r\n$end", 0],
     ['020', "HTTP/1.1 020 X\r\n$end", 20],
@@ -86,7 +86,7 @@ my %original = (
     'bad chunk' => ['broken response', 200],
 );
 
-# Answers that are valid, as far as anybody has to read them.
+# Valid responses, as far as nginx has to read them.
 
 my @valid = (
     ['401', "HTTP/1.1 401 X\r\n$end", 401],
@@ -106,7 +106,7 @@ my @valid = (
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /);
 
-# Since 1.29.0 nginx knows that more follows.
+# Since 1.29.0 nginx reads the response that follows a 103.
 
 my ($early, $answer_early) = ('103 before 200',
     "HTTP/1.1 103 Early\r\nLink: <a>\r\n\r\n$ok$end");
@@ -161,7 +161,7 @@ EOF
 
 $t->write_file('content.txt', 'CONTENT');
 
-# The request tells the service which answer to give.
+# X-Case is the number of the response that the service has to send.
 
 service($t, 8081, sub {
     my ($client, $head) = @_;

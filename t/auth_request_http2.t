@@ -121,7 +121,7 @@ for my $uri ('/', '/unbuffered') {
     }
 }
 
-# curl may lose an answer that comes while it still has something to send.
+# curl may lose a response that comes while it is still sending, so this is by hand.
 
 my $s = http2_connection();
 $s->print(http2_request({ open => 1 }, 1, '/', 'x-code' => 401) . http2_data(1, '0123456789'));

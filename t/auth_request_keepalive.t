@@ -87,7 +87,7 @@ for my $uri (qw{ / /body/ /large/ /unbuffered }) {
     }
 }
 
-# what does not end well is not used again, and has no bearing on the next one
+# a connection is not used again after a bad response, and the next check is not affected
 
 connections();
 is(join(' ', map { status(ask('/', "X-What: $_")) } '200 0 endless', '200 10 length',

@@ -18,7 +18,7 @@ my @faults = (
     ['headers', 502, 'no valid answer from the service', 0],
     ['two', 502, 'no valid answer from the service', 0],
     ['timeout', 504, 'no answer from the service', 1],
-    # which nginx takes for HTTP/0.9
+    # nginx takes this for HTTP/0.9
     ['garbage', '0', 'neither allowed nor denied', 0],
     ['500', 500, 'neither allowed nor denied', 1],
     ['502', 502, 'neither allowed nor denied', 1],
@@ -37,7 +37,7 @@ my @faults = (
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /);
 
-# older ones take the last of two lengths
+# older versions of nginx use the last of two lengths
 @faults = grep { $_->[0] ne 'two' } @faults unless $t->has_version('1.23.0');
 $t->plan(5 * @faults + 28);
 
@@ -143,7 +143,7 @@ for my $fault (@faults) {
         $line . ($allowed ? ', let in by auth_request_on_error' : ''), "$do, allow, why");
 }
 
-### codes
+### statuses
 
 my $answer = http_get('/unauthorized?500');
 is(status($answer), 401, 'on_error 401');
@@ -157,14 +157,14 @@ is(status(http_get('/outer/other?500')), 500, 'an inner level');
 is(status(http_get('/any?500')), 200, 'satisfy any, allow');
 is(status(http_get('/any?404')), 500, 'satisfy any, not allowed');
 
-### denials are none of its business
+### denials are not errors
 
 for my $code (401, 403) {
     is(status(http_get("$_?$code")), $code, "$_, $code")
         for qw{ /code /allow /outer/other };
 }
 
-### who says so
+### the origin of a status
 
 is(status(http_get('/down/any')), 500, 'connection refused');
 is(status(http_get('/down/allow')), 200, 'connection refused, allow');
@@ -176,7 +176,7 @@ is(status(http_get('/own/allow')), 200, 'return 502, allow');
 is(status(http_get('/missing')), 500, 'no such file');
 is(status(http_get('/nowhere')), 500, 'no such URI');
 
-### what a client can bring about lets nobody in
+### failures that a client can cause never let it in
 
 is(status(ask('/wrong', 'X-To: a b:c')), 500,
     'no address');

@@ -94,7 +94,7 @@ run_quietly($t);
 my $form = 'application/x-www-form-urlencoded';
 my $json = 'application/json';
 
-### no field
+### the variable is empty
 
 is(asked('/off', $form, 'token=a'), '/auth?t=', 'not read');
 is(body(exchange(connection(), post('/off', $form, 'token=a'))), '[] token=a', 'not read, upstream');
@@ -127,7 +127,7 @@ for my $case ([$form, 'token=a%0d%0aX:+b'], [$form, 'token=%00'], [$form, "token
         'why');
 }
 
-### a field
+### the variable has a value
 
 is(asked('/', $form, 'token=a'), '/auth?t=a&u=', 'form');
 is(asked('/', $form, 'user=u&token=a&x'), '/auth?t=a&u=u', 'form, several');
@@ -146,7 +146,7 @@ is(asked('/twice', $form, 'token=a'), "/auth?t=a\n/auth?t=a", 'two checks');
 is(asked('/header', $form, 'token=a', 'chunked'),
     '/auth-header [a]', 'chunks');
 
-### what it may not be
+### values that are not safe in a URI
 
 my %encoded = ('a b' => 'a%20b', '#' => '%23', '%' => '%', "\x7f" => '%7F');
 is(asked('/', $form, 'token=a+b'), '/auth?t=a%20b&u=', 'a space');
@@ -162,7 +162,7 @@ is(join(' ', map { body(exchange($s, post('/header', $form, $_))) }
 
 ### helpers
 
-# A POST with a body of this type, in one chunk if that is said.
+# A POST with a body of this type; with "chunked", in one chunk.
 sub post {
     my ($uri, $type, $body, @lines) = @_;
     my @body = @lines && $lines[0] eq 'chunked' ? (chunks => [$body]) : (body => $body);

@@ -177,7 +177,7 @@ $t->write_file('secret/file.txt', 'SECRET');
 $t->write_file('login.txt', 'LOGIN');
 $t->run();
 
-### ways
+### ways to the content
 
 for my $uri (sort keys %ways) {
     for my $code (401, 403, 500) {
@@ -203,7 +203,7 @@ like(ask('/page-named?x', "X-Code: $_"),
 like(ask('/page-away', "X-Code: 401"),
     qr{^HTTP\S+ 302 .*\r\nLocation: http://login/\?to=/page-away\r}s, 'away');
 
-# a page that is protected itself
+# an error page that is protected itself
 
 for my $uri (qw{ /page-protected /page-self /page-named-protected }) {
     for my $code (401, 403, 500) {

@@ -76,7 +76,7 @@ service($t, 8081, sub {
 
 run_quietly($t);
 
-### unmet
+### requirements that are not met
 
 is(status(ask('/one')), 401, 'missing');
 is(logged($t, qr/auth request/), 'info auth request: required $valid is empty or 0',
@@ -97,7 +97,7 @@ is(status(ask('/order', 'X-Say: X-Valid: 1')), 401, 'the second one');
 is(status(ask('/map', "X-Say: X-Valid: $_")), 401, "map, '$_'") for '', 'false', 'truer';
 is(status(ask('/any')), 401, 'satisfy any');
 
-### met
+### requirements that are met
 
 for my $value ('1', 'true', 'false', '00', '0.0', '-0', 'no') {
     like(ask('/one', "X-Say: X-Valid: $value"), qr/^HTTP\S+ 200 .*CONTENT/s, "'$value'");
@@ -106,7 +106,7 @@ is(status(ask('/two', 'X-Say: X-Valid: 1', 'X-Say: X-Other: 1')), 200, 'both');
 is(status(ask('/map', 'X-Say: X-Valid: true')), 200, 'map');
 is(status(ask('/any', 'X-Say: X-Valid: 1')), 200, 'satisfy any, met');
 
-### levels
+### inheritance
 
 is(status(ask('/outer/same')), 403, 'from an outer level');
 is(status(ask('/outer/other')), 401, 'an inner level takes its place');
@@ -114,7 +114,7 @@ is(status(ask('/outer/other', 'X-Say: X-Other: 1')), 200, 'and only that');
 is(status(ask('/off')), 200, 'without a check');
 is(status(ask('/let-in', "X-Code: $_")), 200, "let in, $_") for 500, 'none';
 
-### what goes with a denial
+### header lines and body of a denial
 
 my $answer = ask('/one', 'X-Say: WWW-Authenticate: A', 'X-Say: WWW-Authenticate: B');
 is(join(',', headers($answer, 'WWW-Authenticate')), 'A,B', 'challenges');

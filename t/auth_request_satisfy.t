@@ -31,7 +31,7 @@ my %directives = (
     service => 'auth_request /auth;',
 );
 
-# The order of the directives is of no account; that of the modules is.
+# The order of the directives does not matter; the order of the modules does.
 
 my $locations = '';
 for my $satisfy (qw/ all any /) {
@@ -113,14 +113,15 @@ is(check('/delayed', '-', 500), '500', 'not delayed');
 is(check('/delayed', '-', 204), '404', 'not delayed');
 cmp_ok(time - $begin, '<', 0.9, 'indeed');
 
-# a client that leaves meanwhile
+# a client that leaves during the delay
 
 http(request('/delayed', 'X-Code: 401'), aborted => 1, sleep => 0.1);
 is(check('/delayed', '-', 204), '404', 'after a client that left');
 
 ### helpers
 
-# What nginx's documentation and the order access, auth_basic, auth_request say.
+# The status and challenges that follow from nginx's documentation and from the order
+# access, auth_basic, auth_request.
 sub expected {
     my ($satisfy, $access, $basic, $code) = @_;
 

@@ -200,7 +200,7 @@ is(vars('/200', 401), '200 [alice] [401]', '401 =200');
 is(vars('/missing', 200), '200 [alice] [204]', 'try_files');
 is(vars('/again', 200), '200 [bob] [204]', 'second check');
 
-### levels
+### inheritance
 
 is(vars('/off', 200), '200 [] []', 'no check, nothing set');
 like(ask('/own/', "X-Code: 200"), qr/^X-User: \[\]\r\nX-Other: \[own\]/m,
@@ -223,7 +223,7 @@ like(ask('/set', "X-Code: anonymous"), qr/^X-Role: \[\]/m,
 like(ask('/set-off', "X-Code: 200"), qr/^X-Role: \[guest\]/m, 'set alone');
 like(ask('/mapped', "X-Code: 200"), qr/^X-Mapped: her/m, 'map of the variable');
 
-### set handlers
+### variables with a set handler
 
 like(ask('/args?user=mallory', "X-Code: 200"), qr/args=\[user=alice\]\z/, '$args');
 like(ask('/args?user=mallory', "X-Code: anonymous"), qr/args=\[user=\]\z/,
@@ -233,7 +233,7 @@ my $begin = time;
 like(ask('/slow', "X-Code: 200"), qr/\r\n\r\nx{1500}\z/, '$limit_rate');
 cmp_ok(time - $begin, '>', 0.5, '$limit_rate, slowed down');
 
-### the client has no say
+### the client cannot set the variable
 
 like(ask('/upstream', "X-Code: 200"), qr/user=\[alice\]\z/, 'to the upstream');
 like(ask('/upstream', "X-Code: anonymous", 'X-User: mallory'), qr/user=\[\]\z/,
@@ -241,7 +241,7 @@ like(ask('/upstream', "X-Code: anonymous", 'X-User: mallory'), qr/user=\[\]\z/,
 like(ask('/spoof?user=mallory', "X-Code: anonymous", 'X-User: mallory', 'X_User: m'),
     qr/user=\[\]\z/, 'nor by another spelling');
 
-### one request's values are not another's
+### requests of one connection do not share values
 
 my $s = connection();
 is(user($s, 200), 'alice', 'first request of a connection');

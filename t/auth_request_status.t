@@ -132,7 +132,7 @@ is(status(ask('/file.txt')), 500, 'no such thing at the service');
 like(ask('/self.txt'), qr/\r\n\r\nCONTENT of self.txt\z/,
     'protected file that is its own service: no loop, and its body once');
 
-### places
+### contexts
 
 like(ask('/off.txt'), qr/^HTTP\S+ 200 .*CONTENT of off/s, 'off');
 like(ask('/none.txt'), qr/^HTTP\S+ 200 .*CONTENT of none/s, 'empty');
@@ -152,7 +152,7 @@ is(status(ask({ port => 8082 }, '/on/file.txt')), 200, 'on in its location');
 is(status(ask({ port => 8082 }, '/denied/file.txt')), 403, 'on in its location, denied');
 is(status(ask({ port => 8083 }, '/file.txt')), 403, 'only http has it');
 
-### methods: none is let through unasked
+### each method is checked
 
 is(status(ask({ method => $_ }, '/file.txt', 'X-Code: 401')), 401, "$_ is asked for")
     for qw/ GET HEAD POST PUT DELETE OPTIONS PATCH PROPFIND X-ODD /;
@@ -174,8 +174,8 @@ is(() = $t->read_file('mirror.log') =~ /"GET \/mirror /g, 1,
 
 ### helpers
 
-# The messages of the [error] lines about a request for this URI, without what
-# nginx was doing.
+# The messages of the [error] lines about requests for this URI, without what nginx was
+# doing.
 sub errors {
     my ($t, $uri) = @_;
     return join "\n", map {

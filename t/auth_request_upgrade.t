@@ -76,7 +76,7 @@ service($t, 8082, sub {
 });
 $t->run();
 
-### nothing gets past
+### no method and no header line evades the check
 
 for my $method (@methods) {
     like(exchange(connection(), request({ method => $method, body => '' }, '/')), qr/^HTTP\S+ (?:403|405) /, "$method, denied");
@@ -91,7 +91,7 @@ for my $line (@lines) {
         qr/^HTTP\S+ 403 /, $name);
 }
 
-### what the service is told: what is set in its location, else what the client says
+### header lines for the service: those set in its location, otherwise the client's
 
 ask({ method => 'POST' }, '/a?b', 'X-Original-URI: /open', 'X-Original-Method: OPTIONS');
 is(join(' ', $t->read_file('asked') =~ /^X-Original-\w+: (.*)\r/mg), '/a?b POST', 'generated');
@@ -120,7 +120,7 @@ undef $s;
 
 like(http_get('/tunnel'), qr/^HTTP\S+ 500 /, 'a service that upgrades allows nothing');
 
-### expect
+### Expect: 100-continue
 
 $s = connection();
 like(exchange($s, request({ method => 'PUT', body => 'abc' }, '/', 'X-Code: 200',

@@ -138,7 +138,7 @@ $t->write_file('open.shtml', '<!--#include virtual="/inner" -->');
 mkdir $t->testdir() . '/index';
 $t->write_file('index/index.html', '');
 
-# The service is told by X-Code what to say, by X-Say which lines to add.
+# X-Code is the status that the service sends, X-Say its header lines.
 
 my $dir = $t->testdir();
 service($t, 8081, sub {
@@ -152,7 +152,7 @@ service($t, 8081, sub {
     return 0;
 });
 
-# The upstream says what it got; behind "accel" it redirects.
+# The upstream's body is the header that it got; for /accel it redirects.
 
 sub echo {
     my ($file) = @_;
@@ -180,7 +180,7 @@ my @spellings = ('X-User: root', 'x-user: root', 'X-USER: root', 'X_User: root',
     'x_user: root', 'X.User: root', 'X~User: root', "X\xffUser: root",
     'X+User: root');
 
-### the answer without the header
+### a response without the header line
 
 for my $spelling (@spellings) {
     is(users(ask('/', $spelling)), '', "$spelling");
@@ -194,7 +194,7 @@ for my $spelling (@spellings) {
     is(users(ask('/', $spelling), 8088), '', "$spelling, invalid ones ignored");
 }
 
-### the answer with it
+### a response with it
 
 my $said = 'X-Say: X-User: alice';
 is(users(ask('/', $said)), 'X-User: alice', 'set');
@@ -210,7 +210,7 @@ is(users(ask('/', 'X-Say: X-User:', 'X-User: root')), 'X-User: ', 'an empty line
 like(ask('/', $said, 'X-Mine: 1', 'Accept: a'),
     qr/^X-Mine: 1\r\n.*^Accept: a\r/ms, 'other lines stay');
 
-### variables of it
+### its variables
 
 like(ask('/', $said, 'X-User: root'), qr/^X-Var: alice\r/m, 'a variable');
 unlike(ask('/', 'X-User: root'), qr/root/, 'a variable, none');
@@ -223,7 +223,7 @@ unlike(ask('/asked', 'X-User: ../root'), qr/root/, 'in the URI of the check');
 is(asked($t), 'GET /auth/', 'which has none, either');
 like(ask('/asked', $said), qr/^X-Var: alice\r/m, 'but what comes after');
 
-### what is not HTTP
+### upstreams that do not speak HTTP
 
 for my $uri (qw{ /fastcgi /uwsgi /scgi }) {
     is(params(ask($uri, @spellings)), '', "$uri, none");
@@ -243,7 +243,7 @@ is(got_lines(ask('/prefix', @authgear, 'X-Say: X-Authgear-User-Id: 7', 'X-Say: X
 is(got_lines(ask('/prefix', 'X_Other: 1', 'X-User: 2'), qr/^x/i), 'X-Var: 2, X-User: 2',
     'an inner level takes the place of the outer one');
 
-### levels
+### inheritance
 
 is(users(ask('/off', 'X_User: root', $said)), 'X_User: root', 'off');
 is(users(ask('/unasked', @spellings, $said)), '', 'auth_request off');
@@ -253,7 +253,7 @@ for my $uri ('/nested/deeper', '/nested/deeper?if=1') {
 }
 is(got_lines(ask({ method => 'POST' }, '/nested/deeper', 'X_Other: 1', 'X-Say: X-Other: 2'), qr/^x.other/i), 'X-Other: 2', 'limit_except');
 
-### a check that is skipped, or fails
+### a check that is skipped or fails
 
 is(users(ask('/any', @spellings, $said)), '', 'satisfy any');
 is(users(ask('/error', @spellings, $said, 'X-Code: 500')), '', 'let in');
@@ -300,7 +300,7 @@ unlike($t->read_file('user.log'), qr/^\/(?!off|open|early|prefix|nested|mirrored
 
 ### helpers
 
-# What the upstream got of the header, with whatever is spelt like it.
+# The lines that the upstream got with this name in any spelling.
 sub users {
     my ($answer) = @_;
     return got_lines($answer, qr/^x[^:a-z]*user:/i);

@@ -138,7 +138,7 @@ my @mine = ('Authorization: mine', 'Cookie: s=mine');
 my @said = ('X-Say: Authorization: Bearer theirs', 'X-Say: Cookie: s=theirs');
 my $theirs = 'Authorization: Bearer theirs, Cookie: s=theirs';
 
-### the service has the client's, the upstream the service's
+### the service gets the client's lines, the upstream those of the service
 
 is(shown(ask('/', @mine)), '', 'none');
 is(told($t), '[mine] [mine]; Authorization: mine, Cookie: s=mine', 'service');
@@ -158,14 +158,14 @@ like(ask('/told', @mine, @said), qr/^X-Told: \[s=theirs\] \[theirs\]\r/m,
     'variables of cookies');
 like(ask('/told', @mine), qr/^X-Told: \[\] \[\]\r/m, 'variables of cookies, none');
 
-### whether or not there is a check
+### the client's lines are removed without a check, too
 
 is(shown(ask('/any', @mine, @said)), '', 'satisfy any');
 is(shown(ask('/unasked', @mine, @said)), '', 'auth_request off');
 is(shown(ask('/error', @mine, @said, 'X-Code: none')), '', 'let in');
 is(shown(ask('/page', @mine, @said, 'X-Code: 401')), '', 'error page');
 
-### others in the same location see the client's
+### other checks in the location see the client's lines
 
 told($t);
 my $basic = 'Authorization: Basic dXNlcjpzZWNyZXQ=';
@@ -190,7 +190,7 @@ is(shown(ask('/jwt-any/', "Authorization: Bearer $token", @said)), '',
     'satisfy any, let in by auth_jwt');
 is(told($t), '', 'not asked');
 
-### redirects: the client's again
+### redirects: the next check sees the client's lines again
 
 told($t);
 is(shown(ask('/twice/', @mine, @said)), $theirs, 'two checks');
@@ -251,7 +251,7 @@ sub credentials {
         split /\r\n/, $head;
 }
 
-# What the service has got since the last call.
+# The credentials that the service got since the last call.
 sub told {
     my ($t) = @_;
     my $told = -e "$d/asked" ? $t->read_file('asked') : '';

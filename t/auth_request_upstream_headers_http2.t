@@ -43,7 +43,7 @@ configure($t, <<"EOF");
         }
         location = /auth { internal; proxy_pass http://127.0.0.1:8081; }
     }
-    # gRPC's other side: HTTP/1 again
+    # the server for gRPC passes requests on by HTTP/1
     server {
         @{[listen_http2($t, 8084)]}
         location / {
@@ -111,7 +111,7 @@ for my $name (sort keys %bodies) {
     }
 }
 
-# curl says nothing of an answer that comes before it has sent all
+# curl does not show a response that comes before it has sent all, so the log tells
 
 $t->stop();
 is(join(' ', $t->read_file('access.log') =~ m!"POST /body\S* HTTP/2.0" (413|5\d\d) !g),

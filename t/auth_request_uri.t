@@ -17,7 +17,7 @@ my @raw = (qw{
 }, '/a#b', "/\xc3\xa9", '/a?' . 'x' x 3000);
 
 my @variables = (
-    # client's target, what the service got
+    # request target of the client, URI that the service got
 
     ['/query/a?x=1', '/check?uri=/query/a&x=1'],
     ['/query/a%20b', '/check?uri=/query/a%20b&x='],
@@ -62,8 +62,8 @@ my @variables = (
 );
 
 # What the service gets from the built-in module, which takes the URI as it is
-# written, for each first part of the client's target. It is not asked where that
-# leads to no location.
+# written, by the first part of the client's request target. The service is not asked
+# where that URI leads to no location.
 
 my %original = (
     query => '/check%3Furi=$uri&x=$arg_x',
@@ -75,7 +75,7 @@ my %original = (
 );
 
 my @refused = (
-    # client's target, what the log says of it
+    # request target of the client, reason in the log
 
     ['/whole/', 'uri "" does not begin with "/"'],
     ['/whole/?x=', 'uri "" does not begin with "/"'],
@@ -169,7 +169,7 @@ configure($t, <<'EOF');
     }
 EOF
 
-# The service says what it was asked with; the upstream says what it was asked.
+# The service and the upstream respond with the URI that they got.
 
 service($t, 8081, sub {
     my ($client, $head) = @_;
@@ -190,7 +190,7 @@ service($t, 8082, sub {
 
 $t->run();
 
-### as the client wrote it
+### X-Original-URI: as the client wrote it
 
 for my $uri (@raw) {
     my $answer = ask($uri);
@@ -202,7 +202,7 @@ for my $uri (@raw) {
 like(ask($_), qr/^HTTP\S+ 400 (?!.*X-Got)/s, "$_, nobody is asked")
     for '/%00', '/a%00b', '/../a', '/a/../../b', '/%2e%2e/', '/a%zz', '/%';
 
-### as variables make it
+### a URI from variables
 
 for my $case (@variables) {
     my ($uri, $ours) = @$case;
@@ -215,7 +215,7 @@ for my $case (@variables) {
         "$uri, upstream");
 }
 
-### what is not asked
+### a URI that is refused
 
 for my $case (@refused) {
     my ($uri, $reason) = @$case;

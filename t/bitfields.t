@@ -13,7 +13,7 @@ use File::Temp qw/ tempdir /;
 my ($module) = ($ENV{TEST_NGINX_GLOBALS} // '') =~ /load_module\s+([^;]+);/
     or BAIL_OUT('no load_module in TEST_NGINX_GLOBALS: use scripts/test');
 
-# scripts/build leaves beside the module where its nginx is, and the shim
+# scripts/build leaves the paths of nginx and the shim's library beside the module
 
 my $dir = dirname($module);
 my $shim = "$dir/libnginx_auth_shim.a";
@@ -25,7 +25,7 @@ my %asked = map { $_ => 1 }
     slurp("$FindBin::Bin/../src/nginx/bitfields.c") =~ /^BIT\((\w+)/mg;
 is_deeply(\%setters, \%asked, 'the shim has the setters of its source');
 
-# nginx's makefile tells its compiler, options and include folders
+# nginx's makefile has its compiler, options and include folders
 
 my $temp = tempdir(CLEANUP => 1);
 open my $makefile, '>', "$temp/Makefile" or die "Can't create Makefile: $!\n";

@@ -12,7 +12,7 @@ plan(skip_all => "not our library") unless Test::Nginx->can('expect_panics');
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(93);
 
-### closing checks: each is a test file of its own, run in a child
+### closing tests: each case is a test file that runs in a child process
 
 my $alert = '[alert] 1#1: *1 open socket #3 left in connection 4';
 my $panic = '[crit] 1#1: *1 panic in a handler: "out of bounds"';
@@ -231,8 +231,8 @@ sub silent_daemon {
     1 while $server->accept();
 }
 
-# Runs a test file with the code in it; its output and exit status. The main
-# directives go to its nginx.conf; without tests it neither plans nor starts.
+# Runs a test file with this code, and returns its output and exit code. The option main
+# has directives for its nginx.conf; with tests => 0 it neither plans nor starts nginx.
 sub child {
     my ($code, %with) = @_;
 
@@ -293,7 +293,7 @@ EOF
     return ($output, $? >> 8);
 }
 
-# The names of the tests that failed in it.
+# The names of the tests that failed in such a file.
 sub failed {
     my ($output, $status) = child(@_);
     my @failed = grep { !/# TODO/ } $output =~ /^not ok \d+ - (.*)$/mg;
@@ -302,7 +302,7 @@ sub failed {
     return join ', ', @failed;
 }
 
-# Its exit status, and what is still there of all that it started.
+# The exit code of such a file, and what is left of all that it started.
 sub left {
     my ($code) = @_;
 
@@ -340,7 +340,7 @@ EOF
     return $other;
 }
 
-# Those of the features that it lacks.
+# The features that an nginx with these options does not have.
 sub lacks {
     my ($options, @features) = @_;
     my $other = pretend(@$options);

@@ -127,7 +127,7 @@ my $ask = sub {
     return $times ? "$verdict, asked $times" : $verdict;
 };
 
-### satisfy all: auth_jwt first, and a refusal ends it
+### satisfy all: auth_jwt comes first, and its refusal is final
 
 is($ask->('/all/', $good), '404, asked 1', 'all: good, yes');
 is($ask->('/all/?say=401', $good), "401 $service, asked 1", 'all: good, 401');
@@ -146,7 +146,7 @@ is($ask->("/all/basic/?jwt=$forged", undef, $password), "401 $invalid",
     'basic: bad token');
 is($ask->('/all/basic/', undef, $password), "401 $none", 'basic: no token');
 
-### satisfy any: a good token saves the question, a bad one leaves it open
+### satisfy any: with a good token the service is not asked, otherwise it decides
 
 is($ask->('/any/', $good), '404', 'any: good, nobody asked');
 is($ask->('/any/?say=401', $good), '404', 'any: good, whatever it would say');
@@ -190,7 +190,7 @@ my $after = '';
 wait_until(sub { ($after = verdict(get('/cached/', $short))) ne '404' });
 is($after, "401 $invalid", 'row 30: cached, the token has expired');
 
-### what the one knows of the other
+### values that one module gets from the other
 
 like(get('/set/', $good), qr/^X-Seen: user\/user\r$/m,
     'the service hears the claim');
@@ -218,8 +218,8 @@ SKIP: {
 
 ###############################################################################
 
-# How often the service was asked so far. The question that we ask ourselves is
-# logged after all before it.
+# How often the service was asked so far. A request of the test itself marks the end of
+# the log, as it is logged after all requests before it.
 sub asked {
     my ($t) = @_;
     our $counted;

@@ -24,14 +24,14 @@ is_deeply(\@symbols, [qw/
 my $dynamic = `readelf -d $module`;
 unlike($dynamic, qr/\((?:RPATH|RUNPATH)\)/, 'no path of the build machine');
 
-# libssl is there for one call, by which the crate openssl starts both
+# libssl is there for one call, by which the crate openssl initializes both libraries
 
 my @needed = $dynamic =~ /\(NEEDED\).*\[(.*?)\.so/g;
 my @others = grep { !/^(?:libc|libm|libgcc_s|libcrypto|libssl|ld-linux-.*)$/ }
     @needed;
 is("@others", '', 'needs only the system and OpenSSL');
 
-# two in one process would not share their state, nor take each other's objects
+# two copies of OpenSSL in one process would not share state or objects
 
 is(openssl($module), openssl($nginx), "nginx's OpenSSL");
 

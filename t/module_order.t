@@ -14,7 +14,7 @@ my $t = Test::Nginx->new()->has(qw/ http auth_basic access /)->plan(3);
 my ($module) = ($ENV{TEST_NGINX_GLOBALS} || '') =~ /load_module (\S+?);/
     or die 'no load_module in TEST_NGINX_GLOBALS';
 
-# the same module, but nginx does not find the table
+# the same module with another name for the table, so that nginx does not find it
 
 (my $without = slurp($module)) =~ s/\0ngx_module_order\0/\0ngx_module_0rder\0/
     or die 'no ngx_module_order';

@@ -20,7 +20,7 @@ configure($t, <<'EOC');
     include apisix-forward-auth.conf;
 EOC
 
-# The service of the plugin's documentation, with more answers by URI.
+# The service of the plugin's documentation, with further responses by URI.
 
 authority($t, 8091, sub {
     my ($head, $body) = @_;
@@ -35,7 +35,7 @@ authority($t, 8091, sub {
     return $1, ['Location: http://example.com/auth', 'Content-Type: text/x', 'X-Secret: s'], "says $1"
         if $uri =~ m!/status/(\d+)!;
     sleep 5 if $uri eq '/slow';
-    # each connection has a process
+    # each connection has a process of its own
     return 200, ["X-User-ID: $$"], 'a body' if $uri eq '/kept';
     return 200 if defined $authorization && $authorization eq '123';
     return 200, ['X-User-ID: i-am-user', 'X-Secret: s'] if defined $authorization && $authorization eq '321';
@@ -106,7 +106,7 @@ x-forwarded-uri: /strict/a
 EOS
 is(header_values(got(ask('/a', 'Authorization: 321', 'X_User_ID: mallory')), 'x.user.id'), 'i-am-user', 'row 25: user');
 
-### any other answer is the client's
+### any other response goes to the client
 
 for my $status (300, 302, 307, 400, 401, 404, 418, 429, 451, 500, 503, 599) {
     $answer = ask("/status/$status", 'Authorization: 123');

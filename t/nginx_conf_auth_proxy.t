@@ -23,7 +23,7 @@ configure($t, <<'EOC');
     underscores_in_headers on;
     proxy_cache_path %%TESTDIR%%/cache keys_zone=one:1m;
 
-    # what an outer level may say to spoil everything
+    # directives of an outer level that would break the check
     proxy_cache             one;
     proxy_cache_valid       any 1h;
     proxy_ignore_headers    Cache-Control Expires Set-Cookie Vary;
@@ -53,7 +53,7 @@ configure($t, <<'EOC');
                 proxy_pass  http://127.0.0.1:8099;
             }
         }
-        # for comparison
+        # for comparison, without auth-proxy.conf
         location /bare/ {
             internal;
             proxy_pass  http://127.0.0.1:8091;
@@ -97,7 +97,7 @@ authority($t, 8091, sub {
 application($t, 8090);
 $t->run();
 
-### what it says (auth-request.conf)
+### what the comments of auth-request.conf say
 
 my $answer = ask('/a');
 is(status($answer), 401, 'no');
@@ -114,9 +114,9 @@ is(status(ask('/check', 'Cookie: user=alice')), 404, 'the question itself is int
 is(status(ask('/healthz')), 204, 'the open location');
 requests($t, 8091);
 
-### row 26: what the answer has not, nobody has
+### row 26: a line that is not in the response does not reach the application
 
-# the application's answers are in the cache of the outer level: each time another URI
+# the outer level caches the application's responses, so each request has another URI
 for my $name ('X-User', 'x-user', 'X_USER', 'X_User', 'x_user') {
     $answer = ask("/silent/$name", 'Cookie: user=silent', "$name: mallory");
     is(status($answer), 200, "row 26: $name, allowed");
@@ -191,7 +191,7 @@ for my $uri (@uris) {
 
 ### row 32: outer levels
 
-# a bare location shows what there is to be guarded against
+# a location without auth-proxy.conf shows what it protects from
 is(status(ask({ port => 8082 }, '/a?check=/bare/')), 200, 'row 32: without auth-proxy.conf, a no');
 is(status(ask({ port => 8082 }, '/a?check=/bare/down')), 200, 'row 32: without auth-proxy.conf, no answer');
 
@@ -205,7 +205,7 @@ is(scalar(requests($t, 8091)), 3, 'row 30: asked each time');
 is(header_values(got(ask({ port => 8082 }, '/a?check=/included/', 'Cookie: user=redirected')), 'x-user'), 'redirected',
     'X-Accel-Redirect is not followed');
 
-### with a body, and a line of one's own
+### with a body and a custom header line
 
 requests($t, 8091);
 $answer = ask({ method => 'PUT', port => 8083, body => 'BODY' }, '/a', 'Cookie: user=alice', 'Content-Type: text/x', 'X-Api-Key: k', @body[1 .. 7]);

@@ -21,8 +21,8 @@ configure($t, <<'EOC');
     include authgear.conf;
 EOC
 
-# As the resolver answers: always 200, without any line where there is no
-# session, and with "false" where it is not valid.
+# Like Authgear's resolver: the status is always 200, without header lines if there is no
+# session, and with "false" if the session is not valid.
 
 my @names = qw/ session-valid user-id user-anonymous user-verified session-acr session-amr
     session-authenticated-at user-can-reauthenticate /;
@@ -89,7 +89,7 @@ is(scalar(requests($t, 8091)), 3, 'cache: asked for each');
 is(status(ask({ port => 8081 }, '/a', $session->('broken'))), 500, 'cache: a broken resolver') for 1 .. 2;
 is(scalar(requests($t, 8091)), 2, 'cache: errors are not kept');
 
-### 3. shorter
+### 3. the shorter form
 
 $answer = ask({ port => 8082 }, '/a?b');
 is(status($answer), 401, 'short: no session');

@@ -32,7 +32,7 @@ authority($t, 8091, sub {
     return 403, ['Set-Cookie: a=1', 'Set-Cookie: b=2', 'X-Secret: s'], 'refused' if $user eq 'forbidden';
     return 302, ['Location: https://elsewhere/'] if $user eq 'redirected';
     return 200, [] if $user eq 'silent';
-    # each connection has a process
+    # each connection has a process of its own
     return 202, ["X-Auth-Request-User: $user", "X-Auth-Request-Email: $$", 'Set-Cookie: a=1', 'Set-Cookie: b=2',
         'X-Secret: s'], 'a body';
 });
@@ -71,7 +71,7 @@ for my $uri (sort keys %back) {
         "sign-in: $uri, the way back");
 }
 
-### let in
+### allowed
 
 requests($t, 8091);
 $answer = ask({ method => 'POST', body => 'BODY' }, '/a?b', $session->('alice'), spoofed());
@@ -104,7 +104,7 @@ is(join(' ', map { header_values(got(ask('/a', $session->('alice'))), 'x-auth-re
 is(status(ask('/api/a', $session->('alice'))), 200, 'programs, let in');
 is(status(ask('/healthz')), 204, 'enable-global-auth: "false"');
 
-### asked less often
+### cached verdicts
 
 requests($t, 8091);
 for my $turn (1 .. 2) {

@@ -38,7 +38,7 @@ my $expired = 'Authorization: Bearer ' . sign($key, '{"sub":"alice","exp":"now-3
 my $forged = 'Authorization: Bearer ' . sign(jwk('RS256', '--kid', 'k1'), '{"sub":"root","exp":"now+300"}');
 my $session = sub { "Cookie: session=$_[0]" };
 
-### nobody
+### neither a token nor a session
 
 my $answer = ask('/a');
 is(status($answer), 401, 'nothing');
@@ -50,7 +50,7 @@ for my $token ($expired, $forged) {
     is(header_values($answer, 'WWW-Authenticate'), 'Bearer realm="api", error="invalid_token" | Session',
         'bad token, both challenges');
 }
-# a token could still help: nginx prefers the 401
+# a token could still help, so nginx prefers the 401
 is(status(ask('/a', $forged, $session->('forbidden'))), 401, 'bad token, forbidden');
 is(status(ask('/a', $session->('forbidden'))), 401, 'forbidden');
 is(status(ask('/a', $session->('broken'))), 500, 'row 31: the service is broken');

@@ -20,8 +20,8 @@ configure($t, <<'EOC');
     include oauth2-proxy.conf;
 EOC
 
-# As OAuth2 Proxy answers: /oauth2/auth with 202 or 401, its pages with what they
-# are, and "/", with a static upstream, with 202 or a redirect to the provider.
+# Like OAuth2 Proxy: /oauth2/auth responds with 202 or 401, its pages with their content,
+# and "/", with a static upstream, with 202 or a redirect to the provider.
 
 my $part = 'x' x 4000;
 my @parts = ("auth_cookie_name_0=$part; Path=/; HttpOnly", "auth_cookie_name_1=rest; Path=/; HttpOnly");
@@ -83,7 +83,7 @@ is(header_values(ask('/a', $session->('parts')), 'Set-Cookie'),
     'application=1 | ' . ($t->has_version('1.23.0') ? join(', ', @parts) : $parts[0]),
     'documented: two cookies are one line to nginx, or one cookie');
 
-### 2. shorter
+### 2. the shorter form
 
 requests($t, 8091);
 $answer = ask({ port => 8081 }, '/a?b');
@@ -142,7 +142,7 @@ is(status($answer), 200, 'static: session');
 is(header_values(got($answer), 'x.auth.request.user'), 'parts', 'static: user');
 is(header_values($answer, 'Set-Cookie'), join(' | ', @parts, 'application=1'), 'static: two cookies');
 
-### row 31: it is gone
+### row 31: the service is gone
 
 $t->stop_daemons();
 application($t, 8090);

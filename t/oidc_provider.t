@@ -20,7 +20,7 @@ my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy rewrite map /)->plan(32)
 my $dir = $t->testdir();
 my $provider = install();
 
-# a certificate authority, and certificates for the provider and for another one
+# a certificate authority, and certificates for the provider and for another server
 
 run("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority"
     . " -keyout $dir/ca.key -out $dir/ca.crt");
@@ -32,7 +32,7 @@ for my $name (qw/ localhost evil.example /) {
         . " -CAcreateserial -days 2 -extfile $dir/name -out $dir/$name.crt");
 }
 
-# the configuration, with the test's ports and names, and less patience
+# the configuration with ports, names and shorter times for the test
 
 my $issuer = 'https://localhost:' . port(8443);
 my $conf = slurp('../nginx-conf/jwks-remote.conf');
@@ -61,7 +61,7 @@ configure($t, <<'EOF');
         listen 127.0.0.1:8090;
         return 200 "user=$http_x_user authorization=$http_authorization";
     }
-    # this test's way to the provider
+    # by this server the test itself reaches the provider
     server {
         listen 127.0.0.1:8091;
         location / {
@@ -69,7 +69,7 @@ configure($t, <<'EOF');
             proxy_pass https://127.0.0.1:8443;
         }
     }
-    # somebody else with a certificate, who passes the provider's keys on
+    # another server with a certificate, which passes the provider's keys on
     server {
         listen 127.0.0.1:8444 ssl;
         ssl_certificate     evil.example.crt;
@@ -118,7 +118,7 @@ for my $n (2 .. 5) {
     is(provider('GET', '/add'), "key-$n", "key $n");
     my $new = token();
     is(token_header($new)->{kid}, "key-$n", "key $n signs");
-    # no later than refresh= says
+    # nginx asks for new keys after the time of refresh=
     is(wait_until(sub { $ask->($first); verdict(get('/', $new)) eq '200' }), 1,
         "key $n is known");
     $ask->($first, $new) for 1 .. 10;
@@ -129,13 +129,13 @@ is(verdict(get('/', $forged)), '401 Bearer realm="api", error="invalid_token"',
 
 is(provider('GET', '/drop'), 'key-5', 'keys 1 to 4 dropped');
 my $last = token();
-# somebody with a key that nobody has
+# a token with a kid that no key has, which makes nginx look for new keys
 my $nobody = sign(jwk('ES256', '--kid', 'nobody'), '{}');
 is(wait_until(sub { get('/', $nobody); verdict(get('/', $first)) ne '200' }), 1,
     'what they signed is refused');
 is(verdict(get('/', $last)), '200', 'what key 5 signed is not');
 
-### not the provider
+### a server that is not the provider
 
 for my $case ([8081, 'another name'], [8082, 'another authority']) {
     my ($port, $name) = @$case;
@@ -147,7 +147,7 @@ for my $case ([8081, 'another name'], [8082, 'another authority']) {
 
 ###############################################################################
 
-# The provider with what it needs, as the lock file says: installed once.
+# The folder of the provider, whose packages are installed once, as the lock file says.
 sub install {
     my $to = '../target/oidc-provider';
     my @files = qw/ package.json package-lock.json provider.mjs /;

@@ -77,12 +77,12 @@ refused('variable', '/jwt/variable-before');
 refused('subrequest', '/request/file');
 refused('subrequest', '/proxied/file');
 
-# where nobody is asked, there is no fault
+# a location without auth_jwt and auth_request does not reach the fault
 
 like(get('/open', 'access'), qr/^HTTP\/1.1 200 .*claim=$/s,
     'fault in access phase is not reached by return');
 
-# in a variable that is not for deciding, the value is empty
+# a variable that does not decide about the request is empty
 
 like(get('/open', 'variable'), qr/^HTTP\/1.1 200 .*claim=$/s,
     'fault in variable in an open location');
