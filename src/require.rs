@@ -1,21 +1,22 @@
-//! `auth_jwt_require`, `auth_request_require`: conditions in the form of values that must be there.
+//! `auth_jwt_require` and `auth_request_require`: values that must not be empty or `0`.
 
 use std::rc::Rc;
 
 use crate::nginx::{Config, ConfigError, Failure, Request, Status, Template};
 
-/// One such directive.
+/// The arguments of one such directive.
 #[derive(Clone)]
 pub(crate) struct Requirement {
-    /// Each with the text that it was compiled from.
+    /// Each with its text in the configuration.
     values: Rc<[(Template, Rc<str>)]>,
     status: Status,
 }
 
 /// A condition that is not met.
 pub(crate) struct Unmet {
-    /// The value as the configuration has it.
+    /// The value, as the configuration has it.
     pub(crate) value: Rc<str>,
+    /// The configured status.
     pub(crate) status: Status,
 }
 
@@ -45,12 +46,12 @@ impl Requirement {
         Ok(Self { values, status })
     }
 
-    /// What a request ends with that does not meet it.
+    /// The status of a refusal.
     pub(crate) fn status(&self) -> Status {
         self.status
     }
 
-    /// The first value that is empty or `0`, if one is.
+    /// The first value that is empty or `0`, if any.
     pub(crate) fn unmet(&self, request: Request<'_>) -> Result<Option<Unmet>, Failure> {
         for (value, text) in self.values.iter() {
             if matches!(&*value.evaluate(request)?, b"" | b"0") {

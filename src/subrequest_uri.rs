@@ -1,24 +1,24 @@
-//! The URI that `auth_request` and `auth_jwt_key_request` name. It may hold variables, whose values
-//! a client may have chosen: [`policy::uri`] decides what they may be.
+//! The URI argument of `auth_request` and `auth_jwt_key_request`. It may contain variables, whose
+//! values a client may have chosen: [`policy::uri`] decides what they may be.
 
 use policy::uri;
 
 use crate::nginx::{Config, ConfigError, Failure, Request, Target, Template, Text};
 use text::Quoted;
 
-/// The URI of subrequests, which may hold variables.
+/// The URI of a subrequest, which may contain variables.
 #[derive(Clone)]
 pub(crate) struct Uri {
     template: Template,
-    /// Where it leads if nothing of it depends on a request.
+    /// The target, if it is the same for all requests.
     fixed: Option<Target<'static>>,
 }
 
-/// A URI that no subrequest is made to.
+/// A URI to which no subrequest is made.
 #[derive(Clone, Copy)]
 pub(crate) struct UnsafeUri<'r> {
     pub(crate) uri: Text<'r>,
-    /// What is wrong with it: words that follow it.
+    /// What is wrong with it, in words that follow the URI.
     pub(crate) reason: &'static str,
 }
 
@@ -43,7 +43,8 @@ impl Uri {
         let constant = template.constant();
         if constant.is_some_and(|uri| !uri.starts_with(b"/")) {
             cf.warn(format_args!(
-                "the URI {} in \"{}\" directive does not begin with \"/\", every request is refused",
+                "the URI {} in \"{}\" directive does not begin with \"/\", \
+                 every request is refused",
                 Quoted::whole(uri),
                 String::from_utf8_lossy(&cf.directive())
             ));
@@ -51,23 +52,23 @@ impl Uri {
         Ok(template.into())
     }
 
-    /// The text where it holds no variables.
+    /// The text, if it contains no variables.
     pub(crate) fn constant(&self) -> Option<Text<'static>> {
         self.template.constant()
     }
 
-    /// Whether it leads to the same place for all requests.
+    /// Whether the target is the same for all requests.
     pub(crate) fn is_fixed(&self) -> bool {
         self.fixed.is_some()
     }
 
-    /// The text with the variables' values of a request.
+    /// The text after variable expansion.
     pub(crate) fn evaluate<'r>(&self, request: Request<'r>) -> Result<Text<'r>, Failure> {
         self.template.evaluate(request)
     }
 
-    /// Where it leads for a request. As in error_page, what comes out of variables is split at the
-    /// `?`, but not decoded.
+    /// The target for a request. As in nginx's error_page, the text is split at the first `?` after
+    /// variable expansion, and is not decoded.
     pub(crate) fn target<'t, 'r: 't>(
         &'t self,
         request: Request<'r>,
@@ -78,14 +79,13 @@ impl Uri {
         }
     }
 
-    #[inline(never)]
     fn evaluate_target<'r>(
         &self,
         request: Request<'r>,
     ) -> Result<Result<&'r Target<'r>, UnsafeUri<'r>>, Failure> {
         let target = match split(self.evaluate(request)?, self.constant().is_some()) {
             Ok(target) => target,
-            Err(refused) => return Ok(Err(refused)),
+            Err(unsafe_uri) => return Ok(Err(unsafe_uri)),
         };
         let args = match uri::encode_args(&target.args) {
             Some(encoded) => request.copy(&encoded)?,
@@ -95,11 +95,11 @@ impl Uri {
     }
 }
 
-/// Where a text leads, with arguments behind a `?`; `fixed` if no variable had a part in it.
-fn split(text: Text<'_>, fixed: bool) -> Result<Target<'_>, UnsafeUri<'_>> {
+/// Splits a URI into path and arguments. `is_fixed` says that it contains no variables.
+fn split(text: Text<'_>, is_fixed: bool) -> Result<Target<'_>, UnsafeUri<'_>> {
     let no_args = Text::from_static(b"");
     let (path, args) = text.split_once(b'?').unwrap_or((text, no_args));
-    match uri::unsafe_path_reason(&path, fixed) {
+    match uri::unsafe_path_reason(&path, is_fixed) {
         Some(reason) => Err(UnsafeUri { uri: path, reason }),
         None => Ok(Target { path, args }),
     }

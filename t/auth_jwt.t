@@ -128,8 +128,8 @@ is(verdict($response), "401 Bearer realm=\"\"$invalid", 'line feed at run time')
 unlike($response, qr/Set-Cookie/i, 'no header line injected');
 is(jwt_logged($t), 'info bad signature, algorithm HS256, kid "a", keys tried: 1'
     . "\n"
-    . 'warn control character in realm "/realm/decoded\x0d\x0aSet-Cookie: a": '
-    . 'the challenge has none', 'line feed at run time, log');
+    . 'warn control character in realm "/realm/decoded\x0d\x0aSet-Cookie: a"; '
+    . 'sending an empty realm', 'line feed at run time, log');
 is(verdict(get('/realm/decoded%7f', $forged)), "401 Bearer realm=\"\"$invalid",
     'delete character at run time');
 is(verdict(get('/realm/decoded%80', $forged)),

@@ -38,8 +38,8 @@ my $no_keys = sub {
     my ($line) = @_;
     my $end = () = $t->read_file('nginx.conf') =~ /^.*$/mg;
     $end -= 1;
-    return '[warn] no auth_jwt_key_file or auth_jwt_key_request for the "auth_jwt" of DIR/http.conf:'
-        . "$line: every request is answered with 500; "
+    return '[warn] no auth_jwt_key_file or auth_jwt_key_request for "auth_jwt" in DIR/http.conf:'
+        . "$line, every request is refused "
         . "in DIR/nginx.conf:$end | ";
 };
 
@@ -180,7 +180,7 @@ is($location->("auth_jwt_leeway $_;"), $ok, "auth_jwt_leeway $_")
 my $flags = 'in "auth_jwt_verify_signature" directive, it must be "on" or "off"';
 is($location->("auth_jwt_verify_signature '$_';"), $line_4->("invalid value \"$_\" $flags"),
     "auth_jwt_verify_signature \"$_\"") for 'yes', '0', '$arg_a', '';
-my $believed = '[warn] auth_jwt_verify_signature off: whoever writes a token is believed; '
+my $believed = '[warn] signatures of tokens are not verified with "auth_jwt_verify_signature off" '
     . 'in DIR/http.conf:4 | ';
 is($location->('auth_jwt a; auth_jwt_verify_signature off;'), $believed . $ok,
     'verify_signature off needs no keys');
@@ -262,8 +262,8 @@ SKIP: {
         $t->write_file('nginx.conf', $conf);
         return config_test($t);
     };
-    my $closed = '[warn] key file "DIR/root.jwk": the workers\' user cannot read it, '
-        . 'which they have to as soon as it changes; in DIR/http.conf:4 | ';
+    my $closed = '[warn] key file "DIR/root.jwk": the workers\' user has no permission '
+        . 'to read it when it changes in DIR/http.conf:4 | ';
 
     $t->write_file('root.jwk', jwk('HS256'));
     chmod 0600, $t->testdir() . '/root.jwk' or die;

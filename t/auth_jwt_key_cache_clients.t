@@ -94,7 +94,7 @@ for my $round (1, 2) {
     is(asked($t, 'failing'), $round, "failed $round, one fetch");
     my @lines = split /\n/, jwt_logged($t);
     is(scalar(grep { $_ eq
-        'error key request "/keys?failing": answered with 503' } @lines), 50,
+        'error key request "/keys?failing": HTTP status 503' } @lines), 50,
         "failed $round, log");
 }
 

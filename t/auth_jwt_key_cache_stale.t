@@ -67,15 +67,15 @@ sleep 0.01;
 respond_with($t, $_, keys_response('', 503)) for qw/ plain stale paused ending /;
 respond_with($t, 'none', "HTTP/1.1 200 X\r\nContent-Length: 99\r\n\r\n{");
 
-my $stand_in = '; keys from before stand in';
+my $stale = '; using the last good keys';
 is(jwt_status(get('/plain/', $token{a})), '500 keys_unavailable', 'without stale');
-is(jwt_logged($t), 'error key request "/plain-keys": answered with 503',
+is(jwt_logged($t), 'error key request "/plain-keys": HTTP status 503',
     'without stale, log');
 
 for my $round (1, 2) {
     my $asked = asked($t, 'stale');
     is(jwt_status(get('/stale/', $token{a})), '404 ok', "stale $round");
-    is(jwt_logged($t), "warn key request \"/stale-keys\": answered with 503$stand_in",
+    is(jwt_logged($t), "warn key request \"/stale-keys\": HTTP status 503$stale",
         "stale $round, log");
     is(jwt_status(get('/stale/', $forged)), '401 bad_signature', "stale $round, forged");
     is(asked($t, 'stale') - $asked, 2, "stale $round, asked again each time");
@@ -87,7 +87,7 @@ is((() = jwt_logged($t) =~ /^warn/mg), asked($t, 'stale') - $asked,
     'stale, a line for each failure');
 
 is(jwt_status(get('/paused/', $token{a})), '404 ok', 'left alone, first');
-is(jwt_logged($t), "warn key request \"/paused-keys\": answered with 503$stand_in",
+is(jwt_logged($t), "warn key request \"/paused-keys\": HTTP status 503$stale",
     'left alone, first, log');
 $asked = asked($t, 'paused');
 is(jwt_status(get('/paused/', $token{a})), '404 ok', 'left alone');
@@ -96,11 +96,11 @@ is(asked($t, 'paused') . (jwt_logged($t) =~ /^warn/m ? 'warned' : ''), $asked,
     'left alone, not asked');
 
 is(jwt_status(get('/none/', $token{a})), '500 keys_unavailable', 'time 0, nothing is kept');
-is(jwt_logged($t), 'error key request "/none-keys": broken off', 'time 0, log');
+is(jwt_logged($t), 'error key request "/none-keys": response was truncated', 'time 0, log');
 
 is(wait_until(sub { jwt_status(get('/ending/', $token{a})) eq '500 keys_unavailable' }), 1,
     'stale ends');
-like(jwt_logged($t), qr/^error key request "\/ending-keys": answered with 503\z/m,
+like(jwt_logged($t), qr/^error key request "\/ending-keys": HTTP status 503\z/m,
     'stale ends, log');
 
 # an empty key set is a valid response, not a failure
@@ -135,7 +135,7 @@ is(asked($t, 'always'), 3, 'refresh=0, one question for a request');
 respond_with($t, 'always', keys_response('', 500));
 is(jwt_status(get('/always/', $token{c})), '401 unknown_key', 'refresh=0, fails');
 is(jwt_logged($t) =~ /^(warn .*)/m && $1,
-    "warn key request \"/always-keys\": answered with 500$stand_in",
+    "warn key request \"/always-keys\": HTTP status 500$stale",
     'refresh=0, fails, log');
 is(jwt_status(get('/always/', $token{b})), '404 ok', 'refresh=0, what was there counts on');
 
@@ -164,8 +164,8 @@ my $file = 'key file "' . $t->testdir() . '/stale.json"';
 is(jwt_status(get('/file-plain/', $token{a})), '500 keys_unavailable', 'half a file');
 is(jwt_logged($t), "error $file: key set is not JSON at byte 9", 'half a file, log');
 is(jwt_status(get('/file-stale/', $token{a})), '404 ok', 'half a file, stale');
-is(jwt_logged($t), "warn $file: key set is not JSON at byte 9; what was in it before "
-    . 'stands in', 'half a file, stale, log');
+is(jwt_logged($t), "warn $file: key set is not JSON at byte 9; using the last "
+    . 'good keys', 'half a file, stale, log');
 is(jwt_status(get('/file-stale/', $forged)), '401 bad_signature', 'half a file, stale, forged');
 
 ###############################################################################

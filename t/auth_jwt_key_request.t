@@ -194,7 +194,7 @@ for my $uri (qw/ last first file /) {
         "one of several broken, $uri");
     my $source = $uri eq 'file' ? 'key file "' . $t->testdir() . '/none.json":'
         . ' No such file or directory (os error 2)'
-        : 'key request "/none": answered with 404';
+        : 'key request "/none": HTTP status 404';
     is(jwt_logged($t), "error $source", "one of several broken, $uri, log");
 }
 is(asked($t, 'counted'), 0, 'after one that is broken none is asked');

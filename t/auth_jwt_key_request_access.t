@@ -164,7 +164,7 @@ jwt_logged($t);
 for my $uri (qw/ broken-any broken-request broken-request-any /) {
     my $before = asked($t, 'check');
     is(result("/$uri/", 'good'), '500 keys_unavailable', $uri);
-    is(jwt_logged($t), 'error key request "/none": answered with 404', "$uri, log");
+    is(jwt_logged($t), 'error key request "/none": HTTP status 404', "$uri, log");
     is(asked($t, 'check'), $before, "$uri, no check");
 }
 

@@ -19,40 +19,40 @@ my $keys = jwks(public($key));
 my $long = length($keys) + 1;
 gzip(\$keys => \my $zipped);
 my $ok = "HTTP/1.1 200 X\r\n";
-my $compressed = 'compressed: have the location ask for it plain, as by '
-    . 'proxy_set_header Accept-Encoding ""';
+my $compressed = 'response is compressed; add proxy_set_header Accept-Encoding "" '
+    . 'to the location';
 
 sub chunked {
     my ($text) = @_;
     return sprintf "%x\r\n%s\r\n", length $text, $text;
 }
 
-my $cut = 'broken off';
+my $cut = 'response was truncated';
 
 # What the service sends, and the reason in the log. The keys in it are good.
 
 my @refused = (
-    ['nothing', '', 'answered with 502'],
-    ['HTTP/0.9', $keys, 'answered with 0'],
-    ['half a status', 'HTTP/1.1 20', 'answered with 502'],
-    ['header only', "${ok}X: a\r\n", 'answered with 502'],
-    ['201', keys_response($keys, 201), 'answered with 201'],
+    ['nothing', '', 'HTTP status 502'],
+    ['HTTP/0.9', $keys, 'HTTP status 0'],
+    ['half a status', 'HTTP/1.1 20', 'HTTP status 502'],
+    ['header only', "${ok}X: a\r\n", 'HTTP status 502'],
+    ['201', keys_response($keys, 201), 'HTTP status 201'],
     ['206', keys_response($keys, 206, "Content-Range: bytes 0-9/10"),
-        'answered with 206'],
-    ['301', keys_response($keys, 301, 'Location: /good'), 'answered with 301'],
+        'HTTP status 206'],
+    ['301', keys_response($keys, 301, 'Location: /good'), 'HTTP status 301'],
     ['302', keys_response($keys, 302, 'Location: http://127.0.0.1/'),
-        'answered with 302'],
-    ['307', keys_response($keys, 307, 'Location: /good'), 'answered with 307'],
-    ['304', "HTTP/1.1 304 X\r\nETag: \"a\"\r\n\r\n", 'answered with 304'],
+        'HTTP status 302'],
+    ['307', keys_response($keys, 307, 'Location: /good'), 'HTTP status 307'],
+    ['304', "HTTP/1.1 304 X\r\nETag: \"a\"\r\n\r\n", 'HTTP status 304'],
     ['401', keys_response($keys, 401, 'WWW-Authenticate: Basic realm="theirs"'),
-        'answered with 401'],
-    ['403', keys_response($keys, 403), 'answered with 403'],
-    ['404', keys_response($keys, 404), 'answered with 404'],
-    ['429', keys_response($keys, 429, 'Retry-After: 9'), 'answered with 429'],
-    ['500', keys_response($keys, 500), 'answered with 500'],
-    ['503', keys_response($keys, 503), 'answered with 503'],
-    ['101', "HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n$keys", 'answered with 101'],
-    ['204', "HTTP/1.1 204 X\r\n\r\n", 'answered with 204'],
+        'HTTP status 401'],
+    ['403', keys_response($keys, 403), 'HTTP status 403'],
+    ['404', keys_response($keys, 404), 'HTTP status 404'],
+    ['429', keys_response($keys, 429, 'Retry-After: 9'), 'HTTP status 429'],
+    ['500', keys_response($keys, 500), 'HTTP status 500'],
+    ['503', keys_response($keys, 503), 'HTTP status 503'],
+    ['101', "HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n$keys", 'HTTP status 101'],
+    ['204', "HTTP/1.1 204 X\r\n\r\n", 'HTTP status 204'],
 
     ['empty', keys_response(''), 'key set is not JSON at byte 0'],
     ['empty, until the end', "$ok\r\n", 'key set is not JSON at byte 0'],
@@ -197,15 +197,15 @@ for my $case (['refused', 502], ['hangs', 504], ['stops', 0], ['closed', 444],
     my ($name, $status) = @$case;
     is(jwt_status(get("/$name/", $token)), '500 keys_unavailable', $name);
     is(jwt_logged($t), "error key request \"/keys-$name\": "
-        . ($status ? "answered with $status" : $cut), "$name, log");
+        . ($status ? "HTTP status $status" : $cut), "$name, log");
 }
 
 respond_with($t, 'case', keys_response($keys, 404));
 is(jwt_status(get('/any/', $token)), '500 keys_unavailable', 'satisfy any');
-is(jwt_logged($t), 'error key request "/keys/": answered with 404',
+is(jwt_logged($t), 'error key request "/keys/": HTTP status 404',
     'satisfy any, log');
 is(body(get('/error/', $token)), 'ERROR PAGE', 'error page of the client');
-is(jwt_logged($t), 'error key request "/keys-none": answered with 404',
+is(jwt_logged($t), 'error key request "/keys-none": HTTP status 404',
     'error page of the client, log');
 
 ### the next request

@@ -96,7 +96,7 @@ for my $case (@issuers) {
         ? last_request($t, 'jwks') =~ s/ HTTP.*//sr : '';
     is($question, defined $asked ? "GET $asked" : '', "$shown, asked for");
     my $emptied = $reason && $reason eq 'emptied'
-        ? "warn a value with NUL, CR or LF in the token: the variable is empty\n" : '';
+        ? "warn value in the token contains NUL, CR or LF, the variable is empty\n" : '';
     like(jwt_logged($t), $reason && !$emptied
         ? qr/^error key request: the URI "[^"]*" \Q$reason\E\z/
         : qr/^${emptied}info no key fits [^\r\n]*\z/, "$shown, log");

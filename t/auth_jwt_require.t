@@ -132,7 +132,7 @@ is(outcome($t, '/one', sign($key, "{$_->[0]}")), "$refused " . $failed->($_->[1]
     "{$_->[0]} is not met") for
     ['', ''], ['"V":1', ''], ['"v":null', ''], ['"v":""', ''], ['"v":[]', ''],
     ['"v":"0"', 0], ['"v":0', 0], ['"v":[0]', 0], ['"v":["0"]', 0];
-my $odd = 'warn a value with NUL, CR or LF in the token: the variable is empty';
+my $odd = 'warn value in the token contains NUL, CR or LF, the variable is empty';
 is(outcome($t, '/one', sign($key, '{"v":"1\n"}')),
     join("\n", "$refused <|requirement|0> $odd",
     'info required $jwt_claim_v is empty or 0; alg "HS256", kid "a"', $odd), 'row 35: 1 and a line feed');

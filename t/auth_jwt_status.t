@@ -53,8 +53,7 @@ my @cases = (
     [ 'unmet_jwe', '/require/encrypted', $encrypted, '403 requirement 0 user',
         'info required $jwt_claim_x is empty or 0; alg "A128KW", kid "b"' ],
     [ 'no_keys', '/no_keys', $good, '500 keys_unavailable 0 user',
-        'error no keys: auth_jwt needs auth_jwt_key_file or auth_jwt_key_request '
-        . 'in the same location or around it' ],
+        'error no auth_jwt_key_file or auth_jwt_key_request for this location' ],
     [ 'no_file', '/no_file', $good, '500 keys_unavailable 0 user',
         'error key file "DIR/none.json": No such file or directory (os error 2)' ],
     [ 'bad_file', '/bad_file', $good, '500 keys_unavailable 0 user',

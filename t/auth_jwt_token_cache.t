@@ -275,7 +275,7 @@ for (
     is(ask_known('/asked/', $token), "new 401 $status 0", "request, $what");
 }
 is(asked($t, 'asked'), $asked, 'nobody was asked');
-is(jwt_logged($t) =~ /error key request "\/keys\?asked": answered with 503/ ? 1 : 0, 1, 'one failed');
+is(jwt_logged($t) =~ /error key request "\/keys\?asked": HTTP status 503/ ? 1 : 0, 1, 'one failed');
 
 ### many workers and a reload: each worker starts with an empty cache
 
@@ -361,7 +361,7 @@ EOF
 
 # How many cache hits there were so far.
 sub known {
-    return scalar(() = $t->read_file('error.log') =~ /auth_jwt: known token/g);
+    return scalar(() = $t->read_file('error.log') =~ /auth_jwt: token cache hit/g);
 }
 
 ###############################################################################

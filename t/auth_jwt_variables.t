@@ -146,7 +146,7 @@ unlike(get('/claim', sign($key, '{"v":""}')), qr/X-Only/, 'nor is empty shown');
 jwt_logged($t);
 for my $bad ('\r\nX-Injected: 1', '\n', '\r', '\u0000', 'a\u000ab') {
     is($value->('/claim', "{\"v\":\"$bad\"}"), '<>', "claim with $bad");
-    is(jwt_logged($t), join("\n", ('warn a value with NUL, CR or LF in the token: '
+    is(jwt_logged($t), join("\n", ('warn value in the token contains NUL, CR or LF, '
         . 'the variable is empty') x 2), "claim with $bad, log");
     is($value->('/claim', "{\"v\":[\"a\",\"$bad\"]}"), '<>', "array with $bad");
     jwt_logged($t);

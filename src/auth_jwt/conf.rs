@@ -1,108 +1,67 @@
-//! The directives.
+//! The configuration: what the directives of a level say, and what all levels share.
 
-use crate::subrequest_uri::Uri;
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
-use text::{Quoted, is_quotable};
 
-use super::AuthJwt;
-use super::fetch::Remote;
 use super::key_file::KeyFile;
-use super::shared::MainConf;
-use super::variables::{self, Part};
-use crate::nginx::{
-    Config, ConfigError, Directive, Inherit, List, Set, Setting, Template, Text, Variable, args,
-    context,
-};
+use super::key_request::KeyRequest;
+use crate::nginx::{Config, ConfigError, Inherit, List, Setting, Template, Variable};
 use crate::require::Requirement;
+use crate::subrequest_uri::Uri;
 use jose::{SignatureCheck, TokenType};
 use policy::auth_jwt::key_cache::KeyCache;
-use policy::auth_jwt::token_cache::Terms;
+use policy::auth_jwt::token_cache::{TokenCache, VerifyOptions};
 
-const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
-const EVERYWHERE: u32 = LEVELS | context::LIMIT_EXCEPT;
+/// The most key files to remember while requests name new ones: a client that chooses names must
+/// not be able to fill the memory.
+const MAX_KEY_FILES: usize = 1024;
 
-pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
-    Directive {
-        name: c"auth_jwt",
-        contexts: EVERYWHERE,
-        args: args::ONE_OR_TWO,
-        set: Set::Location(auth_jwt),
-    },
-    Directive {
-        name: c"auth_jwt_type",
-        contexts: EVERYWHERE,
-        args: args::ONE,
-        set: Set::Location(auth_jwt_type),
-    },
-    Directive {
-        name: c"auth_jwt_key_file",
-        contexts: EVERYWHERE,
-        args: args::ONE,
-        set: Set::Location(auth_jwt_key_file),
-    },
-    Directive {
-        name: c"auth_jwt_key_request",
-        contexts: EVERYWHERE,
-        args: args::ONE,
-        set: Set::Location(auth_jwt_key_request),
-    },
-    Directive {
-        name: c"auth_jwt_key_cache",
-        contexts: LEVELS,
-        args: args::ONE_OR_MORE,
-        set: Set::Location(auth_jwt_key_cache),
-    },
-    Directive {
-        name: c"auth_jwt_leeway",
-        contexts: LEVELS,
-        args: args::ONE,
-        set: Set::Location(auth_jwt_leeway),
-    },
-    Directive {
-        name: c"auth_jwt_require",
-        contexts: EVERYWHERE,
-        args: args::ONE_OR_MORE,
-        set: Set::Location(auth_jwt_require),
-    },
-    Directive {
-        name: c"auth_jwt_verify_signature",
-        contexts: EVERYWHERE,
-        args: args::FLAG,
-        set: Set::Location(auth_jwt_verify_signature),
-    },
-    Directive {
-        name: c"auth_jwt_token_cache",
-        contexts: context::HTTP,
-        args: args::ONE,
-        set: Set::Main(auth_jwt_token_cache),
-    },
-    Directive {
-        name: c"auth_jwt_claim_set",
-        contexts: context::HTTP,
-        args: args::TWO_OR_MORE,
-        set: Set::Main(|_, cf| define_path(Part::Claims, cf)),
-    },
-    Directive {
-        name: c"auth_jwt_header_set",
-        contexts: context::HTTP,
-        args: args::TWO_OR_MORE,
-        set: Set::Main(|_, cf| define_path(Part::Header, cf)),
-    },
-];
-
+/// The configuration of a level.
 #[derive(Default)]
 pub struct LocationConf {
-    pub(super) protection: Setting<Rc<Protection>>,
+    pub(super) auth_jwt: Setting<Rc<AuthJwtSetting>>,
     pub(super) token_type: Setting<TokenType>,
     pub(super) key_sources: List<KeySource>,
-    key_cache: Setting<KeyCache>,
+    pub(super) key_cache: Setting<KeyCache>,
     pub(super) leeway: Setting<Duration>,
     pub(super) requirements: List<Requirement>,
     pub(super) verify_signature: Setting<bool>,
-    /// What has the keys, if the only source is the location with a constant URI: found once.
-    pub(super) remote: OnceCell<Option<Rc<Remote>>>,
+    /// The keys of the only source, if that is a key request with a constant URI: set by the first
+    /// request, which spares the others two hash lookups.
+    pub(super) only_key_request: OnceCell<Option<Rc<KeyRequest>>>,
+}
+
+/// The arguments of `auth_jwt`.
+pub(super) struct AuthJwtSetting {
+    /// The realm, or `None` for `off`.
+    pub(super) realm: Option<Template>,
+    pub(super) token: TokenSource,
+    /// The file and line of the directive, for a warning that comes when levels are merged. The
+    /// first merge that warns takes it, so that there is one warning for each directive.
+    pub(super) position: Cell<Option<Box<str>>>,
+}
+
+/// Where the token is.
+#[derive(Clone, Copy)]
+pub(super) enum TokenSource {
+    /// In the `Authorization` header line, with the scheme Bearer.
+    Bearer,
+    /// In a variable.
+    Variable(Variable),
+}
+
+/// Where keys are.
+#[derive(Clone)]
+pub(super) enum KeySource {
+    /// In a file.
+    File(Rc<KeyFile>),
+    /// In a file whose name contains variables.
+    FileNamed(Template),
+    /// Behind this URI.
+    Request(Uri),
 }
 
 impl LocationConf {
@@ -110,13 +69,13 @@ impl LocationConf {
         self.token_type.get().copied().unwrap_or_default()
     }
 
-    /// What tokens are asked.
-    pub(super) fn terms(&self) -> Terms {
+    /// The options under which tokens are verified here.
+    pub(super) fn verify_options(&self) -> VerifyOptions {
         let check = match self.verify_signature.get() {
             Some(false) => SignatureCheck::Believe,
             Some(true) | None => SignatureCheck::Verify,
         };
-        Terms {
+        VerifyOptions {
             kind: self.token_type(),
             check,
         }
@@ -130,56 +89,44 @@ impl LocationConf {
         self.leeway.get().copied().unwrap_or_default()
     }
 
-    /// Whether tokens are judged without keys. Only a signed one can be.
+    /// Whether tokens are accepted without keys: signed ones whose signature is not verified.
     pub(super) fn needs_no_keys(&self) -> bool {
-        const WITHOUT_KEYS: Terms = Terms {
+        const WITHOUT_KEYS: VerifyOptions = VerifyOptions {
             kind: TokenType::Signed,
             check: SignatureCheck::Believe,
         };
-        self.terms() == WITHOUT_KEYS
+        self.verify_options() == WITHOUT_KEYS
     }
-}
 
-/// What `auth_jwt` says.
-pub(super) struct Protection {
-    /// The realm, or none for `off`.
-    pub(super) realm: Option<Template>,
-    pub(super) token: TokenSource,
-    /// File and line, for a complaint about it that comes up later. It is made once: then there is none any more.
-    position: Cell<Option<Box<str>>>,
-}
-
-/// Where the token is.
-#[derive(Clone, Copy)]
-pub(super) enum TokenSource {
-    /// The header line `Authorization`, scheme Bearer.
-    Bearer,
-    Variable(Variable),
-}
-
-/// Where keys are.
-#[derive(Clone)]
-pub(super) enum KeySource {
-    File(Rc<KeyFile>),
-    /// A file whose name holds variables.
-    FileNamed(Template),
-    /// The location with this URI.
-    Request(Uri),
+    fn warn_of_missing_keys(&self, cf: &Config<'_>) {
+        let Some(setting) = self.auth_jwt.get() else {
+            return;
+        };
+        if setting.realm.is_none() || !self.key_sources.is_empty() || self.needs_no_keys() {
+            return;
+        }
+        if let Some(position) = setting.position.take() {
+            cf.warn(format_args!(
+                "no auth_jwt_key_file or auth_jwt_key_request for \"auth_jwt\" in {position}, \
+                 every request is refused"
+            ));
+        }
+    }
 }
 
 impl Inherit for LocationConf {
     fn inherit(&mut self, outer: &Self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
         let Self {
-            protection,
+            auth_jwt,
             token_type,
             key_sources,
             key_cache,
             leeway,
             requirements,
             verify_signature,
-            remote: _,
+            only_key_request: _,
         } = self;
-        protection.inherit(&outer.protection);
+        auth_jwt.inherit(&outer.auth_jwt);
         token_type.inherit(&outer.token_type);
         key_sources.inherit(&outer.key_sources);
         key_cache.inherit(&outer.key_cache);
@@ -191,183 +138,67 @@ impl Inherit for LocationConf {
     }
 }
 
-impl LocationConf {
-    fn warn_of_missing_keys(&self, cf: &Config<'_>) {
-        let Some(protection) = self.protection.get() else {
-            return;
+/// What all levels share: sources of keys, so that one that many locations name is read and cached
+/// once, and the token cache. All of it ends with the configuration.
+#[derive(Default)]
+pub struct MainConf {
+    key_files: RefCell<HashMap<PathBuf, Rc<KeyFile>>>,
+    /// By server, since the location that a URI selects depends on it.
+    key_requests: RefCell<HashMap<usize, KeyRequestsByUri>>,
+    /// In bytes, or `None` for `off`.
+    token_cache_size: RefCell<Setting<Option<usize>>>,
+    token_cache: OnceCell<Option<RefCell<TokenCache>>>,
+}
+
+type KeyRequestsByUri = HashMap<Box<[u8]>, Rc<KeyRequest>>;
+
+impl MainConf {
+    /// The key file with this path, if it is known.
+    pub(super) fn key_file(&self, path: &Path) -> Option<Rc<KeyFile>> {
+        self.key_files.borrow().get(path).map(Rc::clone)
+    }
+
+    /// Adds a key file that the configuration names.
+    pub(super) fn add_key_file(&self, file: &Rc<KeyFile>) {
+        let path = file.access().0.clone();
+        self.key_files.borrow_mut().insert(path, Rc::clone(file));
+    }
+
+    /// Adds a key file with a name from a request, which it was possible to read, unless there are
+    /// too many.
+    pub(super) fn add_requested_key_file(&self, file: &Rc<KeyFile>) {
+        let path = &file.access().0;
+        let mut files = self.key_files.borrow_mut();
+        if files.len() < MAX_KEY_FILES && !files.contains_key(path) {
+            files.insert(path.clone(), Rc::clone(file));
+        }
+    }
+
+    /// The keys behind a constant URI.
+    pub(super) fn key_request(&self, uri: &[u8], server: usize) -> Rc<KeyRequest> {
+        let mut requests = self.key_requests.borrow_mut();
+        let by_uri = requests.entry(server).or_default();
+        if let Some(request) = by_uri.get(uri) {
+            return Rc::clone(request);
+        }
+        let request = Rc::<KeyRequest>::default();
+        by_uri.insert(uri.into(), Rc::clone(&request));
+        request
+    }
+
+    /// Sets the size of the token cache.
+    pub(super) fn set_token_cache(&self, bytes: Option<usize>) -> Result<(), ConfigError> {
+        self.token_cache_size.borrow_mut().set(bytes)
+    }
+
+    /// The token cache of this worker. The first request makes it, so that each worker has its own.
+    pub(super) fn token_cache(&self) -> Option<&RefCell<TokenCache>> {
+        let new = || {
+            let size = self.token_cache_size.borrow();
+            let size = size.get().copied();
+            let bytes = size.unwrap_or(Some(TokenCache::DEFAULT_BYTES))?;
+            Some(RefCell::new(TokenCache::new(bytes)))
         };
-        if protection.realm.is_none() || !self.key_sources.is_empty() || self.needs_no_keys() {
-            return;
-        }
-        if let Some(position) = protection.position.take() {
-            cf.warn(format_args!(
-                "no auth_jwt_key_file or auth_jwt_key_request for the \"auth_jwt\" of {position}: every request is \
-                 answered with 500;"
-            ));
-        }
+        self.token_cache.get_or_init(new).as_ref()
     }
-}
-
-/// `auth_jwt string [token=$variable] | off [token=$variable]`
-fn auth_jwt(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let (realm, parameters) = cf.first_argument();
-    let token = match parameters.first() {
-        None => TokenSource::Bearer,
-        Some(parameter) => token_source(*parameter, cf)?,
-    };
-    let realm = match &*realm {
-        b"off" => None,
-        realm => Some(realm_template(realm, cf)?),
-    };
-    conf.protection.set(Rc::new(Protection {
-        realm,
-        token,
-        position: Cell::new(Some(cf.position().into())),
-    }))
-}
-
-fn token_source(parameter: Text<'_>, cf: &mut Config<'_>) -> Result<TokenSource, ConfigError> {
-    match parameter.strip_prefix(b"token=") {
-        Some(variable) => Ok(TokenSource::Variable(cf.variable_reference(variable)?)),
-        None => Err(cf.invalid_parameter(&parameter)),
-    }
-}
-
-fn realm_template(realm: &[u8], cf: &mut Config<'_>) -> Result<Template, ConfigError> {
-    match is_quotable(realm) {
-        true => cf.template(realm),
-        false => Err(ConfigError::message(format_args!(
-            "control character in realm {} of \"auth_jwt\"",
-            Quoted::new(realm)
-        ))),
-    }
-}
-
-/// `auth_jwt_type signed | encrypted | nested`
-fn auth_jwt_type(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let kind = cf.argument();
-    let token_type = match &*kind {
-        b"signed" => TokenType::Signed,
-        b"encrypted" => TokenType::Encrypted,
-        b"nested" => TokenType::Nested,
-        _ => {
-            let must = "it must be \"signed\", \"encrypted\" or \"nested\"";
-            return Err(cf.invalid_value(&kind, must));
-        }
-    };
-    conf.token_type.set(token_type)
-}
-
-/// `auth_jwt_key_file file`
-fn auth_jwt_key_file(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let name = cf.argument();
-    let template = cf.template(&name)?;
-    if template.constant().is_none() {
-        conf.key_sources.push(KeySource::FileNamed(template));
-        return Ok(());
-    }
-    let main = cf.main_conf::<AuthJwt>();
-    let file = main.key_file(cf.path(&name), |file| try_key_file(file, cf));
-    conf.key_sources.push(KeySource::File(file));
-    Ok(())
-}
-
-/// Reads a key file, so that the workers have it, and so that its owner is told early what is wrong with it.
-fn try_key_file(file: &KeyFile, cf: &Config<'_>) {
-    let path = &file.access().0;
-    let warned = |warning: &_| cf.warn(format_args!("key file {path:?}: {warning}"));
-    if let Err(error) = file.keys(None, warned) {
-        cf.warn(format_args!("key file {path:?}: {error}"));
-    }
-    if cf
-        .worker_user()
-        .is_some_and(|user| file.access().is_closed_to(user))
-    {
-        cf.warn(format_args!(
-            "key file {path:?}: the workers' user cannot read it, which they have to as soon as it changes;"
-        ));
-    }
-}
-
-/// `auth_jwt_key_request uri`
-fn auth_jwt_key_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    conf.key_sources.push(KeySource::Request(Uri::read(cf)?));
-    Ok(())
-}
-
-/// `auth_jwt_key_cache time [stale=time] [refresh=time | refresh=off]`
-fn auth_jwt_key_cache(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let (time, parameters) = cf.first_argument();
-    let time = cf.time(&time)?;
-    let (mut stale, mut refresh) = (None, None);
-    for parameter in parameters {
-        let again = if let Some(value) = parameter.strip_prefix(b"stale=") {
-            stale.replace(cf.time(value)?).is_some()
-        } else if let Some(value) = parameter.strip_prefix(b"refresh=") {
-            let value = match value {
-                b"off" => None,
-                time => Some(cf.time(time)?),
-            };
-            refresh.replace(value).is_some()
-        } else {
-            return Err(cf.invalid_parameter(&parameter));
-        };
-        if again {
-            return Err(ConfigError::message(format_args!(
-                "duplicate parameter {}",
-                Quoted::whole(parameter)
-            )));
-        }
-    }
-    conf.key_cache.set(KeyCache {
-        time,
-        stale: stale.unwrap_or_default(),
-        refresh: refresh.unwrap_or(Some(KeyCache::REFRESH)),
-    })
-}
-
-/// `auth_jwt_leeway time`
-fn auth_jwt_leeway(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let time = cf.time(&cf.argument())?;
-    // The claims are compared in seconds.
-    match time.subsec_nanos() {
-        0 => conf.leeway.set(time),
-        _ => Err(ConfigError::Directive(c"invalid value")),
-    }
-}
-
-/// `auth_jwt_require $value ... [error=401 | error=403]`
-fn auth_jwt_require(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    conf.requirements.push(Requirement::read(cf)?);
-    Ok(())
-}
-
-/// `auth_jwt_verify_signature on | off`
-fn auth_jwt_verify_signature(
-    conf: &mut LocationConf,
-    cf: &mut Config<'_>,
-) -> Result<(), ConfigError> {
-    let on = cf.flag()?;
-    if !on {
-        cf.warn(format_args!(
-            "auth_jwt_verify_signature off: whoever writes a token is believed;"
-        ));
-    }
-    conf.verify_signature.set(on)
-}
-
-/// `auth_jwt_token_cache size | off`
-fn auth_jwt_token_cache(main: &MainConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    match cf.size_or_off()? {
-        Some(0) => Err(cf.invalid_value(b"0", "it must be a size or \"off\"")),
-        size => main.set_token_cache(size),
-    }
-}
-
-/// `auth_jwt_claim_set $variable name ...`, `auth_jwt_header_set $variable name ...`
-fn define_path(part: Part, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let (variable, names) = cf.first_argument();
-    let name = cf.variable_name(&variable)?;
-    let names = names.iter().map(|name| name.to_vec()).collect();
-    variables::define_path(cf, name, part, names)
 }

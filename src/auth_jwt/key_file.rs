@@ -1,5 +1,6 @@
 //! Access to key files.
 
+use std::fmt;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -8,26 +9,36 @@ use std::time::SystemTime;
 
 use jose::KeySet;
 use policy::auth_jwt::key_cache::KeyError;
-use policy::auth_jwt::key_file::{self, FileAccess, FileRead, Identity};
+use policy::auth_jwt::key_file::{CachedKeyFile, FileAccess, FileIdentity, FileRead};
+use text::Quoted;
 
-pub(super) type KeyFile = key_file::KeyFile<KeyFilePath>;
+/// A key file on disk.
+pub(super) type KeyFile = CachedKeyFile<KeyFilePath>;
 
 /// Where a key file is.
 pub(super) struct KeyFilePath(pub(super) PathBuf);
 
 impl KeyFilePath {
-    /// Whether it is sure that this user cannot read the file, by its permissions.
-    pub(super) fn is_closed_to(&self, user: u32) -> bool {
-        const FOR_OTHERS: u32 = 0o044;
+    /// Whether the permissions of the file certainly keep this user from reading it.
+    pub(super) fn is_unreadable_by(&self, user: u32) -> bool {
+        const READABLE_BY_GROUP_OR_OTHERS: u32 = 0o044;
         let is_root = user == 0;
         !is_root
-            && fs::metadata(&self.0)
-                .is_ok_and(|metadata| metadata.uid() != user && metadata.mode() & FOR_OTHERS == 0)
+            && fs::metadata(&self.0).is_ok_and(|metadata| {
+                metadata.uid() != user && metadata.mode() & READABLE_BY_GROUP_OR_OTHERS == 0
+            })
+    }
+}
+
+/// The path as log lines quote it.
+impl fmt::Display for KeyFilePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Quoted::whole(self.0.as_os_str().as_encoded_bytes()).fmt(f)
     }
 }
 
 impl FileAccess for KeyFilePath {
-    fn identity(&self) -> Result<Identity, KeyError> {
+    fn identity(&self) -> Result<FileIdentity, KeyError> {
         regular_file(&self.0).map(|metadata| identity(&metadata))
     }
 
@@ -52,8 +63,8 @@ impl FileAccess for KeyFilePath {
     }
 }
 
-fn identity(metadata: &Metadata) -> Identity {
-    Identity {
+fn identity(metadata: &Metadata) -> FileIdentity {
+    FileIdentity {
         device: metadata.dev(),
         inode: metadata.ino(),
         size: metadata.size(),
@@ -62,7 +73,8 @@ fn identity(metadata: &Metadata) -> Identity {
     }
 }
 
-/// To open a pipe or a device could stop the worker for good: look first.
+/// The metadata of a regular file. It is checked before the file is opened: opening a pipe or a
+/// device could block the worker forever.
 fn regular_file(path: &Path) -> Result<Metadata, KeyError> {
     let metadata = fs::metadata(path).map_err(unreadable)?;
     match metadata.is_file() {

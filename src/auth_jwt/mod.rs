@@ -1,10 +1,13 @@
-//! `auth_jwt*` and `$jwt_*`: a request is served if it carries a JSON Web Token that the configured keys vouch for.
+//! `auth_jwt*` and `$jwt_*`: a request is served if it has a JSON Web Token that was made with one
+//! of the configured keys.
 
+mod client;
 mod conf;
+mod directives;
 mod fetch;
 mod handler;
 mod key_file;
-mod shared;
+mod key_request;
 mod variables;
 
 use crate::nginx::{Config, ConfigError, Directive, Module};
@@ -13,12 +16,12 @@ use crate::nginx::{Config, ConfigError, Directive, Module};
 pub struct AuthJwt;
 
 impl Module for AuthJwt {
-    type MainConf = shared::MainConf;
+    type MainConf = conf::MainConf;
     type LocationConf = conf::LocationConf;
-    type RequestContext = fetch::Gathering;
-    type ClientContext = handler::Client;
+    type RequestContext = fetch::KeyFetchState;
+    type ClientContext = client::ClientToken;
 
-    const DIRECTIVES: &'static [Directive<Self>] = conf::DIRECTIVES;
+    const DIRECTIVES: &'static [Directive<Self>] = directives::DIRECTIVES;
 
     fn preconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
         variables::add(cf)

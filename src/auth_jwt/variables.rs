@@ -1,25 +1,25 @@
-//! `$jwt_*`, and the variables of auth_jwt_claim_set and auth_jwt_header_set. Of a signed token they have values before
-//! it is verified, as for limit_req and for logs.
+//! `$jwt_*`, and the variables of auth_jwt_claim_set and auth_jwt_header_set. Those of a signed
+//! token have values before it is verified, for limit_req and for logs.
 
 use std::ffi::CStr;
 
 use super::AuthJwt;
-use super::handler::{Token, Verdict, token};
+use super::client::{AnyToken, TokenVerdict, token};
 use crate::nginx::{Config, ConfigError, Failure, PrefixVariable, Request, Text};
 use jose::{Value, VariableText};
 
 pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    cf.add_prefix_variable::<Claim>()?;
-    cf.add_prefix_variable::<Header>()?;
+    cf.add_prefix_variable::<JwtClaim>()?;
+    cf.add_prefix_variable::<JwtHeader>()?;
     cf.define_variable::<AuthJwt, _>(b"jwt_payload", (), |request, ()| payload(request))?;
     cf.define_variable::<AuthJwt, _>(b"jwt_claims", (), |request, ()| claims(request))?;
     cf.define_variable::<AuthJwt, _>(b"jwt_verified", (), |request, ()| verified(request))?;
     cf.define_variable::<AuthJwt, _>(b"jwt_status", (), |request, ()| status(request))
 }
 
-/// The part of a token that a path begins in.
+/// The part of a token where a path of names begins.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Part {
+pub(super) enum PathRoot {
     Header,
     Claims,
 }
@@ -28,16 +28,16 @@ pub(super) enum Part {
 pub(super) fn define_path(
     cf: &mut Config<'_>,
     name: &[u8],
-    part: Part,
+    root: PathRoot,
     names: Vec<Vec<u8>>,
 ) -> Result<(), ConfigError> {
-    cf.define_variable::<AuthJwt, _>(name, (part, names), |request, (part, names)| {
-        value(request, |token| part.of(token)?.path(names))
+    cf.define_variable::<AuthJwt, _>(name, (root, names), |request, (root, names)| {
+        value(request, |token| root.of(token)?.path(names))
     })
 }
 
-impl Part {
-    fn of(self, token: &Token) -> Option<Value<'_>> {
+impl PathRoot {
+    fn of(self, token: &AnyToken) -> Option<Value<'_>> {
         match self {
             Self::Header => Some(token.header().object()),
             Self::Claims => Some(token.claims()?.object()),
@@ -45,31 +45,33 @@ impl Part {
     }
 }
 
-struct Claim;
+/// `$jwt_claim_*`
+struct JwtClaim;
 
-impl PrefixVariable for Claim {
+impl PrefixVariable for JwtClaim {
     type Module = AuthJwt;
     const PREFIX: &'static CStr = c"jwt_claim_";
 
     fn get<'r>(request: Request<'r>, name: &[u8]) -> Result<Option<Text<'r>>, Failure> {
-        value(request, |token| Part::Claims.of(token)?.get(name))
+        value(request, |token| PathRoot::Claims.of(token)?.get(name))
     }
 }
 
-struct Header;
+/// `$jwt_header_*`
+struct JwtHeader;
 
-impl PrefixVariable for Header {
+impl PrefixVariable for JwtHeader {
     type Module = AuthJwt;
     const PREFIX: &'static CStr = c"jwt_header_";
 
     fn get<'r>(request: Request<'r>, name: &[u8]) -> Result<Option<Text<'r>>, Failure> {
-        value(request, |token| Part::Header.of(token)?.get(name))
+        value(request, |token| PathRoot::Header.of(token)?.get(name))
     }
 }
 
 fn value<'r>(
     request: Request<'r>,
-    select: impl Fn(&Token) -> Option<Value<'_>>,
+    select: impl Fn(&AnyToken) -> Option<Value<'_>>,
 ) -> Result<Option<Text<'r>>, Failure> {
     let Some(token) = token(request)? else {
         return Ok(None);
@@ -79,7 +81,7 @@ fn value<'r>(
         Some(VariableText::Plain(text)) => request.copy(text.as_bytes()).map(Some),
         Some(VariableText::Unsafe) => {
             request.log().warn(format_args!(
-                "auth_jwt: a value with NUL, CR or LF in the token: the variable is empty"
+                "auth_jwt: value in the token contains NUL, CR or LF, the variable is empty"
             ));
             Ok(Some(Text::from_static(b"")))
         }
@@ -89,10 +91,13 @@ fn value<'r>(
 /// `$jwt_payload`
 fn payload<'r>(request: Request<'r>) -> Result<Option<Text<'r>>, Failure> {
     let verified = request.client_context::<AuthJwt>()?.verified();
-    let Some((token, payload)) = verified.as_ref().and_then(|it| Some((it, it.payload()?))) else {
+    let Some((token, payload)) = verified
+        .as_ref()
+        .and_then(|token| Some((token, token.payload()?)))
+    else {
         return Ok(None);
     };
-    // JSON on several lines would end a header line that it is put in.
+    // JSON on several lines would end a header line that contains it.
     match payload.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
         true => request.copy(token.claims().object().compact().as_bytes()),
         false => request.copy(payload),
@@ -102,7 +107,7 @@ fn payload<'r>(request: Request<'r>) -> Result<Option<Text<'r>>, Failure> {
 
 /// `$jwt_claims`
 fn claims<'r>(request: Request<'r>) -> Result<Option<Text<'r>>, Failure> {
-    match token(request)?.as_ref().and_then(Token::claims) {
+    match token(request)?.as_ref().and_then(AnyToken::claims) {
         Some(claims) => request.copy(claims.object().compact().as_bytes()).map(Some),
         None => Ok(None),
     }
@@ -111,19 +116,22 @@ fn claims<'r>(request: Request<'r>) -> Result<Option<Text<'r>>, Failure> {
 /// `$jwt_verified`
 fn verified<'r>(request: Request<'r>) -> Result<Option<Text<'r>>, Failure> {
     let verdict = request.client_context::<AuthJwt>()?.verdict();
-    let accepted = verdict == Some(Verdict::Accepted);
-    Ok(Some(Text::from_static(if accepted { b"1" } else { b"0" })))
+    let text: &[u8] = match verdict == Some(TokenVerdict::Accepted) {
+        true => b"1",
+        false => b"0",
+    };
+    Ok(Some(Text::from_static(text)))
 }
 
 /// `$jwt_status`
 fn status<'r>(request: Request<'r>) -> Result<Option<Text<'r>>, Failure> {
     let text = match request.client_context::<AuthJwt>()?.verdict() {
-        Some(Verdict::Accepted) => "ok",
-        Some(Verdict::Refused(reason)) => reason,
+        Some(TokenVerdict::Accepted) => "ok",
+        Some(TokenVerdict::Refused(status)) => status,
         None => {
             let conf = request.main().location_conf::<AuthJwt>();
-            let protection = conf.protection.get();
-            match protection.is_some_and(|protection| protection.realm.is_some()) {
+            let setting = conf.auth_jwt.get();
+            match setting.is_some_and(|setting| setting.realm.is_some()) {
                 true => return Ok(None),
                 false => "disabled",
             }

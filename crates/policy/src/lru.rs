@@ -1,6 +1,7 @@
-//! A hash table that keeps to a bound in bytes: what was used least recently goes first. A look, an insertion and a
-//! removal take a fixed number of steps, whatever the table holds, and it never grows all at once: there is no request
-//! that pays for many others. The caller compares.
+//! A hash table within a bound of bytes, from which the least recently used value goes first.
+//! Lookup, insertion and removal take constant time on average. The array of buckets has its final
+//! size from the beginning and is never rehashed, so no single request pays for a resize. Equality
+//! is the caller's closure.
 
 use std::collections::hash_map;
 use std::hash::{BuildHasher, Hash};
@@ -9,105 +10,112 @@ use std::sync::LazyLock;
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
 
-/// Of each process its own, so that nobody can foresee which keys have equal hashes. Nor does anybody see a hash.
+/// Random for each process, so that nobody can predict which keys have equal hashes.
 static SEED: LazyLock<SharedSeed> = LazyLock::new(|| SharedSeed::from_u64(random()));
 
-/// From the system's random bytes, by way of the standard library.
+/// A number from the system's random bytes, by way of the standard library.
 fn random() -> u64 {
     hash_map::RandomState::new().hash_one(())
 }
 
-/// The place of an entry in [`Lru::entries`], or [`NONE`].
+/// The index of an entry in [`Lru::entries`], or [`NONE`].
 type Link = u32;
 
 const NONE: Link = Link::MAX;
 
+/// A hash table within a bound of bytes.
 pub struct Lru<T> {
     hasher: SeedableRandomState,
+    /// In bytes, like `used`.
     limit: usize,
     used: usize,
-    /// Where the chain of the entries begins whose hashes have the same lowest bits. Their number is a power of two.
-    chains: Box<[Link]>,
+    /// The first entry of each bucket. The lowest bits of a hash select the bucket, so there are a
+    /// power of two of them.
+    buckets: Box<[Link]>,
     entries: Vec<Entry<T>>,
-    /// Entries without a value, chained.
+    /// The first of the entries without a value, a list like that of a bucket.
     vacant: Link,
-    newest: Link,
-    oldest: Link,
+    most_recently_used: Link,
+    least_recently_used: Link,
 }
 
 struct Entry<T> {
     value: Option<T>,
     hash: u64,
     bytes: usize,
-    /// The next entry of the chain, which was inserted before this one.
+    /// The next entry of the bucket, which was inserted before this one.
     next: Link,
-    newer: Link,
-    older: Link,
+    /// The neighbours in the order of use.
+    more_recent: Link,
+    less_recent: Link,
 }
 
 impl<T> Lru<T> {
-    /// What an entry takes besides its value's own bytes.
+    /// The bytes of an entry besides those of its value.
     pub const OVERHEAD: usize = size_of::<Entry<T>>();
 
-    /// A table that takes up so many bytes at most. A value takes up about `usual` bytes: then there is a chain for each.
-    pub fn new(limit: usize, usual: usize) -> Self {
-        let chains = (limit / usual).max(1).next_power_of_two();
+    /// A table that takes up `limit` bytes at most. `typical` is the size of a typical value, from
+    /// which follows the number of buckets: about one for each value.
+    pub fn new(limit: usize, typical: usize) -> Self {
+        let buckets = (limit / typical).max(1).next_power_of_two();
         Self {
             hasher: SeedableRandomState::with_seed(random(), &SEED),
             limit,
-            used: chains * size_of::<Link>(),
-            chains: vec![NONE; chains].into(),
+            used: buckets * size_of::<Link>(),
+            buckets: vec![NONE; buckets].into(),
             entries: Vec::new(),
             vacant: NONE,
-            newest: NONE,
-            oldest: NONE,
+            most_recently_used: NONE,
+            least_recently_used: NONE,
         }
     }
 
-    /// The hash that the table knows a key by.
+    /// The hash of a key in this table. Another table has another hash for it.
     pub fn hash(&self, key: impl Hash) -> u64 {
         self.hasher.hash_one(key)
     }
 
-    /// The value with this hash that was inserted last of those that are the one looked for. It becomes the one that
-    /// was used last.
-    pub fn find(&mut self, hash: u64, is_it: impl Fn(&T) -> bool) -> Option<&T> {
-        let at = self.search(hash, is_it)?;
-        if self.newest != at {
+    /// The value that was inserted last, of those with this hash for which `matches` is true. It
+    /// becomes the most recently used one.
+    pub fn find(&mut self, hash: u64, matches: impl Fn(&T) -> bool) -> Option<&T> {
+        let at = self.search(hash, matches)?;
+        if self.most_recently_used != at {
             self.unlink(at);
-            self.link_as_newest(at);
+            self.link_as_most_recent(at);
         }
         self.entries[at as usize].value.as_ref()
     }
 
-    /// Takes a value that has so many bytes outside of the table. One that is larger than the whole table is dropped.
+    /// Adds a value that has this many bytes outside of the table. The least recently used values
+    /// go to make room. A value that is larger than the whole table is dropped.
     pub fn insert(&mut self, hash: u64, bytes: usize, value: T) {
         let bytes = bytes.saturating_add(Self::OVERHEAD);
-        while self.oldest != NONE && bytes > self.limit.saturating_sub(self.used) {
-            self.remove(self.oldest);
+        while self.least_recently_used != NONE && bytes > self.limit.saturating_sub(self.used) {
+            self.remove(self.least_recently_used);
         }
         if bytes > self.limit.saturating_sub(self.used) {
             return;
         }
-        let chain = self.chain(hash);
+        let bucket = self.bucket(hash);
         let entry = Entry {
             value: Some(value),
             hash,
             bytes,
-            next: self.chains[chain],
-            newer: NONE,
-            older: NONE,
+            next: self.buckets[bucket],
+            more_recent: NONE,
+            less_recent: NONE,
         };
-        let Some(at) = self.place(entry) else { return };
+        let Some(at) = self.store(entry) else { return };
         self.used += bytes;
-        self.chains[chain] = at;
-        self.link_as_newest(at);
+        self.buckets[bucket] = at;
+        self.link_as_most_recent(at);
     }
 
-    /// Of the values with this hash that are alike, removes those that were inserted before the last so many.
-    pub fn keep_last(&mut self, most: usize, hash: u64, is_alike: impl Fn(&T) -> bool) {
+    /// Of the values with this hash for which `is_alike` is true, keeps the `most` that were
+    /// inserted last, and removes the others.
+    pub fn keep_newest(&mut self, most: usize, hash: u64, is_alike: impl Fn(&T) -> bool) {
         let mut seen = 0;
-        let mut at = self.chains[self.chain(hash)];
+        let mut at = self.buckets[self.bucket(hash)];
         while at != NONE {
             let entry = &self.entries[at as usize];
             let next = entry.next;
@@ -121,11 +129,11 @@ impl<T> Lru<T> {
         }
     }
 
-    fn search(&self, hash: u64, is_it: impl Fn(&T) -> bool) -> Option<Link> {
-        let mut at = self.chains[self.chain(hash)];
+    fn search(&self, hash: u64, matches: impl Fn(&T) -> bool) -> Option<Link> {
+        let mut at = self.buckets[self.bucket(hash)];
         while at != NONE {
             let entry = &self.entries[at as usize];
-            if entry.hash == hash && entry.value.as_ref().is_some_and(&is_it) {
+            if entry.hash == hash && entry.value.as_ref().is_some_and(&matches) {
                 return Some(at);
             }
             at = entry.next;
@@ -133,12 +141,12 @@ impl<T> Lru<T> {
         None
     }
 
-    fn chain(&self, hash: u64) -> usize {
-        hash as usize & (self.chains.len() - 1)
+    fn bucket(&self, hash: u64) -> usize {
+        hash as usize & (self.buckets.len() - 1)
     }
 
-    /// Puts an entry where one was vacated, or behind the others.
-    fn place(&mut self, entry: Entry<T>) -> Option<Link> {
+    /// Puts an entry where another was removed, or behind all others.
+    fn store(&mut self, entry: Entry<T>) -> Option<Link> {
         if self.vacant != NONE {
             let at = self.vacant;
             self.vacant = self.entries[at as usize].next;
@@ -156,11 +164,11 @@ impl<T> Lru<T> {
         let Entry {
             hash, next, bytes, ..
         } = self.entries[at as usize];
-        let chain = self.chain(hash);
-        if self.chains[chain] == at {
-            self.chains[chain] = next;
+        let bucket = self.bucket(hash);
+        if self.buckets[bucket] == at {
+            self.buckets[bucket] = next;
         } else {
-            let mut before = self.chains[chain];
+            let mut before = self.buckets[bucket];
             while self.entries[before as usize].next != at {
                 before = self.entries[before as usize].next;
             }
@@ -174,149 +182,32 @@ impl<T> Lru<T> {
     }
 
     fn unlink(&mut self, at: Link) {
-        let Entry { newer, older, .. } = self.entries[at as usize];
-        match newer {
-            NONE => self.newest = older,
-            newer => self.entries[newer as usize].older = older,
+        let Entry {
+            more_recent,
+            less_recent,
+            ..
+        } = self.entries[at as usize];
+        match more_recent {
+            NONE => self.most_recently_used = less_recent,
+            more_recent => self.entries[more_recent as usize].less_recent = less_recent,
         }
-        match older {
-            NONE => self.oldest = newer,
-            older => self.entries[older as usize].newer = newer,
+        match less_recent {
+            NONE => self.least_recently_used = more_recent,
+            less_recent => self.entries[less_recent as usize].more_recent = more_recent,
         }
     }
 
-    fn link_as_newest(&mut self, at: Link) {
-        let older = self.newest;
-        self.entries[at as usize].newer = NONE;
-        self.entries[at as usize].older = older;
-        match older {
-            NONE => self.oldest = at,
-            older => self.entries[older as usize].newer = at,
+    fn link_as_most_recent(&mut self, at: Link) {
+        let previous = self.most_recently_used;
+        self.entries[at as usize].more_recent = NONE;
+        self.entries[at as usize].less_recent = previous;
+        match previous {
+            NONE => self.least_recently_used = at,
+            previous => self.entries[previous as usize].more_recent = at,
         }
-        self.newest = at;
+        self.most_recently_used = at;
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BYTES: usize = 1000;
-    const COST: usize = BYTES + Lru::<&str>::OVERHEAD;
-
-    /// Room for so many values of [`BYTES`].
-    fn room_for(values: usize) -> Lru<&'static str> {
-        let mut limit = values * COST;
-        loop {
-            let lru = Lru::new(limit, 2048);
-            if lru.used + values * COST <= limit {
-                return lru;
-            }
-            limit += 4;
-        }
-    }
-
-    fn has(lru: &Lru<&str>, hash: u64, value: &str) -> bool {
-        lru.search(hash, |found| *found == value).is_some()
-    }
-
-    fn count<T>(lru: &Lru<T>) -> usize {
-        lru.entries.iter().flat_map(|entry| &entry.value).count()
-    }
-
-    #[test]
-    fn an_empty_one_has_nothing() {
-        let mut lru = Lru::<&str>::new(0, 2048);
-        assert_eq!(lru.find(0, |_| true), None);
-        lru.insert(0, 0, "a");
-        assert_eq!(lru.find(0, |_| true), None);
-        assert_eq!((lru.oldest, lru.newest), (NONE, NONE));
-    }
-
-    #[test]
-    fn the_least_recently_used_goes_first() {
-        let mut lru = room_for(3);
-        for (hash, value) in [(1, "a"), (2, "b"), (3, "c")] {
-            lru.insert(hash, BYTES, value);
-        }
-        assert_eq!(lru.find(1, |_| true), Some(&"a"));
-        lru.insert(4, BYTES, "d");
-        assert!(!has(&lru, 2, "b"));
-        assert!(has(&lru, 1, "a") && has(&lru, 3, "c") && has(&lru, 4, "d"));
-        // In the middle of the list, and at its end.
-        assert_eq!(lru.find(1, |_| true), Some(&"a"));
-        assert_eq!(lru.find(1, |_| true), Some(&"a"));
-        lru.insert(5, BYTES, "e");
-        lru.insert(6, BYTES, "f");
-        assert!(!has(&lru, 3, "c") && !has(&lru, 4, "d"));
-        assert!(has(&lru, 1, "a") && has(&lru, 5, "e") && has(&lru, 6, "f"));
-    }
-
-    #[test]
-    fn the_bound_is_kept_whatever_the_sizes() {
-        let limit = 64 << 10;
-        let mut lru = Lru::new(limit, 2048);
-        let mut hash = 1u64;
-        for _ in 0..10_000 {
-            hash = hash.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            lru.insert(hash, (hash >> 40) as usize % 5000, hash);
-            let values = lru.entries.iter().filter(|entry| entry.value.is_some());
-            let used: usize = values.map(|entry| entry.bytes).sum();
-            assert_eq!(lru.used, used + lru.chains.len() * size_of::<Link>());
-            assert!(lru.used <= limit);
-            assert_eq!(lru.find(hash, |_| true), Some(&hash));
-        }
-        assert!(count(&lru) > 5);
-        // Vacated places are taken again.
-        assert!(lru.entries.len() < 400, "{}", lru.entries.len());
-    }
-
-    #[test]
-    fn what_is_larger_than_all_is_not_kept() {
-        let mut lru = room_for(2);
-        lru.insert(1, BYTES, "a");
-        lru.insert(2, usize::MAX, "b");
-        assert!(!has(&lru, 2, "b"));
-        assert_eq!(lru.used, lru.chains.len() * size_of::<Link>());
-        lru.insert(1, BYTES, "a");
-        assert!(has(&lru, 1, "a"));
-    }
-
-    #[test]
-    fn equal_hashes_are_told_apart_by_the_comparison() {
-        let mut lru = room_for(4);
-        for value in ["a", "b", "c", "d"] {
-            lru.insert(7, BYTES, value);
-        }
-        for value in ["a", "b", "c", "d"] {
-            assert_eq!(lru.find(7, |found| *found == value), Some(&value));
-        }
-        assert_eq!(lru.find(7, |found| *found == "e"), None);
-        // Another hash with the same chain.
-        assert_eq!(lru.find(7 + (1 << 32), |_| true), None);
-        // Out of the end, the middle and the beginning of one chain.
-        lru.insert(7, BYTES, "e");
-        assert!(!has(&lru, 7, "a"));
-        lru.find(7, |found| *found == "b");
-        lru.insert(7, BYTES, "f");
-        assert!(!has(&lru, 7, "c"));
-        for value in ["b", "d", "e", "f"] {
-            assert!(has(&lru, 7, value), "{value}");
-        }
-    }
-
-    #[test]
-    fn the_last_of_those_alike_are_kept() {
-        let mut lru = room_for(6);
-        for value in ["a1", "b1", "a2", "a3", "b2"] {
-            lru.insert(7, BYTES, value);
-        }
-        lru.keep_last(2, 7, |value| value.starts_with('a'));
-        assert!(!has(&lru, 7, "a1"));
-        assert_eq!(count(&lru), 4);
-        lru.keep_last(0, 7, |value| value.starts_with('b'));
-        assert_eq!(count(&lru), 2);
-        assert!(has(&lru, 7, "a2") && has(&lru, 7, "a3"));
-        assert_eq!(lru.find(7, |value| value.starts_with('a')), Some(&"a3"));
-    }
-}
+mod tests;

@@ -1,114 +1,223 @@
-//! What all sources of keys have in common: how they fail, and how long what they gave is kept.
+//! What all sources of keys have in common: how a source fails, how long its keys are cached, and
+//! when it may be asked again.
 
 use std::time::Duration;
 
 use jose::KeySet;
 
-/// Why a source gives no keys. Says what is wrong with it, never what is in it.
+/// Why a source gave no keys. The text never contains anything of what the source holds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
+    /// The file cannot be opened or read, for this reason of the operating system.
     #[error("{0}")]
     Unreadable(String),
+    /// The path leads to a directory, a pipe or a device.
     #[error("not a regular file")]
     NotRegular,
+    /// There is more than a key set may have.
     #[error("larger than {} bytes", KeySet::MAX_BYTES)]
     TooLarge,
-    #[error("broken off")]
-    Incomplete,
+    /// The response ended before its body was complete.
+    #[error("response was truncated")]
+    Truncated,
+    /// There is no valid key set.
     #[error("{0}")]
     Invalid(#[from] jose::Error),
-    /// A subrequest ended with another status than 200.
-    #[error("answered with {0}")]
+    /// The response has another status than 200.
+    #[error("HTTP status {0}")]
     Status(u16),
-    #[error(
-        "compressed: have the location ask for it plain, as by proxy_set_header Accept-Encoding \"\""
-    )]
+    /// The response is compressed, though nobody asked for that.
+    #[error("response is compressed; add proxy_set_header Accept-Encoding \"\" to the location")]
     Compressed,
 }
 
-/// `auth_jwt_key_cache time [stale=time] [refresh=time|off]`: how long keys are used without asking again.
+/// `auth_jwt_key_cache time [stale=time] [refresh=time|off]`: how long keys are used before their
+/// source is asked again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyCache {
-    /// Zero: a file is looked at, and a subrequest made, for each request.
+    /// How long cached keys are fresh. Zero: every request checks the file or makes the subrequest.
     pub time: Duration,
-    /// How long the last good keys stand in after that, while asking again fails.
+    /// How much longer the last good keys are used while their source fails.
     pub stale: Duration,
-    /// How soon a token with an unknown kid may make us ask again before the time; none: never.
+    /// The least time between two refreshes of fresh keys, which tokens with an unknown key cause.
+    /// `None`: fresh keys are never refreshed.
     pub refresh: Option<Duration>,
 }
 
 impl KeyCache {
+    /// The default of `refresh=`.
     pub const REFRESH: Duration = Duration::from_secs(10);
 
-    /// Nothing is kept.
+    /// No cache: what holds without the directive.
     pub const NONE: Self = Self {
         time: Duration::ZERO,
         stale: Duration::ZERO,
         refresh: Some(Self::REFRESH),
     };
 
-    /// How long a source that has failed is left alone while its last keys stand in.
+    /// The least time between two refreshes of fresh keys. `None`: there are no fresh keys, or they
+    /// are never refreshed.
+    pub fn refresh_interval(&self) -> Option<Duration> {
+        self.refresh.filter(|_| !self.time.is_zero())
+    }
+
+    /// How long a source that has failed is not asked again while its last good keys are used.
     pub fn pause(&self) -> Duration {
         self.refresh.unwrap_or(Self::REFRESH).min(Self::REFRESH)
     }
 }
 
-/// The last text that keys were parsed from. The same text again gives the same keys, at the price of a comparison, and
-/// what was found out with them still holds.
+/// Parses the key sets of one source. An unchanged text gives the previous set again, at the price
+/// of a comparison. That set keeps its generations, so tokens that were cached with it still match.
 #[derive(Default)]
-pub struct LastText(Option<(Box<[u8]>, KeySet)>);
+pub struct KeySetParser {
+    previous: Option<(Box<[u8]>, KeySet)>,
+}
 
-impl LastText {
-    /// The keys in a text.
+impl KeySetParser {
+    /// The key set in a text.
+    ///
+    /// # Errors
+    /// [`KeyError::Invalid`]
     pub fn parse(&mut self, text: &[u8]) -> Result<KeySet, KeyError> {
-        if let Some((last, keys)) = &self.0
-            && **last == *text
+        if let Some((previous, keys)) = &self.previous
+            && **previous == *text
         {
             return Ok(keys.clone());
         }
         let keys = KeySet::parse(text)?;
-        self.0 = Some((text.into(), keys.clone()));
+        self.previous = Some((text.into(), keys.clone()));
         Ok(keys)
     }
 }
 
-/// Keys that were good, and when.
-#[derive(Debug, Clone)]
-pub struct Kept {
-    pub keys: KeySet,
-    pub at: Duration,
+/// What a source gave after it was asked.
+#[derive(Debug)]
+pub struct LoadedKeys {
+    /// The keys to use.
+    pub keys: Result<KeySet, KeyError>,
+    /// Why the source failed, if `keys` are the last good ones instead.
+    pub stale_because: Option<KeyError>,
 }
 
-impl Kept {
-    /// Whether they need no look at their source.
-    pub fn is_fresh(&self, now: Duration, cache: &KeyCache) -> bool {
-        now.saturating_sub(self.at) < cache.time
+/// The cached keys of one source, and when the source was asked and failed. Times are those of one
+/// monotonic clock.
+#[derive(Debug, Default)]
+pub struct KeyCacheState {
+    cached: Option<CachedKeys>,
+    /// The time from which [`KeyCache::refresh_interval`] counts.
+    asked_at: Option<Duration>,
+    /// When the source was asked last, if it failed then.
+    failed_at: Option<Duration>,
+}
+
+/// The last good keys.
+#[derive(Debug)]
+struct CachedKeys {
+    keys: KeySet,
+    /// When the source gave them, or was last seen to hold them still.
+    fetched_at: Duration,
+}
+
+impl KeyCacheState {
+    /// The cached keys, if they are fresh.
+    pub fn fresh(&self, now: Duration, cache: &KeyCache) -> Option<&KeySet> {
+        let cached = self.cached.as_ref()?;
+        cached.is_fresh(now, cache).then_some(&cached.keys)
     }
 
-    /// Whether they may stand in for a source that fails.
-    pub fn may_stand_in(&self, now: Duration, cache: &KeyCache) -> bool {
-        now.saturating_sub(self.at) < cache.time.saturating_add(cache.stale)
+    /// The cached keys, if they are fresh or the source still holds them. `is_unchanged` tells the
+    /// latter; it is called only for keys that are not fresh, and makes them fresh.
+    pub fn fresh_or_unchanged(
+        &mut self,
+        now: Duration,
+        cache: &KeyCache,
+        is_unchanged: impl FnOnce() -> bool,
+    ) -> Option<&KeySet> {
+        let cached = self.cached.as_mut()?;
+        if !cached.is_fresh(now, cache) {
+            if !is_unchanged() {
+                return None;
+            }
+            cached.fetched_at = now;
+            self.asked_at = Some(now);
+        }
+        Some(&cached.keys)
+    }
+
+    /// The cached keys, if they are fresh, or may be used because the source failed a moment ago.
+    pub fn fresh_or_paused(&self, now: Duration, cache: &KeyCache) -> Option<&KeySet> {
+        let cached = self.cached.as_ref()?;
+        let is_paused = || {
+            self.failed_at
+                .is_some_and(|failed_at| now.saturating_sub(failed_at) < cache.pause())
+        };
+        let is_usable =
+            cached.is_fresh(now, cache) || (is_paused() && cached.may_be_stale(now, cache));
+        is_usable.then_some(&cached.keys)
+    }
+
+    /// Notes that the source is asked, for [`may_refresh`](Self::may_refresh).
+    pub fn asked(&mut self, now: Duration) {
+        self.asked_at = Some(now);
+    }
+
+    /// Takes what the source gave. If it failed, the last good keys are used as long as they may.
+    pub fn finish(
+        &mut self,
+        now: Duration,
+        cache: &KeyCache,
+        result: Result<KeySet, KeyError>,
+    ) -> LoadedKeys {
+        let (keys, stale_because) = match (result, &self.cached) {
+            (Ok(keys), _) => {
+                self.failed_at = None;
+                self.cached = Some(CachedKeys {
+                    keys: keys.clone(),
+                    fetched_at: now,
+                });
+                (Ok(keys), None)
+            }
+            (Err(error), cached) => {
+                self.failed_at = Some(now);
+                match cached {
+                    Some(cached) if cached.may_be_stale(now, cache) => {
+                        (Ok(cached.keys.clone()), Some(error))
+                    }
+                    _ => (Err(error), None),
+                }
+            }
+        };
+        LoadedKeys {
+            keys,
+            stale_because,
+        }
+    }
+
+    /// Whether a token with an unknown key may have the source asked while its keys are fresh: the
+    /// source was not asked for a while.
+    pub fn may_refresh(&self, now: Duration, cache: &KeyCache) -> bool {
+        cache.refresh_interval().is_some_and(|interval| {
+            self.asked_at
+                .is_none_or(|asked_at| now.saturating_sub(asked_at) >= interval)
+        })
+    }
+}
+
+impl CachedKeys {
+    fn is_fresh(&self, now: Duration, cache: &KeyCache) -> bool {
+        self.age(now) < cache.time
+    }
+
+    /// Whether the keys may be used while their source fails.
+    fn may_be_stale(&self, now: Duration, cache: &KeyCache) -> bool {
+        self.age(now) < cache.time.saturating_add(cache.stale)
+    }
+
+    fn age(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.fetched_at)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_same_text_gives_the_same_keys() {
-        let text = |kid| format!(r#"{{"kty":"oct","kid":"{kid}","k":"AAAA"}}"#).into_bytes();
-        let mut last = LastText::default();
-        let mut generation = |text: &[u8]| {
-            let keys = last.parse(text).unwrap();
-            let generation: Vec<_> = keys.generations().collect();
-            generation
-        };
-        let (first, other) = (generation(&text("a")), generation(&text("b")));
-        assert_ne!(first, other);
-        assert_eq!(generation(&text("b")), other);
-        assert_ne!(generation(&text("a")), first);
-        assert!(last.parse(b"{}").is_err());
-        assert!(last.parse(b"{}").is_err());
-    }
-}
+mod tests;

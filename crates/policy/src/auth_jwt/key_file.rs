@@ -3,79 +3,82 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use super::key_cache::{Kept, KeyCache, KeyError, LastText};
+use super::key_cache::{KeyCache, KeyCacheState, KeyError, KeySetParser, LoadedKeys};
 use jose::{KeySet, Warning};
 
-/// Access to one file, for [`KeyFile`].
+/// How coarse the clock of a file system may be.
+const COARSEST_CLOCK: Duration = Duration::from_secs(2);
+
+/// Access to one file, for [`CachedKeyFile`].
 pub trait FileAccess {
     /// Which file is there now: one stat().
-    fn identity(&self) -> Result<Identity, KeyError>;
+    ///
+    /// # Errors
+    /// The file is missing, or not a regular file.
+    fn identity(&self) -> Result<FileIdentity, KeyError>;
 
     /// Opens and reads the file.
+    ///
+    /// # Errors
+    /// The file cannot be read.
     fn read(&self) -> Result<FileRead, KeyError>;
 }
 
 /// A file that was read.
 pub struct FileRead {
-    /// Of the very file that was read.
-    pub identity: Identity,
-    /// Since 1970, when it was read.
+    /// The identity of the file that was read, not of one that has replaced it since.
+    pub identity: FileIdentity,
+    /// When it was read, since 1970.
     pub at: Duration,
-    /// No more than [`KeySet::MAX_BYTES`].
+    /// At most [`KeySet::MAX_BYTES`] bytes, or an error for a file with more.
     pub text: Result<Vec<u8>, KeyError>,
 }
 
-/// A file with a JWK Set or a JWK. What is in it counts from the moment that it is there.
-pub struct KeyFile<A> {
-    access: A,
-    loaded: RefCell<Option<Loaded>>,
-    /// The last keys that were good, with the time at which they were.
-    kept: RefCell<Option<Kept>>,
-    /// The turn for which what was read counts, see [`Self::keys`].
-    turn: Cell<Option<usize>>,
-}
-
-/// What a key file has for a request.
-#[derive(Debug)]
-pub struct Found {
-    pub keys: Result<KeySet, KeyError>,
-    /// The file is of no use, and what was in it before stands in for it.
-    pub stood_in_for: Option<KeyError>,
-}
-
-/// What a file was when it was read.
-struct Loaded {
-    identity: Identity,
-    /// Whether a later change would show in the identity, see [`Identity::is_settled`].
-    settled: bool,
-    /// What was read, as long as it may be read again without having changed.
-    last: LastText,
-    keys: Result<KeySet, KeyError>,
-}
-
-/// What tells a file from what was there before it.
+/// What stat() says of a file. If it is the same as before, so is the content, except as
+/// [`is_settled`](Self::is_settled) has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
+pub struct FileIdentity {
     /// The file system.
     pub device: u64,
     /// The file in it.
     pub inode: u64,
     /// In bytes.
     pub size: u64,
-    /// When the content was written: seconds since 1970, nanoseconds.
+    /// When the content was written (mtime): seconds since 1970, nanoseconds.
     pub modified: (i64, i64),
-    /// When anything of it was changed.
+    /// When the inode was changed (ctime), likewise.
     pub changed: (i64, i64),
 }
 
-impl<A: FileAccess> KeyFile<A> {
+/// A file with a JWK Set or a single JWK. A change of the file takes effect with the next request,
+/// or when its cached keys are no longer fresh.
+pub struct CachedKeyFile<A> {
+    access: A,
+    last_read: RefCell<Option<LastRead>>,
+    state: RefCell<KeyCacheState>,
+    /// The event-loop iteration for which the file is known to be unchanged, see
+    /// [`current_keys`](Self::current_keys).
+    checked_in: Cell<Option<usize>>,
+}
+
+/// The file as it was read last.
+struct LastRead {
+    identity: FileIdentity,
+    /// See [`FileIdentity::is_settled`].
+    is_settled: bool,
+    /// Holds the text of a file that is not settled, since that is read again for each request.
+    parser: KeySetParser,
+    keys: Result<KeySet, KeyError>,
+}
+
+impl<A: FileAccess> CachedKeyFile<A> {
     /// A key file that is not read yet.
     pub fn new(access: A) -> Self {
         Self {
             access,
-            loaded: RefCell::new(None),
-            kept: RefCell::new(None),
-            turn: Cell::new(None),
+            last_read: RefCell::default(),
+            state: RefCell::default(),
+            checked_in: Cell::default(),
         }
     }
 
@@ -84,157 +87,146 @@ impl<A: FileAccess> KeyFile<A> {
         &self.access
     }
 
-    /// The keys that count at this time: without a look at the file while those of the last look are fresh, unless
-    /// `anew` asks for one.
-    pub fn look(
+    /// The cached keys, if they are fresh or the file is unchanged and valid: most requests need no
+    /// more. `iteration` is called only for keys that are not fresh; see
+    /// [`current_keys`](Self::current_keys).
+    pub fn cached(
         &self,
         now: Duration,
         cache: &KeyCache,
-        anew: bool,
-        turn: Option<usize>,
+        iteration: impl FnOnce() -> Option<usize>,
+    ) -> Option<KeySet> {
+        let is_unchanged_and_valid = || {
+            self.is_unchanged(iteration()).unwrap_or(false)
+                && matches!(&*self.last_read.borrow(), Some(last) if last.keys.is_ok())
+        };
+        let mut state = self.state.borrow_mut();
+        state
+            .fresh_or_unchanged(now, cache, is_unchanged_and_valid)
+            .cloned()
+    }
+
+    /// The cached keys while they are fresh, unless `force_refresh`. Otherwise the keys in the
+    /// file, or the last good ones if the file is of no use. `iteration` and `report` are those of
+    /// [`current_keys`](Self::current_keys).
+    pub fn load(
+        &self,
+        now: Duration,
+        cache: &KeyCache,
+        force_refresh: bool,
+        iteration: Option<usize>,
         report: impl FnMut(&Warning),
-    ) -> Found {
-        let mut kept = self.kept.borrow_mut();
-        if let Some(kept) = &*kept
-            && kept.is_fresh(now, cache)
-            && !anew
-        {
-            return Found {
-                keys: Ok(kept.keys.clone()),
-                stood_in_for: None,
+    ) -> LoadedKeys {
+        let mut state = self.state.borrow_mut();
+        if !force_refresh && let Some(keys) = state.fresh(now, cache) {
+            return LoadedKeys {
+                keys: Ok(keys.clone()),
+                stale_because: None,
             };
         }
-        match (self.keys(turn, report), &*kept) {
-            (Ok(keys), _) => {
-                *kept = Some(Kept {
-                    keys: keys.clone(),
-                    at: now,
-                });
-                Found {
-                    keys: Ok(keys),
-                    stood_in_for: None,
-                }
-            }
-            (Err(error), Some(kept)) if kept.may_stand_in(now, cache) => Found {
-                keys: Ok(kept.keys.clone()),
-                stood_in_for: Some(error),
-            },
-            (Err(error), _) => Found {
-                keys: Err(error),
-                stood_in_for: None,
-            },
+        let result = self.current_keys(iteration, report);
+        // A file that is being replaced may be read again at once: that costs little.
+        if result.is_ok() {
+            state.asked(now);
         }
+        state.finish(now, cache, result)
     }
 
-    /// The keys that count at this time, where there is nothing else to say: they are fresh, or the file is as it was
-    /// and of use.
-    pub fn at_hand(
-        &self,
-        now: Duration,
-        cache: &KeyCache,
-        turn: impl FnOnce() -> Option<usize>,
-    ) -> Option<KeySet> {
-        let mut kept = self.kept.borrow_mut();
-        let kept = kept.as_mut()?;
-        if !kept.is_fresh(now, cache) {
-            if !self.is_as_read(turn()).ok()? {
-                return None;
-            }
-            let loaded = self.loaded.borrow();
-            loaded.as_ref()?.keys.as_ref().ok()?;
-            kept.at = now;
-        }
-        Some(kept.keys.clone())
-    }
-
-    /// Whether a token with an unknown kid may have the file looked at before the time.
+    /// Whether a token with an unknown key may have the file read while its keys are fresh.
     pub fn may_refresh(&self, now: Duration, cache: &KeyCache) -> bool {
-        let kept = self.kept.borrow();
-        let long_ago = |pause| {
-            kept.as_ref()
-                .is_none_or(|kept| now.saturating_sub(kept.at) >= pause)
-        };
-        !cache.time.is_zero() && cache.refresh.is_some_and(long_ago)
+        self.state.borrow().may_refresh(now, cache)
     }
 
-    /// The keys that are in the file now. Costs one stat where the file is as it was; where it was read anew,
-    /// `report` is told of the keys that are weak or of no use.
+    /// The keys in the file now. An unchanged file costs one stat(). When the file is read,
+    /// `report` gets a warning for each key that is weak or unusable, unless all were reported
+    /// before.
     ///
-    /// Requests that were sent before one turn of nginx's event loop began share its first look: a file that was replaced
-    /// after it was replaced after they were sent. `turn` is none for a request of which that is not known.
-    pub fn keys(
+    /// Requests that had arrived before an event-loop iteration began share one stat() in it: a
+    /// replacement that happens after that stat() happens after those requests were sent.
+    /// `iteration` is `None` for a request that may have arrived later.
+    ///
+    /// # Errors
+    /// The file cannot be read or holds no valid key set.
+    pub fn current_keys(
         &self,
-        turn: Option<usize>,
+        iteration: Option<usize>,
         report: impl FnMut(&Warning),
     ) -> Result<KeySet, KeyError> {
-        let is_as_read = self.is_as_read(turn)?;
-        let mut loaded = self.loaded.borrow_mut();
-        if is_as_read && let Some(loaded) = &*loaded {
-            return loaded.keys.clone();
+        let is_unchanged = self.is_unchanged(iteration)?;
+        let mut last_read = self.last_read.borrow_mut();
+        if is_unchanged && let Some(last) = &*last_read {
+            return last.keys.clone();
         }
         let FileRead { identity, at, text } = self.access.read()?;
-        let mut last = loaded
+        let mut parser = last_read
             .as_mut()
-            .map_or_else(LastText::default, |loaded| std::mem::take(&mut loaded.last));
-        let keys = text.and_then(|text| last.parse(&text));
+            .map(|last| std::mem::take(&mut last.parser))
+            .unwrap_or_default();
+        let keys = text.and_then(|text| parser.parse(&text));
         let warnings = || keys.iter().flat_map(KeySet::warnings);
-        let known = loaded.iter().flat_map(|loaded| &loaded.keys);
-        if !known.flat_map(KeySet::warnings).eq(warnings()) {
+        let last_keys = last_read.iter().flat_map(|last| &last.keys);
+        if !last_keys.flat_map(KeySet::warnings).eq(warnings()) {
             warnings().for_each(report);
         }
-        let settled = identity.is_settled(at);
-        *loaded = Some(Loaded {
+        let is_settled = identity.is_settled(at);
+        *last_read = Some(LastRead {
             identity,
-            settled,
-            last: if settled { LastText::default() } else { last },
+            is_settled,
+            parser: match is_settled {
+                true => KeySetParser::default(),
+                false => parser,
+            },
             keys: keys.clone(),
         });
-        self.turn.set(turn);
+        self.checked_in.set(iteration);
         keys
     }
 
-    /// Whether what was read is still what is in the file, whatever that is.
-    fn is_as_read(&self, turn: Option<usize>) -> Result<bool, KeyError> {
-        if turn.is_some() && self.turn.get() == turn {
+    /// Whether the file is the one that was read last, valid or not.
+    fn is_unchanged(&self, iteration: Option<usize>) -> Result<bool, KeyError> {
+        if iteration.is_some() && self.checked_in.get() == iteration {
             return Ok(true);
         }
-        self.turn.set(None);
+        self.checked_in.set(None);
         let identity = self.access.identity()?;
-        let is_it = |loaded: &Loaded| loaded.settled && loaded.identity == identity;
-        let is_as_read = self.loaded.borrow().as_ref().is_some_and(is_it);
-        if is_as_read {
-            self.turn.set(turn);
+        let is_unchanged = match &*self.last_read.borrow() {
+            Some(last) => last.is_settled && last.identity == identity,
+            None => false,
+        };
+        if is_unchanged {
+            self.checked_in.set(iteration);
         }
-        Ok(is_as_read)
+        Ok(is_unchanged)
     }
 }
 
-impl Identity {
-    /// A file system's clock is coarser than a nanosecond, and on some as coarse as two seconds: a file that was
-    /// written just now could be written again without its identity changing. Such a file is read every time.
+impl FileIdentity {
+    /// Whether a later write would change the identity. File times are coarser than a nanosecond,
+    /// on some file systems as coarse as two seconds: a file that was written a moment ago could be
+    /// written again with the same times. Such a file is read for each request.
     fn is_settled(&self, now: Duration) -> bool {
-        const COARSEST: Duration = Duration::from_secs(2);
         let (seconds, _) = self.modified.max(self.changed);
         let written = u64::try_from(seconds)
             .map(Duration::from_secs)
             .unwrap_or_default();
-        now.checked_sub(written).is_some_and(|age| age > COARSEST)
+        now.checked_sub(written)
+            .is_some_and(|age| age > COARSEST_CLOCK)
     }
 }
 
-/// Why a name that holds values from a request is not opened: such a value could lead out of the folder that the
-/// configuration names.
-pub fn unfit_name(name: &[u8]) -> Option<&'static str> {
+/// Why a file name with values from a request must not be opened, if so: such a value could lead
+/// out of the folder that the configuration names.
+pub fn unsafe_name_reason(name: &[u8]) -> Option<&'static str> {
+    let mut segments = name.split(|&byte| byte == b'/');
     if name.is_empty() {
-        return Some("it is empty");
+        Some("is empty")
+    } else if name.contains(&0) {
+        Some("contains NUL")
+    } else if segments.any(|segment| segment == b"..") {
+        Some("contains \"..\"")
+    } else {
+        None
     }
-    if name.contains(&0) {
-        return Some("it holds a NUL");
-    }
-    let leads_out = name
-        .split(|&byte| byte == b'/')
-        .any(|segment| segment == b"..");
-    leads_out.then_some("it holds \"..\"")
 }
 
 #[cfg(test)]

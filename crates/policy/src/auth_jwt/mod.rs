@@ -1,4 +1,4 @@
-//! Decisions of `auth_jwt`.
+//! The decisions of `auth_jwt`.
 
 pub mod bearer;
 pub mod key_cache;

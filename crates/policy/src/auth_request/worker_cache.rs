@@ -48,7 +48,7 @@ impl Near {
         let mut copies = self.0.borrow_mut();
         let copies = copies.get_or_insert_with(|| Lru::new(Self::BYTES, Self::USUAL_BYTES));
         let hash = copies.hash(question);
-        copies.keep_last(0, hash, |copy| copy.is_of(question));
+        copies.keep_newest(0, hash, |copy| copy.is_of(question));
         let bytes = question.text.len() + record.len() + Copy::ALLOCATIONS;
         let copy = Copy {
             location: question.location,

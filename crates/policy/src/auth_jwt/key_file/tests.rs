@@ -6,50 +6,55 @@ const TWO: &str = r#"{"kty":"oct","kid":"2","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 
 const NOW: u64 = 1_000_000;
 
-/// A file of a file system that is not there: what is in it, and which one it is.
+/// A file in memory.
 #[derive(Clone, Default)]
-struct Disk(Rc<RefCell<Option<(Vec<u8>, Identity)>>>, Rc<Cell<u64>>);
+struct Disk {
+    content: Rc<RefCell<Content>>,
+    writes: Rc<Cell<u64>>,
+}
+
+type Content = Option<(Vec<u8>, FileIdentity)>;
 
 impl Disk {
     fn write(&self, text: &str, modified: u64, inode: u64) {
-        // No two writes have the same time of change.
-        self.1.set(self.1.get() + 1);
-        let identity = Identity {
+        // Each write has a ctime of its own.
+        self.writes.set(self.writes.get() + 1);
+        let identity = FileIdentity {
             device: 1,
             inode,
             size: text.len() as u64,
             modified: (modified as i64, 0),
-            changed: (modified as i64, self.1.get() as i64),
+            changed: (modified as i64, self.writes.get() as i64),
         };
-        self.0.replace(Some((text.into(), identity)));
+        self.content.replace(Some((text.into(), identity)));
     }
 
-    /// Writes the file in place, so that it looks as if it had long been there.
+    /// Writes the file in place, with an mtime long ago.
     fn write_old(&self, text: &str, seconds: u64) {
         self.write(text, seconds, 1);
     }
 
-    /// Writes the file in place, just now.
+    /// Writes the file in place, with an mtime of this second.
     fn write_now(&self, text: &str) {
         self.write(text, NOW, 1);
     }
 
     fn remove(&self) {
-        self.0.replace(None);
+        self.content.replace(None);
     }
 
-    fn file(&self) -> KeyFile<Self> {
-        KeyFile::new(self.clone())
+    fn file(&self) -> CachedKeyFile<Self> {
+        CachedKeyFile::new(self.clone())
     }
 }
 
 impl FileAccess for Disk {
-    fn identity(&self) -> Result<Identity, KeyError> {
+    fn identity(&self) -> Result<FileIdentity, KeyError> {
         self.read().map(|read| read.identity)
     }
 
     fn read(&self) -> Result<FileRead, KeyError> {
-        let file = self.0.borrow();
+        let file = self.content.borrow();
         let (text, identity) = file.as_ref().ok_or_else(missing)?;
         Ok(FileRead {
             identity: *identity,
@@ -63,25 +68,25 @@ fn missing() -> KeyError {
     KeyError::Unreadable("No such file or directory (os error 2)".into())
 }
 
-fn has(file: &KeyFile<Disk>, kid: &str) -> bool {
-    file.keys(None, |_| ()).unwrap().contains_kid(kid)
+fn has(file: &CachedKeyFile<Disk>, kid: &str) -> bool {
+    file.current_keys(None, |_| ()).unwrap().contains_kid(kid)
 }
 
 #[test]
-fn requests_of_one_turn_share_a_look() {
+fn requests_of_one_iteration_share_a_stat() {
     let disk = Disk::default();
     let file = disk.file();
-    let has = |turn, kid| {
-        let keys = file.keys(turn, |_| ());
+    let has = |iteration, kid| {
+        let keys = file.current_keys(iteration, |_| ());
         keys.is_ok_and(|keys| keys.contains_kid(kid))
     };
-    // No look has been of use yet.
+    // There is no file yet.
     assert!(!has(Some(1), "1"));
     disk.write_old(ONE, 1000);
     assert!(has(Some(1), "1"));
     disk.write_old(TWO, 1001);
     assert!(has(Some(1), "1"));
-    // One that is not known to be of the turn looks itself, and so does the next turn.
+    // A request that may have arrived later checks the file itself, and so does the next iteration.
     assert!(has(None, "2"));
     assert!(has(Some(1), "2"));
     disk.write_old(ONE, 1002);
@@ -92,10 +97,10 @@ fn requests_of_one_turn_share_a_look() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_an_error_until_it_is() {
+fn a_missing_file_is_an_error_until_it_is_there() {
     let disk = Disk::default();
     let file = disk.file();
-    assert_eq!(file.keys(None, |_| ()).unwrap_err(), missing());
+    assert_eq!(file.current_keys(None, |_| ()).unwrap_err(), missing());
     disk.write_now(ONE);
     assert!(has(&file, "1"));
 }
@@ -108,13 +113,13 @@ fn a_removed_file_is_an_error_at_once() {
     assert!(has(&file, "1"));
     disk.remove();
     assert!(matches!(
-        file.keys(None, |_| ()),
+        file.current_keys(None, |_| ()),
         Err(KeyError::Unreadable(_))
     ));
 }
 
 #[test]
-fn a_file_replaced_or_rewritten_counts_at_once() {
+fn a_changed_file_takes_effect_at_once() {
     let disk = Disk::default();
     let file = disk.file();
     disk.write_old(ONE, 1000);
@@ -128,14 +133,14 @@ fn a_file_replaced_or_rewritten_counts_at_once() {
 }
 
 #[test]
-fn a_broken_file_takes_the_keys_away() {
+fn an_invalid_file_takes_the_keys_away() {
     let disk = Disk::default();
     let file = disk.file();
     disk.write_old(ONE, 1000);
     assert!(has(&file, "1"));
     disk.write_old("{\"keys\":[", 1000);
     assert!(matches!(
-        file.keys(None, |_| ()),
+        file.current_keys(None, |_| ()),
         Err(KeyError::Invalid(jose::Error::JsonSyntax { .. }))
     ));
 }
@@ -151,15 +156,15 @@ fn row_3_and_39_names_do_not_lead_out_of_their_folder() {
         "",
         "a\0b",
     ] {
-        assert!(unfit_name(name.as_bytes()).is_some(), "{name:?}");
+        assert!(unsafe_name_reason(name.as_bytes()).is_some(), "{name:?}");
     }
     for name in ["/keys/a.jwk", "keys/..a", "keys/a..", "a...b"] {
-        assert_eq!(unfit_name(name.as_bytes()), None, "{name:?}");
+        assert_eq!(unsafe_name_reason(name.as_bytes()), None, "{name:?}");
     }
 }
 
 #[test]
-fn a_file_is_not_looked_at_while_its_keys_are_fresh() {
+fn a_file_is_not_checked_while_its_keys_are_fresh() {
     let disk = Disk::default();
     let file = disk.file();
     let second = Duration::from_secs(1);
@@ -167,8 +172,11 @@ fn a_file_is_not_looked_at_while_its_keys_are_fresh() {
         time: 60 * second,
         ..KeyCache::NONE
     };
-    let kid = |now, anew| {
-        let keys = file.look(now, &cache, anew, None, |_| ()).keys.unwrap();
+    let kid = |now, force_refresh| {
+        let keys = file
+            .load(now, &cache, force_refresh, None, |_| ())
+            .keys
+            .unwrap();
         if keys.contains_kid("1") { 1 } else { 2 }
     };
     disk.write_old(ONE, 1000);
@@ -182,64 +190,7 @@ fn a_file_is_not_looked_at_while_its_keys_are_fresh() {
 }
 
 #[test]
-fn row_39b_keys_stand_in_for_a_broken_file_where_stale_says_so() {
-    let disk = Disk::default();
-    let file = disk.file();
-    let second = Duration::from_secs(1);
-    let cache = KeyCache {
-        stale: 60 * second,
-        ..KeyCache::NONE
-    };
-    disk.write_old(ONE, 1000);
-    assert!(file.look(second, &cache, false, None, |_| ()).keys.is_ok());
-    disk.write_old("{", 2000);
-    let found = file.look(60 * second, &cache, false, None, |_| ());
-    assert!(found.keys.unwrap().contains_kid("1"));
-    assert!(matches!(found.stood_in_for, Some(KeyError::Invalid(_))));
-    assert!(
-        file.look(61 * second, &cache, false, None, |_| ())
-            .keys
-            .is_err()
-    );
-    let none = KeyCache::NONE;
-    assert!(
-        file.look(2 * second, &none, false, None, |_| ())
-            .keys
-            .is_err()
-    );
-}
-
-#[test]
-fn keys_are_at_hand_while_there_is_nothing_else_to_say() {
-    let disk = Disk::default();
-    let file = disk.file();
-    let second = Duration::from_secs(1);
-    let cache = KeyCache {
-        stale: 60 * second,
-        ..KeyCache::NONE
-    };
-    let at_hand = |now, turn| {
-        let keys = file.at_hand(now, &cache, || turn);
-        keys.map(|keys| keys.contains_kid("1"))
-    };
-    let look = |now, turn| file.look(now, &cache, false, turn, |_| ());
-    disk.write_old(ONE, 1000);
-    assert_eq!(at_hand(second, Some(1)), None, "nobody has read it");
-    assert!(look(second, Some(1)).keys.is_ok());
-    assert_eq!(at_hand(30 * second, Some(1)), Some(true));
-    disk.write_old("{", 2000);
-    assert_eq!(at_hand(31 * second, Some(2)), None, "another turn");
-    assert_eq!(at_hand(31 * second, Some(1)), None, "it has changed");
-    // Keys that were at hand were good then.
-    assert!(look(89 * second, Some(2)).stood_in_for.is_some());
-    assert_eq!(at_hand(89 * second, Some(2)), None, "it is of no use");
-    assert!(look(90 * second, Some(3)).keys.is_err());
-    disk.remove();
-    assert_eq!(at_hand(90 * second, Some(3)), None, "it is gone");
-}
-
-#[test]
-fn fresh_keys_are_at_hand_without_a_look() {
+fn a_refresh_that_fails_may_be_repeated_at_once() {
     let disk = Disk::default();
     let file = disk.file();
     let second = Duration::from_secs(1);
@@ -248,11 +199,93 @@ fn fresh_keys_are_at_hand_without_a_look() {
         ..KeyCache::NONE
     };
     disk.write_old(ONE, 1000);
-    assert!(file.look(second, &cache, false, None, |_| ()).keys.is_ok());
+    assert!(file.load(second, &cache, false, None, |_| ()).keys.is_ok());
+    disk.write_old("{", 2000);
+    let loaded = file.load(11 * second, &cache, true, None, |_| ());
+    assert!(loaded.keys.unwrap().contains_kid("1") && loaded.stale_because.is_some());
+    assert!(file.may_refresh(11 * second, &cache));
+    disk.write_old(TWO, 3000);
+    let loaded = file.load(11 * second, &cache, true, None, |_| ());
+    assert!(loaded.keys.unwrap().contains_kid("2"));
+    assert!(!file.may_refresh(20 * second, &cache));
+}
+
+#[test]
+fn row_39b_the_last_good_keys_are_used_while_the_file_is_invalid() {
+    let disk = Disk::default();
+    let file = disk.file();
+    let second = Duration::from_secs(1);
+    let cache = KeyCache {
+        stale: 60 * second,
+        ..KeyCache::NONE
+    };
+    disk.write_old(ONE, 1000);
+    assert!(file.load(second, &cache, false, None, |_| ()).keys.is_ok());
+    disk.write_old("{", 2000);
+    let found = file.load(60 * second, &cache, false, None, |_| ());
+    assert!(found.keys.unwrap().contains_kid("1"));
+    assert!(matches!(found.stale_because, Some(KeyError::Invalid(_))));
+    assert!(
+        file.load(61 * second, &cache, false, None, |_| ())
+            .keys
+            .is_err()
+    );
+    let none = KeyCache::NONE;
+    assert!(
+        file.load(2 * second, &none, false, None, |_| ())
+            .keys
+            .is_err()
+    );
+}
+
+#[test]
+fn keys_are_cached_while_the_file_is_unchanged_and_valid() {
+    let disk = Disk::default();
+    let file = disk.file();
+    let second = Duration::from_secs(1);
+    let cache = KeyCache {
+        stale: 60 * second,
+        ..KeyCache::NONE
+    };
+    let cached = |now, iteration| {
+        let keys = file.cached(now, &cache, || iteration);
+        keys.map(|keys| keys.contains_kid("1"))
+    };
+    let load = |now, iteration| file.load(now, &cache, false, iteration, |_| ());
+    disk.write_old(ONE, 1000);
+    assert_eq!(cached(second, Some(1)), None, "nobody has read the file");
+    assert!(load(second, Some(1)).keys.is_ok());
+    assert_eq!(cached(30 * second, Some(1)), Some(true));
+    disk.write_old("{", 2000);
+    assert_eq!(
+        cached(31 * second, Some(2)),
+        None,
+        "another iteration checks the file"
+    );
+    assert_eq!(cached(31 * second, Some(1)), None, "the file has changed");
+    // The keys of 30 s count as good until 90 s.
+    assert!(load(89 * second, Some(2)).stale_because.is_some());
+    assert_eq!(cached(89 * second, Some(2)), None, "the file is invalid");
+    assert!(load(90 * second, Some(3)).keys.is_err());
     disk.remove();
-    let not_asked = || panic!("a fresh file is not looked at");
-    assert!(file.at_hand(60 * second, &cache, not_asked).is_some());
-    assert!(file.at_hand(61 * second, &cache, || None).is_none());
+    assert_eq!(cached(90 * second, Some(3)), None, "the file is gone");
+}
+
+#[test]
+fn fresh_keys_need_no_stat() {
+    let disk = Disk::default();
+    let file = disk.file();
+    let second = Duration::from_secs(1);
+    let cache = KeyCache {
+        time: 60 * second,
+        ..KeyCache::NONE
+    };
+    disk.write_old(ONE, 1000);
+    assert!(file.load(second, &cache, false, None, |_| ()).keys.is_ok());
+    disk.remove();
+    let unused = || panic!("the keys are fresh");
+    assert!(file.cached(60 * second, &cache, unused).is_some());
+    assert!(file.cached(61 * second, &cache, || None).is_none());
 }
 
 #[test]
@@ -261,9 +294,10 @@ fn weak_keys_are_reported_when_the_file_is_read() {
     disk.write_now(r#"{"kty":"oct","k":"AAAA"}"#);
     let mut reported = Vec::new();
     let file = disk.file();
-    file.keys(None, |warning| reported.push(warning.to_string()))
+    file.current_keys(None, |warning| reported.push(warning.to_string()))
         .unwrap();
     assert_eq!(reported, ["key 0: secret of 3 bytes is shorter than 32"]);
-    // A file that is read again, having been written just now, has nothing new to say.
-    file.keys(None, |warning| panic!("{warning}")).unwrap();
+    // The file is read again, since it is not settled, but its warnings are the same.
+    file.current_keys(None, |warning| panic!("{warning}"))
+        .unwrap();
 }

@@ -1,0 +1,258 @@
+//! The directives: their table, and what takes the arguments of each.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use super::AuthJwt;
+use super::conf::{AuthJwtSetting, KeySource, LocationConf, MainConf, TokenSource};
+use super::key_file::{KeyFile, KeyFilePath};
+use super::variables::{self, PathRoot};
+use crate::nginx::{Config, ConfigError, Directive, Set, Template, Text, args, context};
+use crate::require::Requirement;
+use crate::subrequest_uri::Uri;
+use jose::TokenType;
+use policy::auth_jwt::key_cache::KeyCache;
+use text::{Quoted, is_quotable};
+
+const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
+const EVERYWHERE: u32 = LEVELS | context::LIMIT_EXCEPT;
+
+pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
+    Directive {
+        name: c"auth_jwt",
+        contexts: EVERYWHERE,
+        args: args::ONE_OR_TWO,
+        set: Set::Location(auth_jwt),
+    },
+    Directive {
+        name: c"auth_jwt_type",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(auth_jwt_type),
+    },
+    Directive {
+        name: c"auth_jwt_key_file",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(auth_jwt_key_file),
+    },
+    Directive {
+        name: c"auth_jwt_key_request",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(auth_jwt_key_request),
+    },
+    Directive {
+        name: c"auth_jwt_key_cache",
+        contexts: LEVELS,
+        args: args::ONE_OR_MORE,
+        set: Set::Location(auth_jwt_key_cache),
+    },
+    Directive {
+        name: c"auth_jwt_leeway",
+        contexts: LEVELS,
+        args: args::ONE,
+        set: Set::Location(auth_jwt_leeway),
+    },
+    Directive {
+        name: c"auth_jwt_require",
+        contexts: EVERYWHERE,
+        args: args::ONE_OR_MORE,
+        set: Set::Location(auth_jwt_require),
+    },
+    Directive {
+        name: c"auth_jwt_verify_signature",
+        contexts: EVERYWHERE,
+        args: args::FLAG,
+        set: Set::Location(auth_jwt_verify_signature),
+    },
+    Directive {
+        name: c"auth_jwt_token_cache",
+        contexts: context::HTTP,
+        args: args::ONE,
+        set: Set::Main(auth_jwt_token_cache),
+    },
+    Directive {
+        name: c"auth_jwt_claim_set",
+        contexts: context::HTTP,
+        args: args::TWO_OR_MORE,
+        set: Set::Main(|_, cf| define_path(PathRoot::Claims, cf)),
+    },
+    Directive {
+        name: c"auth_jwt_header_set",
+        contexts: context::HTTP,
+        args: args::TWO_OR_MORE,
+        set: Set::Main(|_, cf| define_path(PathRoot::Header, cf)),
+    },
+];
+
+/// `auth_jwt string [token=$variable] | off [token=$variable]`
+fn auth_jwt(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let (realm, parameters) = cf.first_argument();
+    let token = match parameters.first() {
+        None => TokenSource::Bearer,
+        Some(parameter) => token_source(*parameter, cf)?,
+    };
+    let realm = match &*realm {
+        b"off" => None,
+        realm => Some(realm_template(realm, cf)?),
+    };
+    conf.auth_jwt.set(Rc::new(AuthJwtSetting {
+        realm,
+        token,
+        position: Cell::new(Some(cf.position().into())),
+    }))
+}
+
+fn token_source(parameter: Text<'_>, cf: &mut Config<'_>) -> Result<TokenSource, ConfigError> {
+    match parameter.strip_prefix(b"token=") {
+        Some(variable) => Ok(TokenSource::Variable(cf.variable_reference(variable)?)),
+        None => Err(cf.invalid_parameter(&parameter)),
+    }
+}
+
+fn realm_template(realm: &[u8], cf: &mut Config<'_>) -> Result<Template, ConfigError> {
+    match is_quotable(realm) {
+        true => cf.template(realm),
+        false => Err(ConfigError::message(format_args!(
+            "control character in realm {} of \"auth_jwt\"",
+            Quoted::new(realm)
+        ))),
+    }
+}
+
+/// `auth_jwt_type signed | encrypted | nested`
+fn auth_jwt_type(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let kind = cf.argument();
+    let token_type = match &*kind {
+        b"signed" => TokenType::Signed,
+        b"encrypted" => TokenType::Encrypted,
+        b"nested" => TokenType::Nested,
+        _ => {
+            let must = "it must be \"signed\", \"encrypted\" or \"nested\"";
+            return Err(cf.invalid_value(&kind, must));
+        }
+    };
+    conf.token_type.set(token_type)
+}
+
+/// `auth_jwt_key_file file`
+fn auth_jwt_key_file(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let name = cf.argument();
+    let template = cf.template(&name)?;
+    if template.constant().is_none() {
+        conf.key_sources.push(KeySource::FileNamed(template));
+        return Ok(());
+    }
+    let main = cf.main_conf::<AuthJwt>();
+    let path = cf.path(&name);
+    let file = main.key_file(&path).unwrap_or_else(|| {
+        let file = Rc::new(KeyFile::new(KeyFilePath(path)));
+        read_key_file(&file, cf);
+        main.add_key_file(&file);
+        file
+    });
+    conf.key_sources.push(KeySource::File(file));
+    Ok(())
+}
+
+/// Reads a key file, so that the workers have its keys from the beginning, and warns of what is
+/// wrong with it.
+fn read_key_file(file: &KeyFile, cf: &Config<'_>) {
+    let path = file.access();
+    let report = |warning: &_| cf.warn(format_args!("key file {path}: {warning}"));
+    if let Err(error) = file.current_keys(None, report) {
+        cf.warn(format_args!("key file {path}: {error}"));
+    }
+    if cf
+        .worker_user()
+        .is_some_and(|user| path.is_unreadable_by(user))
+    {
+        cf.warn(format_args!(
+            "key file {path}: the workers' user has no permission to read it when it changes"
+        ));
+    }
+}
+
+/// `auth_jwt_key_request uri`
+fn auth_jwt_key_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    conf.key_sources.push(KeySource::Request(Uri::read(cf)?));
+    Ok(())
+}
+
+/// `auth_jwt_key_cache time [stale=time] [refresh=time | refresh=off]`
+fn auth_jwt_key_cache(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let (time, parameters) = cf.first_argument();
+    let time = cf.time(&time)?;
+    let (mut stale, mut refresh) = (None, None);
+    for parameter in parameters {
+        let is_duplicate = if let Some(value) = parameter.strip_prefix(b"stale=") {
+            stale.replace(cf.time(value)?).is_some()
+        } else if let Some(value) = parameter.strip_prefix(b"refresh=") {
+            let value = match value {
+                b"off" => None,
+                time => Some(cf.time(time)?),
+            };
+            refresh.replace(value).is_some()
+        } else {
+            return Err(cf.invalid_parameter(&parameter));
+        };
+        if is_duplicate {
+            return Err(ConfigError::message(format_args!(
+                "duplicate parameter {}",
+                Quoted::whole(parameter)
+            )));
+        }
+    }
+    conf.key_cache.set(KeyCache {
+        time,
+        stale: stale.unwrap_or_default(),
+        refresh: refresh.unwrap_or(Some(KeyCache::REFRESH)),
+    })
+}
+
+/// `auth_jwt_leeway time`
+fn auth_jwt_leeway(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let time = cf.time(&cf.argument())?;
+    // Times in claims are compared in seconds.
+    match time.subsec_nanos() {
+        0 => conf.leeway.set(time),
+        _ => Err(ConfigError::Directive(c"invalid value")),
+    }
+}
+
+/// `auth_jwt_require $value ... [error=401 | error=403]`
+fn auth_jwt_require(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    conf.requirements.push(Requirement::read(cf)?);
+    Ok(())
+}
+
+/// `auth_jwt_verify_signature on | off`
+fn auth_jwt_verify_signature(
+    conf: &mut LocationConf,
+    cf: &mut Config<'_>,
+) -> Result<(), ConfigError> {
+    let is_on = cf.flag()?;
+    if !is_on {
+        cf.warn(format_args!(
+            "signatures of tokens are not verified with \"auth_jwt_verify_signature off\""
+        ));
+    }
+    conf.verify_signature.set(is_on)
+}
+
+/// `auth_jwt_token_cache size | off`
+fn auth_jwt_token_cache(main: &MainConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    match cf.size_or_off()? {
+        Some(0) => Err(cf.invalid_value(b"0", "it must be a size or \"off\"")),
+        size => main.set_token_cache(size),
+    }
+}
+
+/// `auth_jwt_claim_set $variable name ...`, `auth_jwt_header_set $variable name ...`
+fn define_path(root: PathRoot, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let (variable, names) = cf.first_argument();
+    let name = cf.variable_name(&variable)?;
+    let names = names.iter().map(|name| name.to_vec()).collect();
+    variables::define_path(cf, name, root, names)
+}
