@@ -6,12 +6,14 @@
 //! |---|---|
 //! | [`auth_jwt`] | whether a token's keys are current, whether it is known, how a rejection shows |
 //! | [`auth_request`] | what an authorization service's response means and how long it is kept |
+//! | [`log_level`] | how loudly a refusal is logged |
 //! | [`lru`] | which entries of a bounded table stay |
 //! | [`single_flight`] | which of several requests fetches what all of them need |
 //! | [`uri`] | what variables may put into the URI of a subrequest |
 
 pub mod auth_jwt;
 pub mod auth_request;
+pub mod log_level;
 pub mod lru;
 pub mod single_flight;
 pub mod uri;
