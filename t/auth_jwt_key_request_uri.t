@@ -13,13 +13,13 @@ use KeyService;
 # Issuers, and what the service is asked for; none: nothing.
 
 my @issuers = (
-    ['..', undef, 'holds ".."'],
-    ['../evil', undef, 'holds ".."'],
-    ['a/../../evil', undef, 'holds ".."'],
-    ['a/..', undef, 'holds ".."'],
-    ['a/..;x/evil', undef, 'holds ".."'],
-    ['a/../../../../internal', undef, 'holds ".."'],
-    ['..?x', undef, 'holds ".."'],
+    ['..', undef, 'contains ".."'],
+    ['../evil', undef, 'contains ".."'],
+    ['a/../../evil', undef, 'contains ".."'],
+    ['a/..', undef, 'contains ".."'],
+    ['a/..;x/evil', undef, 'contains ".."'],
+    ['a/../../../../internal', undef, 'contains ".."'],
+    ['..?x', undef, 'contains ".."'],
     ["a\r\nX-Evil: 1", '/jwks/', 'emptied'],
     ["a HTTP/1.0\r\n\r\nGET /evil", '/jwks/',
         'emptied'],

@@ -8,8 +8,8 @@ use lib "$FindBin::Bin/lib";
 use Auth;
 
 my $code = 'it must be a code from 200 to 599, 2xx, 3xx, 4xx, 5xx or any';
-my $no_key = '"auth_request_cache" in DIR/http.conf:1 without '
-    . '"auth_request_cache_key": what tells one user\'s verdict from another\'s?';
+my $no_key = '"auth_request_cache" in DIR/http.conf:1 requires '
+    . '"auth_request_cache_key": without it one user would get another user\'s verdict';
 
 my @wrong = (
     # directives in http {}, and the message
@@ -49,7 +49,8 @@ my @wrong = (
     ['limit_req_zone $uri zone=a:1m rate=1r/s; auth_request_cache a;',
         qr/the shared memory zone "a" is already declared for a different use/],
     map({ ["$_ auth_request_cache_key x;",
-        'zone "a" of "auth_request_cache" in DIR/http.conf:1 is unknown'] }
+        '"auth_request_cache" in DIR/http.conf:1 names the zone "a", which no '
+            . '"auth_request_cache_zone" defines'] }
         'auth_request_cache a; auth_request /a; server { }',
         'auth_request_cache_zone A:1m; server { auth_request_cache a; }',
         'auth_request_cache_zone b:1m; server { location / { auth_request_cache a; } }',

@@ -90,33 +90,33 @@ for my $name (qw/ auth_request_body auth_request_deny_body /) {
         for qw/ x 10x -1 1.5 on 1kk 99999999999999999999 /;
 }
 
+my $name_rule = 'it must be the name of a header, or the beginning of one followed by "*"';
 for my $name (qw/ upstream client /) {
     my $directive = "auth_request_${name}_headers";
     push @ours, ["$directive X-A \"$_\";",
-        "invalid name \"$_\" in \"$directive\" directive, it is not the name of a"
-            . ' header line'] for '', '*', 'a b', 'X:', 'X-**', 'X*Y', '$a';
+        "invalid header name \"$_\" in \"$directive\" directive, $name_rule"] for '', '*', 'a b', 'X:', 'X-**', 'X*Y', '$a';
     push @ours, ["$directive $_;",
-        "invalid name \"$_\" in \"$directive\" directive, it belongs to one message and"
-            . ' cannot be taken from another'] for qw/ Connection content-encoding
+        "invalid header name \"$_\" in \"$directive\" directive, that header belongs to a"
+            . ' single message and cannot be copied to another'] for qw/ Connection content-encoding
                 CONTENT-LENGTH Content-Range Content-Type Expect Host HTTP2-Settings
                 Keep-Alive Proxy-Connection TE Trailer Transfer-Encoding Upgrade /;
 }
-push @ours, ['auth_request_upstream_headers X-A on=any;', 'invalid name "on=any" in'
-    . ' "auth_request_upstream_headers" directive, it is not the name of a header line'];
+push @ours, ['auth_request_upstream_headers X-A on=any;', 'invalid header name "on=any" in'
+    . " \"auth_request_upstream_headers\" directive, $name_rule"];
 push @ours, ["auth_request_client_headers X-A on=$_;", "invalid value \"$_\" in"
     . ' "auth_request_client_headers" directive, it must be "deny", "allow" or "any"']
         for '', 'Deny', 'error';
 push @ours, ['auth_request_client_headers on=any;',
-    '"auth_request_client_headers" directive has no name of a header line'];
-push @ours, ['auth_request_client_headers on=any X-A;', 'invalid name "on=any" in'
-    . ' "auth_request_client_headers" directive, it is not the name of a header line'];
+    '"auth_request_client_headers" directive has no header name'];
+push @ours, ['auth_request_client_headers on=any X-A;', 'invalid header name "on=any" in'
+    . " \"auth_request_client_headers\" directive, $name_rule"];
 push @ours, ["auth_request_deny_status 404 $_;", "invalid value \"$_\" in"
     . ' "auth_request_deny_status" directive, it must be a code from 300 to 599 other'
     . ' than 304, or 3xx, 4xx or 5xx'] for qw/ 200 299 304 600 1xx 2xx 6xx 4XX xx x 40 4040
         4x off -404 40x /;
 push @ours, ["auth_request_on_error $_;", "invalid value \"$_\" in"
     . ' "auth_request_on_error" directive, it must be "allow" or a code from 400 to 599'
-    . ' that nginx can answer with'] for qw/ 200 302 399 408 444 494 499 600 4xx deny off
+    . ' that nginx can respond with'] for qw/ 200 302 399 408 444 494 499 600 4xx deny off
         50 /;
 push @ours, ['auth_request_require x;', 'invalid value "x" in "auth_request_require"'
     . ' directive, it must start with a variable'];
@@ -177,7 +177,7 @@ is(config_test($t, 'auth_request auth;'), differs('URI without a slash',
 is(config_test($t, 'auth_request /auth;'), 'exit 0', 'one with a slash');
 is(config_test($t, 'auth_request $http_auth;'), 'exit 0', 'a variable');
 is(config_test($t, 'auth_request_on_error allow;'), differs('further directives',
-    '[warn] auth_request_on_error allow: while the service fails, every request is let in; '
+    '[warn] auth_request_on_error allow: every request is let in while the service fails '
     . 'in DIR/http.conf:1 | exit 0', original_to('auth_request_on_error allow;')),
     'a service that is not needed');
 

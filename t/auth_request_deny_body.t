@@ -122,8 +122,8 @@ for my $body ('Content-Length: 1001\n\n' . 'y' x 1001,
     'Content-Length: 2001\n\n' . 'y' x 2001, '\n' . 'y' x 1001)
 {
     like(ask_with('/', 403, $body), qr!^HTTP\S+ 403 .*403 Forbidden!s, 'larger');
-    is(logged($t, qr/auth request/), 'warn auth request: the body of the answer with'
-        . ' status 403 is left out: it is larger than auth_request_deny_body', 'why');
+    is(logged($t, qr/auth request/), 'warn auth request: the body of the response with'
+        . ' status 403 is ignored: it is larger than auth_request_deny_body', 'why');
 }
 like(ask_with('/zero', 403, 'Content-Length: 1\n\ny'), qr/403 Forbidden/, 'zero');
 like(ask_with('/zero', 403, 'Content-Length: 0\n\n'), qr/403 Forbidden/, 'zero, empty');

@@ -129,7 +129,7 @@ for my $code (301, 302) {
 logged($t, qr/auth request/);
 ask_with('/classes', 302);
 is(logged($t, qr/auth request/), 'error auth request unexpected status: 302'
-    . ' from "/auth": a redirect without a location', 'why');
+    . ' from "/auth": redirect without a Location header', 'why');
 is(status(ask_with('/', 404)), 500, '404 without the directive');
 is(status(ask_with('/codes', 403)), 403, '403 is one all the same');
 is(status(ask_with('/codes', 401)), 401, '401 is one all the same');

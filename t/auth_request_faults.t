@@ -70,8 +70,8 @@ my @refused = (
     ['600', "HTTP/1.1 600 X\r\n$end", 600],
     ['999', "HTTP/1.1 999 X\r\n$end", 999],
     ['302 to the content', "HTTP/1.1 302 X\r\nLocation: /content\r\n$end", 302],
-    ['too short', "${ok}Content-Length: 1000\r\n${end}a", 200, 'the answer\'s body is broken off'],
-    ['bad chunk', "${ok}Transfer-Encoding: chunked\r\n${end}INVISIBLE", 200, 'the answer\'s body is broken off'],
+    ['too short', "${ok}Content-Length: 1000\r\n${end}a", 200, 'response was truncated'],
+    ['bad chunk', "${ok}Transfer-Encoding: chunked\r\n${end}INVISIBLE", 200, 'response was truncated'],
     ['internal redirect to nowhere',
         "${ok}X-Accel-Redirect: /none\r\n$end", 404],
 );
@@ -184,8 +184,8 @@ my ($pid) = http_get('/alive') =~ /^X-Pid: (\d+)/m;
 for my $n (0 .. $#refused) {
     my ($name, undef, $status, $why) = @{$refused[$n]};
     $why //= $status == 504 || $name =~ /^(?:nothing|reset)$/
-        ? 'no answer from the service' : $status == 502
-        ? 'no valid answer from the service' : 'neither allowed nor denied';
+        ? 'no response from the service' : $status == 502
+        ? 'invalid response from the service' : 'neither allows nor denies';
     my ($difference, $original) = @{ $original{$name} // [] };
     my $expected = $difference ? differs($difference, 500, $original) : 500;
     my ($answer, $log) = check('/', "X-Case: $n", 'Upgrade: x');
@@ -218,7 +218,7 @@ for my $case (['/refused', 502], ['/unresolved', 500]) {
     like($answer, qr/^HTTP\S+ 500 /, "$uri is refused");
     unlike($answer, qr/CONTENT/, "$uri, content");
     is($log, differs('log of errors',
-        qq(unexpected status: $status from "$service": no answer from the service),
+        qq(unexpected status: $status from "$service": no response from the service),
         "unexpected status: $status"), "$uri, log");
 }
 
@@ -227,7 +227,7 @@ is((check('/closed'))[0], '', 'return 444 closes');
 my ($answer, $log) = check('/any', 'X-Case: 0');
 like($answer, qr/^HTTP\S+ 500 /, 'satisfy any');
 is($log, differs('log of errors',
-    'unexpected status: 502 from "/auth": no answer from the service',
+    'unexpected status: 502 from "/auth": no response from the service',
     'unexpected status: 502'), 'satisfy any, log');
 
 like(http_get('/alive'), qr/^X-Pid: $pid\r/m, 'the same worker');

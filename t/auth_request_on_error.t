@@ -13,26 +13,26 @@ use Socket qw/ SOL_SOCKET SO_LINGER /;
 # in mind, whether "allow" lets it in
 
 my @faults = (
-    ['close', 502, 'no answer from the service', 1],
-    ['reset', 502, 'no answer from the service', 1],
-    ['headers', 502, 'no valid answer from the service', 0],
-    ['two', 502, 'no valid answer from the service', 0],
-    ['timeout', 504, 'no answer from the service', 1],
-    # nginx takes this for HTTP/0.9
-    ['garbage', '0', 'neither allowed nor denied', 0],
-    ['500', 500, 'neither allowed nor denied', 1],
-    ['502', 502, 'neither allowed nor denied', 1],
-    ['599', 599, 'neither allowed nor denied', 1],
-    ['301', 301, 'neither allowed nor denied', 0],
-    ['304', 304, 'neither allowed nor denied', 0],
-    ['400', 400, 'neither allowed nor denied', 0],
-    ['404', 404, 'neither allowed nor denied', 0],
-    ['429', 429, 'neither allowed nor denied', 0],
-    ['600', 600, 'neither allowed nor denied', 0],
-    ['short', 200, "the answer's body is broken off", 0],
-    ['stuck', 200, "the answer's body is broken off", 0],
-    ['chunk', 200, "the answer's body is broken off", 0],
-    ['endless', 200, "the answer's body is too large", 0],
+    ['close', 502, 'no response from the service', 1],
+    ['reset', 502, 'no response from the service', 1],
+    ['headers', 502, 'invalid response from the service', 0],
+    ['two', 502, 'invalid response from the service', 0],
+    ['timeout', 504, 'no response from the service', 1],
+    # which nginx takes for HTTP/0.9
+    ['garbage', '0', 'neither allows nor denies', 0],
+    ['500', 500, 'neither allows nor denies', 1],
+    ['502', 502, 'neither allows nor denies', 1],
+    ['599', 599, 'neither allows nor denies', 1],
+    ['301', 301, 'neither allows nor denies', 0],
+    ['304', 304, 'neither allows nor denies', 0],
+    ['400', 400, 'neither allows nor denies', 0],
+    ['404', 404, 'neither allows nor denies', 0],
+    ['429', 429, 'neither allows nor denies', 0],
+    ['600', 600, 'neither allows nor denies', 0],
+    ['short', 200, "response was truncated", 0],
+    ['stuck', 200, "response was truncated", 0],
+    ['chunk', 200, "response was truncated", 0],
+    ['endless', 200, "response body is too large", 0],
 );
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /);
@@ -171,7 +171,7 @@ is(status(http_get('/down/allow')), 200, 'connection refused, allow');
 logged($t, qr/auth request/);
 is(status(http_get('/own/any')), 500, 'return 502');
 is(logged($t, qr/auth request/), 'error auth request unexpected status: 502 from'
-    . ' "/auth-own": neither allowed nor denied', 'return 502, why');
+    . ' "/auth-own": neither allows nor denies', 'return 502, why');
 is(status(http_get('/own/allow')), 200, 'return 502, allow');
 is(status(http_get('/missing')), 500, 'no such file');
 is(status(http_get('/nowhere')), 500, 'no such URI');

@@ -123,7 +123,7 @@ for my $case ([$form, 'token=a%0d%0aX:+b'], [$form, 'token=%00'], [$form, "token
     logged($t, qr/control/);
     is(asked('/', @$case), '/auth?t=&u=', "control character in '"
         . $case->[1] =~ s/\n/?/r . "'");
-    like(logged($t, qr/control/), qr/^warn control character in the field "token"/,
+    like(logged($t, qr/control/), qr/^warn control character in field "token"/,
         'why');
 }
 

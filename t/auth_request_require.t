@@ -131,8 +131,8 @@ like(ask('/body', 'X-Body: told you'),
     qr!^HTTP\S+ 403 .*^Content-Type: a/b\r.*\r\n\r\ntold you\z!ms, 'body');
 logged($t, qr/auth request/);
 unlike(ask('/body', 'X-Body: ' . 'x' x 11), qr/xxxxxxxxxxx/, 'a body too large');
-is(logged($t, qr/^warn auth request/), 'warn auth request: the body of the answer'
-    . ' with status 200 is left out: it is larger than auth_request_deny_body', 'why');
+is(logged($t, qr/^warn auth request/), 'warn auth request: the body of the response'
+    . ' with status 200 is ignored: it is larger than auth_request_deny_body', 'why');
 like(ask('/body', 'X-Say: X-Valid: 1', 'X-Body: ' . 'x' x 11), qr/CONTENT/,
     'met, a body too large');
 is(logged($t, qr/auth request/), '', 'which is nothing to complain about');

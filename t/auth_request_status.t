@@ -115,7 +115,7 @@ for my $code (@unexpected) {
     unlike($answer, qr/CONTENT|^Location|^Retry/m, "$code, nothing gets out");
     my $line = "auth request unexpected status: $code";
     is(errors($t, "/file.txt?$code"), differs('log of errors',
-        "$line from \"/auth\": neither allowed nor denied", $line), "$code, log");
+        "$line from \"/auth\": neither allows nor denies", $line), "$code, log");
 }
 
 my $answer = ask('/file.txt?401', 'X-Code: 401');

@@ -77,26 +77,26 @@ my %original = (
 my @refused = (
     # request target of the client, reason in the log
 
-    ['/whole/', 'uri "" does not begin with "/"'],
-    ['/whole/?x=', 'uri "" does not begin with "/"'],
-    ['/whole/?x=check', 'uri "check" does not begin with "/"'],
-    ['/whole/?x=@check', 'uri "@check" does not begin with "/"'],
-    ['/whole/?x=?/check', 'uri "" does not begin with "/"'],
+    ['/whole/', ': the URI "" does not begin with "/"'],
+    ['/whole/?x=', ': the URI "" does not begin with "/"'],
+    ['/whole/?x=check', ': the URI "check" does not begin with "/"'],
+    ['/whole/?x=@check', ': the URI "@check" does not begin with "/"'],
+    ['/whole/?x=?/check', ': the URI "" does not begin with "/"'],
     ['/whole/?x=http://a/check',
-        'uri "http://a/check" does not begin with "/"'],
-    ['/whole/?x=%2Fcheck', 'uri "%2Fcheck" does not begin with "/"'],
-    ["/whole/?x=\xff\"", 'uri "\xff\"" does not begin with "/"'],
+        ': the URI "http://a/check" does not begin with "/"'],
+    ['/whole/?x=%2Fcheck', ': the URI "%2Fcheck" does not begin with "/"'],
+    ["/whole/?x=\xff\"", ': the URI "\xff\"" does not begin with "/"'],
     ['/whole/?x=' . 'a' x 130,
-        'uri "' . 'a' x 128 . '"... does not begin with "/"'],
-    ['/path/?x=..', 'uri "/check/.." holds ".."'],
-    ['/path/?x=../no', 'uri "/check/../no" holds ".."'],
-    ['/path/?x=a/../../no', 'uri "/check/a/../../no" holds ".."'],
-    ['/path/?x=..;/no', 'uri "/check/..;/no" holds ".."'],
-    ['/path/?x=../?a', 'uri "/check/../" holds ".."'],
-    ['/nowhere', 'unexpected status: 404 from "/missing":'
-        . ' neither allowed nor denied'],
-    ['/cycle', 'unexpected status: 500 from "/cycle-auth":'
-        . ' neither allowed nor denied'],
+        ': the URI "' . 'a' x 128 . '"... does not begin with "/"'],
+    ['/path/?x=..', ': the URI "/check/.." contains ".."'],
+    ['/path/?x=../no', ': the URI "/check/../no" contains ".."'],
+    ['/path/?x=a/../../no', ': the URI "/check/a/../../no" contains ".."'],
+    ['/path/?x=..;/no', ': the URI "/check/..;/no" contains ".."'],
+    ['/path/?x=../?a', ': the URI "/check/../" contains ".."'],
+    ['/nowhere', ' unexpected status: 404 from "/missing":'
+        . ' neither allows nor denies'],
+    ['/cycle', ' unexpected status: 500 from "/cycle-auth":'
+        . ' neither allows nor denies'],
 );
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
@@ -227,11 +227,11 @@ for my $case (@refused) {
     is(status($answer), defined $asked ? 200 : 500, "$uri, status");
     is(header($answer, 'X-Got'), $asked, "$uri, what the service is asked");
 
-    my ($status) = $reason =~ /^(unexpected status: \d+)/;
+    my ($status) = $reason =~ /^ (unexpected status: \d+)/;
     my $original = defined $asked ? '' : 'error auth request '
         . ($status // 'unexpected status: 404');
     is(logged($t, qr/^error auth request/),
-        differs('log of errors', "error auth request $reason", $original), "$uri, log");
+        differs('log of errors', "error auth request$reason", $original), "$uri, log");
 }
 
 like(ask('/'), qr/^HTTP\S+ 200 /, 'still there');

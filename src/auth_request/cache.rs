@@ -1,208 +1,209 @@
-//! Verdicts that are kept in shared memory, so that the service is not asked again.
+//! The cache of verdicts: in shared memory, with copies in each worker.
 
 use std::borrow::Cow;
 
 use openssl::sha::Sha256;
 
 use super::AuthRequest;
-use super::answer::Verdict;
-use super::conf::{LocationConf, Scope};
+use super::conf::{Digest, LocationConf, Scope, VerdictFlights};
 use super::variables::CacheStatus;
+use super::verdict::Verdict;
 use crate::nginx::{
     Failure, Request, ResponseContent, SharedZone, Status, SubrequestResponse, Target, Template,
     Text, Waker, ZoneLookup,
 };
-use policy::auth_request::freshness::{Lifetime, varying};
-use policy::auth_request::verdict_codec::{BARE, Encoded, Record};
-use policy::auth_request::worker_cache::Question;
-use policy::single_flight::{Admission, Follower, Leader, SingleFlight};
+use policy::auth_request::freshness::{Freshness, vary_names};
+use policy::auth_request::verdict_codec::{HEADER_LEN, VerdictRecord, VerdictView};
+use policy::auth_request::worker_cache::WorkerKey;
+use policy::single_flight::{Admission, Follower, Leader};
 
-type Key = [u8; 32];
+/// The duty to ask the service for a verdict.
+pub(super) type FlightLeader = Leader<Digest, Waker, ()>;
 
-/// The verdicts that requests of this worker are asking the service for. A follower looks in the
-/// cache again, so the flight itself has no result.
-pub(super) type Flights = SingleFlight<Key, Waker, ()>;
-
-/// The request that asks the service for a verdict.
-pub(super) type FlightLeader = Leader<Key, Waker, ()>;
-
-/// A request that waits for the leader's verdict.
+/// A place among those that wait for the leader's verdict.
 pub(super) type FlightFollower = Follower<Waker, ()>;
 
-/// What a request has to ask, as far as the cache is concerned: all that the service is asked by configuration takes
-/// part in it, whether or not the key has it.
-pub(super) struct Sought<'r, 'c> {
+/// What a request looks for in the cache: everything that the response may depend on, whether or
+/// not `auth_request_cache_key` has it.
+pub(super) struct CacheLookup<'r, 'c> {
     zone: SharedZone,
     scope: &'c Scope,
-    /// What differs from request to request.
+    /// What distinguishes this request from others in the same location.
     text: Cow<'r, [u8]>,
-    /// Whether a worker keeps a copy of its own. With the client's body that would take too much room.
-    near: bool,
+    /// Whether the worker keeps a copy. It does not if the text includes the client's body, which
+    /// would take too much memory.
+    is_copied: bool,
 }
 
-/// Where the verdict of a request is, if it is kept.
-pub(super) struct Place {
+/// Where the verdict of a request belongs in the cache.
+pub(super) struct CacheSlot {
     zone: SharedZone,
-    key: Key,
+    key: Digest,
 }
 
-/// What a request finds in its place.
-pub(super) enum Look<'r> {
+/// What the shared memory has for a request.
+pub(super) enum CacheResult<'r> {
     Hit(Verdict<'r>),
-    Nothing(CacheStatus, Place),
+    /// No valid verdict.
+    Miss(CacheStatus, CacheSlot),
 }
 
-impl<'r, 'c> Sought<'r, 'c> {
-    /// Nothing where the request has no key, or its body cannot be read. The key is evaluated before anybody has changed
-    /// what it is made of.
-    pub(super) fn by(
+impl<'r, 'c> CacheLookup<'r, 'c> {
+    /// What this request looks for, or `None` if its key is empty or its body cannot be read. The
+    /// variables of the key have the values that they have before the check.
+    pub(super) fn for_request(
         request: Request<'r>,
         conf: &'c LocationConf,
         zone: SharedZone,
         target: &Target<'r>,
     ) -> Result<Option<Self>, Failure> {
-        let near = conf.body().is_none();
+        let is_copied = conf.body().is_none();
         let text = match conf.cache_key() {
-            [part] if near && conf.asks_one_uri() => Cow::Borrowed(part.evaluate(request)?.bytes()),
-            parts => Cow::Owned(joined(request, conf, parts, target)?),
+            // perf: a key of one part needs no copy if nothing else differs between requests.
+            [part] if is_copied && conf.has_fixed_uri() => {
+                Cow::Borrowed(part.evaluate(request)?.bytes())
+            }
+            parts => Cow::Owned(lookup_text(request, conf, parts, target)?),
         };
         Ok((!text.is_empty()).then(|| Self {
             zone,
             scope: conf.scope(),
             text,
-            near,
+            is_copied,
         }))
     }
 
-    /// Looks for a verdict among the worker's own copies.
-    pub(super) fn look_near(
+    /// Looks for a verdict among the worker's copies.
+    pub(super) fn find_in_worker(
         &self,
         request: Request<'r>,
         conf: &LocationConf,
     ) -> Result<Option<Verdict<'r>>, Failure> {
-        let near = &request.main_conf::<AuthRequest>().near;
-        let question = self.near.then(|| self.question());
-        let copy =
-            question.and_then(|question| near.find(question, self.zone.changes(), request.now()));
-        match copy {
-            Some(copy) => read(request, conf, &copy),
+        if !self.is_copied {
+            return Ok(None);
+        }
+        let cache = &request.main_conf::<AuthRequest>().worker_cache;
+        match cache.find(self.worker_key(), self.zone.changes(), request.now()) {
+            Some(record) => read_verdict(request, conf, &record),
             None => Ok(None),
         }
     }
 
     /// Looks for a verdict in shared memory.
-    #[inline(never)]
-    pub(super) fn look(
+    pub(super) fn find_in_zone(
         &self,
         request: Request<'r>,
         conf: &LocationConf,
-    ) -> Result<Look<'r>, Failure> {
-        // Read before the record is, which then is no older.
+    ) -> Result<CacheResult<'r>, Failure> {
+        // The counter is read before the record: if the zone changes in between, the copy that the
+        // worker keeps is invalid at once.
         let (now, changes) = (request.now(), self.zone.changes());
-        let place = self.place();
-        let (bytes, expires) = match self.zone.get(&place.key, now, request.log()) {
+        let slot = self.slot();
+        let (bytes, expires) = match self.zone.get(&slot.key, now, request.log()) {
             ZoneLookup::Value { bytes, expires } => (bytes, expires),
-            ZoneLookup::Missing => return Ok(Look::Nothing(CacheStatus::Miss, place)),
-            ZoneLookup::Expired => return Ok(Look::Nothing(CacheStatus::Expired, place)),
+            ZoneLookup::Missing => return Ok(CacheResult::Miss(CacheStatus::Miss, slot)),
+            ZoneLookup::Expired => return Ok(CacheResult::Miss(CacheStatus::Expired, slot)),
         };
-        let Some(verdict) = read(request, conf, &bytes)? else {
-            return Ok(Look::Nothing(CacheStatus::Miss, place));
+        let Some(verdict) = read_verdict(request, conf, &bytes)? else {
+            return Ok(CacheResult::Miss(CacheStatus::Miss, slot));
         };
-        if self.near {
-            let near = &request.main_conf::<AuthRequest>().near;
-            near.keep(self.question(), changes, expires, bytes.into());
+        if self.is_copied {
+            let cache = &request.main_conf::<AuthRequest>().worker_cache;
+            cache.insert(self.worker_key(), changes, expires, bytes.into());
         }
-        Ok(Look::Hit(verdict))
+        Ok(CacheResult::Hit(verdict))
     }
 
-    fn question(&self) -> Question<'_> {
-        Question {
+    fn worker_key(&self) -> WorkerKey<'_> {
+        WorkerKey {
             location: self.scope.number,
             text: &self.text,
         }
     }
 
-    fn place(&self) -> Place {
+    fn slot(&self) -> CacheSlot {
         let mut hash = Sha256::new();
         hash.update(&self.scope.digest);
         hash.update(&self.text);
-        Place {
+        CacheSlot {
             zone: self.zone,
             key: hash.finish(),
         }
     }
 }
 
-/// All that differs from request to request, the body at last, each with its length, so that nothing runs into the next
-/// one. Nothing at all where the request has no key, or its body cannot be read.
-#[inline(never)]
-fn joined(
+/// Everything that distinguishes this request from others in the same location: the URI, the parts
+/// of the key and, last, the body. Each part follows its length, so that parts cannot run into each
+/// other. The text is empty if the key is empty or the body cannot be read.
+fn lookup_text(
     request: Request<'_>,
     conf: &LocationConf,
     key: &[Template],
     target: &Target<'_>,
 ) -> Result<Vec<u8>, Failure> {
     let mut text = Vec::with_capacity(256);
-    let mut put = |part: &[u8]| {
+    let mut push = |part: &[u8]| {
         text.extend(part.len().to_le_bytes());
         text.extend_from_slice(part);
     };
-    put(&target.path);
-    put(&target.args);
+    push(&target.path);
+    push(&target.args);
     let mut has_key = false;
     for part in key {
         let part = part.evaluate(request)?;
         has_key |= !part.is_empty();
-        put(&part);
+        push(&part);
     }
     if !has_key {
         return Ok(Vec::new());
     }
     if conf.body().is_some() {
         match request.body() {
-            Some(body) => put(&body),
+            Some(body) => push(&body),
             None => return Ok(Vec::new()),
         }
     }
     Ok(text)
 }
 
-/// The verdict in a record, if it is one for this request. Variables get their values, as they got them from the answer.
-fn read<'r>(
+/// The verdict in a record, or `None` if it is not valid for this request. Assigns the variables of
+/// `auth_request_set`, as the response did.
+fn read_verdict<'r>(
     request: Request<'r>,
     conf: &LocationConf,
     bytes: &[u8],
 ) -> Result<Option<Verdict<'r>>, Failure> {
-    // What is handed on has to last as long as the request.
-    let texts = match bytes.len() > BARE {
+    // The parts of the verdict must live as long as the request.
+    // perf: a record without parts is not copied.
+    let texts = match bytes.len() > HEADER_LEN {
         true => request.copy(bytes)?,
         false => Text::from_static(b""),
     };
-    let record = Encoded::read(match texts.is_empty() {
+    let record = VerdictView::read(match texts.is_empty() {
         true => bytes,
         false => texts.bytes(),
     });
     let Some(record) = record.as_ref() else {
         return Ok(None);
     };
-    if record.assigned().len() != conf.assignments.len() || !is_for(request, record) {
+    if record.assigned().len() != conf.assignments.len() || !matches_vary(request, record) {
         return Ok(None);
     }
-    restore(request, conf, texts, record).map(Some)
+    restore_verdict(request, conf, texts, record).map(Some)
 }
 
-/// Whether the lines of the request's header that the answer depends on are what they were.
-fn is_for(request: Request<'_>, record: &Encoded<'_>) -> bool {
+/// Whether the request's headers that the response depends on are the same as then.
+fn matches_vary(request: Request<'_>, record: &VerdictView<'_>) -> bool {
     let vary = record.vary();
-    vary.len() == 0 || *record.vary_digest == digest(request, vary)
+    vary.len() == 0 || *record.vary_digest == vary_digest(request, vary)
 }
 
-/// A verdict out of a record, whose parts are parts of `texts`.
-fn restore<'r>(
+/// The verdict in a record whose parts are parts of `texts`.
+fn restore_verdict<'r>(
     request: Request<'r>,
     conf: &LocationConf,
     texts: Text<'r>,
-    record: &Encoded<'_>,
+    record: &VerdictView<'_>,
 ) -> Result<Verdict<'r>, Failure> {
     let text = |part: &[u8]| texts.part_of(part).ok_or(Failure::Inconsistent);
     for (assignment, value) in conf.assignments.iter().zip(record.assigned()) {
@@ -210,12 +211,12 @@ fn restore<'r>(
     }
     let mut verdict = Verdict {
         status: Status(record.status),
-        lines: Vec::new(),
+        headers: Vec::new(),
         content: None,
     };
     let mut lines = record.lines();
     while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
-        verdict.lines.push((text(name)?, text(value)?));
+        verdict.headers.push((text(name)?, text(value)?));
     }
     let mut content = record.content();
     if let (Some(content_type), Some(encoding), Some(body)) =
@@ -230,43 +231,44 @@ fn restore<'r>(
     Ok(verdict)
 }
 
-impl Place {
-    /// Takes part in the flight of the requests that ask for this verdict.
-    pub(super) fn join(&self, flights: &Flights) -> Admission<Key, Waker, ()> {
+impl CacheSlot {
+    /// Takes part in the flight of the requests that need this verdict.
+    pub(super) fn join(&self, flights: &VerdictFlights) -> Admission<Digest, Waker, ()> {
         flights.join(self.key)
     }
 
-    /// Keeps a verdict, for as long as the configuration and the answer want it.
-    pub(super) fn keep(
+    /// Keeps a verdict, for as long as the configuration and the response allow.
+    pub(super) fn store(
         &self,
         request: Request<'_>,
         conf: &LocationConf,
         assigned: &[Text<'_>],
         verdict: &Verdict<'_>,
-        answer: SubrequestResponse<'_>,
+        response: SubrequestResponse<'_>,
     ) {
-        let lifetime = Lifetime::of(answer.header_values(b"cache-control").map(Text::bytes))
-            .after(answer.header_values(b"age").map(Text::bytes));
-        let validity = conf.cache_valid.iter();
-        let time = validity
-            .filter(|validity| validity.statuses.contain(verdict.status.0))
-            .map(|validity| validity.time)
-            .next();
-        let Some(time) = time.and_then(|time| lifetime.shorten(time)) else {
+        let mut validities = conf.cache_valid.iter();
+        let validity = validities.find(|validity| validity.statuses.contain(verdict.status.0));
+        let Some(validity) = validity else {
             return;
         };
-        let Some(vary) = varying(answer.header_values(b"vary").map(Text::bytes)) else {
+        let values = |name| response.header_values(name).map(Text::bytes);
+        let freshness =
+            Freshness::from_cache_control(values(b"cache-control")).minus_age(values(b"age"));
+        let Some(time) = freshness.cap(validity.time) else {
+            return;
+        };
+        let Some(vary) = vary_names(values(b"vary")) else {
             return;
         };
         let vary: Vec<_> = vary.iter().map(Vec::as_slice).collect();
-        let lines = verdict.lines.iter();
+        let headers = verdict.headers.iter();
         let content = verdict.content.into_iter();
-        let record = Record {
+        let record = VerdictRecord {
             status: verdict.status.0,
-            vary_digest: digest(request, vary.iter().copied()),
+            vary_digest: vary_digest(request, vary.iter().copied()),
             vary,
             assigned: assigned.iter().map(|value| value.bytes()).collect(),
-            lines: lines
+            lines: headers
                 .flat_map(|(name, value)| [name.bytes(), value.bytes()])
                 .collect(),
             content: content
@@ -282,22 +284,21 @@ impl Place {
     }
 }
 
-/// A digest of the lines with these names, in the client's header.
-#[inline(never)]
-fn digest<'a>(request: Request<'_>, names: impl Iterator<Item = &'a [u8]>) -> Key {
+/// A digest of the request's headers with these names.
+fn vary_digest<'a>(request: Request<'_>, names: impl Iterator<Item = &'a [u8]>) -> Digest {
     let mut hash = Sha256::new();
-    let mut part = |bytes: &[u8]| {
+    let mut update = |bytes: &[u8]| {
         hash.update(&bytes.len().to_le_bytes());
         hash.update(bytes);
     };
     for name in names {
-        part(name);
+        update(name);
         let lines = request.headers();
         for (_, value) in lines.filter(|(other, _)| other.eq_ignore_ascii_case(name)) {
-            part(&value);
+            update(&value);
         }
-        // No value has this length.
-        part(&[]);
+        // An empty part ends the values.
+        update(&[]);
     }
     hash.finish()
 }

@@ -1,145 +1,74 @@
-//! The directives.
+//! What the directives configure, and how a level of the configuration inherits from the outer one.
 
-mod cache;
-
-use crate::subrequest_uri::Uri;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashSet;
-use std::ffi::CStr;
 use std::rc::Rc;
-use text::Quoted;
+use std::time::Duration;
 
 use openssl::sha::sha256;
 
 use super::AuthRequest;
-use super::cache::Flights;
-use super::variables::Outcome;
+use super::variables::CheckVariables;
 use crate::nginx::{
-    AssignableVariable, Config, ConfigError, Directive, Inherit, List, ResponseBody, Set, Setting,
-    Status, Template, Text, args, context,
+    AssignableVariable, Config, ConfigError, Inherit, List, ResponseBody, Setting, SharedZone,
+    Template, Text, Waker,
 };
 use crate::require::Requirement;
-use policy::auth_request::header_names::Names;
+use crate::subrequest_uri::Uri;
+use policy::auth_request::decision::{self, OnError};
+use policy::auth_request::header_names::HeaderNames;
 use policy::auth_request::statuses::Statuses;
-use policy::auth_request::worker_cache::Near;
+use policy::auth_request::worker_cache::WorkerCache;
+use policy::single_flight::SingleFlight;
+use text::Quoted;
 
-const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
+/// A SHA-256 digest.
+pub(super) type Digest = [u8; 32];
 
-const fn directive(
-    name: &'static CStr,
-    args: u32,
-    set: fn(&mut LocationConf, &mut Config<'_>) -> Result<(), ConfigError>,
-) -> Directive<AuthRequest> {
-    Directive {
-        name,
-        contexts: LEVELS,
-        args,
-        set: Set::Location(set),
-    }
-}
+/// The verdicts that requests of this worker are asking for. A follower looks in the cache again,
+/// so that a flight has no result of its own.
+pub(super) type VerdictFlights = SingleFlight<Digest, Waker, ()>;
 
-pub(super) const DIRECTIVES: &[Directive<AuthRequest>] = &[
-    directive(c"auth_request", args::ONE, auth_request),
-    directive(c"auth_request_set", args::TWO, auth_request_set),
-    directive(c"auth_request_body", args::ONE, auth_request_body),
-    directive(
-        c"auth_request_upstream_headers",
-        args::ONE_OR_MORE,
-        upstream_headers,
-    ),
-    directive(
-        c"auth_request_client_headers",
-        args::ONE_OR_MORE,
-        client_headers,
-    ),
-    directive(c"auth_request_deny_status", args::ONE_OR_MORE, deny_status),
-    directive(c"auth_request_deny_body", args::ONE, deny_body),
-    directive(c"auth_request_on_error", args::ONE, on_error),
-    directive(c"auth_request_require", args::ONE_OR_MORE, require),
-    directive(c"auth_request_cache", args::ONE, cache::zone),
-    directive(c"auth_request_cache_key", args::ONE_OR_MORE, cache::key),
-    directive(c"auth_request_cache_valid", args::ONE_OR_MORE, cache::valid),
-    Directive {
-        name: c"auth_request_cache_zone",
-        contexts: context::HTTP,
-        args: args::ONE,
-        set: Set::Main(|_, cf| cf.define_shared_zone(&cf.argument()).map(|_| ())),
-    },
-];
-
-/// What counts for all of the configuration.
+/// What is configured, or kept in a worker, once for all locations.
 #[derive(Default)]
 pub struct MainConf {
-    pub(super) flights: Flights,
-    pub(super) near: Near,
-    pub(super) outcome: OnceCell<Outcome>,
-    /// Whether any location changes what upstreams get of a client's header.
+    pub(super) flights: VerdictFlights,
+    pub(super) worker_cache: WorkerCache,
+    pub(super) variables: OnceCell<CheckVariables>,
+    /// Whether any location has `auth_request_upstream_headers`.
     pub(super) changes_headers: Cell<bool>,
-    /// Those that locations have.
-    scopes: RefCell<HashSet<[u8; 32]>>,
+    /// The digests of all [`Scope`]s.
+    scopes: RefCell<HashSet<Digest>>,
 }
 
-impl MainConf {
-    /// A scope that no other location has, even where nothing that we know of tells the two apart.
-    fn own_scope(&self, mut digest: [u8; 32]) -> Scope {
-        let mut scopes = self.scopes.borrow_mut();
-        while !scopes.insert(digest) {
-            digest = sha256(&digest);
-        }
-        Scope {
-            digest,
-            number: scopes.len(),
-        }
-    }
-}
-
+/// What the directives configure for a location.
 #[derive(Default)]
 pub struct LocationConf {
     pub(super) service: Setting<Service>,
     pub(super) assignments: List<Assignment>,
     pub(super) body: Setting<Option<u64>>,
-    pub(super) upstream_names: Setting<Rc<Names>>,
-    pub(super) client_lines: List<Client>,
+    pub(super) upstream_headers: Setting<Rc<HeaderNames>>,
+    pub(super) client_headers: List<ClientHeaders>,
     pub(super) deny_status: Setting<Rc<Statuses>>,
     pub(super) deny_body: Setting<Option<usize>>,
     pub(super) on_error: Setting<OnError>,
     pub(super) requirements: List<Requirement>,
-    cache: Setting<Option<cache::Cache>>,
-    cache_key: Setting<Rc<[Template]>>,
-    pub(super) cache_valid: List<cache::Validity>,
+    pub(super) cache: Setting<Option<VerdictZone>>,
+    pub(super) cache_key: Setting<Rc<[Template]>>,
+    pub(super) cache_valid: List<Validity>,
     fingerprint: ConfigFingerprint,
     scope: Scope,
 }
 
-/// Tells the verdicts of a location from those of others.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Scope {
-    /// Of what the directives say, so that it is the same after a reload that changes nothing of it.
-    pub(super) digest: [u8; 32],
-    /// In this configuration.
-    pub(super) number: usize,
-}
-
-/// What the directives of a level say, in their order, so that a verdict that was kept before a reload does not count
-/// for a location that is another now.
-#[derive(Default)]
-struct ConfigFingerprint(Vec<u8>);
-
-impl ConfigFingerprint {
-    fn push(&mut self, part: &[u8]) {
-        self.0.extend(part.len().to_le_bytes());
-        self.0.extend(part);
-    }
-}
-
-/// Who is asked.
+/// The value of `auth_request`.
 #[derive(Clone)]
 pub(super) enum Service {
-    Nobody,
-    /// The location with this URI, which may have arguments behind a `?`.
-    At {
+    /// `auth_request off`
+    Off,
+    /// The location that asks the authorization service.
+    Location {
         uri: Uri,
-        /// What it was compiled from.
+        /// The URI as it is configured.
         text: Rc<[u8]>,
     },
 }
@@ -153,12 +82,12 @@ pub(super) struct Assignment {
 
 /// One `auth_request_client_headers`.
 #[derive(Clone)]
-pub(super) struct Client {
-    pub(super) names: Names,
+pub(super) struct ClientHeaders {
+    pub(super) names: HeaderNames,
     pub(super) on: On,
 }
 
-/// With which answers.
+/// The parameter `on=` of `auth_request_client_headers`: with which verdicts headers are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum On {
     Deny,
@@ -166,57 +95,151 @@ pub(super) enum On {
     Any,
 }
 
-/// `auth_request_on_error`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OnError {
-    Refuse(Status),
-    /// Only where the service fails, see [`Fault::consequence`](super::answer::Fault::consequence).
-    Allow,
+/// The value of `auth_request_cache`.
+#[derive(Clone)]
+pub(super) struct VerdictZone {
+    pub(super) zone: SharedZone,
+    /// File and line of the directive.
+    pub(super) position: Rc<str>,
+}
+
+/// One `auth_request_cache_valid`: how long verdicts with these statuses are kept.
+#[derive(Debug, Clone)]
+pub(super) struct Validity {
+    pub(super) statuses: Statuses,
+    pub(super) time: Duration,
+}
+
+/// What distinguishes the cached verdicts of a location from those of other locations.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Scope {
+    /// The digest of the location's [`ConfigFingerprint`]. It stays the same after a reload that
+    /// does not change the configuration of the location.
+    pub(super) digest: Digest,
+    /// A number that no other location of this configuration has.
+    pub(super) number: usize,
+}
+
+/// All directives of a level with their arguments, in order. After a reload, a cached verdict
+/// counts only for a location whose configuration is the same as before.
+#[derive(Default)]
+struct ConfigFingerprint(Vec<u8>);
+
+impl ConfigFingerprint {
+    fn push(&mut self, part: &[u8]) {
+        self.0.extend(part.len().to_le_bytes());
+        self.0.extend(part);
+    }
+
+    fn digest(&self) -> Digest {
+        sha256(&self.0)
+    }
+}
+
+impl ClientHeaders {
+    /// Whether a header with this name is sent to the client, `on` being what the verdict is.
+    pub(super) fn select(&self, name: &[u8], on: On) -> bool {
+        (self.on == On::Any || self.on == on) && self.names.selects(name)
+    }
+}
+
+impl MainConf {
+    /// A scope that no other location has, even if their fingerprints are the same.
+    fn new_scope(&self, mut digest: Digest) -> Scope {
+        let mut scopes = self.scopes.borrow_mut();
+        while !scopes.insert(digest) {
+            digest = sha256(&digest);
+        }
+        Scope {
+            digest,
+            number: scopes.len(),
+        }
+    }
 }
 
 impl LocationConf {
-    pub(super) fn scope(&self) -> &Scope {
-        &self.scope
-    }
-
+    /// The longest body of a client that is read and forwarded to the service, or `None` if the
+    /// service gets no body.
     pub(super) fn body(&self) -> Option<u64> {
         self.body.get().copied().flatten()
     }
 
-    pub(super) fn upstream_names(&self) -> &Names {
-        const NONE: &Names = &Names::none();
-        self.upstream_names.get().map_or(NONE, |names| names)
+    /// The headers of a response that go to the upstream.
+    pub(super) fn upstream_headers(&self) -> &HeaderNames {
+        const NONE: &HeaderNames = &HeaderNames::none();
+        self.upstream_headers.get().map_or(NONE, |names| names)
     }
 
+    /// The longest body of a denial that the client gets, or `None` if it gets nginx's own page.
     pub(super) fn deny_body(&self) -> Option<usize> {
         self.deny_body.get().copied().flatten()
     }
 
-    pub(super) fn answer_body(&self) -> ResponseBody {
+    /// What nginx does with the body of the service's response.
+    pub(super) fn response_body(&self) -> ResponseBody {
         self.deny_body()
             .map_or(ResponseBody::Discard, ResponseBody::KeepUpTo)
     }
 
     pub(super) fn on_error(&self) -> OnError {
-        let default = OnError::Refuse(Status::INTERNAL_SERVER_ERROR);
-        self.on_error.get().copied().unwrap_or(default)
+        self.on_error.get().copied().unwrap_or(OnError::Refuse(500))
     }
 
-    /// Whether an answer with this status is a denial. 304 never is: it would tell the client that what it has is good.
-    pub(super) fn denies(&self, status: Status) -> bool {
-        let further = || {
-            self.deny_status
-                .get()
-                .is_some_and(|statuses| statuses.contain(status.0))
-        };
-        matches!(status.0, 401 | 403) || (status.0 != 304 && further())
+    pub(super) fn deny_status(&self) -> Option<&Statuses> {
+        self.deny_status.get().map(|statuses| &**statuses)
     }
 
-    /// Whether an answer that allows may have lines that go somewhere.
-    pub(super) fn takes_lines(&self) -> bool {
-        !self.upstream_names().is_empty()
-            || !self.client_lines.is_empty()
+    /// Whether a response with this status denies.
+    pub(super) fn denies(&self, status: u16) -> bool {
+        decision::is_denial(status, self.deny_status())
+    }
+
+    /// Whether headers of a response that allows may go somewhere.
+    pub(super) fn wants_headers(&self) -> bool {
+        !self.upstream_headers().is_empty()
+            || !self.client_headers.is_empty()
             || !self.requirements.is_empty()
+    }
+
+    /// The zone that verdicts are cached in.
+    pub(super) fn cache_zone(&self) -> Option<SharedZone> {
+        Some(self.cache.get()?.as_ref()?.zone)
+    }
+
+    pub(super) fn cache_key(&self) -> &[Template] {
+        self.cache_key.get().map_or(&[], |key| key)
+    }
+
+    /// What distinguishes this location's verdicts in the cache.
+    pub(super) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Whether all requests ask the service at the same URI.
+    pub(super) fn has_fixed_uri(&self) -> bool {
+        matches!(self.service.get(), Some(Service::Location { uri, .. }) if uri.is_fixed())
+    }
+
+    /// Checks what is known only after the whole configuration has been read.
+    fn check_cache(&self) -> Result<(), ConfigError> {
+        let Some(Some(VerdictZone { zone, position })) = self.cache.get() else {
+            return Ok(());
+        };
+        if !zone.is_defined() {
+            return Err(ConfigError::message(format_args!(
+                "\"auth_request_cache\" in {position} names the zone {}, which no \
+                 \"auth_request_cache_zone\" defines",
+                Quoted::new(zone.name())
+            )));
+        }
+        let asks = matches!(self.service.get(), Some(Service::Location { .. }));
+        if asks && self.cache_key.get().is_none() {
+            return Err(ConfigError::message(format_args!(
+                "\"auth_request_cache\" in {position} requires \"auth_request_cache_key\": \
+                 without it one user would get another user's verdict"
+            )));
+        }
+        Ok(())
     }
 }
 
@@ -231,8 +254,8 @@ impl Inherit for LocationConf {
             service,
             assignments,
             body,
-            upstream_names,
-            client_lines,
+            upstream_headers,
+            client_headers,
             deny_status,
             deny_body,
             on_error,
@@ -246,8 +269,8 @@ impl Inherit for LocationConf {
         service.inherit(&outer.service);
         assignments.inherit(&outer.assignments);
         body.inherit(&outer.body);
-        upstream_names.inherit(&outer.upstream_names);
-        client_lines.inherit(&outer.client_lines);
+        upstream_headers.inherit(&outer.upstream_headers);
+        client_headers.inherit(&outer.client_headers);
         deny_status.inherit(&outer.deny_status);
         deny_body.inherit(&outer.deny_body);
         on_error.inherit(&outer.on_error);
@@ -255,143 +278,12 @@ impl Inherit for LocationConf {
         cache.inherit(&outer.cache);
         cache_key.inherit(&outer.cache_key);
         cache_valid.inherit(&outer.cache_valid);
-        // For the level of http, which nobody merges, there is no scope.
-        fingerprint.push(&sha256(&outer.fingerprint.0));
+        fingerprint.push(&outer.fingerprint.digest());
         fingerprint.push(&cf.location_name());
+        // The level of http is never merged, and has no scope: no request runs there.
         *scope = cf
             .main_conf::<AuthRequest>()
-            .own_scope(sha256(&fingerprint.0));
+            .new_scope(fingerprint.digest());
         self.check_cache()
     }
-}
-
-/// `auth_request uri | off`
-fn auth_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let text = cf.argument();
-    // The built-in module, too, takes an empty URI for none.
-    if matches!(&*text, b"off" | b"") {
-        return conf.service.set(Service::Nobody);
-    }
-    conf.service.set(Service::At {
-        uri: Uri::read(cf)?,
-        text: text.bytes().into(),
-    })
-}
-
-/// `auth_request_set $variable value`
-fn auth_request_set(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let (variable, values) = cf.first_argument();
-    let variable = cf.assignable_variable(&variable)?;
-    for value in values {
-        let value = cf.template(&value)?;
-        conf.assignments.push(Assignment { variable, value });
-    }
-    Ok(())
-}
-
-/// `auth_request_body size | off`
-fn auth_request_body(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let limit = cf.size_or_off()?;
-    conf.body.set(limit.map(|size| size as u64))
-}
-
-/// `auth_request_upstream_headers name ... | off`
-fn upstream_headers(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let args = cf.args();
-    let names = match args.as_slice() {
-        [off] if &**off == b"off" => Names::default(),
-        args => names(cf, args)?,
-    };
-    cf.main_conf::<AuthRequest>().changes_headers.set(true);
-    conf.upstream_names.set(Rc::new(names))
-}
-
-/// `auth_request_client_headers name ... [on=deny | on=allow | on=any]`
-fn client_headers(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let mut args = cf.args();
-    let mut on = On::Deny;
-    if let Some(value) = args.last().and_then(|last| last.strip_prefix(b"on=")) {
-        on = match value {
-            b"deny" => On::Deny,
-            b"allow" => On::Allow,
-            b"any" => On::Any,
-            _ => {
-                let must = "it must be \"deny\", \"allow\" or \"any\"";
-                return Err(cf.invalid_value(value, must));
-            }
-        };
-        args.pop();
-    }
-    if args.is_empty() {
-        return Err(ConfigError::Directive(c"has no name of a header line"));
-    }
-    conf.client_lines.push(Client {
-        names: names(cf, &args)?,
-        on,
-    });
-    Ok(())
-}
-
-/// `auth_request_deny_status code ...`
-fn deny_status(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let mut statuses = Statuses::default();
-    for text in cf.args() {
-        let is_denial = statuses.push(&text).is_some()
-            && matches!(text.first(), Some(b'3'..=b'5'))
-            && &*text != b"304";
-        if !is_denial {
-            let must = "it must be a code from 300 to 599 other than 304, or 3xx, 4xx or 5xx";
-            return Err(cf.invalid_value(&text, must));
-        }
-    }
-    conf.deny_status.set(Rc::new(statuses))
-}
-
-/// `auth_request_deny_body size | off`
-fn deny_body(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let size = cf.size_or_off()?;
-    conf.deny_body.set(size)
-}
-
-/// `auth_request_on_error code | allow`
-fn on_error(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let text = cf.argument();
-    let mut statuses = Statuses::default();
-    let on_error = match (&*text, statuses.push(&text), statuses.as_code()) {
-        (b"allow", ..) => OnError::Allow,
-        // With the others nginx closes the connection, or says something else.
-        (_, Some(()), Some(code @ (400..=407 | 409..=443 | 445..=493 | 500..=599))) => {
-            OnError::Refuse(Status(code))
-        }
-        _ => {
-            let must = "it must be \"allow\" or a code from 400 to 599 that nginx can answer with";
-            return Err(cf.invalid_value(&text, must));
-        }
-    };
-    if on_error == OnError::Allow {
-        cf.warn(format_args!(
-            "auth_request_on_error allow: while the service fails, every request is let in;"
-        ));
-    }
-    conf.on_error.set(on_error)
-}
-
-/// `auth_request_require $value ... [error=401 | error=403]`
-fn require(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    conf.requirements.push(Requirement::read(cf)?);
-    Ok(())
-}
-
-fn names(cf: &Config<'_>, texts: &[Text<'_>]) -> Result<Names, ConfigError> {
-    let mut names = Names::default();
-    for text in texts {
-        names.push(text).map_err(|unfit| {
-            ConfigError::message(format_args!(
-                "invalid name {} in \"{}\" directive, it {unfit}",
-                Quoted::new(text),
-                String::from_utf8_lossy(&cf.directive())
-            ))
-        })?;
-    }
-    Ok(names)
 }

@@ -1,336 +1,327 @@
-//! Asks the service, and does what it says.
+//! Checks a request: asks the authorization service or the cache, and applies the verdict.
 
-use crate::subrequest_uri::{UnsafeUri, Uri};
 use std::cell::{Cell, OnceCell, RefCell};
-use text::Quoted;
 
 use super::AuthRequest;
-use super::answer::{self, Fault, Meaning, Verdict};
-use super::cache::{FlightFollower, FlightLeader, Look, Place, Sought};
+use super::cache::{CacheLookup, CacheResult, CacheSlot, FlightFollower, FlightLeader};
 use super::conf::{LocationConf, Service};
 use super::variables::{self, CacheStatus};
+use super::verdict::{self, Verdict};
 use crate::nginx::{
     Access, AccessHandler, AroundAccess, BodyRead, Failure, Request, SharedZone, Status,
     Subrequest, SubrequestBody, SubrequestOwner, SubrequestResponse, Target,
 };
-use policy::auth_request::header_names::{Names, is_credential};
-use policy::auth_request::post_args::Fields;
+use crate::subrequest_uri::{UnsafeUri, Uri};
+use policy::auth_request::decision::Decision;
+use policy::auth_request::header_names::is_credential;
+use policy::auth_request::post_args::PostArgs;
+use policy::auth_request::refusal::{Refusal, RefusalOutcome};
+use policy::log_level::LogLevel;
 use policy::single_flight::{Admission, FlightState};
 
-/// What is to be remembered of a request's way through one location that is protected. Most have nothing of the kind.
+/// The state of a check in one location. Most checks need none.
 #[derive(Default)]
-pub struct Check {
-    kept: RefCell<Option<Kept>>,
-    /// Upstreams get what the answer says they get.
-    obeyed: Cell<bool>,
+pub struct CheckState {
+    wait: RefCell<Option<WaitState>>,
+    /// Whether the upstream gets the verdict's headers in place of the client's.
+    upstream_replaced: Cell<bool>,
 }
 
-/// How a request stands to the verdicts that are kept.
-enum Kept {
-    /// Another request asks for the same verdict.
-    Others(FlightFollower),
-    /// It asks itself; where it has not waited in vain, others wait for it.
-    Own(Place, Option<FlightLeader>),
+/// What a request of a location with `auth_request_cache` is waiting for.
+enum WaitState {
+    /// Another request asks the service for the same verdict.
+    Following(FlightFollower),
+    /// This request asks the service, and stores the verdict in the slot. It leads a flight unless
+    /// it has followed one already: see [`CheckStep::join_flight`].
+    Asking(CacheSlot, Option<FlightLeader>),
 }
 
-/// The body of a client's request.
+/// The body of a client's request, which `auth_request_body` has read.
 #[derive(Default)]
-pub struct Client {
-    /// Whether it was read.
-    pub(super) has_body: Cell<bool>,
-    pub(super) fields: OnceCell<Fields>,
+pub struct ClientBody {
+    pub(super) is_read: Cell<bool>,
+    pub(super) args: OnceCell<PostArgs>,
 }
 
 impl AccessHandler for AuthRequest {
     fn access<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Failure> {
-        let Some(Service::At { uri, .. }) = conf.service.get() else {
+        let Some(Service::Location { uri, text }) = conf.service.get() else {
             return Ok(Access::Decline);
         };
-        let turn = Turn { request, conf, uri };
-        if let Some(question) = request.subrequest::<Self>() {
-            return match question.response() {
-                Some(answer) => turn.answered(answer, question),
+        let step = CheckStep {
+            request,
+            conf,
+            uri,
+            uri_text: text,
+        };
+        if let Some(subrequest) = request.subrequest::<Self>() {
+            return match subrequest.response() {
+                Some(response) => step.judge(response, subrequest),
                 None => Ok(Access::Wait),
             };
         }
-        match turn.take_kept() {
-            None => turn.begin(),
-            Some(Kept::Others(follower)) if follower.state() != FlightState::Pending => {
-                turn.question(true)
+        match step.take_wait_state() {
+            None => step.begin(),
+            Some(WaitState::Following(follower)) if follower.state() != FlightState::Pending => {
+                step.find_verdict(true)
             }
-            Some(kept) => turn.wait(kept),
+            Some(state) => {
+                step.set_wait_state(state)?;
+                Ok(Access::Wait)
+            }
         }
     }
 }
 
 impl AroundAccess for AuthRequest {
     fn before_access(request: Request<'_>, conf: &LocationConf) -> Result<(), Failure> {
-        let names = conf.upstream_names();
+        let names = conf.upstream_headers();
         match (names.is_empty(), conf.service.get()) {
-            // Credentials stay until the request is judged: they are what it is judged by.
-            (false, _) => {
-                request.remove_client_lines(|name| names.shadow(name) && !is_credential(name))
-            }
-            (true, Some(Service::At { .. })) => request.restore_client_lines(),
+            // Credentials stay until the request is judged, because it is judged by them.
+            (false, _) => request
+                .remove_client_lines(|name| names.could_impersonate(name) && !is_credential(name)),
+            (true, Some(Service::Location { .. })) => request.restore_client_lines(),
             (true, _) => Ok(()),
         }
     }
 
     fn before_subrequest(request: Request<'_>, conf: &LocationConf) -> Result<(), Failure> {
-        let names = conf.upstream_names();
+        let names = conf.upstream_headers();
         match names.is_empty() {
             true => Ok(()),
-            false => request.remove_inherited_lines(|name| names.shadow(name)),
+            false => request.remove_inherited_lines(|name| names.could_impersonate(name)),
         }
     }
 
     fn after_access(request: Request<'_>, conf: &LocationConf) -> Result<(), Failure> {
-        let names = conf.upstream_names();
-        let obeyed = request
-            .context::<Self>()
-            .is_some_and(|check| check.obeyed.get());
-        match !obeyed && names.have_credentials() {
-            true => request.replace_upstream_lines(|name| names.shadow(name), &[]),
+        let names = conf.upstream_headers();
+        let state = request.context::<Self>();
+        let is_replaced = state.is_some_and(|state| state.upstream_replaced.get());
+        match !is_replaced && names.include_credentials() {
+            true => request.replace_upstream_lines(|name| names.could_impersonate(name), &[]),
             false => Ok(()),
         }
     }
 }
 
 impl SubrequestOwner for AuthRequest {
-    fn subrequest_done(answer: SubrequestResponse<'_>) {
-        let status = answer.status().0;
-        answer
-            .log()
-            .debug(format_args!("auth request done s:{status}"));
+    fn subrequest_done(response: SubrequestResponse<'_>) {
+        let status = response.status().0;
+        let log = response.log();
+        log.debug(format_args!("auth request done s:{status}"));
     }
 }
 
-/// One turn of a request that is checked.
-struct Turn<'r, 'c> {
+/// One call of the access handler for a request that is checked.
+struct CheckStep<'r, 'c> {
     request: Request<'r>,
     conf: &'c LocationConf,
     uri: &'c Uri,
+    /// The URI as it is configured.
+    uri_text: &'c [u8],
 }
 
-impl<'r> Turn<'r, '_> {
+impl<'r> CheckStep<'r, '_> {
     fn begin(&self) -> Result<Access<'r>, Failure> {
-        let Self { request, conf, .. } = *self;
-        if let Some(limit) = conf.body() {
-            match request.read_body(limit)? {
-                BodyRead::Whole => request.client_context::<AuthRequest>()?.has_body.set(true),
+        if let Some(limit) = self.conf.body() {
+            match self.request.read_body(limit)? {
+                BodyRead::Whole => {
+                    let body = self.request.client_context::<AuthRequest>()?;
+                    body.is_read.set(true);
+                }
                 BodyRead::Pending => return Ok(Access::Wait),
-                BodyRead::Refused(status) => return Ok(Access::Refuse(status)),
+                BodyRead::Refused(Status(status)) => {
+                    return self.refuse(Refusal::ClientBody { status }, None);
+                }
             }
         }
-        self.question(false)
+        self.find_verdict(false)
     }
 
-    /// Finds out what to ask, and whether that is known. What is asked is what the place in the cache is for: a request
-    /// that has waited has its variables evaluated anew, for both.
-    fn question(&self, waited: bool) -> Result<Access<'r>, Failure> {
-        let Self { request, conf, .. } = *self;
-        let target = match self.uri.target(request)? {
+    /// Looks for a cached verdict, or asks the service. A request that has followed a flight
+    /// evaluates its URI and its key again, because both must belong together.
+    fn find_verdict(&self, has_followed: bool) -> Result<Access<'r>, Failure> {
+        let target = match self.uri.target(self.request)? {
             Ok(target) => target,
-            Err(refused) => return Ok(refuse_uri(request, refused)),
+            Err(UnsafeUri { uri, reason }) => {
+                return self.refuse(Refusal::UnsafeUri { uri: &uri, reason }, None);
+            }
         };
-        match conf.cache_zone() {
-            Some(zone) => self.look(target, zone, waited),
+        match self.conf.cache_zone() {
+            Some(zone) => self.find_in_cache(target, zone, has_followed),
             None => self.ask(target),
         }
     }
 
-    /// Looks for a verdict that was kept, else asks.
-    fn look(
+    fn find_in_cache(
         &self,
         target: &Target<'r>,
         zone: SharedZone,
-        waited: bool,
+        has_followed: bool,
     ) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
-        let Some(sought) = Sought::by(request, conf, zone, target)? else {
+        let Some(lookup) = CacheLookup::for_request(request, conf, zone, target)? else {
             variables::set_cache_status(request, CacheStatus::Bypass);
             return self.ask(target);
         };
-        let verdict = match sought.look_near(request, conf)? {
+        let verdict = match lookup.find_in_worker(request, conf)? {
             Some(verdict) => verdict,
-            None => match sought.look(request, conf)? {
-                Look::Hit(verdict) => verdict,
-                Look::Nothing(status, place) => {
+            None => match lookup.find_in_zone(request, conf)? {
+                CacheResult::Hit(verdict) => verdict,
+                CacheResult::Miss(status, slot) => {
                     variables::set_cache_status(request, status);
-                    return self.fill(target, place, waited);
+                    return self.join_flight(target, slot, has_followed);
                 }
             },
         };
         variables::set_cache_status(request, CacheStatus::Hit);
-        obey(request, conf, &verdict, verdict.meaning(conf))
+        self.apply_verdict(&verdict, verdict.cached_decision(conf))
     }
 
-    /// Asks what others may wait for, or waits. Who has waited once does not wait again: the answer that came then was
-    /// none to keep.
-    #[inline(never)]
-    fn fill(&self, target: &Target<'r>, place: Place, waited: bool) -> Result<Access<'r>, Failure> {
-        let Self { request, .. } = *self;
-        let leader = match place.join(&request.main_conf::<AuthRequest>().flights) {
+    /// Asks the service, or waits for another request that asks it for the same verdict. A request
+    /// waits only once: if it finds no verdict then, the response was not one to keep, and waiting
+    /// for the next one would be in vain.
+    fn join_flight(
+        &self,
+        target: &Target<'r>,
+        slot: CacheSlot,
+        has_followed: bool,
+    ) -> Result<Access<'r>, Failure> {
+        let flights = &self.request.main_conf::<AuthRequest>().flights;
+        let leader = match slot.join(flights) {
             Admission::Lead(leader) => Some(leader),
-            Admission::Follow(_) if waited => None,
+            Admission::Follow(_) if has_followed => None,
             Admission::Follow(follower) => {
-                follower.wake_at_end(request.waker()?);
-                return self.wait(Kept::Others(follower));
+                follower.wake_at_end(self.request.waker()?);
+                self.set_wait_state(WaitState::Following(follower))?;
+                return Ok(Access::Wait);
             }
         };
-        self.wait(Kept::Own(place, leader))?;
+        self.set_wait_state(WaitState::Asking(slot, leader))?;
         self.ask(target)
     }
 
     fn ask(&self, target: &Target<'r>) -> Result<Access<'r>, Failure> {
-        let Self { request, conf, .. } = *self;
-        let body = match conf.body() {
+        let body = match self.conf.body() {
             Some(_) => SubrequestBody::ForwardClientBody,
             None => SubrequestBody::None,
         };
-        request.start_subrequest::<AuthRequest>(target, body, conf.answer_body())?;
+        self.request
+            .start_subrequest::<AuthRequest>(target, body, self.conf.response_body())?;
         Ok(Access::Wait)
     }
 
-    fn answered(
+    /// Judges the request by the service's response, and stores the verdict in the cache.
+    fn judge(
         &self,
-        answer: SubrequestResponse<'r>,
-        question: &Subrequest,
+        response: SubrequestResponse<'r>,
+        subrequest: &Subrequest,
     ) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
-        // Whatever becomes of the answer, who waits for it waits no longer.
-        let kept = self.take_kept();
-        let assigned = answer::assign(request, conf, answer)?;
-        let verdict = Verdict::of(request, conf, answer, question)?;
+        // The flight ends with this call, whatever becomes of the response.
+        let wait_state = self.take_wait_state();
+        let assigned = verdict::assign_variables(request, conf, response)?;
+        let verdict = Verdict::from_response(request, conf, response, subrequest)?;
         request.forget_body_variables::<AuthRequest>();
-        let meaning = answer::meaning(conf, &verdict, answer, question);
-        if let Some(Kept::Own(place, _leader)) = &kept
-            && meaning.is_verdict()
-            && question.check_body_complete().is_ok()
+        let decision = verdict.decision(conf, response, subrequest);
+        if let Some(WaitState::Asking(slot, _leader)) = &wait_state
+            && matches!(decision, Decision::Allow | Decision::Deny)
+            && subrequest.check_body_complete().is_ok()
         {
-            place.keep(request, conf, &assigned, &verdict, answer);
+            slot.store(request, conf, &assigned, &verdict, response);
         }
-        obey(request, conf, &verdict, meaning)
+        self.apply_verdict(&verdict, decision)
     }
 
-    fn wait(&self, kept: Kept) -> Result<Access<'r>, Failure> {
-        let check = self.request.context_or_new::<AuthRequest>(Check::default)?;
-        check.kept.replace(Some(kept));
-        Ok(Access::Wait)
-    }
-
-    fn take_kept(&self) -> Option<Kept> {
-        self.request.context::<AuthRequest>()?.kept.take()
-    }
-}
-
-fn obey<'r>(
-    request: Request<'r>,
-    conf: &LocationConf,
-    verdict: &Verdict<'r>,
-    meaning: Meaning,
-) -> Result<Access<'r>, Failure> {
-    variables::set_status(request, verdict.status)?;
-    match meaning {
-        Meaning::Allow => {}
-        Meaning::Deny => return deny(request, conf, verdict, verdict.status),
-        Meaning::Error(fault) => return fail(request, conf, verdict.status, fault),
-    }
-    for requirement in conf.requirements.iter() {
-        if let Some(unmet) = requirement.unmet(request)? {
-            request.log().info(format_args!(
-                "auth request: required {} is empty or 0",
-                unmet.value
-            ));
-            return deny(request, conf, verdict, unmet.status);
+    fn apply_verdict(
+        &self,
+        verdict: &Verdict<'r>,
+        decision: Decision,
+    ) -> Result<Access<'r>, Failure> {
+        let Self { request, conf, .. } = *self;
+        variables::set_status(request, verdict.status)?;
+        let status = verdict.status.0;
+        match decision {
+            Decision::Allow => {}
+            Decision::Deny => return self.refuse(Refusal::Denied { status }, Some(verdict)),
+            Decision::Error(error) => {
+                let refusal = Refusal::ServiceError {
+                    error,
+                    status,
+                    uri: self.uri_text,
+                    on_error: conf.on_error(),
+                };
+                return self.refuse(refusal, None);
+            }
         }
-    }
-    verdict.tell_client(request, conf, None)?;
-    tell_upstream(request, conf, Some(verdict))?;
-    Ok(Access::Allow)
-}
-
-/// Has upstreams get the lines that the verdict has for them; without a verdict none of those that would be in it.
-fn tell_upstream<'r>(
-    request: Request<'r>,
-    conf: &LocationConf,
-    verdict: Option<&Verdict<'r>>,
-) -> Result<(), Failure> {
-    match conf.upstream_names() {
-        names if names.is_empty() => Ok(()),
-        names => replace_lines(request, conf, names, verdict),
-    }
-}
-
-#[inline(never)]
-fn replace_lines<'r>(
-    request: Request<'r>,
-    conf: &LocationConf,
-    names: &Names,
-    verdict: Option<&Verdict<'r>>,
-) -> Result<(), Failure> {
-    let lines = verdict.map(|verdict| verdict.upstream_lines(conf));
-    let lines = lines.unwrap_or_default();
-    request.replace_upstream_lines(|name| names.shadow(name), &lines)?;
-    let check = request.context_or_new::<AuthRequest>(Check::default)?;
-    check.obeyed.set(true);
-    Ok(())
-}
-
-#[cold]
-fn refuse_uri<'r>(request: Request<'r>, UnsafeUri { uri, reason }: UnsafeUri<'r>) -> Access<'r> {
-    let log = request.log();
-    log.error(format_args!(
-        "auth request uri {} {reason}",
-        Quoted::new(&uri)
-    ));
-    Access::Refuse(Status::INTERNAL_SERVER_ERROR)
-}
-
-#[inline(never)]
-fn deny<'r>(
-    request: Request<'r>,
-    conf: &LocationConf,
-    verdict: &Verdict<'r>,
-    status: Status,
-) -> Result<Access<'r>, Failure> {
-    verdict.tell_client(request, conf, Some(status))?;
-    Ok(match (verdict.content, status.0) {
-        (Some(content), _) => Access::Respond(status, Some(content)),
-        // nginx itself would close the connection, or say something else.
-        (None, 408 | 444 | 494..=499) => Access::Respond(status, None),
-        (None, _) => Access::Refuse(status),
-    })
-}
-
-#[cold]
-fn fail<'r>(
-    request: Request<'r>,
-    conf: &LocationConf,
-    status: Status,
-    fault: Fault,
-) -> Result<Access<'r>, Failure> {
-    let text = match conf.service.get() {
-        Some(Service::At { text, .. }) => &**text,
-        _ => b"",
-    };
-    let consequence = fault.consequence(status, conf.on_error());
-    // The first words are those of the built-in module, which people's log filters look for. The URI is as the
-    // configuration has it: its variables may hold secrets.
-    request.log().error(format_args!(
-        "auth request unexpected status: {} from {}: {fault}{}",
-        status.0,
-        Quoted::new(text),
-        match consequence {
-            Some(_) => "",
-            None => ", let in by auth_request_on_error",
+        for requirement in conf.requirements.iter() {
+            if let Some(unmet) = requirement.unmet(request)? {
+                let refusal = Refusal::Requirement {
+                    value: &unmet.value,
+                    status: unmet.status.0,
+                };
+                return self.refuse(refusal, Some(verdict));
+            }
         }
-    ));
-    match consequence {
-        Some(status) => Ok(Access::Refuse(status)),
-        None => {
-            tell_upstream(request, conf, None)?;
-            Ok(Access::Allow)
+        verdict.add_client_headers(request, conf, None)?;
+        self.set_upstream_headers(Some(verdict))?;
+        Ok(Access::Allow)
+    }
+
+    /// Refuses the request, unless `auth_request_on_error` lets it in. The client gets headers and
+    /// the body of `denial`.
+    fn refuse(
+        &self,
+        refusal: Refusal<'_>,
+        denial: Option<&Verdict<'r>>,
+    ) -> Result<Access<'r>, Failure> {
+        let Self { request, conf, .. } = *self;
+        let RefusalOutcome { status, log_line } = refusal.outcome();
+        match log_line {
+            Some((LogLevel::Error, line)) => request.log().error(format_args!("{line}")),
+            Some((LogLevel::Info, line)) => request.log().info(format_args!("{line}")),
+            None => {}
         }
+        let Some(status) = status.map(Status) else {
+            self.set_upstream_headers(None)?;
+            return Ok(Access::Allow);
+        };
+        let Some(verdict) = denial else {
+            return Ok(Access::Refuse(status));
+        };
+        verdict.add_client_headers(request, conf, Some(status))?;
+        Ok(match (verdict.content, status.0) {
+            (Some(content), _) => Access::Respond(status, Some(content)),
+            // nginx itself would close the connection, or respond with another status.
+            (None, 408 | 444 | 494..=499) => Access::Respond(status, None),
+            (None, _) => Access::Refuse(status),
+        })
+    }
+
+    /// Replaces the client's headers of `auth_request_upstream_headers` by those of the verdict, or
+    /// by none if there is no verdict.
+    fn set_upstream_headers(&self, verdict: Option<&Verdict<'r>>) -> Result<(), Failure> {
+        let Self { request, conf, .. } = *self;
+        let names = conf.upstream_headers();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let headers = verdict.map(|verdict| verdict.upstream_headers(conf));
+        let headers = headers.unwrap_or_default();
+        request.replace_upstream_lines(|name| names.could_impersonate(name), &headers)?;
+        let state = request.context_or_new::<AuthRequest>(CheckState::default)?;
+        state.upstream_replaced.set(true);
+        Ok(())
+    }
+
+    fn set_wait_state(&self, wait_state: WaitState) -> Result<(), Failure> {
+        let request = self.request;
+        let state = request.context_or_new::<AuthRequest>(CheckState::default)?;
+        state.wait.replace(Some(wait_state));
+        Ok(())
+    }
+
+    fn take_wait_state(&self) -> Option<WaitState> {
+        self.request.context::<AuthRequest>()?.wait.take()
     }
 }

@@ -1,12 +1,14 @@
-//! `auth_request*`: a subrequest to an authorization service decides whether a request is served. A drop-in for nginx's
-//! ngx_http_auth_request_module, whose directives it takes over where that is built in, with what gateways for forward
-//! authentication have beyond it.
+//! `auth_request*`: a subrequest to an authorization service decides whether a request is served.
+//!
+//! This is a drop-in for nginx's ngx_http_auth_request_module, with the additional features of
+//! forward-auth gateways. If nginx has that module built in, this one handles its directives.
 
-mod answer;
 mod cache;
 mod conf;
+mod directives;
 mod handler;
 mod variables;
+mod verdict;
 
 use crate::nginx::{Config, ConfigError, Directive, Module};
 
@@ -16,10 +18,10 @@ pub struct AuthRequest;
 impl Module for AuthRequest {
     type MainConf = conf::MainConf;
     type LocationConf = conf::LocationConf;
-    type RequestContext = handler::Check;
-    type ClientContext = handler::Client;
+    type RequestContext = handler::CheckState;
+    type ClientContext = handler::ClientBody;
 
-    const DIRECTIVES: &'static [Directive<Self>] = conf::DIRECTIVES;
+    const DIRECTIVES: &'static [Directive<Self>] = directives::DIRECTIVES;
 
     fn preconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
         variables::add(cf)

@@ -1,24 +1,30 @@
-//! What variables may put into the URI of a subrequest: they hold what the client chose.
+//! What variables may put into the URI of a subrequest: a client may have chosen their values.
 
-/// Why a subrequest with this path is not made, if it is not. `fixed`: it is as the configuration says it.
-pub fn unsafe_path_reason(path: &[u8], fixed: bool) -> Option<&'static str> {
+#[cfg(test)]
+mod tests;
+
+/// Why no subrequest is made to this path, in words that follow the path, or `None` if the path is
+/// safe. `is_fixed` says that the path contains no variables.
+pub fn unsafe_path_reason(path: &[u8], is_fixed: bool) -> Option<&'static str> {
     if !path.starts_with(b"/") {
         Some("does not begin with \"/\"")
-    } else if !fixed && has_dot_dot_segment(path) {
-        Some("holds \"..\"")
+    } else if !is_fixed && has_dot_dot_segment(path) {
+        Some("contains \"..\"")
     } else {
         None
     }
 }
 
-/// Whether a segment of the path is `..`, as servers see it: what is behind a `;` does not count for some.
+/// Whether some server would take a segment of the path for `..`. Some servers ignore the rest of a
+/// segment after a `;`.
 fn has_dot_dot_segment(path: &[u8]) -> bool {
     path.split(|&byte| byte == b'/')
         .any(|segment| segment.split(|&byte| byte == b';').next() == Some(b".."))
 }
 
-/// The arguments with all encoded that may not stand in a request line, where there is such a thing: nginx sends
-/// arguments as they are, and `$uri` may hold a decoded space, line end or `#`.
+/// Percent-encodes what must not stand in the query of a request line, or returns `None` if there
+/// is no such byte. nginx sends arguments as they are, and a variable such as `$uri` may contain a
+/// decoded space, line end or `#`.
 pub fn encode_args(args: &[u8]) -> Option<Vec<u8>> {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     if args.iter().copied().all(is_query_safe) {
@@ -38,40 +44,4 @@ pub fn encode_args(args: &[u8]) -> Option<Vec<u8>> {
 
 fn is_query_safe(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b'#'
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dot_dot_segments() {
-        for path in [
-            "/..",
-            "/../a",
-            "/a/..",
-            "/a/../b",
-            "/a//../b",
-            "/a/..;b/c",
-            "/..;",
-        ] {
-            assert!(has_dot_dot_segment(path.as_bytes()), "{path}");
-        }
-        for path in [
-            "/", "/a", "/a..", "/..a", "/a/...", "/./a", "/a;..", "/%2e%2e", "//",
-        ] {
-            assert!(!has_dot_dot_segment(path.as_bytes()), "{path}");
-        }
-    }
-
-    #[test]
-    fn encoding() {
-        for args in [&b""[..], b"a=b&c=%20%3F?/[]{}|\\^`\"<>~"] {
-            assert_eq!(encode_args(args), None);
-        }
-        assert_eq!(
-            encode_args(b"u=/a b\r\nX: \0#\x7f\xff&c=%20").as_deref(),
-            Some(&b"u=/a%20b%0D%0AX:%20%00%23%7F%FF&c=%20"[..])
-        );
-    }
 }

@@ -1,42 +1,41 @@
-//! Sets of status codes.
+//! Sets of HTTP statuses, as directives name them: `404` or `4xx`.
 
-/// Codes of answers, alone or by their first digit.
+#[cfg(test)]
+mod tests;
+
+/// A set of HTTP statuses, named one by one or by their first digit.
 #[derive(Debug, Clone, Default)]
 pub struct Statuses {
     codes: Vec<u16>,
+    /// First digits.
     classes: Vec<u16>,
 }
 
 impl Statuses {
+    /// Whether the set has this status.
     pub fn contain(&self, status: u16) -> bool {
         self.codes.contains(&status) || self.classes.contains(&(status / 100))
     }
 
-    /// Takes one more, such as `404` or `4xx`.
+    /// Adds what an argument such as `404` or `4xx` names, or returns `None` if it is neither.
     pub fn push(&mut self, text: &[u8]) -> Option<()> {
-        let digits = text.strip_suffix(b"xx").unwrap_or(text);
-        let number = match digits.iter().all(u8::is_ascii_digit) {
-            true => std::str::from_utf8(digits).ok()?.parse().ok()?,
-            false => return None,
-        };
-        match (digits.len(), text.len()) {
-            (1, 3) => self.classes.push(number),
-            (3, 3) => self.codes.push(number),
-            _ => return None,
+        match text {
+            [digit @ b'0'..=b'9', b'x', b'x'] => self.classes.push(u16::from(digit - b'0')),
+            _ => self.codes.push(parse_code(text)?),
         }
         Some(())
     }
 
-    /// Takes all codes that begin with these digits.
+    /// Adds all statuses with these first digits.
     pub fn push_classes(&mut self, classes: impl IntoIterator<Item = u16>) {
         self.classes.extend(classes);
     }
+}
 
-    /// The code, if it is one and nothing else.
-    pub fn as_code(&self) -> Option<u16> {
-        match (self.codes.as_slice(), self.classes.as_slice()) {
-            (&[code], []) => Some(code),
-            _ => None,
-        }
+/// A status of exactly three digits, or `None` if the text is something else.
+pub fn parse_code(text: &[u8]) -> Option<u16> {
+    match text {
+        [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9'] => std::str::from_utf8(text).ok()?.parse().ok(),
+        _ => None,
     }
 }

@@ -1,26 +1,35 @@
-//! Verdicts as bytes, for shared memory. Whatever is in there, reading it is safe: what is not a whole record is none.
+//! Verdicts as bytes, for shared memory. Any bytes are safe to read: what is not exactly one record
+//! is refused.
+//!
+//! A record begins with a header of fixed length: the status, the digest of the request headers
+//! that `Vary` names, and the number of parts in each of the four lists. The parts follow, each
+//! behind its length. All numbers are little-endian.
+
+#[cfg(test)]
+mod tests;
 
 /// The length of a record without parts.
-pub const BARE: usize = 2 + 32 + 4 * 4;
+pub const HEADER_LEN: usize = 2 + 32 + 4 * 4;
 
-/// What is kept of an answer.
+/// What the cache keeps of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record<'a> {
+pub struct VerdictRecord<'a> {
+    /// The status of the response.
     pub status: u16,
-    /// The names of lines of the client's header that the answer depends on.
+    /// The names of the request headers that the response depends on.
     pub vary: Vec<&'a [u8]>,
-    /// The digest of those lines.
+    /// The digest of those headers.
     pub vary_digest: [u8; 32],
-    /// The values of all `auth_request_set`, in their order.
+    /// The values of all `auth_request_set`, in the order of the configuration.
     pub assigned: Vec<&'a [u8]>,
-    /// Lines of the answer's header: a name, its value, the next name.
+    /// Header lines of the response: a name, its value, the next name.
     pub lines: Vec<&'a [u8]>,
-    /// The body's type, its encoding and itself, or nothing.
+    /// The type, the encoding and the bytes of the response's body, or nothing.
     pub content: Vec<&'a [u8]>,
 }
 
-impl Record<'_> {
-    /// Nothing where there is more than a record can say: 2^32 parts, or a part of 4 GiB.
+impl VerdictRecord<'_> {
+    /// The record as bytes, or `None` if it has a list or a part of 4 GiB.
     pub fn encode(&self) -> Option<Vec<u8>> {
         let lists = [&self.vary, &self.assigned, &self.lines, &self.content];
         let mut bytes = Vec::with_capacity(256);
@@ -37,80 +46,95 @@ impl Record<'_> {
     }
 }
 
-/// A record as bytes. Its parts are looked for as they are asked for: most records have few, or none.
+/// An encoded record. Its parts are found when they are asked for, because most records have few
+/// or none.
 #[derive(Debug, Clone, Copy)]
-pub struct Encoded<'a> {
+pub struct VerdictView<'a> {
+    /// The status of the response.
     pub status: u16,
+    /// The digest of the request headers that [`vary`](Self::vary) names.
     pub vary_digest: &'a [u8; 32],
-    /// How many parts there are of each kind.
-    vary: usize,
-    assigned: usize,
-    lines: usize,
-    content: usize,
+    vary_count: usize,
+    assigned_count: usize,
+    line_count: usize,
+    content_count: usize,
     parts: Reader<'a>,
 }
 
-impl<'a> Encoded<'a> {
+impl<'a> VerdictView<'a> {
+    /// The record that these bytes are, or `None` if they are not exactly one.
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
-        let (head, parts) = bytes.split_first_chunk::<BARE>()?;
-        let mut head = Reader(head);
-        let record = Self {
-            status: u16::from_le_bytes(*head.array()?),
-            vary_digest: head.array()?,
-            vary: head.length()?,
-            assigned: head.length()?,
-            lines: head.length()?,
-            content: head.length()?,
+        let (header, parts) = bytes.split_first_chunk::<HEADER_LEN>()?;
+        let mut header = Reader(header);
+        let view = Self {
+            status: u16::from_le_bytes(*header.array()?),
+            vary_digest: header.array()?,
+            vary_count: header.number()?,
+            assigned_count: header.number()?,
+            line_count: header.number()?,
+            content_count: header.number()?,
             parts: Reader(parts),
         };
-        let mut rest = record.parts;
-        for count in [record.vary, record.assigned, record.lines, record.content] {
+        let mut rest = view.parts;
+        for count in [
+            view.vary_count,
+            view.assigned_count,
+            view.line_count,
+            view.content_count,
+        ] {
             for _ in 0..count {
                 rest.part()?;
             }
         }
-        let is_whole =
-            rest.0.is_empty() && record.lines.is_multiple_of(2) && matches!(record.content, 0 | 3);
-        is_whole.then_some(record)
+        let is_whole = rest.0.is_empty()
+            && view.line_count.is_multiple_of(2)
+            && matches!(view.content_count, 0 | 3);
+        is_whole.then_some(view)
     }
 
-    pub fn vary(&self) -> Parts<'a> {
-        self.parts(0, self.vary)
+    /// See [`VerdictRecord::vary`].
+    pub fn vary(&self) -> RecordParts<'a> {
+        self.skip(0, self.vary_count)
     }
 
-    pub fn assigned(&self) -> Parts<'a> {
-        self.parts(self.vary, self.assigned)
+    /// See [`VerdictRecord::assigned`].
+    pub fn assigned(&self) -> RecordParts<'a> {
+        self.skip(self.vary_count, self.assigned_count)
     }
 
-    pub fn lines(&self) -> Parts<'a> {
-        self.parts(self.vary + self.assigned, self.lines)
+    /// See [`VerdictRecord::lines`].
+    pub fn lines(&self) -> RecordParts<'a> {
+        self.skip(self.vary_count + self.assigned_count, self.line_count)
     }
 
-    pub fn content(&self) -> Parts<'a> {
-        self.parts(self.vary + self.assigned + self.lines, self.content)
+    /// See [`VerdictRecord::content`].
+    pub fn content(&self) -> RecordParts<'a> {
+        let before = self.vary_count + self.assigned_count + self.line_count;
+        self.skip(before, self.content_count)
     }
 
-    fn parts(&self, before: usize, count: usize) -> Parts<'a> {
-        let mut parts = self.parts;
+    /// The `count` parts that follow the first `before` parts.
+    fn skip(&self, before: usize, count: usize) -> RecordParts<'a> {
+        let mut rest = self.parts;
         for _ in 0..before {
-            parts.part();
+            rest.part();
         }
-        Parts { parts, count }
+        RecordParts { rest, count }
     }
 }
 
-/// So many parts of a record.
-pub struct Parts<'a> {
-    parts: Reader<'a>,
+/// The parts of one list of a record.
+pub struct RecordParts<'a> {
+    rest: Reader<'a>,
     count: usize,
 }
 
-impl<'a> Iterator for Parts<'a> {
+impl<'a> Iterator for RecordParts<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
         self.count = self.count.checked_sub(1)?;
-        self.parts.part()
+        self.rest.part()
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -118,8 +142,9 @@ impl<'a> Iterator for Parts<'a> {
     }
 }
 
-impl ExactSizeIterator for Parts<'_> {}
+impl ExactSizeIterator for RecordParts<'_> {}
 
+/// The bytes of a record that are still to be read.
 #[derive(Debug, Clone, Copy)]
 struct Reader<'a>(&'a [u8]);
 
@@ -130,111 +155,14 @@ impl<'a> Reader<'a> {
         Some(array)
     }
 
-    fn length(&mut self) -> Option<usize> {
+    fn number(&mut self) -> Option<usize> {
         usize::try_from(u32::from_le_bytes(*self.array()?)).ok()
     }
 
     fn part(&mut self) -> Option<&'a [u8]> {
-        let length = self.length()?;
+        let length = self.number()?;
         let (part, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(part)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn decode(bytes: &[u8]) -> Option<Record<'_>> {
-        Encoded::read(bytes).map(|record| Record {
-            status: record.status,
-            vary: record.vary().collect(),
-            vary_digest: *record.vary_digest,
-            assigned: record.assigned().collect(),
-            lines: record.lines().collect(),
-            content: record.content().collect(),
-        })
-    }
-
-    fn bare() -> Record<'static> {
-        Record {
-            status: 65535,
-            vary: Vec::new(),
-            vary_digest: [0; 32],
-            assigned: Vec::new(),
-            lines: Vec::new(),
-            content: Vec::new(),
-        }
-    }
-
-    fn record() -> Record<'static> {
-        Record {
-            status: 200,
-            vary: vec![b"cookie", b"origin"],
-            vary_digest: [7; 32],
-            assigned: vec![b"alice", b""],
-            lines: vec![
-                b"X-User",
-                b"alice",
-                b"Set-Cookie",
-                b"a=1",
-                b"Set-Cookie",
-                b"",
-            ],
-            content: vec![b"text/plain", b"", b"no\0"],
-        }
-    }
-
-    #[test]
-    fn comes_back() {
-        for record in [record(), bare()] {
-            let bytes = record.encode().unwrap();
-            assert_eq!(decode(&bytes), Some(record));
-        }
-    }
-
-    #[test]
-    fn bare_is_without_texts() {
-        assert_eq!(bare().encode().unwrap().len(), BARE);
-        let mut other = bare();
-        other.assigned.push(b"");
-        assert!(other.encode().unwrap().len() > BARE);
-    }
-
-    #[test]
-    fn nothing_but_a_whole_record_is_read() {
-        let bytes = record().encode().unwrap();
-        for end in 0..bytes.len() {
-            assert_eq!(decode(&bytes[..end]), None, "{end}");
-        }
-        let longer = [&bytes[..], b"\0"].concat();
-        assert_eq!(decode(&longer), None);
-        for odd in [vec![&b"X-User"[..]], vec![b"a", b"b", b"c"]] {
-            let bytes = Record {
-                lines: odd,
-                ..bare()
-            }
-            .encode()
-            .unwrap();
-            assert_eq!(decode(&bytes), None);
-        }
-        let bytes = Record {
-            content: vec![&b"a"[..]],
-            ..bare()
-        }
-        .encode()
-        .unwrap();
-        assert_eq!(decode(&bytes), None);
-    }
-
-    proptest! {
-        #[test]
-        fn reads_anything(bytes: Vec<u8>) {
-            if let Some(record) = decode(&bytes) {
-                prop_assert_eq!(record.encode(), Some(bytes));
-            }
-        }
     }
 }

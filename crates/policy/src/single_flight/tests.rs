@@ -218,8 +218,8 @@ proptest! {
                     (key, FlightState::Abandoned)
                 }
             };
-            let woken: Vec<_> =
-                waiting.extract_if(.., |(key, _)| *key == ended).map(|(_, number)| number).collect();
+            let woken = waiting.extract_if(.., |(key, _)| *key == ended);
+            let woken: Vec<_> = woken.map(|(_, number)| number).collect();
             prop_assert_eq!(log.take(), woken);
             let pending = followers.iter_mut().filter(|follower| {
                 follower.key == ended && follower.state == FlightState::Pending

@@ -1,0 +1,95 @@
+//! Why a request is refused, and what that means for the client and for the log.
+
+use text::Quoted;
+
+use super::decision::{AuthError, OnError};
+use crate::log_level::LogLevel;
+
+#[cfg(test)]
+mod tests;
+
+/// A reason to refuse a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal<'a> {
+    /// nginx did not read the client's body, and has logged why.
+    ClientBody {
+        /// The status that nginx chose, such as 413.
+        status: u16,
+    },
+    /// The URI of the subrequest is unsafe.
+    UnsafeUri {
+        /// The URI with the values of its variables.
+        uri: &'a [u8],
+        /// What is wrong with it: words that follow it.
+        reason: &'static str,
+    },
+    /// The authorization service denied the request.
+    Denied {
+        /// The status of the response.
+        status: u16,
+    },
+    /// A condition of `auth_request_require` is not met.
+    Requirement {
+        /// The condition as it is configured.
+        value: &'a str,
+        /// The status that is configured with it.
+        status: u16,
+    },
+    /// The authorization service did not decide. `auth_request_on_error` may let the request in.
+    ServiceError {
+        /// What is wrong with the response.
+        error: AuthError,
+        /// The status of the response.
+        status: u16,
+        /// The URI of the service as it is configured: the values of its variables may be secrets.
+        uri: &'a [u8],
+        /// What is configured for this case.
+        on_error: OnError,
+    },
+}
+
+/// What follows from a [`Refusal`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusalOutcome {
+    /// The status that the client gets, or `None` if `auth_request_on_error` lets the request in.
+    pub status: Option<u16>,
+    /// The line for the log, if there is one.
+    pub log_line: Option<(LogLevel, String)>,
+}
+
+impl Refusal<'_> {
+    /// What follows for the client and for the log.
+    pub fn outcome(&self) -> RefusalOutcome {
+        let (status, log_line) = match *self {
+            // A denial is the everyday business of a service.
+            Self::ClientBody { status } | Self::Denied { status } => (Some(status), None),
+            Self::UnsafeUri { uri, reason } => {
+                let text = format!("auth request: the URI {} {reason}", Quoted::new(uri));
+                (Some(500), Some((LogLevel::Error, text)))
+            }
+            Self::Requirement { value, status } => {
+                let text = format!("auth request: required {value} is empty or 0");
+                (Some(status), Some((LogLevel::Info, text)))
+            }
+            Self::ServiceError {
+                error,
+                status: response_status,
+                uri,
+                on_error,
+            } => {
+                let status = on_error.refusal_status(error, response_status);
+                let suffix = match status {
+                    Some(_) => "",
+                    None => ", let in by auth_request_on_error",
+                };
+                // The first words are those of nginx's own module: log filters look for them.
+                let text = format!(
+                    "auth request unexpected status: {response_status} from {}: {error}{suffix}",
+                    Quoted::new(uri)
+                );
+                (status, Some((LogLevel::Error, text)))
+            }
+        };
+        RefusalOutcome { status, log_line }
+    }
+}

@@ -1,0 +1,62 @@
+use super::*;
+
+fn outcome(refusal: Refusal<'_>) -> (Option<u16>, Option<(LogLevel, String)>) {
+    let RefusalOutcome { status, log_line } = refusal.outcome();
+    (status, log_line)
+}
+
+#[test]
+fn what_nginx_or_the_service_refused_has_no_line_of_its_own() {
+    assert_eq!(
+        outcome(Refusal::ClientBody { status: 413 }),
+        (Some(413), None)
+    );
+    assert_eq!(outcome(Refusal::Denied { status: 403 }), (Some(403), None));
+}
+
+#[test]
+fn an_unsafe_uri_is_an_error_of_the_server_and_is_logged_with_its_value() {
+    let refusal = Refusal::UnsafeUri {
+        uri: b"/a/../\n",
+        reason: "contains \"..\"",
+    };
+    let line = r#"auth request: the URI "/a/../\x0a" contains "..""#;
+    assert_eq!(
+        outcome(refusal),
+        (Some(500), Some((LogLevel::Error, line.into())))
+    );
+}
+
+#[test]
+fn an_unmet_condition_is_logged_as_it_is_configured() {
+    let refusal = Refusal::Requirement {
+        value: "$logged_in",
+        status: 403,
+    };
+    let line = "auth request: required $logged_in is empty or 0";
+    assert_eq!(
+        outcome(refusal),
+        (Some(403), Some((LogLevel::Info, line.into())))
+    );
+}
+
+#[test]
+fn an_error_of_the_service_is_logged_whether_or_not_the_request_is_let_in() {
+    let refusal = |on_error| Refusal::ServiceError {
+        error: AuthError::NoResponse,
+        status: 502,
+        uri: b"/check?$args",
+        on_error,
+    };
+    let line = "auth request unexpected status: 502 from \"/check?$args\": \
+                no response from the service";
+    assert_eq!(
+        outcome(refusal(OnError::Refuse(503))),
+        (Some(503), Some((LogLevel::Error, line.into())))
+    );
+    let let_in = format!("{line}, let in by auth_request_on_error");
+    assert_eq!(
+        outcome(refusal(OnError::Allow)),
+        (None, Some((LogLevel::Error, let_in)))
+    );
+}

@@ -1,0 +1,93 @@
+use super::*;
+use proptest::prelude::*;
+
+fn decode(bytes: &[u8]) -> Option<VerdictRecord<'_>> {
+    VerdictView::read(bytes).map(|record| VerdictRecord {
+        status: record.status,
+        vary: record.vary().collect(),
+        vary_digest: *record.vary_digest,
+        assigned: record.assigned().collect(),
+        lines: record.lines().collect(),
+        content: record.content().collect(),
+    })
+}
+
+fn empty_record() -> VerdictRecord<'static> {
+    VerdictRecord {
+        status: 65535,
+        vary: Vec::new(),
+        vary_digest: [0; 32],
+        assigned: Vec::new(),
+        lines: Vec::new(),
+        content: Vec::new(),
+    }
+}
+
+fn record() -> VerdictRecord<'static> {
+    VerdictRecord {
+        status: 200,
+        vary: vec![b"cookie", b"origin"],
+        vary_digest: [7; 32],
+        assigned: vec![b"alice", b""],
+        lines: vec![
+            b"X-User",
+            b"alice",
+            b"Set-Cookie",
+            b"a=1",
+            b"Set-Cookie",
+            b"",
+        ],
+        content: vec![b"text/plain", b"", b"no\0"],
+    }
+}
+
+#[test]
+fn a_record_is_read_as_it_was_encoded() {
+    for record in [record(), empty_record()] {
+        let bytes = record.encode().unwrap();
+        assert_eq!(decode(&bytes), Some(record));
+    }
+}
+
+#[test]
+fn only_a_record_without_parts_has_the_length_of_the_header() {
+    assert_eq!(empty_record().encode().unwrap().len(), HEADER_LEN);
+    let mut other = empty_record();
+    other.assigned.push(b"");
+    assert!(other.encode().unwrap().len() > HEADER_LEN);
+}
+
+#[test]
+fn only_exactly_one_record_is_read() {
+    let bytes = record().encode().unwrap();
+    for end in 0..bytes.len() {
+        assert_eq!(decode(&bytes[..end]), None, "{end}");
+    }
+    let longer = [&bytes[..], b"\0"].concat();
+    assert_eq!(decode(&longer), None);
+    for odd in [vec![&b"X-User"[..]], vec![b"a", b"b", b"c"]] {
+        let bytes = VerdictRecord {
+            lines: odd,
+            ..empty_record()
+        }
+        .encode()
+        .unwrap();
+        assert_eq!(decode(&bytes), None);
+    }
+    let bytes = VerdictRecord {
+        content: vec![&b"a"[..]],
+        ..empty_record()
+    }
+    .encode()
+    .unwrap();
+    assert_eq!(decode(&bytes), None);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_safe_to_read(bytes: Vec<u8>) {
+        if let Some(record) = decode(&bytes) {
+            prop_assert_eq!(record.encode(), Some(bytes));
+        }
+    }
+}

@@ -1,0 +1,53 @@
+use super::*;
+
+#[test]
+fn a_dot_dot_segment_is_found_as_servers_would_see_it() {
+    for path in [
+        "/..",
+        "/../a",
+        "/a/..",
+        "/a/../b",
+        "/a//../b",
+        "/a/..;b/c",
+        "/..;",
+    ] {
+        assert!(has_dot_dot_segment(path.as_bytes()), "{path}");
+    }
+    for path in [
+        "/", "/a", "/a..", "/..a", "/a/...", "/./a", "/a;..", "/%2e%2e", "//",
+    ] {
+        assert!(!has_dot_dot_segment(path.as_bytes()), "{path}");
+    }
+}
+
+#[test]
+fn only_a_path_with_variables_is_searched_for_dot_dot() {
+    let relative = Some("does not begin with \"/\"");
+    let climbs = Some("contains \"..\"");
+    for (path, is_fixed, reason) in [
+        ("/a", true, None),
+        ("/a", false, None),
+        ("/a/..", true, None),
+        ("/a/..", false, climbs),
+        ("", true, relative),
+        ("a", false, relative),
+        ("../a", false, relative),
+    ] {
+        assert_eq!(
+            unsafe_path_reason(path.as_bytes(), is_fixed),
+            reason,
+            "{path} {is_fixed}"
+        );
+    }
+}
+
+#[test]
+fn arguments_are_encoded_only_if_they_must_be() {
+    for args in [&b""[..], b"a=b&c=%20%3F?/[]{}|\\^`\"<>~"] {
+        assert_eq!(encode_args(args), None);
+    }
+    assert_eq!(
+        encode_args(b"u=/a b\r\nX: \0#\x7f\xff&c=%20").as_deref(),
+        Some(&b"u=/a%20b%0D%0AX:%20%00%23%7F%FF&c=%20"[..])
+    );
+}
