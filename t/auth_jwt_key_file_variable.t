@@ -62,7 +62,7 @@ $t->run();
 
 my %token = map { $_ => sign($key{$_}, '{}') } keys %key;
 my $refused = '401 Bearer realm="r", error="invalid_token"';
-my $no_key = 'info no key fits algorithm "HS256", kid "a"';
+my $no_key = 'info no key for algorithm "HS256", kid "a"';
 my $out = 'error key file: the name has variables, and with their values it is '
     . 'not one to open: it holds ".."';
 my $missing = sub { "error key file \"$dir/$_[0]\": No such file or directory "
@@ -170,7 +170,7 @@ jwt_logged($t);
 for (qw/ fresh weak /) {
     is($asked->("/arg/?name=$_", $token{a}), "$refused, warn key file "
         . "\"$dir/keys/$_.jwk\": key 0, kid \"weak\": secret of 3 bytes is "
-        . "shorter than 32\n$no_key", "weak key, $_");
+        . "shorter than 32 bytes\n$no_key", "weak key, $_");
 }
 is($asked->('/arg/?name=weak', $token{a}), "$refused, $no_key",
     'weak key again');

@@ -9,7 +9,7 @@ use super::fetch::{self, Keys};
 use crate::nginx::{Access, AccessHandler, Failure, Request, Status, Template, Text};
 use crate::require::Unmet;
 use jose::{
-    AuthenticToken, Claims, Error, ErrorKind, Header, KeySet, Limits, Summary, TokenType,
+    AuthenticToken, Claims, Error, ErrorKind, JoseHeader, KeySet, Limits, Summary, TokenType,
     UnverifiedToken, VerifiedToken,
 };
 use policy::auth_jwt::bearer::{Presented, bearer};
@@ -41,7 +41,7 @@ pub(super) enum Token {
 }
 
 impl Token {
-    pub(super) fn header(&self) -> &Header {
+    pub(super) fn header(&self) -> &JoseHeader {
         match self {
             Self::Unverified(token) => token.header(),
             Self::Verified(token) => token.header(),
@@ -251,7 +251,7 @@ fn admit(
     token: AuthenticToken,
     client: &Client,
 ) -> Result<(), Rejection> {
-    let verified = token.at(request.now(), conf.leeway())?;
+    let verified = token.valid_at(request.now(), conf.leeway())?;
     client.verified.replace(Some(verified));
     for requirement in conf.requirements.iter() {
         if let Some(Unmet { value, status }) = requirement.unmet(request)? {

@@ -1,6 +1,7 @@
-//! The time to verify a token: all checks ("ours"), only the cryptography of the same library on the
-//! same bytes ("raw"), and josekit and jsonwebtoken with the same token. docs/performance.md has the
-//! results. Run `cargo bench -p jose [-- FILTER]`. The groups are verify, json, key_set and decrypt.
+//! The time to verify a token: all checks ("ours"), only the cryptography of the same library on
+//! the same bytes ("raw"), and josekit and jsonwebtoken with the same token. docs/performance.md
+//! has the results. Run `cargo bench -p jose [-- FILTER]`. The groups are verify, json, key_set and
+//! decrypt.
 
 #![allow(
     clippy::unwrap_used,
@@ -246,8 +247,8 @@ fn decrypt(criterion: &mut Criterion) {
     }
 }
 
-/// OpenSSL unwraps the content key with a parsed key, and decrypts the content. HMAC is computed by the
-/// library that the crate uses.
+/// OpenSSL unwraps the content key with a parsed key, and decrypts the content. HMAC is computed by
+/// the library that the crate uses.
 fn raw_decrypt(group: &mut Group, alg: &str, enc: &str, key: &JwkObject, token: &str) {
     let parts: Vec<_> = token.split('.').collect();
     let [header, encrypted_key, iv, ciphertext, tag] = [0, 1, 2, 3, 4].map(|n| decode(parts[n]));

@@ -71,8 +71,8 @@ impl Claims {
 }
 
 impl ValidityPeriod {
-    /// Checks `exp` and `nbf` where they are present (RFC 7519 sections 4.1.4 and 4.1.5). `now` is in
-    /// seconds since 1970 in UTC. Only whole seconds of `leeway` count.
+    /// Checks `exp` and `nbf` where they are present (RFC 7519 sections 4.1.4 and 4.1.5). `now` is
+    /// in seconds since 1970 in UTC. Only whole seconds of `leeway` count.
     ///
     /// # Errors
     /// [`Error::Expired`], [`Error::NotYetValid`]

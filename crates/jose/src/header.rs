@@ -9,8 +9,8 @@ use crate::error::{Error, InputPart};
 use crate::json::{Document, JsonValue, StringRef};
 use crate::limits::Limits;
 
-/// A `crit` with more names is refused. No extension has so many, and each name is compared with all
-/// others.
+/// A `crit` with more names is refused. No extension has so many, and each name is compared with
+/// all others.
 const MAX_CRITICAL: usize = 16;
 
 /// The parameters that RFC 7515, 7516 and 7518 define. An extension cannot have such a name.
@@ -90,8 +90,8 @@ impl JoseHeader {
         self.json.root()
     }
 
-    /// Refuses extensions that change the meaning of a token: whatever `crit` names (RFC 7515 section
-    /// 4.1.11), and an unencoded payload (RFC 7797) even if `crit` does not name `b64`.
+    /// Refuses extensions that change the meaning of a token: whatever `crit` names (RFC 7515
+    /// section 4.1.11), and an unencoded payload (RFC 7797) even if `crit` does not name `b64`.
     pub(crate) fn refuse_extensions(&self) -> Result<(), Error> {
         if !self.is_extended {
             return Ok(());

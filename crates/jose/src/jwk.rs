@@ -10,8 +10,8 @@ use crate::error::{Error, InputPart};
 use crate::json::{JsonKind, JsonValue};
 use crate::warning::Warning;
 
-/// OpenSSL refuses longer exponents if the modulus has more than 3,072 bits. In practice no exponent
-/// is longer.
+/// OpenSSL refuses longer exponents if the modulus has more than 3,072 bits. In practice no
+/// exponent is longer.
 const MAX_EXPONENT_BYTES: usize = 8;
 
 /// Members of an RSA private key of which either all or none are present (RFC 7518 section 6.3.2).

@@ -1,6 +1,6 @@
-//! JWK Sets (RFC 7517 section 5), prepared for verification: for each algorithm the keys that can be
-//! used with it, indexed by `kid`, so that the time to find a key does not depend on the size of the
-//! set.
+//! JWK Sets (RFC 7517 section 5), prepared for verification: for each algorithm the keys that can
+//! be used with it, indexed by `kid`, so that the time to find a key does not depend on the size of
+//! the set.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -93,9 +93,9 @@ impl KeySet {
         }
     }
 
-    /// Identifies the keys: one number for each JWK Set that was parsed. Parsing the same text again
-    /// gives another number. What is known about a token and one set holds for another set only if
-    /// all numbers are equal.
+    /// Identifies the keys: one number for each JWK Set that was parsed. Parsing the same text
+    /// again gives another number. What is known about a token and one set holds for another set
+    /// only if all numbers are equal.
     pub fn generations(&self) -> impl Iterator<Item = u64> {
         self.sets().iter().map(|set| set.generation)
     }
@@ -119,8 +119,8 @@ impl KeySet {
         counts.fold(0, usize::saturating_add)
     }
 
-    /// The keys to try for a signed token: first those with its `kid`, then those without a `kid`. All
-    /// keys if the token has no `kid`.
+    /// The keys to try for a signed token: first those with its `kid`, then those without a `kid`.
+    /// All keys if the token has no `kid`.
     pub(crate) fn verifiers(
         &self,
         algorithm: &SignatureAlgorithm,

@@ -110,8 +110,8 @@ struct NestedToken {
 }
 
 impl UnverifiedToken {
-    /// Parses a token: its parts, base64url, the header, and the claims if they are not encrypted. The
-    /// bytes are copied.
+    /// Parses a token: its parts, base64url, the header, and the claims if they are not encrypted.
+    /// The bytes are copied.
     ///
     /// # Errors
     /// If the token has not the form of this kind of token, or exceeds one of the limits.
@@ -243,8 +243,8 @@ impl fmt::Debug for UnverifiedToken {
 }
 
 impl AuthenticToken {
-    /// Checks `exp` and `nbf` (RFC 7519 sections 4.1.4 and 4.1.5). `now` is in seconds since 1970 in
-    /// UTC. Only whole seconds of `leeway` count. A fraction in a claim is rounded up.
+    /// Checks `exp` and `nbf` (RFC 7519 sections 4.1.4 and 4.1.5). `now` is in seconds since 1970
+    /// in UTC. Only whole seconds of `leeway` count. A fraction in a claim is rounded up.
     ///
     /// # Errors
     /// [`Error::Expired`], [`Error::NotYetValid`]
@@ -440,8 +440,8 @@ impl EncryptedToken {
     }
 }
 
-/// Checks that one of the keys made `signature` for `message`, under the algorithm of the header (RFC
-/// 7515 section 5.2).
+/// Checks that one of the keys made `signature` for `message`, under the algorithm of the header
+/// (RFC 7515 section 5.2).
 pub(crate) fn verify_signature(
     header: &JoseHeader,
     message: &[u8],
@@ -489,8 +489,8 @@ pub(crate) fn decrypt(
     }
 }
 
-/// Tries one key after the other until one succeeds. `all_failed` gets the token's `kid` and how many
-/// keys were tried.
+/// Tries one key after the other until one succeeds. `all_failed` gets the token's `kid` and how
+/// many keys were tried.
 fn try_keys<K, T>(
     header: &JoseHeader,
     keys: impl Iterator<Item = K>,

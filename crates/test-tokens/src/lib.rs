@@ -1,6 +1,6 @@
 //! Makes keys and tokens for tests, with josekit, which shares no code with the crate that verifies
-//! them. Header and payload are raw text, and the key's own `alg`, `use` and `key_ops` are ignored, so
-//! that wrong tokens can be made, too.
+//! them. Header and payload are raw text, and the key's own `alg`, `use` and `key_ops` are ignored,
+//! so that wrong tokens can be made, too.
 
 use anyhow::{Result, anyhow, bail};
 use josekit::jwe::{self, JweContext, JweEncrypter, JweHeader};
@@ -15,9 +15,9 @@ use openssl::sign::Signer;
 /// The members of a JWK, or of another JSON object.
 pub type JwkObject = Map<String, Value>;
 
-/// A new private key with its `alg`. `alg` may also be a curve or a content encryption. `size` is the
-/// length of an RSA modulus in bits, or of a secret in bytes. By default it is 2048, or as long as
-/// the algorithm demands.
+/// A new private key with its `alg`. `alg` may also be a curve or a content encryption. `size` is
+/// the length of an RSA modulus in bits, or of a secret in bytes. By default it is 2048, or as long
+/// as the algorithm demands.
 ///
 /// # Errors
 /// If the algorithm is unknown, or the size is impossible.
@@ -61,8 +61,8 @@ pub fn public(jwk: &JwkObject) -> JwkObject {
         .collect()
 }
 
-/// A JWS in compact form with this header and payload, signed with the algorithm `alg`, whatever the
-/// header says. With "none" the signature is empty.
+/// A JWS in compact form with this header and payload, signed with the algorithm `alg`, whatever
+/// the header says. With "none" the signature is empty.
 ///
 /// # Errors
 /// If the algorithm is unknown, or the key does not fit it.
@@ -108,9 +108,9 @@ fn mac(alg: &str, key: &JwkObject, message: &[u8]) -> Result<Vec<u8>> {
     Ok(Signer::new(digest, &key)?.sign_oneshot_to_vec(message)?)
 }
 
-/// A JWE in compact form. Its header has `alg`, `enc`, the parameters of `header`, which may replace
-/// these two, and what the algorithm adds (`iv`, `tag`). The content is compressed if `header` has
-/// the `zip` "DEF".
+/// A JWE in compact form. Its header has `alg`, `enc`, the parameters of `header`, which may
+/// replace these two, and what the algorithm adds (`iv`, `tag`). The content is compressed if
+/// `header` has the `zip` "DEF".
 ///
 /// # Errors
 /// If an algorithm is unknown, or the key does not fit it.

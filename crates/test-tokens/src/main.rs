@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! test-tokens key ALG [--kid KID] [--size N] [--use sig|enc] [--no-alg] [--public]
-//!     a new private key, or its public half. ALG: HS256 ... Ed448, RSA-OAEP ..., A128KW ...; a
-//!     content encryption for a key with "alg":"dir". --size: bits of an RSA modulus, bytes of a secret
+//!     a new private key, or its public half. ALG: HS256 ... Ed448, RSA-OAEP ..., A128KW ..., or a
+//!     content encryption for a key with "alg":"dir". --size: bits of an RSA modulus, or bytes of a
+//!     secret
 //! test-tokens public FILE              the key without its private members
 //! test-tokens jwks [--public] FILE...  a set of the keys in these files
 //! test-tokens sign --key FILE [--alg ALG] [--header JSON | --raw-header TEXT] [--no-kid] PAYLOAD
@@ -18,8 +19,8 @@
 //! ```
 //!
 //! FILE may also be the text of a JWK (`{...}`). In PAYLOAD, CONTENT and headers the strings "now",
-//! "now+300" and "now-300" become numbers, so that `{"exp":"now+300"}` expires in five minutes. Apart
-//! from that, PAYLOAD is signed as it is and need not be JSON.
+//! "now+300" and "now-300" become numbers, so that `{"exp":"now+300"}` expires in five minutes.
+//! Apart from that, PAYLOAD is signed as it is and need not be JSON.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, Write};
@@ -41,8 +42,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Reads commands from standard input, and prints the result of each at once, so that a caller can use
-/// one process for many commands. An error is a line that begins with `error: `.
+/// Reads commands from standard input, and prints the result of each at once, so that a caller can
+/// use one process for many commands. An error is a line that begins with `error: `.
 fn batch() -> Result<()> {
     let mut output = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {

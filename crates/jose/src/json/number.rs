@@ -1,11 +1,11 @@
-//! Exact comparison of JSON numbers. Claims contain identifiers of more than 53 bits, which a double
-//! cannot tell apart.
+//! Exact comparison of JSON numbers. Claims contain identifiers of more than 53 bits, which a
+//! double cannot tell apart.
 
 use std::cmp::Ordering;
 
-/// Compares the values of two JSON numbers (RFC 8259 section 6). The spelling does not matter: `1.0`,
-/// `1` and `10e-1` are equal. Exact for exponents that fit into 64 bits. `None` if one of the texts is
-/// not a number.
+/// Compares the values of two JSON numbers (RFC 8259 section 6). The spelling does not matter:
+/// `1.0`, `1` and `10e-1` are equal. Exact for exponents that fit into 64 bits. `None` if one of
+/// the texts is not a number.
 pub fn compare_numbers(a: &str, b: &str) -> Option<Ordering> {
     let (a, b) = (Decimal::parse(a)?, Decimal::parse(b)?);
     let sign = |number: &Decimal<'_>| match (number.is_zero(), number.negative) {

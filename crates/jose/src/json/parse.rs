@@ -89,7 +89,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Reads a value, and white space in front of it. Arrays and objects may be nested `depth` deep.
+    /// Reads a value, and white space in front of it. Arrays and objects may be nested `depth`
+    /// deep.
     #[inline(always)]
     fn value(&mut self, text: &'a [u8], depth: usize) -> Option<&'a [u8]> {
         step_counter::add(1);

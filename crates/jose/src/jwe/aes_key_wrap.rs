@@ -108,7 +108,8 @@ fn unwrap(
     let mut context = CipherCtx::new()?;
     context.set_flags(CipherCtxFlags::FLAG_WRAP_ALLOW);
     context.decrypt_init(Some(cipher), Some(secret), None)?;
-    // With this capacity the vector does not grow, which would leave a copy of the key in freed memory.
+    // With this capacity the vector does not grow, which would leave a copy of the key in freed
+    // memory.
     let capacity = encrypted_key.len().saturating_add(WRAPPING_OVERHEAD);
     let mut key = Zeroizing::new(Vec::with_capacity(capacity));
     context.cipher_update_vec(encrypted_key, &mut key)?;

@@ -39,8 +39,8 @@ pub(crate) struct ContentEncryption {
 enum CipherMode {
     /// RFC 7518 section 5.3.
     Gcm { cipher: fn() -> Cipher },
-    /// RFC 7518 section 5.2: the first half of the key is for HMAC, the second half for AES. The tag
-    /// is the first half of the MAC.
+    /// RFC 7518 section 5.2: the first half of the key is for HMAC, the second half for AES. The
+    /// tag is the first half of the MAC.
     CbcHmac {
         cipher: fn() -> Cipher,
         mac: fn() -> hmac::Algorithm,

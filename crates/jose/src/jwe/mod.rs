@@ -1,6 +1,6 @@
 //! Decryption (RFC 7516 section 5.2), and the registry of algorithms for key management (RFC 7518
-//! section 4). An algorithm is one row in the file of its family, and a key gets a [`Decrypter`] for
-//! an algorithm only if the algorithm is meant for such keys. There are no rows for RSA1_5 and
+//! section 4). An algorithm is one row in the file of its family, and a key gets a [`Decrypter`]
+//! for an algorithm only if the algorithm is meant for such keys. There are no rows for RSA1_5 and
 //! PBES2.
 
 mod aes_key_wrap;

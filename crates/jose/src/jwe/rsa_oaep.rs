@@ -83,8 +83,8 @@ fn private_key(
     build().map_err(|_: ErrorStack| InvalidKey)
 }
 
-/// Whether the numbers of a private key belong to each other as RFC 8017 section 3.2 says. Whether p
-/// and q are primes is not tested.
+/// Whether the numbers of a private key belong to each other as RFC 8017 section 3.2 says. Whether
+/// p and q are primes is not tested.
 fn are_consistent(
     n: &BigNumRef,
     e: &BigNumRef,

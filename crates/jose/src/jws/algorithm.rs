@@ -12,8 +12,8 @@ pub(crate) struct SignatureAlgorithm {
 }
 
 impl SignatureAlgorithm {
-    /// Prepares a key for this algorithm. `None` if the key's type, curve, `use`, `key_ops` or `alg`
-    /// does not allow that.
+    /// Prepares a key for this algorithm. `None` if the key's type, curve, `use`, `key_ops` or
+    /// `alg` does not allow that.
     pub(crate) fn prepare(&self, key: &Jwk) -> Prepared<dyn Verifier> {
         let is_allowed = key.may_verify() && key.alg().is_none_or(|alg| alg == self.name);
         match is_allowed {

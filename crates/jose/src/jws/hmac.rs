@@ -27,8 +27,8 @@ impl Verifier for hmac::Key {
 }
 
 /// The minimum length in bytes of a secret of a key with this `alg`: the length of the hash (RFC
-/// 7518 section 3.2), and of the shortest hash if the key has no `alg`. `None` if the key is not for
-/// HMAC.
+/// 7518 section 3.2), and of the shortest hash if the key has no `alg`. `None` if the key is not
+/// for HMAC.
 pub(crate) fn recommended_secret_length(alg: Option<&str>) -> Option<usize> {
     match alg {
         None | Some("HS256") => Some(32),

@@ -1,5 +1,5 @@
-//! RSASSA-PKCS1-v1_5 and RSASSA-PSS with SHA-2 (RFC 7518 sections 3.3 and 3.5), with moduli of 2,048
-//! to 16,384 bits.
+//! RSASSA-PKCS1-v1_5 and RSASSA-PSS with SHA-2 (RFC 7518 sections 3.3 and 3.5), with moduli of
+//! 2,048 to 16,384 bits.
 
 use openssl::bn::BigNum;
 use openssl::error::ErrorStack;

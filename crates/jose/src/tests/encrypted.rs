@@ -120,8 +120,8 @@ fn row_20_truncated_tags_in_the_header_are_refused() {
         let truncated = change(&token, 0, |header| {
             let mut parameters: JwkObject = serde_json::from_slice(header).unwrap();
             let tag = parameters["tag"].as_str().unwrap().to_owned();
-            // These numbers of characters, of which none is one more than a multiple of four, can be
-            // base64.
+            // These numbers of characters, of which none is one more than a multiple of four, can
+            // be base64.
             let tag = tag.get(..length + length / 3).unwrap().to_owned();
             parameters.insert("tag".into(), tag.into());
             *header = serde_json::to_vec(&parameters).unwrap();

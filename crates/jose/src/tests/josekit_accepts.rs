@@ -1,5 +1,5 @@
-//! Tokens that josekit accepts and this crate refuses. In one respect josekit is stricter: it refuses
-//! HMAC secrets that are shorter than the hash, which NGINX Plus accepts.
+//! Tokens that josekit accepts and this crate refuses. In one respect josekit is stricter: it
+//! refuses HMAC secrets that are shorter than the hash, which NGINX Plus accepts.
 
 use ::josekit::jwe::{self as theirs_jwe, JweDecrypter, JweEncrypter, JweHeader};
 use ::josekit::jwk::Jwk;

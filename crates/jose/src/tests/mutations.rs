@@ -48,7 +48,8 @@ fn refuses_changes_of(token: &str, kind: TokenType, keys: &KeySet, cases: u32) {
                 _ => return Ok(()),
             }
         }
-        let verified = parse(&changed, kind).and_then(|token| token.verify(keys, NOW, Duration::ZERO));
+        let parsed = parse(&changed, kind);
+        let verified = parsed.and_then(|token| token.verify(keys, NOW, Duration::ZERO));
         prop_assert_eq!(verified.is_ok(), changed == token);
     });
 }
@@ -93,11 +94,14 @@ proptest! {
     /// refused.
     #[test]
     fn json_is_read_as_serde_json_reads_it(text in json_like()) {
-        let ours = json::Document::parse_object(text.clone().into_bytes(), InputPart::Claims, 1 << 20, 32);
+        let bytes = text.clone().into_bytes();
+        let ours = json::Document::parse_object(bytes, InputPart::Claims, 1 << 20, 32);
         match serde_json::from_str::<serde_json::Value>(&text) {
             Ok(theirs) => match ours {
                 Ok(ours) => prop_assert!(is_same(ours.root(), &theirs), "{}", text),
-                Err(Error::DuplicateName { .. } | Error::NotObject { .. } | Error::TooDeep { .. }) => {}
+                Err(
+                    Error::DuplicateName { .. } | Error::NotObject { .. } | Error::TooDeep { .. },
+                ) => {}
                 Err(error) => prop_assert!(false, "{}: {}", text, error),
             },
             // serde_json also refuses numbers that are too large for a double.

@@ -285,8 +285,8 @@ fn row_9_other_forms_of_eddsa_signatures_are_refused() {
     assert_eq!(verify(&token, &set(&[x25519])).err(), unknown("Ed25519"));
 }
 
-/// `s` plus the order of the group, little-endian. This is the same number modulo the order, and RFC
-/// 8032 forbids it.
+/// `s` plus the order of the group, little-endian. This is the same number modulo the order, and
+/// RFC 8032 forbids it.
 fn plus_order(curve: &str, s: &[u8]) -> Vec<u8> {
     let order = match curve {
         "Ed25519" => "1000000000000000000000000000000014def9dea2f79cd65812631a5cf5d3ed",

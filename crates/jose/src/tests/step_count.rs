@@ -1,5 +1,5 @@
-//! Malicious input takes no more than a fixed number of steps per byte. The test counts steps instead
-//! of measuring time.
+//! Malicious input takes no more than a fixed number of steps per byte. The test counts steps
+//! instead of measuring time.
 
 use super::*;
 use crate::step_counter::steps_of;
@@ -186,8 +186,8 @@ fn token_of(size: usize) -> String {
 fn steps_are_proportional_to_the_length_of_the_input() {
     let [small, middle, large] = [16, 32, 64].map(|size| steps(size * KIB));
     for ((what, small), ((_, middle), (_, large))) in small.iter().zip(middle.iter().zip(&large)) {
-        // Twice the length takes twice the steps, apart from the logarithmic factor of sorting and a
-        // number that does not depend on the length.
+        // Twice the length takes twice the steps, apart from the logarithmic factor of sorting and
+        // a number that does not depend on the length.
         let doubles = |less: usize, more: usize| more <= less * 23 / 10 + 1000;
         assert!(
             doubles(*small, *middle) && doubles(*middle, *large),

@@ -1,6 +1,6 @@
-//! The vectors of Project Wycheproof for the algorithms of JOSE, with their keys converted to JWKs. An
-//! `invalid` vector must never pass, and a `valid` one must pass unless JOSE does not allow it. The
-//! tests also count the vectors of each sort.
+//! The vectors of Project Wycheproof for the algorithms of JOSE, with their keys converted to JWKs.
+//! An `invalid` vector must never pass, and a `valid` one must pass unless JOSE does not allow it.
+//! The tests also count the vectors of each sort.
 
 use ::wycheproof::{aead, ecdsa, eddsa, keywrap, mac, rsa_oaep, rsa_pkcs1_verify, rsa_pss_verify};
 
@@ -8,8 +8,8 @@ use super::*;
 use crypto::Verifier;
 use jwe::{ContentEncryption, find_encryption};
 
-/// How many vectors of a file are valid and pass, are valid but not allowed by JOSE, are acceptable (none
-/// of these passes), and are invalid.
+/// How many vectors of a file are valid and pass, are valid but not allowed by JOSE, are acceptable
+/// (none of these passes), and are invalid.
 type Count = [usize; 4];
 
 fn bytes(hex: &Value) -> Vec<u8> {
@@ -173,8 +173,8 @@ fn rsa_pss() {
 
 #[test]
 fn rsa_pss_has_one_salt_and_one_hash() {
-    // The salt must be as long as the hash, and the mask must use the same hash (RFC 7518 section 3.5).
-    // Of these vectors only those pass that were changed to such a salt.
+    // The salt must be as long as the hash, and the mask must use the same hash (RFC 7518 section
+    // 3.5). Of these vectors only those pass that were changed to such a salt.
     use rsa_pss_verify::TestName::*;
     for (file, alg, expected) in [
         (

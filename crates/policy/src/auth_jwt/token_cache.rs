@@ -241,8 +241,8 @@ mod tests {
         });
         assert_eq!(token.check_without_keys(1999, Duration::ZERO), Ok(()));
         assert_eq!(token.check_without_keys(2000, Duration::ZERO), expired);
-        assert!(token.clone().at(1999, Duration::ZERO).is_ok());
-        assert_eq!(token.at(2000, Duration::ZERO).map(drop), expired);
+        assert!(token.clone().valid_at(1999, Duration::ZERO).is_ok());
+        assert_eq!(token.valid_at(2000, Duration::ZERO).map(drop), expired);
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::auth_jwt::has_kid;
 use std::rc::Rc;
 
 const ONE: &str = r#"{"kty":"oct","kid":"1","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#;
@@ -64,7 +65,7 @@ fn missing() -> KeyError {
 }
 
 fn has(file: &KeyFile<Disk>, kid: &str) -> bool {
-    file.keys(None, |_| ()).unwrap().contains_kid(kid)
+    has_kid(&file.keys(None, |_| ()).unwrap(), kid)
 }
 
 #[test]
@@ -73,7 +74,7 @@ fn requests_of_one_turn_share_a_look() {
     let file = disk.file();
     let has = |turn, kid| {
         let keys = file.keys(turn, |_| ());
-        keys.is_ok_and(|keys| keys.contains_kid(kid))
+        keys.is_ok_and(|keys| has_kid(&keys, kid))
     };
     // No look has been of use yet.
     assert!(!has(Some(1), "1"));
@@ -169,7 +170,7 @@ fn a_file_is_not_looked_at_while_its_keys_are_fresh() {
     };
     let kid = |now, anew| {
         let keys = file.look(now, &cache, anew, None, |_| ()).keys.unwrap();
-        if keys.contains_kid("1") { 1 } else { 2 }
+        if has_kid(&keys, "1") { 1 } else { 2 }
     };
     disk.write_old(ONE, 1000);
     assert_eq!(kid(second, false), 1);
@@ -194,7 +195,7 @@ fn row_39b_keys_stand_in_for_a_broken_file_where_stale_says_so() {
     assert!(file.look(second, &cache, false, None, |_| ()).keys.is_ok());
     disk.write_old("{", 2000);
     let found = file.look(60 * second, &cache, false, None, |_| ());
-    assert!(found.keys.unwrap().contains_kid("1"));
+    assert!(has_kid(&found.keys.unwrap(), "1"));
     assert!(matches!(found.stood_in_for, Some(KeyError::Invalid(_))));
     assert!(
         file.look(61 * second, &cache, false, None, |_| ())
@@ -220,7 +221,7 @@ fn keys_are_at_hand_while_there_is_nothing_else_to_say() {
     };
     let at_hand = |now, turn| {
         let keys = file.at_hand(now, &cache, || turn);
-        keys.map(|keys| keys.contains_kid("1"))
+        keys.map(|keys| has_kid(&keys, "1"))
     };
     let look = |now, turn| file.look(now, &cache, false, turn, |_| ());
     disk.write_old(ONE, 1000);
@@ -263,7 +264,10 @@ fn weak_keys_are_reported_when_the_file_is_read() {
     let file = disk.file();
     file.keys(None, |warning| reported.push(warning.to_string()))
         .unwrap();
-    assert_eq!(reported, ["key 0: secret of 3 bytes is shorter than 32"]);
+    assert_eq!(
+        reported,
+        ["key 0: secret of 3 bytes is shorter than 32 bytes"]
+    );
     // A file that is read again, having been written just now, has nothing new to say.
     file.keys(None, |warning| panic!("{warning}")).unwrap();
 }
