@@ -97,7 +97,7 @@ is(verdict(get('/file')), '401 Bearer realm="the server"', 'no token');
 is(jwt_logged($t), 'info no token', 'no token, log');
 is(verdict(get('/file', $forged)), "401 Bearer realm=\"the server\"$invalid",
     'bad token');
-is(jwt_logged($t), 'info bad signature, algorithm HS256, kid "a", keys tried: 1',
+is(jwt_logged($t), 'info bad signature, algorithm "HS256", kid "a", keys tried: 1',
     'bad token, log');
 
 my $response = get('/file', $good);
@@ -126,7 +126,7 @@ jwt_logged($t);
 $response = get('/realm/decoded%0d%0aSet-Cookie:%20a', $forged);
 is(verdict($response), "401 Bearer realm=\"\"$invalid", 'line feed at run time');
 unlike($response, qr/Set-Cookie/i, 'no header line injected');
-is(jwt_logged($t), 'info bad signature, algorithm HS256, kid "a", keys tried: 1'
+is(jwt_logged($t), 'info bad signature, algorithm "HS256", kid "a", keys tried: 1'
     . "\n"
     . 'warn control character in realm "/realm/decoded\x0d\x0aSet-Cookie: a"; '
     . 'sending an empty realm', 'line feed at run time, log');

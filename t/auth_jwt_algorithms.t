@@ -114,7 +114,7 @@ for my $alg (@algorithms) {
 
     jwt_logged($t);
     get($uri, with_part($token, 2, sub { $_ ^= "\1" . "\0" x 9 }));
-    is(jwt_logged($t), "info bad signature, algorithm $alg, kid \"k\", keys tried: 1",
+    is(jwt_logged($t), "info bad signature, algorithm \"$alg\", kid \"k\", keys tried: 1",
         "$alg, log");
 }
 
@@ -147,7 +147,7 @@ is(verdict(get('/x25519/', sign($key{Ed25519}, '{}'))), $refused,
 
 jwt_logged($t);
 is(verdict(get('/rsa_1024/', $rsa{RS256})), $refused, 'RSA, 1024 bits');
-is(jwt_logged($t), 'info no key fits algorithm "RS256"',
+is(jwt_logged($t), 'info no key for algorithm "RS256"',
     'RSA, 1024 bits, not tried');
 is(verdict(get('/rsa_4096/', sign($big, '{}'))), '404', 'RSA, 4096 bits');
 
@@ -167,7 +167,7 @@ for (sort keys %odd) {
 }
 
 my ($warning) = $t->read_file('error.log') =~ m!rsa_1024.jwk": (.*) in /!;
-is($warning, 'key 0: refused, modulus of 1024 bits instead of 2048 to 16384',
+is($warning, 'key 0: skipped, RSA modulus of 1024 bits instead of 2048 to 16384',
     'RSA, 1024 bits, at start');
 
 ###############################################################################

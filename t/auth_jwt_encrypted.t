@@ -116,11 +116,11 @@ is(outcome($t, '/x', encrypt($key{A128KW}, $claims, '--no-kid')), $good, 'no kid
 is(outcome($t, '/x', encrypt(jwk('A128KW', '--kid', 'A128KW'), $claims)), $failed,
     'a foreign key under our kid');
 is(outcome($t, '/x', encrypt($key{A128KW}, $claims, '--header', '{"kid":"nobody"}')),
-    "$refused <||unknown_key> info no key fits algorithm \"A128KW\", kid \"nobody\"",
+    "$refused <||unknown_key> info no key for algorithm \"A128KW\", kid \"nobody\"",
     'unknown kid');
 is(outcome($t, '/x', encrypt($key{'dir A128GCM'}, $claims, '--enc', 'A128GCM', '--header',
     '{"enc":"A256GCM"}')),
-    "$refused <||unknown_key> info no key fits algorithm \"dir\", kid \"dir A128GCM\"",
+    "$refused <||unknown_key> info no key for algorithm \"dir\", kid \"dir A128GCM\"",
     'dir, a key of another length');
 is(outcome($t, '/x', $gcm), $good, 'a good token after all');
 
@@ -129,7 +129,7 @@ is(outcome($t, '/x', $gcm), $good, 'a good token after all');
 # The outcome for a token that does not decrypt.
 sub failed {
     my ($alg, $kid) = @_;
-    return "$refused <||decryption_failed> info decryption failed, algorithm $alg, "
+    return "$refused <||decryption_failed> info decryption failed, algorithm \"$alg\", "
         . "kid \"$kid\", keys tried: 1";
 }
 

@@ -38,16 +38,16 @@ $t->write_file('spaced.json', "\r\n\t { \"keys\" : [\n$key{a} ] } \n\n");
 my @none = (    # sets in which there is no key to use: no error, and no token
     [ 'empty set', '{"keys":[]}' ],
     [ 'unknown kty', '{"keys":[{"kty":"new","k":"AAAA"}]}',
-        'key 0: skipped, unknown kty "new"' ],
+        'key 0: skipped, unsupported kty "new"' ],
     [ 'for encryption', $key{nobody} =~ s/^\{/{"use":"enc",/r ],
     [ 'unknown use', $key{nobody} =~ s/^\{/{"use":"new",/r,
-        'key 0: skipped, unknown use "new"' ],
+        'key 0: skipped, unsupported use "new"' ],
     [ 'other operations', $key{nobody} =~ s/^\{/{"key_ops":["sign"],/r ],
     [ 'no operations', $key{nobody} =~ s/^\{/{"key_ops":[],/r ],
     [ 'other alg', $key{nobody} =~ s/HS256/HS384/r, 'key 0: '
-        . 'secret of 32 bytes is shorter than 48' ],
+        . 'secret of 32 bytes is shorter than 48 bytes' ],
     [ 'unknown alg', $key{nobody} =~ s/HS256/HS255/r,
-        'key 0: skipped, unknown alg "HS255"' ],
+        'key 0: skipped, unsupported alg "HS255"' ],
 );
 
 my @broken = (
@@ -83,7 +83,7 @@ my @broken = (
     [ 'off_curve', $key{es} =~ s/"y":"[^"]{4}/"y":"AAAA/r,
         'key 0, kid "es": not a valid EC key' ],
     [ 'deep', '{"a":' . '[' x 40 . ']' x 40 . '}',
-        'key set is nested deeper than 32' ],
+        'key set is nested deeper than 32 levels' ],
 );
 
 $t->write_file($_->[0], $_->[1]) for @none;

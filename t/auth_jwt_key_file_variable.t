@@ -169,7 +169,7 @@ jwt_logged($t);
 for (qw/ fresh weak /) {
     is($asked->("/arg/?name=$_", $token{a}), "$refused, warn key file "
         . "\"$dir/keys/$_.jwk\": key 0, kid \"weak\": secret of 3 bytes is "
-        . "shorter than 32\n$no_key", "weak key, $_");
+        . "shorter than 32 bytes\n$no_key", "weak key, $_");
 }
 is($asked->('/arg/?name=weak', $token{a}), "$refused, $no_key",
     'weak key again');

@@ -172,8 +172,8 @@ for my $source (@sources) {
     is(jwt_status(get("/$source/", $token{b})), '401 unknown_key', "$source, unknown key");
     is(jwt_status(get("/$source/", $token{a})), '404 ok', "$source, good");
     is(jwt_logged($t), join("\n",
-        'info bad signature, algorithm ES256, kid "a", keys tried: 1',
-        'info no key fits algorithm "ES256", kid "b"'),
+        'info bad signature, algorithm "ES256", kid "a", keys tried: 1',
+        'info no key for algorithm "ES256", kid "b"'),
         "$source, log");
 }
 

@@ -185,7 +185,7 @@ for my $location (@locations) {
         my ($name, $body) = @$case;
         respond_with($t, 'case', keys_response($body));
         is(jwt_status(get("/$location/", $token)), '401 unknown_key', "$location, $name");
-        like(jwt_logged($t), qr/^info no key fits /m, "$location, $name, log");
+        like(jwt_logged($t), qr/^info no key for /m, "$location, $name, log");
     }
 }
 

@@ -99,7 +99,7 @@ for my $case (@issuers) {
         ? "warn value in the token contains NUL, CR or LF, the variable is empty\n" : '';
     like(jwt_logged($t), $reason && !$emptied
         ? qr/^error key request: the URI "[^"]*" \Q$reason\E\z/
-        : qr/^${emptied}info no key fits [^\r\n]*\z/, "$shown, log");
+        : qr/^${emptied}info no key for [^\r\n]*\z/, "$shown, log");
 }
 is(asked($t, 'evil'), 0, "never the attacker's keys");
 is(asked($t, 'internal'), 0, 'nor those of another location');

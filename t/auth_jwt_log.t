@@ -119,7 +119,7 @@ jwt_logged($t);
 for (@odd) {
     my ($header, $shown) = @$_;
     get('/', sign($key{HS256}, '{}', '--header', $header));
-    is(jwt_logged($t), "info no key fits algorithm \"HS256\", $shown",
+    is(jwt_logged($t), "info no key for algorithm \"HS256\", $shown",
         "kid as in $header" =~ s/k{10,}/k.../r);
 }
 get('/', sign($key{HS256}, "{\"iss\":\"a\\nb$long\",\"exp\":1}"));

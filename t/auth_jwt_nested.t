@@ -67,26 +67,26 @@ for (
     [ 'a JWE algorithm' => sign($key{HS256}, $claims, '--raw-header', '{"alg":"dir"}'),
         'unsupported_algorithm', 'algorithm "dir" is not supported' ],
     [ 'changed claims' => $forged, 'bad_signature',
-        'bad signature, algorithm HS256, kid "HS256", keys tried: 1' ],
+        'bad signature, algorithm "HS256", kid "HS256", keys tried: 1' ],
     [ 'no signature' => $signed =~ s/[^.]*\z//r, 'bad_signature',
-        'bad signature, algorithm HS256, kid "HS256", keys tried: 1' ],
+        'bad signature, algorithm "HS256", kid "HS256", keys tried: 1' ],
     [ 'a foreign key' => sign(jwk('HS256', '--kid', 'HS256'), $claims), 'bad_signature',
-        'bad signature, algorithm HS256, kid "HS256", keys tried: 1' ],
+        'bad signature, algorithm "HS256", kid "HS256", keys tried: 1' ],
     [ 'row 2: the public key as a secret' => signed_by($public, '{"alg":"HS256","kid":"RS256"}', $claims),
-        'unknown_key', 'no key fits algorithm "HS256", kid "RS256"' ],
+        'unknown_key', 'no key for algorithm "HS256", kid "RS256"' ],
     [ 'unknown kid' => sign($key{HS256}, $claims, '--header', '{"kid":"x"}'),
-        'unknown_key', 'no key fits algorithm "HS256", kid "x"' ],
+        'unknown_key', 'no key for algorithm "HS256", kid "x"' ],
     [ 'signed with the encryption key' =>
         sign($key{A128KW}, $claims, '--alg', 'HS256'), 'unknown_key',
-        'no key fits algorithm "HS256", kid "A128KW"', '; alg "A128KW"' ],
+        'no key for algorithm "HS256", kid "A128KW"', '; alg "A128KW"' ],
     [ 'crit' => sign($key{HS256}, $claims, '--header', '{"crit":["x"],"x":1}'),
-        'unsupported_algorithm', 'critical header parameter "x" is not supported' ],
+        'unsupported_algorithm', 'critical JOSE header parameter "x" is not supported' ],
     [ 'empty crit' => sign($key{HS256}, $claims, '--header', '{"crit":[]}'),
-        'malformed', 'header parameter "crit" is malformed' ],
+        'malformed', 'JOSE header parameter "crit" is malformed' ],
     [ 'b64' => sign($key{HS256}, $claims, '--header', '{"b64":false,"crit":["b64"]}'),
         'unsupported_algorithm', 'unencoded payload is not supported' ],
     [ 'alg twice' => sign($key{HS256}, $claims, '--raw-header', '{"alg":"HS256","alg":"HS256"}'),
-        'malformed', 'header has the name "alg" twice' ],
+        'malformed', 'JOSE header has the name "alg" twice' ],
     [ 'a claim twice' => sign($key{HS256}, '{"sub":"user","sub":"root"}'),
         'malformed', 'claims set has the name "sub" twice' ],
     [ 'text' => sign($key{HS256}, 'text'), 'malformed', 'claims set is not JSON at byte 1' ],
@@ -97,7 +97,7 @@ for (
     [ 'claims alone' => $claims, 'malformed', 'token has 1 part instead of 3' ],
     [ 'nothing' => '', 'malformed', 'token has 1 part instead of 3' ],
     [ 'a JWE' => $wrap->($signed), 'malformed', 'token has more than 3 parts' ],
-    [ 'with a scheme' => "Bearer $signed", 'malformed', 'header is not base64url' ],
+    [ 'with a scheme' => "Bearer $signed", 'malformed', 'JOSE header is not base64url' ],
     [ 'with a line feed' => "$signed\n", 'malformed', 'signature is not base64url' ],
     [ 'with padding' => "$signed=", 'malformed', 'signature is not base64url' ],
 ) {
@@ -108,10 +108,10 @@ for (
 
 ### refused because of the JWE
 
-is(outcome($t, '/x', with_part($wrap->($signed), 0, sub { s/\{/{ / })), "$refused <|A128KW|decryption_failed> info decryption failed, algorithm A128KW, "
+is(outcome($t, '/x', with_part($wrap->($signed), 0, sub { s/\{/{ / })), "$refused <|A128KW|decryption_failed> info decryption failed, algorithm \"A128KW\", "
     . "kid \"A128KW\", keys tried: 1", 'changed outside');
 is(outcome($t, '/x', $wrap->($signed, '--header', '{"crit":["x"],"x":1}')),
-    "$refused <|A128KW|unsupported_algorithm> info critical header parameter \"x\" "
+    "$refused <|A128KW|unsupported_algorithm> info critical JOSE header parameter \"x\" "
     . "is not supported$about", 'crit outside');
 is(outcome($t, '/x', $wrap->($signed, '--header', '{"crit":["b64"],"b64":true}')),
     "$refused <|A128KW|unsupported_algorithm> info unencoded payload is not supported"
@@ -120,10 +120,10 @@ is(outcome($t, '/x', $wrap->($signed, '--header', '{"crit":["b64"],"b64":true}')
 ### refused because there are keys for one of the two only
 
 is(outcome($t, '/outer', $wrap->($signed)),
-    "$refused <|A128KW|unknown_key> info no key fits algorithm \"HS256\", kid \"HS256\"$about",
+    "$refused <|A128KW|unknown_key> info no key for algorithm \"HS256\", kid \"HS256\"$about",
     'no key for the inside');
 is(outcome($t, '/inner', $wrap->($signed)),
-    "$refused <|A128KW|unknown_key> info no key fits algorithm \"A128KW\", kid \"A128KW\"",
+    "$refused <|A128KW|unknown_key> info no key for algorithm \"A128KW\", kid \"A128KW\"",
     'no key for the outside');
 is(outcome($t, '/both', $wrap->($signed)), '404 <user|A128KW|ok>', 'keys from two files');
 

@@ -110,10 +110,10 @@ my $met = sub { "404 <$_[0]|ok|1>" };
 for (
     [ 'no token' => undef, '401 Bearer realm="r" <|missing|0> info no token' ],
     [ 'bad signature' => with_part(sign($key, '{"v":"0"}'), 1, sub { s/0/1/ }),
-        "$refused <1|bad_signature|0> info bad signature, algorithm HS256, kid \"a\", "
+        "$refused <1|bad_signature|0> info bad signature, algorithm \"HS256\", kid \"a\", "
         . 'keys tried: 1' ],
     [ 'bad signature and not met' => with_part(sign($key, '{"v":"1"}'), 1, sub { s/1/0/ }),
-        "$refused <0|bad_signature|0> info bad signature, algorithm HS256, kid \"a\", "
+        "$refused <0|bad_signature|0> info bad signature, algorithm \"HS256\", kid \"a\", "
         . 'keys tried: 1' ],
     [ 'expired' => sign($key, '{"exp":1}'),
         "$refused <|expired|0> info expired: exp 1, now N, leeway 0; alg \"HS256\", kid \"a\"" ],

@@ -33,13 +33,13 @@ my @cases = (
         'info algorithm "none" is not supported; kid "a"' ],
     [ 'crit', '/', sign($key, '{}', '--header', '{"crit":["x"],"x":1}'),
         '401 unsupported_algorithm 0 -',
-        "info critical header parameter \"x\" is not supported$about" ],
+        "info critical JOSE header parameter \"x\" is not supported$about" ],
     [ 'kid', '/', sign($key, '{}', '--header', '{"kid":"x"}'), '401 unknown_key 0 -',
-        'info no key fits algorithm "HS256", kid "x"' ],
+        'info no key for algorithm "HS256", kid "x"' ],
     [ 'forged', '/', $forged, '401 bad_signature 0 root',
-        "info bad signature, algorithm HS256, kid \"a\", keys tried: 1" ],
+        "info bad signature, algorithm \"HS256\", kid \"a\", keys tried: 1" ],
     [ 'decrypt', '/encrypted', with_part($encrypted, 4, sub { $_ = 'x' x 16 }),
-        '401 decryption_failed 0 -', 'info decryption failed, algorithm A128KW, kid "b", '
+        '401 decryption_failed 0 -', 'info decryption failed, algorithm "A128KW", kid "b", '
         . 'keys tried: 1' ],
     [ 'decrypted', '/encrypted', $encrypted, '404 ok 1 user', '' ],
     [ 'late', '/', sign($key, '{"exp":1}'), '401 expired 0 -',
@@ -62,9 +62,9 @@ my @cases = (
     [ 'never', '/never', $forged, '404 disabled 0 root', '' ],
     [ 'returned', '/return', $good, '204 - 0 user', '' ],
     [ 'any', '/any', $forged, '401 bad_signature 0 root',
-        "info bad signature, algorithm HS256, kid \"a\", keys tried: 1" ],
+        "info bad signature, algorithm \"HS256\", kid \"a\", keys tried: 1" ],
     [ 'page', '/page', $forged, '200 bad_signature 0 root',
-        "info bad signature, algorithm HS256, kid \"a\", keys tried: 1" ],
+        "info bad signature, algorithm \"HS256\", kid \"a\", keys tried: 1" ],
     [ 'again', '/', $good, '404 ok 1 user', '' ],
 );
 

@@ -126,7 +126,7 @@ for (
     [ "$token{encrypted}.", 'token has more than 5 parts' . $aes_log ],
     [ "$token{encrypted}" . '.' x 60_000, 'token has more than 5 parts' . $aes_log ],
     [ '.' x 60_000, 'token has more than 5 parts' ],
-    [ '....', 'header is not JSON at byte 0' ],
+    [ '....', 'JOSE header is not JSON at byte 0' ],
     [ "$token{encrypted}=", 'authentication tag is not base64url' . $aes_log ],
     [ "$token{encrypted}!", 'authentication tag is not base64url' . $aes_log ],
     [ join('.', @parts[0, 1, 2], "$parts[3] ", $parts[4]),
@@ -159,12 +159,12 @@ for my $enc (qw/ A128CBC A512GCM none /, '') {
         $unsupported->("content encryption \"$enc\" is not supported$aes_log"), "enc \"$enc\"");
 }
 for (
-    [ '{"crit":["x"],"x":1}', $unsupported->('critical header parameter "x" is not supported') ],
-    [ '{"crit":["exp"],"exp":1}', $unsupported->('critical header parameter "exp" is not supported') ],
-    [ '{"crit":[]}', $malformed->('header parameter "crit" is malformed') ],
-    [ '{"crit":"x","x":1}', $malformed->('header parameter "crit" is malformed') ],
-    [ '{"crit":["enc"]}', $malformed->('header parameter "crit" is malformed') ],
-    [ '{"crit":["zip"],"zip":"DEF"}', $malformed->('header parameter "crit" is malformed') ],
+    [ '{"crit":["x"],"x":1}', $unsupported->('critical JOSE header parameter "x" is not supported') ],
+    [ '{"crit":["exp"],"exp":1}', $unsupported->('critical JOSE header parameter "exp" is not supported') ],
+    [ '{"crit":[]}', $malformed->('JOSE header parameter "crit" is malformed') ],
+    [ '{"crit":"x","x":1}', $malformed->('JOSE header parameter "crit" is malformed') ],
+    [ '{"crit":["enc"]}', $malformed->('JOSE header parameter "crit" is malformed') ],
+    [ '{"crit":["zip"],"zip":"DEF"}', $malformed->('JOSE header parameter "crit" is malformed') ],
     [ '{"crit":["b64"],"b64":true}', $unsupported->('unencoded payload is not supported') ],
     [ '{"b64":false}', $unsupported->('unencoded payload is not supported') ],
     [ '{"zip":"GZ"}', $unsupported->('compression "GZ" is not supported') ],
@@ -175,8 +175,8 @@ for (
 }
 is(outcome($t, '/encrypted', encrypt($aes, $claims, '--header', '{"crit":null}')), $good, 'no crit');
 is(outcome($t, '/encrypted', with_part($token{encrypted}, 0, sub { s/"enc":"[^"]*",?// or die; s/,\}/}/ })),
-    $malformed->('header parameter "enc" is missing or of the wrong type' . $aes_log), 'no enc');
-is(outcome($t, '/encrypted', with_part($token{encrypted}, 0, sub { s/\{/{"alg":"dir",/ })), $malformed->('header has the name "alg" twice'), 'alg twice');
+    $malformed->('JOSE header parameter "enc" is missing or of the wrong type' . $aes_log), 'no enc');
+is(outcome($t, '/encrypted', with_part($token{encrypted}, 0, sub { s/\{/{"alg":"dir",/ })), $malformed->('JOSE header has the name "alg" twice'), 'alg twice');
 
 ### row 18: compressed
 
@@ -204,10 +204,10 @@ is(outcome($t, '/nested', encrypt($rsa, $claims, '--alg', 'RSA-OAEP')),
     $malformed->('token has 1 part instead of 3; alg "RSA-OAEP", kid "rsa"'),
     'but not where a signature is expected');
 is(outcome($t, '/encrypted', encrypt($mac, $claims, '--alg', 'A256KW', '--header', '{"kid":"mac"}')),
-    "$refused <|unknown_key> info no key fits algorithm \"A256KW\", kid \"mac\"",
+    "$refused <|unknown_key> info no key for algorithm \"A256KW\", kid \"mac\"",
     'a key for signatures');
 is(outcome($t, '/signed', sign($aes, $claims, '--alg', 'HS256')),
-    "$refused <user|unknown_key> info no key fits algorithm \"HS256\", kid \"aes\"; "
+    "$refused <user|unknown_key> info no key for algorithm \"HS256\", kid \"aes\"; "
     . 'iss "me"', 'a key for encryption');
 is(outcome($t, '/encrypted', encrypt($plain, $claims, '--alg', 'A256KW')), $good,
     'a key that does not say');

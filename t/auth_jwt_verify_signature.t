@@ -62,7 +62,7 @@ for (
     [ 'alg of a JWE' => sign($key, '{"sub":"user"}', '--raw-header', '{"alg":"dir"}'),
         "$refused <user|unsupported_algorithm|0> info algorithm \"dir\" is not supported" ],
     [ 'crit' => sign($key, '{"sub":"user"}', '--header', '{"crit":["x"],"x":1}'),
-        "$refused <user|unsupported_algorithm|0> info critical header parameter \"x\" is not "
+        "$refused <user|unsupported_algorithm|0> info critical JOSE header parameter \"x\" is not "
         . "supported$about" ],
     [ 'b64' => sign($key, '{"sub":"user"}', '--header', '{"b64":false}'),
         "$refused <user|unsupported_algorithm|0> info unencoded payload is not supported$about" ],
@@ -97,7 +97,7 @@ is(outcome($t, '/require', $forged), $good, 'auth_jwt_require');
 
 ### on in an inner level
 
-my $bad = "$refused <user|bad_signature|0> info bad signature, algorithm HS256, kid \"a\", "
+my $bad = "$refused <user|bad_signature|0> info bad signature, algorithm \"HS256\", kid \"a\", "
     . "keys tried: 1";
 is(outcome($t, '/on', $forged), $bad, 'on again, any signature');
 is(outcome($t, '/on', sign($key, '{"sub":"user"}')), $good, 'on again, the right one');
@@ -112,7 +112,7 @@ jwt_logged($t);
 
 ### a JWE has to decrypt
 
-my $failed = '<|decryption_failed|0> info decryption failed, algorithm A128KW, kid "b", '
+my $failed = '<|decryption_failed|0> info decryption failed, algorithm "A128KW", kid "b", '
     . 'keys tried: 1';
 my $foreign_aes = jwk('A128KW', '--kid', 'b');
 is(outcome($t, '/encrypted', encrypt($foreign_aes, '{"sub":"user"}')), "$refused $failed",
@@ -125,7 +125,7 @@ is(outcome($t, '/nested', encrypt($aes, sign($foreign, '{"sub":"user","exp":1}')
     "$refused <|expired|0> info expired: exp 1, now N, leeway 0; alg \"A128KW\", kid \"b\"",
     'nested, expired');
 is(outcome($t, '/nested', encrypt($aes, sign($foreign, '{}', '--header', '{"crit":["x"],"x":1}'))),
-    "$refused <|unsupported_algorithm|0> info critical header parameter \"x\" is not supported; "
+    "$refused <|unsupported_algorithm|0> info critical JOSE header parameter \"x\" is not supported; "
     . 'alg "A128KW", kid "b"', 'nested, crit inside');
 is(outcome($t, '/nested', encrypt($aes, $forged)), $good, 'nested, any signature inside');
 is(outcome($t, '/nested/no_keys', encrypt($aes, $forged)) =~ s/ error .*//r,

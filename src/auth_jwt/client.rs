@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use super::AuthJwt;
 use super::conf::TokenSource;
 use crate::nginx::{Failure, Request, Text};
-use jose::{Claims, Error, Header, Limits, Summary, TokenType, UnverifiedToken, VerifiedToken};
+use jose::{Claims, Error, JoseHeader, Limits, Summary, TokenType, UnverifiedToken, VerifiedToken};
 use policy::auth_jwt::bearer::{Presented, find_bearer_token};
 
 /// What is known of the token of a client's request, whatever location the request is in.
@@ -35,7 +35,7 @@ pub(super) enum AnyToken {
 }
 
 impl AnyToken {
-    pub(super) fn header(&self) -> &Header {
+    pub(super) fn header(&self) -> &JoseHeader {
         match self {
             Self::Unverified(token) => token.header(),
             Self::Verified(token) => token.header(),

@@ -164,7 +164,7 @@ fn check_policy(
     token: AuthenticToken,
     client: &ClientToken,
 ) -> Result<(), Rejection> {
-    client.set_verified(token.at(request.now(), conf.leeway())?);
+    client.set_verified(token.valid_at(request.now(), conf.leeway())?);
     for requirement in conf.requirements.iter() {
         if let Some(Unmet { value, status }) = requirement.unmet(request)? {
             return Err(Rejection::Requirement {

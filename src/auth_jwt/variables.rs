@@ -6,7 +6,7 @@ use std::ffi::CStr;
 use super::AuthJwt;
 use super::client::{AnyToken, TokenVerdict, token};
 use crate::nginx::{Config, ConfigError, Failure, PrefixVariable, Request, Text};
-use jose::{Value, VariableText};
+use jose::{JsonValue, VariableText};
 
 pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
     cf.add_prefix_variable::<JwtClaim>()?;
@@ -37,7 +37,7 @@ pub(super) fn define_path(
 }
 
 impl PathRoot {
-    fn of(self, token: &AnyToken) -> Option<Value<'_>> {
+    fn of(self, token: &AnyToken) -> Option<JsonValue<'_>> {
         match self {
             Self::Header => Some(token.header().object()),
             Self::Claims => Some(token.claims()?.object()),
@@ -71,12 +71,12 @@ impl PrefixVariable for JwtHeader {
 
 fn value<'r>(
     request: Request<'r>,
-    select: impl Fn(&AnyToken) -> Option<Value<'_>>,
+    select: impl Fn(&AnyToken) -> Option<JsonValue<'_>>,
 ) -> Result<Option<Text<'r>>, Failure> {
     let Some(token) = token(request)? else {
         return Ok(None);
     };
-    match select(&token).map(Value::text) {
+    match select(&token).map(JsonValue::text) {
         None | Some(VariableText::Absent) => Ok(None),
         Some(VariableText::Plain(text)) => request.copy(text.as_bytes()).map(Some),
         Some(VariableText::Unsafe) => {

@@ -17,7 +17,7 @@ use nginx_sys::{
     ngx_shm_zone_t, ngx_shmtx_lock, ngx_shmtx_t, ngx_shmtx_unlock, ngx_slab_alloc, ngx_slab_pool_t,
     ngx_time,
 };
-use slab_map::{Block, Damaged, Key, MapHeader, ReadOutcome, SlabMap, checksum};
+use slab_map::{Block, Damaged, EntryKey, MapHeader, ReadOutcome, SlabMap, checksum};
 use std::ffi::c_void;
 use std::hash::{BuildHasher, RandomState};
 use std::ptr::NonNull;
@@ -141,7 +141,7 @@ unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_in
 
 impl SharedZone {
     /// The value of a key, which is then the most recently used one. `now` is in seconds since 1970.
-    pub fn get(&self, key: &Key, now: i64, log: Log<'_>) -> ZoneLookup {
+    pub fn get(&self, key: &EntryKey, now: i64, log: Log<'_>) -> ZoneLookup {
         let mut value = Vec::with_capacity(1024);
         loop {
             let look = self.with_map(log, Use::Look, |map| map.get(key, now, &mut value));
@@ -192,7 +192,7 @@ impl SharedZone {
 
     /// Keeps a value for a key until `expires`, in seconds since 1970, instead of the one that it has. For that,
     /// others go: expired ones, and those that were longest not used. False if it does not fit even then.
-    pub fn put(&self, key: &Key, expires: i64, value: &[u8], log: Log<'_>) -> bool {
+    pub fn put(&self, key: &EntryKey, expires: i64, value: &[u8], log: Log<'_>) -> bool {
         let checksum = checksum(key, expires, value);
         let now = ngx_time();
         let put = self.with_map(log, Use::Change, |map| {
@@ -210,7 +210,7 @@ impl SharedZone {
     }
 
     /// Drops the value of a key.
-    pub fn remove(&self, key: &Key, log: Log<'_>) {
+    pub fn remove(&self, key: &EntryKey, log: Log<'_>) {
         self.with_map(log, Use::Change, |map| map.remove(key));
     }
 

@@ -1,7 +1,13 @@
-//! What judging a token costs: the whole way (parse, policy, signature, times), the raw primitive of the same library
-//! on the same bytes, and josekit and jsonwebtoken on the same token, in one run. docs/performance.md has the results.
-//!
-//! `cargo bench -p jose [-- FILTER]`; the groups are verify, json, key_set, decrypt.
+//! The time to verify a token: all checks ("ours"), only the cryptography of the same library on
+//! the same bytes ("raw"), and josekit and jsonwebtoken with the same token. docs/performance.md
+//! has the results. Run `cargo bench -p jose [-- FILTER]`. The groups are verify, json, key_set and
+//! decrypt.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 use std::hint::black_box;
 use std::time::{Duration, SystemTime};
@@ -12,7 +18,6 @@ use criterion::{
 };
 use jose::{KeySet, Limits, TokenType, UnverifiedToken};
 use josekit::jwk::Jwk;
-use josekit::{Map, Value};
 use openssl::bn::BigNum;
 use openssl::cipher_ctx::{CipherCtx, CipherCtxFlags};
 use openssl::md::{Md, MdRef};
@@ -20,8 +25,9 @@ use openssl::pkey::{PKey, Private};
 use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::{Padding, RsaPrivateKeyBuilder};
 use openssl::symm;
+use serde_json::Value;
+use test_tokens::JwkObject;
 
-type Key = Map<String, Value>;
 type Group<'a> = BenchmarkGroup<'a, WallTime>;
 
 const NOW: i64 = 1_700_000_000;
@@ -31,7 +37,7 @@ const SIGNED: [&str; 14] = [
     "ES384", "ES512", "Ed25519", "Ed448",
 ];
 
-/// `alg` of a token that a key of this kind signs.
+/// The `alg` of a token that is signed by such a key.
 fn alg(kind: &str) -> &str {
     match kind {
         "Ed25519" | "Ed448" => "EdDSA",
@@ -39,7 +45,7 @@ fn alg(kind: &str) -> &str {
     }
 }
 
-/// Claims as identity providers write them, of which a token of 1 KB comes with a short signature.
+/// Claims as identity providers write them. With a short signature the token has 1 KB.
 fn claims() -> String {
     let head = r#"{"iss":"https://issuer.example/realms/main","sub":"f81d4fae-7dec-11d0-a765-00a0c91e6bf6","#;
     let middle = r#""aud":["api","account"],"exp":4102444800,"nbf":1600000000,"iat":1600000000,"azp":"web","#;
@@ -50,23 +56,23 @@ fn claims() -> String {
     format!(r#"{claims}"session_state":"{pad}"}}"#)
 }
 
-fn token(kind: &str, key: &Key, kid: &str) -> String {
+fn token(kind: &str, key: &JwkObject, kid: &str) -> String {
     let header = format!(r#"{{"alg":"{}","kid":"{kid}","typ":"JWT"}}"#, alg(kind));
     test_tokens::sign(alg(kind), key, &header, claims().as_bytes()).unwrap()
 }
 
-fn key(alg: &str, kid: &str) -> Key {
+fn key(alg: &str, kid: &str) -> JwkObject {
     let mut key = test_tokens::key(alg, None).unwrap();
     key.insert("kid".into(), kid.into());
     key
 }
 
-fn key_set(keys: &[Key]) -> String {
+fn key_set(keys: &[JwkObject]) -> String {
     let keys: Vec<_> = keys.iter().map(test_tokens::public).collect();
     serde_json::json!({ "keys": keys }).to_string()
 }
 
-fn judge(token: &str, kind: TokenType, keys: &KeySet) {
+fn verify_token(token: &str, kind: TokenType, keys: &KeySet) {
     let token = UnverifiedToken::parse(token.as_bytes(), kind, &Limits::default());
     let verified = token.and_then(|token| token.verify(keys, NOW, Duration::ZERO));
     black_box(verified.unwrap());
@@ -79,7 +85,7 @@ fn verify(criterion: &mut Criterion) {
         let token = token(alg, &key, "k1");
         let keys = KeySet::parse(key_set(std::slice::from_ref(&key)).as_bytes()).unwrap();
         group.bench_function("ours", |b| {
-            b.iter(|| judge(&token, TokenType::Signed, &keys))
+            b.iter(|| verify_token(&token, TokenType::Signed, &keys))
         });
         raw(&mut group, alg, &key, &token);
         josekit_verify(&mut group, alg, &key, &token);
@@ -87,8 +93,8 @@ fn verify(criterion: &mut Criterion) {
     }
 }
 
-/// The parsed key of the library that we use, on the bytes that are signed.
-fn raw(group: &mut Group, alg: &str, key: &Key, token: &str) {
+/// The library that the crate uses, with a parsed key, on the bytes that are signed.
+fn raw(group: &mut Group, alg: &str, key: &JwkObject, token: &str) {
     let (message, mac) = token.rsplit_once('.').unwrap();
     let (message, mac) = (message.as_bytes(), decode(mac));
     let member = |name: &str| decode(key[name].as_str().unwrap());
@@ -142,7 +148,7 @@ fn raw(group: &mut Group, alg: &str, key: &Key, token: &str) {
     group.bench_function("raw", |b| b.iter(|| key.verify_sig(message, &mac).unwrap()));
 }
 
-fn josekit_verify(group: &mut Group, alg: &str, key: &Key, token: &str) {
+fn josekit_verify(group: &mut Group, alg: &str, key: &JwkObject, token: &str) {
     use josekit::jws::{self, JwsVerifier};
     let mut key = test_tokens::public(key);
     key.remove("alg");
@@ -174,8 +180,8 @@ fn josekit_decode(token: &str, verifier: &dyn josekit::jws::JwsVerifier) {
     black_box((payload, header));
 }
 
-/// It has neither ES512 nor Ed448.
-fn jsonwebtoken_verify(group: &mut Group, kind: &str, key: &Key, token: &str) {
+/// jsonwebtoken has neither ES512 nor Ed448.
+fn jsonwebtoken_verify(group: &mut Group, kind: &str, key: &JwkObject, token: &str) {
     use jsonwebtoken::{Algorithm, DecodingKey, Validation};
     let algorithm = serde_json::from_value::<Algorithm>(alg(kind).into());
     let (Ok(algorithm), false) = (algorithm, kind == "Ed448") else {
@@ -205,7 +211,7 @@ const ENCRYPTIONS: [&str; 6] = [
     "A256GCM",
 ];
 
-const WRAPPINGS: [&str; 11] = [
+const KEY_MANAGEMENT: [&str; 11] = [
     "dir",
     "A128KW",
     "A192KW",
@@ -220,15 +226,15 @@ const WRAPPINGS: [&str; 11] = [
 ];
 
 fn decrypt(criterion: &mut Criterion) {
-    for alg in WRAPPINGS {
+    for alg in KEY_MANAGEMENT {
         for enc in ENCRYPTIONS {
             let mut group = criterion.benchmark_group(format!("decrypt/{alg}/{enc}"));
             let key = key(if alg == "dir" { enc } else { alg }, "k1");
-            let header = Key::from_iter([("kid".to_owned(), "k1".into())]);
+            let header = JwkObject::from_iter([("kid".to_owned(), "k1".into())]);
             let token = test_tokens::encrypt(alg, enc, &key, &header, claims().as_bytes()).unwrap();
             let keys = KeySet::parse(serde_json::to_string(&key).unwrap().as_bytes()).unwrap();
             group.bench_function("ours", |b| {
-                b.iter(|| judge(&token, TokenType::Encrypted, &keys))
+                b.iter(|| verify_token(&token, TokenType::Encrypted, &keys))
             });
             raw_decrypt(&mut group, alg, enc, &key, &token);
             let decrypter = josekit_decrypter(alg, &key);
@@ -241,8 +247,9 @@ fn decrypt(criterion: &mut Criterion) {
     }
 }
 
-/// What OpenSSL takes to unwrap the key, with a parsed key, and to open the content; HMAC by the library that we use.
-fn raw_decrypt(group: &mut Group, alg: &str, enc: &str, key: &Key, token: &str) {
+/// OpenSSL unwraps the content key with a parsed key, and decrypts the content. HMAC is computed by
+/// the library that the crate uses.
+fn raw_decrypt(group: &mut Group, alg: &str, enc: &str, key: &JwkObject, token: &str) {
     let parts: Vec<_> = token.split('.').collect();
     let [header, encrypted_key, iv, ciphertext, tag] = [0, 1, 2, 3, 4].map(|n| decode(parts[n]));
     let unwrap = raw_unwrap(alg, key, serde_json::from_slice(&header).unwrap());
@@ -255,7 +262,7 @@ fn raw_decrypt(group: &mut Group, alg: &str, enc: &str, key: &Key, token: &str) 
 
 type Unwrap = Box<dyn Fn(&[u8]) -> Vec<u8>>;
 
-fn raw_unwrap(alg: &str, key: &Key, header: Key) -> Unwrap {
+fn raw_unwrap(alg: &str, key: &JwkObject, header: JwkObject) -> Unwrap {
     let member = move |name: &str| decode(header[name].as_str().unwrap());
     let secret = key.get("k").map(|k| decode(k.as_str().unwrap()));
     if let Some(md) = alg.strip_prefix("RSA-OAEP") {
@@ -297,7 +304,7 @@ fn raw_unwrap(alg: &str, key: &Key, header: Key) -> Unwrap {
     }
 }
 
-fn rsa_private_key(key: &Key) -> PKey<Private> {
+fn rsa_private_key(key: &JwkObject) -> PKey<Private> {
     let member = |name: &str| BigNum::from_slice(&decode(key[name].as_str().unwrap())).unwrap();
     let key = RsaPrivateKeyBuilder::new(member("n"), member("e"), member("d")).unwrap();
     let key = key.set_factors(member("p"), member("q")).unwrap();
@@ -348,7 +355,7 @@ fn raw_open(enc: &str) -> Open {
     })
 }
 
-fn josekit_decrypter(alg: &str, key: &Key) -> Box<dyn josekit::jwe::JweDecrypter> {
+fn josekit_decrypter(alg: &str, key: &JwkObject) -> Box<dyn josekit::jwe::JweDecrypter> {
     use josekit::jwe;
     let mut key = key.clone();
     key.remove("alg");
@@ -368,7 +375,7 @@ fn josekit_decrypter(alg: &str, key: &Key) -> Box<dyn josekit::jwe::JweDecrypter
     }
 }
 
-/// Parsing alone, and the same text with serde_json's `Value`, which has none of the policies.
+/// Only parsing, and the same with serde_json's `Value`, which checks less.
 fn json(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("json");
     let token = token("HS256", &key("HS256", "k1"), "k1");
@@ -386,12 +393,12 @@ fn json(criterion: &mut Criterion) {
     });
 }
 
-fn key_of(kind: &str, n: usize, basis: &Key) -> Key {
-    // RSA keys take long to make; one modulus serves for all.
+fn numbered_key(kind: &str, n: usize, template: &JwkObject) -> JwkObject {
+    // Generating RSA keys takes long, so that all have the same modulus.
     let kid = format!("k{n}");
     match kind {
         "RS256" => {
-            let mut key = basis.clone();
+            let mut key = template.clone();
             key.insert("kid".into(), kid.into());
             key
         }
@@ -399,11 +406,13 @@ fn key_of(kind: &str, n: usize, basis: &Key) -> Key {
     }
 }
 
-/// Loading key sets, and judging with them.
+/// Loading key sets, and verifying tokens with them.
 fn key_sets(criterion: &mut Criterion) {
     for kind in ["HS256", "ES256", "RS256"] {
-        let basis = key(kind, "k0");
-        let keys: Vec<_> = (0..1000).map(|n| key_of(kind, n, &basis)).collect();
+        let template = key(kind, "k0");
+        let keys: Vec<_> = (0..1000)
+            .map(|n| numbered_key(kind, n, &template))
+            .collect();
         for size in [1, 10, 1000] {
             let text = key_set(&keys[..size]);
             let mut group = criterion.benchmark_group(format!("key_set/{kind}"));
@@ -414,7 +423,7 @@ fn key_sets(criterion: &mut Criterion) {
             let last = &keys[size - 1];
             let token = token(kind, last, last["kid"].as_str().unwrap());
             group.bench_function(format!("verify with {size}"), |b| {
-                b.iter(|| judge(&token, TokenType::Signed, &set))
+                b.iter(|| verify_token(&token, TokenType::Signed, &set))
             });
         }
     }

@@ -1,5 +1,6 @@
-//! Why a token or a key set was refused: one flat enum, one variant per cause. Texts are fit for a log line as they
-//! are: whatever comes from outside is quoted, escaped and bounded, and neither token nor key material is among it.
+//! Why a token or a key set was refused: one flat enum with one variant for each cause. The texts
+//! are ready for a log line. What comes from outside is quoted, escaped and truncated in them, and
+//! they contain neither the token nor key material.
 
 use std::fmt;
 
@@ -8,143 +9,261 @@ use text::Quoted;
 /// Why a token or a key set was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The token is longer than [`Limits::token_bytes`](super::Limits::token_bytes).
-    #[error("token of {length} bytes is longer than {limit}")]
-    TokenTooLarge { length: usize, limit: usize },
-    /// The compact serialization has another number of parts than a token of this kind has: three for a JWS (RFC 7515
-    /// section 7.1), five for a JWE (RFC 7516 section 7.1). `found` counts to one more than `expected` at most.
-    #[error("token has {}", count(*found, *expected))]
-    TokenParts { found: usize, expected: usize },
-    /// A part is not base64url without padding (RFC 7515 section 2), or its last character has bits that mean nothing.
+    /// The token is longer than [`Limits::token_bytes`](crate::Limits::token_bytes).
+    #[error("token of {length} bytes is longer than {limit} bytes")]
+    TokenTooLarge {
+        /// Length of the token in bytes.
+        length: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The compact serialization has the wrong number of parts: a JWS has three (RFC 7515 section
+    /// 7.1), a JWE has five (RFC 7516 section 7.1).
+    #[error("token has {}", number_of_parts(*found, *expected))]
+    TokenParts {
+        /// The number of parts, counted up to one more than expected.
+        found: usize,
+        /// The number of parts of such a token.
+        expected: usize,
+    },
+    /// The input is not base64url without padding (RFC 7515 section 2), or its last character has
+    /// bits that no byte uses.
     #[error("{part} is not base64url")]
-    Base64 { part: Part },
-    /// A part is longer than its limit.
+    Base64 {
+        /// The input.
+        part: InputPart,
+    },
+    /// The input is longer than its limit.
     #[error("{part} is longer than {limit} bytes")]
-    TooLarge { part: Part, limit: usize },
-    /// A part is not UTF-8.
+    TooLarge {
+        /// The input.
+        part: InputPart,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The input is not UTF-8.
     #[error("{part} is not UTF-8")]
-    NotUtf8 { part: Part },
-    /// A part is not JSON (RFC 8259); `offset` is the byte where that shows.
+    NotUtf8 {
+        /// The input.
+        part: InputPart,
+    },
+    /// The input is not JSON (RFC 8259).
     #[error("{part} is not JSON at byte {offset}")]
-    JsonSyntax { part: Part, offset: usize },
-    /// A JSON object has two members of the same name.
+    JsonSyntax {
+        /// The input.
+        part: InputPart,
+        /// The first byte, counted from 0, that cannot be part of JSON.
+        offset: usize,
+    },
+    /// A JSON object has two members with the same name.
     #[error("{part} has the name {name} twice")]
-    DuplicateName { part: Part, name: Quoted },
-    /// JSON arrays and objects are nested deeper than the limit.
-    #[error("{part} is nested deeper than {limit}")]
-    TooDeep { part: Part, limit: usize },
-    /// The JSON is not an object.
+    DuplicateName {
+        /// The input.
+        part: InputPart,
+        /// The name.
+        name: Quoted,
+    },
+    /// JSON arrays and objects are nested too deep.
+    #[error("{part} is nested deeper than {limit} levels")]
+    TooDeep {
+        /// The input.
+        part: InputPart,
+        /// The limit in levels.
+        limit: usize,
+    },
+    /// The input is JSON, but not an object.
     #[error("{part} is not a JSON object")]
-    NotObject { part: Part },
+    NotObject {
+        /// The input.
+        part: InputPart,
+    },
 
-    /// A header parameter is missing or of the wrong type.
-    #[error("header parameter \"{name}\" is missing or of the wrong type")]
-    HeaderParameter { name: &'static str },
-    /// `crit` is not a non-empty array of distinct names of parameters that are present and not standard (RFC 7515
-    /// section 4.1.11).
-    #[error("header parameter \"crit\" is malformed")]
+    /// A header parameter is missing or is not a string.
+    #[error("JOSE header parameter \"{name}\" is missing or of the wrong type")]
+    HeaderParameter {
+        /// The name of the parameter.
+        name: &'static str,
+    },
+    /// `crit` is not an array of one or more different names of parameters that are in the header
+    /// and are not standard parameters (RFC 7515 section 4.1.11).
+    #[error("JOSE header parameter \"crit\" is malformed")]
     CriticalMalformed,
-    /// `crit` names an extension, and we know none.
-    #[error("critical header parameter {name} is not supported")]
-    CriticalUnsupported { name: Quoted },
-    /// `b64` is anything but true (RFC 7797).
+    /// `crit` names an extension. No extension is supported.
+    #[error("critical JOSE header parameter {name} is not supported")]
+    CriticalUnsupported {
+        /// The first name in `crit`.
+        name: Quoted,
+    },
+    /// `b64` (RFC 7797) is present and is not `true`, or `crit` names it.
     #[error("unencoded payload is not supported")]
     UnencodedPayload,
-    /// `alg` is not in our tables.
+    /// The algorithm is not supported. That includes `none`.
     #[error("algorithm {alg} is not supported")]
-    UnsupportedAlgorithm { alg: Quoted },
-    /// `enc` is not in our tables.
+    UnsupportedAlgorithm {
+        /// The token's `alg`.
+        alg: Quoted,
+    },
+    /// The content encryption is not supported.
     #[error("content encryption {enc} is not supported")]
-    UnsupportedEncryption { enc: Quoted },
-    /// `zip` is anything but `DEF`.
+    UnsupportedEncryption {
+        /// The token's `enc`.
+        enc: Quoted,
+    },
+    /// The compression is not `DEF`.
     #[error("compression {zip} is not supported")]
-    UnsupportedCompression { zip: Quoted },
+    UnsupportedCompression {
+        /// The token's `zip`.
+        zip: Quoted,
+    },
 
-    /// No key fits the token's algorithm and kid.
-    #[error("no key fits algorithm {alg}{}", and_kid(kid))]
-    UnknownKey { alg: Quoted, kid: Option<Quoted> },
-    /// No candidate key verifies the signature; `tried` keys were tried.
-    #[error("bad signature, algorithm {alg}{}, keys tried: {tried}", and_kid(kid))]
-    BadSignature {
-        alg: &'static str,
+    /// The set has no key that can be used with the token's algorithm and `kid`.
+    #[error("no key for algorithm {alg}{}", and_kid(kid))]
+    UnknownKey {
+        /// The token's `alg`.
+        alg: Quoted,
+        /// The token's `kid`.
         kid: Option<Quoted>,
+    },
+    /// None of the keys that were tried made the signature.
+    #[error(
+        "bad signature, algorithm \"{alg}\"{}, keys tried: {tried}",
+        and_kid(kid)
+    )]
+    BadSignature {
+        /// The token's `alg`.
+        alg: &'static str,
+        /// The token's `kid`.
+        kid: Option<Quoted>,
+        /// How many keys were tried.
         tried: usize,
     },
-    /// No candidate key decrypts the token. Which part was wrong is not told, on purpose.
+    /// None of the keys that were tried decrypts the token. The text does not tell which part of
+    /// the token was wrong, because that would help an attacker.
     #[error(
-        "decryption failed, algorithm {alg}{}, keys tried: {tried}",
+        "decryption failed, algorithm \"{alg}\"{}, keys tried: {tried}",
         and_kid(kid)
     )]
     DecryptionFailed {
+        /// The token's `alg`.
         alg: &'static str,
+        /// The token's `kid`.
         kid: Option<Quoted>,
+        /// How many keys were tried.
         tried: usize,
     },
-    /// The system has no random bytes to hide behind that a key did not unwrap.
-    #[error("no random bytes")]
+    /// The system has no random bytes for the key that stands in for one that cannot be unwrapped.
+    #[error("no random bytes available")]
     NoRandomness,
-    /// The decrypted content does not inflate (RFC 1951).
-    #[error("content does not inflate")]
+    /// The decrypted content cannot be inflated (RFC 1951).
+    #[error("compressed content cannot be inflated")]
     Inflate,
 
-    /// `exp` or `nbf` is no JSON number, or one too large for a double.
+    /// `exp` or `nbf` is not a JSON number, or is too large for a double.
     #[error("claim \"{claim}\" is not a number")]
-    NotNumericDate { claim: &'static str },
-    /// The current time is not before `exp` (RFC 7519 section 4.1.4), leeway counted in. All in seconds.
+    NotNumericDate {
+        /// The name of the claim.
+        claim: &'static str,
+    },
+    /// The current time is not before `exp` (RFC 7519 section 4.1.4).
     #[error("expired: exp {exp}, now {now}, leeway {leeway}")]
-    Expired { exp: i64, now: i64, leeway: u64 },
-    /// The current time is before `nbf` (RFC 7519 section 4.1.5), leeway counted in. All in seconds.
+    Expired {
+        /// The claim, in seconds since 1970 in UTC.
+        exp: i64,
+        /// The current time, in seconds since 1970 in UTC.
+        now: i64,
+        /// How many seconds after `exp` the token is still accepted.
+        leeway: u64,
+    },
+    /// The current time is before `nbf` (RFC 7519 section 4.1.5).
     #[error("not yet valid: nbf {nbf}, now {now}, leeway {leeway}")]
-    NotYetValid { nbf: i64, now: i64, leeway: u64 },
+    NotYetValid {
+        /// The claim, in seconds since 1970 in UTC.
+        nbf: i64,
+        /// The current time, in seconds since 1970 in UTC.
+        now: i64,
+        /// How many seconds before `nbf` the token is already accepted.
+        leeway: u64,
+    },
 
-    /// A JSON object that is neither a JWK Set (no array `keys`) nor a JWK (no string `kty`).
+    /// A JSON object is neither a JWK Set, which has an array `keys`, nor a JWK, which has `kty`.
     #[error("neither a JWK Set nor a JWK")]
     NotKeySet,
-    /// A member of a key is missing, of the wrong type or not base64url. `index` counts from 0.
+    /// A member of a key is missing, of the wrong type, of the wrong length or not base64url.
     #[error(
         "key {index}{}: member \"{member}\" is missing or malformed",
         and_kid(kid)
     )]
     KeyMember {
+        /// Position in the set, counted from 0.
         index: usize,
+        /// The key's `kid`.
         kid: Option<Quoted>,
+        /// The name of the member.
         member: &'static str,
     },
-    /// An element of `keys` is not a JSON object. `index` counts from 0.
+    /// An element of `keys` is not a JSON object.
     #[error("key {index} is not a JSON object")]
-    KeyNotObject { index: usize },
-    /// The members of a key do not make a key: a point off its curve, an even modulus, inconsistent primes.
+    KeyNotObject {
+        /// Position in the set, counted from 0.
+        index: usize,
+    },
+    /// The members of a key are well-formed, but do not make a key: a point that is not on its
+    /// curve, an even modulus, primes that do not belong to the modulus.
     #[error("key {index}{}: not a valid {kty} key", and_kid(kid))]
     KeyInvalid {
+        /// Position in the set, counted from 0.
         index: usize,
+        /// The key's `kid`.
         kid: Option<Quoted>,
+        /// The key's `kty`.
         kty: &'static str,
     },
 }
 
-/// What kind of refusal an [`Error`] is, as `$jwt_status` and metrics tell them apart.
+/// The category of an [`Error`], for status variables and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// Not a token of the expected form.
+    /// The token does not have the required form.
     Malformed,
-    /// An algorithm, encryption, compression or extension that we don't have.
+    /// The token uses an algorithm, encryption, compression or extension that is not supported.
     Unsupported,
-    /// No key for it.
+    /// The set has no key for the token.
     UnknownKey,
-    /// The signature is not one of our keys'.
+    /// No key of the set made the signature.
     BadSignature,
-    /// No key of ours decrypts it.
+    /// No key of the set decrypts the token.
     DecryptionFailed,
-    /// Too late.
+    /// The token has expired.
     Expired,
-    /// Too early.
+    /// The token is not valid yet.
     NotYetValid,
-    /// Not the token but the key set is at fault.
+    /// The key set has the error, not the token.
+    KeySet,
+}
+
+/// Which input an [`Error`] is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputPart {
+    /// The protected header of a JWS or JWE.
+    Header,
+    /// The claims: the payload of a JWS, or the plaintext of a JWE.
+    Claims,
+    /// The signature of a JWS.
+    Signature,
+    /// The encrypted key of a JWE.
+    EncryptedKey,
+    /// The initialization vector of a JWE.
+    Iv,
+    /// The ciphertext of a JWE.
+    Ciphertext,
+    /// The authentication tag of a JWE.
+    Tag,
+    /// A JWK Set or a JWK.
     KeySet,
 }
 
 impl Error {
-    /// The kind of refusal.
+    /// The category of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::TooLarge { part, .. }
@@ -154,7 +273,7 @@ impl Error {
             | Self::TooDeep { part, .. }
             | Self::NotObject { part }
             | Self::Base64 { part }
-                if *part == Part::KeySet =>
+                if *part == InputPart::KeySet =>
             {
                 ErrorKind::KeySet
             }
@@ -189,31 +308,10 @@ impl Error {
     }
 }
 
-/// Which part of the input an [`Error`] is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// The (protected) header.
-    Header,
-    /// The payload of a JWS or the plaintext of a JWE: the claims.
-    Claims,
-    /// The signature of a JWS.
-    Signature,
-    /// The encrypted key of a JWE.
-    EncryptedKey,
-    /// The initialization vector of a JWE.
-    Iv,
-    /// The ciphertext of a JWE.
-    Ciphertext,
-    /// The authentication tag of a JWE.
-    Tag,
-    /// A JWK Set or a JWK.
-    KeySet,
-}
-
-impl fmt::Display for Part {
+impl fmt::Display for InputPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Header => "header",
+            Self::Header => "JOSE header",
             Self::Claims => "claims set",
             Self::Signature => "signature",
             Self::EncryptedKey => "encrypted key",
@@ -225,7 +323,7 @@ impl fmt::Display for Part {
     }
 }
 
-fn count(found: usize, expected: usize) -> String {
+fn number_of_parts(found: usize, expected: usize) -> String {
     match found {
         1 => format!("1 part instead of {expected}"),
         _ if found > expected => format!("more than {expected} parts"),
@@ -243,7 +341,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn display_reads_as_a_log_line() {
+    fn the_text_of_an_error_quotes_values() {
         let error = Error::BadSignature {
             alg: "RS256",
             kid: Some(Quoted::new("k1")),
@@ -251,10 +349,18 @@ mod tests {
         };
         assert_eq!(
             error.to_string(),
-            "bad signature, algorithm RS256, kid \"k1\", keys tried: 2"
+            "bad signature, algorithm \"RS256\", kid \"k1\", keys tried: 2"
         );
         assert_eq!(error.kind(), ErrorKind::BadSignature);
-        let error = Error::NotObject { part: Part::KeySet };
-        assert_eq!(error.kind(), ErrorKind::KeySet);
+    }
+
+    #[test]
+    fn an_error_in_a_key_set_is_not_an_error_of_the_token() {
+        for (part, kind) in [
+            (InputPart::KeySet, ErrorKind::KeySet),
+            (InputPart::Claims, ErrorKind::Malformed),
+        ] {
+            assert_eq!(Error::NotObject { part }.kind(), kind);
+        }
     }
 }

@@ -1,50 +1,61 @@
-//! One JSON Web Key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2): its material, and what it may be
-//! used for. Keys of kinds, curves, algorithms and uses that we don't know are skipped, as RFC 7517 section 5 says; a
-//! key that we know and whose own members are malformed is an error.
+//! One JSON Web Key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2): its key material,
+//! and what the key may be used for. A key whose type, curve, algorithm or use is unknown is
+//! skipped, as RFC 7517 section 5 demands. A known key with malformed members is an error.
 
 use text::Quoted;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::compact;
-use super::error::{Error, Part};
-use super::json::{Kind, Value};
-use super::{jwe, jwks::Warning, jws};
+use crate::compact;
+use crate::error::{Error, InputPart};
+use crate::json::{JsonKind, JsonValue};
+use crate::warning::Warning;
 
-/// A key whose form was checked.
-pub(super) struct Jwk {
-    pub(super) kid: Option<String>,
+/// OpenSSL refuses longer exponents if the modulus has more than 3,072 bits. In practice no
+/// exponent is longer.
+const MAX_EXPONENT_BYTES: usize = 8;
+
+/// Members of an RSA private key of which either all or none are present (RFC 7518 section 6.3.2).
+const CRT_MEMBERS: [&str; 5] = ["p", "q", "dp", "dq", "qi"];
+
+/// A well-formed key.
+pub(crate) struct Jwk {
+    pub(crate) kid: Option<String>,
     alg: Option<String>,
     usage: Option<String>,
     operations: Option<Vec<String>>,
-    pub(super) material: Material,
+    pub(crate) material: KeyMaterial,
 }
 
-/// What a key consists of. Numbers are big-endian.
-pub(super) enum Material {
-    /// kty "oct".
+/// The numbers or octets of a key. Numbers are big-endian.
+pub(crate) enum KeyMaterial {
+    /// `kty` "oct".
     Octets(Zeroizing<Vec<u8>>),
-    /// kty "RSA", without leading zeros.
+    /// `kty` "RSA". Numbers have no leading zeros.
     Rsa {
         n: Vec<u8>,
         e: Vec<u8>,
-        private: Option<PrivateExponents>,
+        private: Option<RsaPrivateMembers>,
     },
-    /// kty "EC", coordinates as long as the curve's field.
-    Ec { crv: Curve, x: Vec<u8>, y: Vec<u8> },
-    /// kty "OKP" for signatures.
-    Okp { crv: Edwards, x: Vec<u8> },
+    /// `kty` "EC". Coordinates are as long as the field of the curve.
+    Ec {
+        crv: EcCurve,
+        x: Vec<u8>,
+        y: Vec<u8>,
+    },
+    /// `kty` "OKP" with a curve for signatures.
+    Okp { crv: EdwardsCurve, x: Vec<u8> },
 }
 
 /// The private members of an RSA key (RFC 7518 section 6.3.2).
-pub(super) struct PrivateExponents {
-    pub(super) d: Zeroizing<Vec<u8>>,
-    /// p, q, dp, dq, qi: all of them or none.
-    pub(super) crt: Option<[Zeroizing<Vec<u8>>; 5]>,
+pub(crate) struct RsaPrivateMembers {
+    pub(crate) d: Zeroizing<Vec<u8>>,
+    /// p, q, dp, dq and qi.
+    pub(crate) crt: Option<[Zeroizing<Vec<u8>>; 5]>,
 }
 
 /// A curve for ECDSA (RFC 7518 section 6.2.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Curve {
+pub(crate) enum EcCurve {
     P256,
     P384,
     P521,
@@ -52,103 +63,90 @@ pub(super) enum Curve {
 
 /// A curve for EdDSA (RFC 8037 section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Edwards {
+pub(crate) enum EdwardsCurve {
     Ed25519,
     Ed448,
 }
 
+/// Why there is no [`Jwk`].
+pub(crate) enum UnusableKey {
+    /// The key is skipped.
+    Skipped(Warning),
+    /// The whole set is refused.
+    Malformed(Error),
+}
+
+impl From<Error> for UnusableKey {
+    fn from(error: Error) -> Self {
+        Self::Malformed(error)
+    }
+}
+
 impl Jwk {
-    /// Parses the key with the number `index` in its set. A warning takes the place of a key that is not used.
-    pub(super) fn parse(key: Value<'_>, index: usize) -> Result<Result<Self, Warning>, Error> {
-        let members = Members::new(key, index)?;
+    /// Parses the key at position `index` of a set. `is_supported` tells whether there is an
+    /// algorithm with this name.
+    pub(crate) fn parse(
+        key: JsonValue<'_>,
+        index: usize,
+        is_supported: impl Fn(&str) -> bool,
+    ) -> Result<Self, UnusableKey> {
+        let members = JwkMembers::new(key, index)?;
         let kty = members.required_text("kty")?;
-        let (alg, usage) = (members.text("alg")?, members.text("use")?);
+        let alg = members.text("alg")?;
+        let usage = members.text("use")?;
         let operations = members.operations()?;
         if let Some(alg) = &alg
-            && !is_known(alg)
+            && !is_supported(alg)
         {
-            return Ok(Err(members.skipped("alg", alg)));
+            return Err(members.unsupported("alg", alg));
         }
         if let Some(usage) = &usage
             && usage != "sig"
             && usage != "enc"
         {
-            return Ok(Err(members.skipped("use", usage)));
+            return Err(members.unsupported("use", usage));
         }
-        let material = match kty.as_str() {
-            "oct" => members.octets()?,
-            "RSA" if members.key.get(b"oth").is_some() => {
-                return Ok(Err(members.skipped("oth", "[...]")));
-            }
-            "RSA" => match members.rsa()? {
-                Ok(material) => material,
-                Err(warning) => return Ok(Err(warning)),
-            },
-            "EC" | "OKP" => {
-                let crv = members.required_text("crv")?;
-                match (kty.as_str(), crv.as_str()) {
-                    ("EC", "P-256") => members.ec(Curve::P256, 32)?,
-                    ("EC", "P-384") => members.ec(Curve::P384, 48)?,
-                    ("EC", "P-521") => members.ec(Curve::P521, 66)?,
-                    ("OKP", "Ed25519") => members.okp(Edwards::Ed25519, 32)?,
-                    ("OKP", "Ed448") => members.okp(Edwards::Ed448, 57)?,
-                    _ => return Ok(Err(members.skipped("crv", &crv))),
-                }
-            }
-            _ => return Ok(Err(members.skipped("kty", &kty))),
-        };
-        // These say no more than the curve does.
-        let implied = |alg: &String| match &material {
-            Material::Okp {
-                crv: Edwards::Ed25519,
-                ..
-            } => alg == "EdDSA" || alg == "Ed25519",
-            Material::Okp {
-                crv: Edwards::Ed448,
-                ..
-            } => alg == "EdDSA" || alg == "Ed448",
-            _ => false,
-        };
-        let alg = alg.filter(|alg| !implied(alg));
-        Ok(Ok(Self {
+        let material = members.material(&kty)?;
+        let alg = alg.filter(|alg| !is_implied(alg, &material));
+        Ok(Self {
             kid: members.kid,
             alg,
             usage,
             operations,
             material,
-        }))
+        })
     }
 
-    /// The key's own `alg`, if it has one.
-    pub(super) fn alg(&self) -> Option<&str> {
+    /// The algorithm that the key is restricted to.
+    pub(crate) fn alg(&self) -> Option<&str> {
         self.alg.as_deref()
     }
 
-    /// The key's kind.
-    pub(super) fn kty(&self) -> &'static str {
+    /// The type of the key.
+    pub(crate) fn kty(&self) -> &'static str {
         match self.material {
-            Material::Octets(_) => "oct",
-            Material::Rsa { .. } => "RSA",
-            Material::Ec { .. } => "EC",
-            Material::Okp { .. } => "OKP",
+            KeyMaterial::Octets(_) => "oct",
+            KeyMaterial::Rsa { .. } => "RSA",
+            KeyMaterial::Ec { .. } => "EC",
+            KeyMaterial::Okp { .. } => "OKP",
         }
     }
 
-    /// Whether `use` and `key_ops` let the key verify signatures.
-    pub(super) fn verifies(&self) -> bool {
-        self.usage.as_deref().is_none_or(|usage| usage == "sig") && self.allows(&["verify"])
+    /// Whether `use` and `key_ops` allow the key to verify signatures.
+    pub(crate) fn may_verify(&self) -> bool {
+        self.usage.as_deref().is_none_or(|usage| usage == "sig") && self.allows_any_of(&["verify"])
     }
 
-    /// Whether `use` and `key_ops` let the key decrypt.
-    pub(super) fn decrypts(&self) -> bool {
+    /// Whether `use` and `key_ops` allow the key to decrypt.
+    pub(crate) fn may_decrypt(&self) -> bool {
         self.usage.as_deref().is_none_or(|usage| usage == "enc")
-            && self.allows(&["decrypt", "unwrapKey"])
+            && self.allows_any_of(&["decrypt", "unwrapKey"])
     }
 
-    /// The key's secret if it is of this length and its `alg`, if any, is this one.
-    pub(super) fn secret_for(&self, alg: &str, length: usize) -> Option<Zeroizing<Vec<u8>>> {
+    /// The secret, if it has this length and the key is not restricted to another algorithm.
+    pub(crate) fn secret_for(&self, alg: &str, length: usize) -> Option<Zeroizing<Vec<u8>>> {
         match &self.material {
-            Material::Octets(secret)
+            KeyMaterial::Octets(secret)
                 if self.alg().is_none_or(|own| own == alg) && secret.len() == length =>
             {
                 Some(secret.clone())
@@ -157,26 +155,49 @@ impl Jwk {
         }
     }
 
-    /// Whether `key_ops` is absent or has one of these.
-    fn allows(&self, wanted: &[&str]) -> bool {
-        let has = |operations: &Vec<String>| {
+    /// Whether `key_ops` is absent or contains one of these.
+    fn allows_any_of(&self, wanted: &[&str]) -> bool {
+        let contains_one = |operations: &Vec<String>| {
             let mut operations = operations.iter();
             operations.any(|operation| wanted.contains(&operation.as_str()))
         };
-        self.operations.as_ref().is_none_or(has)
+        self.operations.as_ref().is_none_or(contains_one)
     }
 }
 
-/// Access to the members of the key with the number `index`.
-struct Members<'a> {
-    key: Value<'a>,
+/// Number of bits of a number without leading zero bytes.
+pub(crate) fn bits(number: &[u8]) -> usize {
+    let zeros = number.first().map_or(0, |first| first.leading_zeros());
+    let zeros = usize::try_from(zeros).unwrap_or_default();
+    number.len().saturating_mul(8).saturating_sub(zeros)
+}
+
+/// Whether the curve allows only this algorithm. Such an `alg` is no restriction: a key with `alg`
+/// "Ed25519" verifies tokens with `alg` "EdDSA", and the other way round.
+fn is_implied(alg: &str, material: &KeyMaterial) -> bool {
+    match material {
+        KeyMaterial::Okp {
+            crv: EdwardsCurve::Ed25519,
+            ..
+        } => alg == "EdDSA" || alg == "Ed25519",
+        KeyMaterial::Okp {
+            crv: EdwardsCurve::Ed448,
+            ..
+        } => alg == "EdDSA" || alg == "Ed448",
+        _ => false,
+    }
+}
+
+/// Reads the members of a JWK.
+struct JwkMembers<'a> {
+    key: JsonValue<'a>,
     index: usize,
     kid: Option<String>,
 }
 
-impl<'a> Members<'a> {
-    fn new(key: Value<'a>, index: usize) -> Result<Self, Error> {
-        if key.kind() != Kind::Object {
+impl<'a> JwkMembers<'a> {
+    fn new(key: JsonValue<'a>, index: usize) -> Result<Self, Error> {
+        if key.kind() != JsonKind::Object {
             return Err(Error::KeyNotObject { index });
         }
         let mut members = Self {
@@ -205,69 +226,71 @@ impl<'a> Members<'a> {
         let Some(value) = self.key.get(b"key_ops") else {
             return Ok(None);
         };
-        let texts = value
+        let operations = value
             .elements()
             .map(|element| element.as_str().map(String::from));
-        match (value.kind(), texts.collect::<Option<Vec<_>>>()) {
-            (Kind::Array, Some(operations)) => Ok(Some(operations)),
+        match (value.kind(), operations.collect::<Option<Vec<_>>>()) {
+            (JsonKind::Array, Some(operations)) => Ok(Some(operations)),
             _ => Err(self.malformed("key_ops")),
         }
     }
 
-    /// The octets of a member, at least one.
-    fn bytes(&self, member: &'static str) -> Result<Vec<u8>, Error> {
-        let mut text = self.required_text(member)?;
-        let bytes = compact::decode(text.as_bytes(), Part::KeySet);
-        text.zeroize();
-        match bytes {
-            Ok(bytes) if !bytes.is_empty() => Ok(bytes),
-            _ => Err(self.malformed(member)),
+    fn material(&self, kty: &str) -> Result<KeyMaterial, UnusableKey> {
+        match kty {
+            "oct" => Ok(self.octets()?),
+            "RSA" => self.rsa(),
+            "EC" | "OKP" => {
+                let crv = self.required_text("crv")?;
+                match (kty, crv.as_str()) {
+                    ("EC", "P-256") => Ok(self.ec(EcCurve::P256, 32)?),
+                    ("EC", "P-384") => Ok(self.ec(EcCurve::P384, 48)?),
+                    ("EC", "P-521") => Ok(self.ec(EcCurve::P521, 66)?),
+                    ("OKP", "Ed25519") => Ok(self.okp(EdwardsCurve::Ed25519, 32)?),
+                    ("OKP", "Ed448") => Ok(self.okp(EdwardsCurve::Ed448, 57)?),
+                    _ => Err(self.unsupported("crv", &crv)),
+                }
+            }
+            _ => Err(self.unsupported("kty", kty)),
         }
     }
 
-    /// A number; leading zeros, which RFC 7518 section 2 forbids and some libraries write, are dropped.
-    fn number(&self, member: &'static str) -> Result<Vec<u8>, Error> {
-        let bytes = Zeroizing::new(self.bytes(member)?);
-        let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
-        match bytes.get(zeros..) {
-            Some(number) if !number.is_empty() => Ok(number.to_vec()),
-            _ => Err(self.malformed(member)),
+    fn octets(&self) -> Result<KeyMaterial, Error> {
+        let secret = self.bytes("k")?;
+        Ok(KeyMaterial::Octets(Zeroizing::new(secret)))
+    }
+
+    fn rsa(&self) -> Result<KeyMaterial, UnusableKey> {
+        if self.key.get(b"oth").is_some() {
+            return Err(self.unsupported("oth", "[...]"));
         }
-    }
-
-    fn octets(&self) -> Result<Material, Error> {
-        self.bytes("k").map(|k| Material::Octets(Zeroizing::new(k)))
-    }
-
-    fn rsa(&self) -> Result<Result<Material, Warning>, Error> {
         let (n, e) = (self.number("n")?, self.number("e")?);
-        let odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
-        if !odd(&n) || !odd(&e) || e == [1] || e.len() > MAX_EXPONENT_BYTES {
-            return Err(Error::KeyInvalid {
+        let is_odd = |number: &[u8]| number.last().is_some_and(|byte| byte & 1 == 1);
+        if !is_odd(&n) || !is_odd(&e) || e == [1] || e.len() > MAX_EXPONENT_BYTES {
+            return Err(UnusableKey::Malformed(Error::KeyInvalid {
                 index: self.index,
                 kid: self.quoted_kid(),
                 kty: "RSA",
-            });
+            }));
         }
         let bits = bits(&n);
         if !(2048..=16384).contains(&bits) {
-            return Ok(Err(Warning::ModulusLength {
+            return Err(UnusableKey::Skipped(Warning::ModulusLength {
                 index: self.index,
                 kid: self.quoted_kid(),
                 bits,
             }));
         }
-        let private = self.private_exponents()?;
-        Ok(Ok(Material::Rsa { n, e, private }))
+        let private = self.rsa_private_members()?;
+        Ok(KeyMaterial::Rsa { n, e, private })
     }
 
-    fn private_exponents(&self) -> Result<Option<PrivateExponents>, Error> {
-        let present = |name: &&str| self.key.get(name.as_bytes()).is_some();
-        if !present(&"d") {
+    fn rsa_private_members(&self) -> Result<Option<RsaPrivateMembers>, Error> {
+        let is_present = |name: &&str| self.key.get(name.as_bytes()).is_some();
+        if !is_present(&"d") {
             return Ok(None);
         }
         let secret = |name| self.number(name).map(Zeroizing::new);
-        let crt = match CRT.iter().any(present) {
+        let crt = match CRT_MEMBERS.iter().any(is_present) {
             true => Some([
                 secret("p")?,
                 secret("q")?,
@@ -277,32 +300,54 @@ impl<'a> Members<'a> {
             ]),
             false => None,
         };
-        Ok(Some(PrivateExponents {
+        Ok(Some(RsaPrivateMembers {
             d: secret("d")?,
             crt,
         }))
     }
 
-    fn ec(&self, crv: Curve, length: usize) -> Result<Material, Error> {
-        Ok(Material::Ec {
+    fn ec(&self, crv: EcCurve, length: usize) -> Result<KeyMaterial, Error> {
+        Ok(KeyMaterial::Ec {
             crv,
-            x: self.fixed("x", length)?,
-            y: self.fixed("y", length)?,
+            x: self.bytes_of_length("x", length)?,
+            y: self.bytes_of_length("y", length)?,
         })
     }
 
-    fn okp(&self, crv: Edwards, length: usize) -> Result<Material, Error> {
-        Ok(Material::Okp {
+    fn okp(&self, crv: EdwardsCurve, length: usize) -> Result<KeyMaterial, Error> {
+        Ok(KeyMaterial::Okp {
             crv,
-            x: self.fixed("x", length)?,
+            x: self.bytes_of_length("x", length)?,
         })
     }
 
-    fn fixed(&self, member: &'static str, length: usize) -> Result<Vec<u8>, Error> {
+    /// The bytes of a member, which are at least one.
+    fn bytes(&self, member: &'static str) -> Result<Vec<u8>, Error> {
+        let mut text = self.required_text(member)?;
+        let bytes = compact::decode(text.as_bytes(), InputPart::KeySet);
+        text.zeroize();
+        match bytes {
+            Ok(bytes) if !bytes.is_empty() => Ok(bytes),
+            _ => Err(self.malformed(member)),
+        }
+    }
+
+    fn bytes_of_length(&self, member: &'static str, length: usize) -> Result<Vec<u8>, Error> {
         let bytes = self.bytes(member)?;
         match bytes.len() == length {
             true => Ok(bytes),
             false => Err(self.malformed(member)),
+        }
+    }
+
+    /// A positive number. Leading zeros are dropped: RFC 7518 section 2 forbids them, but some
+    /// libraries write them.
+    fn number(&self, member: &'static str) -> Result<Vec<u8>, Error> {
+        let bytes = Zeroizing::new(self.bytes(member)?);
+        let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
+        match bytes.get(zeros..) {
+            Some(number) if !number.is_empty() => Ok(number.to_vec()),
+            _ => Err(self.malformed(member)),
         }
     }
 
@@ -314,34 +359,16 @@ impl<'a> Members<'a> {
         }
     }
 
-    fn skipped(&self, member: &'static str, value: &str) -> Warning {
-        Warning::Skipped {
+    fn unsupported(&self, member: &'static str, value: &str) -> UnusableKey {
+        UnusableKey::Skipped(Warning::Skipped {
             index: self.index,
             kid: self.quoted_kid(),
             member,
             value: Quoted::new(value),
-        }
+        })
     }
 
     fn quoted_kid(&self) -> Option<Quoted> {
         self.kid.as_deref().map(Quoted::new)
     }
-}
-
-/// OpenSSL takes no longer exponent together with a modulus of more than 3,072 bits, and nobody has one.
-const MAX_EXPONENT_BYTES: usize = 8;
-
-/// Present together or not at all (RFC 7518 section 6.3.2).
-const CRT: [&str; 5] = ["p", "q", "dp", "dq", "qi"];
-
-/// Whether `alg` is for tokens that we can judge. A content encryption is one for keys of `dir`.
-fn is_known(alg: &str) -> bool {
-    jws::find(alg).is_some() || jwe::find(alg).is_some() || jwe::find_encryption(alg).is_some()
-}
-
-/// The length of a number without leading zeros.
-pub(super) fn bits(number: &[u8]) -> usize {
-    let zeros = number.first().map_or(0, |first| first.leading_zeros());
-    let zeros = usize::try_from(zeros).unwrap_or_default();
-    number.len().saturating_mul(8).saturating_sub(zeros)
 }

@@ -1,54 +1,64 @@
-//! JWK Sets (RFC 7517 section 5), ready to choose from: for each algorithm the prepared keys, found by kid at a price
-//! that does not grow with the set.
+//! JWK Sets (RFC 7517 section 5), prepared for verification: for each algorithm the keys that can
+//! be used with it, indexed by `kid`, so that the time to find a key does not depend on the size of
+//! the set.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
 use text::Quoted;
 
-use super::error::{Error, Part};
-use super::json::{Index, Kind, Value};
-use super::jwe::{self, Decrypter, Encryption};
-use super::jwk::{Jwk, Material};
-use super::jws::{self, Verifier};
-use super::work;
+use crate::crypto::Verifier;
+use crate::error::{Error, InputPart};
+use crate::json::{Index, JsonKind, JsonValue};
+use crate::jwe::{self, ContentEncryption, Decrypter, KeyManagementAlgorithm};
+use crate::jwk::{Jwk, KeyMaterial, UnusableKey};
+use crate::jws::{self, SignatureAlgorithm};
+use crate::step_counter;
+use crate::warning::Warning;
 
-/// The keys of one source, or of several. Cloning and merging share them.
+/// How deep a JWK Set may be nested, counting members that are ignored.
+const MAX_DEPTH: usize = 32;
+
+/// The keys of one JWK Set, or of several merged ones. Clones share the keys.
 #[derive(Clone)]
 pub struct KeySet {
-    sources: Sources,
+    sets: ParsedSets,
 }
 
-/// One source is by far the most frequent case, and takes no memory of its own.
+// perf: most key sets are one parsed set, which needs no slice of its own.
 #[derive(Clone)]
-enum Sources {
-    One(Rc<Source>),
-    Several(Rc<[Rc<Source>]>),
+enum ParsedSets {
+    One(Rc<ParsedSet>),
+    Several(Rc<[Rc<ParsedSet>]>),
 }
 
-/// The keys that were parsed from one text.
+/// The keys of one text.
 #[derive(Default)]
-struct Source {
-    /// No other one of the process has or had the same.
+struct ParsedSet {
+    /// A number that no other set of the process has or had.
     generation: u64,
-    keys: usize,
-    kids: HashSet<String>,
-    verifiers: Table<Box<dyn Verifier>>,
-    decrypters: Table<Box<dyn Decrypter>>,
+    /// How many keys can be used with an algorithm.
+    usable: usize,
+    verifiers: KeysByAlgorithm<Box<dyn Verifier>>,
+    decrypters: KeysByAlgorithm<Box<dyn Decrypter>>,
     warnings: Vec<Warning>,
 }
 
 impl KeySet {
-    /// Length of a JWK Set in bytes at most.
+    /// Maximum length of a JWK Set in bytes.
     pub const MAX_BYTES: usize = 8 << 20;
-    /// How many keys are tried for one token at most.
+    /// Maximum number of keys that are tried for one token.
     pub const MAX_CANDIDATES: usize = 16;
 
-    /// Parses a JWK Set, or one bare JWK. Keys that we have no use for are skipped with a [`Warning`]; a key that is
-    /// malformed is an error.
+    /// Parses a JWK Set, or a single JWK. Keys that are not supported are skipped with a
+    /// [`Warning`].
+    ///
+    /// # Errors
+    /// If the text is not a JWK Set, or a supported key is malformed.
     pub fn parse(text: &[u8]) -> Result<Self, Error> {
-        let part = Part::KeySet;
+        let part = InputPart::KeySet;
         if text.len() > Self::MAX_BYTES {
             let limit = Self::MAX_BYTES;
             return Err(Error::TooLarge { part, limit });
@@ -56,159 +66,147 @@ impl KeySet {
         let text = std::str::from_utf8(text).map_err(|_| Error::NotUtf8 { part })?;
         let index = Index::of_object(text, part, MAX_DEPTH)?;
         let object = index.root(text);
-        static GENERATION: AtomicU64 = AtomicU64::new(0);
-        let mut source = Source {
-            generation: GENERATION.fetch_add(1, Ordering::Relaxed),
-            ..Source::default()
+        static NEXT_GENERATION: AtomicU64 = AtomicU64::new(0);
+        let mut set = ParsedSet {
+            generation: NEXT_GENERATION.fetch_add(1, Ordering::Relaxed),
+            ..ParsedSet::default()
         };
         match object.get(b"keys") {
-            Some(keys) if keys.kind() == Kind::Array => {
+            Some(keys) if keys.kind() == JsonKind::Array => {
                 for (index, key) in keys.elements().enumerate() {
-                    source.add(key, index)?;
+                    set.add(key, index)?;
                 }
             }
-            None if object.get(b"kty").is_some() => source.add(object, 0)?,
+            None if object.get(b"kty").is_some() => set.add(object, 0)?,
             _ => return Err(Error::NotKeySet),
         }
         Ok(Self {
-            sources: Sources::One(Rc::new(source)),
+            sets: ParsedSets::One(Rc::new(set)),
         })
     }
 
-    /// One set of all keys of several ones.
+    /// One set with the keys of all these sets, in their order.
     pub fn merge<'a>(sets: impl IntoIterator<Item = &'a Self>) -> Self {
-        let sources = sets
-            .into_iter()
-            .flat_map(|set| set.sources().iter().cloned());
+        let sets = sets.into_iter().flat_map(|set| set.sets().iter().cloned());
         Self {
-            sources: Sources::Several(sources.collect()),
+            sets: ParsedSets::Several(sets.collect()),
         }
     }
 
-    fn sources(&self) -> &[Rc<Source>] {
-        match &self.sources {
-            Sources::One(source) => std::slice::from_ref(source),
-            Sources::Several(sources) => sources,
-        }
-    }
-
-    /// Tells sets apart: for each text that the keys were parsed from a number, which no other text that this process
-    /// parses has, were it the same. What was found out with a set holds for another one only if all numbers are equal.
+    /// Identifies the keys: one number for each JWK Set that was parsed. Parsing the same text
+    /// again gives another number. What is known about a token and one set holds for another set
+    /// only if all numbers are equal.
     pub fn generations(&self) -> impl Iterator<Item = u64> {
-        self.sources().iter().map(|source| source.generation)
+        self.sets().iter().map(|set| set.generation)
     }
 
-    /// Whether these are its [`generations`](Self::generations).
+    /// Whether the set has these [`generations`](Self::generations).
     pub fn has_generations(&self, generations: &[u64]) -> bool {
-        let sources = self.sources();
-        let mut pairs = sources.iter().zip(generations);
-        sources.len() == generations.len()
-            && pairs.all(|(source, generation)| source.generation == *generation)
+        let sets = self.sets();
+        let mut pairs = sets.iter().zip(generations);
+        sets.len() == generations.len()
+            && pairs.all(|(set, generation)| set.generation == *generation)
     }
 
-    /// How many keys there are that fit some algorithm.
-    pub fn len(&self) -> usize {
-        let lengths = self.sources().iter().map(|source| source.keys);
-        lengths.fold(0, usize::saturating_add)
-    }
-
-    /// Whether no key fits any algorithm: no token will be accepted.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Whether a key has this kid: if not, a fresher set may have one.
-    pub fn contains_kid(&self, kid: &str) -> bool {
-        self.sources()
-            .iter()
-            .any(|source| source.kids.contains(kid))
-    }
-
-    /// What the operator should know about the keys, in the order of the sets.
+    /// The warnings about the keys, in the order of the sets.
     pub fn warnings(&self) -> impl Iterator<Item = &Warning> {
-        self.sources().iter().flat_map(|source| &source.warnings)
+        self.sets().iter().flat_map(|set| &set.warnings)
     }
 
-    /// The keys to try for a token: those with its kid, then those without any; all that fit if it has none.
-    pub(super) fn verifiers(
+    /// How many keys can be used with an algorithm.
+    pub(crate) fn usable_keys(&self) -> usize {
+        let counts = self.sets().iter().map(|set| set.usable);
+        counts.fold(0, usize::saturating_add)
+    }
+
+    /// The keys to try for a signed token: first those with its `kid`, then those without a `kid`.
+    /// All keys if the token has no `kid`.
+    pub(crate) fn verifiers(
         &self,
-        algorithm: &jws::Algorithm,
+        algorithm: &SignatureAlgorithm,
         kid: Option<&str>,
     ) -> impl Iterator<Item = &dyn Verifier> {
-        let tables = self.sources().iter().map(|source| &source.verifiers);
+        let tables = self.sets().iter().map(|set| &set.verifiers);
         let keys = candidates(tables, algorithm.name, kid);
         keys.map(|key| &**key).take(Self::MAX_CANDIDATES)
     }
 
-    /// Likewise for an encrypted token.
-    pub(super) fn decrypters(
+    /// The keys to try for an encrypted token, in the same order.
+    pub(crate) fn decrypters(
         &self,
-        algorithm: &jwe::Algorithm,
-        encryption: &Encryption,
+        algorithm: &KeyManagementAlgorithm,
+        encryption: &ContentEncryption,
         kid: Option<&str>,
     ) -> impl Iterator<Item = &dyn Decrypter> {
-        let tables = self.sources().iter().map(|source| &source.decrypters);
+        let tables = self.sets().iter().map(|set| &set.decrypters);
         let keys = candidates(tables, algorithm.name, kid).map(|key| &**key);
         keys.filter(|key| key.fits(encryption))
             .take(Self::MAX_CANDIDATES)
     }
+
+    fn sets(&self) -> &[Rc<ParsedSet>] {
+        match &self.sets {
+            ParsedSets::One(set) => std::slice::from_ref(set),
+            ParsedSets::Several(sets) => sets,
+        }
+    }
 }
 
 impl Default for KeySet {
-    /// No keys.
+    /// A set without keys.
     fn default() -> Self {
-        let sources = Sources::Several(Rc::default());
-        Self { sources }
+        let sets = ParsedSets::Several(Rc::default());
+        Self { sets }
     }
 }
 
 impl fmt::Debug for KeySet {
-    /// How many keys; never the keys.
+    /// Shows how many keys there are, but not the keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeySet({} keys)", self.len())
+        write!(f, "KeySet({} keys)", self.usable_keys())
     }
 }
 
-impl Source {
-    fn add(&mut self, key: Value<'_>, index: usize) -> Result<(), Error> {
-        let key = match Jwk::parse(key, index)? {
+impl ParsedSet {
+    /// Adds a key, prepared for each algorithm that it can be used with.
+    fn add(&mut self, key: JsonValue<'_>, index: usize) -> Result<(), Error> {
+        let key = match Jwk::parse(key, index, is_supported) {
             Ok(key) => key,
-            Err(warning) => {
+            Err(UnusableKey::Skipped(warning)) => {
                 self.warnings.push(warning);
                 return Ok(());
             }
+            Err(UnusableKey::Malformed(error)) => return Err(error),
         };
         let invalid = |_| Error::KeyInvalid {
             index,
             kid: key.kid.as_deref().map(Quoted::new),
             kty: key.kty(),
         };
-        let mut fits = false;
-        work::count(1);
+        let kid = key.kid.as_deref();
+        let mut is_usable = false;
+        step_counter::add(1);
         for algorithm in jws::algorithms() {
             if let Some(verifier) = algorithm.prepare(&key).map_err(invalid)? {
-                fits = true;
-                let kid = key.kid.as_deref();
+                is_usable = true;
                 self.verifiers.add(algorithm.name, verifier, kid);
             }
         }
         for algorithm in jwe::algorithms() {
             if let Some(decrypter) = algorithm.prepare(&key).map_err(invalid)? {
-                fits = true;
-                let kid = key.kid.as_deref();
+                is_usable = true;
                 self.decrypters.add(algorithm.name, decrypter, kid);
             }
         }
-        self.keys = self.keys.saturating_add(usize::from(fits));
+        self.usable = self.usable.saturating_add(usize::from(is_usable));
         self.warn_of_short_secret(&key, index);
-        self.kids.extend(key.kid);
         Ok(())
     }
 
     fn warn_of_short_secret(&mut self, key: &Jwk, index: usize) {
-        if let Material::Octets(secret) = &key.material
-            && key.verifies()
-            && let Some(recommended) = jws::hmac::recommended_length(key.alg())
+        if let KeyMaterial::Octets(secret) = &key.material
+            && key.may_verify()
+            && let Some(recommended) = jws::recommended_secret_length(key.alg())
             && secret.len() < recommended
         {
             self.warnings.push(Warning::ShortSecret {
@@ -221,17 +219,23 @@ impl Source {
     }
 }
 
-/// The keys of one source by algorithm. There are too few algorithms for a hash to pay.
-struct Table<K>(Vec<(&'static str, Keys<K>)>);
+/// Whether a key may have this `alg`. The `alg` of a key for direct use is a content encryption.
+fn is_supported(alg: &str) -> bool {
+    jws::find(alg).is_some() || jwe::find(alg).is_some() || jwe::find_encryption(alg).is_some()
+}
 
-impl<K> Default for Table<K> {
+/// The keys of one set by algorithm.
+// perf: a set has keys for a few algorithms, among which a list finds one faster than a hash table.
+struct KeysByAlgorithm<K>(Vec<(&'static str, KeysByKid<K>)>);
+
+impl<K> Default for KeysByAlgorithm<K> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<K> Table<K> {
-    fn get(&self, algorithm: &str) -> Option<&Keys<K>> {
+impl<K> KeysByAlgorithm<K> {
+    fn get(&self, algorithm: &str) -> Option<&KeysByKid<K>> {
         let mut algorithms = self.0.iter();
         let (_, keys) = algorithms.find(|(name, _)| *name == algorithm)?;
         Some(keys)
@@ -242,21 +246,24 @@ impl<K> Table<K> {
         if let Some((_, keys)) = algorithms.find(|(name, _)| *name == algorithm) {
             return keys.add(key, kid);
         }
-        let mut keys = Keys::default();
+        let mut keys = KeysByKid::default();
         keys.add(key, kid);
         self.0.push((algorithm, keys));
     }
 }
 
-/// The keys of one source that fit one algorithm, in the order of the set.
-struct Keys<K> {
+/// The keys of one set for one algorithm, in the order of the set.
+struct KeysByKid<K> {
     all: Vec<K>,
-    /// The names are ours: nobody can choose them to have equal hashes.
+    /// Positions in `all`.
+    // perf: foldhash instead of the default hash, which resists chosen keys: whoever writes the key
+    // set is trusted, and clients choose only what is looked up.
     by_kid: HashMap<String, Vec<usize>, foldhash::fast::RandomState>,
+    /// Positions in `all`.
     without_kid: Vec<usize>,
 }
 
-impl<K> Default for Keys<K> {
+impl<K> Default for KeysByKid<K> {
     fn default() -> Self {
         Self {
             all: Vec::new(),
@@ -266,94 +273,46 @@ impl<K> Default for Keys<K> {
     }
 }
 
-impl<K> Keys<K> {
+impl<K> KeysByKid<K> {
     fn add(&mut self, key: K, kid: Option<&str>) {
-        let places = match kid {
+        let positions = match kid {
             Some(kid) => self.by_kid.entry(kid.to_owned()).or_default(),
             None => &mut self.without_kid,
         };
-        places.push(self.all.len());
+        positions.push(self.all.len());
         self.all.push(key);
     }
 
     fn with_kid(&self, kid: &str) -> impl Iterator<Item = &K> {
-        let places = self.by_kid.get(kid).map(Vec::as_slice);
-        self.at(places.unwrap_or_default())
+        let positions = self.by_kid.get(kid).map(Vec::as_slice);
+        self.at(positions.unwrap_or_default())
     }
 
-    fn at(&self, places: &[usize]) -> impl Iterator<Item = &K> {
-        places.iter().filter_map(|&place| self.all.get(place))
+    fn without_kid(&self) -> impl Iterator<Item = &K> {
+        self.at(&self.without_kid)
+    }
+
+    fn at(&self, positions: &[usize]) -> impl Iterator<Item = &K> {
+        positions
+            .iter()
+            .filter_map(|&position| self.all.get(position))
     }
 }
 
-/// The keys of all sources that fit an algorithm and a kid, in the order in which to try them.
+/// The keys of all tables for an algorithm, in the order in which they are tried for a token with
+/// this `kid`.
 fn candidates<'a, K: 'a>(
-    tables: impl Iterator<Item = &'a Table<K>> + Clone,
+    tables: impl Iterator<Item = &'a KeysByAlgorithm<K>> + Clone,
     algorithm: &str,
     kid: Option<&str>,
 ) -> impl Iterator<Item = &'a K> {
     let keys = tables.filter_map(move |table| table.get(algorithm));
-    let by_kid = move |keys: &'a Keys<K>| kid.into_iter().flat_map(|kid| keys.with_kid(kid));
-    let named = keys.clone().flat_map(by_kid);
+    let with_this_kid =
+        move |keys: &'a KeysByKid<K>| kid.into_iter().flat_map(|kid| keys.with_kid(kid));
+    let named = keys.clone().flat_map(with_this_kid);
     let has_kid = kid.is_some();
-    let without = keys.clone().filter(move |_| has_kid);
-    let without = without.flat_map(|keys| keys.at(&keys.without_kid));
+    let unnamed = keys.clone().filter(move |_| has_kid);
+    let unnamed = unnamed.flat_map(KeysByKid::without_kid);
     let all = keys.filter(move |_| !has_kid).flat_map(|keys| &keys.all);
-    named.chain(without).chain(all)
-}
-
-/// Levels of nesting in a JWK Set, members that we ignore included.
-const MAX_DEPTH: usize = 32;
-
-/// What the operator should know about a key set that was loaded. `index` counts keys from 0.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Warning {
-    /// An HMAC secret is shorter than the hash (RFC 7518 section 3.2); it is used nevertheless.
-    ShortSecret {
-        index: usize,
-        kid: Option<Quoted>,
-        bytes: usize,
-        recommended: usize,
-    },
-    /// An RSA modulus is not of 2,048 to 16,384 bits; the key is not used.
-    ModulusLength {
-        index: usize,
-        kid: Option<Quoted>,
-        bits: usize,
-    },
-    /// A key is of a kind, curve, algorithm or use that we don't have; it is not used (RFC 7517 section 5).
-    Skipped {
-        index: usize,
-        kid: Option<Quoted>,
-        member: &'static str,
-        value: Quoted,
-    },
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::ShortSecret { index, kid, .. }
-        | Self::ModulusLength { index, kid, .. }
-        | Self::Skipped { index, kid, .. }) = self;
-        write!(f, "key {index}")?;
-        if let Some(kid) = kid {
-            write!(f, ", kid {kid}")?;
-        }
-        match self {
-            Self::ShortSecret {
-                bytes, recommended, ..
-            } => {
-                write!(f, ": secret of {bytes} bytes is shorter than {recommended}")
-            }
-            Self::ModulusLength { bits, .. } => {
-                write!(
-                    f,
-                    ": refused, modulus of {bits} bits instead of 2048 to 16384"
-                )
-            }
-            Self::Skipped { member, value, .. } => {
-                write!(f, ": skipped, unknown {member} {value}")
-            }
-        }
-    }
+    named.chain(unnamed).chain(all)
 }

@@ -1,11 +1,12 @@
-//! JOSE in pure Rust: bytes, keys and a time in; verified claims or an [`Error`] out. Nothing here knows a clock, a
-//! file, a log or a global. [`UnverifiedToken::parse`] looks at the form of a token, [`UnverifiedToken::verify`] at
-//! everything that decides: header, algorithm, key, signature or authentication tag, and times. Sources: RFC 7515 to
-//! 7520, 7797, 8037, 8725, 9864.
+//! JSON Web Tokens and keys in safe Rust, on OpenSSL and AWS-LC or ring. Bytes, keys and a time in;
+//! verified claims or an [`Error`] out. No clock and no I/O: the only global is the counter that
+//! numbers key sets. [`UnverifiedToken::parse`] checks the form of a token, and
+//! [`UnverifiedToken::verify`] everything else: header, algorithm, key, signature or authentication
+//! tag, and times. Sources: RFC 7515 to 7520, 7797, 8037, 8725 and 9864.
 
-mod backend;
 mod claims;
 mod compact;
+mod crypto;
 mod error;
 mod header;
 mod json;
@@ -13,19 +14,22 @@ mod jwe;
 mod jwk;
 mod jwks;
 mod jws;
+mod limits;
+mod step_counter;
+mod summary;
 mod token;
-mod work;
+mod warning;
 
 #[cfg(test)]
 mod tests;
 
 pub use claims::Claims;
-pub use compact::Limits;
-pub use error::{Error, ErrorKind, Part};
-pub use header::Header;
-pub use json::{Kind, Value, VariableText, compare_numbers};
-pub use jwks::{KeySet, Warning};
+pub use error::{Error, ErrorKind, InputPart};
+pub use header::JoseHeader;
+pub use json::{JsonKind, JsonValue, VariableText, compare_numbers};
+pub use jwks::KeySet;
+pub use limits::Limits;
+pub use summary::Summary;
 pub use text::Quoted;
-pub use token::{
-    AuthenticToken, SignatureCheck, Summary, TokenType, UnverifiedToken, VerifiedToken,
-};
+pub use token::{AuthenticToken, SignatureCheck, TokenType, UnverifiedToken, VerifiedToken};
+pub use warning::Warning;

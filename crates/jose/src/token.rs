@@ -1,168 +1,224 @@
-//! From bytes to claims that count: a token whose form was checked, and one that was verified. Both own what they
-//! hold and share it when cloned, so they can be kept for a request or in a cache.
+//! Tokens, by how far they have been verified: an [`UnverifiedToken`] has the right form, an
+//! [`AuthenticToken`] was signed by one of our keys or encrypted to one of them, and a
+//! [`VerifiedToken`] was also valid at the time of the check. [`UnverifiedToken::verify`] does all
+//! checks in one call. A caller that caches tokens calls [`UnverifiedToken::authenticate`] once and
+//! [`AuthenticToken::valid_at`] for each use. Tokens own their data, and clones share it.
 
 use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
+
 use text::Quoted;
 
-use super::claims::{Claims, Times};
-use super::compact::{self, Limits};
-use super::error::{Error, Part};
-use super::header::Header;
-use super::jwe::{self, Encrypted};
-use super::jwks::KeySet;
-use super::jws;
+use crate::claims::{Claims, ValidityPeriod};
+use crate::compact;
+use crate::error::{Error, InputPart};
+use crate::header::JoseHeader;
+use crate::jwe::{self, JweParts};
+use crate::jwks::KeySet;
+use crate::jws;
+use crate::limits::Limits;
+use crate::step_counter;
+use crate::summary::Summary;
 
-/// What kind of token is expected (`auth_jwt_type`).
+/// The kind of token that is expected.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum TokenType {
-    /// A JWS whose payload is claims.
+    /// A JWS with claims as its payload.
     #[default]
     Signed,
-    /// A JWE whose plaintext is claims.
+    /// A JWE with claims as its plaintext.
     Encrypted,
-    /// A JWE whose plaintext is a JWS whose payload is claims (RFC 7519 section 11.2).
+    /// A JWE with a JWS as its plaintext, which has claims as its payload (RFC 7519 section 11.2).
     Nested,
 }
 
-/// Whether the signature of a JWS is checked (`auth_jwt_verify_signature`).
+/// Whether the signature of a JWS is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SignatureCheck {
-    /// It has to be one of our keys'.
+    /// One of the keys must have made the signature.
     Verify,
-    /// Whoever wrote a JWS is believed: its signature is not looked at. All else is checked, and a JWE still has to
-    /// decrypt.
+    /// The signature is not checked, so that everybody can write such tokens. All other checks are
+    /// made, and a JWE still has to be encrypted to one of the keys.
     Believe,
 }
 
-/// A token of which only the form was checked: nothing in it can be trusted.
+/// A token that has the right form. Nothing in it can be trusted.
 #[derive(Clone)]
-pub struct UnverifiedToken(Form);
+pub struct UnverifiedToken(TokenForm);
 
+/// A token that was signed by one of our keys or encrypted to one of them. This remains true while
+/// the keys are the same, so that such a token may be cached. Whether it is valid at a given time
+/// must be asked for each use, by [`valid_at`](Self::valid_at).
 #[derive(Clone)]
-enum Form {
-    Signed(Rc<Jws>),
-    Encrypted(Rc<Jwe>),
-    Nested(Rc<Jwe>),
+pub struct AuthenticToken(TokenContent);
+
+/// An authentic token that was valid at the time of the check.
+#[derive(Clone)]
+pub struct VerifiedToken(AuthenticToken);
+
+// perf: a worker of nginx is one thread, and Rc saves about 20 cycles against Arc for each clone.
+#[derive(Clone)]
+enum TokenForm {
+    Signed(Rc<SignedToken>),
+    Encrypted(Rc<EncryptedToken>),
+    Nested(Rc<EncryptedToken>),
 }
 
-/// A JWS (RFC 7515 section 7.1) whose payload is claims.
-struct Jws {
-    /// The token as it came, and behind it the signature, decoded.
+#[derive(Clone)]
+enum TokenContent {
+    Signed(Rc<SignedToken>),
+    Encrypted(Rc<DecryptedToken>),
+    Nested(Rc<NestedToken>),
+}
+
+/// A JWS (RFC 7515 section 7.1) with claims as its payload.
+struct SignedToken {
+    /// The token as received, followed by the decoded signature.
+    // perf: one allocation for both.
     bytes: Vec<u8>,
-    length: usize,
-    /// How much of it is header, dot and payload.
-    message: usize,
-    header: Header,
+    /// Length of the token.
+    token_length: usize,
+    /// Length of the bytes that are signed: header, dot and payload.
+    message_length: usize,
+    header: JoseHeader,
     claims: Claims,
-    /// Not there where something is wrong with them.
-    times: Option<Times>,
+    /// `None` if `exp` or `nbf` is malformed.
+    // perf: numbers are parsed once for a token that is cached.
+    validity_period: Option<ValidityPeriod>,
 }
 
 /// A JWE (RFC 7516 section 7.1).
-struct Jwe {
+struct EncryptedToken {
     text: Box<[u8]>,
-    header: Header,
-    encrypted: Encrypted,
+    header: JoseHeader,
+    parts: JweParts,
     limits: Limits,
 }
 
+/// A JWE with the claims that were encrypted.
+struct DecryptedToken {
+    outer: Rc<EncryptedToken>,
+    claims: Claims,
+    validity_period: ValidityPeriod,
+}
+
+/// A JWE with the JWS that was encrypted.
+struct NestedToken {
+    outer: Rc<EncryptedToken>,
+    inner: Rc<SignedToken>,
+}
+
 impl UnverifiedToken {
-    /// Checks the form of a token: parts, base64url, header, and the claims where they are readable. Never looks at
-    /// more than the limits allow. The bytes are copied.
+    /// Parses a token: its parts, base64url, the header, and the claims if they are not encrypted.
+    /// The bytes are copied.
+    ///
+    /// # Errors
+    /// If the token has not the form of this kind of token, or exceeds one of the limits.
     pub fn parse(token: &[u8], kind: TokenType, limits: &Limits) -> Result<Self, Error> {
-        if token.len() > limits.token_bytes {
-            return Err(Error::TokenTooLarge {
-                length: token.len(),
-                limit: limits.token_bytes,
-            });
-        }
+        check_length(token, limits)?;
         Ok(Self(match kind {
-            TokenType::Signed => Form::Signed(Jws::parse(token, limits)?),
-            TokenType::Encrypted => Form::Encrypted(Rc::new(Jwe::parse(token, limits)?)),
-            TokenType::Nested => Form::Nested(Rc::new(Jwe::parse(token, limits)?)),
+            TokenType::Signed => TokenForm::Signed(SignedToken::parse(token, limits)?),
+            TokenType::Encrypted => TokenForm::Encrypted(EncryptedToken::parse(token, limits)?),
+            TokenType::Nested => TokenForm::Nested(EncryptedToken::parse(token, limits)?),
         }))
     }
 
-    /// The token as it came.
+    /// The token as received.
     pub fn text(&self) -> &[u8] {
         match &self.0 {
-            Form::Signed(jws) => jws.text(),
-            Form::Encrypted(jwe) | Form::Nested(jwe) => &jwe.text,
+            TokenForm::Signed(jws) => jws.text(),
+            TokenForm::Encrypted(jwe) | TokenForm::Nested(jwe) => &jwe.text,
         }
     }
 
-    /// What kind of token it was parsed as.
+    /// The kind of token that it was parsed as.
     pub fn kind(&self) -> TokenType {
         match &self.0 {
-            Form::Signed(_) => TokenType::Signed,
-            Form::Encrypted(_) => TokenType::Encrypted,
-            Form::Nested(_) => TokenType::Nested,
+            TokenForm::Signed(_) => TokenType::Signed,
+            TokenForm::Encrypted(_) => TokenType::Encrypted,
+            TokenForm::Nested(_) => TokenType::Nested,
         }
     }
 
-    /// The header; of a nested token, the outer one.
-    pub fn header(&self) -> &Header {
+    /// The header. For a nested token this is the header of the JWE.
+    pub fn header(&self) -> &JoseHeader {
         match &self.0 {
-            Form::Signed(jws) => &jws.header,
-            Form::Encrypted(jwe) | Form::Nested(jwe) => &jwe.header,
+            TokenForm::Signed(jws) => &jws.header,
+            TokenForm::Encrypted(jwe) | TokenForm::Nested(jwe) => &jwe.header,
         }
     }
 
-    /// The claims of a signed token; none where they are still encrypted.
+    /// The claims. `None` if they are encrypted.
     pub fn claims(&self) -> Option<&Claims> {
         match &self.0 {
-            Form::Signed(jws) => Some(&jws.claims),
-            Form::Encrypted(_) | Form::Nested(_) => None,
+            TokenForm::Signed(jws) => Some(&jws.claims),
+            TokenForm::Encrypted(_) | TokenForm::Nested(_) => None,
         }
     }
 
-    /// Refuses what can be refused before any key is known: unknown extensions and algorithms, and claims that can be
-    /// read and whose time it is not. What passes is no more trusted than before.
+    /// Makes the checks that need no keys, before the keys are fetched: extensions, algorithms, and
+    /// `exp` and `nbf` if the claims are not encrypted. A token that passes is still not trusted.
+    /// `now` is in seconds since 1970 in UTC. `leeway` is for both `exp` and `nbf`.
+    ///
+    /// # Errors
+    /// If the token would be refused with any keys.
     pub fn check_without_keys(&self, now: i64, leeway: Duration) -> Result<(), Error> {
         match &self.0 {
-            Form::Signed(jws) => {
+            TokenForm::Signed(jws) => {
                 jws::check_header(&jws.header)?;
-                jws.times()?.check(now, leeway)
+                jws.validity_period()?.check(now, leeway)
             }
-            Form::Encrypted(jwe) | Form::Nested(jwe) => jwe::check_header(&jwe.header).map(drop),
+            TokenForm::Encrypted(jwe) | TokenForm::Nested(jwe) => {
+                jwe::check_header(&jwe.header).map(drop)
+            }
         }
     }
 
-    /// Checks who wrote the token: no unknown extensions, an algorithm that we have, a key in the set that fits the
-    /// algorithm and whose signature this is, or that decrypts it. Nothing in the token but `alg` and `kid` has a say in
-    /// which key is tried.
+    /// Checks that one of the keys made the signature, or decrypts the token. Only `alg` and `kid`
+    /// have an influence on which keys are tried.
+    ///
+    /// # Errors
+    /// If an extension or algorithm is not supported, if none of the keys made the signature or
+    /// decrypts the token, or if the decrypted content or `exp` or `nbf` is malformed.
     pub fn authenticate(
         &self,
         keys: &KeySet,
         check: SignatureCheck,
     ) -> Result<AuthenticToken, Error> {
         Ok(AuthenticToken(match &self.0 {
-            Form::Signed(jws) => {
+            TokenForm::Signed(jws) => {
                 jws.check_signature(keys, check)?;
-                jws.times()?;
-                Content::Signed(jws.clone())
+                jws.validity_period()?;
+                TokenContent::Signed(jws.clone())
             }
-            Form::Encrypted(jwe) => {
+            TokenForm::Encrypted(jwe) => {
                 let claims = Claims::parse(jwe.decrypt(keys)?, &jwe.limits)?;
-                Content::Encrypted(Rc::new(Decrypted {
-                    jwe: jwe.clone(),
-                    times: claims.times()?,
+                TokenContent::Encrypted(Rc::new(DecryptedToken {
+                    outer: jwe.clone(),
+                    validity_period: claims.validity_period()?,
                     claims,
                 }))
             }
-            Form::Nested(jwe) => {
-                let jws = Jws::parse_within(&jwe.decrypt(keys)?, &jwe.limits)?;
+            TokenForm::Nested(jwe) => {
+                let plaintext = jwe.decrypt(keys)?;
+                check_length(&plaintext, &jwe.limits)?;
+                let jws = SignedToken::parse(&plaintext, &jwe.limits)?;
                 jws.check_signature(keys, check)?;
-                jws.times()?;
-                Content::Nested(Rc::new((jwe.clone(), jws)))
+                jws.validity_period()?;
+                TokenContent::Nested(Rc::new(NestedToken {
+                    outer: jwe.clone(),
+                    inner: jws,
+                }))
             }
         }))
     }
 
-    /// Judges the token: [`authenticate`](Self::authenticate) and [`AuthenticToken::at`]. `now` is in seconds since 1970
-    /// in UTC; `leeway` is for both `exp` and `nbf`.
+    /// Makes all checks: [`authenticate`](Self::authenticate) with [`SignatureCheck::Verify`],
+    /// followed by [`AuthenticToken::valid_at`].
+    ///
+    /// # Errors
+    /// If any check fails.
     pub fn verify(
         &self,
         keys: &KeySet,
@@ -170,69 +226,186 @@ impl UnverifiedToken {
         leeway: Duration,
     ) -> Result<VerifiedToken, Error> {
         let authentic = self.authenticate(keys, SignatureCheck::Verify)?;
-        authentic.at(now, leeway)
+        authentic.valid_at(now, leeway)
     }
 
-    /// What a log line says about the token.
+    /// What a log line tells about the token.
     pub fn summary(&self) -> Summary {
         Summary::new(Some(self.header()), self.claims())
     }
 }
 
-impl Jws {
+impl fmt::Debug for UnverifiedToken {
+    /// Shows the summary, but not the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UnverifiedToken({})", self.summary())
+    }
+}
+
+impl AuthenticToken {
+    /// Checks `exp` and `nbf` (RFC 7519 sections 4.1.4 and 4.1.5). `now` is in seconds since 1970
+    /// in UTC. Only whole seconds of `leeway` count. A fraction in a claim is rounded up.
+    ///
+    /// # Errors
+    /// [`Error::Expired`], [`Error::NotYetValid`]
+    pub fn valid_at(self, now: i64, leeway: Duration) -> Result<VerifiedToken, Error> {
+        self.validity_period()?.check(now, leeway)?;
+        Ok(VerifiedToken(self))
+    }
+
+    /// Makes the checks of [`UnverifiedToken::check_without_keys`], for a caller that does not know
+    /// whether the keys are still the same. The claims of an encrypted token are not checked: the
+    /// result would tell something about them to a client that has no key for the token.
+    ///
+    /// # Errors
+    /// If the token would be refused with any keys.
+    pub fn check_without_keys(&self, now: i64, leeway: Duration) -> Result<(), Error> {
+        match &self.0 {
+            TokenContent::Signed(jws) => jws.validity_period()?.check(now, leeway),
+            TokenContent::Encrypted(_) | TokenContent::Nested(_) => Ok(()),
+        }
+    }
+
+    /// The token as received.
+    pub fn text(&self) -> &[u8] {
+        match &self.0 {
+            TokenContent::Signed(jws) => jws.text(),
+            TokenContent::Encrypted(token) => &token.outer.text,
+            TokenContent::Nested(token) => &token.outer.text,
+        }
+    }
+
+    /// How many bytes of memory the token occupies, approximately.
+    pub fn memory(&self) -> usize {
+        let memory = match &self.0 {
+            TokenContent::Signed(jws) => jws.memory(),
+            TokenContent::Encrypted(token) => [token.outer.memory(), token.claims.memory()]
+                .into_iter()
+                .fold(size_of::<DecryptedToken>(), usize::saturating_add),
+            TokenContent::Nested(token) => {
+                token.outer.memory().saturating_add(token.inner.memory())
+            }
+        };
+        memory.saturating_add(Self::ALLOCATOR_OVERHEAD)
+    }
+
+    /// There are at most 16 allocations, to each of which the allocator adds up to 16 bytes.
+    const ALLOCATOR_OVERHEAD: usize = 16 * 16;
+
+    fn header(&self) -> &JoseHeader {
+        match &self.0 {
+            TokenContent::Signed(jws) => &jws.header,
+            TokenContent::Encrypted(token) => &token.outer.header,
+            TokenContent::Nested(token) => &token.outer.header,
+        }
+    }
+
+    fn claims(&self) -> &Claims {
+        match &self.0 {
+            TokenContent::Signed(jws) => &jws.claims,
+            TokenContent::Encrypted(token) => &token.claims,
+            TokenContent::Nested(token) => &token.inner.claims,
+        }
+    }
+
+    fn validity_period(&self) -> Result<ValidityPeriod, Error> {
+        match &self.0 {
+            TokenContent::Signed(jws) => jws.validity_period(),
+            TokenContent::Encrypted(token) => Ok(token.validity_period),
+            TokenContent::Nested(token) => token.inner.validity_period(),
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        Summary::new(Some(self.header()), Some(self.claims()))
+    }
+}
+
+impl fmt::Debug for AuthenticToken {
+    /// Shows the summary, but not the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AuthenticToken({})", self.summary())
+    }
+}
+
+impl VerifiedToken {
+    /// The header. For a nested token this is the header of the JWE.
+    pub fn header(&self) -> &JoseHeader {
+        self.0.header()
+    }
+
+    /// The claims.
+    pub fn claims(&self) -> &Claims {
+        self.0.claims()
+    }
+
+    /// The plaintext: the JSON of the claims of an encrypted token, and the JWS in a nested token.
+    /// `None` for a signed token.
+    pub fn payload(&self) -> Option<&[u8]> {
+        match &self.0.0 {
+            TokenContent::Signed(_) => None,
+            TokenContent::Encrypted(token) => Some(token.claims.json().as_bytes()),
+            TokenContent::Nested(token) => Some(token.inner.text()),
+        }
+    }
+
+    /// What a log line tells about the token.
+    pub fn summary(&self) -> Summary {
+        self.0.summary()
+    }
+}
+
+impl fmt::Debug for VerifiedToken {
+    /// Shows the summary, but not the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VerifiedToken({})", self.summary())
+    }
+}
+
+impl SignedToken {
     fn parse(token: &[u8], limits: &Limits) -> Result<Rc<Self>, Error> {
         let [header, payload, signature] = compact::split(token)?;
-        let message = token
+        let message_length = token
             .len()
             .saturating_sub(signature.len())
             .saturating_sub(1);
-        let header = Header::parse(header, limits)?;
-        let claims = Claims::parse(compact::decode(payload, Part::Claims)?, limits)?;
-        let decoded = base64::decoded_len_estimate(signature.len());
-        let mut bytes = Vec::with_capacity(token.len().saturating_add(decoded));
+        let header = JoseHeader::parse(header, limits)?;
+        let claims = Claims::parse(compact::decode(payload, InputPart::Claims)?, limits)?;
+        let signature_length = base64::decoded_len_estimate(signature.len());
+        let mut bytes = Vec::with_capacity(token.len().saturating_add(signature_length));
         bytes.extend_from_slice(token);
-        compact::append(&mut bytes, signature, Part::Signature)?;
+        compact::append(&mut bytes, signature, InputPart::Signature)?;
         Ok(Rc::new(Self {
             bytes,
-            length: token.len(),
-            message,
+            token_length: token.len(),
+            message_length,
             header,
-            times: claims.times().ok(),
+            validity_period: claims.validity_period().ok(),
             claims,
         }))
     }
 
-    /// The JWS that a JWE has for its plaintext.
-    fn parse_within(plaintext: &[u8], limits: &Limits) -> Result<Rc<Self>, Error> {
-        match plaintext.len() > limits.token_bytes {
-            true => Err(Error::TokenTooLarge {
-                length: plaintext.len(),
-                limit: limits.token_bytes,
-            }),
-            false => Self::parse(plaintext, limits),
-        }
-    }
-
     fn text(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
+        self.bytes.get(..self.token_length).unwrap_or_default()
     }
 
-    fn times(&self) -> Result<Times, Error> {
-        self.times.map_or_else(|| self.claims.times(), Ok)
+    fn validity_period(&self) -> Result<ValidityPeriod, Error> {
+        self.validity_period
+            .map_or_else(|| self.claims.validity_period(), Ok)
     }
 
     fn check_signature(&self, keys: &KeySet, check: SignatureCheck) -> Result<(), Error> {
         match check {
             SignatureCheck::Verify => {
-                let message = self.bytes.get(..self.message).unwrap_or_default();
-                let signature = self.bytes.get(self.length..).unwrap_or_default();
-                jws::verify(&self.header, message, signature, keys)
+                let message = self.bytes.get(..self.message_length).unwrap_or_default();
+                let signature = self.bytes.get(self.token_length..).unwrap_or_default();
+                verify_signature(&self.header, message, signature, keys)
             }
             SignatureCheck::Believe => jws::check_header(&self.header).map(drop),
         }
     }
 
-    /// In bytes, with itself.
+    /// Bytes of memory, including this struct.
     fn memory(&self) -> usize {
         [
             self.bytes.capacity(),
@@ -244,23 +417,22 @@ impl Jws {
     }
 }
 
-impl Jwe {
-    fn parse(token: &[u8], limits: &Limits) -> Result<Self, Error> {
-        let (header, encrypted) = Encrypted::parse(token, limits)?;
-        Ok(Self {
+impl EncryptedToken {
+    fn parse(token: &[u8], limits: &Limits) -> Result<Rc<Self>, Error> {
+        let (header, parts) = JweParts::parse(token, limits)?;
+        Ok(Rc::new(Self {
             text: token.into(),
             header,
-            encrypted,
+            parts,
             limits: *limits,
-        })
+        }))
     }
 
     fn decrypt(&self, keys: &KeySet) -> Result<Vec<u8>, Error> {
-        let limit = self.limits.inflated_bytes;
-        self.encrypted.decrypt(&self.header, keys, limit)
+        decrypt(&self.header, &self.parts, keys, self.limits.inflated_bytes)
     }
 
-    /// In bytes, with itself. What was decoded of the token is not longer than it.
+    /// Bytes of memory, including this struct. The decoded parts are not longer than the token.
     fn memory(&self) -> usize {
         [self.text.len(), self.text.len(), self.header.memory()]
             .into_iter()
@@ -268,207 +440,86 @@ impl Jwe {
     }
 }
 
-impl fmt::Debug for UnverifiedToken {
-    /// What a log line may say; never the token.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "UnverifiedToken({})", self.summary())
+/// Checks that one of the keys made `signature` for `message`, under the algorithm of the header
+/// (RFC 7515 section 5.2).
+pub(crate) fn verify_signature(
+    header: &JoseHeader,
+    message: &[u8],
+    signature: &[u8],
+    keys: &KeySet,
+) -> Result<(), Error> {
+    let algorithm = jws::check_header(header)?;
+    try_keys(
+        header,
+        keys.verifiers(algorithm, header.kid()),
+        |key| {
+            step_counter::add(message.len());
+            Ok(key.verify(message, signature).then_some(()))
+        },
+        |kid, tried| Error::BadSignature {
+            alg: algorithm.name,
+            kid,
+            tried,
+        },
+    )
+}
+
+/// Decrypts the parts of a JWE with one of the keys, under the algorithms of the header (RFC 7516
+/// section 5.2), and inflates the plaintext to at most `inflated_bytes` if it is compressed.
+pub(crate) fn decrypt(
+    header: &JoseHeader,
+    parts: &JweParts,
+    keys: &KeySet,
+    inflated_bytes: usize,
+) -> Result<Vec<u8>, Error> {
+    let (algorithm, encryption) = jwe::check_header(header)?;
+    let plaintext = try_keys(
+        header,
+        keys.decrypters(algorithm, encryption, header.kid()),
+        |key| parts.decrypt_with(key, header, encryption),
+        |kid, tried| Error::DecryptionFailed {
+            alg: algorithm.name,
+            kid,
+            tried,
+        },
+    )?;
+    match header.zip() {
+        None => Ok(plaintext),
+        Some(_) => jwe::inflate(&plaintext, inflated_bytes),
     }
 }
 
-/// A token that a key of ours signed or that was encrypted to us. That stays true as long as the keys are the same, so
-/// it may be kept; whether its time is now does not, so it counts for nothing until [`at`](Self::at) was asked.
-#[derive(Clone)]
-pub struct AuthenticToken(Content);
-
-#[derive(Clone)]
-enum Content {
-    Signed(Rc<Jws>),
-    Encrypted(Rc<Decrypted>),
-    Nested(Rc<(Rc<Jwe>, Rc<Jws>)>),
+/// Tries one key after the other until one succeeds. `all_failed` gets the token's `kid` and how
+/// many keys were tried.
+fn try_keys<K, T>(
+    header: &JoseHeader,
+    keys: impl Iterator<Item = K>,
+    try_key: impl Fn(K) -> Result<Option<T>, Error>,
+    all_failed: impl Fn(Option<Quoted>, usize) -> Error,
+) -> Result<T, Error> {
+    let mut tried = 0usize;
+    for key in keys {
+        tried = tried.saturating_add(1);
+        if let Some(success) = try_key(key)? {
+            return Ok(success);
+        }
+    }
+    let kid = header.kid().map(Quoted::new);
+    Err(match tried {
+        0 => Error::UnknownKey {
+            alg: Quoted::new(header.alg()),
+            kid,
+        },
+        _ => all_failed(kid, tried),
+    })
 }
 
-/// A JWE with the claims that were in it.
-struct Decrypted {
-    jwe: Rc<Jwe>,
-    claims: Claims,
-    times: Times,
-}
-
-impl AuthenticToken {
-    /// The token as one that counts at this time. See [`Claims::check_times`].
-    pub fn at(self, now: i64, leeway: Duration) -> Result<VerifiedToken, Error> {
-        self.times()?.check(now, leeway)?;
-        Ok(VerifiedToken(self))
-    }
-
-    /// [`UnverifiedToken::check_without_keys`] for who does not know whether the keys are the same: not a word about
-    /// the claims of an encrypted token, which are for those who have its key.
-    pub fn check_without_keys(&self, now: i64, leeway: Duration) -> Result<(), Error> {
-        match &self.0 {
-            Content::Signed(jws) => jws.times()?.check(now, leeway),
-            Content::Encrypted(_) | Content::Nested(_) => Ok(()),
-        }
-    }
-
-    /// The token as it came.
-    pub fn text(&self) -> &[u8] {
-        match &self.0 {
-            Content::Signed(jws) => jws.text(),
-            Content::Encrypted(it) => &it.jwe.text,
-            Content::Nested(it) => &it.0.text,
-        }
-    }
-
-    /// How many bytes of memory it takes up, for whoever keeps it.
-    pub fn memory(&self) -> usize {
-        let memory = match &self.0 {
-            Content::Signed(jws) => jws.memory(),
-            Content::Encrypted(it) => [it.jwe.memory(), it.claims.memory()]
-                .into_iter()
-                .fold(size_of::<Decrypted>(), usize::saturating_add),
-            Content::Nested(it) => it.0.memory().saturating_add(it.1.memory()),
-        };
-        memory.saturating_add(Self::ALLOCATIONS)
-    }
-
-    /// What the allocator adds to each of 16 allocations at most.
-    const ALLOCATIONS: usize = 16 * 16;
-
-    fn header(&self) -> &Header {
-        match &self.0 {
-            Content::Signed(jws) => &jws.header,
-            Content::Encrypted(it) => &it.jwe.header,
-            Content::Nested(it) => &it.0.header,
-        }
-    }
-
-    fn claims(&self) -> &Claims {
-        match &self.0 {
-            Content::Signed(jws) => &jws.claims,
-            Content::Encrypted(it) => &it.claims,
-            Content::Nested(it) => &it.1.claims,
-        }
-    }
-
-    fn times(&self) -> Result<Times, Error> {
-        match &self.0 {
-            Content::Signed(jws) => jws.times(),
-            Content::Encrypted(it) => Ok(it.times),
-            Content::Nested(it) => it.1.times(),
-        }
-    }
-
-    fn summary(&self) -> Summary {
-        Summary::new(Some(self.header()), Some(self.claims()))
-    }
-}
-
-impl fmt::Debug for AuthenticToken {
-    /// What a log line may say; never the token.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AuthenticToken({})", self.summary())
-    }
-}
-
-/// A token that a key of ours signed or that was encrypted to us, and whose time it was when it was verified.
-#[derive(Clone)]
-pub struct VerifiedToken(AuthenticToken);
-
-impl VerifiedToken {
-    /// The header; of a nested token, the outer one.
-    pub fn header(&self) -> &Header {
-        self.0.header()
-    }
-
-    /// The header of the JWS inside a nested token.
-    pub fn inner_header(&self) -> Option<&Header> {
-        match &self.0.0 {
-            Content::Nested(it) => Some(&it.1.header),
-            Content::Signed(_) | Content::Encrypted(_) => None,
-        }
-    }
-
-    /// The claims.
-    pub fn claims(&self) -> &Claims {
-        self.0.claims()
-    }
-
-    /// What `$jwt_payload` holds: of a nested token, the JWS inside; of an encrypted one, the JSON of the claims; of a
-    /// signed one nothing.
-    pub fn payload(&self) -> Option<&[u8]> {
-        match &self.0.0 {
-            Content::Signed(_) => None,
-            Content::Encrypted(it) => Some(it.claims.json().as_bytes()),
-            Content::Nested(it) => Some(it.1.text()),
-        }
-    }
-
-    /// Checks `exp` and `nbf` again, at another time; see [`Claims::check_times`].
-    pub fn check_times(&self, now: i64, leeway: Duration) -> Result<(), Error> {
-        self.0.times()?.check(now, leeway)
-    }
-
-    /// What a log line says about the token.
-    pub fn summary(&self) -> Summary {
-        self.0.summary()
-    }
-}
-
-impl fmt::Debug for VerifiedToken {
-    /// What a log line may say; never the token.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "VerifiedToken({})", self.summary())
-    }
-}
-
-/// What a log line says about a token, quoted and bounded.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// `alg` of the header.
-    pub alg: Option<Quoted>,
-    /// `kid` of the header.
-    pub kid: Option<Quoted>,
-    /// The claim `iss`, where it can be read and is a string.
-    pub iss: Option<Quoted>,
-}
-
-impl Summary {
-    fn new(header: Option<&Header>, claims: Option<&Claims>) -> Self {
-        let iss = claims.and_then(|claims| claims.object().get(b"iss")?.as_str());
-        Self {
-            alg: header.map(|header| Quoted::new(header.alg())),
-            kid: header.and_then(|header| header.kid().map(Quoted::new)),
-            iss: iss.map(|iss| Quoted::new(&*iss)),
-        }
-    }
-
-    /// What can be said about bytes that are no token: whatever of it has the right form.
-    pub fn of(token: &[u8], limits: &Limits) -> Self {
-        if token.len() > limits.token_bytes {
-            return Self::default();
-        }
-        let mut parts = token.splitn(4, |&byte| byte == b'.');
-        let (header, payload) = (parts.next(), parts.next());
-        let header = header.and_then(|part| Header::parse(part, limits).ok());
-        let claims = payload.and_then(|part| {
-            let text = compact::decode(part, Part::Claims).ok()?;
-            Claims::parse(text, limits).ok()
-        });
-        Self::new(header.as_ref(), claims.as_ref())
-    }
-}
-
-impl fmt::Display for Summary {
-    /// `alg "RS256", kid "k1", iss "https://issuer"`, without what is missing.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = [("alg", &self.alg), ("kid", &self.kid), ("iss", &self.iss)];
-        let mut separator = "";
-        for (name, value) in all {
-            if let Some(value) = value {
-                write!(f, "{separator}{name} {value}")?;
-                separator = ", ";
-            }
-        }
-        Ok(())
+fn check_length(token: &[u8], limits: &Limits) -> Result<(), Error> {
+    match token.len() > limits.token_bytes {
+        true => Err(Error::TokenTooLarge {
+            length: token.len(),
+            limit: limits.token_bytes,
+        }),
+        false => Ok(()),
     }
 }

@@ -1,62 +1,65 @@
-//! A bounded map from 32-byte keys to values that expire, over memory that several processes share.
-//!
-//! An entry is a chain of blocks of one size. Entries are linked into a hash bucket and into one
-//! list from the most to the least recently used. Links are block numbers, so nothing depends on
-//! where the memory is mapped. The memory may have been damaged, so every link is checked: one that
-//! leads outside, to a block of the wrong kind or in a circle is [`Damaged`], and nothing panics.
-//!
-//! The caller owns the memory, and holds a lock that covers each call.
+//! A bounded map from 32-byte keys to values that expire, in memory that several processes share.
+//! An entry is a chain of blocks of equal size. Each entry is linked into the list of its hash
+//! bucket and into one list of all entries, from the most to the least recently used. Links are
+//! block numbers, so that each process may map the memory at another address. The memory may be
+//! damaged, so every link is checked: if it leads outside of the memory, to a block of the wrong
+//! kind or in a circle, the result is [`Damaged`] and not a panic. The caller owns the memory, and
+//! holds a lock during each call.
 
 use std::hash::{DefaultHasher, Hasher};
 
-/// A key: a digest, which whoever fills the map has computed.
-pub type Key = [u8; 32];
+/// A key, which is a digest that the caller has computed.
+pub type EntryKey = [u8; 32];
 
-/// The memory does not hold what this code has written. [`SlabMap::clear`] makes it usable again.
+/// The memory does not contain what the map has written. [`SlabMap::clear`] makes it usable again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Damaged;
 
 /// The outcome of [`SlabMap::get`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadOutcome {
-    /// There is no entry for the key.
+    /// There is no entry with the key.
     Nothing,
-    /// There is an entry, and its time is over.
+    /// There is an entry, but it has expired.
     Expired,
     /// The buffer is too small for the value, which has this many bytes.
     Longer(usize),
-    /// The value is in the buffer. It is intact if [`checksum`] of it equals `checksum`.
+    /// The value is in the buffer. The caller has to compare its [`checksum`](crate::checksum()),
+    /// which this crate does not do under the caller's lock.
     Copied {
-        /// In seconds since 1970.
+        /// When the entry expires, in seconds since 1970.
         expires: i64,
-        /// The checksum that the entry was put with.
+        /// The checksum that was passed to [`SlabMap::put`].
         checksum: u64,
     },
 }
 
-/// Marks memory that this code has laid out. Change the number with [`MapHeader`] or [`Block`].
+/// Marks memory with this layout. The last byte changes whenever [`MapHeader`] or [`Block`] change.
 const LAYOUT: u64 = u64::from_be_bytes(*b"authmap\x01");
 
-/// No block.
+/// The link that leads to no block.
 const NONE: u32 = u32::MAX;
 
-/// How many of the least recently used entries are searched for an expired one before the least
+/// So many of the least recently used entries are searched for an expired one, before the least
 /// recently used entry is evicted.
-const EXPIRED_AMONG: usize = 8;
+const EVICTION_CANDIDATES: usize = 8;
 
+/// The state of a map, apart from its entries. The caller only provides the memory for it.
 #[repr(C)]
 #[derive(Debug)]
 pub struct MapHeader {
     layout: u64,
-    /// A secret of this map, so that nobody can choose keys that all fall into one bucket.
+    /// A secret number. Without it, nobody can choose keys that all fall into the same bucket.
     seed: u64,
     blocks: u32,
     free_blocks: u32,
-    /// The first of the blocks that were used and are free again.
+    /// The first block of the list of blocks that were used and are free again.
     free: u32,
-    /// The first block that was never used. It and all after it hold undefined bytes.
+    /// The first block that was never used. It and all blocks behind it contain undefined bytes.
     fresh: u32,
+    /// The most recently used entry.
     newest: u32,
+    /// The least recently used entry.
     oldest: u32,
 }
 
@@ -66,26 +69,31 @@ struct BlockKind(u32);
 
 impl BlockKind {
     const FREE: Self = Self(1);
-    /// The first block of an entry. The fields from `bucket_next` to `key` are used only here.
+    /// The first block of an entry. Only this one uses the fields from `bucket_next` to `key`.
     const ENTRY: Self = Self(2);
-    /// A further block of an entry.
+    /// Any other block of an entry.
     const CONTINUATION: Self = Self(3);
 }
 
+/// A piece of the memory for entries. The caller only provides the memory for it.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct Block {
     kind: BlockKind,
-    /// The next block of the entry, or the next free one.
+    /// The next block of the entry, or of the list of free blocks.
     next: u32,
     /// The next entry in the bucket.
     bucket_next: u32,
+    /// The entry that was used next after this one.
     newer: u32,
+    /// The entry that was used last before this one.
     older: u32,
+    /// Length of the value in bytes.
     length: u32,
+    /// In seconds since 1970.
     expires: i64,
     checksum: u64,
-    key: Key,
+    key: EntryKey,
     data: [u8; Self::DATA],
 }
 
@@ -93,16 +101,16 @@ impl Block {
     const DATA: usize = 184;
 
     fn fill(&mut self, piece: &[u8]) {
-        for (place, byte) in self.data.iter_mut().zip(piece) {
-            *place = *byte;
+        for (target, byte) in self.data.iter_mut().zip(piece) {
+            *target = *byte;
         }
     }
 }
 
 const _: () = assert!(size_of::<Block>() == 256);
 
-/// The checksum of an entry: a damaged entry has another one.
-pub fn checksum(key: &Key, expires: i64, value: &[u8]) -> u64 {
+/// The checksum of an entry. A damaged entry has another checksum.
+pub fn checksum(key: &EntryKey, expires: i64, value: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(key);
     hasher.write_i64(expires);
@@ -115,28 +123,29 @@ fn blocks_for(length: usize) -> usize {
     length.div_ceil(Block::DATA).max(1)
 }
 
-/// The map, over memory that may hold any bytes.
+/// A map in memory that may contain any bytes.
 pub struct SlabMap<'a> {
-    /// The map's own state.
+    /// The memory for the map's own state.
     pub header: &'a mut MapHeader,
-    /// The memory of the entries.
+    /// The memory for the entries.
     pub blocks: &'a mut [Block],
-    /// The first entry of each bucket.
+    /// The memory for the first entry of each bucket.
     pub buckets: &'a mut [u32],
 }
 
 impl SlabMap<'_> {
-    /// Whether this code has laid out the memory, for this number of blocks.
+    /// Whether the memory contains a map with this layout and this number of blocks.
     pub fn is_ours(&self) -> bool {
         self.header.layout == LAYOUT && self.header.blocks as usize == self.blocks.len()
     }
 
-    /// Sets the secret that decides which bucket a key falls into. Call [`clear`](Self::clear) next.
+    /// Sets the secret number that decides which bucket a key belongs to. [`clear`](Self::clear)
+    /// has to be called next.
     pub fn seed(&mut self, seed: u64) {
         self.header.seed = seed;
     }
 
-    /// Lays out an empty map, whatever the memory holds.
+    /// Writes an empty map, whatever the memory contains.
     pub fn clear(&mut self) {
         let count = u32::try_from(self.blocks.len()).unwrap_or(NONE);
         self.buckets.fill(NONE);
@@ -152,14 +161,14 @@ impl SlabMap<'_> {
         };
     }
 
-    /// Copies a value into the buffer if its capacity suffices, and marks the entry most recently
-    /// used. `now` is in seconds since 1970.
+    /// Copies a value into the buffer, if the buffer's capacity is sufficient, and makes the entry
+    /// the most recently used one. `now` is in seconds since 1970.
     ///
     /// # Errors
     /// [`Damaged`]
     pub fn get(
         &mut self,
-        key: &Key,
+        key: &EntryKey,
         now: i64,
         buffer: &mut Vec<u8>,
     ) -> Result<ReadOutcome, Damaged> {
@@ -185,14 +194,15 @@ impl SlabMap<'_> {
         Ok(ReadOutcome::Copied { expires, checksum })
     }
 
-    /// Puts a value, replacing the one of this key and evicting others to make room. False if the
-    /// value is larger than the whole map.
+    /// Inserts an entry. It replaces the entry with the same key, and other entries are evicted to
+    /// make room. `expires` and `now` are in seconds since 1970. Returns false, and only removes
+    /// the entry with the same key, if the value is larger than the whole map.
     ///
     /// # Errors
     /// [`Damaged`]
     pub fn put(
         &mut self,
-        key: &Key,
+        key: &EntryKey,
         expires: i64,
         checksum: u64,
         value: &[u8],
@@ -208,13 +218,13 @@ impl SlabMap<'_> {
         }
         while (self.header.free_blocks as usize) < count {
             let victim = self.victim(now)?;
-            self.drop_entry(victim)?;
+            self.remove_entry(victim)?;
         }
         let mut next = NONE;
         for piece in value.chunks(Block::DATA).skip(1).rev() {
-            next = self.take(BlockKind::CONTINUATION, next, piece)?;
+            next = self.allocate(BlockKind::CONTINUATION, next, piece)?;
         }
-        let at = self.take(
+        let at = self.allocate(
             BlockKind::ENTRY,
             next,
             value.get(..Block::DATA).unwrap_or(value),
@@ -230,18 +240,18 @@ impl SlabMap<'_> {
         Ok(true)
     }
 
-    /// Removes the entry of a key, if there is one.
+    /// Removes the entry with this key, if there is one.
     ///
     /// # Errors
     /// [`Damaged`]
-    pub fn remove(&mut self, key: &Key) -> Result<(), Damaged> {
+    pub fn remove(&mut self, key: &EntryKey) -> Result<(), Damaged> {
         match self.find(key)? {
-            Some(at) => self.drop_entry(at),
+            Some(at) => self.remove_entry(at),
             None => Ok(()),
         }
     }
 
-    fn find(&mut self, key: &Key) -> Result<Option<u32>, Damaged> {
+    fn find(&mut self, key: &EntryKey) -> Result<Option<u32>, Damaged> {
         let mut at = *self.bucket(key)?;
         for _ in 0..self.blocks.len() {
             if at == NONE {
@@ -256,11 +266,11 @@ impl SlabMap<'_> {
         if at == NONE { Ok(None) } else { Err(Damaged) }
     }
 
-    /// The entry to evict: an expired one among the [`EXPIRED_AMONG`] least recently used, else the
-    /// least recently used one.
+    /// The entry to evict: an expired entry among the [`EVICTION_CANDIDATES`] least recently used
+    /// ones, or else the least recently used entry.
     fn victim(&mut self, now: i64) -> Result<u32, Damaged> {
         let mut at = self.header.oldest;
-        for _ in 0..EXPIRED_AMONG {
+        for _ in 0..EVICTION_CANDIDATES {
             if at == NONE {
                 break;
             }
@@ -273,7 +283,7 @@ impl SlabMap<'_> {
         Ok(self.header.oldest)
     }
 
-    fn drop_entry(&mut self, at: u32) -> Result<(), Damaged> {
+    fn remove_entry(&mut self, at: u32) -> Result<(), Damaged> {
         let count = blocks_for(self.length(at)?);
         self.bucket_unlink(at)?;
         self.lru_unlink(at)?;
@@ -290,10 +300,10 @@ impl SlabMap<'_> {
         if block == NONE { Ok(()) } else { Err(Damaged) }
     }
 
-    /// Takes a block off the free list, or one that was never used.
-    fn take(&mut self, kind: BlockKind, next: u32, piece: &[u8]) -> Result<u32, Damaged> {
+    /// Allocates a block: a free one, or one that was never used.
+    fn allocate(&mut self, kind: BlockKind, next: u32, piece: &[u8]) -> Result<u32, Damaged> {
         let at = match self.header.free {
-            NONE => self.fresh()?,
+            NONE => self.free_a_fresh_block()?,
             at => at,
         };
         let block = self.block(at, BlockKind::FREE)?;
@@ -306,8 +316,8 @@ impl SlabMap<'_> {
         Ok(at)
     }
 
-    /// Turns the first block that was never used into a free one.
-    fn fresh(&mut self) -> Result<u32, Damaged> {
+    /// Makes the first block that was never used a free block.
+    fn free_a_fresh_block(&mut self) -> Result<u32, Damaged> {
         let at = self.header.fresh;
         self.header.fresh = at.checked_add(1).ok_or(Damaged)?;
         let block = self.any_block(at)?;
@@ -331,7 +341,7 @@ impl SlabMap<'_> {
         }
     }
 
-    /// Links an entry that is in no list as the most recently used one.
+    /// Makes an entry that is not in the list the most recently used one.
     fn lru_push_front(&mut self, at: u32) -> Result<(), Damaged> {
         let older = std::mem::replace(&mut self.header.newest, at);
         let entry = self.entry(at)?;
@@ -384,7 +394,7 @@ impl SlabMap<'_> {
         Err(Damaged)
     }
 
-    fn bucket(&mut self, key: &Key) -> Result<&mut u32, Damaged> {
+    fn bucket(&mut self, key: &EntryKey) -> Result<&mut u32, Damaged> {
         let mut hasher = DefaultHasher::new();
         hasher.write_u64(self.header.seed);
         hasher.write(key);
@@ -393,7 +403,7 @@ impl SlabMap<'_> {
         self.buckets.get_mut(bucket as usize).ok_or(Damaged)
     }
 
-    /// The length of an entry's value, which no sound entry has longer than the map.
+    /// The length of an entry's value. An intact entry is not longer than the map.
     fn length(&mut self, at: u32) -> Result<usize, Damaged> {
         let length = self.entry(at)?.length as usize;
         if blocks_for(length) > self.blocks.len() {

@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::HashMap;
 
-/// What a map may find in its memory.
+/// A block with undefined bytes.
 const UNUSED: Block = Block {
     kind: BlockKind::ENTRY,
     next: 0,
@@ -18,7 +18,7 @@ const UNUSED: Block = Block {
     data: [0; Block::DATA],
 };
 
-/// Memory for a map, and what the fence does around it.
+/// The memory for a map.
 struct Memory {
     header: MapHeader,
     blocks: Vec<Block>,
@@ -60,31 +60,31 @@ impl Memory {
         self.map().put(&key, expires, checksum, value, now)
     }
 
-    /// A value, if it is there and sound, with a buffer that is as long as asked for.
+    /// The value of an entry whose checksum is right, read with a buffer that grows as needed.
     fn value(&mut self, key: u8, now: i64) -> Result<Option<(i64, Vec<u8>)>, Damaged> {
         let key = [key; 32];
         let mut buffer = Vec::new();
-        let mut look = self.map().get(&key, now, &mut buffer)?;
-        if let ReadOutcome::Longer(length) = look {
+        let mut outcome = self.map().get(&key, now, &mut buffer)?;
+        if let ReadOutcome::Longer(length) = outcome {
             buffer.reserve_exact(length);
-            look = self.map().get(&key, now, &mut buffer)?;
+            outcome = self.map().get(&key, now, &mut buffer)?;
         }
-        Ok(match look {
+        Ok(match outcome {
             ReadOutcome::Copied {
                 expires,
                 checksum: written,
             } => (checksum(&key, expires, &buffer) == written).then_some((expires, buffer)),
             ReadOutcome::Nothing | ReadOutcome::Expired => None,
-            ReadOutcome::Longer(_) => panic!("longer than it said"),
+            ReadOutcome::Longer(_) => panic!("the buffer has the length that was asked for"),
         })
     }
 
     fn has(&mut self, key: u8) -> bool {
-        self.value(key, 0).expect("sound").is_some()
+        self.value(key, 0).expect("intact").is_some()
     }
 
-    /// Everything is either free or part of an entry that is in the list and in its bucket.
-    fn assert_sound(&mut self) {
+    /// Each block is either free or part of an entry that is in the list and in its bucket.
+    fn assert_intact(&mut self) {
         let mut used = 0;
         let mut at = self.header.oldest;
         while at != NONE {
@@ -106,7 +106,7 @@ impl Memory {
 }
 
 #[test]
-fn memory_with_anything_in_it_is_not_ours() {
+fn memory_with_another_layout_is_not_ours() {
     let mut memory = Memory::of_blocks(4);
     assert!(memory.map().is_ours());
     memory.header.layout += 1;
@@ -120,7 +120,7 @@ fn memory_with_anything_in_it_is_not_ours() {
 }
 
 #[test]
-fn a_map_without_room_takes_nothing() {
+fn a_map_without_blocks_is_damaged() {
     let mut memory = Memory::of_blocks(0);
     assert_eq!(memory.put(1, 9, b"", 0), Err(Damaged));
     assert_eq!(memory.value(1, 0), Err(Damaged));
@@ -128,7 +128,7 @@ fn a_map_without_room_takes_nothing() {
 }
 
 #[test]
-fn what_never_fits_changes_only_its_own_key() {
+fn a_value_that_is_too_large_removes_only_its_own_key() {
     let mut memory = Memory::of_blocks(4);
     assert_eq!(memory.put(1, 9, b"one", 0), Ok(true));
     assert_eq!(memory.put(2, 9, b"two", 0), Ok(true));
@@ -137,11 +137,11 @@ fn what_never_fits_changes_only_its_own_key() {
     assert!(memory.has(2));
     assert_eq!(memory.put(1, 9, &[b'x'; 4 * Block::DATA], 0), Ok(true));
     assert!(!memory.has(2));
-    memory.assert_sound();
+    memory.assert_intact();
 }
 
 #[test]
-fn values_of_every_length_come_back() {
+fn values_of_every_length_are_returned() {
     let mut memory = Memory::of_blocks(4);
     let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(4 * Block::DATA).collect();
     for length in 0..=bytes.len() {
@@ -149,13 +149,13 @@ fn values_of_every_length_come_back() {
         assert_eq!(memory.put(1, 9, value, 0), Ok(true));
         assert_eq!(memory.value(1, 0), Ok(Some((9, value.to_vec()))));
     }
-    memory.assert_sound();
+    memory.assert_intact();
 }
 
 #[test]
-fn all_bytes_of_a_key_count() {
+fn keys_that_differ_in_any_byte_are_different() {
     for i in 0..32 {
-        // One bucket, so that the keys meet.
+        // With one bucket, both keys are in the same list.
         let mut memory = Memory::of_blocks(1);
         let mut key = [0; 32];
         key[i] = 1;
@@ -166,16 +166,16 @@ fn all_bytes_of_a_key_count() {
 }
 
 #[test]
-fn a_value_ends_at_its_time() {
+fn an_entry_expires_at_its_time() {
     let mut memory = Memory::of_blocks(4);
-    memory.put(1, 9, b"one", 0).expect("sound");
+    memory.put(1, 9, b"one", 0).expect("intact");
     let mut buffer = Vec::with_capacity(9);
-    let mut look = |now| memory.map().get(&[1; 32], now, &mut buffer);
-    assert_eq!(look(9), Ok(ReadOutcome::Expired));
-    assert_eq!(look(i64::MAX), Ok(ReadOutcome::Expired));
+    let mut get = |now| memory.map().get(&[1; 32], now, &mut buffer);
+    assert_eq!(get(9), Ok(ReadOutcome::Expired));
+    assert_eq!(get(i64::MAX), Ok(ReadOutcome::Expired));
     let checksum = checksum(&[1; 32], 9, b"one");
     assert_eq!(
-        look(8),
+        get(8),
         Ok(ReadOutcome::Copied {
             expires: 9,
             checksum
@@ -185,27 +185,27 @@ fn a_value_ends_at_its_time() {
 }
 
 #[test]
-fn the_longest_unused_goes_first() {
+fn the_least_recently_used_entry_is_evicted_first() {
     let mut memory = Memory::of_blocks(3);
     for key in 1..=3 {
-        memory.put(key, 9, b"", 0).expect("sound");
+        memory.put(key, 9, b"", 0).expect("intact");
     }
     assert!(memory.has(1));
-    memory.put(4, 9, b"", 0).expect("sound");
+    memory.put(4, 9, b"", 0).expect("intact");
     assert_eq!(
         [1, 2, 3, 4].map(|key| memory.has(key)),
         [true, false, true, true]
     );
-    memory.assert_sound();
+    memory.assert_intact();
 }
 
 #[test]
-fn an_expired_one_goes_before_the_longest_unused() {
+fn an_expired_entry_is_evicted_before_the_least_recently_used() {
     let mut memory = Memory::of_blocks(3);
     for (key, expires) in [(1, 9), (2, 5), (3, 9)] {
-        memory.put(key, expires, b"", 0).expect("sound");
+        memory.put(key, expires, b"", 0).expect("intact");
     }
-    memory.put(4, 9, b"", 5).expect("sound");
+    memory.put(4, 9, b"", 5).expect("intact");
     assert_eq!(
         [1, 2, 3, 4].map(|key| memory.has(key)),
         [true, false, true, true]
@@ -213,35 +213,39 @@ fn an_expired_one_goes_before_the_longest_unused() {
 }
 
 #[test]
-fn what_is_removed_is_gone() {
+fn a_removed_entry_is_not_found() {
     let mut memory = Memory::of_blocks(3);
-    memory.put(1, 9, &[0; 2 * Block::DATA], 0).expect("sound");
-    memory.put(2, 9, b"", 0).expect("sound");
+    memory.put(1, 9, &[0; 2 * Block::DATA], 0).expect("intact");
+    memory.put(2, 9, b"", 0).expect("intact");
     for _ in 0..2 {
         assert_eq!(memory.map().remove(&[1; 32]), Ok(()));
         assert!(!memory.has(1));
         assert!(memory.has(2));
-        memory.assert_sound();
+        memory.assert_intact();
     }
 }
 
 #[test]
-fn a_cleared_map_has_nothing_and_all_of_its_room() {
+fn a_cleared_map_is_empty_and_has_all_its_blocks() {
     let mut memory = Memory::of_blocks(4);
-    memory.put(1, 9, b"", 0).expect("sound");
-    memory.put(2, 9, &[0; 2 * Block::DATA], 0).expect("sound");
+    memory.put(1, 9, b"", 0).expect("intact");
+    memory.put(2, 9, &[0; 2 * Block::DATA], 0).expect("intact");
     memory.map().clear();
     assert!(!memory.has(1) && !memory.has(2));
     assert_eq!(memory.put(2, 9, &[0; 4 * Block::DATA], 0), Ok(true));
-    memory.assert_sound();
+    memory.assert_intact();
 }
 
 #[test]
-fn damage_to_a_value_is_seen() {
+fn a_damaged_value_has_another_checksum() {
     for byte in 0..2 * Block::DATA {
         let mut memory = Memory::of_blocks(2);
-        memory.put(1, 9, &[7; 2 * Block::DATA], 0).expect("sound");
-        let mut block = memory.map().find(&[1; 32]).expect("sound").expect("there");
+        memory.put(1, 9, &[7; 2 * Block::DATA], 0).expect("intact");
+        let mut block = memory
+            .map()
+            .find(&[1; 32])
+            .expect("intact")
+            .expect("present");
         if byte >= Block::DATA {
             block = memory.blocks[block as usize].next;
         }
@@ -251,7 +255,7 @@ fn damage_to_a_value_is_seen() {
 }
 
 #[test]
-fn damage_to_a_link_is_found() {
+fn a_damaged_link_is_found() {
     let links: [fn(&mut Memory, u32); 7] = [
         |memory, to| memory.header.free = to,
         |memory, to| memory.header.oldest = to,
@@ -264,7 +268,7 @@ fn damage_to_a_link_is_found() {
     for damage in links {
         let mut memory = Memory::of_blocks(5);
         for key in 1..=4 {
-            memory.put(key, 9, b"value", 0).expect("sound");
+            memory.put(key, 9, b"value", 0).expect("intact");
         }
         damage(&mut memory, NONE - 1);
         let results = [
@@ -281,7 +285,7 @@ enum Step {
     Get(u8),
     Remove(u8),
     Wait,
-    /// Which field of which block, and what it becomes.
+    /// The field, the block, and the new value.
     Damage(u8, u8, u32),
 }
 
@@ -325,7 +329,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_sound_map_gives_what_was_put_last(steps in prop::collection::vec(step(0), 1..80)) {
+    fn an_intact_map_returns_the_last_value_that_was_put(steps in prop::collection::vec(step(0), 1..80)) {
         let mut memory = Memory::of_blocks(12);
         let mut model = HashMap::new();
         let mut now = 0;
@@ -340,9 +344,9 @@ proptest! {
                     model.insert(key, put);
                 }
                 Step::Get(key) => {
-                    let got = memory.value(key, now).expect("sound");
+                    let got = memory.value(key, now).expect("intact");
                     let known = model.get(&key).filter(|put| put.0 > now);
-                    // It may have made room, but is no other.
+                    // The entry may have been evicted, but its value is not another one.
                     prop_assert!(got.is_none() || got.as_ref() == known);
                 }
                 Step::Remove(key) => {
@@ -353,13 +357,13 @@ proptest! {
                 Step::Wait => now += 10,
                 Step::Damage(..) => {}
             }
-            memory.assert_sound();
+            memory.assert_intact();
         }
     }
 
-    /// It ends, does not panic, and never gives what was not put under that key for that time.
+    /// Each call ends without a panic, and never returns a value that was not put with this key.
     #[test]
-    fn a_damaged_map_gives_nothing_else(steps in prop::collection::vec(step(3), 1..80)) {
+    fn a_damaged_map_returns_only_values_that_were_put(steps in prop::collection::vec(step(3), 1..80)) {
         let mut memory = Memory::of_blocks(12);
         let mut puts = HashMap::<u8, Vec<(i64, Vec<u8>)>>::new();
         for step in steps {
@@ -383,7 +387,7 @@ proptest! {
             };
             if result == Err(Damaged) {
                 memory.map().clear();
-                memory.assert_sound();
+                memory.assert_intact();
             }
         }
     }

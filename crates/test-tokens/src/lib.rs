@@ -1,5 +1,6 @@
-//! Keys and tokens made with josekit, which shares no code with what judges them. Signs and encrypts whatever it is
-//! given: header and payload are raw text, and a key's own `alg`, `use` and `key_ops` do not stand in the way.
+//! Makes keys and tokens for tests, with josekit, which shares no code with the crate that verifies
+//! them. Header and payload are raw text, and the key's own `alg`, `use` and `key_ops` are ignored,
+//! so that wrong tokens can be made, too.
 
 use anyhow::{Result, anyhow, bail};
 use josekit::jwe::{self, JweContext, JweEncrypter, JweHeader};
@@ -11,14 +12,19 @@ use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
 
-/// A new private key for an algorithm (of a JWS or JWE; of a curve or content encryption, too), with its `alg`.
-/// `size` is the length of an RSA modulus in bits, or of a secret in bytes, instead of the usual one.
-pub fn key(alg: &str, size: Option<usize>) -> Result<Map<String, Value>> {
-    let octets = |usual: usize| -> Result<Jwk> {
-        let mut secret = vec![0; size.unwrap_or(usual)];
-        openssl::rand::rand_bytes(&mut secret)?;
+/// The members of a JWK, or of another JSON object.
+pub type JwkObject = Map<String, Value>;
+
+/// A new private key with its `alg`. `alg` may also be a curve or a content encryption. `size` is
+/// the length of an RSA modulus in bits, or of a secret in bytes. By default it is 2048, or as long
+/// as the algorithm demands.
+///
+/// # Errors
+/// If the algorithm is unknown, or the size is impossible.
+pub fn key(alg: &str, size: Option<usize>) -> Result<JwkObject> {
+    let octets = |default: usize| -> Result<Jwk> {
         let mut jwk = Jwk::new("oct");
-        jwk.set_key_value(secret);
+        jwk.set_key_value(random(size.unwrap_or(default))?);
         Ok(jwk)
     };
     let jwk = match alg {
@@ -36,20 +42,17 @@ pub fn key(alg: &str, size: Option<usize>) -> Result<Map<String, Value>> {
         _ if alg.starts_with("RS") || alg.starts_with("PS") => {
             Jwk::generate_rsa_key(u32::try_from(size.unwrap_or(2048))?)?
         }
-        _ => bail!("unknown algorithm {alg}"),
+        _ => bail!("unknown algorithm \"{alg}\""),
     };
-    let mut jwk: Map<String, Value> = jwk.into();
-    let alg = if alg.contains("GCM") && !alg.ends_with("KW") || alg.contains("CBC") {
-        "dir"
-    } else {
-        alg
-    };
+    let mut jwk: JwkObject = jwk.into();
+    let is_encryption = alg.contains("GCM") && !alg.ends_with("KW") || alg.contains("CBC");
+    let alg = if is_encryption { "dir" } else { alg };
     jwk.insert("alg".into(), alg.into());
     Ok(jwk)
 }
 
-/// The public half of a key: everything but the private members. A secret has none and stays as it is.
-pub fn public(jwk: &Map<String, Value>) -> Map<String, Value> {
+/// The key without its private members. A secret has no public half and is returned as it is.
+pub fn public(jwk: &JwkObject) -> JwkObject {
     let private = ["d", "p", "q", "dp", "dq", "qi", "oth"];
     let keep = |(name, _): &(&String, &Value)| !private.contains(&name.as_str());
     let members = jwk.iter().filter(keep);
@@ -58,8 +61,12 @@ pub fn public(jwk: &Map<String, Value>) -> Map<String, Value> {
         .collect()
 }
 
-/// A JWS in compact form over this header and payload, signed as `alg` says. `none` gives an empty signature.
-pub fn sign(alg: &str, key: &Map<String, Value>, header: &str, payload: &[u8]) -> Result<String> {
+/// A JWS in compact form with this header and payload, signed with the algorithm `alg`, whatever
+/// the header says. With "none" the signature is empty.
+///
+/// # Errors
+/// If the algorithm is unknown, or the key does not fit it.
+pub fn sign(alg: &str, key: &JwkObject, header: &str, payload: &[u8]) -> Result<String> {
     let message = format!("{}.{}", base64url(header.as_bytes()), base64url(payload));
     let signature = match (alg, signer(alg, key)?) {
         (_, Some(signer)) => signer.sign(message.as_bytes())?,
@@ -69,8 +76,8 @@ pub fn sign(alg: &str, key: &Map<String, Value>, header: &str, payload: &[u8]) -
     Ok(format!("{message}.{}", base64url(&signature)))
 }
 
-fn signer(alg: &str, key: &Map<String, Value>) -> Result<Option<Box<dyn JwsSigner>>> {
-    let key = bare(key)?;
+fn signer(alg: &str, key: &JwkObject) -> Result<Option<Box<dyn JwsSigner>>> {
+    let key = unrestricted(key)?;
     Ok(Some(match alg {
         "RS256" => Box::new(jws::RS256.signer_from_jwk(&key)?),
         "RS384" => Box::new(jws::RS384.signer_from_jwk(&key)?),
@@ -83,31 +90,35 @@ fn signer(alg: &str, key: &Map<String, Value>) -> Result<Option<Box<dyn JwsSigne
         "ES512" => Box::new(jws::ES512.signer_from_jwk(&key)?),
         "EdDSA" | "Ed25519" | "Ed448" => Box::new(jws::EdDSA.signer_from_jwk(&key)?),
         "none" | "HS256" | "HS384" | "HS512" => return Ok(None),
-        _ => bail!("unknown algorithm {alg}"),
+        _ => bail!("unknown algorithm \"{alg}\""),
     }))
 }
 
-/// HMAC with OpenSSL: josekit refuses secrets that are shorter than the hash.
-fn mac(alg: &str, key: &Map<String, Value>, message: &[u8]) -> Result<Vec<u8>> {
+/// HMAC by OpenSSL, because josekit refuses secrets that are shorter than the hash.
+fn mac(alg: &str, key: &JwkObject, message: &[u8]) -> Result<Vec<u8>> {
     let digest = match alg {
         "HS256" => MessageDigest::sha256(),
         "HS384" => MessageDigest::sha384(),
         _ => MessageDigest::sha512(),
     };
-    let secret = bare(key)?
+    let secret = unrestricted(key)?
         .key_value()
-        .ok_or_else(|| anyhow!("no member k"))?;
+        .ok_or_else(|| anyhow!("the key has no member \"k\""))?;
     let key = PKey::hmac(&secret)?;
     Ok(Signer::new(digest, &key)?.sign_oneshot_to_vec(message)?)
 }
 
-/// A JWE in compact form. `header` goes in as it is, but for `alg`, `enc` and what the algorithm adds (iv, tag); the
-/// content is compressed if it has `zip` DEF.
+/// A JWE in compact form. Its header has `alg`, `enc`, the parameters of `header`, which may
+/// replace these two, and what the algorithm adds (`iv`, `tag`). The content is compressed if
+/// `header` has the `zip` "DEF".
+///
+/// # Errors
+/// If an algorithm is unknown, or the key does not fit it.
 pub fn encrypt(
     alg: &str,
     enc: &str,
-    key: &Map<String, Value>,
-    header: &Map<String, Value>,
+    key: &JwkObject,
+    header: &JwkObject,
     content: &[u8],
 ) -> Result<String> {
     let encrypter = encrypter(alg, key)?;
@@ -117,23 +128,23 @@ pub fn encrypt(
     parameters.extend(header.clone());
     let context = JweContext::new();
     let encryption = context.get_content_encryption(enc);
-    let encryption = encryption.ok_or_else(|| anyhow!("unknown content encryption {enc}"))?;
+    let encryption = encryption.ok_or_else(|| anyhow!("unknown content encryption \"{enc}\""))?;
     let mut content = content.to_vec();
     if header.get("zip").is_some_and(|zip| zip == "DEF") {
         let deflate = context.get_compression("DEF");
         content = deflate
-            .ok_or_else(|| anyhow!("no DEF"))?
+            .ok_or_else(|| anyhow!("josekit has no compression \"DEF\""))?
             .compress(&content)?;
     }
 
-    // josekit wants a header of its own kind and writes what it adds into a copy.
-    let basis = JweHeader::new();
+    // josekit reads parameters from one header, of which it needs none, and adds them to another.
+    let empty = JweHeader::new();
     let mut added = JweHeader::new();
-    let cek = match encrypter.compute_content_encryption_key(encryption, &basis, &mut added)? {
+    let cek = match encrypter.compute_content_encryption_key(encryption, &empty, &mut added)? {
         Some(cek) => cek.into_owned(),
         None => random(encryption.key_len())?,
     };
-    let encrypted_key = encrypter.encrypt(&cek, &basis, &mut added)?;
+    let encrypted_key = encrypter.encrypt(&cek, &empty, &mut added)?;
     parameters.extend(added.into_map());
     let header = base64url(Value::Object(parameters).to_string().as_bytes());
     let iv = random(encryption.iv_len())?;
@@ -148,8 +159,8 @@ pub fn encrypt(
     Ok(format!("{header}.{}", parts.join(".")))
 }
 
-fn encrypter(alg: &str, key: &Map<String, Value>) -> Result<Box<dyn JweEncrypter>> {
-    let key = bare(key)?;
+fn encrypter(alg: &str, key: &JwkObject) -> Result<Box<dyn JweEncrypter>> {
+    let key = unrestricted(key)?;
     Ok(match alg {
         "dir" => Box::new(jwe::Dir.encrypter_from_jwk(&key)?),
         "A128KW" => Box::new(jwe::A128KW.encrypter_from_jwk(&key)?),
@@ -162,12 +173,13 @@ fn encrypter(alg: &str, key: &Map<String, Value>) -> Result<Box<dyn JweEncrypter
         "RSA-OAEP-256" => Box::new(jwe::RSA_OAEP_256.encrypter_from_jwk(&key)?),
         "RSA-OAEP-384" => Box::new(jwe::RSA_OAEP_384.encrypter_from_jwk(&key)?),
         "RSA-OAEP-512" => Box::new(jwe::RSA_OAEP_512.encrypter_from_jwk(&key)?),
-        _ => bail!("unknown algorithm {alg}"),
+        _ => bail!("unknown algorithm \"{alg}\""),
     })
 }
 
-/// The key without what says what it is for.
-fn bare(key: &Map<String, Value>) -> Result<Jwk> {
+/// The key without the members that restrict its use. An empty object becomes a key of type "oct"
+/// without a secret, so that a token without a signature needs no key.
+fn unrestricted(key: &JwkObject) -> Result<Jwk> {
     let mut key = key.clone();
     for name in ["alg", "use", "key_ops", "kid"] {
         key.remove(name);

@@ -1,30 +1,37 @@
-//! Makes keys and tokens for tests, benches and the demo out of readable JSON; one line out for each call.
+//! Makes keys and tokens for tests, benches and the demo. Each call prints one line.
 //!
 //! ```text
-//! jose key ALG [--kid KID] [--size N] [--use sig|enc] [--no-alg] [--public]
-//!     ALG: HS256 ... Ed448, RSA-OAEP ..., A128KW ...; for dir, the content encryption. Private unless --public.
-//!     --size: bits of an RSA modulus, bytes of a secret
-//! jose public FILE                     a key without its private members
-//! jose jwks [--public] FILE...         a set of the keys in these files
-//! jose sign --key FILE [--alg ALG] [--header JSON | --raw-header TEXT] [--no-kid] PAYLOAD
-//!     ALG: the key's own unless given; none leaves the signature empty. --header adds to (null: takes from)
-//!     {"alg":ALG,"kid":KID,"typ":"JWT"}; --raw-header is the header as it is
-//! jose encrypt --key FILE [--alg ALG] [--enc ENC] [--header JSON] [--no-kid] CONTENT
-//!     CONTENT: claims, or a token made by sign; {"zip":"DEF"} as --header compresses it
-//! jose encode TEXT                     base64url
-//! jose decode TOKEN                    header and, of a JWS, payload as they are
-//! jose batch                           for each line of standard input, a JSON array of the arguments above
+//! test-tokens key ALG [--kid KID] [--size N] [--use sig|enc] [--no-alg] [--public]
+//!     a new private key, or its public half. ALG: HS256 ... Ed448, RSA-OAEP ..., A128KW ..., or a
+//!     content encryption for a key with "alg":"dir". --size: bits of an RSA modulus, or bytes of a
+//!     secret
+//! test-tokens public FILE              the key without its private members
+//! test-tokens jwks [--public] FILE...  a set of the keys in these files
+//! test-tokens sign --key FILE [--alg ALG] [--header JSON | --raw-header TEXT] [--no-kid] PAYLOAD
+//!     ALG: by default the "alg" of the key; "none" leaves the signature empty. --header adds
+//!     parameters to {"alg":ALG,"kid":KID,"typ":"JWT"}, and removes those that are null.
+//!     --raw-header is the whole header
+//! test-tokens encrypt --key FILE [--alg ALG] [--enc ENC] [--header JSON] [--no-kid] CONTENT
+//!     CONTENT: claims, or a token made by sign. --header {"zip":"DEF"} compresses it
+//! test-tokens encode TEXT              the text in base64url
+//! test-tokens decode TOKEN             header and, of a JWS, payload as they are
+//! test-tokens batch                    reads one JSON array of the arguments above per line
 //! ```
 //!
-//! FILE may be `-` in no case, but a JWK itself (`{...}`) in any. In PAYLOAD, CONTENT and headers the strings "now",
-//! "now+300" and "now-300" become numbers, so `{"exp":"now+300"}` expires in five minutes. PAYLOAD is signed as it is
-//! otherwise: it need not be JSON.
+//! FILE may also be the text of a JWK (`{...}`). In PAYLOAD, CONTENT and headers the strings "now",
+//! "now+300" and "now-300" become numbers, so that `{"exp":"now+300"}` expires in five minutes.
+//! Apart from that, PAYLOAD is signed as it is and need not be JSON.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, bail};
 use josekit::{Map, Value};
+use test_tokens::JwkObject;
+
+/// Options without a value.
+const FLAGS: [&str; 3] = ["no-alg", "no-kid", "public"];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,14 +42,14 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Answers each line at once, so that the caller may keep the tool running and ask it one thing after the other. An
-/// error is a line that begins with `error: `.
+/// Reads commands from standard input, and prints the result of each at once, so that a caller can
+/// use one process for many commands. An error is a line that begins with `error: `.
 fn batch() -> Result<()> {
     let mut output = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
         let arguments: Vec<String> = serde_json::from_str(&line?)?;
         match run(&arguments) {
-            Ok(answer) => writeln!(output, "{answer}")?,
+            Ok(result) => writeln!(output, "{result}")?,
             Err(error) => writeln!(output, "error: {error:#}")?,
         }
         output.flush()?;
@@ -53,7 +60,7 @@ fn batch() -> Result<()> {
 fn run(arguments: &[String]) -> Result<String> {
     let (command, rest) = arguments
         .split_first()
-        .context("no command: see the top of crates/test-tokens/src/main.rs")?;
+        .context("no command; see the top of crates/test-tokens/src/main.rs")?;
     let mut options = Options::parse(rest)?;
     match command.as_str() {
         "key" => key(&mut options),
@@ -63,7 +70,7 @@ fn run(arguments: &[String]) -> Result<String> {
         "encrypt" => encrypt(&mut options),
         "encode" => Ok(test_tokens::base64url(options.next()?.as_bytes())),
         "decode" => decode(&options.next()?),
-        _ => bail!("unknown command {command}"),
+        _ => bail!("unknown command \"{command}\""),
     }
 }
 
@@ -149,8 +156,8 @@ fn decode(token: &str) -> Result<String> {
     Ok(parts.join(" "))
 }
 
-/// `--alg`, or the key's own, or what its kind is usually for.
-fn algorithm(options: &mut Options, key: &Map<String, Value>) -> Result<String> {
+/// `--alg`, or the `alg` of the key, or an algorithm that is usual for such a key.
+fn algorithm(options: &mut Options, key: &JwkObject) -> Result<String> {
     let member = |name: &str| key.get(name).and_then(Value::as_str);
     let usual = || match (member("kty"), member("crv")) {
         (Some("oct"), _) => Some("HS256"),
@@ -164,10 +171,10 @@ fn algorithm(options: &mut Options, key: &Map<String, Value>) -> Result<String> 
     let alg = options
         .value("alg")
         .or_else(|| member("alg").or_else(usual).map(String::from));
-    alg.context("no --alg, and the key has none")
+    alg.context("no --alg, and the key has no \"alg\"")
 }
 
-fn add_kid(header: &mut Map<String, Value>, key: &Map<String, Value>, options: &mut Options) {
+fn add_kid(header: &mut JwkObject, key: &JwkObject, options: &mut Options) {
     if let Some(kid) = key.get("kid")
         && !options.flag("no-kid")
     {
@@ -175,11 +182,11 @@ fn add_kid(header: &mut Map<String, Value>, key: &Map<String, Value>, options: &
     }
 }
 
-fn add_parameters(header: &mut Map<String, Value>, options: &mut Options) -> Result<()> {
+fn add_parameters(header: &mut JwkObject, options: &mut Options) -> Result<()> {
     let Some(parameters) = options.value("header") else {
         return Ok(());
     };
-    for (name, value) in serde_json::from_str::<Map<String, Value>>(&parameters)? {
+    for (name, value) in serde_json::from_str::<JwkObject>(&parameters)? {
         match value {
             Value::Null => header.remove(&name),
             value => header.insert(name, value),
@@ -188,13 +195,13 @@ fn add_parameters(header: &mut Map<String, Value>, options: &mut Options) -> Res
     Ok(())
 }
 
-/// Puts a number in place of each string `"now"`, `"now+N"` and `"now-N"`.
+/// Replaces each string `"now"`, `"now+N"` and `"now-N"` by the time in seconds since 1970.
 fn resolve_times(text: &str) -> Result<String> {
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
     let mut resolved = String::new();
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once("\"now") {
-        let (offset, after) = behind.split_once('"').context("unfinished string")?;
+        let (offset, after) = behind.split_once('"').context("string without end")?;
         resolved.push_str(before);
         match (offset.is_empty(), offset.parse::<i64>()) {
             (true, _) => resolved.push_str(&now.to_string()),
@@ -207,7 +214,7 @@ fn resolve_times(text: &str) -> Result<String> {
     Ok(resolved)
 }
 
-fn read_key(file: &str) -> Result<Map<String, Value>> {
+fn read_key(file: &str) -> Result<JwkObject> {
     let mut object = read_object(file)?;
     match object.remove("keys") {
         Some(Value::Array(mut keys)) if !keys.is_empty() => match keys.remove(0) {
@@ -218,7 +225,7 @@ fn read_key(file: &str) -> Result<Map<String, Value>> {
     }
 }
 
-fn read_object(file: &str) -> Result<Map<String, Value>> {
+fn read_object(file: &str) -> Result<JwkObject> {
     let text = match file.starts_with('{') {
         true => file.to_owned(),
         false => std::fs::read_to_string(file).with_context(|| file.to_owned())?,
@@ -226,25 +233,24 @@ fn read_object(file: &str) -> Result<Map<String, Value>> {
     serde_json::from_str(&text).with_context(|| file.to_owned())
 }
 
-fn json(object: Map<String, Value>) -> String {
+fn json(object: JwkObject) -> String {
     Value::Object(object).to_string()
 }
 
-/// `--name VALUE`, `--flag`, and the rest in order.
+/// The arguments of a command.
 struct Options {
+    /// `--name VALUE`, and `--flag` with an empty value.
     named: Vec<(String, String)>,
-    others: std::collections::VecDeque<String>,
+    /// All other arguments in order.
+    positional: VecDeque<String>,
 }
-
-const FLAGS: [&str; 3] = ["no-alg", "no-kid", "public"];
 
 impl Options {
     fn parse(arguments: &[String]) -> Result<Self> {
-        let (mut named, mut others) = (Vec::new(), std::collections::VecDeque::new());
+        let (mut named, mut positional) = (Vec::new(), VecDeque::new());
         let mut arguments = arguments.iter();
         while let Some(argument) = arguments.next() {
             match argument.strip_prefix("--") {
-                Some("private") => {}
                 Some(flag) if FLAGS.contains(&flag) => named.push((flag.into(), String::new())),
                 Some(name) => {
                     let value = arguments
@@ -252,15 +258,15 @@ impl Options {
                         .with_context(|| format!("no value for --{name}"))?;
                     named.push((name.into(), value.clone()));
                 }
-                None => others.push_back(argument.clone()),
+                None => positional.push_back(argument.clone()),
             }
         }
-        Ok(Self { named, others })
+        Ok(Self { named, positional })
     }
 
     fn value(&mut self, name: &str) -> Option<String> {
-        let place = self.named.iter().position(|(found, _)| found == name)?;
-        Some(self.named.remove(place).1)
+        let position = self.named.iter().position(|(found, _)| found == name)?;
+        Some(self.named.remove(position).1)
     }
 
     fn flag(&mut self, name: &str) -> bool {
@@ -268,6 +274,8 @@ impl Options {
     }
 
     fn next(&mut self) -> Result<String> {
-        self.others.pop_front().context("an argument is missing")
+        self.positional
+            .pop_front()
+            .context("an argument is missing")
     }
 }

@@ -1,20 +1,19 @@
-//! Bytes that come from outside: how a log line quotes them, and which of them may stand in a
-//! header field, in a quoted string or in JSON outside of strings. Every layer needs these, so
-//! they depend on none.
+//! Text that comes from outside: how a log line quotes it, and whether a header field or a quoted
+//! string may contain it. All other crates use this one, so that it depends on none of them.
 
 use std::fmt::{self, Write};
 
-/// Bytes from outside in a log line: in double quotes, with `"` and `\` escaped, and everything that
-/// is not printable ASCII written as `\xHH`.
+/// Text from outside as a log line shows it: in double quotes, with a backslash before `"` and `\`,
+/// and with `\xHH` for each byte that is not printable ASCII.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quoted(String);
 
 impl Quoted {
-    /// How many bytes [`new`](Self::new) shows.
+    /// How many bytes [`new`](Self::new) shows at most.
     pub const LIMIT: usize = 128;
 
-    /// Quotes what a client or a service has sent. After [`LIMIT`](Self::LIMIT) bytes it is cut,
-    /// which `...` behind the quotes shows.
+    /// Quotes text that a client or a service has sent. Longer text is truncated to
+    /// [`LIMIT`](Self::LIMIT) bytes, and the quotes are followed by `...`.
     pub fn new(text: impl AsRef<[u8]>) -> Self {
         let text = text.as_ref();
         match text.get(..Self::LIMIT) {
@@ -27,7 +26,7 @@ impl Quoted {
         }
     }
 
-    /// Quotes all of a text, such as a file name.
+    /// Quotes the whole text, such as a file name.
     pub fn whole(text: impl AsRef<[u8]>) -> Self {
         let text = text.as_ref();
         let mut quoted = String::with_capacity(text.len().saturating_add(2));
@@ -51,27 +50,28 @@ impl fmt::Display for Quoted {
     }
 }
 
-/// Whether the value of a header field may hold these bytes: no NUL, CR or LF (RFC 9110 section
-/// 5.5).
+/// Whether these bytes can be the value of a header field: there is no NUL, CR or LF (RFC 9110
+/// section 5.5).
 pub fn is_field_value(bytes: &[u8]) -> bool {
     !bytes
         .iter()
         .any(|byte| matches!(byte, b'\0' | b'\r' | b'\n'))
 }
 
-/// Whether a quoted string may hold these bytes: no control characters (RFC 9110 section 5.6.4).
+/// Whether a quoted string can contain these bytes: there are no control characters (RFC 9110
+/// section 5.6.4).
 pub fn is_quotable(bytes: &[u8]) -> bool {
     !bytes.iter().any(u8::is_ascii_control)
 }
 
-/// JSON without the white space between its tokens. Strings and numbers stay as they are written.
+/// JSON without the white space between its tokens. Strings and numbers stay as written.
 pub fn compact_json(json: &str) -> String {
     let mut compact = String::with_capacity(json.len());
-    let (mut in_string, mut escaped) = (false, false);
+    let (mut in_string, mut is_escaped) = (false, false);
     compact.extend(json.chars().filter(|&c| {
         let keep = in_string || !matches!(c, ' ' | '\t' | '\r' | '\n');
-        in_string ^= c == '"' && !escaped;
-        escaped = c == '\\' && !escaped;
+        in_string ^= c == '"' && !is_escaped;
+        is_escaped = c == '\\' && !is_escaped;
         keep
     }));
     compact

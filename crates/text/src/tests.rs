@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn row_35_bytes_from_outside_stay_inside_their_quotes() {
+fn row_35_quoted_text_cannot_leave_its_quotes() {
     assert_eq!(
         Quoted::new("a\"b\\c\r\n\t\u{e9}").to_string(),
         r#""a\"b\\c\x0d\x0a\x09\xc3\xa9""#
@@ -14,17 +14,17 @@ fn row_35_bytes_from_outside_stay_inside_their_quotes() {
 }
 
 #[test]
-fn quoted_bytes_are_cut_at_the_limit() {
+fn quoted_text_is_truncated_at_the_limit() {
     let whole = Quoted::new("x".repeat(Quoted::LIMIT)).to_string();
     assert_eq!(whole, format!("\"{}\"", "x".repeat(Quoted::LIMIT)));
-    let cut = Quoted::new("x".repeat(65536)).to_string();
-    assert_eq!(cut, format!("\"{}\"...", "x".repeat(Quoted::LIMIT)));
+    let truncated = Quoted::new("x".repeat(65536)).to_string();
+    assert_eq!(truncated, format!("\"{}\"...", "x".repeat(Quoted::LIMIT)));
     let whole = Quoted::whole("x".repeat(65536)).to_string();
     assert_eq!(whole, format!("\"{}\"", "x".repeat(65536)));
 }
 
 #[test]
-fn field_values() {
+fn a_field_value_has_no_nul_cr_and_lf() {
     assert!(is_field_value(b"") && is_field_value(b"a\tb \xff"));
     for value in [&b"a\r\nb"[..], b"\n", b"a\0", b"\r"] {
         assert!(!is_field_value(value), "{value:?}");
@@ -32,7 +32,7 @@ fn field_values() {
 }
 
 #[test]
-fn quotable_bytes() {
+fn a_quoted_string_has_no_control_characters() {
     assert!(is_quotable(b"") && is_quotable(b"a \"b\" \xff"));
     for value in [&b"a\tb"[..], b"\n", b"\0", b"\x7f"] {
         assert!(!is_quotable(value), "{value:?}");
@@ -40,7 +40,7 @@ fn quotable_bytes() {
 }
 
 #[test]
-fn json_loses_white_space_outside_of_strings_only() {
+fn compact_json_has_white_space_only_in_strings() {
     let json = "{ \"a b\" :\t[1, 2\r\n], \"c\\\" d\\\\\" : \" \\\" \" }";
     assert_eq!(compact_json(json), r#"{"a b":[1,2],"c\" d\\":" \" "}"#);
     assert_eq!(compact_json(""), "");

@@ -11,12 +11,12 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| nginx_auth_fuzz::in_time(|| check(byt
 fn check(bytes: &[u8]) {
     let mut path: Vec<_> = bytes.split(|&byte| byte == 0).collect();
     let json = URL_SAFE_NO_PAD.encode(path.pop().unwrap());
-    let token = format!("{}.{json}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"x"}"#));
+    let token = format!("{}.{json}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#));
     let token = UnverifiedToken::parse(token.as_bytes(), TokenType::Signed, &Limits::default());
     let Ok(token) = token else { return };
-    let claims = token.claims().unwrap();
-    let _ = claims.check_times(0, Duration::MAX);
-    for value in claims.object().members().map(|(_, value)| value).chain(claims.path(&path)) {
+    let _ = token.check_without_keys(0, Duration::MAX);
+    let claims = token.claims().unwrap().object();
+    for value in claims.members().map(|(_, value)| value).chain(claims.path(&path)) {
         if let VariableText::Plain(text) = value.text() {
             assert!(!text.contains(['\0', '\r', '\n']));
         }

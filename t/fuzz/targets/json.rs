@@ -2,7 +2,7 @@
 #![no_main]
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use jose::{Kind, Limits, TokenType, UnverifiedToken};
+use jose::{JsonKind, Limits, TokenType, UnverifiedToken};
 
 libfuzzer_sys::fuzz_target!(|json: &[u8]| nginx_auth_fuzz::in_time(|| check(json)));
 
@@ -15,6 +15,6 @@ fn compact(json: &[u8]) -> Option<String> {
     let token = format!("{}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"x"}"#), URL_SAFE_NO_PAD.encode(json));
     let token = UnverifiedToken::parse(token.as_bytes(), TokenType::Signed, &Limits::default()).ok()?;
     let claims = token.claims()?.object();
-    assert_eq!(claims.kind(), Kind::Object);
+    assert_eq!(claims.kind(), JsonKind::Object);
     Some(claims.compact())
 }

@@ -1,17 +1,24 @@
-//! The strict parser: one pass over UTF-8 text into a flat list of nodes in the order of the text. It refuses what
-//! RFC 8259 leaves open: names that occur twice, lone surrogates, nesting and length beyond the limits, anything
-//! behind the value.
+//! The strict parser: one pass over UTF-8 text, which lists its values in the order of the text. It
+//! refuses what RFC 8259 leaves open: duplicate names, lone surrogates, text behind the value, and
+//! nesting and length beyond the limits.
 
 use std::borrow::Cow;
+
 use text::Quoted;
 
-use super::{Kind, Node, Value};
-use crate::error::{Error, Part};
-use crate::work;
+use super::escape::escape_sequence;
+use super::value::{JsonKind, JsonValue, Node};
+use crate::error::{Error, InputPart};
+use crate::step_counter;
 
-/// Parses `text`, which belongs to `part`, into its nodes; the first one is the whole value.
-pub(super) fn nodes(text: &str, part: Part, depth: usize) -> Result<Vec<Node>, Error> {
-    // Nothing in here is beyond what the offsets of a node can hold.
+/// Up to this many names of an object are compared with each other. With more names, sorting is
+/// faster.
+const MAX_COMPARED_NAMES: usize = 32;
+
+/// Parses `text` into the nodes of its values. The first node is the whole value. Errors are about
+/// `part`.
+pub(super) fn nodes(text: &str, part: InputPart, depth: usize) -> Result<Vec<Node>, Error> {
+    // Every offset in the text fits into the fields of a node.
     let end = u32::try_from(text.len()).map_err(|_| Error::TooLarge {
         part,
         limit: u32::MAX as usize,
@@ -20,7 +27,7 @@ pub(super) fn nodes(text: &str, part: Part, depth: usize) -> Result<Vec<Node>, E
         text,
         end,
         nodes: Vec::with_capacity((text.len() >> 4).max(16)),
-        fault: Fault::Depth,
+        failure: ParseFailure::Depth,
     };
     match parser.document(depth) {
         Some(()) => Ok(parser.nodes),
@@ -29,43 +36,52 @@ pub(super) fn nodes(text: &str, part: Part, depth: usize) -> Result<Vec<Node>, E
 }
 
 /// Why parsing stopped.
-enum Fault {
-    /// At this byte.
+enum ParseFailure {
+    /// The text is not JSON at this offset.
     Syntax(u32),
-    /// Nested too deep.
+    /// Arrays and objects are nested too deep.
     Depth,
-    /// The object that is this node has a name twice.
-    Duplicate(usize),
+    /// The object with this node has two members with the same name.
+    DuplicateName(usize),
 }
 
-/// Every step takes the text from where it begins and gives what it left of it, or none if there is a fault: so the
-/// place is always in registers.
+/// The state of the parser. Each method takes the text from the start of a value or token and
+/// returns the text behind it, or `None` after it has set `failure`.
 struct Parser<'a> {
     text: &'a str,
-    /// The length of the text.
+    /// Length of the text.
     end: u32,
     nodes: Vec<Node>,
-    /// The reason why a step gave none.
-    fault: Fault,
+    failure: ParseFailure,
+}
+
+/// What is known about the names of an object while it is being read.
+#[derive(Default)]
+struct SeenNames {
+    count: usize,
+    /// The marks of all names so far, see [`mark`].
+    marks: u64,
+    /// Whether the names have to be sorted to know that they are different.
+    must_sort: bool,
 }
 
 impl<'a> Parser<'a> {
     fn document(&mut self, depth: usize) -> Option<()> {
         let rest = self.value(self.text.as_bytes(), depth)?;
-        match behind_space(rest) {
+        match skip_space(rest) {
             [] => Some(()),
             rest => self.fail(rest),
         }
     }
 
-    fn error(&self, part: Part, limit: usize) -> Error {
-        match self.fault {
-            Fault::Syntax(at) => Error::JsonSyntax {
+    fn error(&self, part: InputPart, limit: usize) -> Error {
+        match self.failure {
+            ParseFailure::Syntax(offset) => Error::JsonSyntax {
                 part,
-                offset: at as usize,
+                offset: offset as usize,
             },
-            Fault::Depth => Error::TooDeep { part, limit },
-            Fault::Duplicate(object) => {
+            ParseFailure::Depth => Error::TooDeep { part, limit },
+            ParseFailure::DuplicateName(object) => {
                 let name = self.repeated_name(object).unwrap_or_default();
                 let name = Quoted::new(&*name);
                 Error::DuplicateName { part, name }
@@ -73,37 +89,38 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Parses a value in which arrays and objects may be nested `depth` deep, and white space in front of it.
+    /// Reads a value, and white space in front of it. Arrays and objects may be nested `depth`
+    /// deep.
     #[inline(always)]
-    fn value(&mut self, rest: &'a [u8], depth: usize) -> Option<&'a [u8]> {
-        work::count(1);
-        let rest = behind_space(rest);
-        match rest {
-            [b'"', ..] => self.string(rest),
-            [b'{', inside @ ..] => self.object(rest, inside, depth),
-            [b'[', inside @ ..] => self.array(rest, inside, depth),
-            [b't', ..] => self.word(rest, b"true", Kind::True),
-            [b'f', ..] => self.word(rest, b"false", Kind::False),
-            [b'n', ..] => self.word(rest, b"null", Kind::Null),
-            _ => self.number(rest),
+    fn value(&mut self, text: &'a [u8], depth: usize) -> Option<&'a [u8]> {
+        step_counter::add(1);
+        let start = skip_space(text);
+        match start {
+            [b'"', ..] => self.string(start),
+            [b'{', inside @ ..] => self.object(start, inside, depth),
+            [b'[', inside @ ..] => self.array(start, inside, depth),
+            [b't', ..] => self.word(start, b"true", JsonKind::True),
+            [b'f', ..] => self.word(start, b"false", JsonKind::False),
+            [b'n', ..] => self.word(start, b"null", JsonKind::Null),
+            _ => self.number(start),
         }
     }
 
     #[inline(never)]
     fn object(&mut self, start: &'a [u8], inside: &'a [u8], depth: usize) -> Option<&'a [u8]> {
-        let depth = self.deeper(depth)?;
+        let depth = self.inner_depth(depth)?;
         let object = self.nodes.len();
-        self.push(Kind::Object, start, start);
-        let mut names = Names::default();
-        let mut rest = behind_space(inside);
+        self.push(JsonKind::Object, start, start);
+        let mut names = SeenNames::default();
+        let mut rest = skip_space(inside);
         if let [b'}', behind @ ..] = rest {
             rest = behind;
         } else {
             loop {
-                rest = self.string(behind_space(rest))?;
+                rest = self.string(skip_space(rest))?;
                 self.note_name(object, &mut names);
-                rest = match behind_space(rest) {
-                    [b':', value @ ..] => behind_space(self.value(value, depth)?),
+                rest = match skip_space(rest) {
+                    [b':', value @ ..] => skip_space(self.value(value, depth)?),
                     rest => return self.fail(rest),
                 };
                 match rest {
@@ -114,8 +131,8 @@ impl<'a> Parser<'a> {
             }
         }
         self.close(object, rest);
-        if names.in_doubt && self.repeated_name(object).is_some() {
-            self.fault = Fault::Duplicate(object);
+        if names.must_sort && self.repeated_name(object).is_some() {
+            self.failure = ParseFailure::DuplicateName(object);
             return None;
         }
         Some(rest)
@@ -123,15 +140,15 @@ impl<'a> Parser<'a> {
 
     #[inline(never)]
     fn array(&mut self, start: &'a [u8], inside: &'a [u8], depth: usize) -> Option<&'a [u8]> {
-        let depth = self.deeper(depth)?;
+        let depth = self.inner_depth(depth)?;
         let array = self.nodes.len();
-        self.push(Kind::Array, start, start);
-        let mut rest = behind_space(inside);
+        self.push(JsonKind::Array, start, start);
+        let mut rest = skip_space(inside);
         if let [b']', behind @ ..] = rest {
             rest = behind;
         } else {
             loop {
-                rest = behind_space(self.value(rest, depth)?);
+                rest = skip_space(self.value(rest, depth)?);
                 match rest {
                     [b',', element @ ..] => rest = element,
                     [b']', behind @ ..] => break rest = behind,
@@ -143,8 +160,9 @@ impl<'a> Parser<'a> {
         Some(rest)
     }
 
-    fn deeper(&mut self, depth: usize) -> Option<usize> {
-        self.fault = Fault::Depth;
+    /// The depth that is left inside an array or object.
+    fn inner_depth(&mut self, depth: usize) -> Option<usize> {
+        self.failure = ParseFailure::Depth;
         depth.checked_sub(1)
     }
 
@@ -153,13 +171,12 @@ impl<'a> Parser<'a> {
         let [b'"', rest @ ..] = start else {
             return self.fail(start);
         };
-        let mut rest = behind_plain(rest);
-        let mut kind = Kind::String;
-        // An escape sequence is checked; a pair of surrogates counts as one.
+        let mut rest = skip_plain(rest);
+        let mut kind = JsonKind::String;
         while let [b'\\', ..] = rest {
-            kind = Kind::EscapedString;
-            match escape(rest) {
-                Some((_, length)) => rest = behind_plain(rest.get(length..).unwrap_or_default()),
+            kind = JsonKind::EscapedString;
+            match escape_sequence(rest) {
+                Some((_, length)) => rest = skip_plain(rest.get(length..).unwrap_or_default()),
                 None => return self.fail(rest),
             }
         }
@@ -185,13 +202,14 @@ impl<'a> Parser<'a> {
                 _ => self.digits(exponent)?,
             };
         }
-        self.push(Kind::Number, start, rest)
+        self.push(JsonKind::Number, start, rest)
     }
 
+    /// One or more digits.
     fn digits(&mut self, start: &'a [u8]) -> Option<&'a [u8]> {
         let mut rest = start;
         while let [b'0'..=b'9', behind @ ..] = rest {
-            work::count(1);
+            step_counter::add(1);
             rest = behind;
         }
         match rest.len() == start.len() {
@@ -200,7 +218,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn word(&mut self, start: &'a [u8], word: &[u8], kind: Kind) -> Option<&'a [u8]> {
+    fn word(&mut self, start: &'a [u8], word: &[u8], kind: JsonKind) -> Option<&'a [u8]> {
         let mut rest = start;
         for byte in word {
             match rest {
@@ -211,8 +229,9 @@ impl<'a> Parser<'a> {
         self.push(kind, start, rest)
     }
 
-    /// Looks whether the name that was just read can be told from those that the object has had so far.
-    fn note_name(&self, object: usize, names: &mut Names) {
+    /// Compares the name that was just read with the earlier names of the object, as far as that is
+    /// cheap. Otherwise the names have to be sorted.
+    fn note_name(&self, object: usize, names: &mut SeenNames) {
         let Some((name, _)) = self.nodes.split_last() else {
             return;
         };
@@ -220,18 +239,18 @@ impl<'a> Parser<'a> {
         let is_new = names.marks & mark != mark;
         names.marks |= mark;
         names.count = names.count.saturating_add(1);
-        names.in_doubt |= name.kind != Kind::String
-            || !is_new && (names.count > FEW || self.has_had(object, name));
+        names.must_sort |= name.kind != JsonKind::String
+            || !is_new && (names.count > MAX_COMPARED_NAMES || self.has_earlier(object, name));
     }
 
-    /// Whether one of the names of an object that is being read is written like the last one.
-    fn has_had(&self, object: usize, name: &Node) -> bool {
+    /// Whether an earlier name of the object that is being read has the same bytes.
+    fn has_earlier(&self, object: usize, name: &Node) -> bool {
         let mut members = self.nodes.get(object..).unwrap_or_default();
         let mut size = 0;
         while let Some([_, rest @ ..]) = members.get(size..)
             && let [earlier, value, ..] = rest
         {
-            work::count(self.bytes(name).len());
+            step_counter::add(self.bytes(name).len());
             if self.bytes(earlier) == self.bytes(name) {
                 return true;
             }
@@ -241,38 +260,39 @@ impl<'a> Parser<'a> {
         false
     }
 
-    /// The first in the alphabet of the names that an object has twice, escapes resolved.
+    /// The alphabetically first name that an object has twice, without escape sequences.
     fn repeated_name(&self, object: usize) -> Option<Cow<'_, str>> {
-        let object = Value::new(self.text, self.nodes.get(object..).unwrap_or_default());
+        let object = JsonValue::new(self.text, self.nodes.get(object..).unwrap_or_default());
         let mut names: Vec<_> = object.members().map(|(name, _)| name).collect();
         names.sort_unstable_by(|a, b| {
-            work::count(a.len().min(b.len()));
+            step_counter::add(a.len().min(b.len()));
             a.cmp(b)
         });
-        let twice = names
+        let repeated = names
             .windows(2)
             .position(|pair| matches!(pair, [a, b] if a == b))?;
-        Some(names.swap_remove(twice))
+        Some(names.swap_remove(repeated))
     }
 
     fn bytes(&self, node: &Node) -> &'a [u8] {
         self.text.as_bytes().get(node.range()).unwrap_or_default()
     }
 
-    /// Adds the node of a value that begins at `start` and is followed by `rest`; gives the latter.
-    fn push(&mut self, kind: Kind, start: &[u8], rest: &'a [u8]) -> Option<&'a [u8]> {
+    /// Adds the node of the value between `start` and `rest`, and returns `rest`.
+    fn push(&mut self, kind: JsonKind, start: &[u8], rest: &'a [u8]) -> Option<&'a [u8]> {
         self.nodes.push(Node {
             kind,
-            start: self.at(start),
-            end: self.at(rest),
+            start: self.offset(start),
+            end: self.offset(rest),
             size: 1,
         });
         Some(rest)
     }
 
-    /// Completes the node of an array or object that is followed by `rest`.
+    /// Completes the node of an array or object that ends before `rest`.
     fn close(&mut self, node: usize, rest: &[u8]) {
-        let (end, size) = (self.at(rest), self.nodes.len().saturating_sub(node));
+        let end = self.offset(rest);
+        let size = self.nodes.len().saturating_sub(node);
         if let Some(node) = self.nodes.get_mut(node) {
             node.end = end;
             node.size = size as u32;
@@ -281,105 +301,60 @@ impl<'a> Parser<'a> {
 
     #[cold]
     fn fail<T>(&mut self, rest: &[u8]) -> Option<T> {
-        self.fault = Fault::Syntax(self.at(rest));
+        self.failure = ParseFailure::Syntax(self.offset(rest));
         None
     }
 
-    /// The offset at which `rest` begins.
-    fn at(&self, rest: &[u8]) -> u32 {
+    /// The offset of `rest`, which is an end of the text.
+    fn offset(&self, rest: &[u8]) -> u32 {
         self.end.wrapping_sub(rest.len() as u32)
     }
 }
 
-fn behind_space(mut text: &[u8]) -> &[u8] {
+fn skip_space(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = text {
-        work::count(1);
+        step_counter::add(1);
         text = rest;
     }
     text
 }
 
-/// What is known of the names of an object that is being read.
-#[derive(Default)]
-struct Names {
-    count: usize,
-    /// Two bits for each name.
-    marks: u64,
-    /// Whether it takes sorting to tell that they differ.
-    in_doubt: bool,
-}
-
-/// How many names are compared each with each, at most.
-const FEW: usize = 32;
-
-/// Most names of an object already differ in length, first and last byte, which choose two bits of 64.
+/// Two bits of 64 that a name sets in [`SeenNames::marks`]. They depend on its length, first and
+/// last byte, by which most names of an object differ: a name that sets a new bit is a new name.
 fn mark(quoted: &[u8]) -> u64 {
     let byte = |byte: Option<&u8>| byte.map_or(0, |&byte| u32::from(byte));
     let (first, last) = (byte(quoted.get(1)), byte(quoted.iter().nth_back(1)));
     let mixed = (quoted.len() as u32) << 16 ^ first << 8 ^ last;
-    // The golden ratio, as multiplicative hashing has it: the upper bits depend on all.
+    // Multiplicative hashing with the golden ratio: the upper bits depend on all bits.
     let mixed = mixed.wrapping_mul(0x9e37_79b9);
     1u64.rotate_left(mixed >> 26) | 1u64.rotate_left(mixed >> 20)
 }
 
-/// The text of a string from the first byte on that needs a second look: a quotation mark, a backslash or a control
-/// character. Looks at eight bytes at a time; in a word, the lowest byte that is marked is marked rightly.
+/// The text of a string from the first quotation mark, backslash or control character on.
+///
+/// Reads eight bytes at a time. Subtracting a limit from each byte sets the upper bit of those that
+/// are below it. A borrow can also set the upper bit of a byte behind such a byte, but never of one
+/// before it, so that the first byte with the bit set is right.
 #[inline(always)]
-fn behind_plain(mut text: &[u8]) -> &[u8] {
+fn skip_plain(mut text: &[u8]) -> &[u8] {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
-    /// Lets the quotation mark and the space change places: the former is then next to the control characters.
+    /// XOR with this exchanges the quotation mark and the space, so that the quotation mark and all
+    /// control characters are below `b' ' + 1`.
     const SWAP: u64 = ONES * (b'"' ^ b' ') as u64;
     let below = |word: u64, limit: u8| word.wrapping_sub(ONES.wrapping_mul(limit.into()));
     while let Some((word, rest)) = text.split_first_chunk() {
-        work::count(8);
+        step_counter::add(8);
         let word = u64::from_le_bytes(*word);
         let backslash = word ^ ONES.wrapping_mul(b'\\'.into());
-        let marks = below(word ^ SWAP, b' ' + 1) | below(backslash, 1);
-        let marks = marks & !word & ONES << 7;
-        if marks != 0 {
-            let plain = (marks.trailing_zeros() >> 3) as usize;
+        let special = below(word ^ SWAP, b' ' + 1) | below(backslash, 1);
+        let special = special & !word & ONES << 7;
+        if special != 0 {
+            let plain = (special.trailing_zeros() >> 3) as usize;
             return text.get(plain..).unwrap_or_default();
         }
         text = rest;
     }
-    let special = |&byte: &u8| byte == b'"' || byte == b'\\' || byte < b' ';
-    let plain = text.iter().position(special).unwrap_or(text.len());
+    let is_special = |&byte: &u8| byte == b'"' || byte == b'\\' || byte < b' ';
+    let plain = text.iter().position(is_special).unwrap_or(text.len());
     text.get(plain..).unwrap_or_default()
-}
-
-/// The character that the escape sequence at the start of `text` stands for, and the length of the sequence; none if
-/// it is no escape sequence, or half a pair of surrogates.
-pub(super) fn escape(text: &[u8]) -> Option<(char, usize)> {
-    let simple = match text.get(1)? {
-        b'"' => '"',
-        b'\\' => '\\',
-        b'/' => '/',
-        b'b' => '\u{8}',
-        b'f' => '\u{c}',
-        b'n' => '\n',
-        b'r' => '\r',
-        b't' => '\t',
-        b'u' => return unicode_escape(text),
-        _ => return None,
-    };
-    Some((simple, 2))
-}
-
-fn unicode_escape(text: &[u8]) -> Option<(char, usize)> {
-    let unit = utf16_unit(text)?;
-    if let Some(Ok(single)) = char::decode_utf16([unit]).next() {
-        return Some((single, 6));
-    }
-    let low = utf16_unit(text.get(6..)?)?;
-    let pair = char::decode_utf16([unit, low]).next()?.ok()?;
-    Some((pair, 12))
-}
-
-/// Reads `\uXXXX`.
-fn utf16_unit(text: &[u8]) -> Option<u16> {
-    let digits = text.get(..6)?.strip_prefix(b"\\u")?;
-    let mut digits = digits.iter().map(|&digit| char::from(digit).to_digit(16));
-    digits
-        .try_fold(0u32, |unit, digit| Some(unit << 4 | digit?))
-        .and_then(|unit| u16::try_from(unit).ok())
 }

@@ -1,7 +1,11 @@
-use super::*;
+use std::borrow::Cow;
+
 use text::Quoted;
 
-const PART: Part = Part::Claims;
+use super::*;
+use crate::error::{Error, InputPart};
+
+const PART: InputPart = InputPart::Claims;
 
 fn parse(text: &str) -> Result<Document, Error> {
     Document::parse_object(text.as_bytes().to_vec(), PART, 1 << 18, 32)
@@ -20,7 +24,7 @@ fn plain(text: &str) -> VariableText<'_> {
     VariableText::Plain(Cow::Borrowed(text))
 }
 
-fn syntax(text: &str) -> usize {
+fn error_offset(text: &str) -> usize {
     match parse(text).err() {
         Some(Error::JsonSyntax { part: PART, offset }) => offset,
         other => panic!("{text}: {other:?}"),
@@ -32,24 +36,24 @@ fn values_are_found_by_path() {
     let document = parse(r#" {"a":{"b c":{"d.e":[1,{"x":2}]}},"f":"g"} "#).unwrap();
     let root = document.root();
     let found = root.path(&["a", "b c", "d.e"]).unwrap();
-    assert_eq!(found.kind(), Kind::Array);
+    assert_eq!(found.kind(), JsonKind::Array);
     assert_eq!(found.elements().count(), 2);
     let last = found.elements().last().unwrap();
     assert_eq!(last.get(b"x").unwrap().as_number(), Some("2"));
     assert_eq!(root.path(&["f"]).unwrap().as_str().unwrap(), "g");
     assert!(root.path(&["f", "g"]).is_none());
     assert!(root.path(&["a", "b"]).is_none());
-    assert_eq!(root.path(&[""; 0]).unwrap().kind(), Kind::Object);
+    assert_eq!(root.path(&[""; 0]).unwrap().kind(), JsonKind::Object);
 }
 
 #[test]
-fn names_may_be_written_with_escapes() {
+fn names_with_escape_sequences_are_found() {
     let document = parse(r#"{"\u0061\n\ud83d\ude00":1}"#).unwrap();
     assert!(document.root().get("a\n\u{1f600}".as_bytes()).is_some());
 }
 
 #[test]
-fn text_form() {
+fn values_as_the_text_of_a_variable() {
     assert_eq!(text_of("1.50e+01"), plain("1.50e+01"));
     assert_eq!(text_of("true"), plain("true"));
     assert_eq!(text_of("null"), VariableText::Absent);
@@ -74,31 +78,31 @@ fn text_form() {
 }
 
 #[test]
-fn syntax_errors_say_where() {
-    assert_eq!(syntax(""), 0);
-    assert_eq!(syntax("\u{feff}{}"), 0);
-    assert_eq!(syntax("{} x"), 3);
-    assert_eq!(syntax("{\"a\":1}{"), 7);
-    assert_eq!(syntax("{\"a\":01}"), 6);
-    assert_eq!(syntax("{\"a\":+1}"), 5);
-    assert_eq!(syntax("{\"a\":.5}"), 5);
-    assert_eq!(syntax("{\"a\":1.}"), 7);
-    assert_eq!(syntax("{\"a\":1e}"), 7);
-    assert_eq!(syntax("{\"a\":NaN}"), 5);
-    assert_eq!(syntax("{\"a\":tru}"), 8);
-    assert_eq!(syntax("{\"a\":1,}"), 7);
-    assert_eq!(syntax("{\"a\" 1}"), 5);
-    assert_eq!(syntax("{a:1}"), 1);
-    assert_eq!(syntax("{\"a"), 3);
-    assert_eq!(syntax("{\"a\n\":1}"), 3);
-    assert_eq!(syntax("{\"\\x\":1}"), 2);
-    assert_eq!(syntax("{\"\\ud800\":1}"), 2);
-    assert_eq!(syntax("{\"\\ud800\\u0041\":1}"), 2);
-    assert_eq!(syntax("{\"\\udc00\":1}"), 2);
-    assert_eq!(syntax("{\"\\u00+1\":1}"), 2);
-    assert_eq!(syntax("{\"a\":[1 2]}"), 8);
-    assert_eq!(syntax("{'a':1}"), 1);
-    assert_eq!(syntax("{\"a\":1/**/}"), 6);
+fn syntax_errors_have_an_offset() {
+    assert_eq!(error_offset(""), 0);
+    assert_eq!(error_offset("\u{feff}{}"), 0);
+    assert_eq!(error_offset("{} x"), 3);
+    assert_eq!(error_offset("{\"a\":1}{"), 7);
+    assert_eq!(error_offset("{\"a\":01}"), 6);
+    assert_eq!(error_offset("{\"a\":+1}"), 5);
+    assert_eq!(error_offset("{\"a\":.5}"), 5);
+    assert_eq!(error_offset("{\"a\":1.}"), 7);
+    assert_eq!(error_offset("{\"a\":1e}"), 7);
+    assert_eq!(error_offset("{\"a\":NaN}"), 5);
+    assert_eq!(error_offset("{\"a\":tru}"), 8);
+    assert_eq!(error_offset("{\"a\":1,}"), 7);
+    assert_eq!(error_offset("{\"a\" 1}"), 5);
+    assert_eq!(error_offset("{a:1}"), 1);
+    assert_eq!(error_offset("{\"a"), 3);
+    assert_eq!(error_offset("{\"a\n\":1}"), 3);
+    assert_eq!(error_offset("{\"\\x\":1}"), 2);
+    assert_eq!(error_offset("{\"\\ud800\":1}"), 2);
+    assert_eq!(error_offset("{\"\\ud800\\u0041\":1}"), 2);
+    assert_eq!(error_offset("{\"\\udc00\":1}"), 2);
+    assert_eq!(error_offset("{\"\\u00+1\":1}"), 2);
+    assert_eq!(error_offset("{\"a\":[1 2]}"), 8);
+    assert_eq!(error_offset("{'a':1}"), 1);
+    assert_eq!(error_offset("{\"a\":1/**/}"), 6);
 }
 
 #[test]
@@ -136,7 +140,7 @@ fn other_errors_are_exact() {
 }
 
 #[test]
-fn row_14_depth_is_bounded() {
+fn row_14_depth_has_a_limit() {
     let nested = |n: usize| format!("{{\"a\":{}{}}}", "[".repeat(n), "]".repeat(n));
     assert!(parse(&nested(31)).is_ok());
     let too_deep = Error::TooDeep {

@@ -1,49 +1,56 @@
-//! Direct use of a shared key (RFC 7518 section 4.5).
+//! Direct use of a shared key as the content key (RFC 7518 section 4.5).
 
 use zeroize::Zeroizing;
 
-use super::{Algorithm, Cek, Decrypter, Encryption, Prepared, find_encryption};
-use crate::header::Header;
-use crate::jwk::{Jwk, Material};
+use super::algorithm::{ContentKey, Decrypter, KeyManagementAlgorithm};
+use super::content::{ContentEncryption, find_encryption};
+use crate::crypto::Prepared;
+use crate::header::JoseHeader;
+use crate::jwk::{Jwk, KeyMaterial};
 
-pub(super) static ALGORITHMS: [Algorithm; 1] = [Algorithm {
+pub(super) static ALGORITHMS: [KeyManagementAlgorithm; 1] = [KeyManagementAlgorithm {
     name: "dir",
     decrypter,
 }];
 
-/// Such a key's `alg` is `dir` or, as in RFC 7520 section 5.6, the content encryption.
-fn decrypter(key: &Jwk) -> Prepared {
-    let encryption = key.alg().filter(|&alg| alg != "dir");
-    let encryption = match encryption {
-        None => None,
+/// The `alg` of such a key is `dir` or, as in RFC 7520 section 5.6, a content encryption.
+fn decrypter(key: &Jwk) -> Prepared<dyn Decrypter> {
+    let only_encryption = match key.alg() {
+        None | Some("dir") => None,
         Some(alg) => match find_encryption(alg) {
             None => return Ok(None),
             found => found,
         },
     };
     match &key.material {
-        Material::Octets(secret) => Ok(Some(Box::new(Shared {
+        KeyMaterial::Octets(secret) => Ok(Some(Box::new(SharedKey {
             secret: secret.clone(),
-            encryption,
+            only_encryption,
         }))),
         _ => Ok(None),
     }
 }
 
-struct Shared {
+struct SharedKey {
     secret: Zeroizing<Vec<u8>>,
-    /// The only one that the key is for.
-    encryption: Option<&'static Encryption>,
+    /// The content encryption that the key is restricted to.
+    only_encryption: Option<&'static ContentEncryption>,
 }
 
-impl Decrypter for Shared {
-    fn fits(&self, encryption: &Encryption) -> bool {
-        let only = self.encryption.map(|only| only.name);
+impl Decrypter for SharedKey {
+    fn fits(&self, encryption: &ContentEncryption) -> bool {
         self.secret.len() == encryption.key_length
-            && only.is_none_or(|only| only == encryption.name)
+            && self
+                .only_encryption
+                .is_none_or(|only| only.name == encryption.name)
     }
 
-    fn unwrap(&self, _: &Header, encrypted_key: &[u8], _: &Encryption) -> Option<Cek> {
+    fn unwrap_key(
+        &self,
+        _: &JoseHeader,
+        encrypted_key: &[u8],
+        _: &ContentEncryption,
+    ) -> Option<ContentKey> {
         encrypted_key.is_empty().then(|| self.secret.clone())
     }
 }

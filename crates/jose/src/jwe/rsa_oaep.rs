@@ -1,4 +1,4 @@
-//! RSAES-OAEP (RFC 7518 section 4.3; the variants with SHA-384 and SHA-512 are registered by the W3C).
+//! RSAES-OAEP (RFC 7518 section 4.3). The W3C has registered the variants with SHA-384 and SHA-512.
 
 use openssl::bn::{BigNum, BigNumContext, BigNumRef};
 use openssl::error::ErrorStack;
@@ -8,32 +8,33 @@ use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::{Padding, RsaPrivateKeyBuilder};
 use zeroize::Zeroizing;
 
-use super::{Algorithm, Cek, Decrypter, Encryption, Prepared};
-use crate::backend::Invalid;
-use crate::header::Header;
-use crate::jwk::{Jwk, Material, PrivateExponents};
+use super::algorithm::{ContentKey, Decrypter, KeyManagementAlgorithm};
+use super::content::ContentEncryption;
+use crate::crypto::{InvalidKey, Prepared};
+use crate::header::JoseHeader;
+use crate::jwk::{Jwk, KeyMaterial, RsaPrivateMembers};
 
-pub(super) static ALGORITHMS: [Algorithm; 4] = [
-    Algorithm {
+pub(super) static ALGORITHMS: [KeyManagementAlgorithm; 4] = [
+    KeyManagementAlgorithm {
         name: "RSA-OAEP",
         decrypter: |key| decrypter(key, "RSA-OAEP", Md::sha1),
     },
-    Algorithm {
+    KeyManagementAlgorithm {
         name: "RSA-OAEP-256",
         decrypter: |key| decrypter(key, "RSA-OAEP-256", Md::sha256),
     },
-    Algorithm {
+    KeyManagementAlgorithm {
         name: "RSA-OAEP-384",
         decrypter: |key| decrypter(key, "RSA-OAEP-384", Md::sha384),
     },
-    Algorithm {
+    KeyManagementAlgorithm {
         name: "RSA-OAEP-512",
         decrypter: |key| decrypter(key, "RSA-OAEP-512", Md::sha512),
     },
 ];
 
-fn decrypter(key: &Jwk, name: &str, digest: fn() -> &'static MdRef) -> Prepared {
-    let Material::Rsa {
+fn decrypter(key: &Jwk, name: &str, digest: fn() -> &'static MdRef) -> Prepared<dyn Decrypter> {
+    let KeyMaterial::Rsa {
         n,
         e,
         private: Some(private),
@@ -45,27 +46,31 @@ fn decrypter(key: &Jwk, name: &str, digest: fn() -> &'static MdRef) -> Prepared 
         return Ok(None);
     }
     let key = private_key(n, e, private)?;
-    let decrypter = Oaep { key, digest };
-    // With primes, private_key has looked.
-    match private.crt.is_some() || decrypter.agrees().unwrap_or(false) {
+    let decrypter = OaepKey { key, digest };
+    // private_key has checked the numbers only if there are primes.
+    match private.crt.is_some() || decrypter.is_consistent().unwrap_or(false) {
         true => Ok(Some(Box::new(decrypter))),
-        false => Err(Invalid),
+        false => Err(InvalidKey),
     }
 }
 
-/// OpenSSL wipes the numbers when the key is dropped.
-fn private_key(n: &[u8], e: &[u8], private: &PrivateExponents) -> Result<PKey<Private>, Invalid> {
-    let number = |bytes: &[u8]| BigNum::from_slice(bytes).map_err(|_| Invalid);
+/// Makes OpenSSL's key, which wipes the numbers when it is dropped.
+fn private_key(
+    n: &[u8],
+    e: &[u8],
+    private: &RsaPrivateMembers,
+) -> Result<PKey<Private>, InvalidKey> {
+    let number = |bytes: &[u8]| BigNum::from_slice(bytes).map_err(|_| InvalidKey);
     let (n, e, d) = (number(n)?, number(e)?, number(&private.d)?);
     let crt = private
         .crt
         .as_ref()
         .map(|crt| crt.each_ref().map(|value| number(value)));
-    // OpenSSL would heal other primes by doing without them.
+    // OpenSSL accepts primes that are wrong and then does without them.
     if let Some([Ok(p), Ok(q), Ok(dp), Ok(dq), Ok(qi)]) = &crt
-        && !are_consistent(&n, &e, &d, [p, q, dp, dq, qi]).map_err(|_| Invalid)?
+        && !are_consistent(&n, &e, &d, [p, q, dp, dq, qi]).map_err(|_| InvalidKey)?
     {
-        return Err(Invalid);
+        return Err(InvalidKey);
     }
     let build = || {
         let builder = RsaPrivateKeyBuilder::new(n, e, d)?;
@@ -75,10 +80,11 @@ fn private_key(n: &[u8], e: &[u8], private: &PrivateExponents) -> Result<PKey<Pr
         let builder = builder.set_factors(p, q)?.set_crt_params(dp, dq, qi)?;
         PKey::from_rsa(builder.build())
     };
-    build().map_err(|_: ErrorStack| Invalid)
+    build().map_err(|_: ErrorStack| InvalidKey)
 }
 
-/// Whether the numbers of a private key are what RFC 8017 section 3.2 says, but for the primality of p and q.
+/// Whether the numbers of a private key belong to each other as RFC 8017 section 3.2 says. Whether
+/// p and q are primes is not tested.
 fn are_consistent(
     n: &BigNumRef,
     e: &BigNumRef,
@@ -89,7 +95,7 @@ fn are_consistent(
     let one = BigNum::from_u32(1)?;
     let mut product = BigNum::new()?;
     product.checked_mul(p, q, &mut context)?;
-    let mut consistent = &*product == n;
+    let mut is_consistent = &*product == n;
     let mut are_inverse = |a: &BigNumRef, b: &BigNumRef, modulus: &BigNumRef| {
         product.mod_mul(a, b, modulus, &mut context)?;
         Ok(product == one)
@@ -97,19 +103,19 @@ fn are_consistent(
     for (prime, exponent) in [(p, dp), (q, dq)] {
         let mut order = prime.to_owned()?;
         order.sub_word(1)?;
-        consistent &= are_inverse(e, exponent, &order)? && are_inverse(e, d, &order)?;
+        is_consistent &= are_inverse(e, exponent, &order)? && are_inverse(e, d, &order)?;
     }
-    Ok(consistent && are_inverse(q, qi, p)?)
+    Ok(is_consistent && are_inverse(q, qi, p)?)
 }
 
-struct Oaep {
+struct OaepKey {
     key: PKey<Private>,
     digest: fn() -> &'static MdRef,
 }
 
-impl Oaep {
-    /// Whether a private exponent without primes belongs to the public one: what one encrypts, the other decrypts.
-    fn agrees(&self) -> Result<bool, ErrorStack> {
+impl OaepKey {
+    /// Whether the private exponent belongs to the public one: it decrypts what the other encrypts.
+    fn is_consistent(&self) -> Result<bool, ErrorStack> {
         let message = [0x5a; 32];
         let mut context = PkeyCtx::new(&self.key)?;
         context.encrypt_init()?;
@@ -119,7 +125,7 @@ impl Oaep {
         Ok(self.decrypt(&encrypted)?.as_slice() == message)
     }
 
-    fn decrypt(&self, encrypted: &[u8]) -> Result<Cek, ErrorStack> {
+    fn decrypt(&self, encrypted: &[u8]) -> Result<ContentKey, ErrorStack> {
         let mut context = PkeyCtx::new(&self.key)?;
         context.decrypt_init()?;
         self.set_padding(&mut context)?;
@@ -135,8 +141,13 @@ impl Oaep {
     }
 }
 
-impl Decrypter for Oaep {
-    fn unwrap(&self, _: &Header, encrypted_key: &[u8], _: &Encryption) -> Option<Cek> {
+impl Decrypter for OaepKey {
+    fn unwrap_key(
+        &self,
+        _: &JoseHeader,
+        encrypted_key: &[u8],
+        _: &ContentEncryption,
+    ) -> Option<ContentKey> {
         if encrypted_key.len() != self.key.size() {
             return None;
         }

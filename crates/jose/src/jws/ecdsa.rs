@@ -1,47 +1,48 @@
-//! ECDSA with SHA-2 on the curve of the same strength (RFC 7518 section 3.4). A signature is R and S one after the
-//! other, each as long as the curve's order: never DER.
+//! ECDSA with SHA-2 on the curve of the same strength (RFC 7518 section 3.4). A signature is R
+//! followed by S, each as long as the order of the curve. DER is refused.
 
-use super::{Algorithm, Prepared};
-use crate::backend::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED};
-use crate::backend::{self, PublicKey, VerificationAlgorithm};
-use crate::jwk::{Curve, Material};
+use super::algorithm::SignatureAlgorithm;
+use crate::crypto::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED};
+use crate::crypto::{self, Prepared, PublicKey, VerificationAlgorithm, Verifier};
+use crate::jwk::{EcCurve, KeyMaterial};
 
-pub(super) static ALGORITHMS: [Algorithm; 3] = [
-    Algorithm {
+pub(super) static ALGORITHMS: [SignatureAlgorithm; 3] = [
+    SignatureAlgorithm {
         name: "ES256",
-        verifier: |key| verifier(key, Curve::P256, &ECDSA_P256_SHA256_FIXED),
+        verifier: |key| verifier(key, EcCurve::P256, &ECDSA_P256_SHA256_FIXED),
     },
-    Algorithm {
+    SignatureAlgorithm {
         name: "ES384",
-        verifier: |key| verifier(key, Curve::P384, &ECDSA_P384_SHA384_FIXED),
+        verifier: |key| verifier(key, EcCurve::P384, &ECDSA_P384_SHA384_FIXED),
     },
-    Algorithm {
+    SignatureAlgorithm {
         name: "ES512",
         verifier: |key| match key {
-            Material::Ec {
-                crv: Curve::P521,
+            KeyMaterial::Ec {
+                crv: EcCurve::P521,
                 x,
                 y,
-            } => backend::p521(&point(x, y)).map(Some),
+            } => crypto::p521(&uncompressed_point(x, y)).map(Some),
             _ => Ok(None),
         },
     },
 ];
 
 fn verifier(
-    key: &Material,
-    curve: Curve,
+    key: &KeyMaterial,
+    curve: EcCurve,
     algorithm: &'static dyn VerificationAlgorithm,
-) -> Prepared {
+) -> Prepared<dyn Verifier> {
     match key {
-        Material::Ec { crv, x, y } if *crv == curve => {
-            Ok(Some(Box::new(PublicKey::new(algorithm, &point(x, y))?)))
+        KeyMaterial::Ec { crv, x, y } if *crv == curve => {
+            let key = PublicKey::new(algorithm, &uncompressed_point(x, y))?;
+            Ok(Some(Box::new(key)))
         }
         _ => Ok(None),
     }
 }
 
 /// An uncompressed point (SEC 1 section 2.3.3).
-fn point(x: &[u8], y: &[u8]) -> Vec<u8> {
+fn uncompressed_point(x: &[u8], y: &[u8]) -> Vec<u8> {
     [&[4], x, y].concat()
 }

@@ -1,4 +1,5 @@
-//! RSASSA-PKCS1-v1_5 and RSASSA-PSS with SHA-2 (RFC 7518 sections 3.3 and 3.5), moduli of 2,048 to 16,384 bits.
+//! RSASSA-PKCS1-v1_5 and RSASSA-PSS with SHA-2 (RFC 7518 sections 3.3 and 3.5), with moduli of
+//! 2,048 to 16,384 bits.
 
 use openssl::bn::BigNum;
 use openssl::error::ErrorStack;
@@ -7,16 +8,23 @@ use openssl::pkey::{PKey, Public};
 use openssl::rsa::{Padding, Rsa};
 use openssl::sign::{self, RsaPssSaltlen};
 
-use super::{Algorithm, Prepared, Verifier};
-use crate::backend::signature::{
+use super::algorithm::SignatureAlgorithm;
+use crate::crypto::signature::{
     RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
     RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
 };
-use crate::backend::{Invalid, PublicKey, VerificationAlgorithm};
-use crate::jwk::{Material, bits};
+use crate::crypto::{InvalidKey, Prepared, PublicKey, VerificationAlgorithm, Verifier};
+use crate::jwk::{KeyMaterial, bits};
 
-pub(super) static ALGORITHMS: [Algorithm; 6] = [
-    Algorithm {
+const PKCS1: Padding = Padding::PKCS1;
+const PSS: Padding = Padding::PKCS1_PSS;
+
+/// The limits of aws-lc-rs and ring in bits. OpenSSL accepts longer numbers, but is slower.
+const MAX_LIBRARY_MODULUS: usize = 8192;
+const MAX_LIBRARY_EXPONENT: usize = 33;
+
+pub(super) static ALGORITHMS: [SignatureAlgorithm; 6] = [
+    SignatureAlgorithm {
         name: "RS256",
         verifier: |key| {
             verifier(
@@ -27,7 +35,7 @@ pub(super) static ALGORITHMS: [Algorithm; 6] = [
             )
         },
     },
-    Algorithm {
+    SignatureAlgorithm {
         name: "RS384",
         verifier: |key| {
             verifier(
@@ -38,7 +46,7 @@ pub(super) static ALGORITHMS: [Algorithm; 6] = [
             )
         },
     },
-    Algorithm {
+    SignatureAlgorithm {
         name: "RS512",
         verifier: |key| {
             verifier(
@@ -49,40 +57,36 @@ pub(super) static ALGORITHMS: [Algorithm; 6] = [
             )
         },
     },
-    Algorithm {
+    SignatureAlgorithm {
         name: "PS256",
         verifier: |key| verifier(key, &RSA_PSS_2048_8192_SHA256, PSS, MessageDigest::sha256),
     },
-    Algorithm {
+    SignatureAlgorithm {
         name: "PS384",
         verifier: |key| verifier(key, &RSA_PSS_2048_8192_SHA384, PSS, MessageDigest::sha384),
     },
-    Algorithm {
+    SignatureAlgorithm {
         name: "PS512",
         verifier: |key| verifier(key, &RSA_PSS_2048_8192_SHA512, PSS, MessageDigest::sha512),
     },
 ];
 
-const PKCS1: Padding = Padding::PKCS1;
-const PSS: Padding = Padding::PKCS1_PSS;
-
 fn verifier(
-    key: &Material,
+    key: &KeyMaterial,
     algorithm: &'static dyn VerificationAlgorithm,
     padding: Padding,
     digest: fn() -> MessageDigest,
-) -> Prepared {
-    let Material::Rsa { n, e, .. } = key else {
+) -> Prepared<dyn Verifier> {
+    let KeyMaterial::Rsa { n, e, .. } = key else {
         return Ok(None);
     };
-    let rsa = public_key(n, e).map_err(|_| Invalid)?;
-    // The limits of aws-lc-rs and ring; OpenSSL goes further and is a little slower.
-    if bits(n) <= 8192 && bits(e) <= 33 {
-        let der = rsa.public_key_to_der_pkcs1().map_err(|_| Invalid)?;
+    let rsa = public_key(n, e).map_err(|_| InvalidKey)?;
+    if bits(n) <= MAX_LIBRARY_MODULUS && bits(e) <= MAX_LIBRARY_EXPONENT {
+        let der = rsa.public_key_to_der_pkcs1().map_err(|_| InvalidKey)?;
         return Ok(Some(Box::new(PublicKey::new(algorithm, &der)?)));
     }
-    let key = PKey::from_rsa(rsa).map_err(|_| Invalid)?;
-    Ok(Some(Box::new(Large {
+    let key = PKey::from_rsa(rsa).map_err(|_| InvalidKey)?;
+    Ok(Some(Box::new(LargeRsaKey {
         key,
         padding,
         digest: digest(),
@@ -93,14 +97,14 @@ fn public_key(n: &[u8], e: &[u8]) -> Result<Rsa<Public>, ErrorStack> {
     Rsa::from_public_components(BigNum::from_slice(n)?, BigNum::from_slice(e)?)
 }
 
-/// A key beyond the limits of the library that does the others.
-struct Large {
+/// A key that only OpenSSL accepts.
+struct LargeRsaKey {
     key: PKey<Public>,
     padding: Padding,
     digest: MessageDigest,
 }
 
-impl Large {
+impl LargeRsaKey {
     fn check(&self, message: &[u8], signature: &[u8]) -> Result<bool, ErrorStack> {
         let mut verifier = sign::Verifier::new(self.digest, &self.key)?;
         verifier.set_rsa_padding(self.padding)?;
@@ -112,7 +116,7 @@ impl Large {
     }
 }
 
-impl Verifier for Large {
+impl Verifier for LargeRsaKey {
     fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         signature.len() == self.key.size() && self.check(message, signature).unwrap_or(false)
     }

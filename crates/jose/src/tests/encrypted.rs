@@ -1,3 +1,5 @@
+//! Encrypted and nested tokens. The number in the name of a test is the row of SECURITY-CASES.md.
+
 use super::*;
 
 const CLAIMS: &str = r#"{"sub":"you","n":1.50}"#;
@@ -11,7 +13,7 @@ const ENCRYPTIONS: [&str; 6] = [
     "A256GCM",
 ];
 
-const WRAPPINGS: [&str; 10] = [
+const KEY_MANAGEMENT: [&str; 10] = [
     "A128KW",
     "A192KW",
     "A256KW",
@@ -25,25 +27,25 @@ const WRAPPINGS: [&str; 10] = [
 ];
 
 /// Each pair of algorithms with a key for it.
-fn pairs() -> Vec<(&'static str, &'static str, Key)> {
+fn pairs() -> Vec<(&'static str, &'static str, JwkObject)> {
     let wrapped = |alg| ENCRYPTIONS.map(|enc| (alg, enc, key(alg, 0)));
-    let mut pairs: Vec<_> = WRAPPINGS.into_iter().flat_map(wrapped).collect();
+    let mut pairs: Vec<_> = KEY_MANAGEMENT.into_iter().flat_map(wrapped).collect();
     pairs.extend(ENCRYPTIONS.map(|enc| ("dir", enc, key(enc, 0))));
     pairs
 }
 
-fn private_set(keys: &[Key]) -> KeySet {
+fn private_set(keys: &[JwkObject]) -> KeySet {
     let set = serde_json::json!({ "keys": keys }).to_string();
     KeySet::parse(set.as_bytes()).unwrap()
 }
 
-fn encrypt(alg: &str, enc: &str, key: &Key, header: &str, content: &str) -> String {
+fn encrypt(alg: &str, enc: &str, key: &JwkObject, header: &str, content: &str) -> String {
     let header = serde_json::from_str(header).unwrap();
-    maker::encrypt(alg, enc, key, &header, content.as_bytes()).unwrap()
+    test_tokens::encrypt(alg, enc, key, &header, content.as_bytes()).unwrap()
 }
 
 fn decrypt(token: &str, kind: TokenType, keys: &KeySet) -> Result<VerifiedToken, Error> {
-    let token = UnverifiedToken::parse(token.as_bytes(), kind, &Limits::default())?;
+    let token = parse(token, kind)?;
     assert!(token.claims().is_none());
     token.verify(keys, NOW, Duration::ZERO)
 }
@@ -68,7 +70,7 @@ fn change(token: &str, part: usize, change: impl Fn(&mut Vec<u8>)) -> String {
 }
 
 #[test]
-fn each_pair_decrypts() {
+fn each_pair_of_algorithms_decrypts() {
     for (alg, enc, key) in pairs() {
         let token = encrypt(alg, enc, &key, r#"{"cty":"x"}"#, CLAIMS);
         let token = decrypt(&token, TokenType::Encrypted, &private_set(&[key])).unwrap();
@@ -76,12 +78,11 @@ fn each_pair_decrypts() {
         assert_eq!(token.header().enc(), Some(enc));
         assert_eq!(token.claims().json(), CLAIMS);
         assert_eq!(token.payload(), Some(CLAIMS.as_bytes()));
-        assert!(token.inner_header().is_none());
     }
 }
 
 #[test]
-fn rows_20_to_22_one_refusal_whatever_part_is_wrong() {
+fn rows_20_to_22_the_error_does_not_tell_which_part_is_wrong() {
     for (alg, enc, key) in pairs() {
         let keys = private_set(std::slice::from_ref(&key));
         let token = encrypt(alg, enc, &key, "{}", CLAIMS);
@@ -92,11 +93,13 @@ fn rows_20_to_22_one_refusal_whatever_part_is_wrong() {
             });
             assert_eq!(
                 decrypt(&changed, TokenType::Encrypted, &keys).err(),
-                failed(find(alg))
+                failed(static_name(alg))
             );
             for length in [0, 1, 12, 15, 17] {
                 let changed = change(&token, part, |bytes| bytes.resize(length, 0));
-                let expected = (changed != token).then(|| failed(find(alg))).flatten();
+                let expected = (changed != token)
+                    .then(|| failed(static_name(alg)))
+                    .flatten();
                 let refused = decrypt(&changed, TokenType::Encrypted, &keys).err();
                 assert_eq!(refused, expected, "{alg} {enc} part {part} length {length}");
             }
@@ -104,41 +107,42 @@ fn rows_20_to_22_one_refusal_whatever_part_is_wrong() {
     }
 }
 
-fn find(alg: &str) -> &'static str {
+fn static_name(alg: &str) -> &'static str {
     jwe::find(alg).unwrap().name
 }
 
 #[test]
-fn row_20_tags_in_the_header_are_whole() {
+fn row_20_truncated_tags_in_the_header_are_refused() {
     let key = key("A128GCMKW", 0);
     let token = encrypt("A128GCMKW", "A128GCM", &key, "{}", CLAIMS);
     let keys = private_set(&[key]);
     for length in 0..16 {
-        let cut = change(&token, 0, |header| {
-            let mut parameters: Key = serde_json::from_slice(header).unwrap();
+        let truncated = change(&token, 0, |header| {
+            let mut parameters: JwkObject = serde_json::from_slice(header).unwrap();
             let tag = parameters["tag"].as_str().unwrap().to_owned();
-            // Any number of characters but one more than a multiple of four is base64.
+            // These numbers of characters, of which none is one more than a multiple of four, can
+            // be base64.
             let tag = tag.get(..length + length / 3).unwrap().to_owned();
             parameters.insert("tag".into(), tag.into());
             *header = serde_json::to_vec(&parameters).unwrap();
         });
         assert_eq!(
-            decrypt(&cut, TokenType::Encrypted, &keys).err(),
+            decrypt(&truncated, TokenType::Encrypted, &keys).err(),
             failed("A128GCMKW")
         );
     }
 }
 
 #[test]
-fn row_21_a_bad_padding_is_like_a_bad_mac() {
-    // A good MAC over a ciphertext that is no whole number of blocks, and over one without padding.
+fn row_21_bad_padding_gives_the_same_error_as_a_bad_mac() {
+    // A good MAC of a ciphertext that is not a whole number of blocks, or has no padding.
     use openssl::{hash::MessageDigest, pkey::PKey, sign::Signer};
     let key = key("A128CBC-HS256", 0);
     let secret = ::josekit::jwk::Jwk::from_map(key.clone())
         .unwrap()
         .key_value()
         .unwrap();
-    let header = maker::base64url(br#"{"alg":"dir","enc":"A128CBC-HS256"}"#);
+    let header = test_tokens::base64url(br#"{"alg":"dir","enc":"A128CBC-HS256"}"#);
     for ciphertext in [&[][..], &[0; 15], &[0; 16]] {
         let iv = [0; 16];
         let bits = (header.len() as u64 * 8).to_be_bytes();
@@ -148,7 +152,7 @@ fn row_21_a_bad_padding_is_like_a_bad_mac() {
             signer.update(part).unwrap();
         }
         let tag = signer.sign_to_vec().unwrap();
-        let parts = [&iv[..], ciphertext, &tag[..16]].map(maker::base64url);
+        let parts = [&iv[..], ciphertext, &tag[..16]].map(test_tokens::base64url);
         let token = format!("{header}..{}", parts.join("."));
         let keys = private_set(std::slice::from_ref(&key));
         assert_eq!(
@@ -159,7 +163,7 @@ fn row_21_a_bad_padding_is_like_a_bad_mac() {
 }
 
 #[test]
-fn row_22_no_rsa_1_5_and_no_other_padding() {
+fn row_22_other_paddings_of_rsa_are_refused() {
     let key = key("RSA-OAEP", 0);
     let keys = private_set(&[with(&key, r#"{"alg":"RSA-OAEP-256"}"#)]);
     let token = encrypt("RSA-OAEP", "A128GCM", &key, "{}", CLAIMS);
@@ -189,7 +193,7 @@ fn row_22_no_rsa_1_5_and_no_other_padding() {
             unsupported
         );
     }
-    // A key encrypted to us that has the wrong length, and one padded with PKCS #1 v1.5.
+    // Content keys of the wrong length, and one that is padded as by PKCS #1 v1.5.
     let rsa = ::josekit::jwk::alg::rsa::RsaKeyPair::from_jwk(
         &::josekit::jwk::Jwk::from_map(key).unwrap(),
     )
@@ -212,12 +216,12 @@ fn row_22_no_rsa_1_5_and_no_other_padding() {
 }
 
 #[test]
-fn row_19_pbes2_is_refused_at_once() {
+fn row_19_pbes2_is_refused() {
     let header =
         r#"{"alg":"PBES2-HS256+A128KW","enc":"A128GCM","p2c":2147483648,"p2s":"AAAAAAAAAAA"}"#;
     let token = format!(
         "{}.AAAA.AAAA.AAAA.AAAA",
-        maker::base64url(header.as_bytes())
+        test_tokens::base64url(header.as_bytes())
     );
     let keys = private_set(&[key("A128KW", 0)]);
     let alg = quoted("PBES2-HS256+A128KW");
@@ -226,7 +230,7 @@ fn row_19_pbes2_is_refused_at_once() {
 }
 
 #[test]
-fn row_18_inflating_is_bounded() {
+fn row_18_inflated_content_has_a_limit() {
     let key = key("A128GCM", 0);
     let keys = private_set(std::slice::from_ref(&key));
     let zipped = |content: &str| encrypt("dir", "A128GCM", &key, r#"{"zip":"DEF"}"#, content);
@@ -236,7 +240,7 @@ fn row_18_inflating_is_bounded() {
     let padded = |length: usize| format!("{{}}{}", " ".repeat(length - 2));
     assert!(decrypt(&zipped(&padded(limit)), TokenType::Encrypted, &keys).is_ok());
     let too_large = Some(Error::TooLarge {
-        part: Part::Claims,
+        part: InputPart::Claims,
         limit,
     });
     for length in [limit + 1, 1 << 25] {
@@ -251,7 +255,7 @@ fn row_18_inflating_is_bounded() {
             too_large
         );
     }
-    // Not deflated at all, and another compression.
+    // Another compression.
     let token = encrypt("dir", "A128GCM", &key, r#"{"zip":"GZ"}"#, CLAIMS);
     let unsupported = Error::UnsupportedCompression { zip: quoted("GZ") };
     assert_eq!(
@@ -261,7 +265,7 @@ fn row_18_inflating_is_bounded() {
 }
 
 #[test]
-fn row_23_each_type_takes_its_own_form_only() {
+fn row_23_tokens_of_another_type_are_refused() {
     let (secret, signing) = (key("A128GCM", 0), key("HS256", 0));
     let keys = private_set(&[secret.clone(), signing.clone()]);
     let signed = sign("HS256", &signing, r#"{"alg":"HS256"}"#, CLAIMS);
@@ -284,7 +288,7 @@ fn row_23_each_type_takes_its_own_form_only() {
     let twice = encrypt("dir", "A128GCM", &secret, "{}", &encrypted);
     assert_eq!(decrypt(&twice, TokenType::Nested, &keys).err(), parts(4, 3));
     let not_json = Some(Error::JsonSyntax {
-        part: Part::Claims,
+        part: InputPart::Claims,
         offset: 0,
     });
     assert_eq!(
@@ -328,17 +332,20 @@ fn nested_tokens_are_decrypted_and_verified() {
         with(&wrapping, r#"{"use":"enc"}"#),
         with(&signing, r#"{"use":"sig"}"#),
     ]);
-    let token = decrypt(&nested, TokenType::Nested, &keys).unwrap();
-    assert_eq!(token.header().cty(), Some("JWT"));
-    assert_eq!(token.inner_header().unwrap().alg(), "ES256");
+    let unverified = parse(&nested, TokenType::Nested).unwrap();
+    let token = unverified.verify(&keys, NOW, Duration::ZERO).unwrap();
+    assert_eq!(token.header().alg(), "RSA-OAEP-256");
+    let cty = token.header().object().get(b"cty").unwrap();
+    assert_eq!(cty.as_str().unwrap(), "JWT");
     assert_eq!(token.payload(), Some(signed.as_bytes()));
     assert_eq!(token.claims().json(), r#"{"exp":1700000001}"#);
-    let late = Error::Expired {
+    let expired = Error::Expired {
         exp: NOW + 1,
         now: NOW + 1,
         leeway: 0,
     };
-    assert_eq!(token.check_times(NOW + 1, Duration::ZERO), Err(late));
+    let later = unverified.verify(&keys, NOW + 1, Duration::ZERO);
+    assert_eq!(later.err(), Some(expired));
 }
 
 #[test]
@@ -356,7 +363,7 @@ fn row_13_extensions_in_encrypted_tokens_are_refused() {
         let token = encrypt("dir", "A128GCM", &secret, header, CLAIMS);
         let refused = decrypt(&token, TokenType::Encrypted, &keys).err();
         assert_eq!(refused, Some(expected.clone()));
-        let mut inner: Key = serde_json::from_str(header).unwrap();
+        let mut inner: JwkObject = serde_json::from_str(header).unwrap();
         inner.insert("alg".into(), "HS256".into());
         let inner = serde_json::to_string(&inner).unwrap();
         let signed = sign("HS256", &key("HS256", 0), &inner, CLAIMS);
@@ -369,7 +376,7 @@ fn row_13_extensions_in_encrypted_tokens_are_refused() {
 }
 
 #[test]
-fn keys_of_dir_fit_by_length_and_by_content_encryption() {
+fn keys_for_dir_are_chosen_by_length_and_content_encryption() {
     let secret = key("A128GCM", 0);
     let token = encrypt("dir", "A128GCM", &secret, "{}", CLAIMS);
     let accepted = |members: &str| {
@@ -409,7 +416,7 @@ fn rsa_keys_decrypt_with_and_without_crt_members() {
     let token = encrypt("RSA-OAEP", "A128GCM", &key, "{}", CLAIMS);
     let without = with(&key, r#"{"p":null,"q":null,"dp":null,"dq":null,"qi":null}"#);
     assert!(decrypt(&token, TokenType::Encrypted, &private_set(&[without])).is_ok());
-    let public = private_set(&[maker::public(&key)]);
+    let public = private_set(&[test_tokens::public(&key)]);
     let unknown = Error::UnknownKey {
         alg: quoted("RSA-OAEP"),
         kid: None,
@@ -421,10 +428,10 @@ fn rsa_keys_decrypt_with_and_without_crt_members() {
 }
 
 #[test]
-fn header_parameters_of_encrypted_tokens() {
+fn header_parameters_of_encrypted_tokens_are_checked() {
     let keys = KeySet::default();
     let refused = |header: &str| {
-        let token = format!("{}....", maker::base64url(header.as_bytes()));
+        let token = format!("{}....", test_tokens::base64url(header.as_bytes()));
         decrypt(&token, TokenType::Encrypted, &keys).err()
     };
     let parameter = |name| Some(Error::HeaderParameter { name });

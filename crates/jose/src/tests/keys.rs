@@ -1,6 +1,8 @@
+//! Key sets: what is refused, skipped or used with a warning.
+
 use super::*;
 
-fn parse(text: &str) -> Result<KeySet, Error> {
+fn parse_set(text: &str) -> Result<KeySet, Error> {
     KeySet::parse(text.as_bytes())
 }
 
@@ -8,12 +10,12 @@ fn warnings(keys: &KeySet) -> Vec<String> {
     keys.warnings().map(Warning::to_string).collect()
 }
 
-fn text(key: &Key) -> String {
+fn text(key: &JwkObject) -> String {
     serde_json::to_string(key).unwrap()
 }
 
-fn refused(key: &Key) -> Option<Error> {
-    parse(&text(key)).err()
+fn refused(key: &JwkObject) -> Option<Error> {
+    parse_set(&text(key)).err()
 }
 
 fn member(member: &'static str) -> Option<Error> {
@@ -33,28 +35,35 @@ fn invalid(kty: &'static str) -> Option<Error> {
 }
 
 #[test]
-fn a_set_is_an_object_with_keys_or_a_key() {
+fn a_set_is_a_jwk_set_or_a_jwk() {
     let good = text(&key("HS256", 0));
-    assert_eq!(parse(&good).unwrap().len(), 1);
+    assert_eq!(parse_set(&good).unwrap().usable_keys(), 1);
     assert_eq!(
-        parse(&format!(r#" {{"keys":[{good},{good}],"x":1}} "#))
+        parse_set(&format!(r#" {{"keys":[{good},{good}],"x":1}} "#))
             .unwrap()
-            .len(),
+            .usable_keys(),
         2
     );
-    assert!(parse(r#"{"keys":[]}"#).unwrap().is_empty());
+    assert_eq!(parse_set(r#"{"keys":[]}"#).unwrap().usable_keys(), 0);
     for neither in ["{}", r#"{"keys":{}}"#, r#"{"keys":null}"#, r#"{"x":[]}"#] {
-        assert_eq!(parse(neither).err(), Some(Error::NotKeySet), "{neither}");
+        assert_eq!(
+            parse_set(neither).err(),
+            Some(Error::NotKeySet),
+            "{neither}"
+        );
     }
-    let part = Part::KeySet;
-    assert_eq!(parse("[]").err(), Some(Error::NotObject { part }));
+    let part = InputPart::KeySet;
+    assert_eq!(parse_set("[]").err(), Some(Error::NotObject { part }));
     assert_eq!(
-        parse(r#"{"keys":[1]}"#).err(),
+        parse_set(r#"{"keys":[1]}"#).err(),
         Some(Error::KeyNotObject { index: 0 })
     );
-    assert_eq!(parse("").err(), Some(Error::JsonSyntax { part, offset: 0 }));
     assert_eq!(
-        parse("<html>").err(),
+        parse_set("").err(),
+        Some(Error::JsonSyntax { part, offset: 0 })
+    );
+    assert_eq!(
+        parse_set("<html>").err(),
         Some(Error::JsonSyntax { part, offset: 0 })
     );
     assert_eq!(
@@ -63,7 +72,7 @@ fn a_set_is_an_object_with_keys_or_a_key() {
     );
     let twice = format!(r#"{{"keys":[],"keys":[{good}]}}"#);
     assert_eq!(
-        parse(&twice).err(),
+        parse_set(&twice).err(),
         Some(Error::DuplicateName {
             part,
             name: quoted("keys")
@@ -78,44 +87,44 @@ fn a_set_is_an_object_with_keys_or_a_key() {
         })
     );
     let deep = format!(r#"{{"keys":{}"#, "[".repeat(1 << 20));
-    assert_eq!(parse(&deep).err(), Some(Error::TooDeep { part, limit: 32 }));
+    assert_eq!(
+        parse_set(&deep).err(),
+        Some(Error::TooDeep { part, limit: 32 })
+    );
 }
 
 #[test]
-fn keys_that_we_have_no_use_for_are_skipped() {
+fn unsupported_keys_are_skipped_with_a_warning() {
+    let used = text(&key("HS256", 0));
     let skipped = |key: &str| {
-        let keys = parse(&format!(r#"{{"keys":[{},{key}]}}"#, text(&key_of("HS256")))).unwrap();
-        assert_eq!(keys.len(), 1);
+        let keys = parse_set(&format!(r#"{{"keys":[{used},{key}]}}"#)).unwrap();
+        assert_eq!(keys.usable_keys(), 1);
         warnings(&keys).join("\n")
     };
     assert_eq!(
         skipped(r#"{"kty":"AKP","kid":"p\nq"}"#),
-        r#"key 1, kid "p\x0aq": skipped, unknown kty "AKP""#
+        r#"key 1, kid "p\x0aq": skipped, unsupported kty "AKP""#
     );
     assert_eq!(
         skipped(r#"{"kty":"EC","crv":"secp256k1"}"#),
-        r#"key 1: skipped, unknown crv "secp256k1""#
+        r#"key 1: skipped, unsupported crv "secp256k1""#
     );
     assert_eq!(
         skipped(r#"{"kty":"OKP","crv":"X25519","x":"AA"}"#),
-        r#"key 1: skipped, unknown crv "X25519""#
+        r#"key 1: skipped, unsupported crv "X25519""#
     );
     assert_eq!(
         skipped(r#"{"kty":"RSA","alg":"RSA1_5"}"#),
-        r#"key 1: skipped, unknown alg "RSA1_5""#
+        r#"key 1: skipped, unsupported alg "RSA1_5""#
     );
     assert_eq!(
         skipped(r#"{"kty":"RSA","use":"tls"}"#),
-        r#"key 1: skipped, unknown use "tls""#
+        r#"key 1: skipped, unsupported use "tls""#
     );
     assert_eq!(
         skipped(r#"{"kty":"RSA","oth":[]}"#),
-        r#"key 1: skipped, unknown oth "[...]""#
+        r#"key 1: skipped, unsupported oth "[...]""#
     );
-}
-
-fn key_of(alg: &str) -> Key {
-    key(alg, 0)
 }
 
 #[test]
@@ -157,7 +166,7 @@ fn malformed_members_are_errors() {
         refused(&with(&key("HS256", 0), r#"{"key_ops":["verify",1]}"#)),
         member("key_ops")
     );
-    // Coordinates are as long as the field, no longer and no shorter.
+    // Coordinates must be exactly as long as the field.
     assert_eq!(
         refused(&with(&key("ES256", 0), r#"{"x":"AAAA"}"#)),
         member("x")
@@ -174,13 +183,13 @@ fn malformed_members_are_errors() {
         kid: Some(quoted("k1")),
         member: "k",
     };
-    assert_eq!(parse(&set).err(), Some(expected));
+    assert_eq!(parse_set(&set).err(), Some(expected));
 }
 
 #[test]
-fn row_8_points_are_on_their_curves() {
+fn row_8_points_off_their_curves_are_refused() {
     for (alg, length) in [("ES256", 32), ("ES384", 48), ("ES512", 66)] {
-        let zeros = maker::base64url(&vec![0; length]);
+        let zeros = test_tokens::base64url(&vec![0; length]);
         let off = with(&key(alg, 0), &format!(r#"{{"x":"{zeros}"}}"#));
         assert_eq!(refused(&off), invalid("EC"), "{alg}");
         let origin = with(&off, &format!(r#"{{"y":"{zeros}"}}"#));
@@ -196,7 +205,7 @@ fn row_9_points_of_small_order_are_refused() {
         let zero = vec![0; p.len()];
         let change = |number: &[u8], by: i8| {
             let mut number = number.to_vec();
-            // p + 1 carries for Ed448.
+            // p + 1 has a carry for Ed448.
             let mut carry = i16::from(by);
             for byte in &mut number {
                 let sum = i16::from(*byte) + carry;
@@ -215,7 +224,7 @@ fn row_9_points_of_small_order_are_refused() {
             for sign in [0, 0x80] {
                 let mut point = y.clone();
                 *point.last_mut().unwrap() |= sign;
-                let x = maker::base64url(&point);
+                let x = test_tokens::base64url(&point);
                 let key = with(&key(alg, 0), &format!(r#"{{"x":"{x}"}}"#));
                 assert_eq!(refused(&key), invalid("OKP"), "{alg} {point:02x?}");
             }
@@ -231,7 +240,7 @@ fn row_9_points_of_small_order_are_refused() {
             .collect();
         let key = with(
             &key("Ed25519", 0),
-            &format!(r#"{{"x":"{}"}}"#, maker::base64url(&bytes)),
+            &format!(r#"{{"x":"{}"}}"#, test_tokens::base64url(&bytes)),
         );
         assert_eq!(refused(&key), invalid("OKP"));
     }
@@ -240,7 +249,7 @@ fn row_9_points_of_small_order_are_refused() {
 #[test]
 fn row_11_weak_rsa_keys_are_refused() {
     let rsa = key("RSA", 0);
-    let public = maker::public(&rsa);
+    let public = test_tokens::public(&rsa);
     for e in ["AQ", "Ag", "AQAA", "AQAAAAAAAAAB"] {
         assert_eq!(
             refused(&with(&public, &format!(r#"{{"e":"{e}"}}"#))),
@@ -250,7 +259,10 @@ fn row_11_weak_rsa_keys_are_refused() {
     }
     let modulus = |first: u8, length: usize, last: u8| {
         let n = [&[first][..], &vec![0xff; length - 2], &[last]].concat();
-        with(&public, &format!(r#"{{"n":"{}"}}"#, maker::base64url(&n)))
+        with(
+            &public,
+            &format!(r#"{{"n":"{}"}}"#, test_tokens::base64url(&n)),
+        )
     };
     assert_eq!(refused(&modulus(0x80, 256, 0xfe)), invalid("RSA"));
     for (key, bits) in [
@@ -258,8 +270,8 @@ fn row_11_weak_rsa_keys_are_refused() {
         (modulus(0x7f, 256, 0xff), 2047),
         (modulus(1, 2049, 0xff), 16385),
     ] {
-        let keys = parse(&text(&key)).unwrap();
-        assert!(keys.is_empty());
+        let keys = parse_set(&text(&key)).unwrap();
+        assert_eq!(keys.usable_keys(), 0);
         let expected = Warning::ModulusLength {
             index: 0,
             kid: None,
@@ -267,14 +279,19 @@ fn row_11_weak_rsa_keys_are_refused() {
         };
         assert_eq!(keys.warnings().collect::<Vec<_>>(), [&expected]);
     }
-    assert_eq!(parse(&text(&modulus(0x80, 256, 0xff))).unwrap().len(), 1);
-    // Leading zeros do not count.
+    assert_eq!(
+        parse_set(&text(&modulus(0x80, 256, 0xff)))
+            .unwrap()
+            .usable_keys(),
+        1
+    );
+    // Leading zeros are ignored.
     let zero = with(
         &public,
-        &format!(r#"{{"e":"{}"}}"#, maker::base64url(&[0, 0, 1, 0, 1])),
+        &format!(r#"{{"e":"{}"}}"#, test_tokens::base64url(&[0, 0, 1, 0, 1])),
     );
-    assert_eq!(parse(&text(&zero)).unwrap().len(), 1);
-    // Private members that do not belong to the public ones.
+    assert_eq!(parse_set(&text(&zero)).unwrap().usable_keys(), 1);
+    // Private members of another key.
     let other = key("RSA", 1);
     let mixed = with(
         &rsa,
@@ -291,8 +308,8 @@ fn row_11_weak_rsa_keys_are_refused() {
 }
 
 #[test]
-fn rsa_keys_to_16384_bits_verify() {
-    let large: Key =
+fn rsa_keys_of_16384_bits_verify() {
+    let large: JwkObject =
         serde_json::from_str(include_str!("../../../../t/data/rsa-16384.jwk")).unwrap();
     let keys = set(std::slice::from_ref(&large));
     assert_eq!(warnings(&keys), [""; 0]);
@@ -309,7 +326,7 @@ fn rsa_keys_to_16384_bits_verify() {
         let changed = format!("{message}.{}", signature.replacen('A', "B", 1));
         assert_eq!(verify(&changed, &keys).err(), Some(bad.clone()));
         let (header, _) = token.split_once('.').unwrap();
-        let changed = format!("{header}.{}.{signature}", maker::base64url(b"{} "));
+        let changed = format!("{header}.{}.{signature}", test_tokens::base64url(b"{} "));
         assert_eq!(verify(&changed, &keys).err(), Some(bad));
     }
 }
@@ -317,30 +334,30 @@ fn rsa_keys_to_16384_bits_verify() {
 #[test]
 fn short_secrets_are_used_with_a_warning() {
     let short = |length: usize, members: &str| {
-        let mut key = Key::new();
+        let mut key = JwkObject::new();
         key.insert("kty".into(), "oct".into());
-        key.insert("k".into(), maker::base64url(&vec![7; length]).into());
+        key.insert("k".into(), test_tokens::base64url(&vec![7; length]).into());
         let key = with(&key, members);
-        let keys = parse(&text(&key)).unwrap();
-        assert_eq!(keys.len(), 1);
+        let keys = parse_set(&text(&key)).unwrap();
+        assert_eq!(keys.usable_keys(), 1);
         warnings(&keys).join("\n")
     };
     assert_eq!(
         short(1, "{}"),
-        "key 0: secret of 1 bytes is shorter than 32"
+        "key 0: secret of 1 bytes is shorter than 32 bytes"
     );
     assert_eq!(short(32, "{}"), "");
     assert_eq!(
         short(32, r#"{"alg":"HS512","kid":"k"}"#),
-        r#"key 0, kid "k": secret of 32 bytes is shorter than 64"#
+        r#"key 0, kid "k": secret of 32 bytes is shorter than 64 bytes"#
     );
     assert_eq!(
         short(47, r#"{"alg":"HS384"}"#),
-        "key 0: secret of 47 bytes is shorter than 48"
+        "key 0: secret of 47 bytes is shorter than 48 bytes"
     );
     assert_eq!(short(16, r#"{"alg":"A128KW"}"#), "");
     assert_eq!(short(16, r#"{"use":"enc"}"#), "");
-    let mut key = Key::new();
+    let mut key = JwkObject::new();
     key.insert("kty".into(), "oct".into());
     key.insert("k".into(), "AA".into());
     let token = sign("HS256", &key, r#"{"alg":"HS256"}"#, "{}");
@@ -351,17 +368,17 @@ fn short_secrets_are_used_with_a_warning() {
 fn private_keys_verify_like_their_public_halves() {
     for alg in ["RS256", "ES256", "Ed25519"] {
         let key = key(alg, 0);
-        let keys = parse(&text(&key)).unwrap();
+        let keys = parse_set(&text(&key)).unwrap();
         let token = sign(alg, &key, &format!(r#"{{"alg":"{alg}"}}"#), "{}");
         assert!(verify(&token, &keys).is_ok());
     }
 }
 
 #[test]
-fn a_thousand_keys_are_found_by_kid() {
+fn a_key_among_a_thousand_is_found_by_kid() {
     let named = |n: usize| with(&key("HS256", n % 2), &format!(r#"{{"kid":"{n}"}}"#));
     let keys = set(&(0..1000).map(named).collect::<Vec<_>>());
-    assert_eq!(keys.len(), 1000);
+    assert_eq!(keys.usable_keys(), 1000);
     let token = sign(
         "HS256",
         &key("HS256", 1),

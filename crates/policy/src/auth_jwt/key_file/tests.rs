@@ -1,4 +1,5 @@
 use super::*;
+use crate::auth_jwt::has_kid;
 use std::rc::Rc;
 
 const ONE: &str = r#"{"kty":"oct","kid":"1","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#;
@@ -69,7 +70,7 @@ fn missing() -> KeyError {
 }
 
 fn has(file: &CachedKeyFile<Disk>, kid: &str) -> bool {
-    file.current_keys(None, |_| ()).unwrap().contains_kid(kid)
+    has_kid(&file.current_keys(None, |_| ()).unwrap(), kid)
 }
 
 #[test]
@@ -78,7 +79,7 @@ fn requests_of_one_iteration_share_a_stat() {
     let file = disk.file();
     let has = |iteration, kid| {
         let keys = file.current_keys(iteration, |_| ());
-        keys.is_ok_and(|keys| keys.contains_kid(kid))
+        keys.is_ok_and(|keys| has_kid(&keys, kid))
     };
     // There is no file yet.
     assert!(!has(Some(1), "1"));
@@ -177,7 +178,7 @@ fn a_file_is_not_checked_while_its_keys_are_fresh() {
             .load(now, &cache, force_refresh, None, |_| ())
             .keys
             .unwrap();
-        if keys.contains_kid("1") { 1 } else { 2 }
+        if has_kid(&keys, "1") { 1 } else { 2 }
     };
     disk.write_old(ONE, 1000);
     assert_eq!(kid(second, false), 1);
@@ -202,11 +203,11 @@ fn a_refresh_that_fails_may_be_repeated_at_once() {
     assert!(file.load(second, &cache, false, None, |_| ()).keys.is_ok());
     disk.write_old("{", 2000);
     let loaded = file.load(11 * second, &cache, true, None, |_| ());
-    assert!(loaded.keys.unwrap().contains_kid("1") && loaded.stale_because.is_some());
+    assert!(has_kid(&loaded.keys.unwrap(), "1") && loaded.stale_because.is_some());
     assert!(file.may_refresh(11 * second, &cache));
     disk.write_old(TWO, 3000);
     let loaded = file.load(11 * second, &cache, true, None, |_| ());
-    assert!(loaded.keys.unwrap().contains_kid("2"));
+    assert!(has_kid(&loaded.keys.unwrap(), "2"));
     assert!(!file.may_refresh(20 * second, &cache));
 }
 
@@ -223,7 +224,7 @@ fn row_39b_the_last_good_keys_are_used_while_the_file_is_invalid() {
     assert!(file.load(second, &cache, false, None, |_| ()).keys.is_ok());
     disk.write_old("{", 2000);
     let found = file.load(60 * second, &cache, false, None, |_| ());
-    assert!(found.keys.unwrap().contains_kid("1"));
+    assert!(has_kid(&found.keys.unwrap(), "1"));
     assert!(matches!(found.stale_because, Some(KeyError::Invalid(_))));
     assert!(
         file.load(61 * second, &cache, false, None, |_| ())
@@ -249,7 +250,7 @@ fn keys_are_cached_while_the_file_is_unchanged_and_valid() {
     };
     let cached = |now, iteration| {
         let keys = file.cached(now, &cache, || iteration);
-        keys.map(|keys| keys.contains_kid("1"))
+        keys.map(|keys| has_kid(&keys, "1"))
     };
     let load = |now, iteration| file.load(now, &cache, false, iteration, |_| ());
     disk.write_old(ONE, 1000);
@@ -296,7 +297,10 @@ fn weak_keys_are_reported_when_the_file_is_read() {
     let file = disk.file();
     file.current_keys(None, |warning| reported.push(warning.to_string()))
         .unwrap();
-    assert_eq!(reported, ["key 0: secret of 3 bytes is shorter than 32"]);
+    assert_eq!(
+        reported,
+        ["key 0: secret of 3 bytes is shorter than 32 bytes"]
+    );
     // The file is read again, since it is not settled, but its warnings are the same.
     file.current_keys(None, |warning| panic!("{warning}"))
         .unwrap();

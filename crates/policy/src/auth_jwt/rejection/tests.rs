@@ -61,7 +61,7 @@ fn a_log_line_names_alg_and_kid_once() {
         alg: Quoted::new("HS256"),
         kid: Some(Quoted::new("a")),
     };
-    let text = "no key fits algorithm \"HS256\", kid \"a\"";
+    let text = "no key for algorithm \"HS256\", kid \"a\"";
     assert_eq!(line(unknown_key(), "HS256", "a"), text);
     assert_eq!(
         line(unknown_key(), "dir", "b"),

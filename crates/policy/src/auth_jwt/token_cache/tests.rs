@@ -125,8 +125,8 @@ fn a_cached_token_expires_at_its_time() {
     });
     assert_eq!(token.check_without_keys(1999, Duration::ZERO), Ok(()));
     assert_eq!(token.check_without_keys(2000, Duration::ZERO), expired);
-    assert!(token.clone().at(1999, Duration::ZERO).is_ok());
-    assert_eq!(token.at(2000, Duration::ZERO).map(drop), expired);
+    assert!(token.clone().valid_at(1999, Duration::ZERO).is_ok());
+    assert_eq!(token.valid_at(2000, Duration::ZERO).map(drop), expired);
 }
 
 #[test]

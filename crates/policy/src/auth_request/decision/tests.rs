@@ -23,10 +23,19 @@ use Outcome::{Denied, FailsOpen, LetIn, Refused};
 /// `auth_request_deny_status` is not configured.
 const NONE: &str = "";
 
+type Row = (
+    &'static [u16],
+    ResponseOrigin,
+    BodyState,
+    &'static str,
+    Decision,
+    Outcome,
+);
+
 /// The fail-open table: what each response means, and what that does to the client's request. A row
 /// holds for each of its statuses. `deny` is the value of `auth_request_deny_status`.
 #[rustfmt::skip]
-const TABLE: &[(&[u16], ResponseOrigin, BodyState, &str, Decision, Outcome)] = &[
+const TABLE: &[Row] = &[
     // status               origin   body       deny   decision                    outcome
     // The service allows, if its whole response arrived.
     (&[200, 204, 206, 299], Service, Complete,  NONE,  Allow,                      LetIn),

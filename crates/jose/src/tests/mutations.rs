@@ -1,29 +1,29 @@
-//! No change of a valid token is accepted.
+//! Random changes of valid tokens, none of which may be accepted, and random JSON.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// One change of a text: at a place, bytes taken away and others put there.
+/// A change of a text: at one position, bytes are removed and others inserted.
 #[derive(Debug, Clone)]
-struct Change {
+struct Mutation {
     at: prop::sample::Index,
     remove: usize,
     insert: Vec<u8>,
 }
 
-fn change() -> impl Strategy<Value = Change> {
+fn mutation() -> impl Strategy<Value = Mutation> {
     let base64 = prop::sample::select(b"ABCwxyz0189-_.=+".to_vec());
     let byte = prop_oneof![8 => base64, 1 => any::<u8>()];
     let insert = prop::collection::vec(byte, 0..4);
-    (any::<prop::sample::Index>(), 0..4usize, insert).prop_map(|(at, remove, insert)| Change {
+    (any::<prop::sample::Index>(), 0..4usize, insert).prop_map(|(at, remove, insert)| Mutation {
         at,
         remove,
         insert,
     })
 }
 
-impl Change {
+impl Mutation {
     fn apply(&self, token: &str) -> Vec<u8> {
         let mut token = token.as_bytes().to_vec();
         let at = self.at.index(token.len());
@@ -33,29 +33,29 @@ impl Change {
     }
 }
 
-/// Fails if some change of the token is accepted.
-fn no_change_is_accepted(token: &str, kind: TokenType, keys: &KeySet, cases: u32) {
+/// Fails if a changed token is accepted.
+fn refuses_changes_of(token: &str, kind: TokenType, keys: &KeySet, cases: u32) {
     let config = ProptestConfig {
         cases,
         failure_persistence: None,
         ..ProptestConfig::default()
     };
-    proptest!(config, |(changes in prop::collection::vec(change(), 1..3))| {
+    proptest!(config, |(mutations in prop::collection::vec(mutation(), 1..3))| {
         let mut changed = token.to_owned();
-        for change in changes {
-            match String::from_utf8(change.apply(&changed)) {
+        for mutation in mutations {
+            match String::from_utf8(mutation.apply(&changed)) {
                 Ok(text) if !text.is_empty() => changed = text,
                 _ => return Ok(()),
             }
         }
-        let parsed = UnverifiedToken::parse(changed.as_bytes(), kind, &Limits::default());
-        let accepted = parsed.and_then(|token| token.verify(keys, NOW, Duration::ZERO)).is_ok();
-        prop_assert_eq!(accepted, changed == token);
+        let parsed = parse(&changed, kind);
+        let verified = parsed.and_then(|token| token.verify(keys, NOW, Duration::ZERO));
+        prop_assert_eq!(verified.is_ok(), changed == token);
     });
 }
 
 #[test]
-fn of_signed_tokens() {
+fn changed_signed_tokens_are_refused() {
     for algorithm in jws::algorithms() {
         let key = with(&key(algorithm.name, 0), r#"{"kid":"k"}"#);
         let header = format!(r#"{{"alg":"{}","kid":"k"}}"#, algorithm.name);
@@ -65,12 +65,12 @@ fn of_signed_tokens() {
             &header,
             r#"{"sub":"you","exp":1700000001}"#,
         );
-        no_change_is_accepted(&token, TokenType::Signed, &set(&[key]), 200);
+        refuses_changes_of(&token, TokenType::Signed, &set(&[key]), 200);
     }
 }
 
 #[test]
-fn of_encrypted_tokens() {
+fn changed_encrypted_tokens_are_refused() {
     for algorithm in jwe::algorithms() {
         for encryption in jwe::encryptions() {
             let key = match algorithm.name {
@@ -79,8 +79,10 @@ fn of_encrypted_tokens() {
             };
             let keys = KeySet::parse(serde_json::to_string(&key).unwrap().as_bytes()).unwrap();
             let (alg, enc) = (algorithm.name, encryption.name);
-            let token = maker::encrypt(alg, enc, &key, &Key::new(), br#"{"sub":"you"}"#).unwrap();
-            no_change_is_accepted(&token, TokenType::Encrypted, &keys, 20);
+            let token =
+                test_tokens::encrypt(alg, enc, &key, &JwkObject::new(), br#"{"sub":"you"}"#)
+                    .unwrap();
+            refuses_changes_of(&token, TokenType::Encrypted, &keys, 20);
         }
     }
 }
@@ -88,24 +90,28 @@ fn of_encrypted_tokens() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// What serde_json reads as an object without equal names, we read as the same; what it refuses, we refuse.
+    /// An object without duplicate names is the same for serde_json. What serde_json refuses is
+    /// refused.
     #[test]
-    fn json_is_read_like_serde_json_does(text in json_like()) {
-        let ours = json::Document::parse_object(text.clone().into_bytes(), Part::Claims, 1 << 20, 32);
+    fn json_is_read_as_serde_json_reads_it(text in json_like()) {
+        let bytes = text.clone().into_bytes();
+        let ours = json::Document::parse_object(bytes, InputPart::Claims, 1 << 20, 32);
         match serde_json::from_str::<serde_json::Value>(&text) {
             Ok(theirs) => match ours {
-                Ok(ours) => prop_assert!(same(ours.root(), &theirs), "{}", text),
-                Err(Error::DuplicateName { .. } | Error::NotObject { .. } | Error::TooDeep { .. }) => {}
+                Ok(ours) => prop_assert!(is_same(ours.root(), &theirs), "{}", text),
+                Err(
+                    Error::DuplicateName { .. } | Error::NotObject { .. } | Error::TooDeep { .. },
+                ) => {}
                 Err(error) => prop_assert!(false, "{}: {}", text, error),
             },
-            // It also refuses numbers that no double can hold.
+            // serde_json also refuses numbers that are too large for a double.
             Err(error) if error.to_string().contains("number out of range") => {}
             Err(_) => prop_assert!(ours.is_err(), "{}", text),
         }
     }
 }
 
-/// VariableText that is JSON, or nearly.
+/// A text that is JSON or similar to JSON.
 fn json_like() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
@@ -131,12 +137,12 @@ fn json_like() -> impl Strategy<Value = String> {
     ]
 }
 
-fn same(ours: json::Value<'_>, theirs: &serde_json::Value) -> bool {
+fn is_same(ours: JsonValue<'_>, theirs: &serde_json::Value) -> bool {
     use serde_json::Value as Theirs;
     match theirs {
-        Theirs::Null => ours.kind() == Kind::Null,
+        Theirs::Null => ours.kind() == JsonKind::Null,
         Theirs::Bool(value) => ours.as_bool() == Some(*value),
-        // Its own reading of a fraction may be off in the last place.
+        // serde_json may read a fraction with an error in the last digit.
         Theirs::Number(value) => {
             let number = |text: &str| text.parse::<f64>().unwrap();
             let (ours, theirs) = (ours.as_number().map(number), value.as_f64());
@@ -145,19 +151,19 @@ fn same(ours: json::Value<'_>, theirs: &serde_json::Value) -> bool {
         }
         Theirs::String(text) => ours.as_str().is_some_and(|ours| ours == text.as_str()),
         Theirs::Array(elements) => {
-            ours.kind() == Kind::Array
+            ours.kind() == JsonKind::Array
                 && ours.elements().count() == elements.len()
                 && ours
                     .elements()
                     .zip(elements)
-                    .all(|(ours, theirs)| same(ours, theirs))
+                    .all(|(ours, theirs)| is_same(ours, theirs))
         }
         Theirs::Object(members) => {
             let found = |(name, theirs): (&String, _)| {
                 ours.get(name.as_bytes())
-                    .is_some_and(|ours| same(ours, theirs))
+                    .is_some_and(|ours| is_same(ours, theirs))
             };
-            ours.kind() == Kind::Object
+            ours.kind() == JsonKind::Object
                 && ours.members().count() == members.len()
                 && members.iter().all(found)
         }

@@ -1,5 +1,5 @@
-//! What josekit accepts and we refuse, each with the reason; what josekit makes and we accept is in the other files.
-//! Where josekit is the stricter one: it refuses HMAC secrets that are shorter than the hash, which NGINX Plus takes.
+//! Tokens that josekit accepts and this crate refuses. In one respect josekit is stricter: it
+//! refuses HMAC secrets that are shorter than the hash, which NGINX Plus accepts.
 
 use ::josekit::jwe::{self as theirs_jwe, JweDecrypter, JweEncrypter, JweHeader};
 use ::josekit::jwk::Jwk;
@@ -19,7 +19,7 @@ fn our_refusal(token: &str, keys: &KeySet) -> Option<Error> {
         3 => TokenType::Signed,
         _ => TokenType::Encrypted,
     };
-    let token = UnverifiedToken::parse(token.as_bytes(), kind, &Limits::default());
+    let token = parse(token, kind);
     token
         .and_then(|token| token.verify(keys, NOW, Duration::ZERO))
         .err()
@@ -30,22 +30,22 @@ fn unsupported(alg: &str) -> Option<Error> {
 }
 
 #[test]
-fn two_names_in_a_header() {
-    // It keeps the last one, others the first one.
+fn a_duplicate_name_in_a_header() {
+    // josekit uses the last value, other libraries use the first.
     let key = key("HS256", 0);
     let token = sign("HS256", &key, r#"{"alg":"none","alg":"HS256"}"#, CLAIMS);
     let jwk = Jwk::from_map(key).unwrap();
     let verifier = theirs::HS256.verifier_from_jwk(&jwk).unwrap();
     assert!(theirs::deserialize_compact(&token, &verifier).is_ok());
     let duplicate = Error::DuplicateName {
-        part: Part::Header,
+        part: InputPart::Header,
         name: quoted("alg"),
     };
     assert_eq!(our_refusal(&token, &our_set(&jwk)), Some(duplicate));
 }
 
 #[test]
-fn a_curve_that_nginx_plus_does_not_have() {
+fn an_unsupported_curve() {
     let jwk = Jwk::generate_ec_key(EcCurve::Secp256k1).unwrap();
     let header = theirs::JwsHeader::new();
     let signer = theirs::ES256K.signer_from_jwk(&jwk).unwrap();
@@ -72,8 +72,9 @@ fn encrypted_with(enc: &str) -> JweHeader {
 }
 
 #[test]
-fn key_management_that_invites_attacks() {
-    // RSA1_5 is an oracle for its padding, PBES2 lets the sender choose how much we compute (RFC 8725 section 3.2).
+fn rsa_1_5_and_pbes2() {
+    // RSA1_5 tells attackers whether its padding is right, and PBES2 lets them choose how long a
+    // verification takes (RFC 8725 section 3.2).
     let rsa = Jwk::from_map(key("RSA", 0)).unwrap();
     #[allow(deprecated)]
     let alg = theirs_jwe::RSA1_5;
@@ -96,7 +97,7 @@ fn key_management_that_invites_attacks() {
 }
 
 #[test]
-fn key_agreement_that_nginx_plus_does_not_have() {
+fn key_agreement() {
     let jwk = Jwk::generate_ec_key(EcCurve::P256).unwrap();
     let alg = theirs_jwe::ECDH_ES;
     let (encrypter, decrypter) = (
@@ -108,12 +109,13 @@ fn key_agreement_that_nginx_plus_does_not_have() {
 }
 
 #[test]
-fn critical_extensions_of_encrypted_tokens() {
-    // It looks at `crit` in JWS only.
+fn critical_extensions_in_encrypted_tokens() {
+    // josekit reads `crit` only in JWS.
     let key = key("A128KW", 0);
     let jwk = Jwk::from_map(key.clone()).unwrap();
     let header = serde_json::from_str(r#"{"crit":["x"],"x":1}"#).unwrap();
-    let token = maker::encrypt("A128KW", "A128GCM", &key, &header, CLAIMS.as_bytes()).unwrap();
+    let token =
+        test_tokens::encrypt("A128KW", "A128GCM", &key, &header, CLAIMS.as_bytes()).unwrap();
     let decrypter = theirs_jwe::A128KW.decrypter_from_jwk(&jwk).unwrap();
     assert!(theirs_jwe::deserialize_compact(&token, &decrypter).is_ok());
     let critical = Error::CriticalUnsupported { name: quoted("x") };
@@ -121,35 +123,37 @@ fn critical_extensions_of_encrypted_tokens() {
 }
 
 #[test]
-fn cut_authentication_tags() {
+fn truncated_authentication_tags() {
     let key = key("A128GCM", 0);
     let jwk = Jwk::from_map(key.clone()).unwrap();
-    let token = maker::encrypt("dir", "A128GCM", &key, &Key::new(), CLAIMS.as_bytes()).unwrap();
+    let token =
+        test_tokens::encrypt("dir", "A128GCM", &key, &JwkObject::new(), CLAIMS.as_bytes()).unwrap();
     let (rest, tag) = token.rsplit_once('.').unwrap();
     // 12 of 16 bytes.
-    let cut = format!("{rest}.{}", &tag[..16]);
+    let truncated = format!("{rest}.{}", &tag[..16]);
     let decrypter = theirs_jwe::Dir.decrypter_from_jwk(&jwk).unwrap();
-    assert!(theirs_jwe::deserialize_compact(&cut, &decrypter).is_ok());
+    assert!(theirs_jwe::deserialize_compact(&truncated, &decrypter).is_ok());
     let failed = Error::DecryptionFailed {
         alg: "dir",
         kid: None,
         tried: 1,
     };
-    assert_eq!(our_refusal(&cut, &our_set(&jwk)), Some(failed));
+    assert_eq!(our_refusal(&truncated, &our_set(&jwk)), Some(failed));
 }
 
 #[test]
-fn content_that_inflates_without_end() {
+fn compressed_content_of_any_length() {
     let key = key("A128GCM", 0);
     let jwk = Jwk::from_map(key.clone()).unwrap();
     let header = serde_json::from_str(r#"{"zip":"DEF"}"#).unwrap();
-    let token = maker::encrypt("dir", "A128GCM", &key, &header, &vec![b' '; 1 << 24]).unwrap();
+    let token =
+        test_tokens::encrypt("dir", "A128GCM", &key, &header, &vec![b' '; 1 << 24]).unwrap();
     let decrypter = theirs_jwe::Dir.decrypter_from_jwk(&jwk).unwrap();
     let (inflated, _) = theirs_jwe::deserialize_compact(&token, &decrypter).unwrap();
     assert_eq!(inflated.len(), 1 << 24);
     let limit = 256 << 10;
     let too_large = Error::TooLarge {
-        part: Part::Claims,
+        part: InputPart::Claims,
         limit,
     };
     assert_eq!(our_refusal(&token, &our_set(&jwk)), Some(too_large));

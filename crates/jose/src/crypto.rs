@@ -1,0 +1,140 @@
+//! Checking signatures and MACs, with the library that does most of them: aws-lc-rs with the cargo
+//! feature of that name, ring without it or with the feature `ring`. Their APIs differ in two
+//! points, which this file hides: ring cannot parse a public key in advance, and has no P-521.
+
+#[cfg(all(feature = "aws-lc-rs", not(feature = "ring")))]
+use self::aws_lc as library;
+#[cfg(not(all(feature = "aws-lc-rs", not(feature = "ring"))))]
+use self::on_ring as library;
+pub(crate) use library::{VerificationAlgorithm, hmac, p521, signature};
+
+/// Checks signatures or MACs with one key under one algorithm.
+pub(crate) trait Verifier {
+    /// Whether this key made `signature` for `message`.
+    fn verify(&self, message: &[u8], signature: &[u8]) -> bool;
+}
+
+/// The parts of a key do not make a key of the algorithm.
+pub(crate) struct InvalidKey;
+
+/// A key that was prepared for an algorithm. `None` if the key is not meant for the algorithm.
+pub(crate) type Prepared<T> = Result<Option<Box<T>>, InvalidKey>;
+
+/// A public key for one algorithm of the library.
+pub(crate) struct PublicKey(library::ParsedKey);
+
+impl PublicKey {
+    /// `key` is the PKCS #1 DER of an RSA key, the uncompressed point of an EC key, or the encoded
+    /// point of an Ed25519 key.
+    pub(crate) fn new(
+        algorithm: &'static dyn VerificationAlgorithm,
+        key: &[u8],
+    ) -> Result<Self, InvalidKey> {
+        library::parse(algorithm, key).map(Self)
+    }
+}
+
+impl Verifier for PublicKey {
+    fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        library::verify(&self.0, message, signature)
+    }
+}
+
+#[cfg(all(feature = "aws-lc-rs", not(feature = "ring")))]
+mod aws_lc {
+    pub(crate) use aws_lc_rs::hmac;
+    pub(crate) use aws_lc_rs::signature::{self, VerificationAlgorithm};
+
+    use super::{InvalidKey, PublicKey, Verifier};
+
+    pub(super) type ParsedKey = signature::ParsedPublicKey;
+
+    pub(super) fn parse(
+        algorithm: &'static dyn VerificationAlgorithm,
+        key: &[u8],
+    ) -> Result<ParsedKey, InvalidKey> {
+        ParsedKey::new(algorithm, key).map_err(|_| InvalidKey)
+    }
+
+    pub(super) fn verify(key: &ParsedKey, message: &[u8], signature: &[u8]) -> bool {
+        key.verify_sig(message, signature).is_ok()
+    }
+
+    /// ES512 with the key that has this uncompressed point.
+    pub(crate) fn p521(point: &[u8]) -> Result<Box<dyn Verifier>, InvalidKey> {
+        let key = PublicKey::new(&signature::ECDSA_P521_SHA512_FIXED, point)?;
+        Ok(Box::new(key))
+    }
+}
+
+#[cfg(not(all(feature = "aws-lc-rs", not(feature = "ring"))))]
+mod on_ring {
+    use openssl::bn::{BigNum, BigNumContext};
+    use openssl::ec::{EcGroup, EcKey, EcPoint};
+    use openssl::ecdsa::EcdsaSig;
+    use openssl::error::ErrorStack;
+    use openssl::nid::Nid;
+    use openssl::pkey::Public;
+    pub(crate) use ring::hmac;
+    pub(crate) use ring::signature::{self, VerificationAlgorithm};
+
+    use super::{InvalidKey, Verifier};
+
+    /// Length of R, and of S, in bytes.
+    const P521_NUMBER_LENGTH: usize = 66;
+
+    /// ring parses the key for each signature.
+    pub(super) type ParsedKey = signature::UnparsedPublicKey<Vec<u8>>;
+
+    pub(super) fn parse(
+        algorithm: &'static dyn VerificationAlgorithm,
+        key: &[u8],
+    ) -> Result<ParsedKey, InvalidKey> {
+        // A point that is not on its curve has to be refused when the set is loaded. Only points of
+        // P-256 and P-384 have these lengths.
+        match key.len() {
+            65 => drop(ec_key(Nid::X9_62_PRIME256V1, key).map_err(|_| InvalidKey)?),
+            97 => drop(ec_key(Nid::SECP384R1, key).map_err(|_| InvalidKey)?),
+            _ => {}
+        }
+        Ok(ParsedKey::new(algorithm, key.to_vec()))
+    }
+
+    pub(super) fn verify(key: &ParsedKey, message: &[u8], signature: &[u8]) -> bool {
+        key.verify(message, signature).is_ok()
+    }
+
+    /// ES512 with the key that has this uncompressed point, by OpenSSL.
+    pub(crate) fn p521(point: &[u8]) -> Result<Box<dyn Verifier>, InvalidKey> {
+        let key = ec_key(Nid::SECP521R1, point).map_err(|_| InvalidKey)?;
+        Ok(Box::new(P521(key)))
+    }
+
+    fn ec_key(curve: Nid, point: &[u8]) -> Result<EcKey<Public>, ErrorStack> {
+        let group = EcGroup::from_curve_name(curve)?;
+        let mut context = BigNumContext::new()?;
+        let point = EcPoint::from_bytes(&group, point, &mut context)?;
+        EcKey::from_public_key(&group, &point)
+    }
+
+    struct P521(EcKey<Public>);
+
+    impl P521 {
+        fn check(&self, message: &[u8], r: &[u8], s: &[u8]) -> Result<bool, ErrorStack> {
+            let (r, s) = (BigNum::from_slice(r)?, BigNum::from_slice(s)?);
+            let signature = EcdsaSig::from_private_components(r, s)?;
+            signature.verify(&openssl::sha::sha512(message), &self.0)
+        }
+    }
+
+    impl Verifier for P521 {
+        fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+            match signature.split_at_checked(P521_NUMBER_LENGTH) {
+                Some((r, s)) if s.len() == P521_NUMBER_LENGTH => {
+                    self.check(message, r, s).unwrap_or(false)
+                }
+                _ => false,
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! JSON texts together with the list of values that are in them.
+
+use super::parse;
+use super::value::{JsonKind, JsonValue, Node, StringRef};
+use crate::error::{Error, InputPart};
+
+/// A JSON object that owns its text.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Document {
+    text: String,
+    nodes: Vec<Node>,
+}
+
+impl Document {
+    /// Parses an object of at most `bytes` bytes in which arrays and objects are nested at most
+    /// `depth` deep. Errors are about `part`.
+    pub(crate) fn parse_object(
+        text: Vec<u8>,
+        part: InputPart,
+        bytes: usize,
+        depth: usize,
+    ) -> Result<Self, Error> {
+        if text.len() > bytes {
+            return Err(Error::TooLarge { part, limit: bytes });
+        }
+        let text = String::from_utf8(text).map_err(|_| Error::NotUtf8 { part })?;
+        let nodes = object_nodes(&text, part, depth)?;
+        Ok(Self { text, nodes })
+    }
+
+    /// The object.
+    pub(crate) fn root(&self) -> JsonValue<'_> {
+        JsonValue::new(&self.text, &self.nodes)
+    }
+
+    /// The text as it was parsed.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The text of a string of this document.
+    pub(crate) fn resolve<'a>(&'a self, string: &'a StringRef) -> &'a str {
+        string.resolve(&self.text)
+    }
+
+    /// Bytes of heap memory.
+    pub(crate) fn memory(&self) -> usize {
+        let nodes = self.nodes.capacity().saturating_mul(size_of::<Node>());
+        self.text.capacity().saturating_add(nodes)
+    }
+}
+
+/// The values of a JSON object whose text somebody else owns.
+pub(crate) struct Index(Vec<Node>);
+
+impl Index {
+    /// Like [`Document::parse_object`], without a copy of the text.
+    pub(crate) fn of_object(text: &str, part: InputPart, depth: usize) -> Result<Self, Error> {
+        object_nodes(text, part, depth).map(Self)
+    }
+
+    /// The object. `text` has to be the text that was parsed.
+    pub(crate) fn root<'a>(&'a self, text: &'a str) -> JsonValue<'a> {
+        JsonValue::new(text, &self.0)
+    }
+}
+
+fn object_nodes(text: &str, part: InputPart, depth: usize) -> Result<Vec<Node>, Error> {
+    let nodes = parse::nodes(text, part, depth)?;
+    match JsonValue::new(text, &nodes).kind() {
+        JsonKind::Object => Ok(nodes),
+        _ => Err(Error::NotObject { part }),
+    }
+}
