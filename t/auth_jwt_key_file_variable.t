@@ -62,7 +62,7 @@ $t->run();
 
 my %token = map { $_ => sign($key{$_}, '{}') } keys %key;
 my $refused = '401 Bearer realm="r", error="invalid_token"';
-my $no_key = 'info no key fits algorithm "HS256", kid "a"';
+my $no_key = 'info no key for algorithm "HS256", kid "a"';
 my $rejected = 'error key file name rejected after variable expansion:';
 my $out = $rejected . ' contains ".."';
 my $missing = sub { "error key file \"$dir/$_[0]\": No such file or directory "
