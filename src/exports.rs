@@ -1,8 +1,12 @@
-//! What nginx's loader finds in the shared object: the modules, and the tables that name and order them.
+//! What nginx's loader finds in the library: the modules, and the tables with their names and their
+//! order.
 //!
-//! nginx looks for a directive's module, and runs access handlers in reverse, in the order of its modules. Ours come
-//! before the built-in auth_request, so that its directives are ours, and before auth_basic and access, as the
-//! built-in does. The filter is where nginx has others' filters, right before the one that reads files. The name differs from the built-in's, for nginx takes no second module of one name.
+//! nginx gives a directive to the first module in its list that defines it, and runs access
+//! handlers in the reverse order of the list. So our modules come before the built-in auth_request,
+//! whose directives they take over, and before auth_basic and access, as the built-in does. The
+//! filter comes right before the one that reads files, where nginx places third-party filters. The
+//! module for auth_request has a name of its own, because nginx refuses two modules with the same
+//! name.
 #![allow(unsafe_code)]
 
 use crate::auth_jwt::AuthJwt;
@@ -10,7 +14,8 @@ use crate::auth_request::AuthRequest;
 use crate::nginx::{Descriptor, Exported, SubrequestFilter};
 use std::ffi::CStr;
 
-/// The modules whose order matters. The file `config` has the same list for nginx's own build.
+/// The modules whose order matters, in that order. The file `config` has the same list for nginx's
+/// own build.
 const ORDER: &[&CStr] = &[
     c"ngx_http_auth_subrequest_module",
     c"ngx_http_auth_jwt_module",
@@ -21,25 +26,22 @@ const ORDER: &[&CStr] = &[
     c"ngx_http_copy_filter_module",
 ];
 
-// SAFETY: no other symbol of nginx has this name, and nginx reads it as the ngx_module_t that it is.
+// SAFETY: no other symbol of nginx has this name, and nginx reads it as the ngx_module_t that it
+// begins with.
 #[unsafe(no_mangle)]
-static ngx_http_auth_subrequest_module: Descriptor<AuthRequest> = Descriptor::new();
+static ngx_http_auth_subrequest_module: Descriptor<AuthRequest> = Descriptor::new(ORDER);
 
 // SAFETY: as above.
 #[unsafe(no_mangle)]
-static ngx_http_auth_jwt_module: Descriptor<AuthJwt> = Descriptor::new();
+static ngx_http_auth_jwt_module: Descriptor<AuthJwt> = Descriptor::new(ORDER);
 
 impl Exported for AuthJwt {
-    const ORDER: &'static [&'static CStr] = ORDER;
-
     fn descriptor() -> &'static Descriptor<Self> {
         &ngx_http_auth_jwt_module
     }
 }
 
 impl Exported for AuthRequest {
-    const ORDER: &'static [&'static CStr] = ORDER;
-
     fn descriptor() -> &'static Descriptor<Self> {
         &ngx_http_auth_subrequest_module
     }
@@ -47,11 +49,9 @@ impl Exported for AuthRequest {
 
 // SAFETY: as above.
 #[unsafe(no_mangle)]
-static ngx_http_auth_capture_filter_module: Descriptor<SubrequestFilter> = Descriptor::new();
+static ngx_http_auth_capture_filter_module: Descriptor<SubrequestFilter> = Descriptor::new(ORDER);
 
 impl Exported for SubrequestFilter {
-    const ORDER: &'static [&'static CStr] = ORDER;
-
     fn descriptor() -> &'static Descriptor<Self> {
         &ngx_http_auth_capture_filter_module
     }
@@ -68,16 +68,17 @@ mod tables {
     use std::ffi::c_char;
     use std::ptr;
 
-    /// Pointers that end with NULL, which nginx only reads.
+    /// An array of pointers that ends with NULL. nginx only reads it.
     #[repr(transparent)]
-    struct Table<T, const N: usize>([*mut T; N]);
+    struct PointerTable<T, const N: usize>([*mut T; N]);
 
-    // SAFETY: the pointers themselves never change; what they point to is nginx's affair.
-    unsafe impl<T, const N: usize> Sync for Table<T, N> {}
+    // SAFETY: the pointers never change, and nginx is responsible for what they point to.
+    unsafe impl<T, const N: usize> Sync for PointerTable<T, N> {}
 
-    // SAFETY: nginx looks the symbol up with dlsym and reads it as an array of ngx_module_t pointers.
+    // SAFETY: nginx looks the symbol up by dlsym, and reads it as an array of ngx_module_t
+    // pointers.
     #[unsafe(no_mangle)]
-    static ngx_modules: Table<ngx_module_t, 4> = Table([
+    static ngx_modules: PointerTable<ngx_module_t, 4> = PointerTable([
         ngx_http_auth_subrequest_module.as_ptr(),
         ngx_http_auth_jwt_module.as_ptr(),
         ngx_http_auth_capture_filter_module.as_ptr(),
@@ -86,7 +87,7 @@ mod tables {
 
     // SAFETY: as above, as an array of C strings, one for each module.
     #[unsafe(no_mangle)]
-    static ngx_module_names: Table<c_char, 4> = Table([
+    static ngx_module_names: PointerTable<c_char, 4> = PointerTable([
         c"ngx_http_auth_subrequest_module".as_ptr().cast_mut(),
         c"ngx_http_auth_jwt_module".as_ptr().cast_mut(),
         c"ngx_http_auth_capture_filter_module".as_ptr().cast_mut(),
@@ -95,13 +96,13 @@ mod tables {
 
     // SAFETY: as above, as an array of C strings.
     #[unsafe(no_mangle)]
-    static ngx_module_order: Table<c_char, { ORDER.len() + 1 }> = {
+    static ngx_module_order: PointerTable<c_char, { ORDER.len() + 1 }> = {
         let mut order = [ptr::null_mut(); ORDER.len() + 1];
         let mut i = 0;
         while i < ORDER.len() {
             order[i] = ORDER[i].as_ptr().cast_mut();
             i += 1;
         }
-        Table(order)
+        PointerTable(order)
     };
 }

@@ -83,7 +83,7 @@ impl<'r, 'c> CacheLookup<'r, 'c> {
             return Ok(None);
         }
         let cache = &request.main_conf::<AuthRequest>().worker_cache;
-        match cache.find(self.worker_key(), self.zone.changes(), request.now()) {
+        match cache.find(self.worker_key(), self.zone.change_counter(), request.now()) {
             Some(record) => read_verdict(request, conf, &record),
             None => Ok(None),
         }
@@ -97,7 +97,7 @@ impl<'r, 'c> CacheLookup<'r, 'c> {
     ) -> Result<CacheResult<'r>, Failure> {
         // The counter is read before the record: if the zone changes in between, the copy that the
         // worker keeps is invalid at once.
-        let (now, changes) = (request.now(), self.zone.changes());
+        let (now, changes) = (request.now(), self.zone.change_counter());
         let slot = self.slot();
         let (bytes, expires) = match self.zone.get(&slot.key, now, request.log()) {
             ZoneLookup::Value { bytes, expires } => (bytes, expires),

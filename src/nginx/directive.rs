@@ -1,4 +1,4 @@
-//! Directives as rows of a table, and the configuration that nginx is reading.
+//! The table of a module's directives, and the configuration that nginx is reading.
 
 use super::conf_path;
 use super::failure::Failure;
@@ -21,25 +21,25 @@ use std::ptr::{self, NonNull};
 use std::time::Duration;
 use text::Quoted;
 
-/// One directive: all that nginx and a reader need to know of it.
+/// One directive: a row of the table.
 pub struct Directive<M: Module> {
     pub name: &'static CStr,
-    /// Where it may stand: a sum of [`context`] constants.
+    /// The levels where it may stand: a sum of constants of [`context`].
     pub contexts: u32,
-    /// How many arguments it takes: one of [`args`].
+    /// The number of its arguments: a constant of [`args`]. nginx checks it.
     pub args: u32,
     pub set: Set<M>,
 }
 
-/// What takes a directive's value.
+/// The setter of a directive.
 pub enum Set<M: Module> {
-    /// A directive of `http`, for the whole configuration.
+    /// A directive of `http{}`, for the whole configuration.
     Main(fn(&M::MainConf, &mut Config<'_>) -> Result<(), ConfigError>),
-    /// A directive whose value each level may have of its own.
+    /// A directive that each level may set for itself.
     Location(fn(&mut M::LocationConf, &mut Config<'_>) -> Result<(), ConfigError>),
 }
 
-/// Configuration levels.
+/// Levels of the configuration.
 pub mod context {
     use nginx_sys as sys;
     pub const HTTP: u32 = sys::NGX_HTTP_MAIN_CONF;
@@ -48,7 +48,7 @@ pub mod context {
     pub const LIMIT_EXCEPT: u32 = sys::NGX_HTTP_LMT_CONF;
 }
 
-/// Argument counts.
+/// Numbers of arguments.
 pub mod args {
     use nginx_sys as sys;
     pub const ONE: u32 = sys::NGX_CONF_TAKE1;
@@ -59,14 +59,14 @@ pub mod args {
     pub const ONE_OR_TWO: u32 = sys::NGX_CONF_TAKE1 | sys::NGX_CONF_TAKE2;
 }
 
-/// Why a directive is not accepted.
+/// Why nginx does not start with a configuration.
 #[derive(Debug)]
 pub enum ConfigError {
-    /// Words that follow `"name" directive`, such as `is duplicate`.
+    /// Text that nginx puts after `"name" directive`, such as `is duplicate`.
     Directive(&'static CStr),
-    /// A whole message; nginx adds file and line.
+    /// A whole message, to which nginx adds file and line.
     Message(String),
-    /// nginx has said it already.
+    /// nginx has logged the error.
     Logged,
 }
 
@@ -82,7 +82,7 @@ impl From<Failure> for ConfigError {
     }
 }
 
-/// The configuration that nginx is reading, at the directive it is reading.
+/// The configuration that nginx is reading, at one of its directives.
 pub struct Config<'cf> {
     cf: NonNull<ngx_conf_t>,
     lifetime: PhantomData<&'cf mut ngx_conf_t>,
@@ -102,10 +102,11 @@ impl<'cf> Config<'cf> {
         self.cf.as_ptr()
     }
 
-    /// The arguments of the directive, without its name.
+    /// The arguments of the directive.
     pub fn args(&self) -> Vec<Text<'cf>> {
-        // SAFETY: while a directive is set, cf->args holds its words (ngx_conf_read_token), allocated from the
-        // cycle's pool, which outlasts every request that this configuration serves.
+        // SAFETY: while nginx sets a directive, cf->args holds its words (ngx_conf_read_token).
+        // They belong to the cycle's pool, which outlives every request that this configuration
+        // serves.
         unsafe {
             let words = (*(*self.raw()).args).as_slice::<ngx_str_t>();
             words
@@ -123,29 +124,28 @@ impl<'cf> Config<'cf> {
 
     pub(super) fn main_state<M: Exported>(&self) -> &'cf MainState<M> {
         let index = M::descriptor().ctx_index();
-        // SAFETY: inside http{} cf->ctx is an ngx_http_conf_ctx_t whose main_conf has one entry for each HTTP module
-        // (ngx_http_block), and ours was made by create_main_conf<M>.
+        // SAFETY: inside http{} cf->ctx is an ngx_http_conf_ctx_t whose main_conf has an entry for
+        // each HTTP module (ngx_http_block), and create_main_conf<M> has made ours.
         unsafe {
             let context = (*self.raw()).ctx.cast::<ngx_http_conf_ctx_t>();
             &*(*(*context).main_conf.add(index)).cast::<MainState<M>>()
         }
     }
 
-    /// The only argument of a directive that takes one, which nginx has made sure of
-    /// (ngx_conf_handler).
+    /// The argument of a directive that takes one. nginx has checked the number (ngx_conf_handler).
     pub fn argument(&self) -> Text<'cf> {
         self.first_argument().0
     }
 
-    /// The first argument, which nginx has made sure of (ngx_conf_handler), and the others.
+    /// The first argument and the others. nginx has checked that there is one (ngx_conf_handler).
     pub fn first_argument(&self) -> (Text<'cf>, Vec<Text<'cf>>) {
         let mut args = self.args().into_iter();
         let first = args.next().unwrap_or(Text::from_static(b""));
         (first, args.collect())
     }
 
-    /// A value that the directive does not take. `must` says what it takes, as in
-    /// `it must be "on" or "off"`.
+    /// The error for a value that the directive does not take. `must` says what it takes, as in `it
+    /// must be "on" or "off"`.
     pub fn invalid_value(&self, value: &[u8], must: &str) -> ConfigError {
         ConfigError::message(format_args!(
             "invalid value {} in \"{}\" directive, {must}",
@@ -154,7 +154,7 @@ impl<'cf> Config<'cf> {
         ))
     }
 
-    /// A parameter such as `stale=1h` that the directive does not have.
+    /// The error for a parameter, such as `stale=1h`, that the directive does not have.
     pub fn invalid_parameter(&self, parameter: &[u8]) -> ConfigError {
         ConfigError::message(format_args!(
             "invalid parameter {}",
@@ -162,7 +162,7 @@ impl<'cf> Config<'cf> {
         ))
     }
 
-    /// The argument `on` or `off`.
+    /// The argument, which is `on` or `off`.
     ///
     /// # Errors
     /// [`invalid_value`](Self::invalid_value)
@@ -175,7 +175,7 @@ impl<'cf> Config<'cf> {
         }
     }
 
-    /// The argument, which is a number of bytes or `off`.
+    /// The argument, which is a size or `off`, in bytes.
     ///
     /// # Errors
     /// [`invalid_value`](Self::invalid_value)
@@ -198,7 +198,7 @@ impl<'cf> Config<'cf> {
         unsafe { Text::from_raw(name) }
     }
 
-    /// A time as nginx takes one: `10`, `10s`, `1m 30s`, `500ms`.
+    /// A time in nginx's form: `10`, `10s`, `1m 30s`, `500ms`.
     ///
     /// # Errors
     /// `"name" directive invalid value`, nginx's own words.
@@ -211,7 +211,7 @@ impl<'cf> Config<'cf> {
             .map_err(|_| ConfigError::Directive(c"invalid value"))
     }
 
-    /// A time in whole seconds as nginx takes one: `10`, `10s`, `1m 30s`, `1M`.
+    /// A time in nginx's form for whole seconds: `10`, `10s`, `1m 30s`, `1M`.
     ///
     /// # Errors
     /// `"name" directive invalid value`, nginx's own words.
@@ -224,7 +224,7 @@ impl<'cf> Config<'cf> {
             .map_err(|_| ConfigError::Directive(c"invalid value"))
     }
 
-    /// A number of bytes as nginx takes one: `512`, `64k`, `4m`.
+    /// A size in nginx's form, in bytes: `512`, `64k`, `4m`.
     ///
     /// # Errors
     /// `"name" directive invalid value`, nginx's own words.
@@ -235,19 +235,21 @@ impl<'cf> Config<'cf> {
         usize::try_from(bytes).map_err(|_| ConfigError::Directive(c"invalid value"))
     }
 
-    /// A path as nginx takes one in its configuration: relative to the folder of the configuration file.
+    /// A path, relative to the folder of nginx.conf.
     pub fn path(&self, path: &[u8]) -> PathBuf {
-        // SAFETY: cf->cycle is the cycle being made; its conf_prefix was set before parsing (ngx_init_cycle).
+        // SAFETY: cf->cycle is the cycle that is being made, and nginx has set its conf_prefix
+        // before it reads the file (ngx_init_cycle).
         let prefix = unsafe { (*(*self.raw()).cycle).conf_prefix };
         conf_path::join(prefix, path)
     }
 
-    /// While levels are merged: what tells the location being merged from others on its level.
+    /// A name for the location that nginx is merging, different from all others in the
+    /// configuration. To be used in [`Inherit::inherit`](super::Inherit::inherit).
     pub fn location_name(&self) -> Vec<u8> {
         let mut name = Vec::new();
-        // SAFETY: inside http{} cf->ctx is an ngx_http_conf_ctx_t; nginx points it at the server and the location
-        // that it merges (ngx_http_merge_servers, ngx_http_merge_locations). A server has the file and the line where
-        // it begins; names live as long as the cycle.
+        // SAFETY: inside http{} cf->ctx is an ngx_http_conf_ctx_t. While it merges, nginx points it
+        // at the server and the location (ngx_http_merge_servers, ngx_http_merge_locations). A
+        // server has the file and line where it begins. Names live as long as the cycle.
         unsafe {
             let context = (*self.raw()).ctx.cast::<ngx_http_conf_ctx_t>();
             let index = ngx_http_core_module.ctx_index;
@@ -268,20 +270,20 @@ impl<'cf> Config<'cf> {
         name
     }
 
-    /// The user that the directive `user` has given the worker processes. What is not said before `http` is not known, and
-    /// who is not root cannot choose.
+    /// The user of the worker processes, by the directive `user`. None if that stands behind
+    /// `http{}`, or if nginx is not started by root.
     pub fn worker_user(&self) -> Option<u32> {
-        // SAFETY: cycle->conf_ctx has an entry for each module; the core module's was made before the file is read
-        // (ngx_core_module_create_conf in ngx_init_cycle).
+        // SAFETY: cycle->conf_ctx has an entry for each module, and nginx has made the core
+        // module's before it reads the file (ngx_core_module_create_conf in ngx_init_cycle).
         let user = unsafe {
             let core = (*(*self.raw()).cycle).conf_ctx.add(ngx_core_module.index);
             (*(*core).cast::<ngx_core_conf_t>()).user
         };
-        // NGX_CONF_UNSET_UINT, as far as it fits.
+        // NGX_CONF_UNSET_UINT, cut to the size of a uid_t.
         (user != u32::MAX).then_some(user)
     }
 
-    /// File and line of the directive, as nginx writes them.
+    /// File and line of the directive, in nginx's form.
     pub fn position(&self) -> String {
         // SAFETY: cf->conf_file is NULL, or the file being read with its name.
         match unsafe { (*self.raw()).conf_file.as_ref() } {
@@ -293,12 +295,12 @@ impl<'cf> Config<'cf> {
         }
     }
 
-    /// Says that something will not work as its owner would want. nginx adds file and line.
+    /// Logs a [warn], to which nginx adds file and line.
     pub fn warn(&self, message: fmt::Arguments<'_>) {
         self.write(NGX_LOG_WARN, message);
     }
 
-    /// A copy that the configuration owns, with the NUL behind it that nginx's parsers of values rely on.
+    /// A copy in the configuration's pool. A NUL follows it, which nginx's parsers of values need.
     pub(super) fn copy(&self, bytes: &[u8]) -> Result<ngx_str_t, Failure> {
         // SAFETY: cf->pool is the cycle's pool; NULL is checked, and the copy fits what was allocated.
         unsafe {
@@ -316,11 +318,12 @@ impl<'cf> Config<'cf> {
     }
 
     pub(super) fn log(&self) -> Log<'cf> {
-        // SAFETY: cf->log is the log of the cycle being made.
+        // SAFETY: cf->log is the log of the cycle that is being made.
         unsafe { Log::from_raw((*self.raw()).log) }
     }
 
-    /// Ends a callback as nginx expects it to: NGX_CONF_OK, NGX_CONF_ERROR, or words about the directive.
+    /// The result of a callback in nginx's form: NGX_CONF_OK, NGX_CONF_ERROR, or the text of the
+    /// error.
     pub(super) fn finish(&self, result: Result<(), ConfigError>) -> *mut c_char {
         match result {
             Ok(()) => ptr::null_mut(),
@@ -354,7 +357,7 @@ pub(super) fn conf_error() -> *mut c_char {
     ptr::without_provenance_mut(usize::MAX)
 }
 
-/// nginx's table of commands for a module, closed by an empty one.
+/// nginx's table of a module's commands. An empty command ends it.
 pub(super) struct Commands([ngx_command_t; Self::CAPACITY]);
 
 impl Commands {
@@ -408,17 +411,18 @@ unsafe extern "C" fn set<M: Exported>(
     };
     // SAFETY: nginx calls with its live cf; the reference ends with this call.
     let mut cf = unsafe { Config::from_raw(cf) };
-    // SAFETY: nginx hands back the entry of our own table, whose `post` is the row it was made from.
+    // SAFETY: nginx hands back an entry of our own table, whose `post` is the row that it was made
+    // of.
     let row = unsafe { &*(*command).post.cast::<Directive<M>>() };
     guard(cf.log(), conf_error(), || {
         #[cfg(feature = "fault-injection")]
         super::fence::fault::in_directive(&cf.args().iter().map(|a| &**a).collect::<Vec<_>>());
         let result = match row.set {
-            // SAFETY: conf is what create_main_conf<M> made; it is only ever shared.
+            // SAFETY: create_main_conf<M> has made conf; it is only ever shared.
             Set::Main(set) => set(&unsafe { &*conf.cast::<MainState<M>>() }.conf, &mut cf),
             Set::Location(set) => {
-                // SAFETY: conf is what create_loc_conf<M> made for this level; while nginx sets one directive,
-                // nothing else of ours runs that could refer to it.
+                // SAFETY: create_loc_conf<M> has made conf for this level, and while nginx sets a
+                // directive, nothing else of ours runs that could refer to it.
                 let conf = unsafe { &mut *conf.cast::<M::LocationConf>() };
                 conf.record(cf.directive(), &cf.args());
                 set(conf, &mut cf)

@@ -1,5 +1,5 @@
-//! The typed panic boundary. A panic that crossed into C would abort the worker and every request it serves; here
-//! it costs the one request, and leaves one `[crit]` line.
+//! The panic boundary. A panic must not cross into C: it would abort the worker and every request
+//! that it serves. Here it ends one request, and leaves one [crit] line.
 
 use super::log::Log;
 use std::any::Any;
@@ -8,12 +8,14 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
 thread_local! {
-    static PLACE: Cell<Option<String>> = const { Cell::new(None) };
+    static PANIC_LOCATION: Cell<Option<String>> = const { Cell::new(None) };
 }
 
-/// Runs `body`; if it panics, logs where and gives `failed`, which must refuse whatever `body` was to decide.
+/// Runs `body`. If it panics, logs where, and returns `failed`, which must refuse whatever `body`
+/// decides.
 pub(super) fn guard<T>(log: Log<'_>, failed: T, body: impl FnOnce() -> T) -> T {
-    // Unwind safety: a body changes nothing but cells of one request and configuration that is given up on failure.
+    // Unwind safety: `body` changes only cells of one request, and a configuration that nginx gives
+    // up on failure.
     match panic::catch_unwind(AssertUnwindSafe(body)) {
         Ok(value) => value,
         Err(payload) => {
@@ -23,32 +25,33 @@ pub(super) fn guard<T>(log: Log<'_>, failed: T, body: impl FnOnce() -> T) -> T {
     }
 }
 
-/// Silences the standard library's own report, which would go to standard error with no time and no severity.
+/// Replaces the standard library's report of a panic, which goes to standard error without time and
+/// level.
 pub(super) fn install_hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         panic::set_hook(Box::new(|info| {
-            PLACE.set(info.location().map(ToString::to_string));
+            PANIC_LOCATION.set(info.location().map(ToString::to_string));
         }));
     });
 }
 
-/// Only a message that was a literal is logged: a formatted one may quote the text that was being worked on, and
-/// that may be a token or a key.
+/// Only a message that is a literal is logged. A formatted one may quote the text that was being
+/// processed, such as a token or a key.
 fn report(log: Log<'_>, payload: Box<dyn Any + Send>) {
-    let place = PLACE.take();
-    let place = place.as_deref().unwrap_or("an unknown place");
+    let location = PANIC_LOCATION.take();
+    let location = location.as_deref().unwrap_or("an unknown place");
     match payload.downcast::<&'static str>() {
-        Ok(message) => log.crit(format_args!("nginx-auth: panic at {place}: {message}")),
+        Ok(message) => log.crit(format_args!("nginx-auth: panic at {location}: {message}")),
         Err(payload) => {
-            log.crit(format_args!("nginx-auth: panic at {place}"));
-            // Dropping it could panic again.
+            log.crit(format_args!("nginx-auth: panic at {location}"));
+            // Dropping the payload could panic again.
             std::mem::forget(payload);
         }
     }
 }
 
-/// Panics and failures on demand, for tests.
+/// Panics and failures on demand, for t/faults.
 #[cfg(feature = "fault-injection")]
 pub(super) mod fault {
     use crate::nginx::Request;
@@ -60,7 +63,8 @@ pub(super) mod fault {
         }
     }
 
-    /// Whether the request has a header line `X-Fault` with this value: something fails that needs no panic for that.
+    /// Whether the request has a header line `X-Fault` with this value: the caller then fails
+    /// without a panic.
     pub(in crate::nginx) fn is_asked(request: Request<'_>, point: &str) -> bool {
         request.headers().any(|(name, value)| {
             name.eq_ignore_ascii_case(b"x-fault") && *value == *point.as_bytes()

@@ -1,4 +1,5 @@
-//! Lines for error.log. nginx adds time, severity and, for a request, client, server and request line.
+//! Lines for error.log. nginx adds the time and the level and, for a request, the client, the
+//! server and the request line.
 
 use nginx_sys::{
     NGX_LOG_CRIT, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_WARN, ngx_log_error_core, ngx_log_t,
@@ -7,10 +8,11 @@ use nginx_sys::{
 use std::fmt::{self, Write};
 use std::marker::PhantomData;
 
-/// nginx cuts a line at 2,048 bytes, context included; a message that leaves it no room hides whose line it was.
+/// nginx cuts a line at 2,048 bytes, with all that it adds. A longer message would leave no room
+/// for whose line it is.
 const MAX_MESSAGE: usize = 1024;
 
-/// A log of nginx's: of a request's connection, or of the configuration being read.
+/// A log of nginx: that of a request's connection, or that of the configuration being read.
 #[derive(Clone, Copy)]
 pub struct Log<'a> {
     log: *mut ngx_log_t,
@@ -27,33 +29,33 @@ impl Log<'_> {
         }
     }
 
-    /// The log of the running cycle, for where nginx hands over none.
+    /// The log of the running cycle, for callbacks that nginx hands no log to.
     pub(super) fn of_cycle() -> Self {
         // SAFETY: ngx_cycle is set before modules are loaded, and its log lives as long as the cycle.
         unsafe { Self::from_raw((*nginx_sys::ngx_cycle).log) }
     }
 
-    /// A defect of ours: somebody must look.
+    /// Logs a [crit]: a defect of this module, which somebody must look at.
     pub fn crit(self, message: fmt::Arguments<'_>) {
         self.write(NGX_LOG_CRIT, message);
     }
 
-    /// A request failed for a reason that is not the client's.
+    /// Logs an [error]: a request failed for a reason that is not the client's.
     pub fn error(self, message: fmt::Arguments<'_>) {
         self.write(NGX_LOG_ERR, message);
     }
 
-    /// Something works, but not as its owner would want.
+    /// Logs a [warn]: something works, but not as the administrator would want.
     pub fn warn(self, message: fmt::Arguments<'_>) {
         self.write(NGX_LOG_WARN, message);
     }
 
-    /// A request was refused as configured.
+    /// Logs an [info]: a request was refused as configured.
     pub fn info(self, message: fmt::Arguments<'_>) {
         self.write(NGX_LOG_INFO, message);
     }
 
-    /// What happens step by step, for `error_log ... debug` of an nginx that was built for it.
+    /// Logs a step, for `error_log ... debug` of an nginx that was built with it.
     #[cfg(nginx_debug)]
     pub fn debug(self, message: fmt::Arguments<'_>) {
         const DEBUG_HTTP: usize = nginx_sys::NGX_LOG_DEBUG_HTTP as usize;
@@ -88,7 +90,7 @@ impl Log<'_> {
     }
 }
 
-/// A message of bounded length.
+/// A message of at most [`MAX_MESSAGE`] bytes.
 pub(super) struct Line(pub(super) String);
 
 impl Line {

@@ -1,13 +1,14 @@
-//! The fence: every FFI call, raw pointer and `unsafe` of the project, with safe types on the outside.
+//! The fence: every FFI call, raw pointer and `unsafe` of the project is in this folder, behind
+//! safe types.
 //!
-//! Three kinds of function live here: generic `extern "C"` trampolines that nginx calls, safe wrappers that
-//! `auth_*` calls, and `unsafe fn` with a `# Safety` section. A trampoline builds safe types from nginx's pointers,
-//! with a lifetime that ends with the call, and runs the body inside [`fence::guard`]. Nothing here knows of JOSE
-//! or of a directive.
+//! There are three kinds of function: generic `extern "C"` trampolines that nginx calls, safe
+//! wrappers that `auth_jwt` and `auth_request` call, and `unsafe fn` with a `# Safety` section. A
+//! trampoline builds safe types from nginx's pointers, with a lifetime that ends with the call, and
+//! runs its body in [`fence::guard`]. Nothing here knows JOSE or a directive.
 //!
-//! All of it runs on nginx's terms: a worker process has one thread, memory comes from pools that die with their
-//! owner (the request, or the cycle for a configuration), and a pointer that nginx hands to a callback is valid for
-//! that call.
+//! The SAFETY comments rest on how nginx works: a worker process has one thread; memory comes from
+//! pools, which live as long as their owner (a request, or the cycle for a configuration); and a
+//! pointer that nginx hands to a callback is valid during that call.
 #![allow(unsafe_code)]
 
 mod body;

@@ -1,4 +1,5 @@
-//! An nginx HTTP module, described by a Rust type.
+//! HTTP modules of nginx, each described by a Rust type: this file makes the tables and callbacks
+//! that nginx needs out of it.
 
 use super::directive::{Commands, Config, ConfigError, Directive, conf_error};
 use super::fence::{guard, install_hook};
@@ -17,31 +18,34 @@ use std::ptr::{self, NonNull};
 
 /// An nginx HTTP module: its directives, its configuration and its state for each request.
 pub trait Module: Sized + 'static {
-    /// One for each `http{}`. Only ever shared: what changes in it is in cells.
+    /// The configuration of `http{}`. It is only ever shared, so whatever changes in it is in a
+    /// cell.
     type MainConf: Default + 'static;
-    /// One for each `http`, `server`, `location`, `if` and `limit_except`.
+    /// The configuration of one level: `http`, `server`, `location`, `if` or `limit_except`.
     type LocationConf: Default + Inherit + 'static;
-    /// State of one request in one location: an internal redirect and a subrequest begin with none.
+    /// The state of a request in one location. It is empty after an internal redirect, and in a
+    /// subrequest.
     type RequestContext: 'static;
-    /// State of a client's request, over internal redirects and for its subrequests, too.
+    /// The state of a client's request. It outlives internal redirects, and subrequests share it.
     type ClientContext: Default + 'static;
 
     const DIRECTIVES: &'static [Directive<Self>];
 
-    /// Before the directives of `http{}` are read: the place to add variables.
+    /// Called before nginx reads the directives of `http{}`: variables are added here.
     fn preconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError>;
 
-    /// After all of `http{}` was read and merged: the place to add phase handlers.
+    /// Called when nginx has read `http{}` and merged its levels: phase handlers are added here.
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError>;
 }
 
-/// The main configuration of a module, and what the fence keeps with it.
+/// The main configuration of a module, and what the fence keeps beside it.
 pub(super) struct MainState<M: Module> {
     pub(super) conf: M::MainConf,
-    /// Where a request has its [`Module::ClientContext`].
+    /// The variable whose entry in a request holds its [`Module::ClientContext`].
     pub(super) client_context: OnceCell<Variable>,
-    /// Variables whose value depends on whether a request has a body. nginx keeps the values of variables for a
-    /// request and its subrequests together, but our subrequests have no body and their parent may have one.
+    /// The variables whose value depends on the body of the request. nginx caches values for a
+    /// request and its subrequests together, but a check has no body where the client's request may
+    /// have one.
     pub(super) body_variables: OnceCell<[Variable; 3]>,
 }
 
@@ -55,17 +59,18 @@ impl<M: Module> Default for MainState<M> {
     }
 }
 
-/// How a configuration level takes what it does not say from the level around it. Destructure both, so that a
-/// setting that is forgotten does not compile.
+/// How a level of the configuration takes values from the level around it. An implementation
+/// destructures `Self`, so that a forgotten field does not compile.
 pub trait Inherit {
-    /// Takes note of a directive of this level, before it is set. Nothing unless a module wants to
-    /// tell apart levels that say different things.
+    /// Called for each directive of this level, before its setter. A module overrides it if it has
+    /// to tell levels apart by what they say.
     fn record(&mut self, _directive: Text<'_>, _args: &[Text<'_>]) {}
 
-    /// Takes over what this level does not say.
+    /// Takes over the values that this level does not set. Called once, after all directives were
+    /// read.
     ///
     /// # Errors
-    /// What only shows when a level and those around it are known.
+    /// Whatever is wrong with the level as a whole.
     fn inherit(&mut self, outer: &Self, cf: &mut Config<'_>) -> Result<(), ConfigError>;
 }
 
@@ -75,23 +80,24 @@ impl Inherit for () {
     }
 }
 
-/// A module with its place in the tables that nginx's loader reads.
+/// A module that nginx's loader finds.
 pub trait Exported: Module {
-    /// The names of all modules whose order among each other matters, in the order in which nginx must hold them.
-    const ORDER: &'static [&'static CStr];
-
+    /// The module's own.
     fn descriptor() -> &'static Descriptor<Self>;
 }
 
-/// The `ngx_module_t` of a module. nginx writes the indices it assigns into it.
-#[repr(transparent)]
+/// The `ngx_module_t` of a module. nginx writes the indices that it assigns into it.
+// nginx reads a pointer to it as a pointer to the ngx_module_t.
+#[repr(C)]
 pub struct Descriptor<M> {
     module: UnsafeCell<ngx_module_t>,
+    /// The names of the modules whose order matters, in the order that nginx must have them in.
+    order: &'static [&'static CStr],
     of: PhantomData<fn() -> M>,
 }
 
-// SAFETY: nginx writes it from the one thread that reads the configuration, before worker processes exist; after
-// that all only read.
+// SAFETY: nginx writes to it only while it reads the configuration, in one thread and before worker
+// processes exist; after that everybody only reads.
 unsafe impl<M> Sync for Descriptor<M> {}
 
 impl<M: Exported> Descriptor<M> {
@@ -108,11 +114,9 @@ impl<M: Exported> Descriptor<M> {
         merge_loc_conf: Some(merge_loc_conf::<M>),
     };
 
-    #[expect(
-        clippy::new_without_default,
-        reason = "a static is initialized with it, in const context"
-    )]
-    pub const fn new() -> Self {
+    /// `order`: the names of the modules whose order matters, in the order that nginx must have them
+    /// in.
+    pub const fn new(order: &'static [&'static CStr]) -> Self {
         let module = ngx_module_t {
             ctx: ptr::from_ref(Self::CONTEXT).cast_mut().cast(),
             commands: Self::COMMANDS.as_ptr().cast_mut(),
@@ -121,19 +125,20 @@ impl<M: Exported> Descriptor<M> {
         };
         Self {
             module: UnsafeCell::new(module),
+            order,
             of: PhantomData,
         }
     }
 }
 
 impl<M> Descriptor<M> {
-    /// The module's place among the configurations and request contexts of HTTP modules.
+    /// The index of the module's configuration and request context (`ctx_index`).
     pub(super) fn ctx_index(&self) -> usize {
         // SAFETY: nginx set it (ngx_count_modules) before it called any callback of the module.
         unsafe { (*self.module.get()).ctx_index }
     }
 
-    /// For a table of modules.
+    /// The pointer for a table of modules.
     pub const fn as_ptr(&self) -> *mut ngx_module_t {
         self.module.get()
     }
@@ -142,7 +147,7 @@ impl<M> Descriptor<M> {
 unsafe extern "C" fn preconfiguration<M: Exported>(cf: *mut ngx_conf_t) -> ngx_int_t {
     install_hook();
     let keep_and_configure = |cf: &mut Config<'_>| {
-        cf.keep_client_context::<M>()?;
+        cf.reserve_client_context::<M>()?;
         cf.find_body_variables::<M>()?;
         M::preconfiguration(cf)
     };
@@ -152,7 +157,7 @@ unsafe extern "C" fn preconfiguration<M: Exported>(cf: *mut ngx_conf_t) -> ngx_i
 
 unsafe extern "C" fn postconfiguration<M: Exported>(cf: *mut ngx_conf_t) -> ngx_int_t {
     let check_and_configure = |cf: &mut Config<'_>| {
-        check_order(cf, M::ORDER)?;
+        check_order(cf, M::descriptor().order)?;
         M::postconfiguration(cf)
     };
     // SAFETY: nginx calls with its live cf.
@@ -165,7 +170,7 @@ unsafe fn configure(
     cf: *mut ngx_conf_t,
     body: impl FnOnce(&mut Config<'_>) -> Result<(), ConfigError>,
 ) -> ngx_int_t {
-    // SAFETY: passed on from the caller.
+    // SAFETY: the caller's.
     match unsafe { with_config(cf, body) } {
         result if result.is_null() => NGX_OK as ngx_int_t,
         _ => NGX_ERROR as ngx_int_t,
@@ -205,7 +210,7 @@ unsafe fn create<C: Default>(cf: *mut ngx_conf_t) -> *mut c_void {
     // SAFETY: cf->log and cf->pool are the cycle's.
     let (log, pool) = unsafe { (Log::from_raw((*cf).log), (*cf).pool) };
     guard(log, ptr::null_mut(), || {
-        // SAFETY: as above. nginx keeps the pool for as long as anything uses this configuration.
+        // SAFETY: as above. The pool lives as long as this configuration is in use.
         unsafe { own(pool, C::default()) }.map_or(ptr::null_mut(), |conf| conf.as_ptr().cast())
     })
 }
@@ -216,8 +221,8 @@ unsafe extern "C" fn merge_loc_conf<M: Exported>(
     inner: *mut c_void,
 ) -> *mut c_char {
     let merge = |cf: &mut Config<'_>| {
-        // SAFETY: nginx hands over two different configurations that create_loc_conf<M> made, and refers to
-        // neither during the call (ngx_http_merge_servers, ngx_http_merge_locations).
+        // SAFETY: nginx hands over two different configurations that create_loc_conf<M> has made,
+        // and uses neither during the call (ngx_http_merge_servers, ngx_http_merge_locations).
         let (outer, inner) = unsafe {
             (
                 &*outer.cast::<M::LocationConf>(),
@@ -230,12 +235,13 @@ unsafe extern "C" fn merge_loc_conf<M: Exported>(
     unsafe { with_config(cf, merge) }
 }
 
-/// nginx puts a dynamic module where the table of orders says, if it has one; in another place our access handlers
-/// would run at another time, or the built-in auth_request would take our directives, and nothing would tell.
+/// Checks the order of modules. nginx places a dynamic module by the table of orders in its
+/// library, if it has one. In another place our access handlers would run at another time, or the
+/// built-in auth_request would get our directives, and nothing else would tell.
 fn check_order(cf: &Config<'_>, order: &[&CStr]) -> Result<(), ConfigError> {
     let mut last: Option<(usize, &CStr)> = None;
-    // SAFETY: the cycle's modules are an array that ends with NULL, each with a name (ngx_cycle_modules,
-    // ngx_load_module).
+    // SAFETY: the cycle's modules are an array that ends with NULL, each with a name
+    // (ngx_cycle_modules, ngx_load_module).
     let place = |name: &CStr| unsafe {
         let modules = (*(*cf.raw()).cycle).modules;
         (0..)

@@ -1,4 +1,4 @@
-//! Handlers of nginx's access phase, and of those around it.
+//! Handlers of the access phase, and of the phases before and after it.
 
 use super::directive::{Config, ConfigError};
 use super::failure::Failure;
@@ -17,42 +17,45 @@ use nginx_sys::{
 /// What an access handler decides (ngx_http_core_access_phase).
 #[derive(Clone, Copy)]
 pub enum Access<'r> {
-    /// The handler has no opinion: it is not configured here.
+    /// The handler does not judge the request: it is not configured here.
     Decline,
     /// The handler's condition is met. Under `satisfy any` that is enough.
     Allow,
-    /// The request ends with this status, unless it is 401 or 403 and another handler allows under `satisfy any`.
+    /// The request ends with this status, unless the status is 401 or 403 and another handler allows
+    /// the request under `satisfy any`.
     Refuse(Status),
-    /// The request ends with this response and no other: no error page takes its place.
+    /// The request ends with this response. No error page replaces it.
     Respond(Status, Option<&'r ResponseContent<'r>>),
-    /// Something is under way: nginx is to ask again when it has ended.
+    /// The handler waits for something, such as a subrequest. nginx runs it again when that has ended.
     Wait,
 }
 
 /// A module that judges requests in the access phase.
 pub trait AccessHandler: Exported {
-    /// Judges a main request, possibly after an internal redirect. nginx never asks for subrequests.
+    /// Judges a client's request, also after an internal redirect. nginx does not call this for
+    /// subrequests.
     ///
     /// # Errors
     /// [`Failure`] refuses the request with 500.
     fn access<'r>(request: Request<'r>, conf: &Self::LocationConf) -> Result<Access<'r>, Failure>;
 }
 
-/// A module that prepares requests for being judged, and for what comes then.
+/// A module that changes requests before they are judged and after it.
 pub trait AroundAccess: Exported {
-    /// In the preaccess phase: before anybody judges the request.
+    /// Called in the preaccess phase: before any access handler judges the request.
     ///
     /// # Errors
     /// [`Failure`] refuses the request with 500.
     fn before_access(request: Request<'_>, conf: &Self::LocationConf) -> Result<(), Failure>;
 
-    /// In the preaccess phase of a subrequest, which nobody judges, but for those that somebody makes to judge.
+    /// Called in the preaccess phase of a subrequest, which no access handler judges. Subrequests that
+    /// this module has started are left out.
     ///
     /// # Errors
     /// [`Failure`] refuses the subrequest with 500.
     fn before_subrequest(request: Request<'_>, conf: &Self::LocationConf) -> Result<(), Failure>;
 
-    /// In the precontent phase: when it is to be served, whoever has let it in.
+    /// Called in the precontent phase: the request will be served, whichever handler has allowed it.
     ///
     /// # Errors
     /// [`Failure`] refuses the request with 500.
@@ -60,13 +63,14 @@ pub trait AroundAccess: Exported {
 }
 
 impl Config<'_> {
-    /// Adds the handler of `M` to the access phase. Handlers run in the reverse order of their being added.
+    /// Adds the handler of `M` to the access phase. nginx runs the handler that was added last first.
     pub fn add_access_handler<M: AccessHandler>(&mut self) -> Result<(), ConfigError> {
         self.add_handler(ngx_http_phases_NGX_HTTP_ACCESS_PHASE, access::<M>)
     }
 
-    /// Adds the handlers of `M` to the phases around it. In the precontent phase it runs before those of nginx, which
-    /// were added before: a mirror gets the header as it leaves it.
+    /// Adds the handlers of `M` to the phases around the access phase. In the precontent phase it
+    /// runs before nginx's own, which were added before it, so a mirror gets the header as it leaves
+    /// it.
     pub fn add_handlers_around_access<M: AroundAccess>(&mut self) -> Result<(), ConfigError> {
         self.add_handler(ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, before_access::<M>)?;
         self.add_handler(ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, after_access::<M>)
@@ -74,21 +78,22 @@ impl Config<'_> {
 
     fn add_handler(&mut self, phase: ngx_http_phases, handler: Handler) -> Result<(), ConfigError> {
         let core = self.core_main_conf();
-        // SAFETY: ngx_http_init_phases made the arrays before postconfiguration; NULL is checked, and an entry is an
-        // ngx_http_handler_pt.
+        // SAFETY: ngx_http_init_phases has made the arrays before postconfiguration; NULL is checked, and
+        // an entry is an ngx_http_handler_pt.
         unsafe {
             let handlers = &raw mut (*core).phases[phase as usize].handlers;
-            let place = ngx_array_push(handlers).cast::<ngx_http_handler_pt>();
-            if place.is_null() {
+            let entry = ngx_array_push(handlers).cast::<ngx_http_handler_pt>();
+            if entry.is_null() {
                 return Err(Failure::OutOfMemory.into());
             }
-            place.write(Some(handler));
+            entry.write(Some(handler));
         }
         Ok(())
     }
 
     pub(super) fn core_main_conf(&self) -> *mut ngx_http_core_main_conf_t {
-        // SAFETY: cf->ctx is an ngx_http_conf_ctx_t inside http{}, and nginx set the core module's index.
+        // SAFETY: inside http{} cf->ctx is an ngx_http_conf_ctx_t, and nginx has set the core module's
+        // index.
         unsafe {
             let context = (*self.raw()).ctx.cast::<nginx_sys::ngx_http_conf_ctx_t>();
             let index = nginx_sys::ngx_http_core_module.ctx_index;
@@ -116,7 +121,7 @@ unsafe fn prepare<M: Exported>(
     main: fn(Request<'_>, &M::LocationConf) -> Result<(), Failure>,
     sub: fn(Request<'_>, &M::LocationConf) -> Result<(), Failure>,
 ) -> ngx_int_t {
-    // SAFETY: the caller's; the reference ends with this call.
+    // SAFETY: the caller's. The reference ends with this call.
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
         return NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
     };

@@ -1,4 +1,4 @@
-//! An HTTP request during a callback.
+//! An HTTP request, while a callback of nginx runs.
 
 use super::conf_path;
 use super::failure::Failure;
@@ -19,20 +19,21 @@ use std::path::PathBuf;
 use std::ptr::{self, NonNull};
 use std::time::Duration;
 
-/// A request that nginx is processing. `'r` ends with the callback that got it.
+/// A request that nginx is processing. `'r` ends with the callback that received it.
 #[derive(Clone, Copy)]
 pub struct Request<'r> {
     r: NonNull<ngx_http_request_t>,
     lifetime: PhantomData<&'r ngx_http_request_t>,
 }
 
-/// What is kept with a request for a module. All of it is owned by the request's pool; a part that has to be dropped
-/// when that goes is made where it is needed, for many requests need none.
+/// What a module keeps with a request in one location. It belongs to the request's pool. The
+/// context is allocated apart, since many requests need none, and only a value with a destructor
+/// makes nginx run a cleanup.
 pub(super) struct RequestState<M: Exported> {
     context: Cell<Option<NonNull<M::RequestContext>>>,
     /// The subrequest that the module has started last: `subrequest.rs` has its type.
     pub(super) subrequest: Cell<Option<NonNull<c_void>>>,
-    /// Something of ours that this request needed has failed where a failure could not be told.
+    /// Whether code of ours failed for this request in a place that cannot refuse it.
     poisoned: Cell<bool>,
 }
 
@@ -52,14 +53,14 @@ impl<'r> Request<'r> {
 
     /// The log of the request's connection.
     pub fn log(self) -> Log<'r> {
-        // SAFETY: a request has a connection and that has a log, both living as long as the request.
+        // SAFETY: a request has a connection with a log, and both live as long as the request.
         unsafe { Log::from_raw((*(*self.raw()).connection).log) }
     }
 
     /// The configuration of the location that the request is in.
     pub fn location_conf<M: Exported>(self) -> &'r M::LocationConf {
-        // SAFETY: r->loc_conf has one entry for each HTTP module; ours was made by create_loc_conf<M> and lives as
-        // long as the cycle, which nginx keeps while it has requests.
+        // SAFETY: r->loc_conf has an entry for each HTTP module. create_loc_conf<M> has made ours,
+        // and it lives as long as the cycle, which nginx keeps while it has requests.
         unsafe { &*(*(*self.raw()).loc_conf.add(M::descriptor().ctx_index())).cast() }
     }
 
@@ -68,33 +69,34 @@ impl<'r> Request<'r> {
         &self.main_state::<M>().conf
     }
 
-    /// The client's request, which a subrequest belongs to.
+    /// The client's request that this one belongs to.
     pub fn main(self) -> Self {
-        // SAFETY: r->main is the request itself or the one that its subrequests share a pool with.
+        // SAFETY: r->main is the request itself, or the request that its subrequests share a pool
+        // with.
         unsafe { Self::from_raw((*self.raw()).main) }.unwrap_or(self)
     }
 
-    /// Whether it is the client's request itself.
+    /// Whether this is the client's request itself.
     pub fn is_main(self) -> bool {
         self.main().r == self.r
     }
 
-    /// Whether the client has announced a body.
+    /// Whether the client's request has a body.
     pub(super) fn has_body(self) -> bool {
         // SAFETY: the request is live.
         unsafe { has_body(self.main().raw()) != 0 }
     }
 
-    /// What the module keeps with the client's request, whatever location it is in and for its subrequests, too; made
-    /// by default where it has not begun to.
+    /// The module's state of the client's request. It is made with its default value if there is
+    /// none.
     pub fn client_context<M: Exported>(self) -> Result<&'r M::ClientContext, Failure> {
         let Some(Variable { index }) = self.main_state::<M>().client_context.get().copied() else {
             return Err(Failure::Inconsistent);
         };
-        // SAFETY: r->variables has an entry for each index. It is the one thing that nginx keeps over internal
-        // redirects and shares with subrequests. The entry is that of a variable of ours that nobody can set and
-        // whose getter leaves `data` alone, so `data` is NULL or what is written here, owned by the pool that
-        // r->variables itself is from.
+        // SAFETY: r->variables has an entry for each index; nginx keeps it over internal redirects
+        // and shares it with subrequests. This entry belongs to a variable of ours that nobody can
+        // set and whose getter leaves `data` alone. So `data` is NULL, or the pointer that is
+        // written here, which belongs to the pool that r->variables is from.
         unsafe {
             let entry = (*self.raw()).variables.add(index);
             if let Some(context) = (*entry).data.cast::<M::ClientContext>().as_ref() {
@@ -106,7 +108,7 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// What the module keeps with the client's request, if it has begun to.
+    /// The module's state of the client's request, if there is one.
     pub(super) fn client_context_if_any<M: Exported>(self) -> Option<&'r M::ClientContext> {
         let Variable { index } = self.main_state::<M>().client_context.get().copied()?;
         // SAFETY: as for `client_context`.
@@ -123,7 +125,8 @@ impl<'r> Request<'r> {
         unsafe { &*(*(*self.raw()).main_conf.add(M::descriptor().ctx_index())).cast() }
     }
 
-    /// Tells servers apart: what the subrequests of a request can reach depends on the server it is in.
+    /// A number that tells servers apart: which location a subrequest reaches depends on the
+    /// server.
     pub fn server(self) -> usize {
         // SAFETY: r->srv_conf has one entry for each HTTP module, the core module's among them.
         unsafe { (*(*self.raw()).srv_conf.add(ngx_http_core_module.ctx_index)).addr() }
@@ -134,14 +137,14 @@ impl<'r> Request<'r> {
         unsafe { (*(*self.raw()).main_conf.add(ngx_http_core_module.ctx_index)).cast() }
     }
 
-    /// What the module keeps with this request, if it has begun to.
+    /// The module's state of this request, if there is one.
     pub fn context<M: Exported>(self) -> Option<&'r M::RequestContext> {
         let context = self.state::<M>()?.context.get()?;
-        // SAFETY: what context_or_new put there, owned by the request's pool.
+        // SAFETY: context_or_new has put it there, and it belongs to the request's pool.
         Some(unsafe { context.as_ref() })
     }
 
-    /// What the module keeps with this request, made by `new` where it has not begun to.
+    /// The module's state of this request. `new` makes it if there is none.
     pub fn context_or_new<M: Exported>(
         self,
         new: impl FnOnce() -> M::RequestContext,
@@ -158,7 +161,7 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Makes the access handler of the module refuse this request.
+    /// Makes the access handler of the module refuse this request with 500.
     pub(super) fn poison<M: Exported>(self) {
         if let Ok(state) = self.state_or_new::<M>() {
             state.poisoned.set(true);
@@ -170,8 +173,8 @@ impl<'r> Request<'r> {
     }
 
     pub(super) fn state<M: Exported>(self) -> Option<&'r RequestState<M>> {
-        // SAFETY: r->ctx has one entry for each HTTP module. Ours is NULL or what state_or_new put there, which
-        // lives as long as the request's pool.
+        // SAFETY: r->ctx has an entry for each HTTP module. Ours is NULL, or state_or_new has put a
+        // RequestState there, which lives as long as the request's pool.
         unsafe {
             (*self.context_slot::<M>())
                 .cast::<RequestState<M>>()
@@ -220,21 +223,21 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Moves a value into the request's pool.
+    /// A copy of a value in the request's pool.
     pub fn keep<T: Copy>(self, value: T) -> Result<&'r T, Failure> {
-        // SAFETY: the pool lives as long as the request, and nothing is to be dropped with it.
+        // SAFETY: the pool lives as long as the request, and a Copy type has no destructor.
         unsafe { Ok(own((*self.raw()).pool, value)?.as_ref()) }
     }
 
-    /// A path as [`Config::path`](super::Config::path) takes one, at run time.
+    /// A path, relative to the folder of nginx.conf.
     pub fn conf_path(self, path: &[u8]) -> PathBuf {
-        // SAFETY: ngx_cycle is the running cycle, whose conf_prefix was set before it was read.
+        // SAFETY: ngx_cycle is the running cycle, and nginx has set its conf_prefix.
         conf_path::join(unsafe { (*nginx_sys::ngx_cycle).conf_prefix }, path)
     }
 
-    /// The time since some moment in the past, as nginx caches it for one event-loop iteration. It never jumps.
+    /// A monotonic time, as nginx caches it for one event-loop iteration.
     pub fn uptime(self) -> Duration {
-        // SAFETY: nginx sets it before it serves requests, and the one thread of a worker reads it.
+        // SAFETY: nginx sets it before it serves requests, and a worker has one thread.
         Duration::from_millis(unsafe { nginx_sys::ngx_current_msec } as u64)
     }
 

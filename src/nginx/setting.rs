@@ -1,11 +1,10 @@
-//! The values of a directive at one configuration level.
+//! The values that a level of the configuration has for a directive.
 
 use super::directive::ConfigError;
 use std::ops::Deref;
 use std::rc::Rc;
 
-/// What a directive says at one level of the configuration: nothing yet, or a value. A second value at the same
-/// level is an error; a level without one takes the outer level's.
+/// The value of a directive that a level may have once. A level without it takes the outer level's.
 #[derive(Debug, Clone, Default)]
 pub enum Setting<T> {
     #[default]
@@ -14,10 +13,10 @@ pub enum Setting<T> {
 }
 
 impl<T> Setting<T> {
-    /// Takes the value of a directive.
+    /// Sets the value.
     ///
     /// # Errors
-    /// `"name" directive is duplicate` where the level has one already.
+    /// `"name" directive is duplicate` if the level has a value.
     pub fn set(&mut self, value: T) -> Result<(), ConfigError> {
         if self.get().is_some() {
             return Err(ConfigError::Directive(c"is duplicate"));
@@ -34,7 +33,7 @@ impl<T> Setting<T> {
         }
     }
 
-    /// Takes over the outer level's value where this level has none.
+    /// Takes the outer level's value if this level has none.
     pub fn inherit(&mut self, outer: &Self)
     where
         T: Clone,
@@ -45,13 +44,13 @@ impl<T> Setting<T> {
     }
 }
 
-/// The values of a directive that a level may have several of. A level that has one of its own takes none of the
-/// outer level's.
+/// The values of a directive that a level may have several times. A level that has the directive
+/// takes none of the outer level's values.
 #[derive(Debug, Clone)]
 pub struct List<T>(Option<Rc<Vec<T>>>);
 
 impl<T> List<T> {
-    /// Takes the value of one more directive.
+    /// Adds the value of another directive.
     pub fn push(&mut self, value: T)
     where
         T: Clone,
@@ -59,7 +58,7 @@ impl<T> List<T> {
         Rc::make_mut(self.0.get_or_insert_default()).push(value);
     }
 
-    /// Takes over the outer level's values where this level has none. They are shared, not copied.
+    /// Takes the outer level's values if this level has none. They are shared, not copied.
     pub fn inherit(&mut self, outer: &Self) {
         if self.0.is_none() {
             self.0.clone_from(&outer.0);

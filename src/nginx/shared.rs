@@ -1,12 +1,13 @@
-//! A zone of shared memory: a bounded map from 32-byte keys to bytes that expire, for all workers together.
+//! Zones of shared memory: a bounded map from 32-byte keys to values that expire, shared by all
+//! workers.
 //!
-//! The slab allocator gives all of a zone at once, and [`SlabMap`] divides it up: with blocks of one size and links
-//! that are numbers, room is a matter of counting, nothing depends on where the module is mapped, and a damaged zone is
-//! found out by safe code instead of by nginx following a stray pointer.
+//! nginx's slab allocator hands over the whole zone at once, and [`SlabMap`] lays it out in blocks of
+//! one size. Its links are numbers, so it does not matter where a worker has mapped the zone, and safe
+//! code detects a damaged zone, where nginx would follow a stray pointer.
 //!
-//! The zone's mutex is held for each operation, and meanwhile a mark is set in the zone. nginx's master releases the
-//! mutex of a worker that died; the mark then tells the others that the zone may be half changed, and it is emptied.
-//! While the mutex is held, nothing is allocated.
+//! Each operation holds the mutex of the zone and sets a mark in it. If a worker dies meanwhile,
+//! nginx's master releases the mutex, and the mark tells the next worker that the zone may be half
+//! changed: it empties the zone. Nothing is allocated while the mutex is held.
 
 use super::directive::{Config, ConfigError};
 use super::fence::guard;
@@ -25,32 +26,36 @@ use std::slice;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use text::Quoted;
 
-/// A shared-memory zone of the configuration, which it lives as long as.
+/// A zone of shared memory, which lives as long as the configuration that names it.
 #[derive(Clone, Copy)]
 pub struct SharedZone(NonNull<ngx_shm_zone_t>);
 
-/// What a zone has for a key.
+/// The result of [`SharedZone::get`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum ZoneLookup {
+    /// The zone has no value for the key.
     Missing,
-    /// There was a value. It stays until it is replaced, removed, or makes room.
+    /// The value has expired. It stays until it is replaced, removed or evicted.
     Expired,
+    /// The value.
     Value {
+        /// Its bytes.
         bytes: Vec<u8>,
         /// In seconds since 1970.
         expires: i64,
     },
 }
 
-/// Its address tells our zones from those of other modules, and of other builds of this one: nginx keeps the memory
-/// of a zone over a reload only for the same address, and another build that it loads is mapped beside this one.
+/// Its address is the tag of our zones. On a reload nginx keeps the memory of a zone only if the tag
+/// is the same, so neither another module nor another build of this one gets it.
 static TAG: u8 = 0;
 
 impl Config<'_> {
-    /// Defines a zone: `name:size`.
+    /// Defines a zone by `name:size`.
     ///
     /// # Errors
-    /// In nginx's words: no or a bad size, a size that is too small, no name, or a name that is taken.
+    /// A missing or invalid size, a size that is too small, a missing name, or a name that is taken;
+    /// in nginx's own words.
     pub fn define_shared_zone(&mut self, name_and_size: &[u8]) -> Result<SharedZone, ConfigError> {
         let wrong =
             |what| ConfigError::message(format_args!("{what} {}", Quoted::new(name_and_size)));
@@ -59,7 +64,7 @@ impl Config<'_> {
         let mut size = self.copy(size.get(1..).unwrap_or_default())?;
         let size = match size.len {
             0 => -1,
-            // SAFETY: nginx only reads the text, of which there is at least one byte.
+            // SAFETY: nginx only reads the text, which has at least one byte.
             _ => unsafe { ngx_parse_size(&raw mut size) },
         };
         let size = usize::try_from(size).map_err(|_| wrong("invalid zone size"))?;
@@ -71,8 +76,8 @@ impl Config<'_> {
             )));
         }
         let mut zone = self.add_zone(name, size)?;
-        // SAFETY: nginx keeps a zone in place for as long as the cycle lives (cycle->shared_memory is a list), and
-        // refers to none while a directive is set.
+        // SAFETY: a zone stays in place as long as the cycle lives (cycle->shared_memory is a list), and
+        // nginx uses none while it sets a directive.
         let zone = unsafe { zone.0.as_mut() };
         if zone.init.is_some() {
             return Err(ConfigError::message(format_args!(
@@ -84,10 +89,10 @@ impl Config<'_> {
         Ok(SharedZone(NonNull::from(zone)))
     }
 
-    /// Refers to a zone, which may be defined later. nginx does not start if it is not, see [`SharedZone::is_defined`].
+    /// Refers to a zone, which may be defined later ([`SharedZone::is_defined`]).
     ///
     /// # Errors
-    /// No name, or the name of a zone of another kind.
+    /// A missing name, or the name of another module's zone.
     pub fn shared_zone(&mut self, name: &[u8]) -> Result<SharedZone, ConfigError> {
         self.add_zone(name, 0)
     }
@@ -98,7 +103,7 @@ impl Config<'_> {
         }
         let mut name = self.copy(name)?;
         let tag = (&raw const TAG).cast_mut().cast();
-        // SAFETY: cf is live; the bytes of the name are the cycle's own; nginx only compares the tag.
+        // SAFETY: cf is live; the bytes of the name belong to the cycle; nginx only compares the tag.
         let zone = unsafe { ngx_shared_memory_add(self.raw(), &raw mut name, size, tag) };
         NonNull::new(zone)
             .map(SharedZone)
@@ -106,25 +111,26 @@ impl Config<'_> {
     }
 }
 
-/// nginx calls it for each zone of a new cycle (ngx_init_cycle). `old` is what the zone's `data` was in the cycle
-/// before, where it goes on with the same memory, else NULL.
+/// nginx calls it for each zone of a new cycle (ngx_init_cycle). `old` is the zone's `data` of the
+/// previous cycle if the zone keeps its memory, else NULL.
 unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_int_t {
-    // SAFETY: nginx hands over a zone of the new cycle, and nobody else refers to it; its log is the cycle's.
+    // SAFETY: nginx hands over a zone of the new cycle that nobody else uses; its log is the cycle's.
     let (zone, log) = unsafe { (&mut *zone, Log::from_raw((*zone).shm.log)) };
     guard(log, NGX_ERROR as ngx_int_t, || {
         if !old.is_null() {
-            // The same place: nginx takes over shm.addr with it. Other workers use it already, and each use checks it.
+            // nginx has taken over shm.addr as well. Workers of the previous cycle still use the map, and
+            // each use checks it.
             zone.data = old;
             return NGX_OK as ngx_int_t;
         }
         let seed = RandomState::new().hash_one(0);
-        // SAFETY: shm.addr is a slab pool that nginx has just made, of whole pages (ngx_init_zone_pool,
+        // SAFETY: shm.addr is a slab pool of whole pages that nginx has just made (ngx_init_zone_pool,
         // ngx_slab_init).
         zone.data = unsafe {
             let pool = zone.shm.addr.cast::<ngx_slab_pool_t>();
             ngx_slab_alloc(pool, (*pool).pfree * ngx_pagesize)
         };
-        let Some(mut locked) = Locked::new(zone) else {
+        let Some(mut locked) = LockedZone::new(zone) else {
             log.crit(format_args!(
                 "nginx-auth: no memory in the zone {}",
                 Quoted::new(zone.shm.name.as_bytes())
@@ -140,15 +146,15 @@ unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_in
 }
 
 impl SharedZone {
-    /// The value of a key, which is then the most recently used one. `now` is in seconds since 1970.
+    /// The value of a key, which becomes the most recently used one. `now` is in seconds since 1970.
     pub fn get(&self, key: &EntryKey, now: i64, log: Log<'_>) -> ZoneLookup {
         let mut value = Vec::with_capacity(1024);
         loop {
-            let look = self.with_map(log, Use::Look, |map| map.get(key, now, &mut value));
+            let look = self.with_map(log, Purpose::Read, |map| map.get(key, now, &mut value));
             match look.unwrap_or(ReadOutcome::Nothing) {
                 ReadOutcome::Nothing => return ZoneLookup::Missing,
                 ReadOutcome::Expired => return ZoneLookup::Expired,
-                // No longer than the zone is.
+                // SlabMap has checked that this is not longer than the zone.
                 ReadOutcome::Longer(length) => {
                     value.clear();
                     if value.try_reserve_exact(length).is_err() {
@@ -166,7 +172,7 @@ impl SharedZone {
                         };
                     }
                     log.error(format_args!(
-                        "nginx-auth: a damaged entry in the zone {} is dropped",
+                        "nginx-auth: removing a damaged entry from the zone {}",
                         Quoted::new(self.name())
                     ));
                     self.remove(key, log);
@@ -176,32 +182,33 @@ impl SharedZone {
         }
     }
 
-    /// A number that is another one once anything was put, replaced or removed: what has been got before is as it was
-    /// found as long as the number stays. It is read without the mutex.
-    pub fn changes(&self) -> u64 {
-        // SAFETY: nginx changes a zone only while it makes the cycle; `data` is NULL or begins with a Head (init), of
-        // which this field is only ever used as the atomic that it is.
+    /// The change counter of the zone. It differs after every put or remove, so a value that was read
+    /// earlier is still current while the counter is the same. It is read without the mutex.
+    pub fn change_counter(&self) -> u64 {
+        // SAFETY: nginx changes a zone only while it makes the cycle. `data` is NULL or begins with a
+        // ZoneHead (init), whose counter is only used as an atomic.
         unsafe {
-            let head = self.0.as_ref().data.cast::<Head>();
+            let head = self.0.as_ref().data.cast::<ZoneHead>();
             match head.is_null() {
                 true => 0,
-                false => (*head).marks.changes.load(Ordering::Acquire),
+                false => (*head).marks.change_counter.load(Ordering::Acquire),
             }
         }
     }
 
-    /// Keeps a value for a key until `expires`, in seconds since 1970, instead of the one that it has. For that,
-    /// others go: expired ones, and those that were longest not used. False if it does not fit even then.
+    /// Stores a value for a key until `expires`, in seconds since 1970, replacing the key's value. To
+    /// make room, entries are evicted: expired ones and the least recently used. False if the value
+    /// is larger than the zone.
     pub fn put(&self, key: &EntryKey, expires: i64, value: &[u8], log: Log<'_>) -> bool {
         let checksum = checksum(key, expires, value);
         let now = ngx_time();
-        let put = self.with_map(log, Use::Change, |map| {
+        let put = self.with_map(log, Purpose::Write, |map| {
             map.put(key, expires, checksum, value, now)
         });
         let put = put.unwrap_or(false);
         if !put {
             log.warn(format_args!(
-                "nginx-auth: {} bytes do not fit into the zone {}",
+                "nginx-auth: a value of {} bytes does not fit into the zone {}",
                 value.len(),
                 Quoted::new(self.name())
             ));
@@ -209,94 +216,102 @@ impl SharedZone {
         put
     }
 
-    /// Drops the value of a key.
+    /// Removes the value of a key.
     pub fn remove(&self, key: &EntryKey, log: Log<'_>) {
-        self.with_map(log, Use::Change, |map| map.remove(key));
+        self.with_map(log, Purpose::Write, |map| map.remove(key));
     }
 
-    /// Does something with the map, twice if it has to be emptied first. Nothing before nginx has made the zone.
+    /// Calls `work` with the map. If the map turns out to be damaged, it is emptied and `work` is
+    /// called again. None before nginx has made the zone.
     fn with_map<T>(
         &self,
         log: Log<'_>,
-        purpose: Use,
+        purpose: Purpose,
         mut work: impl FnMut(&mut SlabMap<'_>) -> Result<T, Damaged>,
     ) -> Option<T> {
         // SAFETY: nginx changes a zone only while it makes the cycle.
-        let mut locked = Locked::new(unsafe { self.0.as_ref() })?;
+        let mut locked = LockedZone::new(unsafe { self.0.as_ref() })?;
         let (marks, mut map) = locked.content();
-        // The mark is written before anything else is, and taken back after all else.
-        let whole = marks.mark.swap(1, Ordering::SeqCst) == 0 && map.is_ours();
-        let mut result = if whole { work(&mut map) } else { Err(Damaged) };
+        // The mark is set before anything else is written, and cleared after everything else.
+        let is_intact = marks.mark.swap(1, Ordering::SeqCst) == 0 && map.is_ours();
+        let mut result = if is_intact {
+            work(&mut map)
+        } else {
+            Err(Damaged)
+        };
         let emptied = result.is_err();
         if emptied {
             map.clear();
             result = work(&mut map);
         }
-        if emptied || purpose == Use::Change {
-            marks.changes.fetch_add(1, Ordering::Release);
+        if emptied || purpose == Purpose::Write {
+            marks.change_counter.fetch_add(1, Ordering::Release);
         }
         marks.mark.store(0, Ordering::Release);
         drop(locked);
         if emptied {
-            let found = if whole { "damaged" } else { "half changed" };
+            let found = if is_intact { "damaged" } else { "half changed" };
             log.error(format_args!(
-                "nginx-auth: the zone {} was found {found}, all of its entries are dropped",
+                "nginx-auth: the zone {} is {found}, dropping all of its entries",
                 Quoted::new(self.name())
             ));
         }
         result.ok()
     }
 
-    /// Whether the configuration, of which all has been read, defines it.
+    /// Whether the configuration defines the zone. To be asked when all of it has been read.
     pub fn is_defined(&self) -> bool {
-        // SAFETY: nginx keeps a zone in place as long as the cycle lives, and changes it only while it makes that.
+        // SAFETY: a zone stays in place as long as the cycle lives, and nginx changes it only while it
+        // makes the cycle.
         unsafe { self.0.as_ref() }.init.is_some()
     }
 
+    /// The name of the zone.
     pub fn name(&self) -> &[u8] {
-        // SAFETY: the configuration owns the name, and it lives as long as the zone.
+        // SAFETY: the name belongs to the configuration, and lives as long as the zone.
         unsafe { Text::from_raw(self.0.as_ref().shm.name) }.bytes()
     }
 }
 
-/// What the map is used for.
+/// What the map is locked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Use {
-    /// Nothing that could be found before or after differs.
-    Look,
-    Change,
+enum Purpose {
+    /// To read. Only the order of use changes.
+    Read,
+    /// To change what a lookup finds.
+    Write,
 }
 
-/// The mutex of a zone, held until this is dropped, and what it protects.
-struct Locked {
+/// The mutex of a zone, held until this is dropped, and the memory that it protects.
+struct LockedZone {
     mutex: NonNull<ngx_shmtx_t>,
     area: NonNull<u8>,
     size: usize,
 }
 
-/// How the memory of a zone begins. Blocks follow, and as many buckets.
+/// The beginning of a zone's memory. The blocks follow, and then as many buckets.
 #[repr(C, align(64))]
-struct Head {
+struct ZoneHead {
     marks: Marks,
     header: MapHeader,
 }
 
-/// What is used as atomics only.
+/// What is read without the mutex, or after a worker died with it: atomics only.
 #[repr(C)]
 struct Marks {
-    /// Not 0 while somebody changes anything.
+    /// Not 0 while somebody works on the map.
     mark: AtomicU32,
-    /// See [`SharedZone::changes`].
-    changes: AtomicU64,
+    /// See [`SharedZone::change_counter`].
+    change_counter: AtomicU64,
 }
 
-impl Locked {
-    /// Waits for the mutex. None before [`init`] has allocated the zone.
+impl LockedZone {
+    /// Locks the mutex, waiting for it. None before [`init`] has allocated the memory.
     fn new(zone: &ngx_shm_zone_t) -> Option<Self> {
         let area = NonNull::new(zone.data.cast::<u8>())?;
         let end = zone.shm.addr.addr() + zone.shm.size;
         let size = end.checked_sub(area.addr().get())?;
-        // SAFETY: shm.addr is the zone's slab pool, and `data` lies within it: init has set both.
+        // SAFETY: shm.addr is the slab pool of the zone, and init has set `data` to memory within it.
         let mutex = unsafe { &raw mut (*zone.shm.addr.cast::<ngx_slab_pool_t>()).mutex };
         let mutex = NonNull::new(mutex)?;
         // SAFETY: nginx made the mutex with the pool (ngx_init_zone_pool).
@@ -304,17 +319,17 @@ impl Locked {
         Some(Self { mutex, area, size })
     }
 
-    /// The marks, and the map.
+    /// The marks and the map in the zone's memory.
     fn content(&mut self) -> (&Marks, SlabMap<'_>) {
         let each = size_of::<Block>() + size_of::<u32>();
-        // A block has 32 bits for its number, one of which is for none.
-        let count = (self.size.saturating_sub(size_of::<Head>()) / each).min(u32::MAX as usize);
-        // SAFETY: from `area` to the end of the shared memory all is ours: the slab allocator gave us all of its pages,
-        // and what may be behind them it does not use. `area` begins a page, the parts follow each other, each fits
-        // the next one's alignment, and any bytes make up a valid value of each. All of it is only ever touched with
-        // the mutex held, which this value does.
+        // A block number has 32 bits, and one value stands for no block.
+        let count = (self.size.saturating_sub(size_of::<ZoneHead>()) / each).min(u32::MAX as usize);
+        // SAFETY: the memory from `area` to the end of the zone is ours: the slab allocator gave us all
+        // of its pages, and does not use what may follow them. `area` is the start of a page; the
+        // parts follow each other, the size of each fits the alignment of the next, and any bytes are
+        // a valid value of each. All of it is only used with the mutex held, as this value does.
         unsafe {
-            let head = self.area.cast::<Head>().as_ptr();
+            let head = self.area.cast::<ZoneHead>().as_ptr();
             let blocks = head.add(1).cast::<Block>();
             let buckets = blocks.add(count).cast::<u32>();
             let map = SlabMap {
@@ -327,9 +342,9 @@ impl Locked {
     }
 }
 
-impl Drop for Locked {
+impl Drop for LockedZone {
     fn drop(&mut self) {
-        // SAFETY: `new` locked it, and the shared memory stays mapped as long as the cycle that it was called in.
+        // SAFETY: `new` has locked it, and the zone stays mapped as long as the cycle lives.
         unsafe { ngx_shmtx_unlock(self.mutex.as_ptr()) };
     }
 }

@@ -1,4 +1,4 @@
-//! Values that may hold variables (nginx's complex values).
+//! Texts with variables (nginx's complex values).
 
 use super::directive::{Config, ConfigError};
 use super::failure::Failure;
@@ -12,12 +12,12 @@ use nginx_sys::{
 use std::mem;
 use std::ptr::NonNull;
 
-/// A text with variables, compiled when the configuration is read. Part of that configuration: it lives, and may be
-/// used, as long as the configuration that compiled it.
+/// A text with variables, compiled when the configuration is read. It lives as long as that
+/// configuration.
 #[derive(Clone, Copy)]
 pub struct Template {
     value: NonNull<ngx_http_complex_value_t>,
-    /// The one that is all of the text.
+    /// The variable, if the text is a variable and nothing else.
     variable: Option<Variable>,
 }
 
@@ -25,11 +25,11 @@ impl Config<'_> {
     /// Compiles a text with variables.
     ///
     /// # Errors
-    /// nginx logs what is wrong with a variable's name.
+    /// An invalid name of a variable, which nginx logs.
     pub fn template(&mut self, text: &[u8]) -> Result<Template, ConfigError> {
         let mut value = self.copy(text)?;
-        // SAFETY: all fields of the two structs may be zero; the pool is the cycle's; nginx copies what it keeps of
-        // `value`, whose bytes are the configuration's own.
+        // SAFETY: all fields of both structures may be zero; the pool is the cycle's; nginx copies
+        // what it keeps of `value`, whose bytes belong to the configuration.
         unsafe {
             let size = mem::size_of::<ngx_http_complex_value_t>();
             let place = ngx_palloc((*self.raw()).pool, size).cast::<ngx_http_complex_value_t>();
@@ -52,14 +52,14 @@ impl Config<'_> {
     }
 }
 
-/// The name of the variable, where that is all of a text.
+/// The name of the variable, if the text is a variable and nothing else.
 fn variable_alone(text: &[u8]) -> Option<&[u8]> {
     let name = text.strip_prefix(b"$")?;
     let in_braces = name
         .strip_prefix(b"{")
         .and_then(|name| name.strip_suffix(b"}"));
     let name = in_braces.unwrap_or(name);
-    // With a digit begins what a regular expression has captured.
+    // A name that begins with a digit is a capture of a regular expression.
     let (first, rest) = name.split_first()?;
     let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'_';
     let is_name = is_letter(first)
@@ -70,17 +70,17 @@ fn variable_alone(text: &[u8]) -> Option<&[u8]> {
 }
 
 impl Template {
-    /// The text where it holds no variables.
+    /// The text, if it has no variables.
     pub fn constant(&self) -> Option<Text<'static>> {
-        // SAFETY: the value lives as long as its configuration; without variables nginx leaves `lengths` NULL and
-        // the text in `value`.
+        // SAFETY: the value lives as long as its configuration. Without variables nginx leaves
+        // `lengths` NULL and the text in `value`.
         unsafe {
             let value = self.value.as_ref();
             value.lengths.is_null().then(|| Text::from_raw(value.value))
         }
     }
 
-    /// The text with the variables' values of a request.
+    /// The text with the values that the variables have for a request.
     pub fn evaluate<'r>(&self, request: Request<'r>) -> Result<Text<'r>, Failure> {
         if let Some(variable) = self.variable {
             return Ok(request.variable(variable).unwrap_or(Text::from_static(b"")));
@@ -92,7 +92,8 @@ impl Template {
         if code != NGX_OK as ngx_int_t {
             return Err(Failure::Evaluation);
         }
-        // SAFETY: nginx built it in the request's pool, or it is the configuration's own constant.
+        // SAFETY: nginx has made the text in the request's pool, or it is a constant of the
+        // configuration.
         Ok(unsafe { Text::from_raw(text) })
     }
 }

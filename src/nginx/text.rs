@@ -1,12 +1,13 @@
-//! Bytes in nginx's memory.
+//! Bytes in memory of nginx (ngx_str_t).
 
 use nginx_sys::ngx_str_t;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::slice;
 
-/// Bytes that nginx keeps in place at least as long as the request they were got from, or for good. Unlike a plain
-/// slice it may therefore be handed back to nginx: as a variable's value, a header line or a subrequest's URI.
+/// Bytes that stay in place at least as long as the request that they were got from. Unlike a
+/// slice, a `Text` may be handed back to nginx: as the value of a variable, a header line or the
+/// URI of a subrequest.
 #[derive(Clone, Copy)]
 pub struct Text<'r> {
     text: ngx_str_t,
@@ -15,7 +16,8 @@ pub struct Text<'r> {
 
 impl<'r> Text<'r> {
     /// # Safety
-    /// The bytes stay in place and unchanged until the pool of the request that `'r` stands for is destroyed.
+    /// The bytes stay in place and unchanged until nginx destroys the pool of the request that `'r`
+    /// stands for.
     pub(super) unsafe fn from_raw(text: ngx_str_t) -> Self {
         Self {
             text,
@@ -40,22 +42,23 @@ impl<'r> Text<'r> {
         if self.text.len == 0 {
             return &[];
         }
-        // SAFETY: from_raw promises that they stay in place for 'r; nginx leaves `data` NULL only where len is 0.
+        // SAFETY: the caller of from_raw has promised that they stay in place for 'r. nginx leaves
+        // `data` NULL only if len is 0.
         unsafe { slice::from_raw_parts(self.text.data, self.text.len) }
     }
 
-    /// The same bytes without the first `n`, or nothing at all where there are fewer.
+    /// The bytes after the first `n`; nothing if there are no more than that.
     pub fn skip(self, n: usize) -> Self {
         self.part(n.min(self.text.len), self.text.len)
     }
 
-    /// The same bytes before and after the first `separator`, if there is one.
+    /// The bytes before and after the first `separator`. None if there is none.
     pub fn split_once(self, separator: u8) -> Option<(Self, Self)> {
         let at = self.iter().position(|&byte| byte == separator)?;
         Some((self.part(0, at), self.skip(at + 1)))
     }
 
-    /// These bytes, if they are part of this text.
+    /// A slice of this text as a text. None if the slice is not inside it.
     pub fn part_of(self, part: &[u8]) -> Option<Self> {
         let start = part.as_ptr().addr().checked_sub(self.text.data.addr());
         match (part.len(), start) {

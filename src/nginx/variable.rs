@@ -1,4 +1,4 @@
-//! Variables: those of ours that nginx reads, and those of others that we read and set.
+//! Variables: defining those of this module, reading those of others, and setting both.
 
 use super::directive::{Config, ConfigError};
 use super::failure::Failure;
@@ -16,22 +16,24 @@ use nginx_sys::{
 };
 use std::ffi::CStr;
 
-/// A family of variables with a common prefix, as nginx's own `$arg_<name>`.
+/// A family of variables with a common prefix, like nginx's own `$arg_<name>`.
 pub trait PrefixVariable: 'static {
-    /// The module it belongs to. If [`get`](Self::get) panics, that module's access handler refuses the request.
+    /// The module that the family belongs to. If [`get`](Self::get) fails, the access handler of
+    /// that module refuses the request.
     type Module: Exported;
 
     /// The prefix, in lower case.
     const PREFIX: &'static CStr;
 
-    /// The value of the variable with this name behind the prefix; nginx turns names into lower case.
+    /// The value of the variable with this name after the prefix. nginx has turned the name into
+    /// lower case.
     fn get<'r>(request: Request<'r>, name: &[u8]) -> Result<Option<Text<'r>>, Failure>;
 }
 
-/// Gives the value of a variable for a request, from what was said when it was defined.
+/// Computes the value of a variable for a request, from the data that it was defined with.
 pub type Getter<D> = for<'r> fn(Request<'r>, &D) -> Result<Option<Text<'r>>, Failure>;
 
-struct Definition<D> {
+struct VariableDefinition<D> {
     data: D,
     get: Getter<D>,
 }
@@ -42,14 +44,15 @@ pub struct Variable {
     pub(super) index: usize,
 }
 
-/// A variable that a directive gives a value, as nginx's own `set` does.
+/// A variable that a directive sets, as nginx's own `set` does.
 #[derive(Clone, Copy)]
 pub struct AssignableVariable {
     index: usize,
     setter: ngx_http_set_variable_pt,
 }
 
-/// A variable of ours that has no value until it is set, and keeps what it is set to over internal redirects.
+/// A variable that only this module sets. It has no value before, and keeps its value over internal
+/// redirects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ModuleVariable(Variable);
 
@@ -61,7 +64,8 @@ impl Config<'_> {
             data: V::PREFIX.as_ptr().cast_mut().cast(),
         };
         let flags = NGX_HTTP_VAR_PREFIX | NGX_HTTP_VAR_NOCACHEABLE;
-        // SAFETY: nginx copies the name; the variable it returns is its own until variables are initialized.
+        // SAFETY: nginx copies the name, and leaves the variable that it returns alone until it
+        // initializes all variables.
         unsafe {
             let variable = ngx_http_add_variable(self.raw(), &raw mut name, flags as ngx_uint_t);
             let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
@@ -70,11 +74,11 @@ impl Config<'_> {
         Ok(())
     }
 
-    /// Defines a variable with a value of its own for each request.
+    /// Defines a variable whose value is computed for each request.
     ///
     /// # Errors
-    /// `the duplicate "name" variable` where there is one already. nginx itself would hand over one that `set` or `map`
-    /// have defined, and then keep its first value for the whole request.
+    /// `the duplicate "name" variable` if a `map`, `set` or other directive has defined it before.
+    /// nginx would hand out that variable, and cache its first value for the whole request.
     pub fn define_variable<M: Exported, D: 'static>(
         &mut self,
         name: &[u8],
@@ -82,9 +86,9 @@ impl Config<'_> {
         get: Getter<D>,
     ) -> Result<(), ConfigError> {
         let mut name = self.copy(name)?;
-        // SAFETY: the pool is the cycle's, which lives as long as the variable; nginx copies the name.
+        // SAFETY: the pool is the cycle's and lives as long as the variable; nginx copies the name.
         unsafe {
-            let definition = own((*self.raw()).pool, Definition { data, get })?;
+            let definition = own((*self.raw()).pool, VariableDefinition { data, get })?;
             let flags = NGX_HTTP_VAR_NOCACHEABLE as ngx_uint_t;
             let variable = ngx_http_add_variable(self.raw(), &raw mut name, flags);
             let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
@@ -100,28 +104,29 @@ impl Config<'_> {
         Ok(())
     }
 
-    /// Takes an entry of every request's variables for [`Module::ClientContext`](super::Module::ClientContext).
-    pub(super) fn keep_client_context<M: Exported>(&mut self) -> Result<(), ConfigError> {
+    /// Reserves an entry of every request's variables for
+    /// [`Module::ClientContext`](super::Module::ClientContext).
+    pub(super) fn reserve_client_context<M: Exported>(&mut self) -> Result<(), ConfigError> {
         let name = format!("nginx_auth_context_{}", M::descriptor().ctx_index());
-        let variable = self.unset_variable(name.as_bytes(), NGX_HTTP_VAR_NOHASH)?;
+        let variable = self.add_valueless_variable(name.as_bytes(), NGX_HTTP_VAR_NOHASH)?;
         self.main_state::<M>()
             .client_context
             .get_or_init(|| variable);
         Ok(())
     }
 
-    /// Adds a variable that [`Request::set_module_variable`] sets, and nobody else can.
+    /// Adds a variable that only [`Request::set_module_variable`] sets.
     pub fn add_module_variable(&mut self, name: &[u8]) -> Result<ModuleVariable, ConfigError> {
-        self.unset_variable(name, 0).map(ModuleVariable)
+        self.add_valueless_variable(name, 0).map(ModuleVariable)
     }
 
-    fn unset_variable(&mut self, name: &[u8], flags: u32) -> Result<Variable, ConfigError> {
+    fn add_valueless_variable(&mut self, name: &[u8], flags: u32) -> Result<Variable, ConfigError> {
         let mut text = self.copy(name)?;
-        // SAFETY: nginx copies the name; the variable it returns is its own until variables are initialized.
+        // SAFETY: as in add_prefix_variable.
         unsafe {
             let variable = ngx_http_add_variable(self.raw(), &raw mut text, flags as ngx_uint_t);
             let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
-            variable.get_handler = Some(get_unset);
+            variable.get_handler = Some(get_no_value);
         }
         self.variable(name)
     }
@@ -138,7 +143,8 @@ impl Config<'_> {
         Ok(())
     }
 
-    /// The variable with this name, without `$`. nginx checks after all was read that somebody defines it.
+    /// The variable with this name, which does not include the `$`. When all of the configuration
+    /// has been read, nginx checks that somebody defines the variable.
     pub fn variable(&mut self, name: &[u8]) -> Result<Variable, ConfigError> {
         let mut name = self.copy(name)?;
         // SAFETY: cf is live; nginx copies the name.
@@ -148,28 +154,29 @@ impl Config<'_> {
             .map_err(|_| ConfigError::Logged)
     }
 
-    /// The name behind the `$` of a reference.
+    /// The name in a reference such as `$name`.
     ///
     /// # Errors
-    /// `invalid variable name` where there is no `$` or no name.
+    /// `invalid variable name` if the `$` or the name is missing.
     pub fn variable_name<'t>(&self, reference: &'t [u8]) -> Result<&'t [u8], ConfigError> {
         strip_dollar(reference)
     }
 
-    /// The variable that `reference`, a name behind `$`, refers to.
+    /// The variable that a reference such as `$name` refers to.
     ///
     /// # Errors
-    /// `invalid variable name` where there is no `$` or no name.
+    /// `invalid variable name` if the `$` or the name is missing.
     pub fn variable_reference(&mut self, reference: &[u8]) -> Result<Variable, ConfigError> {
         let name = strip_dollar(reference)?;
         self.variable(name)
     }
 
-    /// Defines the variable that `reference`, a name behind `$`, refers to, unless somebody has already, so that a
-    /// directive can set it.
+    /// The variable that a reference such as `$name` refers to, for a directive that sets it. It is
+    /// defined unless it exists.
     ///
     /// # Errors
-    /// `invalid variable name` where there is no `$` or no name; nginx says so where the variable may not be set.
+    /// `invalid variable name` if the `$` or the name is missing; an error of nginx if the variable
+    /// cannot be set.
     pub fn assignable_variable(
         &mut self,
         reference: &[u8],
@@ -177,12 +184,12 @@ impl Config<'_> {
         let name = strip_dollar(reference)?;
         let mut text = self.copy(name)?;
         let flags = NGX_HTTP_VAR_CHANGEABLE as ngx_uint_t;
-        // SAFETY: nginx copies the name; the variable it returns is its own until variables are initialized.
+        // SAFETY: as in add_prefix_variable.
         let setter = unsafe {
             let variable = ngx_http_add_variable(self.raw(), &raw mut text, flags);
             let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
             if variable.get_handler.is_none() {
-                variable.get_handler = Some(get_unset);
+                variable.get_handler = Some(get_no_value);
             }
             variable.set_handler
         };
@@ -202,9 +209,9 @@ pub(super) fn strip_dollar(reference: &[u8]) -> Result<&[u8], ConfigError> {
 }
 
 impl<'r> Request<'r> {
-    /// The value of a variable; `None` where it has none.
+    /// The value of a variable. None if it has none.
     pub fn variable(self, variable: Variable) -> Option<Text<'r>> {
-        // SAFETY: the index is one that nginx gave out for the configuration that serves this request.
+        // SAFETY: nginx gave out the index for the configuration that serves this request.
         unsafe {
             let value = ngx_http_get_flushed_variable(self.raw(), variable.index).as_ref()?;
             let mut text = ngx_str_t::empty();
@@ -212,11 +219,12 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Gives a variable a value that internal redirects do not take away.
+    /// Sets a variable. The value outlives internal redirects.
     pub fn assign(self, variable: &AssignableVariable, value: Text<'r>) {
         let text = value.raw();
-        // SAFETY: r->variables has an entry for each index that nginx gave out; a set handler takes the request, the
-        // value and the variable's data (ngx_http_script_var_set_handler_code does the same).
+        // SAFETY: r->variables has an entry for each index that nginx gave out. A set handler takes
+        // the request, the value and the data of the variable (ngx_http_script_var_set_handler_code
+        // does the same).
         unsafe {
             let entry = (*self.raw()).variables.add(variable.index);
             set_value(entry, text.data, text.len);
@@ -230,7 +238,7 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Gives a variable of ours a value.
+    /// Sets a variable of this module.
     pub fn set_module_variable(self, ModuleVariable(variable): ModuleVariable, value: Text<'r>) {
         let text = value.raw();
         // SAFETY: r->variables has an entry for each index that nginx gave out.
@@ -240,8 +248,8 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Drops the values that nginx keeps of variables of the body, so that they are computed anew: to be done when a
-    /// subrequest of ours has ended.
+    /// Drops nginx's cached values of the variables about the body. Called when a subrequest has
+    /// ended, because the client's request has another body than the subrequest.
     pub fn forget_body_variables<M: Exported>(self) {
         if !self.has_body() {
             return;
@@ -252,14 +260,14 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Drops the value that nginx keeps of a variable.
+    /// Drops nginx's cached value of a variable.
     pub(super) fn forget(self, variable: Variable) {
         // SAFETY: r->variables has an entry for each index that nginx gave out.
         unsafe { forget_value((*self.raw()).variables.add(variable.index)) };
     }
 }
 
-/// nginx calls it for a variable with the prefix; `data` then points to the variable's name
+/// nginx calls it for a variable with the prefix. `data` then points to the name of the variable
 /// (ngx_http_variables_init_vars, ngx_http_get_variable).
 unsafe extern "C" fn get_prefixed<V: PrefixVariable>(
     r: *mut ngx_http_request_t,
@@ -270,7 +278,7 @@ unsafe extern "C" fn get_prefixed<V: PrefixVariable>(
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
         return NGX_ERROR as ngx_int_t;
     };
-    // SAFETY: nginx calls with an entry to fill and the name, both live during the call.
+    // SAFETY: nginx calls with an entry to fill and with the name, both live during the call.
     let (value, name) = unsafe {
         (
             &mut *value,
@@ -297,11 +305,11 @@ unsafe extern "C" fn get_defined<M: Exported, D: 'static>(
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
         return NGX_ERROR as ngx_int_t;
     };
-    // SAFETY: nginx calls with an entry to fill and the data that the variable was given.
+    // SAFETY: nginx calls with an entry to fill and with the data of the variable.
     let (value, definition) = unsafe {
         (
             &mut *value,
-            &*std::ptr::with_exposed_provenance::<Definition<D>>(data),
+            &*std::ptr::with_exposed_provenance::<VariableDefinition<D>>(data),
         )
     };
     fill::<M>(request, value, || {
@@ -309,8 +317,8 @@ unsafe extern "C" fn get_defined<M: Exported, D: 'static>(
     })
 }
 
-/// Fills in the value that `get` gives. Where it fails, the module's access handler is to refuse the request: this one
-/// can only say that the variable has no value.
+/// Fills an entry with the value that `get` returns. If `get` fails, the variable has no value, and
+/// the access handler of the module refuses the request: a variable cannot refuse it.
 fn fill<'r, M: Exported>(
     request: Request<'r>,
     value: &mut ngx_http_variable_value_t,
@@ -324,7 +332,7 @@ fn fill<'r, M: Exported>(
     match result {
         Ok(Some(text)) => {
             let text = text.raw();
-            // SAFETY: the entry is one that nginx has given us to fill.
+            // SAFETY: nginx has given us the entry to fill.
             unsafe { set_value(value, text.data, text.len) };
             NGX_OK as ngx_int_t
         }
@@ -342,8 +350,8 @@ fn fill<'r, M: Exported>(
     }
 }
 
-/// The value of a variable that a directive has not set yet.
-unsafe extern "C" fn get_unset(
+/// nginx calls it for a variable that was not set yet: it has no value.
+unsafe extern "C" fn get_no_value(
     _: *mut ngx_http_request_t,
     value: *mut ngx_http_variable_value_t,
     _: usize,

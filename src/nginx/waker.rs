@@ -1,4 +1,4 @@
-//! Waking a request that waits for something other than its own subrequest.
+//! Resuming a request that waits for something else than its own subrequest.
 
 use super::failure::Failure;
 use super::pool::own;
@@ -9,35 +9,37 @@ use std::cell::Cell;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
-/// Wakes a request whose access handler said [`Access::Wait`](super::Access::Wait): nginx asks it again. It may
-/// outlive the request; then it does nothing.
+/// Resumes a request whose access handler has returned [`Access::Wait`](super::Access::Wait): nginx
+/// runs the handler again. It does nothing if the request is gone.
 pub struct Waker(Rc<Cell<Option<NonNull<ngx_http_request_t>>>>);
 
 impl Waker {
-    /// Has nginx ask the request's handlers again, after the callback that this is called from.
+    /// Makes nginx run the request's handlers again, after the callback that this is called from.
     pub fn wake(&self) {
         let Some(request) = self.0.get() else { return };
-        // SAFETY: the cell is cleared when the request's pool goes; its connection lives at least as long. nginx takes
-        // a connection's events from the queue when it closes the connection (ngx_close_connection,
-        // ngx_http_v2_close_stream). The handler of the write event of a connection that serves a request runs that
-        // request's phases (ngx_http_request_handler, ngx_http_core_run_phases); to ask once too often does no harm.
+        // SAFETY: the cell is cleared when nginx destroys the request's pool, and the connection
+        // lives at least as long. When nginx closes a connection, it takes the connection's events
+        // from the queue (ngx_close_connection, ngx_http_v2_close_stream). The write handler of a
+        // connection that serves a request runs the phases of that request
+        // (ngx_http_request_handler, ngx_http_core_run_phases). To run them once too often does no
+        // harm.
         unsafe { post_event((*(*request.as_ptr()).connection).write) };
     }
 }
 
 impl Request<'_> {
-    /// What wakes this request.
+    /// A waker for this request.
     pub fn waker(self) -> Result<Waker, Failure> {
         let cell = Rc::new(Cell::new(NonNull::new(self.raw())));
         // SAFETY: the pool lives as long as the request.
-        unsafe { own((*self.raw()).pool, OwnedByPool(Rc::clone(&cell)))? };
+        unsafe { own((*self.raw()).pool, ClearWithPool(Rc::clone(&cell)))? };
         Ok(Waker(cell))
     }
 }
 
-struct OwnedByPool(Rc<Cell<Option<NonNull<ngx_http_request_t>>>>);
+struct ClearWithPool(Rc<Cell<Option<NonNull<ngx_http_request_t>>>>);
 
-impl Drop for OwnedByPool {
+impl Drop for ClearWithPool {
     fn drop(&mut self) {
         self.0.set(None);
     }
