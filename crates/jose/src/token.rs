@@ -1,6 +1,6 @@
 //! Tokens, by how far they have been verified: an [`UnverifiedToken`] has the right form, an
-//! [`AuthenticToken`] was signed by one of our keys or encrypted to one of them, and a
-//! [`VerifiedToken`] was also valid at the time of the check. [`UnverifiedToken::verify`] does all
+//! [`AuthenticToken`] was signed by a key of the key set or encrypted to one, and a
+//! [`VerifiedToken`] was also valid at the time of the check. [`UnverifiedToken::verify`] makes all
 //! checks in one call. A caller that caches tokens calls [`UnverifiedToken::authenticate`] once and
 //! [`AuthenticToken::valid_at`] for each use. Tokens own their data, and clones share it.
 
@@ -47,9 +47,9 @@ pub enum SignatureCheck {
 #[derive(Clone)]
 pub struct UnverifiedToken(TokenForm);
 
-/// A token that was signed by one of our keys or encrypted to one of them. This remains true while
-/// the keys are the same, so that such a token may be cached. Whether it is valid at a given time
-/// must be asked for each use, by [`valid_at`](Self::valid_at).
+/// A token that was signed by a key of the key set or encrypted to one. This remains true while the
+/// keys are the same, so that such a token may be cached. Whether it is valid at a given time must be
+/// asked for each use, by [`valid_at`](Self::valid_at).
 #[derive(Clone)]
 pub struct AuthenticToken(TokenContent);
 
