@@ -28,6 +28,7 @@ pub struct JoseHeader {
     enc: Option<StringRef>,
     zip: Option<StringRef>,
     /// Whether there is a `crit` or `b64`, which may change the meaning of the token.
+    // perf: usual headers are not searched for them, 320 instructions less for each verification.
     is_extended: bool,
 }
 

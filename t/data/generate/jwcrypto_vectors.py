@@ -1,6 +1,8 @@
-"""Writes ../jwcrypto.json: a token for each algorithm that PyPI's jwcrypto has, made with new keys.
+"""Writes ../jwcrypto.json: a token for each algorithm that PyPI's jwcrypto supports, with new keys.
 
-python3 -m venv venv && venv/bin/pip install --require-hashes -r requirements.txt && venv/bin/python jwcrypto_vectors.py
+python3 -m venv venv
+venv/bin/pip install --require-hashes -r requirements.txt
+venv/bin/python jwcrypto_vectors.py
 """
 
 import importlib.metadata

@@ -1,4 +1,4 @@
-// Writes ../npm-jose.json: a token for each algorithm that npm's jose has, made with new keys.
+// Writes ../npm-jose.json: a token for each algorithm that npm's jose supports, with new keys.
 //   npm ci && node npm-jose.mjs
 import { readFileSync, writeFileSync } from "node:fs";
 import * as jose from "jose";

