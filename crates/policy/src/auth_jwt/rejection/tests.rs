@@ -30,15 +30,67 @@ fn row_35_a_file_name_stays_inside_its_quotes() {
 }
 
 #[test]
-fn only_a_refused_token_is_called_invalid() {
-    let challenge = |rejection: Rejection| rejection.response().challenge;
-    assert_eq!(challenge(Rejection::Missing), Challenge::Realm);
-    assert_eq!(challenge(Rejection::SeveralTokens), Challenge::InvalidToken);
-    let refused = Rejection::Token(jose::Error::UnencodedPayload);
-    assert_eq!(refused.to_string(), "unencoded payload is not supported");
-    assert_eq!(challenge(refused), Challenge::InvalidToken);
-    let broken = Rejection::NoKeySource.response();
-    assert_eq!((broken.status, broken.log_level), (500, LogLevel::Error));
+fn each_rejection_has_its_response() {
+    let requirement = |status| Rejection::Requirement {
+        value: "$jwt_claim_x".into(),
+        status,
+    };
+    let uri = || Quoted::new("/jwks");
+    let error = KeyError::Status(404);
+    let (info, none) = (LogLevel::Info, Challenge::None);
+    let token = (401, Challenge::InvalidToken, info);
+    let server = (500, none, LogLevel::Error);
+    for (rejection, (status, challenge, log_level), jwt_status) in [
+        (Rejection::Missing, (401, Challenge::Realm, info), "missing"),
+        (Rejection::SeveralTokens, token, "malformed"),
+        (
+            jose::Error::UnencodedPayload.into(),
+            token,
+            "unsupported_algorithm",
+        ),
+        (requirement(401), token, "requirement"),
+        (requirement(403), (403, none, info), "requirement"),
+        (Rejection::NoKeySource, server, "keys_unavailable"),
+        (
+            Rejection::KeyFile {
+                path: "/keys".into(),
+                error: error.clone(),
+            },
+            server,
+            "keys_unavailable",
+        ),
+        (
+            Rejection::KeyFileName("is empty"),
+            server,
+            "keys_unavailable",
+        ),
+        (
+            Rejection::KeyRequest { uri: uri(), error },
+            server,
+            "keys_unavailable",
+        ),
+        (
+            Rejection::KeyRequestUri {
+                uri: uri(),
+                reason: "contains \"..\"",
+            },
+            server,
+            "keys_unavailable",
+        ),
+        (
+            Rejection::Nginx("out of memory".into()),
+            server,
+            "keys_unavailable",
+        ),
+    ] {
+        let expected = RefusalResponse {
+            status,
+            challenge,
+            log_level,
+            jwt_status,
+        };
+        assert_eq!(rejection.response(), expected, "{rejection:?}");
+    }
 }
 
 fn line(error: jose::Error, alg: &str, kid: &str) -> String {
