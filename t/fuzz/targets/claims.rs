@@ -16,7 +16,11 @@ fn check(bytes: &[u8]) {
     let Ok(token) = token else { return };
     let _ = token.check_without_keys(0, Duration::MAX);
     let claims = token.claims().unwrap().object();
-    for value in claims.members().map(|(_, value)| value).chain(claims.path(&path)) {
+    for value in claims
+        .members()
+        .map(|(_, value)| value)
+        .chain(claims.path(&path))
+    {
         if let VariableText::Plain(text) = value.text() {
             assert!(!text.contains(['\0', '\r', '\n']));
         }

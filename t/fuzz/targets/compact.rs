@@ -9,5 +9,9 @@ fn check(token: &[u8]) {
     for kind in [TokenType::Signed, TokenType::Encrypted, TokenType::Nested] {
         let _ = UnverifiedToken::parse(token, kind, &Limits::default());
     }
-    assert!(Summary::of(token, &Limits::default()).to_string().is_ascii());
+    assert!(
+        Summary::of(token, &Limits::default())
+            .to_string()
+            .is_ascii()
+    );
 }

@@ -12,8 +12,13 @@ fn check(json: &[u8]) {
 }
 
 fn compact(json: &[u8]) -> Option<String> {
-    let token = format!("{}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"x"}"#), URL_SAFE_NO_PAD.encode(json));
-    let token = UnverifiedToken::parse(token.as_bytes(), TokenType::Signed, &Limits::default()).ok()?;
+    let token = format!(
+        "{}.{}.",
+        URL_SAFE_NO_PAD.encode(r#"{"alg":"x"}"#),
+        URL_SAFE_NO_PAD.encode(json)
+    );
+    let token =
+        UnverifiedToken::parse(token.as_bytes(), TokenType::Signed, &Limits::default()).ok()?;
     let claims = token.claims()?.object();
     assert_eq!(claims.kind(), JsonKind::Object);
     Some(claims.compact())

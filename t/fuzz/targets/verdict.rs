@@ -1,0 +1,21 @@
+//! A verdict in shared memory: any bytes are refused, or are one record and nothing else.
+#![no_main]
+
+use policy::auth_request::verdict_codec::{VerdictRecord, VerdictView};
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| nginx_auth_fuzz::in_time(|| check(bytes)));
+
+fn check(bytes: &[u8]) {
+    let Some(view) = VerdictView::read(bytes) else {
+        return;
+    };
+    let record = VerdictRecord {
+        status: view.status,
+        vary: view.vary().collect(),
+        vary_digest: *view.vary_digest,
+        assigned: view.assigned().collect(),
+        lines: view.lines().collect(),
+        content: view.content().collect(),
+    };
+    assert_eq!(record.encode().as_deref(), Some(bytes));
+}
