@@ -121,6 +121,7 @@ struct CachedKeys {
 
 impl KeyCacheState {
     /// The cached keys, if they are fresh.
+    #[inline]
     pub fn fresh(&self, now: Duration, cache: &KeyCache) -> Option<&KeySet> {
         let cached = self.cached.as_ref()?;
         cached.is_fresh(now, cache).then_some(&cached.keys)
@@ -128,6 +129,7 @@ impl KeyCacheState {
 
     /// The cached keys, if they are fresh or the source still holds them. `is_unchanged` tells the
     /// latter; it is called only for keys that are not fresh, and makes them fresh.
+    #[inline]
     pub fn fresh_or_unchanged(
         &mut self,
         now: Duration,
@@ -146,6 +148,7 @@ impl KeyCacheState {
     }
 
     /// The cached keys, if they are fresh, or may be used because the source failed a moment ago.
+    #[inline]
     pub fn fresh_or_paused(&self, now: Duration, cache: &KeyCache) -> Option<&KeySet> {
         let cached = self.cached.as_ref()?;
         let is_paused = || {
@@ -205,15 +208,18 @@ impl KeyCacheState {
 }
 
 impl CachedKeys {
+    #[inline]
     fn is_fresh(&self, now: Duration, cache: &KeyCache) -> bool {
         self.age(now) < cache.time
     }
 
     /// Whether the keys may be used while their source fails.
+    #[inline]
     fn may_be_stale(&self, now: Duration, cache: &KeyCache) -> bool {
         self.age(now) < cache.time.saturating_add(cache.stale)
     }
 
+    #[inline]
     fn age(&self, now: Duration) -> Duration {
         now.saturating_sub(self.fetched_at)
     }

@@ -19,6 +19,7 @@ impl VerifyOptions {
     /// The part of a token that is hashed: the last 16 characters, which are the end of the
     /// signature or of the authentication tag. Once verified, these are as good as random. Where
     /// nobody verifies them the client chooses them, so the whole token is hashed.
+    #[inline]
     fn hashed_part(self, text: &[u8]) -> &[u8] {
         const ENOUGH: usize = 16;
         match (self.check, text.last_chunk::<ENOUGH>()) {
@@ -61,6 +62,7 @@ impl TokenCache {
     }
 
     /// The newest entry for a token, whatever its keys are.
+    #[inline]
     pub fn find(&mut self, text: &[u8], options: VerifyOptions) -> Option<&CachedToken> {
         let hash = self.hash(text, options);
         self.tokens
@@ -68,6 +70,7 @@ impl TokenCache {
     }
 
     /// The token, if it was found authentic with these keys.
+    #[inline]
     pub fn find_verified_with(
         &mut self,
         text: &[u8],
@@ -93,6 +96,7 @@ impl TokenCache {
         self.tokens.insert(hash, cached.memory(), cached);
     }
 
+    #[inline]
     fn hash(&self, text: &[u8], options: VerifyOptions) -> u64 {
         self.tokens.hash(options.hashed_part(text))
     }
@@ -100,19 +104,23 @@ impl TokenCache {
 
 impl CachedToken {
     /// The token, if it was found authentic with these keys.
+    #[inline]
     pub fn verified_with(&self, keys: &KeySet) -> Option<AuthenticToken> {
         self.was_verified_with(keys).then(|| self.token())
     }
 
     /// The token, whatever its keys are.
+    #[inline]
     pub fn token(&self) -> AuthenticToken {
         self.token.clone()
     }
 
+    #[inline]
     fn matches(&self, text: &[u8], options: VerifyOptions) -> bool {
         self.options == options && *self.token.text() == *text
     }
 
+    #[inline]
     fn was_verified_with(&self, keys: &KeySet) -> bool {
         keys.has_generations(&self.generations)
     }

@@ -85,6 +85,7 @@ pub enum OnError {
 
 impl ServiceResponse {
     /// What the response means. `deny_status` is the value of `auth_request_deny_status`.
+    #[inline]
     pub fn decision(&self, deny_status: Option<&Statuses>) -> Decision {
         match self.origin {
             ResponseOrigin::NoResponse if self.status >= 500 => {
@@ -139,6 +140,7 @@ fn is_outage(error: AuthError, status: u16) -> bool {
 
 /// Whether a response with this status denies. 304 never does: it would tell the client that the
 /// copy it has is still good.
+#[inline]
 pub fn is_denial(status: u16, deny_status: Option<&Statuses>) -> bool {
     let is_configured = || deny_status.is_some_and(|statuses| statuses.contain(status));
     matches!(status, 401 | 403) || (status != 304 && is_configured())
@@ -157,6 +159,7 @@ pub fn goes_with_denial(status: u16, header_name: &[u8]) -> bool {
 }
 
 /// Whether a status is one of the 2xx.
+#[inline]
 pub fn is_success(status: u16) -> bool {
     (200..300).contains(&status)
 }

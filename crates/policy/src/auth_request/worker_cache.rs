@@ -44,6 +44,7 @@ impl WorkerCache {
 
     /// The record of a key, if it is valid at this change counter of the zone and has not expired
     /// at the time `now`, in seconds since 1970.
+    #[inline]
     pub fn find(&self, key: WorkerKey<'_>, changes: u64, now: i64) -> Option<Rc<[u8]>> {
         let mut records = self.0.borrow_mut();
         let records = records.as_mut()?;
