@@ -81,9 +81,9 @@ my $theirs = 'authorization: theirs, x-authgear-valid: no, x-user: alice';
 for my $uri (qw{ / /grpc }) {
     for my $client (\&ask, \&ask_http2) {
         my $name = "$uri, HTTP/" . ($client == \&ask ? 1 : 2);
-        my $answer = $client->($uri, @mine);
-        is(body($answer), '', "$name, none");
-        is(header($answer, 'X-Saw'), 'mine ' . md5_hex(''), "$name, service");
+        my $response = $client->($uri, @mine);
+        is(body($response), '', "$name, none");
+        is(header($response, 'X-Saw'), 'mine ' . md5_hex(''), "$name, service");
         is(body($client->($uri, @said)), $theirs, "$name, set");
         is(body($client->($uri, @mine, @said)), $theirs, "$name, in place");
         is(body($client->($uri, @said, @mine)), $theirs, "$name, in any order");
@@ -121,9 +121,9 @@ is(join(' ', $t->read_file('access.log') =~ m!"POST /body\S* HTTP/2.0" (413|5\d\
 
 sub answer_to {
     my ($uri, @options) = @_;
-    my $answer = http2_curl($uri, @options);
-    return 'refused' unless $answer =~ /^HTTP\S+ 200/;
-    return body($answer) . ' saw ' . header($answer, 'X-Saw');
+    my $response = http2_curl($uri, @options);
+    return 'refused' unless $response =~ /^HTTP\S+ 200/;
+    return body($response) . ' saw ' . header($response, 'X-Saw');
 }
 
 sub ask_http2 {

@@ -193,8 +193,8 @@ is($after, "401 $invalid", 'row 30: cached, the token has expired');
 ### values that one module gets from the other
 
 like(get('/set/', $good), qr/^X-Seen: user\/user\r$/m,
-    'the service hears the claim');
-like(get('/set/', $forged), qr/^X-Seen: root\/\r$/m, 'nobody asked');
+    'the service gets the claim');
+like(get('/set/', $forged), qr/^X-Seen: root\/\r$/m, 'a refused token, the service is not asked');
 
 ### HTTP/2
 
