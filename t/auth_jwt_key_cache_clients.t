@@ -74,7 +74,7 @@ for my $case (['none', 200], ['cached', 1], ['two', 1]) {
     sleep 1;
     is(asked($t, $source), $fetches, "$name, fetches after a second");
     go_on($t, $source);
-    is(wrong(\@kinds, answers(@clients)), '', "$name, each client has its own response");
+    is(wrong(\@kinds, responses_to(@clients)), '', "$name, each client has its own response");
     @clients = ();
     is(connections_left(), 1, "$name, all connections are closed");
 }
@@ -89,7 +89,7 @@ for my $round (1, 2) {
     wait_until(sub { active() == 51 });
     jwt_logged($t);
     go_on($t, 'failing');
-    is(wrong(['500 keys_unavailable'], answers(@clients)), '',
+    is(wrong(['500 keys_unavailable'], responses_to(@clients)), '',
         "failed $round, each 500");
     is(asked($t, 'failing'), $round, "failed $round, one fetch");
     my @lines = split /\n/, jwt_logged($t);
@@ -110,7 +110,7 @@ wait_until(sub { active() == 42 });
 @first = @leave = ();
 is(wait_asked($t, 'left', 2), 2, 'the leader leaves, and a follower fetches');
 go_on($t, 'left');
-is(wrong(\@kinds, answers(@stay)), '', 'the clients that stay have their own responses');
+is(wrong(\@kinds, responses_to(@stay)), '', 'the clients that stay have their own responses');
 is(asked($t, 'left'), 2, 'no more fetches');
 @stay = ();
 is(connections_left(), 1, 'all connections are closed');
@@ -136,7 +136,7 @@ go_on($t, 'streams');
 my %status = http2_statuses($s, 40);
 is(join(' ', map { $status{2 * $_ + 1} // '-' } 0 .. 39),
     join(' ', (404, 401, 401, 401) x 10), 'streams, each has its own response');
-is(wrong(\@kinds, answers(@beside)), '', 'streams, HTTP/1 clients have their own responses');
+is(wrong(\@kinds, responses_to(@beside)), '', 'streams, HTTP/1 clients have their own responses');
 is(asked($t, 'streams'), 1, 'streams, still one fetch');
 
 # the first stream, which fetches, and every other stream are reset
@@ -168,7 +168,7 @@ my @waiting = start('/failing/', @tokens[0 .. 3]);
 wait_until(sub { active() == 6 });
 undef $s;
 go_on($t, 'failing');
-is(wrong(\@kinds, answers(@waiting)), '', 'other clients, after an HTTP/2 connection was closed');
+is(wrong(\@kinds, responses_to(@waiting)), '', 'other clients, after an HTTP/2 connection was closed');
 @waiting = ();
 is(connections_left(), 1, 'closed, all connections are closed');
 
@@ -188,7 +188,7 @@ wait_until(sub {
 my @new = start('/reload/', @tokens[0 .. 9]);
 is(wait_asked($t, 'reload', 2), 2, 'the new worker fetches for itself');
 go_on($t, 'reload');
-is(wrong(\@kinds, answers(@old), answers(@new)), '', 'responses of both workers');
+is(wrong(\@kinds, responses_to(@old), responses_to(@new)), '', 'responses of both workers');
 @old = @new = ();
 is(wait_until(sub { !kill 0, $pid }), 1, 'the old worker ends');
 
@@ -207,7 +207,7 @@ sub start {
 sub active { get('/status') =~ /Active connections: (\d+)/ ? $1 : 0 }
 
 # The responses as "404 ok 17": status, $jwt_status and the claim sub.
-sub answers {
+sub responses_to {
     return map {
         my $response = read_response($_);
         join ' ', status($response), header($response, 'X-Answer') // '-';

@@ -175,7 +175,7 @@ for my $sent (@sent) {
         'sent upstream');
     unlike($sent, qr/evil|\nX-Secret:|\nAuthorization: client/, 'other lines are not sent');
 }
-@sent = same('none in the answer', 200, '/up/', @spoofed, 'Authorization: client');
+@sent = same('none in the response', 200, '/up/', @spoofed, 'Authorization: client');
 unlike($_, qr/evil|\nX-User|\nAuthorization/i, 'no line is sent') for @sent;
 
 same('control characters', 200, '/up/', "Answer-Line: X-User: a\tb\xff");

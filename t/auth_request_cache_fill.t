@@ -82,7 +82,7 @@ for my $case (
     ['Vary: *', 'vs', '/', 200, 404, 'Answer-Line: Vary: *'],
     ['failure', 'fa', '/', 503, 500],
     ['failure, let in', 'fl', '/error', 503, 404],
-    ['no answer', 'na', '/', 0, 500, 'Answer-Raw: '],
+    ['no response', 'na', '/', 0, 500, 'Answer-Raw: '],
 ) {
     my ($what, $name, $uri, $response, $status, @lines) = @$case;
     hold($t, $name);

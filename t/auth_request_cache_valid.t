@@ -9,7 +9,7 @@ use Auth;
 use VerdictService;
 
 my @never = (
-    # lines of the answer with which it is not kept
+    # header lines of the response with which it is not cached
 
     'Cache-Control: no-store',
     'Cache-Control: NO-Store',
@@ -55,7 +55,7 @@ my @kept = (
 my @errors = (
     # responses that are no verdicts
 
-    ['no answer', 500, ''],
+    ['no response', 500, ''],
     ['half a line', 500, 'HTT'],
     ['no HTTP', 500, 'nonsense\r\n\r\n'],
     ['body broken off', 500, 'HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\nx'],

@@ -138,9 +138,9 @@ challenges('/', 'several', @several);
 challenges('/', 'basic', 'Basic realm="restricted"');
 challenges('/', 'chunked', 'Chunked one', 'Chunked two');
 
-my $answer = ask('/', "X-Case: several");
-unlike($answer, qr/INVISIBLE|secret|Proxy-Auth/, 'no other line of the service is copied');
-like($answer, qr/<title>401 Authorization Required<\/title>/, 'the page is the one of nginx');
+my $page = ask('/', "X-Case: several");
+unlike($page, qr/INVISIBLE|secret|Proxy-Auth/, 'no other line of the service is copied');
+like($page, qr/<title>401 Authorization Required<\/title>/, 'the page is the one of nginx');
 
 is(join(' ', challenged(ask('/', "X-Case: forbidden"))), '403', 'none on a 403');
 is(join(' ', challenged(ask('/', "X-Case: broken"))), '500', 'none on a 500');

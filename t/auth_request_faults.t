@@ -31,7 +31,7 @@ my @refused = (
     ['NUL in a value', "${ok}X-Name: a\0b\r\n$end", 502],
     ['long header line', $ok . 'X-Name: ' . 'x' x 70_000 . "\r\n$end", 502],
     ['long header', $ok . "X-Name: value\r\n" x 5_000 . $end, 502],
-    ['no answer', undef, 504],
+    ['no response', undef, 504],
 
     # nginx takes anything but HTTP/1.x for HTTP/0.9
 
@@ -108,12 +108,12 @@ my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /);
 
 # Since 1.29.0 nginx reads the response that follows a 103.
 
-my ($early, $answer_early) = ('103 before 200',
+my ($early, $early_response) = ('103 before 200',
     "HTTP/1.1 103 Early\r\nLink: <a>\r\n\r\n$ok$end");
 if ($t->has_version('1.29.0')) {
-    push @valid, [$early, $answer_early, 200];
+    push @valid, [$early, $early_response, 200];
 } else {
-    push @refused, [$early, $answer_early, 103];
+    push @refused, [$early, $early_response, 103];
 }
 
 $t->plan(3 * @refused + 2 * @valid + 10);

@@ -88,7 +88,7 @@ for my $satisfy (qw/ all any /) {
         my ($access, $basic, $code) = split / /, $case;
         my $uri = join '/', '', $satisfy, $access,
             $basic eq '-' ? '-' : 'basic', $code eq '-' ? '-' : 'service';
-        my $response = answer_to($uri, $basic, $code);
+        my $response = response_to($uri, $basic, $code);
         my $name = "$satisfy: access $access, basic $basic, service $code";
 
         my ($status, @challenges) = expected($satisfy, $access, $basic, $code);
@@ -157,10 +157,10 @@ sub expected {
 # Status and challenges of a request with such a password, and such a verdict of the
 # service.
 sub check {
-    return judged(answer_to(@_));
+    return judged(response_to(@_));
 }
 
-sub answer_to {
+sub response_to {
     my ($uri, $basic, $code) = @_;
     my $secret = { good => 'dXNlcjpnb29k', bad => 'dXNlcjpiYWQ=' }->{$basic};
     return ask($uri, $secret ? "Authorization: Basic $secret" : (), "X-Code: $code");

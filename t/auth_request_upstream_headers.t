@@ -279,7 +279,7 @@ for my $uri (qw{ /index/ /try /accel }) {
     unlike($asked, qr/^X.(?:User|Other): /mi, "$uri, what the service gets");
 }
 is(users(ask('/accel', 'X-User: root', $said)), '',
-    'the last answer counts, not the one before it');
+    'the last response counts, not the one before it');
 
 ### subrequests
 

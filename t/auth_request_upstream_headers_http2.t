@@ -102,7 +102,7 @@ for my $name (sort keys %bodies) {
     $t->write_file($name, $body);
     for my $uri (qw{ /body /body-grpc }) {
         my @ways = (['--data-binary', "\@$d/$name"], ['-X', 'POST', '-T', "- < $d/$name"]);
-        my @got = map { answer_to($uri, @$_) } @ways;
+        my @got = map { outcome($uri, @$_) } @ways;
         my $expected = length $body > 2000 ? 'refused'
             : length $body ? ' ' . length($body) . ' ' . md5_hex($body) . ' saw '
             . md5_hex($body) : ' saw ' . md5_hex('');
@@ -119,7 +119,8 @@ is(join(' ', $t->read_file('access.log') =~ m!"POST /body\S* HTTP/2.0" (413|5\d\
 
 ### helpers
 
-sub answer_to {
+# What the upstream got and what the service saw of a request.
+sub outcome {
     my ($uri, @options) = @_;
     my $response = http2_curl($uri, @options);
     return 'refused' unless $response =~ /^HTTP\S+ 200/;

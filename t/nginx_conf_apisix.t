@@ -114,14 +114,14 @@ is(header_values(got(ask('/a', 'Authorization: 321', 'X_User_ID: mallory')), 'x.
 for my $status (300, 302, 307, 400, 401, 404, 418, 429, 451, 500, 503, 599) {
     $response = ask("/status/$status", 'Authorization: 123');
     is(status($response) . ' ' . header_values($response, 'Location') . ' ' . ($response =~ /\r\n\r\n(.*)/s)[0],
-        "$status http://example.com/auth says $status", "answer: $status");
+        "$status http://example.com/auth says $status", "response: $status");
 }
 is(status(ask("/status/$_", 'Authorization: 123')), 403,
-    "answer: $_ is an error") for 304, 199, 600;
-is(status(ask("/status/$_", 'Authorization: 123')), 200, "answer: $_") for 201, 299;
-is(header_values(ask($_), 'Location'), 'http://auth_service/auth/login', "answer: to its own page, $_")
+    "response: $_ is an error") for 304, 199, 600;
+is(status(ask("/status/$_", 'Authorization: 123')), 200, "response: $_") for 201, 299;
+is(header_values(ask($_), 'Location'), 'http://auth_service/auth/login', "response: to its own page, $_")
     for '/own', '/strict/own';
-unlike(ask('/status/418', 'Authorization: 123'), qr/X-Secret/i, 'answer: not all of its lines');
+unlike(ask('/status/418', 'Authorization: 123'), qr/X-Secret/i, 'response: not all of its lines');
 
 ### request_method
 
@@ -158,5 +158,5 @@ is(status(ask('/strict/a', 'Authorization: 321')), 403, 'status_on_error, strict
 is(status(ask({ method => 'POST', body => 'yes' }, '/post/a')), 403,
     'status_on_error, with a body');
 $response = ask('/degradable/a', 'X-User-ID: mallory', 'X_User_ID: mallory', 'Authorization: 321');
-is(status($response), 200, 'allow_degradation, nobody answers');
+is(status($response), 200, 'allow_degradation, no response');
 unlike($response, qr/mallory/, 'row 26: allow_degradation, no user');

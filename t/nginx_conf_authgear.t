@@ -111,7 +111,7 @@ is(header_values(got($response), "x.authgear.user.id"), 'alice', 'row 25: short:
 is(header_values(got($response), 'x.authgear.user.roles'), 'admin',
     'short: a line that no documentation names');
 is(header_values(got($response), 'x.authgear.new'), '',
-    'row 26: short: a line that the answer has not');
+    'row 26: short: a line that is not in the response');
 unlike(got($response), qr/x-secret/, 'short: nothing else');
 @asked = requests($t, 8091);
 is(scalar @asked, 1, 'short: one check');

@@ -116,7 +116,7 @@ is(header_values(got($response), 'x.auth.request.access.token'), 'token', 'row 2
 is(header_values(got($response), 'x.auth.request.groups'), '', 'row 26: short: no groups');
 is(header_values(got($response), 'x.auth.request.redirect'), '',
     'row 26: short: nothing else of that name');
-unlike($response, qr/x-secret/i, 'short: nothing else of the answer');
+unlike($response, qr/x-secret/i, 'short: nothing else of the response');
 is(header_values($response, 'Set-Cookie'), 'application=1', 'short: no cookie of its own');
 @asked = requests($t, 8091);
 is(scalar @asked, 1, 'short: one check');
@@ -154,5 +154,5 @@ is(header_values($response, 'Set-Cookie'), join(' | ', @parts, 'application=1'),
 $t->stop_daemons();
 application($t, 8090);
 is(status(ask({ port => $_ }, '/a', $session->('alice'))), 500,
-    "row 31: no answer, $_") for 8080 .. 8082;
+    "row 31: no response, $_") for 8080 .. 8082;
 is(status(ask({ port => 8081 }, '/oauth2/start')), 502, 'row 31: no page to sign in');
