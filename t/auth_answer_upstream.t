@@ -111,8 +111,8 @@ for my $uri (qw/ accel found stale revalidate /) {
     is(status(get("/$uri/a", $forged)), 401, "$uri, forged");
     is(status(get("/$uri/a", $token)), 200, "$uri, good");
 }
-is(status(get('/empty/a', $token)), 500, 'an answer without keys');
-like(logged($t, qr/key request/), qr{key request "/keys-empty": }, 'and the log says so');
+is(status(get('/empty/a', $token)), 500, 'a response without keys');
+like(logged($t, qr/key request/), qr{key request "/keys-empty": }, 'a response without keys, log');
 
 like(http_get('/denied/a'), qr/^HTTP\S+ 403 .*\r\n\r\nPAGE$/s, 'an error page is the denial');
 
@@ -123,7 +123,7 @@ select undef, undef, undef, 2.1;
 asked();
 for my $uri (qw/ stale revalidate /) {
     is(status(get("/$uri/a", $token)), 200, "$uri, from the cache");
-    is(asked(), $uri, "$uri, the service was asked");
+    is(asked(), $uri, "$uri, the service got one request");
     is(status(get("/$uri/a", $forged)), 401, "$uri, from the cache, forged");
     is(status(get("/$uri/a", $token)), 200, "$uri, from the cache again");
     asked();

@@ -102,18 +102,18 @@ is(jwt_logged($t), 'info bad signature, algorithm "HS256", kid "a", keys tried: 
 
 my $response = get('/file', $good);
 is(verdict($response), '200', 'good token');
-is(body($response), 'content', 'content');
+is(body($response), 'content', 'good token, content');
 is(jwt_logged($t), '', 'good token, no log');
 
 is(verdict(get('/realm/quoted')), '401 Bearer realm="a \"b\" \\\\c"',
-    'quotes and backslash');
+    'quotes and backslash in the realm');
 is(verdict(get('/realm/empty')), '401 Bearer realm=""', 'empty realm');
-is(verdict(get('/realm/utf8')), '401 Bearer realm="über"', 'UTF-8');
-is(verdict(get('/realm/percent')), '401 Bearer realm="100%s %n"', 'percent');
+is(verdict(get('/realm/utf8')), '401 Bearer realm="über"', 'realm in UTF-8');
+is(verdict(get('/realm/percent')), '401 Bearer realm="100%s %n"', 'percent sign in the realm');
 is(verdict(get('/realm/variable?who=me')),
-    '401 Bearer realm="for me, localhost"', 'variables');
+    '401 Bearer realm="for me, localhost"', 'variables in the realm');
 is(verdict(get('/realm/variable?who=%22', $forged)),
-    "401 Bearer realm=\"for %22, localhost\"$invalid", 'not decoded');
+    "401 Bearer realm=\"for %22, localhost\"$invalid", 'a variable of the realm is not decoded');
 is(verdict(get('/realm/variable?who=a"b\c', $forged)),
     "401 Bearer realm=\"for a\\\"b\\\\c, localhost\"$invalid",
     'quotes and backslash in a variable');
@@ -124,17 +124,17 @@ is(verdict(get('/realm/case')), '401 Bearer realm="OFF"', 'OFF is a realm');
 
 jwt_logged($t);
 $response = get('/realm/decoded%0d%0aSet-Cookie:%20a', $forged);
-is(verdict($response), "401 Bearer realm=\"\"$invalid", 'line feed at run time');
+is(verdict($response), "401 Bearer realm=\"\"$invalid", 'line feed in the realm at run time');
 unlike($response, qr/Set-Cookie/i, 'no header line injected');
 is(jwt_logged($t), 'info bad signature, algorithm "HS256", kid "a", keys tried: 1'
     . "\n"
     . 'warn control character in realm "/realm/decoded\x0d\x0aSet-Cookie: a"; '
-    . 'sending an empty realm', 'line feed at run time, log');
+    . 'sending an empty realm', 'line feed in the realm at run time, log');
 is(verdict(get('/realm/decoded%7f', $forged)), "401 Bearer realm=\"\"$invalid",
-    'delete character at run time');
+    'delete character in the realm at run time');
 is(verdict(get('/realm/decoded%80', $forged)),
-    "401 Bearer realm=\"/realm/decoded\x80\"$invalid", 'not UTF-8');
-is(verdict(get('/realm/decoded%0a', $good)), '404', 'realm not asked for');
+    "401 Bearer realm=\"/realm/decoded\x80\"$invalid", 'realm that is not UTF-8');
+is(verdict(get('/realm/decoded%0a', $good)), '404', 'a good token needs no realm');
 
 ### the token
 
@@ -145,14 +145,14 @@ is(verdict(get('/cookie', undef, "Cookie: a=1; jwt=$good; b=2")), '404',
     'cookie');
 is(verdict(get('/cookie', undef, "Cookie: jwt=$forged")), $bad->('c'),
     'bad cookie');
-is(verdict(get('/cookie', $good)), $no->('c'), 'no cookie, but bearer');
+is(verdict(get('/cookie', $good)), $no->('c'), 'no cookie, but a bearer token');
 is(verdict(get('/cookie', $forged, "Cookie: jwt=$good")), '404',
-    'cookie, bearer not looked at');
+    'good cookie, the bearer token is ignored');
 is(verdict(get('/cookie', undef, 'Cookie: jwt=')), $no->('c'), 'empty cookie');
 is(verdict(get('/argument?jwt=' . $good)), '404', 'argument');
 is(verdict(get('/argument?jwt=' . $forged)), $bad->('a'), 'bad argument');
 is(verdict(get("/argument?jwt=$forged&jwt=$good")), $bad->('a'),
-    'first of two arguments counts');
+    'the first of two arguments is used');
 is(verdict(get('/argument?JWT=' . $good)), '404', 'argument in capitals');
 is(verdict(get("/argument?jwt=Bearer%20$good")), $bad->('a'),
     'argument with a scheme');
@@ -161,21 +161,21 @@ is(verdict(get('/header', undef, "X-Jwt: $good")), '404', 'header');
 is(verdict(get('/header', undef, "X-Jwt: Bearer $good")), $bad->('h'),
     'header with a scheme');
 is(verdict(get('/bearer', $good)), $bad->('b'),
-    'Authorization as a variable is taken as it is');
+    'Authorization as a variable includes the scheme');
 is(verdict(get('/bearer', undef, "Authorization: $good")), '404',
     'Authorization without a scheme');
-is(verdict(get('/constant', $good)), $no->('s'), 'empty variable, but bearer');
+is(verdict(get('/constant', $good)), $no->('s'), 'empty variable, but a bearer token');
 is(verdict(get('/itself', sign($key, "{\"sub\":\"$good\"}"))), $no->('i'),
     'token from a variable that needs the token');
 
 ### off
 
-is(body(get('/off/x', $forged)), '<root>', 'off, claims of any bearer');
+is(body(get('/off/x', $forged)), '<root>', 'off, claims of a token that is not verified');
 is(body(get('/off/x')), '<>', 'off, no token');
 is(body(get("/off/fed?jwt=$forged")), '<root>', 'off, token from a variable');
 is(body(get('/off/fed', $forged)), '<>', 'off, token not from the header');
-is(verdict(get('/off/again')), $no->('again'), 'on again');
-is(verdict(get('/off/again', $good)), '404', 'on again, good token');
+is(verdict(get('/off/again')), $no->('again'), 'on in an inner location, no token');
+is(verdict(get('/off/again', $good)), '404', 'on in an inner location, good token');
 
 ### inheritance
 
@@ -187,7 +187,7 @@ is(verdict(get("/inner/realm?jwt=$good")), $no->('innermost'),
 is(verdict(get('/inner/realm', $good)), '404', 'realm and source replaced');
 is(verdict(get("/inner/keys?jwt=$good")), $bad->('inner'),
     'keys replaced, not added');
-is(verdict(get("/inner/keys?jwt=$foreign")), '404', 'own keys');
+is(verdict(get("/inner/keys?jwt=$foreign")), '404', 'keys of the inner location');
 is(verdict(get("/inner/same?jwt=$foreign")), $bad->('inner'),
     'keys of an inner location are not for the others');
 
@@ -196,7 +196,8 @@ is(verdict(get('/limited', $forged)), $bad->('limited'),
     'limit_except, GET, bad token');
 is(verdict(get('/limited', $good)), '200', 'limit_except, GET, good token');
 is(verdict(ask({ method => 'POST', body => '' }, '/limited')), '405', 'limit_except, POST');
-is(verdict(ask({ method => 'DELETE', body => '' }, '/limited')), $no->('limited'), 'limit_except, DELETE');
+is(verdict(ask({ method => 'DELETE', body => '' }, '/limited')), $no->('limited'),
+    'limit_except, DELETE');
 is(verdict(get('/file')), $no->('the server'), 'limit_except off, GET');
 is(verdict(ask({ method => 'POST', body => '' }, '/file')), '405', 'limit_except off, POST');
 

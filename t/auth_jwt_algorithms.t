@@ -93,7 +93,7 @@ for my $alg (@algorithms) {
     my $token = sign($key{$alg}, '{"sub":"user","exp":"now+300"}');
     my $uri = "/$alg/";
 
-    is(verdict(get($uri, $token)), '404', "$alg");
+    is(verdict(get($uri, $token)), '404', "$alg, good token");
     is(verdict(get('/all/', $token)), '404', "$alg, among all keys");
     is(verdict(get($uri, with_part($token, 1, sub { s/user/root/ }))),
         $refused, "$alg, other payload");
@@ -105,12 +105,13 @@ for my $alg (@algorithms) {
     my %spoilt = spoilt($token, $length{$alg});
     my @accepted = grep { verdict(get($uri, $spoilt{$_})) ne $refused }
         sort keys %spoilt;
-    is("@accepted", '', "$alg, spoilt signature");
+    is("@accepted", '', "$alg, no invalid signature is accepted");
 
     # a good signature by the key, but the header names another algorithm
     @accepted = grep { verdict(get('/all/', named($alg, $_))) ne $refused }
         grep { $_ ne $alg } @algorithms;
-    is("@accepted", $alg =~ /^Ed/ ? $same{$alg} : '', "$alg, under other names");
+    is("@accepted", $alg =~ /^Ed/ ? $same{$alg} : '',
+        "$alg, names of other algorithms that are accepted");
 
     jwt_logged($t);
     get($uri, with_part($token, 2, sub { $_ ^= "\1" . "\0" x 9 }));
@@ -131,7 +132,7 @@ is(by('rsa_sig'), 'PS256 RS256 RS512', 'key for signatures');
 is(by('rsa_verify'), 'PS256 RS256 RS512', 'key to verify');
 is(by('rsa_sign'), '', 'key to sign only');
 is(by('rsa_both'), '', 'key for signatures, to sign only');
-is(by('rsa_x5c'), 'PS256 RS256 RS512', 'certificates of a key are not read');
+is(by('rsa_x5c'), 'PS256 RS256 RS512', 'certificates in a key are ignored');
 
 ### rows 8, 9 and 11: curves and lengths
 
@@ -141,9 +142,9 @@ for (qw/ ES384 ES256K /) {
     is(verdict(get('/p256/', sign($p256, '{}', '--alg', 'ES256', '--header',
         "{\"alg\":\"$_\"}"))), $refused, "$_ with a key of P-256");
 }
-is(verdict(get('/p256k/', $es256)), $refused, 'key of another curve is no key');
+is(verdict(get('/p256k/', $es256)), $refused, 'a key on another curve is not used');
 is(verdict(get('/x25519/', sign($key{Ed25519}, '{}'))), $refused,
-    'key for key agreement is no key');
+    'a key for key agreement is not used');
 
 jwt_logged($t);
 is(verdict(get('/rsa_1024/', $rsa{RS256})), $refused, 'RSA, 1024 bits');
@@ -168,7 +169,7 @@ for (sort keys %odd) {
 
 my ($warning) = $t->read_file('error.log') =~ m!rsa_1024.jwk": (.*) in /!;
 is($warning, 'key 0: skipped, RSA modulus of 1024 bits instead of 2048 to 16384',
-    'RSA, 1024 bits, at start');
+    'RSA, 1024 bits, warning at start');
 
 ###############################################################################
 

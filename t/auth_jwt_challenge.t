@@ -106,9 +106,9 @@ is(verdict(get('/page', undef, "aUTHORIZATION: bearer $forged")), $invalid,
 is(verdict(get('/page', undef, "aUTHORIZATION: bearer $good")), '200',
     'header name in mixed case, good');
 is(verdict(get('/page', undef, "Proxy-Authorization: Bearer $good")), $none,
-    'another header');
+    'Proxy-Authorization is not read');
 is(verdict(get('/page', undef, "Authorization_: Bearer $good")), $none,
-    'name with an underscore');
+    'a name with an underscore is not read');
 
 ### two Authorization lines: nginx itself refuses them
 
@@ -118,7 +118,7 @@ for (["Bearer $good", "Bearer $good"], ["Bearer $good", "Bearer $forged"],
 {
     my ($first, $second) = @$_;
     is(verdict(get('/page', undef, "Authorization: $first",
-        "Authorization: $second")), '400', 'two lines');
+        "Authorization: $second")), '400', 'two Authorization lines');
 }
 
 ### the log: one line with the reason
@@ -186,11 +186,11 @@ is(verdict(ask({ method => 'HEAD' }, '/page', bearer($good))), '200', 'HEAD, goo
 is(verdict(ask({ method => 'OPTIONS' }, '/page')), $none,
     'row 29: OPTIONS');
 is(verdict(ask({ method => 'OPTIONS' }, '/page', 'Origin: http://a',
-    'Access-Control-Request-Method: GET')), $none, 'preflight');
+    'Access-Control-Request-Method: GET')), $none, 'OPTIONS of a preflight');
 is(verdict(get('/page', undef, 'User-Agent: ELB-HealthChecker/2.0')), $none,
     'row 29: health checker');
 like(http("GET /page\r\n"), qr/^<html>.*401 Authorization Required/s,
-    'HTTP/0.9');
+    'HTTP/0.9 gets the error page');
 
 my $s = connection();
 like(exchange($s, request({ method => 'POST' }, '/page', 'Content-Length: 5000000') . 'x=1'),
@@ -200,11 +200,12 @@ $s = connection();
 like(exchange($s, request('/page', bearer($forged))),
     qr/^HTTP\/1.1 401 .*^Connection: keep-alive\r$/ms, 'keepalive after a refusal');
 like(exchange($s, request('/page', bearer($good))), qr/^HTTP\/1.1 200 .*secret page$/s,
-    'good after bad');
-like(exchange($s, request('/page')), qr/^HTTP\/1.1 401 /, 'none after good');
+    'good token after a bad one on a connection');
+like(exchange($s, request('/page')), qr/^HTTP\/1.1 401 /,
+    'no token after a good one on a connection');
 like(exchange($s, request({ method => 'POST', body => 'x=12345' }, '/page')
     . request('/page', bearer($good))), qr/^HTTP\/1.1 401 /, 'POST with its body');
-like(read_response($s), qr/^HTTP\/1.1 200 /, 'pipelined behind it');
+like(read_response($s), qr/^HTTP\/1.1 200 /, 'pipelined after the POST');
 
 ### error_page
 
@@ -214,8 +215,8 @@ like(get('/redirected'), qr!^Location: http://localhost/login\r$!m,
     'error_page with a URL, Location');
 $response = get('/page_of_ours/x', $forged);
 is(verdict($response), '401 Bearer realm="r", error="invalid_token"',
-    'page of ours');
-is(body($response), 'denied page', 'page of ours, body');
+    'error_page with a location, status');
+is(body($response), 'denied page', 'error_page with a location, body');
 
 is(body(get('/return')), 'rewrite phase',
     'return comes before access, as with all access modules');

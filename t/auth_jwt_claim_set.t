@@ -79,34 +79,37 @@ my $value = sub {
 is($value->('/path', '{"info":{"e-mail":"a@b","job title":"x y"},"https://example.com/claims":'
     . '{"a.b":"dots"},"a":{"b":{"c":{"d":{"e":{"f":"deep"}}}}},"":"empty","$v":{"a\"b":"dollar"},'
     . '"größe":"utf8","Mixed":"M","taken":"wrong","other":"right"}'),
-    '<a@b|x y|dots|deep|empty|dollar|utf8|M|right>', 'paths');
+    '<a@b|x y|dots|deep|empty|dollar|utf8|M|right>', 'values at the end of paths');
 is($value->('/path', '{"info":"text","a":{"b":{"c":null}},"a.b":1,"info.e-mail":"dot",'
-    . '"mixed":"m","gro\u0308ße":"decomposed"}'), '<||||||||>', 'none of them');
+    . '"mixed":"m","gro\u0308ße":"decomposed"}'), '<||||||||>', 'paths that lead to no value');
 is($value->('/path', "{\"info\":$_}"), '<||||||||>', "info is $_") for
     'null', '1', 'true', '"e-mail"', '[]', '["e-mail","a"]', '[{"e-mail":"a"}]', '{}',
     '{"info":{"e-mail":"a"}}', '{"E-Mail":"a"}';
 is($value->('/path', '{"info":{"e-mail":["a","b"],"job title":{"a": [1, 2]}}}'),
-    '<a,b|{"a":[1,2]}|||||||>', 'not only text');
+    '<a,b|{"a":[1,2]}|||||||>', 'values that are not text');
 is($value->('/array', "{\"v\":$_}"), '<|>', "an element of $_") for
     '["a","b"]', '[{"name":"n"}]', '"text"';
-is($value->('/array', '{"v":{"0":"zero","name":"n"}}'), '<zero|n>', 'an object with such names');
+is($value->('/array', '{"v":{"0":"zero","name":"n"}}'), '<zero|n>',
+    'names like indices in an object');
 
 ### values: the same form as in $jwt_claim_*
 
 is($value->('/v', "{\"v\":$_->[0]}"), "<$_->[1]>", "value $_->[0]") for
     ['"text"', 'text'], ['0', 0], ['1.50', '1.50'], ['false', 'false'], ['null', ''],
     ['["a", 1, ["b"]]', 'a,1,b'], ['[{"a": 1}]', '[{"a":1}]'], ['{ }', '{}'], ['"a\nb"', ''];
-unlike(get('/v', sign($key, '{"v":null}')), qr/^X-Only/m, 'null is not found');
+unlike(get('/v', sign($key, '{"v":null}')), qr/^X-Only/m, 'null is like a missing value');
 
 ### header
 
 is($value->('/header', '{"x":{"y z":"claim"},"sub":"claim"}', '--header', '{"x":{"y z":["a","b"]}}'),
-    '<a,b|>', 'header, not claims');
-is($value->('/header', '{}', '--header', '{"x":{"y z":1},"sub":"header"}'), '<1|header>', 'header');
+    '<a,b|>', 'the header, not the claims, is read');
+is($value->('/header', '{}', '--header', '{"x":{"y z":1},"sub":"header"}'), '<1|header>',
+    'number in the header');
 is($value->('/header/encrypted', '{}', '--header', '{"x":{"y z":1}}'), '<||>',
     'header of a token of another kind');
 my @content = ('{"sub":"claim","v":"claim"}', '--header', '{"x":{"y z":1},"sub":"header"}');
-is(variables(get('/header/encrypted', encrypt($aes, @content))), '<1|header|claim>', 'header of a JWE');
+is(variables(get('/header/encrypted', encrypt($aes, @content))), '<1|header|claim>',
+    'header of a JWE');
 is(variables(get('/header/encrypted', encrypt(jwk('A128KW', '--kid', 'b'), @content))), '<1|header|>',
     'header of a JWE that does not decrypt');
 
@@ -117,7 +120,8 @@ is(verdict(get('/map', sign($key, '{"info":{"e-mail":"a@example.com"}}'))), '404
 is($value->('/early', '{"info":{"e-mail":"a"}}'), '<a>', 'set');
 is(body(get('/return', sign(jwk('HS256'), '{"info":{"e-mail":"a"}}'))), '<a>',
     'return, not verified');
-is(variables(get('/encrypted', encrypt($aes, '{"v":"x","info":{"e-mail":"a"}}'))), '<x|a>', 'encrypted');
+is(variables(get('/encrypted', encrypt($aes, '{"v":"x","info":{"e-mail":"a"}}'))), '<x|a>',
+    'encrypted');
 is(variables(get('/early/encrypted', encrypt($aes, '{"info":{"e-mail":"a"}}'))), '<|a>',
     'encrypted, before and after it is decrypted');
 

@@ -185,12 +185,12 @@ my $believed = '[warn] signatures of tokens are not verified with "auth_jwt_veri
 is($location->('auth_jwt a; auth_jwt_verify_signature off;'), $believed . $ok,
     'verify_signature off needs no keys');
 is($location->('auth_jwt a; auth_jwt_verify_signature on;'), $no_keys->(4) . $ok,
-    'verify_signature on does');
+    'verify_signature on needs keys');
 is($location->("auth_jwt a; auth_jwt_verify_signature off; auth_jwt_type $_;"),
-    $believed . $no_keys->(4) . $ok, "so do $_ tokens") for 'encrypted', 'nested';
+    $believed . $no_keys->(4) . $ok, "verify_signature off, $_ tokens need keys") for 'encrypted', 'nested';
 is($http->("\n\n\nauth_jwt_verify_signature off;\nserver {\nauth_jwt a;\n"
     . 'location / { auth_jwt_verify_signature on; } }'), $believed . $no_keys->(6) . $ok,
-    'on again');
+    'verify_signature on in an inner level needs keys');
 
 ### auth_jwt_require
 
@@ -232,7 +232,8 @@ for my $part (qw/ claim header /) {
         "$_, then a claim");
     is($set->('$a b; auth_jwt_header_set $A c;'), $line_4->('the duplicate "A" variable'),
         "$_, then a header");
-    is($set->('$a b; map $arg_a $a { }'), $line_4->('the duplicate "a" variable'), "$_, then a map");
+    is($set->('$a b; map $arg_a $a { }'), $line_4->('the duplicate "a" variable'),
+        "$_, then a map");
     is($set->('$a b; server { set $a b; }'), $line_4->('the duplicate "a" variable'),
         "$_, then set");
     is($http->("map \$arg_a \$a { }\n\n\nauth_jwt_${_}_set \$a b;"),
@@ -267,12 +268,12 @@ SKIP: {
 
     $t->write_file('root.jwk', jwk('HS256'));
     chmod 0600, $t->testdir() . '/root.jwk' or die;
-    is($as->('nobody'), $closed . $ok, 'closed to the workers');
-    is($as->('root'), $ok, 'not if they are root');
+    is($as->('nobody'), $closed . $ok, 'a warning if the workers cannot read it');
+    is($as->('root'), $ok, 'no warning if the workers are root');
     chmod 0604, $t->testdir() . '/root.jwk' or die;
-    is($as->('nobody'), $ok, 'open to all');
+    is($as->('nobody'), $ok, 'no warning if all can read it');
     chmod 0640, $t->testdir() . '/root.jwk' or die;
-    is($as->('nobody'), $ok, 'they may be in the group');
+    is($as->('nobody'), $ok, 'no warning if the group can read it');
 }
 
 ### no key file
@@ -281,7 +282,7 @@ is($location->('auth_jwt a;'), $no_keys->(4) . $ok, 'no key file');
 is($http->("auth_jwt a;\nserver { }\n"), $no_keys->(1) . $ok,
     'no key file, in http');
 is($http->("auth_jwt a;\nserver {\nlocation / { }\n}\n"),
-    $no_keys->(1) . $ok, 'no key file, said once');
+    $no_keys->(1) . $ok, 'no key file, one warning');
 is($http->("auth_jwt a;\nserver { }\nserver { listen 81;\nauth_jwt b;\nlocation / { auth_jwt c; }\n}\n"),
     $no_keys->(1) . $no_keys->(4) . $no_keys->(5) . $ok, 'no key file, three times');
 is($http->("auth_jwt a;\nserver { auth_jwt_key_file a.jwk; }"), $ok,

@@ -58,11 +58,11 @@ for my $alg (@algs) {
         my @odd;
         for (@changes) {
             my ($name, $part, $change) = @$_;
-            my $answer = outcome($t, '/x', with_part($token, $part, $change));
-            push @odd, "$name: $answer" if $answer ne $failed;
+            my $response = outcome($t, '/x', with_part($token, $part, $change));
+            push @odd, "$name: $response" if $response ne $failed;
         }
-        is(join("\n", @odd), '', "$alg, $enc, changed");
-        is(outcome($t, '/x', $token), $good, "$alg, $enc");
+        is(join("\n", @odd), '', "$alg, $enc, each change is refused");
+        is(outcome($t, '/x', $token), $good, "$alg, $enc, good token");
     }
 }
 
@@ -112,7 +112,8 @@ is(outcome($t, '/x', encrypt($key{'RSA-OAEP'}, $claims, '--header', '{"alg":"RSA
 
 ### choice of the key
 
-is(outcome($t, '/x', encrypt($key{A128KW}, $claims, '--no-kid')), $good, 'no kid');
+is(outcome($t, '/x', encrypt($key{A128KW}, $claims, '--no-kid')), $good,
+    'a token without kid is accepted');
 is(outcome($t, '/x', encrypt(jwk('A128KW', '--kid', 'A128KW'), $claims)), $failed,
     'a foreign key under our kid');
 is(outcome($t, '/x', encrypt($key{A128KW}, $claims, '--header', '{"kid":"nobody"}')),
@@ -122,7 +123,7 @@ is(outcome($t, '/x', encrypt($key{'dir A128GCM'}, $claims, '--enc', 'A128GCM', '
     '{"enc":"A256GCM"}')),
     "$refused <||unknown_key> info no key for algorithm \"dir\", kid \"dir A128GCM\"",
     'dir, a key of another length');
-is(outcome($t, '/x', $gcm), $good, 'a good token after all');
+is(outcome($t, '/x', $gcm), $good, 'a good token at the end');
 
 ###############################################################################
 

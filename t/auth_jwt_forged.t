@@ -15,7 +15,7 @@ my $t = Test::Nginx->new()->has(qw/ http /)->plan(173);
 my $secret = jwk('HS256', '--kid', 'k');
 my $rsa = jwk('RS256', '--kid', 'k');
 my $ec = jwk('ES256', '--kid', 'k');
-my $mine = jwk('RS256', '--kid', 'mine');
+my $mine = jwk('RS256', '--kid', 'a key of the attacker');
 $t->write_file('secret.jwk', $secret);
 $t->write_file('rsa.jwk', public($rsa));
 $t->write_file('all.json', jwks('--public', $secret, $rsa, $ec));
@@ -81,7 +81,7 @@ for my $header ('{}', '{"typ":"JWT"}', '{"alg":null}', '{"alg":false}',
 is(opened(unsigned('{"alg":"none"}', $payload, 'none')), '', 'none, signature');
 is(opened(unsigned('{"alg":"none"}', $payload, '') =~ s/\.$//r), '',
     'none, two parts');
-is(opened((split /\./, $good)[2]), '', 'signature alone');
+is(opened((split /\./, $good)[2]), '', 'a signature without a token');
 
 ### row 2: the public key as a secret
 
@@ -137,7 +137,7 @@ for my $odd (unsigned('{"alg":"none"}', $payload, ''), 'x', '..',
     my $forged = with_part($good, 1, sub { s/root/user/ });
     my @verdicts = map { opened($_) } $odd, $forged, $odd, $forged, $good, $odd,
         $forged;
-    is(join('|', @verdicts), '||||/secret/ /all/ /any/||', 'nothing sticks');
+    is(join('|', @verdicts), '||||/secret/ /all/ /any/||', 'each token is judged by itself');
 }
 
 ### row 13: crit, b64
@@ -176,7 +176,7 @@ for my $claims ('{"sub":"a","sub":"b"}', '{"sub":"a","\u0073ub":"b"}',
     is(opened(signed_by(secret(), '{"alg":"HS256"}', $claims)), $fine,
         "claims $name");
 }
-is(opened(sign($secret, $deep->(31))), '/secret/ /all/ /any/', 'deep, not too');
+is(opened(sign($secret, $deep->(31))), '/secret/ /all/ /any/', 'claims as deep as allowed');
 
 ### row 23: an encrypted token where a signed one is expected
 
@@ -190,12 +190,12 @@ is(opened('A' x (1 << 20)), '', 'a megabyte without dots');
 is(opened(sign($secret, '{"a":"' . 'x' x 200_000 . '"}')), '/secret/ /all/ /any/',
     'a large token');
 is(opened(sign($secret, '{"a":"' . 'x' x 300_000 . '"}')), '',
-    'larger than what we take');
-is(opened($good), '/secret/ /all/ /any/', 'good token to the end');
+    'a token that is too large');
+is(opened($good), '/secret/ /all/ /any/', 'good token at the end');
 
 $trap->blocking(0);
-is($trap->accept(), undef, 'row 4: nobody was asked for keys');
-is(scalar(started_workers($t)), 1, 'one worker to the end');
+is($trap->accept(), undef, 'row 4: no request for keys was sent');
+is(scalar(started_workers($t)), 1, 'the worker did not end');
 
 ###############################################################################
 

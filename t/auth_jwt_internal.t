@@ -169,18 +169,21 @@ like(get('/denied_named/', $forged), qr/302.*^Location: http:..localhost.login/m
     'error_page to a named location');
 my $response = get('/denied_again/', $forged);
 is(verdict($response), "401 Bearer realm=\"d\"$invalid + Bearer realm=\"r\""
-    . $invalid, 'error_page to what is protected, too');
-is(body($response) =~ /SECRET/, '', 'error_page to what is protected, content');
+    . $invalid, 'error_page to a protected location adds its challenge');
+is(body($response) =~ /SECRET/, '', 'error_page to a protected location does not send content');
 like(get('/denied_again/', $forged), qr/401 Authorization Required/,
     'error_page to what is protected, nginx\'s own page');
-unlike(get('/denied_self/x', $forged), qr/SECRET/, 'error_page to itself');
+unlike(get('/denied_self/x', $forged), qr/SECRET/,
+    'error_page to the same location does not send content');
 
 ### subrequests: nginx runs no access module for them
 
 is(body(get('/open/include.html')), 'openSECRET',
-    'SSI includes of open pages show what is protected: nginx does not ask');
-is(body(get('/protected/include.html', $good)), 'SECRETopen', 'SSI, good');
-is(body(get('/protected/include.html', $forged)) =~ /SECRET/, '', 'SSI, bad');
+    'SSI includes protected content in an open page, as nginx does not check subrequests');
+is(body(get('/protected/include.html', $good)), 'SECRETopen',
+    'SSI in a protected page, good token');
+is(body(get('/protected/include.html', $forged)) =~ /SECRET/, '',
+    'SSI in a protected page, bad token');
 
 get('/mirrored/page', $forged);
 get('/mirrored/page');
@@ -197,5 +200,6 @@ is(body(get('/redirect/only', $good)), 'SECRET', 'internal, X-Accel-Redirect');
 is(verdict(get('/redirect/only', $forged)), "401 Bearer realm=\"r\"$invalid",
     'internal, X-Accel-Redirect, bad');
 is(body(get('/exact/open')), 'open', 'an inner location that is off');
-is(verdict(get('/exact/open/')), '401 Bearer realm="e"', 'a slash behind it');
+is(verdict(get('/exact/open/')), '401 Bearer realm="e"',
+    'an exact location does not match with a slash at the end');
 is(verdict(get('/open/x.css')), '401 Bearer realm="regex"', 'regex location');

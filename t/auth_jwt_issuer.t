@@ -100,8 +100,9 @@ for my $case (@cases) {
 
 my $token = sign($key, '{}');
 my $forged = sign(jwk('HS256'), '{}');
-like(http_get("/query?token=$forged"), qr/^HTTP\/1.1 401 /, 'row 38, forged');
+like(http_get("/query?token=$forged"), qr/^HTTP\/1.1 401 /,
+    'row 38, forged token in the query is refused');
 like(http_get("/query?token=$token"), qr/got \/query\?token=\Q$token\E$/,
     'row 38, token goes upstream');
 like(http_get("/taken-out?token=$token"), qr/got \/taken-out$/,
-    'row 38, token taken out');
+    'row 38, the token is removed on the way upstream');

@@ -92,7 +92,7 @@ is(everywhere('/none/', $forged), '401 bad_signature', 'no cache, forged');
 my $asked = asked($t, 'a_none');
 is(ask_worker('/none/', $token{a}), '404 ok', 'no cache');
 is(ask_worker('/none/', $token{a}), '404 ok', 'no cache, again');
-is(asked($t, 'a_none') - $asked, 2, 'no cache, each asks');
+is(asked($t, 'a_none') - $asked, 2, 'no cache, a key request for each token');
 gives($t, 'a_none', 'b');
 is(ask_worker('/none/', $token{a}), '401 unknown_key', 'no cache, replaced key');
 is(ask_worker('/none/', $token{b}), '404 ok', 'no cache, new key');
@@ -102,13 +102,13 @@ is(ask_worker('/none/', $token{b}), '404 ok', 'no cache, new key');
 is(everywhere('/hour/', $forged), '401 bad_signature', 'cache, forged');
 is(everywhere('/hour/', $token{a}), '404 ok', 'cache');
 is(everywhere('/hour/', $token{b}), '401 unknown_key', 'cache, unknown key');
-is(asked($t, 'a_hour'), 2, 'cache, each worker asked once');
+is(asked($t, 'a_hour'), 2, 'cache, one request of each worker');
 is(everywhere('/hour2/', $token{a}), '404 ok', 'another location');
-is(asked($t, 'a_hour'), 2, 'another location, the same source');
+is(asked($t, 'a_hour'), 2, 'another location with the same source, no request');
 gives($t, 'a_hour', 'd');
 is(everywhere('/hour/', $token{a}), '404 ok', 'cache, replaced key');
 is(everywhere('/hour/', $token{d}), '401 unknown_key', 'cache, new key');
-is(asked($t, 'a_hour'), 2, 'cache, still once');
+is(asked($t, 'a_hour'), 2, 'cache, no further request');
 
 ### servers
 
@@ -118,33 +118,33 @@ is(everywhere('/hour/', $token{b}, 8082, 'third'), '401 unknown_key',
     'another name');
 is(everywhere('/hour/', $token{c}, 8082, 'third'), '404 ok',
     'another name, own key');
-is(everywhere('/hour/', $token{b}, 8082), '404 ok', 'another server as before');
-is(asked($t, 'b_hour'), 2, 'another server, each worker asked once');
-is(asked($t, 'c_hour'), 2, 'another name, each worker asked once');
+is(everywhere('/hour/', $token{b}, 8082), '404 ok', 'the first server still uses its own key');
+is(asked($t, 'b_hour'), 2, 'another server, one request of each worker');
+is(asked($t, 'c_hour'), 2, 'another name, one request of each worker');
 
 ### one source with two cache times
 
 is(everywhere('/shorter/', $token{d}), '404 ok', 'shorter time, new key');
-is(everywhere('/hour/', $token{d}), '404 ok', 'what it found is for all');
-is(everywhere('/hour/', $token{a}), '401 unknown_key', 'old key gone for all');
+is(everywhere('/hour/', $token{d}), '404 ok', 'the new keys are used in all locations');
+is(everywhere('/hour/', $token{a}), '401 unknown_key', 'the old key is gone in all locations');
 
 ### expiry
 
 is(everywhere('/short/', $token{a}), '404 ok', 'short time');
 gives($t, 'a_short', 'b');
 is(wait_until(sub { ask_worker('/short/', $token{b}) eq '404 ok' }), 1,
-    'new key after its end');
+    'the new key is used after the cache time');
 sleep 0.75;
 $asked = asked($t, 'a_short');
 is(everywhere('/short/', $token{a}), '401 unknown_key', 'old key gone');
-is(asked($t, 'a_short') - $asked, 2, 'each worker asked once more');
+is(asked($t, 'a_short') - $asked, 2, 'one more request of each worker');
 
 ### variables are not cached
 
 $asked = asked($t, 'a_a');
 is(ask_worker('/variable/', $token{a}), '404 ok', 'variable');
 is(ask_worker('/variable/', $token{a}), '404 ok', 'variable, again');
-is(asked($t, 'a_a') - $asked, 2, 'variable, each asks');
+is(asked($t, 'a_a') - $asked, 2, 'variable, a key request for each token');
 is(ask_worker('/variable/', $token{b}), '404 ok', 'variable, another source');
 is(ask_worker('/variable/', $forged), '401 bad_signature', 'variable, forged');
 gives($t, 'a_a', 'd');
@@ -156,11 +156,12 @@ jwt_logged($t);
 
 is(everywhere('/two/', $token{a}), '404 ok', 'two sources, first');
 is(everywhere('/two/', $token{d}), '404 ok', 'two sources, second');
-is(asked($t, 'a_one') . asked($t, 'a_two'), '22', 'two sources, asked once each');
+is(asked($t, 'a_one') . asked($t, 'a_two'), '22',
+    'two sources, one request of each worker to each');
 $asked = asked($t, 'a_');
 is(ask_worker('/mixed/', $token{a}), '404 ok', 'with and without a variable');
 is(asked($t, 'a_') - $asked . ' ' . asked($t, 'a_one'), '1 2',
-    'only the variable one is asked');
+    'only the source with a variable gets a request');
 
 ### a reload empties the cache
 
@@ -170,7 +171,7 @@ $t->reload();
 wait_until(sub { !grep { kill 0, $_ } @before });
 is(everywhere('/hour/', $token{c}), '404 ok', 'reload, new key');
 is(everywhere('/hour/', $token{d}), '401 unknown_key', 'reload, old key gone');
-is(jwt_logged($t) =~ /^(?:error|warn)/m ? 'complaints' : '', '', 'no complaints');
+is(jwt_logged($t) =~ /^(?:error|warn)/m ? 'complaints' : '', '', 'no errors or warnings');
 
 is(scalar(grep { kill 0, $_ } started_workers($t)), 2, 'the same workers to the end');
 

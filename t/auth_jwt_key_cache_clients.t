@@ -70,13 +70,13 @@ for my $case (['none', 200], ['cached', 1], ['two', 1]) {
     my @clients = start("/$name/", @tokens);
     is(wait_asked($t, $source, $fetches), $fetches, "$name, fetches");
     is(wait_until(sub { active() == 201 }), 1,
-        "$name, all are there");
+        "$name, all clients are connected");
     sleep 1;
     is(asked($t, $source), $fetches, "$name, fetches after a second");
     go_on($t, $source);
-    is(wrong(\@kinds, answers(@clients)), '', "$name, each has its own answer");
+    is(wrong(\@kinds, responses_to(@clients)), '', "$name, each client has its own response");
     @clients = ();
-    is(connections_left(), 1, "$name, no connection stays");
+    is(connections_left(), 1, "$name, all connections are closed");
 }
 is(asked($t, 'two2'), 1, 'the second of two sources is fetched once');
 
@@ -89,7 +89,7 @@ for my $round (1, 2) {
     wait_until(sub { active() == 51 });
     jwt_logged($t);
     go_on($t, 'failing');
-    is(wrong(['500 keys_unavailable'], answers(@clients)), '',
+    is(wrong(['500 keys_unavailable'], responses_to(@clients)), '',
         "failed $round, each 500");
     is(asked($t, 'failing'), $round, "failed $round, one fetch");
     my @lines = split /\n/, jwt_logged($t);
@@ -103,25 +103,25 @@ for my $round (1, 2) {
 # the client of the leader, which fetches, and every other follower
 hold($t, 'left');
 my @first = start('/left/', $tokens[0]);
-is(wait_asked($t, 'left', 1), 1, 'one fetches');
+is(wait_asked($t, 'left', 1), 1, 'the leader fetches');
 my @stay = start('/left/', @tokens[0 .. 19]);
 my @leave = start('/left/', @tokens[0 .. 19]);
 wait_until(sub { active() == 42 });
 @first = @leave = ();
-is(wait_asked($t, 'left', 2), 2, 'it leaves, and another one fetches');
+is(wait_asked($t, 'left', 2), 2, 'the leader leaves, and a follower fetches');
 go_on($t, 'left');
-is(wrong(\@kinds, answers(@stay)), '', 'those that stay have their answers');
+is(wrong(\@kinds, responses_to(@stay)), '', 'the clients that stay have their own responses');
 is(asked($t, 'left'), 2, 'no more fetches');
 @stay = ();
-is(connections_left(), 1, 'no connection stays');
+is(connections_left(), 1, 'all connections are closed');
 
 # all clients
 hold($t, 'none');
 my $asked = asked($t, 'none');
 @leave = start('/none/', @tokens[0 .. 19]);
-is(wait_asked($t, 'none', $asked + 20), $asked + 20, 'each fetches');
+is(wait_asked($t, 'none', $asked + 20), $asked + 20, 'without a cache each request fetches');
 @leave = ();
-is(connections_left(), 1, 'no connection stays when all leave');
+is(connections_left(), 1, 'all connections are closed when all clients leave');
 go_on($t, 'none');
 
 ### HTTP/2
@@ -131,12 +131,12 @@ my $s = http2_connection();
 $s->print(join '', map { http2_request(2 * $_ + 1, '/streams/', authorization => "Bearer $tokens[$_]") } 0 .. 39);
 my @beside = start('/streams/', @tokens[0 .. 3]);
 is(wait_asked($t, 'streams', 1), 1, 'streams, one fetch');
-is(wait_until(sub { active() == 6 }), 1, 'streams, and others');
+is(wait_until(sub { active() == 6 }), 1, 'streams, HTTP/1 clients are connected');
 go_on($t, 'streams');
 my %status = http2_statuses($s, 40);
 is(join(' ', map { $status{2 * $_ + 1} // '-' } 0 .. 39),
-    join(' ', (404, 401, 401, 401) x 10), 'streams, each its own answer');
-is(wrong(\@kinds, answers(@beside)), '', 'streams, those beside');
+    join(' ', (404, 401, 401, 401) x 10), 'streams, each has its own response');
+is(wrong(\@kinds, responses_to(@beside)), '', 'streams, HTTP/1 clients have their own responses');
 is(asked($t, 'streams'), 1, 'streams, still one fetch');
 
 # the first stream, which fetches, and every other stream are reset
@@ -153,10 +153,10 @@ is({ http2_statuses($s, 1) }->{103}, 404, 'a stream beside those that are reset'
 go_on($t, 'reset');
 %status = http2_statuses($s, 10);
 is(join(' ', map { $status{4 * $_ + 3} // '-' } 0 .. 9),
-    join(' ', (404, 401) x 5), 'those that were not reset');
+    join(' ', (404, 401) x 5), 'the streams that were not reset have their responses');
 undef $s;
 @beside = ();
-is(connections_left(), 1, 'streams, no connection stays');
+is(connections_left(), 1, 'streams, all connections are closed');
 
 # a whole HTTP/2 connection is closed
 respond_with($t, 'failing', $keys);
@@ -168,13 +168,13 @@ my @waiting = start('/failing/', @tokens[0 .. 3]);
 wait_until(sub { active() == 6 });
 undef $s;
 go_on($t, 'failing');
-is(wrong(\@kinds, answers(@waiting)), '', 'beside a connection that is closed');
+is(wrong(\@kinds, responses_to(@waiting)), '', 'other clients, after an HTTP/2 connection was closed');
 @waiting = ();
-is(connections_left(), 1, 'closed, no connection stays');
+is(connections_left(), 1, 'closed, all connections are closed');
 
 ### a reload
 
-is(body(get('/alive')), $pid, 'the same worker');
+is(body(get('/alive')), $pid, 'the worker did not end');
 hold($t, 'reload');
 my @old = start('/reload/', @tokens[0 .. 9]);
 wait_asked($t, 'reload', 1);
@@ -188,7 +188,7 @@ wait_until(sub {
 my @new = start('/reload/', @tokens[0 .. 9]);
 is(wait_asked($t, 'reload', 2), 2, 'the new worker fetches for itself');
 go_on($t, 'reload');
-is(wrong(\@kinds, answers(@old), answers(@new)), '', 'answers of both workers');
+is(wrong(\@kinds, responses_to(@old), responses_to(@new)), '', 'responses of both workers');
 @old = @new = ();
 is(wait_until(sub { !kill 0, $pid }), 1, 'the old worker ends');
 
@@ -207,7 +207,7 @@ sub start {
 sub active { get('/status') =~ /Active connections: (\d+)/ ? $1 : 0 }
 
 # The responses as "404 ok 17": status, $jwt_status and the claim sub.
-sub answers {
+sub responses_to {
     return map {
         my $response = read_response($_);
         join ' ', status($response), header($response, 'X-Answer') // '-';
@@ -216,12 +216,12 @@ sub answers {
 
 # The responses that are wrong for tokens 0, 1, 2 ..., which may start again at 0.
 sub wrong {
-    my ($kinds, @answers) = @_;
+    my ($kinds, @responses) = @_;
     my ($n, @wrong) = 0;
-    for my $answer (@answers) {
-        $n = 0 if $answer =~ / 0$/;
+    for my $response (@responses) {
+        $n = 0 if $response =~ / 0$/;
         my $expected = $kinds->[$n % @$kinds] . " $n";
-        push @wrong, "$answer, not $expected" if $answer ne $expected;
+        push @wrong, "$response, not $expected" if $response ne $expected;
         $n++;
     }
     return join "\n", @wrong;

@@ -78,24 +78,24 @@ for my $round (1, 2) {
     is(jwt_logged($t), "warn key request \"/stale-keys\": HTTP status 503$stale",
         "stale $round, log");
     is(jwt_status(get('/stale/', $forged)), '401 bad_signature', "stale $round, forged");
-    is(asked($t, 'stale') - $asked, 2, "stale $round, asked again each time");
+    is(asked($t, 'stale') - $asked, 2, "stale $round, a key request for each token");
     jwt_logged($t);
 }
 my $asked = asked($t, 'stale');
 is(jwt_status(get('/stale/', $token{b})), '401 unknown_key', 'stale, unknown kid');
 is((() = jwt_logged($t) =~ /^warn/mg), asked($t, 'stale') - $asked,
-    'stale, a line for each failure');
+    'stale, a log line for each failure');
 
-is(jwt_status(get('/paused/', $token{a})), '404 ok', 'left alone, first');
+is(jwt_status(get('/paused/', $token{a})), '404 ok', 'paused, first failure');
 is(jwt_logged($t), "warn key request \"/paused-keys\": HTTP status 503$stale",
-    'left alone, first, log');
+    'paused, first failure, log');
 $asked = asked($t, 'paused');
-is(jwt_status(get('/paused/', $token{a})), '404 ok', 'left alone');
-is(jwt_status(get('/paused/', $forged)), '401 bad_signature', 'left alone, forged');
+is(jwt_status(get('/paused/', $token{a})), '404 ok', 'paused, good token');
+is(jwt_status(get('/paused/', $forged)), '401 bad_signature', 'paused, forged token');
 is(asked($t, 'paused') . (jwt_logged($t) =~ /^warn/m ? 'warned' : ''), $asked,
-    'left alone, not asked');
+    'paused, no key request');
 
-is(jwt_status(get('/none/', $token{a})), '500 keys_unavailable', 'time 0, nothing is kept');
+is(jwt_status(get('/none/', $token{a})), '500 keys_unavailable', 'time 0, no stale keys');
 is(jwt_logged($t), 'error key request "/none-keys": response was truncated', 'time 0, log');
 
 is(wait_until(sub { jwt_status(get('/ending/', $token{a})) eq '500 keys_unavailable' }), 1,
@@ -105,12 +105,12 @@ like(jwt_logged($t), qr/^error key request "\/ending-keys": HTTP status 503\z/m,
 
 # an empty key set is a valid response, not a failure
 respond_with($t, 'stale', keys_response('{"keys":[]}'));
-is(jwt_status(get('/stale/', $token{a})), '401 unknown_key', 'emptied');
+is(jwt_status(get('/stale/', $token{a})), '401 unknown_key', 'an empty set replaces the keys');
 gives($t, 'stale', 'b');
-is(jwt_status(get('/stale/', $token{b})), '404 ok', 'back again, new key');
-is(jwt_status(get('/stale/', $token{a})), '401 unknown_key', 'back again, old key');
+is(jwt_status(get('/stale/', $token{b})), '404 ok', 'the source is back, new key');
+is(jwt_status(get('/stale/', $token{a})), '401 unknown_key', 'the source is back, old key');
 gives($t, 'plain', 'b');
-is(jwt_status(get('/plain/', $token{b})), '404 ok', 'without stale, back again');
+is(jwt_status(get('/plain/', $token{b})), '404 ok', 'without stale, the source is back');
 jwt_logged($t);
 
 ### an unknown kid
@@ -120,30 +120,31 @@ for my $name (qw/ off default always often /) {
     gives($t, $name, 'b');
     is(jwt_status(get("/$name/", $forged)), '401 bad_signature', "refresh $name, forged");
     is(jwt_status(get("/$name/", $no_kid)), '401 bad_signature', "refresh $name, no kid");
-    is(asked($t, $name), 1, "refresh $name, no reason to ask");
+    is(asked($t, $name), 1, "refresh $name, a bad signature causes no key request");
 }
 
 is(jwt_status(get('/off/', $token{b})), '401 unknown_key', 'refresh=off');
-is(jwt_status(get('/default/', $token{b})), '401 unknown_key', 'not within ten seconds');
-is(asked($t, 'off') . asked($t, 'default'), 11, 'not asked');
+is(jwt_status(get('/default/', $token{b})), '401 unknown_key',
+    'refresh is not sooner than ten seconds');
+is(asked($t, 'off') . asked($t, 'default'), 11, 'no key request');
 
 is(jwt_status(get('/always/', $token{b})), '404 ok', 'refresh=0');
 is(jwt_status(get('/always/', $token{b})), '404 ok', 'refresh=0, kept');
 is(asked($t, 'always'), 2, 'refresh=0, asked once');
-is(jwt_status(get('/always/', $token{c})), '401 unknown_key', 'refresh=0, a key of nobody');
-is(asked($t, 'always'), 3, 'refresh=0, one question for a request');
+is(jwt_status(get('/always/', $token{c})), '401 unknown_key', 'refresh=0, unknown key');
+is(asked($t, 'always'), 3, 'refresh=0, one key request');
 respond_with($t, 'always', keys_response('', 500));
 is(jwt_status(get('/always/', $token{c})), '401 unknown_key', 'refresh=0, fails');
 is(jwt_logged($t) =~ /^(warn .*)/m && $1,
     "warn key request \"/always-keys\": HTTP status 500$stale",
     'refresh=0, fails, log');
-is(jwt_status(get('/always/', $token{b})), '404 ok', 'refresh=0, what was there counts on');
+is(jwt_status(get('/always/', $token{b})), '404 ok', 'refresh=0, the cached keys stay in use');
 
 my $start = asked($t, 'often');
 is(wait_until(sub { jwt_status(get('/often/', $token{b})) eq '404 ok' }), 1,
     'refresh=500ms, new key');
 jwt_status(get('/often/', $token{c})) for 1 .. 50;
-cmp_ok(asked($t, 'often') - $start, '<=', 3, 'refresh=500ms, not for each');
+cmp_ok(asked($t, 'often') - $start, '<=', 3, 'refresh=500ms, not a request for each token');
 jwt_logged($t);
 
 ### files

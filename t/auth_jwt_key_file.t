@@ -145,7 +145,7 @@ for (grep { $_->[2] } @none) {
     is(delete $warnings{"[warn] key file \"DIR/$name\": $warning"}, 1,
         "$name, nginx -t");
 }
-is(join(' | ', keys %warnings), '', 'no other warning');
+is(join(' | ', keys %warnings), '', 'nginx -t, no other warning');
 
 ### keys in force
 
@@ -173,7 +173,7 @@ is(accepted('/one_broken/mended/', @all), 'a', 'replaced by one that works');
 is(verdict(get('/set/', $a_without)), '404', 'no kid: all keys are tried');
 is(verdict(get('/set/', $as_twin)), '401 Bearer realm="r", '
     . 'error="invalid_token"', 'a kid: only those of this kid are tried');
-like(jwt_logged($t), qr/, kid "twin", keys tried: 2$/, 'a kid, log');
+like(jwt_logged($t), qr/, kid "twin", keys tried: 2$/, 'a kid, log of the keys that were tried');
 is(verdict(get('/several/own/', sign($key{nobody}, '{}', '--header',
     '{"kid":"x"}'))), '404', 'a kid, and a key without one');
 
@@ -182,7 +182,7 @@ is(verdict(get('/several/own/', sign($key{nobody}, '{}', '--header',
 for (@none) {
     my ($name) = @$_;
     (my $uri = $name) =~ tr/ /_/;
-    is(accepted("/none/$uri/", @all), '', "$name, refused");
+    is(accepted("/none/$uri/", @all), '', "$name, no token is accepted");
 }
 
 ### errors: 500, one log line with file and reason, no challenge, no key material
@@ -198,7 +198,7 @@ is(verdict(get('/one_broken/', $token{a})) . ', ' . jwt_logged($t),
     "500, error key file \"$dir/no_k\": "
     . 'key 0: member "k" is missing or malformed', 'one of two is broken');
 is(verdict(get('/missing/')) . ', ' . jwt_logged($t),
-    '401 Bearer realm="r", info no token', 'no token, no need of keys');
+    '401 Bearer realm="r", info no token', 'without a token the broken file does not matter');
 
 my $log = $t->read_file('error.log');
 is(() = $log =~ /\Q$k\E|\Q$d\E/g, 0, 'no key material in the log');

@@ -51,15 +51,15 @@ run_quietly($t);
 
 my @uris = qw/ renamed written removed linked deploy later /;
 is(in_all("/$_/", 'old new'), $_ eq 'later' ? '500 500' : '404 401',
-    "$_, first") for @uris;
+    "$_, first request") for @uris;
 
 # only a change of an old file could be missed
 select undef, undef, undef, 0.1 while time - (stat "$dir/renamed")[10] <= 3;
-is(in_all("/$_/", 'old new'), '404 401', "$_, settled") for @uris[0 .. 4];
+is(in_all("/$_/", 'old new'), '404 401', "$_, unchanged for some seconds") for @uris[0 .. 4];
 
 $t->write_file('renamed.tmp', $new);
 rename "$dir/renamed.tmp", "$dir/renamed" or die;
-is(in_all('/renamed/', 'old new'), '401 404', 'renamed');
+is(in_all('/renamed/', 'old new'), '401 404', 'replaced by rename');
 
 # a file with the same length and the same time of modification
 my ($atime, $mtime) = (stat "$dir/written")[8, 9];
@@ -69,9 +69,9 @@ utime $atime, $mtime, "$dir/written" or die;
 is((stat "$dir/written")[9], $mtime, 'same time of modification');
 is(in_all('/written/', 'old new'), '401 404', 'written in place');
 in_place('written', $old);
-is(in_all('/written/', 'old new'), '404 401', 'written again at once');
+is(in_all('/written/', 'old new'), '404 401', 'written again immediately');
 in_place('written', $new);
-is(in_all('/written/', 'old new'), '401 404', 'and once more');
+is(in_all('/written/', 'old new'), '401 404', 'written a third time');
 
 symlink 'linked.new', "$dir/linked.tmp" or die;
 rename "$dir/linked.tmp", "$dir/linked" or die;
@@ -101,7 +101,7 @@ is(verdict(get('/removed/', $token{new})), '500', 'file removed');
 is(jwt_logged($t), "error key file \"$dir/removed\": No such file or directory "
     . '(os error 2)', 'file removed, log');
 $t->write_file('removed', $old);
-is(in_all('/removed/', 'old new'), '404 401', 'file back again');
+is(in_all('/removed/', 'old new'), '404 401', 'a good file again');
 
 ### the same after a reload
 
@@ -113,7 +113,7 @@ is(in_all('/renamed/', 'old new'), '401 404', 'after a reload');
 in_place('renamed', $old);
 is(in_all('/renamed/', 'old new'), '404 401', 'changed after a reload');
 is(join(' ', grep { kill 0, $_ } started_workers($t)), join(' ', (started_workers($t))[3 .. 5]),
-    'the same workers to the end');
+    'the workers did not end');
 
 ###############################################################################
 

@@ -57,7 +57,7 @@ configure($t, <<'EOF');
 
 EOF
 
-is(config_test($t), 'exit 0', 'nothing to say before there is a request');
+is(config_test($t), 'exit 0', 'nginx -t does not check names with variables');
 $t->run();
 
 my %token = map { $_ => sign($key{$_}, '{}') } keys %key;
@@ -74,7 +74,7 @@ my $asked = sub { verdict(get(@_)) . ', ' . jwt_logged($t) };
 is($asked->('/arg/?name=a', $token{a}), '404, ', 'argument');
 is($asked->('/arg/?name=b', $token{b}), '404, ', 'other argument');
 is(verdict(get('/arg/?name=b', $token{a})), $refused, 'key of another file');
-is(verdict(get('/arg/?name=a', $token{b})), $refused, 'and the other way round');
+is(verdict(get('/arg/?name=a', $token{b})), $refused, 'key of another file, the reverse');
 is(verdict(get('/arg/?name=deeper/c', $token{b})), '404', 'in a subfolder');
 is(verdict(get('/arg/?name=a..b', $token{b})), '404', 'two dots in a name');
 is(verdict(get('/whole/?name=keys/a.jwk', $token{a})), '404', 'whole name');
@@ -88,7 +88,7 @@ is($asked->('/arg/?name=c', $token{a}), '500, ' . $missing->('keys/c.jwk'),
 is($asked->('/arg/?name=a%2e', $token{a}), '500, '
     . $missing->('keys/a%2e.jwk'), 'arguments are not decoded');
 is($asked->('/arg/?name=folder', $token{a}), "500, error key file "
-    . "\"$dir/keys/folder.jwk\": not a regular file", 'a folder');
+    . "\"$dir/keys/folder.jwk\": not a regular file", 'a folder is not read');
 is($asked->('/arg/?name=pipe', $token{a}), "500, error key file "
     . "\"$dir/keys/pipe.jwk\": not a regular file", 'a pipe is not opened');
 is($asked->('/arg/?name=broken', $token{a}), "500, error key file "
@@ -113,7 +113,7 @@ is($asked->('/whole/?name=keys/..', $token{a}), "500, $out", 'dots at the end');
 is($asked->('/decoded/%2e%2e/outside', $token{outside}), '404, ',
     'nginx resolves dots of a URI first');
 is($asked->('/decoded/a%2f..%2f..%2foutside', $token{outside}),
-    '404, ', 'and slashes');
+    '404, ', 'nginx resolves encoded slashes of a URI, too');
 is($asked->('/decoded/a%00', $token{a}), '400, ', 'nginx refuses NUL in a URI');
 is($asked->('/decoded/a%0d%0a1%22', $token{a}),
     '500, ' . $missing->('keys/a\x0d\x0a1\".jwk'), 'line feed and quote, escaped');
@@ -148,15 +148,15 @@ my ($worker) = started_workers($t);
 get('/arg/?name=' . $_, $token{a}) for 1 .. 50;
 my $before = memory($worker);
 get('/arg/?name=' . 'x' x 200 . $_, $token{a}) for 1 .. 1000;
-cmp_ok(memory($worker) - $before, '<', 512, 'memory, in KiB');
+cmp_ok(memory($worker) - $before, '<', 512, 'memory growth in KiB');
 
 ### one of two files is missing
 
 jwt_logged($t);
-is($asked->('/both/?name=b', $token{a}), '404, ', 'both');
-is($asked->('/both/?name=b', $token{b}), '404, ', 'both, the other');
+is($asked->('/both/?name=b', $token{a}), '404, ', 'two files, key of the first');
+is($asked->('/both/?name=b', $token{b}), '404, ', 'two files, key of the second');
 is($asked->('/both/?name=c', $token{a}), '500, ' . $missing->('keys/c.jwk'),
-    'one is missing: the key that decides may be there');
+    'two files, one is missing');
 
 ### warnings about keys: once, when the file is read
 
@@ -172,7 +172,7 @@ for (qw/ fresh weak /) {
         . "shorter than 32 bytes\n$no_key", "weak key, $_");
 }
 is($asked->('/arg/?name=weak', $token{a}), "$refused, $no_key",
-    'weak key again');
+    'weak key, no second warning');
 
 ### rotation
 

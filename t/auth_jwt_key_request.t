@@ -197,39 +197,45 @@ for my $uri (qw/ last first file /) {
         : 'key request "/none": HTTP status 404';
     is(jwt_logged($t), "error $source", "one of several broken, $uri, log");
 }
-is(asked($t, 'counted'), 0, 'after one that is broken none is asked');
+is(asked($t, 'counted'), 0, 'no key request after a source that is broken');
 
 ### tokens that are refused without keys
 
 my $asked = asked($t, 'a');
 is(jwt_status(get('/proxied/')), '401 missing', 'no token');
 is(jwt_status(get('/proxied/', 'a.b')), '401 malformed', 'malformed token');
-is(asked($t, 'a'), $asked, 'no keys are asked for');
+is(asked($t, 'a'), $asked, 'no key request');
 is(jwt_status(get('/proxied/', signed_by('x', '{"alg":"none"}', '{}'))),
     '401 unsupported_algorithm', 'row 1: alg none');
 is(jwt_status(get('/proxied/', sign($key{a}, '{"exp":"now-9"}'))), '401 expired', 'expired');
 
 ### inheritance
 
-is(jwt_status(ask({ port => 8082 }, '/inherited/', bearer($token{c}))), '404 ok', 'inherited, file');
-is(jwt_status(ask({ port => 8082 }, '/inherited/', bearer($token{b}))), '404 ok', 'inherited, request');
-is(jwt_status(ask({ port => 8082 }, '/request/', bearer($token{d}))), '404 ok', 'request of its own');
+is(jwt_status(ask({ port => 8082 }, '/inherited/', bearer($token{c}))), '404 ok',
+    'inherited, file');
+is(jwt_status(ask({ port => 8082 }, '/inherited/', bearer($token{b}))), '404 ok',
+    'inherited, request');
+is(jwt_status(ask({ port => 8082 }, '/request/', bearer($token{d}))), '404 ok',
+    'key request of the inner location');
 is(jwt_status(ask({ port => 8082 }, '/request/', bearer($token{b}))), '401 unknown_key',
-    "not the outer level's request");
+    "key request of the inner location, no key of the outer request");
 is(jwt_status(ask({ port => 8082 }, '/request/', bearer($token{c}))), '401 unknown_key',
-    "nor the outer level's file");
-is(jwt_status(ask({ port => 8082 }, '/file/', bearer($token{d}))), '404 ok', 'file of its own');
+    "key request of the inner location, no key of the outer file");
+is(jwt_status(ask({ port => 8082 }, '/file/', bearer($token{d}))), '404 ok',
+    'key file of the inner location');
 is(jwt_status(ask({ port => 8082 }, '/file/', bearer($token{c}))), '401 unknown_key',
-    "not the outer level's file");
+    "key file of the inner location, no key of the outer file");
 is(jwt_status(ask({ port => 8082 }, '/file/', bearer($token{b}))), '401 unknown_key',
-    "nor the outer level's request");
-is(jwt_status(ask({ port => 8082 }, '/b', bearer($token{b}))), '200 ok', 'the key location is for clients, too');
-is(jwt_status(ask({ port => 8082 }, '/b')), '401 missing', 'with a token');
+    "key file of the inner location, no key of the outer request");
+is(jwt_status(ask({ port => 8082 }, '/b', bearer($token{b}))), '200 ok',
+    'a client can read the key location unless it is internal');
+is(jwt_status(ask({ port => 8082 }, '/b')), '401 missing', 'the key location, too, needs a token');
 
 is(verdict(ask({ method => 'GET' }, '/post/')), '404', 'limit_except, the method excepted');
 is(verdict(ask({ method => 'PUT' }, '/post/')), '401 Bearer realm="r"', 'limit_except, no token');
 is(verdict(ask({ method => 'PUT' }, '/post/', bearer($token{b}))), '405', 'limit_except, token');
-is(verdict(ask({ method => 'GET' }, '/reader/', bearer($token{b}))), '404', 'around limit_except');
+is(verdict(ask({ method => 'GET' }, '/reader/', bearer($token{b}))), '404',
+    'keys of the location for the excepted method');
 is(verdict(ask({ method => 'PUT' }, '/reader/', bearer($token{b}))),
-    '401 Bearer realm="r", error="invalid_token"', 'not inside');
-is(verdict(ask({ method => 'PUT' }, '/reader/', bearer($token{c}))), '405', 'its own keys inside');
+    '401 Bearer realm="r", error="invalid_token"', 'keys of the location are not used inside limit_except');
+is(verdict(ask({ method => 'PUT' }, '/reader/', bearer($token{c}))), '405', 'keys of limit_except');

@@ -123,21 +123,21 @@ run_quietly($t);
 for my $uri (qw/ request request-cached /) {
     is(result("/$uri/", 'forged'), '401 bad_signature', "$uri, forged");
     is(result("/$uri/"), '401 missing', "$uri, no token");
-    is(asked($t, 'check'), $uri eq 'request' ? 0 : 2, "$uri, no check for those");
+    is(asked($t, 'check'), $uri eq 'request' ? 0 : 2, "$uri, no check for refused tokens");
     is(result("/$uri/", 'good'), '200 ok check CONTENT', "$uri, good") for 1, 2;
 }
 is(asked($t, 'check'), 4, 'a check for each request');
-is(asked($t, 'keyscached'), 1, 'one fetch');
+is(asked($t, 'keyscached'), 1, 'one key request');
 is(result('/same/', 'forged'), '401 bad_signature', 'one location for both, forged');
 is(result('/same/', 'good'), '200 ok keys CONTENT', 'one location for both');
 
 respond_with($t, 'check', keys_response('', 403));
-is(result('/request/', 'good'), '403 ok', 'good, but the service refuses');
-is(result('/request/', 'forged'), '401 bad_signature', 'both refuse');
+is(result('/request/', 'good'), '403 ok', 'good token, the service refuses');
+is(result('/request/', 'forged'), '401 bad_signature', 'both modules refuse');
 my $checks = asked($t, 'check');
 is(result('/request-any/', 'good'), '200 ok CONTENT', 'any, good');
-is(asked($t, 'check'), $checks, 'any, no check then');
-is(result('/request-any/', 'forged'), '401 bad_signature', 'any, both refuse');
+is(asked($t, 'check'), $checks, 'any, no check after a good token');
+is(result('/request-any/', 'forged'), '401 bad_signature', 'any, both modules refuse');
 respond_with($t, 'check', keys_response('', 204, 'X-Checked: check'));
 is(result('/request-any/', 'forged'), '200 bad_signature check CONTENT',
     'any, forged, but the service allows');
@@ -150,7 +150,7 @@ is(result('/deny-any/', 'good'), '200 ok CONTENT', 'any, denied address, good');
 is(result('/deny-any/', 'forged'), '401 bad_signature',
     'any, denied address, forged');
 is(result('/allow-any/', 'forged'), '200  CONTENT',
-    'any, allowed address, nobody asks for a token');
+    'any, allowed address, the token is not checked');
 is(result('/allow-all/', 'forged'), '401 bad_signature', 'all, allowed address');
 is(result('/deny-all/', 'good'), '403 ', 'all, denied address');
 is(result('/basic-any/', 'good'), '200 ok CONTENT', 'any, good, no password');
@@ -191,9 +191,9 @@ my @clients = map {
 } ($token{good}, $token{forged}) x 20;
 is(join(' ', map { read_response($_) =~ /^HTTP\S+ (\d+)/ } @clients),
     join(' ', (200, 401) x 20), 'stored, many at once');
-is(asked($t, 'stored'), 1, 'stored, asked once');
+is(asked($t, 'stored'), 1, 'stored, one request to the source');
 
-is(join("\n", grep { !/^info/ } split /\n/, jwt_logged($t)), '', 'no complaints');
+is(join("\n", grep { !/^info/ } split /\n/, jwt_logged($t)), '', 'no errors or warnings');
 
 ###############################################################################
 

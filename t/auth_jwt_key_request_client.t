@@ -168,7 +168,7 @@ for my $source (@sources) {
     my $head = ask({ method => 'HEAD', version => '1.1' }, $uri, bearer($token), @gzip);
     like($head, qr/^HTTP\/1.1 200 .*\r\n\r\n\z/s, "$source, HEAD");
     unlike("$good$bad$head", qr/INVISIBLE|\Q$secret\E|"kty"|1970/,
-        "$source, nothing gets out");
+        "$source, the client sees nothing of the keys");
 }
 
 my $range = get('/static/', $token, 'Range: bytes=1-3');
@@ -204,8 +204,8 @@ for my $case (['good', $token, 200], ['forged', $forged, 401],
 {
     my ($name, $with, $status) = @$case;
     for my $method (qw/ GET HEAD POST /) {
-        my $answer = exchange($s, request({ method => $method }, '/method/', bearer($with), $method eq 'POST' ? 'Content-Length: 0' : ()));
-        like($answer, qr/^HTTP\/1.1 $status .*^Connection: keep-alive\r/ms,
+        my $response = exchange($s, request({ method => $method }, '/method/', bearer($with), $method eq 'POST' ? 'Content-Length: 0' : ()));
+        like($response, qr/^HTTP\/1.1 $status .*^Connection: keep-alive\r/ms,
             "connection kept, $method, $name");
     }
 }
@@ -219,11 +219,11 @@ is(join(' ', map { read_response($s) =~ /^HTTP\S+ (\d+) / } 1 .. 4),
 ### the log at level debug (row 37)
 
 my $log = $t->read_file('error.log');
-cmp_ok(length $log, '>', 100_000, 'there is a log');
+cmp_ok(length $log, '>', 100_000, 'the log is long enough to tell');
 my @leaks = grep { index($_, $secret) >= 0 } split /\n/, $log;
-is(join("\n", grep { /auth_jwt/ } @leaks), '', 'no key in it');
+is(join("\n", grep { /auth_jwt/ } @leaks), '', 'the log has no key');
 unlike(join("\n", grep { /auth_jwt/ } split /\n/, $log),
-    qr/\Q@{[(split m!\.!, $token)[2]]}\E/, 'nor a signature');
+    qr/\Q@{[(split m!\.!, $token)[2]]}\E/, 'the log has no signature of a token');
 
 is(early('/upstream/', $token, 'x') =~ /^HTTP\/1.1 100 .*^HTTP\/1.1 200 /ms,
     1, 'expect: 100-continue, the body comes later');
@@ -232,14 +232,14 @@ $s = connection();
 $s->print(request('/slow/', bearer($token)));
 undef $s;
 like(get('/proxied/', $token),
-    qr/^HTTP\/1.1 200 /, 'after a client that left');
+    qr/^HTTP\/1.1 200 /, 'the next request after a client that left');
 
 $s = connection();
 like(exchange($s, request({ method => 'POST', body => '123456789' }, '/upstream/',
     bearer($forged))),
     qr/^HTTP\/1.1 401 /, 'body of a refused request');
 like(exchange($s, request('/proxied/', bearer($token))), qr/^HTTP\/1.1 200 /,
-    'and the next one');
+    'the next request after a refused one');
 
 is(jwt_logged($t) =~ /^error/m ? 'errors' : '', '', 'no errors');
 

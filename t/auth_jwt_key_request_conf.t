@@ -48,7 +48,7 @@ is($location->("$request /a; auth_jwt_key_file a.jwk;"), $ok, 'with a file');
 is($location->("auth_jwt a; $request \$arg_a;"), $ok, 'variables');
 is($location->("$request /a;"), $ok, 'without auth_jwt');
 is($http->("$request /a; server { auth_jwt a; location / { auth_jwt b; } }"), $ok,
-    'keys from around');
+    'keys of an outer level');
 
 for my $uri ('a', '@named', 'http://127.0.0.1/', '""', '?a') {
     my $shown = $uri eq '""' ? '' : $uri;

@@ -172,8 +172,8 @@ for my $location (@locations) {
     my $source = $location eq 'unbuffered' ? '/keys-unbuffered/' : '/keys/';
 
     for my $case (@refused) {
-        my ($name, $answer, $reason) = @$case;
-        respond_with($t, 'case', $answer);
+        my ($name, $response, $reason) = @$case;
+        respond_with($t, 'case', $response);
         is(jwt_status(get("/$location/", $token)), '500 keys_unavailable', "$location, $name");
         is(jwt_logged($t), "error key request \"$source\": $reason",
             "$location, $name, log");
@@ -213,4 +213,4 @@ is(jwt_logged($t), 'error key request "/keys-none": HTTP status 404',
 respond_with($t, 'case', keys_response($keys));
 is(jwt_status(get("/$_/", $token)), '404 ok', "$_, good") for @locations;
 is(jwt_logged($t), '', 'good, log');
-like(get('/alive'), qr/^X-Status: \S+ $pid\r/m, 'the same worker');
+like(get('/alive'), qr/^X-Status: \S+ $pid\r/m, 'the worker did not end');

@@ -135,17 +135,18 @@ my $before = peak_memory($pid);
 
 for my $location (@endless) {
     unlink "$dir/sent";
-    is(jwt_status(get("/$location/?a=endless", $token)), '500 keys_unavailable', "$location, endless");
+    is(jwt_status(get("/$location/?a=endless", $token)), '500 keys_unavailable',
+        "$location, endless");
     is(jwt_logged($t), "error key request \"/keys-$location?endless\": larger than "
         . "$limit bytes", "$location, endless, log");
     wait_until(sub { -s "$dir/sent" });
     cmp_ok($t->read_file('sent'), '<', 2_000, "$location, nginx closed");
 }
 
-cmp_ok(peak_memory($pid) - $before, '<', 3 * $limit / 1024, 'memory');
+cmp_ok(peak_memory($pid) - $before, '<', 3 * $limit / 1024, 'memory growth in KiB');
 padded($t, 1000);
-is(jwt_status(get('/proxied/', $token)), '404 ok', 'afterwards');
-like(get('/alive'), qr/^X-Status: \S+ $pid\r/m, 'the same worker');
+is(jwt_status(get('/proxied/', $token)), '404 ok', 'a good token at the end');
+like(get('/alive'), qr/^X-Status: \S+ $pid\r/m, 'the worker did not end');
 
 ###############################################################################
 

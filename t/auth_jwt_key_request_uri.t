@@ -91,20 +91,20 @@ for my $case (@issuers) {
     my $token = sign($evil, claims($issuer));
 
     is(jwt_status(get('/issuer/', $token)), defined $asked ? '401 unknown_key'
-        : '500 keys_unavailable', "$shown");
+        : '500 keys_unavailable', "issuer $shown");
     my $question = asked($t, 'jwks') > $before
         ? last_request($t, 'jwks') =~ s/ HTTP.*//sr : '';
-    is($question, defined $asked ? "GET $asked" : '', "$shown, asked for");
+    is($question, defined $asked ? "GET $asked" : '', "issuer $shown, URI of the key request");
     my $emptied = $reason && $reason eq 'emptied'
         ? "warn value in the token contains NUL, CR or LF, the variable is empty\n" : '';
     like(jwt_logged($t), $reason && !$emptied
         ? qr/^error key request: the URI "[^"]*" \Q$reason\E\z/
-        : qr/^${emptied}info no key for [^\r\n]*\z/, "$shown, log");
+        : qr/^${emptied}info no key for [^\r\n]*\z/, "issuer $shown, log");
 }
 is(asked($t, 'evil'), 0, "never the attacker's keys");
-is(asked($t, 'internal'), 0, 'nor those of another location');
+is(asked($t, 'internal'), 0, 'never the keys of another location');
 
-is(jwt_status(get('/issuer/', sign($key, claims('x')))), '404 ok', 'a good one');
+is(jwt_status(get('/issuer/', sign($key, claims('x')))), '404 ok', 'good token');
 is(jwt_status(get('/args/', sign($key, claims('x y#&a=b?')))), '404 ok', 'in arguments');
 like(last_request($t, 'jwks'),
     qr!^GET /jwks/args\?iss=x%20y%23&a=b\? HTTP!, 'in arguments, asked for');
@@ -149,7 +149,7 @@ is(jwt_status(get('/jku/', sign($evil, '{}', '--header',
     qq({"jku":"http://127.0.0.1:$port/evil","x5u":"http://127.0.0.1:$port/evil"})))),
     '401 unknown_key', 'row 4: jku and x5u');
 is(asked($t, 'evil') . ' ' . (asked($t, 'jwks') - $before), '0 1',
-    'row 4: nobody follows them');
+    'row 4: no request to jku or x5u');
 
 ###############################################################################
 

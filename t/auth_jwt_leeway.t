@@ -77,11 +77,14 @@ is(check('/zero', '{"nbf":"now+20"}'), '401 not yet valid, leeway 0', 'zero, ear
 is(check('/zero', '{"exp":"now+20","nbf":"now"}'), '404', 'zero');
 is(check('/5', '{"exp":"now-6"}'), '401 expired, leeway 5', 'without a unit');
 
-is(status(ask({ port => 8081 }, '/x', bearer(sign($key, '{"exp":"now-630"}')))), '401', 'of a server, too late');
-is(status(ask({ port => 8081 }, '/x', bearer(sign($key, '{"exp":"now-570"}')))), '404', 'of a server');
+is(status(ask({ port => 8081 }, '/x', bearer(sign($key, '{"exp":"now-630"}')))), '401',
+    'leeway of a server, too late');
+is(status(ask({ port => 8081 }, '/x', bearer(sign($key, '{"exp":"now-570"}')))), '404',
+    'leeway of a server');
 is(verdict(ask({ method => 'POST', body => '' }, '/outer/limited', bearer(sign($key, '{"exp":"now-130"}')))), "401 Bearer realm=\"limited\", $invalid",
     'limit_except, too late');
-is(verdict(ask({ method => 'POST', body => '' }, '/outer/limited', bearer(sign($key, '{"exp":"now-70"}')))), '404', 'limit_except');
+is(verdict(ask({ method => 'POST', body => '' }, '/outer/limited', bearer(sign($key, '{"exp":"now-70"}')))), '404',
+    'limit_except');
 jwt_logged($t);
 
 ### encrypted and nested tokens
@@ -100,14 +103,14 @@ for my $kind (qw/ encrypted nested /) {
 
 my $exp = time - 3;
 my %seen = until_it_changes(sign($key, "{\"exp\":$exp}"), '404');
-is($seen{statuses}, '404 401', 'exp comes');
+is($seen{statuses}, '404 401', 'exp passes');
 like($seen{log}, qr/^info expired: exp $exp, now $seen{now}, leeway 5; alg "HS256"$/,
     'exp, the first refusal');
 ok($seen{asked} < $exp + 5 && $seen{now} >= $exp + 5, 'exp, neither earlier nor later');
 
 my $nbf = time + 7;
 %seen = until_it_changes(sign($key, "{\"nbf\":$nbf}"), '401');
-is($seen{statuses}, '401 404', 'nbf comes');
+is($seen{statuses}, '401 404', 'nbf passes');
 like($seen{log}, qr/^info not yet valid: nbf $nbf, now $seen{now}, leeway 5; alg "HS256"$/,
     'nbf, the last refusal');
 ok($seen{now} < $nbf - 5 && $seen{answered} >= $nbf - 5, 'nbf, neither earlier nor later');

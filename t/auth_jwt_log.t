@@ -79,7 +79,7 @@ for my $token (@encrypted) {
 
 my $log = $t->read_file('error.log');
 my @ours = grep { / auth_jwt: / or /key file/ or /nginx-auth/ } split /\n/, $log;
-cmp_ok(scalar @ours, '>', 4 * @tokens, 'there are lines of ours');
+cmp_ok(scalar @ours, '>', 4 * @tokens, 'number of our lines');
 
 # nginx's own lines quote the request's header at level debug; ours never do
 my %parts;
@@ -89,10 +89,10 @@ for my $token (@tokens) {
 is(join("\n", grep { my $line = $_; grep { index($line, $_) >= 0 } keys %parts }
     @ours), '', 'no part of a token in a line of ours');
 is(join("\n", grep { /do not tell/ and !/the name "do not tell" twice/ } @ours), '',
-    'nothing of what was encrypted in a line of ours, but for a name');
+    'encrypted content is in none of our lines, except for a name');
 cmp_ok(scalar(grep { /required \$jwt_claim_secret\$jwt_claim_none is empty/ } @ours), '>', 3,
-    'refused by auth_jwt_require');
-cmp_ok(scalar(grep { /decryption failed/ } @ours), '>', @encrypted, 'and by decryption');
+    'lines of auth_jwt_require');
+cmp_ok(scalar(grep { /decryption failed/ } @ours), '>', @encrypted, 'lines about decryption');
 
 # no log line of nginx has key material, nor has the output of nginx -t
 for my $member (qw/ k d p q dp dq qi n x y /) {
@@ -129,7 +129,7 @@ is(jwt_logged($t) =~ s/now \d+/now N/r, 'info expired: exp 1, now N, leeway 0; '
 get('/', with_part(sign($key{HS256}, '{}'), 1,
     sub { $_ = "{\"$long\\n\":1,\"$long\\n\":2}" }));
 is(jwt_logged($t), 'info claims set has the name "' . 'k' x 128 . '"... twice; '
-    . 'alg "HS256", kid "HS256"', 'a name');
+    . 'alg "HS256", kid "HS256"', 'name of a claim');
 
 get('/', with_part(sign($key{HS256}, '{}'), 0,
     sub { $_ = "{\"alg\":\"\\n$long\"}" }));
@@ -137,6 +137,6 @@ is(jwt_logged($t), 'info algorithm "\x0a' . 'k' x 127 . '"... is not supported',
 
 is(join("\n", grep { /\[emerg\] 1#1/ and !/^\d{4}\/.* auth_jwt: no key/
     and !/\[debug\]/ } split /\n/, $t->read_file('error.log')), '',
-    'no line begins with what a client sent');
+    'no log line begins with text of a client');
 
 ###############################################################################

@@ -121,10 +121,10 @@ is(outcome($t, '/x', $wrap->($signed, '--header', '{"crit":["b64"],"b64":true}')
 
 is(outcome($t, '/outer', $wrap->($signed)),
     "$refused <|A128KW|unknown_key> info no key for algorithm \"HS256\", kid \"HS256\"$about",
-    'no key for the inside');
+    'no key for the JWS');
 is(outcome($t, '/inner', $wrap->($signed)),
     "$refused <|A128KW|unknown_key> info no key for algorithm \"A128KW\", kid \"A128KW\"",
-    'no key for the outside');
+    'no key for the JWE');
 is(outcome($t, '/both', $wrap->($signed)), '404 <user|A128KW|ok>', 'keys from two files');
 
 ### accepted
@@ -148,9 +148,9 @@ my $response = get('/payload', $wrap->($signed, '--header', '{"cty":"JWT"}'));
 is(($response =~ /^X-Payload: (.*)\r$/m)[0], "<$signed>", '$jwt_payload is the JWS');
 is(($response =~ /^X-Typ: (.*)\r$/m)[0], ' JWT', 'the header is the outer one');
 like(get('/payload', $wrap->($forged)), qr/401 .*^X-Payload: <>\r$/ms,
-    '$jwt_payload of a refused one');
+    '$jwt_payload of a refused token');
 like(get('/payload', $wrap->($none)), qr/401 .*^X-Payload: <>\r$/ms,
-    'row 23: $jwt_payload of one that nobody signed');
+    'row 23: $jwt_payload of a token without a signature');
 
 ### the log holds no part of it (row 37)
 
@@ -158,4 +158,4 @@ my @ours = grep { / auth_jwt: / } split /\n/, $t->read_file('error.log');
 my @secret = split /\./, "$signed.$forged";
 is(scalar(grep { my $line = $_; grep { index($line, $_) >= 0 } @secret } @ours), 0,
     'no part of the inner token in a line of ours');
-cmp_ok(scalar @ours, '>', 30, 'and there are lines of ours');
+cmp_ok(scalar @ours, '>', 30, 'number of our lines');

@@ -70,7 +70,7 @@ is(body(get('/forged', encrypt($aes, '{"sub":"user","exp":1}'))), '|', 'expired'
 is(body(get('/forged', encrypt($aes, 'text'))), '|', 'no claims');
 is(body(get('/forged', undef)), '|', 'no token');
 is(body(get('/unmet', encrypt($aes, '{"sub": "user"}'))), '{"sub": "user"}|{"sub":"user"}',
-    'decrypted and then refused');
+    'decrypted, then refused by auth_jwt_require');
 is(body(get('/off', $signed)), "|$compact", 'off, signed');
 is(body(get('/off', encrypt($aes, $claims))), '|', 'off, encrypted');
 
@@ -91,7 +91,7 @@ is(body(get('/signed', sign($key, '{"a":"\r\nX-Injected: 1\u0000"}'))),
     'payload <> claims <{"a":"\r\nX-Injected: 1\u0000"}> early <|{"a":"\r\nX-Injected: 1\u0000"}>',
     'row 35: a line feed in a text stays escaped');
 
-is(body(get('/unwrapped', $signed)) =~ /behind/, '', 'not nested');
+is(body(get('/unwrapped', $signed)) =~ /behind/, '', 'a signed token instead of a nested one');
 is(body(get('/unwrapped', encrypt($aes, $signed))), 'behind <us er>',
     'the signed token that was inside');
 
@@ -105,7 +105,7 @@ for my $white ("\n", "\r", "\r\n", "\r\n\r\n", " \n\t") {
 }
 is(body(get('/encrypted', encrypt($aes, "{ \"sub\" :\t\"user\"}"))),
     "payload <{ \"sub\" :\t\"user\"}> claims <{\"sub\":\"user\"}> early <|>",
-    'other white space stays');
-is(scalar(started_workers($t)), 1, 'one worker to the end');
+    'white space without line ends stays');
+is(scalar(started_workers($t)), 1, 'the worker did not end');
 
 ###############################################################################

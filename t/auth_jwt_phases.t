@@ -144,16 +144,17 @@ is(values_of('/x', $token{encrypted}), "404 <$before|user|one|ok|1>", 'encrypted
 is(values_of('/nested', $forged{nested}), "401 <$before||other|bad_signature|0>",
     'nested, forged');
 is(values_of('/nested', $token{nested}), "404 <$before|user|one|ok|1>", 'nested');
-is(values_of('/if', $token{encrypted}), "404 <$before|user|one|ok|1>", 'if, too early');
+is(values_of('/if', $token{encrypted}), "404 <$before|user|one|ok|1>",
+    'if comes before decryption');
 is(body(get('/proxy', $token{encrypted}, 'X-Sub: x', 'X-Role: x')), 'sub=<user> role=<one>',
     'proxy_set_header');
 is(body(get('/proxy', $late, 'X-Sub: x')) =~ /sub=/, '', 'proxy_set_header, refused');
-is(body(get('/return', $token{encrypted})), '<|b>', 'return, too early');
+is(body(get('/return', $token{encrypted})), '<|b>', 'return comes before decryption');
 is(values_of('/limited', $token{encrypted}), "404 <$before|user|one|ok|1>", "limit_req, $_")
     for 1, 2;
-is(values_of('/deny', undef), '404 <,,0,||other||0>', 'satisfy any without a token: not judged');
+is(values_of('/deny', undef), '404 <,,0,||other||0>', 'satisfy any without a token: not checked');
 is(values_of('/deny', $forged{encrypted}), "404 <$before||other||0>",
-    'satisfy any with a forged one: not judged, nothing known');
+    'satisfy any with a forged token: not checked, no claims');
 
 ### internal redirects: only a good token reaches the target
 
@@ -165,7 +166,8 @@ for my $uri (qw/ failing named tried last accel /) {
 }
 is(verdict(get('/index/', $forged{encrypted})), '401 Bearer realm="r", error="invalid_token"',
     'index, forged');
-is(verdict(get('/index/', $token{encrypted})), '403', 'index, the page wants more');
+is(verdict(get('/index/', $token{encrypted})), '403',
+    'index, the requirement of the page is not met');
 is(body(get('/index/', encrypt($aes, '{"index":1}'))), 'index page', 'index');
 
 ### row 34: from an open location to a protected one
@@ -185,41 +187,44 @@ for my $uri (qw/ failing named tried last accel /) {
 # nginx runs no access handler for subrequests: as with auth_basic, the author of a page
 # with SSI decides what it includes
 is(body(get('/open/ssi.html')), 'disabled the secret of basic', 'row 34: SSI, like auth_basic');
-is(verdict(get('/secret/file')), '401 Bearer realm="r"', 'row 34: the same by itself');
+is(verdict(get('/secret/file')), '401 Bearer realm="r"',
+    'row 34: the included page by itself is refused');
 is(body(get('/open/mirror?log=1', $forged{nested})) =~ /the secret/, '', 'mirror');
 
 is(told('/asked', $forged{encrypted}), '401 not asked', 'auth_request, forged: not asked');
 is(told('/asked', $token{encrypted}), '404 <user,1>', 'auth_request, encrypted');
-is(told('/asked/open', $token{encrypted}), '404 <,0>', 'auth_request, nobody decrypted it');
+is(told('/asked/open', $token{encrypted}), '404 <,0>',
+    'auth_request without auth_jwt, not decrypted');
 is(told('/asked/inside', undef), '404 <>', 'auth_jwt in the location that auth_request asks');
 
 ### the last check decides
 
 like(values_of('/to/signed', $token{encrypted}), qr/^401 <.*\|\|other\|malformed\|0>$/,
-    'refused at first');
+    'refused at the first location');
 like(values_of('/to/signed', $signed), qr/^401 <.*\|\|other\|malformed\|0>$/,
-    'let in, then refused: nothing is left');
+    'accepted, then refused: no claims are left');
 like(values_of('/to/other', $token{encrypted}), qr/^401 <.*\|\|other\|missing\|0>$/,
-    'let in, then without a token');
+    'accepted, then no token');
 like(values_of('/to/other', $token{encrypted}, "X-Jwt: $signed"), qr/^404 <.*\|user\|one\|ok\|1>$/,
-    'let in, then by another token');
+    'accepted, then another good token');
 my $other = sign($key, '{"sub":"other","role":"user"}');
 like(values_of('/to/other', $token{encrypted}, "X-Jwt: $other"), qr/^404 <.*\|other\|other\|ok\|1>$/,
-    'let in, then as somebody else');
+    'accepted, then a good token of another user');
 my $root = with_part($other, 1, sub { s/other/root/ });
 like(values_of('/to/other', $token{encrypted}, "X-Jwt: $root"),
-    qr/^401 <.*\|root\|other\|bad_signature\|0>$/, 'let in, then by a forged token');
+    qr/^401 <.*\|root\|other\|bad_signature\|0>$/, 'accepted, then a forged token');
 like(values_of('/to/open', $late), qr/^404 <.*\|\|other\|expired\|0>$/,
-    'refused, and shown an open page');
+    'refused, then an open page');
 like(values_of('/to/open', $token{encrypted}), qr/^404 <.*\|user\|one\|ok\|1>$/,
-    'let in, and shown an open page');
+    'accepted, then an open page');
 like(values_of('/to/require', $token{encrypted}), qr/^403 <.*\|user\|one\|requirement\|0>$/,
-    'let in, then not enough');
+    'accepted, then a requirement is not met');
 like(values_of('/to/require', encrypt($aes, '{"sub":"user","x":1}')),
-    qr/^404 <.*\|user\|other\|ok\|1>$/, 'let in, and enough');
+    qr/^404 <.*\|user\|other\|ok\|1>$/, 'accepted, then the requirement is met');
 like(values_of('/to/verified', $token{encrypted}), qr/^403 <.*\|user\|one\|requirement\|0>$/,
-    'let in, which says nothing for the next');
-like(values_of('/loop', $late), qr/^401 <.*\|\|other\|expired\|0>$/, 'refused twice');
+    'accepted, $jwt_verified is 0 for the next check');
+like(values_of('/loop', $late), qr/^401 <.*\|\|other\|expired\|0>$/,
+    'refused by the location and its error page');
 
 ### logs
 
@@ -234,8 +239,8 @@ is($log =~ s!^/open/mirror .*\n!!r, <<'EOF', 'access_log');
 /target 404 user one ok
 EOF
 like($t->read_file('mirrored.log'), qr!^/secret/mirrored \d+ - other disabled$!m,
-    'a mirrored request knows nothing');
-is(scalar(started_workers($t)), 1, 'one worker to the end');
+    'a mirrored request has no claims');
+is(scalar(started_workers($t)), 1, 'the worker did not end');
 
 ###############################################################################
 

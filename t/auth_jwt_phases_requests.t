@@ -78,25 +78,27 @@ my @steps = (
     [ '/off', $forged, '404 <root|disabled|0|>' ],
 );
 is(join("\n", map { seen(exchange($s, request($_->[0], bearer($_->[1])))) } @steps),
-    join("\n", map { $_->[2] } @steps), 'one after the other');
+    join("\n", map { $_->[2] } @steps), 'keepalive, each request has its own verdict');
 
 ### pipelining
 
 $s = connection(8080);
 $s->print(join '', map { request($_->[0], bearer($_->[1])) } @steps);
 is(join("\n", map { seen(read_response($s)) } @steps), join("\n", map { $_->[2] } @steps),
-    'all at once');
+    'pipelined, each request has its own verdict');
 
 ### methods and bodies
 
 $s = connection(8080);
 is(seen(exchange($s, request({ method => 'HEAD' }, '/file', bearer($forged)))), '401 <root|bad_signature|0|>',
     'HEAD, forged');
-is(seen(exchange($s, request({ method => 'HEAD' }, '/file', bearer($good)))), '200 <user|ok|1|>', 'HEAD');
+is(seen(exchange($s, request({ method => 'HEAD' }, '/file', bearer($good)))), '200 <user|ok|1|>',
+    'HEAD');
 my $smuggled = substr 'GET /file HTTP/1.1 ' x 9999, 0, 100_000;
 is(seen(exchange($s, request({ method => 'POST', body => $smuggled }, '/file', bearer($forged)))),
     '401 <root|bad_signature|0|>', 'POST, the body is read and dropped');
-is(seen(exchange($s, request('/file', bearer($good)))), '200 <user|ok|1|>', 'after it');
+is(seen(exchange($s, request('/file', bearer($good)))), '200 <user|ok|1|>',
+    'the next request after the POST');
 
 $s = connection(8080);
 my @expect = ('Content-Length: 10', 'Expect: 100-continue');
@@ -133,10 +135,11 @@ $s = http2_connection();
 my $start = time;
 $s->print(@streams);
 my %bodies = http2_bodies($s, 40);
-is(join("\n", map { $bodies{2 * $_ + 1} // 'no body' } 0 .. 39), join("\n", @expected), 'HTTP/2, forty streams on one connection');
-cmp_ok(time - $start, '<', 4, 'side by side');
+is(join("\n", map { $bodies{2 * $_ + 1} // 'no body' } 0 .. 39), join("\n", @expected),
+    'HTTP/2, forty streams on one connection');
+cmp_ok(time - $start, '<', 4, 'HTTP/2, the streams are served in parallel');
 
-is(scalar(started_workers($t)), 1, 'one worker to the end');
+is(scalar(started_workers($t)), 1, 'the worker did not end');
 
 ###############################################################################
 

@@ -135,7 +135,8 @@ is(outcome($t, '/one', sign($key, "{$_->[0]}")), "$refused " . $failed->($_->[1]
 my $odd = 'warn value in the token contains NUL, CR or LF, the variable is empty';
 is(outcome($t, '/one', sign($key, '{"v":"1\n"}')),
     join("\n", "$refused <|requirement|0> $odd",
-    'info required $jwt_claim_v is empty or 0; alg "HS256", kid "a"', $odd), 'row 35: 1 and a line feed');
+    'info required $jwt_claim_v is empty or 0; alg "HS256", kid "a"', $odd),
+    'row 35: 1 and a line feed');
 is(outcome($t, '/one', sign($key, "{\"v\":$_->[0]}")), $met->($_->[1]), "$_->[0] is met") for
     ['"1"', 1], ['1', 1], ['"00"', '00'], ['" 0"', ' 0'], ['"0 "', '0 '], ['0.0', '0.0'],
     ['-0', '-0'], ['0e1', '0e1'], ['true', 'true'], ['false', 'false'], ['"no"', 'no'], ['{}', '{}'],
@@ -150,10 +151,13 @@ is(outcome($t, '/403', sign($key, '{"v":1}')), $met->(1), 'error=403, met');
 
 ### several values, and text
 
-is(outcome($t, '/two', sign($key, '{"v":1,"w":0}')), '403 ' . $failed->(1, '$jwt_claim_w'), 'the second');
-is(outcome($t, '/two', sign($key, '{"w":1}')), '403 ' . $failed->('', '$jwt_claim_v'), 'the first');
-is(outcome($t, '/two', sign($key, '{}')), '403 ' . $failed->('', '$jwt_claim_v'), 'both');
-is(outcome($t, '/two', sign($key, '{"v":1,"w":1}')), $met->(1), 'none');
+is(outcome($t, '/two', sign($key, '{"v":1,"w":0}')), '403 ' . $failed->(1, '$jwt_claim_w'),
+    'two values, the second is not met');
+is(outcome($t, '/two', sign($key, '{"w":1}')), '403 ' . $failed->('', '$jwt_claim_v'),
+    'two values, the first is not met');
+is(outcome($t, '/two', sign($key, '{}')), '403 ' . $failed->('', '$jwt_claim_v'),
+    'two values, none is met');
+is(outcome($t, '/two', sign($key, '{"v":1,"w":1}')), $met->(1), 'two values, both are met');
 is(outcome($t, '/text', sign($key, '{"w":1}')), "$refused " . $failed->('', '${jwt_claim_v}0'),
     'text alone makes 0');
 is(outcome($t, '/text', sign($key, '{"v":0}')), $met->(0), '00');
@@ -163,13 +167,18 @@ is(outcome($t, '/joined', sign($key, '{"v":0,"w":0}')), $met->(0), 'two variable
 
 ### several directives, in order
 
-is(outcome($t, '/order?a=1&b=1', sign($key, '{"w":1}')), '403 ' . $failed->('', '$jwt_claim_v'), 'order, 1');
-is(outcome($t, '/order', sign($key, '{}')), '403 ' . $failed->('', '$jwt_claim_v'), 'order, all');
-is(outcome($t, '/order', sign($key, '{"v":1}')), "$refused " . $failed->(1, '$jwt_claim_w'), 'order, 2');
-is(outcome($t, '/order?a=1', sign($key, '{"v":1,"w":1}')), '403 ' . $failed->(1, '$arg_b'), 'order, 3');
+is(outcome($t, '/order?a=1&b=1', sign($key, '{"w":1}')), '403 ' . $failed->('', '$jwt_claim_v'),
+    'order, the first directive fails');
+is(outcome($t, '/order', sign($key, '{}')), '403 ' . $failed->('', '$jwt_claim_v'),
+    'order, all directives fail');
+is(outcome($t, '/order', sign($key, '{"v":1}')), "$refused " . $failed->(1, '$jwt_claim_w'),
+    'order, the second directive fails');
+is(outcome($t, '/order?a=1', sign($key, '{"v":1,"w":1}')), '403 ' . $failed->(1, '$arg_b'),
+    'order, the third directive fails');
 is(outcome($t, '/order?a=1&b=0', sign($key, '{"v":1,"w":1}')), '403 ' . $failed->(1, '$arg_b'),
-    'order, 3, 0');
-is(outcome($t, '/order?a=1&b=1', sign($key, '{"v":1,"w":1}')), $met->(1), 'order, none');
+    'order, the third directive fails with 0');
+is(outcome($t, '/order?a=1&b=1', sign($key, '{"v":1,"w":1}')), $met->(1),
+    'order, no directive fails');
 
 ### maps on claims, row 45
 
@@ -190,11 +199,14 @@ is(outcome($t, '/typ', sign($key, '{}', '--header', "{\"typ\":\"$_\"}")), $met->
 
 ### other kinds of tokens
 
-is(outcome($t, '/encrypted', encrypt($aes, '{"v":1}')), '403 ' . $failed->(1, '$admin', $a128kw), 'encrypted, map');
+is(outcome($t, '/encrypted', encrypt($aes, '{"v":1}')), '403 ' . $failed->(1, '$admin', $a128kw),
+    'encrypted, map');
 is(outcome($t, '/encrypted', encrypt($aes, '{"roles":["admin"]}')), '403 ' . $failed->('', '$jwt_claim_v', $a128kw),
     'encrypted');
-is(outcome($t, '/encrypted', encrypt($aes, '{"v":1,"roles":["admin"]}')), $met->(1), 'encrypted, met');
-is(outcome($t, '/nested', encrypt($aes, sign($key, '{"a":{"b":0}}'))), '403 ' . $failed->('', '$nested', $a128kw), 'nested');
+is(outcome($t, '/encrypted', encrypt($aes, '{"v":1,"roles":["admin"]}')), $met->(1),
+    'encrypted, met');
+is(outcome($t, '/nested', encrypt($aes, sign($key, '{"a":{"b":0}}'))), '403 ' . $failed->('', '$nested', $a128kw),
+    'nested');
 is(outcome($t, '/nested', encrypt($aes, sign($key, '{"a":{"b":1}}'))), $met->(''), 'nested, met');
 is(outcome($t, '/status', sign($key, '{}')), "$refused " . $failed->('', '$jwt_verified'),
     '$jwt_verified is 0 until all is met');
@@ -202,25 +214,35 @@ is(outcome($t, '/status', sign($key, '{}')), "$refused " . $failed->('', '$jwt_v
 # nginx caches the value of a map for a request. Here limit_req reads it before the token
 # is decrypted, so the map has to be volatile.
 is(outcome($t, '/volatile', encrypt($aes, '{"role":"banned"}')), '403 ' . $failed->('', '$volatile_not_banned', $a128kw),
-    'volatile map that was asked before');
+    'volatile map that was read before decryption');
 is(outcome($t, '/volatile', encrypt($aes, '{"role":"user"}')), $met->(''), 'volatile map, met');
 
 ### inheritance
 
 is(outcome($t, '/off', undef), '404 <|disabled|0>', 'auth_jwt off');
-is(outcome($t, '/outer/same', sign($key, '{}')), '403 ' . $failed->('', '$jwt_claim_v'), 'inherited');
-is(outcome($t, '/outer/same', sign($key, '{"v":1}')), "$refused " . $failed->(1, '$arg_a'), 'both inherited');
+is(outcome($t, '/outer/same', sign($key, '{}')), '403 ' . $failed->('', '$jwt_claim_v'),
+    'inherited');
+is(outcome($t, '/outer/same', sign($key, '{"v":1}')), "$refused " . $failed->(1, '$arg_a'),
+    'both inherited');
 is(outcome($t, '/outer/same?a=1', sign($key, '{"v":1}')), $met->(1), 'inherited, met');
-is(outcome($t, '/outer/if?if=1', sign($key, '{}')), '403 ' . $failed->('', '$jwt_claim_v'), 'in an if');
+is(outcome($t, '/outer/if?if=1', sign($key, '{}')), '403 ' . $failed->('', '$jwt_claim_v'),
+    'in an if');
 is(outcome($t, '/outer/other', sign($key, '{"v":1}')), "$refused " . $failed->(1, '$jwt_claim_w'),
-    'replaced');
-is(outcome($t, '/outer/other', sign($key, '{"w":1}')), $met->(''), 'replaced as a whole');
-is(verdict(ask({ method => 'GET', body => '' }, '/outer/limited', bearer(sign($key, '{"w":1}')))), '403', 'limit_except, GET is not in it');
-is(verdict(ask({ method => 'GET', body => '' }, '/outer/limited?a=1', bearer(sign($key, '{"v":1}')))), '404', 'limit_except, GET, met');
-is(verdict(ask({ method => 'POST', body => '' }, '/outer/limited?a=1', bearer(sign($key, '{"v":1}')))), '403', 'limit_except, POST');
-is(verdict(ask({ method => 'POST', body => '' }, '/outer/limited', bearer(sign($key, '{"w":1}')))), '404', 'limit_except, POST, met');
-is(verdict(ask({ method => 'POST', body => '' }, '/limited', bearer(sign($key, '{}')))), $refused, 'limit_except alone, POST');
-is(verdict(ask({ method => 'GET', body => '' }, '/limited', bearer(sign($key, '{}')))), '404', 'limit_except alone, GET');
+    'an inner directive replaces the outer ones, not met');
+is(outcome($t, '/outer/other', sign($key, '{"w":1}')), $met->(''),
+    'an inner directive replaces the outer ones, met');
+is(verdict(ask({ method => 'GET', body => '' }, '/outer/limited', bearer(sign($key, '{"w":1}')))), '403',
+    'limit_except, GET is not in it');
+is(verdict(ask({ method => 'GET', body => '' }, '/outer/limited?a=1', bearer(sign($key, '{"v":1}')))), '404',
+    'limit_except, GET, met');
+is(verdict(ask({ method => 'POST', body => '' }, '/outer/limited?a=1', bearer(sign($key, '{"v":1}')))), '403',
+    'limit_except, POST');
+is(verdict(ask({ method => 'POST', body => '' }, '/outer/limited', bearer(sign($key, '{"w":1}')))), '404',
+    'limit_except, POST, met');
+is(verdict(ask({ method => 'POST', body => '' }, '/limited', bearer(sign($key, '{}')))), $refused,
+    'limit_except alone, POST');
+is(verdict(ask({ method => 'GET', body => '' }, '/limited', bearer(sign($key, '{}')))), '404',
+    'limit_except alone, GET');
 is(verdict(get('/any', sign($key, '{}'))), '403', 'satisfy any');
 jwt_logged($t);
 is(outcome($t, '/any', sign($key, '{"v":1}')), $met->(1), 'satisfy any, met');

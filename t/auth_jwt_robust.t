@@ -81,7 +81,7 @@ is(join(' | ', sort grep { !/^(?:200|401 Bearer realm="r"(?:, error="invalid_tok
 is("@wrong", '', 'only whole tokens are good');
 cmp_ok($statuses{'401 Bearer realm="r", error="invalid_token"'}, '>', 1500,
     'most are refused');
-is(verdict(get('/page', $_)), '200', 'a good one still is') for @good[0, 1];
+is(verdict(get('/page', $_)), '200', 'a good token is still accepted') for @good[0, 1];
 
 ### memory
 
@@ -90,7 +90,7 @@ ask_many(100);
 my $before = memory($pid);
 ask_many(1000);
 cmp_ok(memory($pid) - $before, '<', 256, 'memory after 1000 more, in KiB');
-is(join(' ', started_workers($t)), $pid, 'the same worker to the end');
+is(join(' ', started_workers($t)), $pid, 'the worker did not end');
 
 ### clients that leave
 
@@ -117,7 +117,7 @@ while (time < $end) {
     }
 }
 is(join(' ', sort keys %during), '200', 'only 200 while nginx reloads');
-cmp_ok(scalar(my @workers = started_workers($t)), '>', 2, 'and it did');
+cmp_ok(scalar(my @workers = started_workers($t)), '>', 2, 'nginx has reloaded');
 
 # the key file is broken from time to time: 500
 %during = ();
@@ -126,9 +126,9 @@ for (1 .. 40) {
     $during{verdict(get('/page', $good[0]))}++;
 }
 is(join(' ', map { "$_:$during{$_}" } sort keys %during), '200:20 500:20',
-    'broken every other time');
+    '500 while the key file is broken');
 $t->write_file('keys.json', $set);
-is(verdict(get('/page', $good[3])), '200', 'whole again');
+is(verdict(get('/page', $good[3])), '200', 'a good key file at the end');
 
 ###############################################################################
 

@@ -47,7 +47,7 @@ my @accepted = ('{}', '{"iat":4102444800}', '{"EXP":1}', '{"exp ":1}',
     "{\"nbf\":$past,\"exp\":$soon}", '{"a":{"exp":1}}', '{"a":[{"nbf":1e99}]}');
 
 is(verdict(get('/', sign($key, $_))), '404', $_) for @accepted;
-is(jwt_logged($t), '', 'accepted, nothing in the log');
+is(jwt_logged($t), '', 'accepted, no log line');
 
 my $max = 9223372036854775807;
 my @refused = (
@@ -79,15 +79,15 @@ for (@refused) {
 my $exp = time + 2;
 my $token = sign($key, "{\"exp\":$exp}");
 my %seen = until_it_changes($token, '404');
-is("$seen{before} $seen{last}", '404 401', 'exp comes');
+is("$seen{before} $seen{last}", '404 401', 'exp passes');
 is(jwt_logged($t), "info expired: exp $exp, now $exp, leeway 0$about", 'exp, log');
-is(verdict(get('/', $token)), $refused, 'exp, for good');
+is(verdict(get('/', $token)), $refused, 'exp, the token stays refused');
 
 my $nbf = time + 2;
 $token = sign($key, "{\"nbf\":$nbf}");
 jwt_logged($t);
 %seen = until_it_changes($token, '401');
-is("$seen{before} $seen{last}", '401 404', 'nbf comes');
+is("$seen{before} $seen{last}", '401 404', 'nbf passes');
 my ($last) = jwt_logged($t) =~ /([^\n]*)\z/;
 is($last, "info not yet valid: nbf $nbf, now @{[$nbf - 1]}, leeway 0$about",
     'nbf, the last refusal');

@@ -64,7 +64,7 @@ for my $n (0, 1) {
         my $what = join ', ', $name, $alg, $enc // (),
             map { "$_ $header->{$_}" } grep { $header->{$_} } 'zip';
 
-        is(twins($kind, $name, $token), 'refused', "$what, changed");
+        is(twins($kind, $name, $token), 'refused', "$what, each change is refused");
         is(result($kind, $name, $token), $good, $what);
         $seen{$enc ? "$alg $enc" : $alg} = 1;
 
@@ -86,7 +86,7 @@ for (@nested) {
 my @pairs = map { my $alg = $_; map { "$alg $_" } @content } @wrapping;
 is(join(' ', grep { !$seen{$_} } @signing), '', 'no signature algorithm is missing');
 is(join(', ', grep { !$seen{$_} } @pairs), '', 'no pair is missing');
-is(scalar @nested, 27, 'nested tokens');
+is(scalar @nested, 27, 'number of nested tokens');
 
 ###############################################################################
 

@@ -137,9 +137,9 @@ is($value->('/claim', '{"w":1}'), '<>', 'no such claim');
 is($value->('/claim', '{"V":1}'), '<>', 'names are case-sensitive');
 is($value->('/header', '{}', '--header', '{"v":["a","b"]}'), '<a,b>', 'header');
 is($value->('/names', '{"mixed":"m","Mixed":"M","a_b":"_","a.b":".","":"none"}'),
-    '<m|_|none|the kid|JWT|HS256>', 'names');
-unlike(get('/claim', sign($key, '{"v":null}')), qr/X-Only/, 'null is not found');
-unlike(get('/claim', sign($key, '{"v":""}')), qr/X-Only/, 'nor is empty shown');
+    '<m|_|none|the kid|JWT|HS256>', 'names of claims and header parameters');
+unlike(get('/claim', sign($key, '{"v":null}')), qr/X-Only/, 'null is like a missing value');
+unlike(get('/claim', sign($key, '{"v":""}')), qr/X-Only/, 'an empty text is like a missing value');
 
 ### row 35: no claim becomes a header line
 
@@ -178,7 +178,7 @@ is(body(get('/proxy', sign($key, '{"sub":"a\r\nX-Injected: 1"}'))),
     'sub=<> roles=<> end=<end> injected=<>', 'row 35: proxy_set_header');
 is(body(get('/proxy', sign($key, '{}'), 'X-Sub: forged')),
     'sub=<> roles=<> end=<end> injected=<>',
-    'row 26: the client\'s value is not left');
+    'row 26: the client\'s header line is removed');
 
 is(verdict(get('/limited', $good)), '404', 'limit_req, first');
 is(verdict(get('/limited', $good)), '503', 'limit_req, second');
@@ -225,4 +225,4 @@ like(get("/switch?jwt=$good", $good =~ s/\..*//r), qr/401.*X-V: <>/s,
 is(body(get('/ssi.html', $good)), 'user <user>', 'SSI');
 is(body(get('/ssi.html', $forged)) =~ /root/, '', 'SSI, refused');
 
-is(scalar(started_workers($t)), 1, 'one worker to the end');
+is(scalar(started_workers($t)), 1, 'the worker did not end');

@@ -89,7 +89,7 @@ is(outcome($t, '/off', $forged), $good, 'any signature');
 is(outcome($t, '/off', $forged =~ s/[^.]*\z//r), $good, 'no signature');
 is(outcome($t, '/off', sign(jwk('RS256', '--kid', 'x'), '{"sub":"user"}')), $good, 'unknown kid');
 is(outcome($t, '/keys', $forged), $good, 'with keys, any signature');
-is(outcome($t, '/broken', $forged), $good, 'with keys that are not there, as none are asked for');
+is(outcome($t, '/broken', $forged), $good, 'missing key files are not read');
 is(outcome($t, '/require', sign($foreign, '{}')),
     "403 <|requirement|0> info required \$jwt_claim_sub is empty or 0$about",
     'auth_jwt_require, not met');
@@ -99,15 +99,16 @@ is(outcome($t, '/require', $forged), $good, 'auth_jwt_require');
 
 my $bad = "$refused <user|bad_signature|0> info bad signature, algorithm \"HS256\", kid \"a\", "
     . "keys tried: 1";
-is(outcome($t, '/on', $forged), $bad, 'on again, any signature');
-is(outcome($t, '/on', sign($key, '{"sub":"user"}')), $good, 'on again, the right one');
+is(outcome($t, '/on', $forged), $bad, 'on in a location, any signature');
+is(outcome($t, '/on', sign($key, '{"sub":"user"}')), $good, 'on in a location, good token');
 is(outcome($t, '/no_keys', $forged), '500 <user|keys_unavailable|0> error no auth_jwt_key_file '
     . 'or auth_jwt_key_request for this location',
-    'on again without keys');
-is(verdict(ask({ method => 'POST', body => '' }, '/limited', bearer($forged))), $refused, 'on again in limit_except');
+    'on in a location without keys');
+is(verdict(ask({ method => 'POST', body => '' }, '/limited', bearer($forged))), $refused, 'on in limit_except, any signature');
 is(verdict(ask({ method => 'POST', body => '' }, '/limited', bearer(sign($key, '{"sub":"user"}')))), '404',
-    'on again in limit_except, the right one');
-is(verdict(ask({ method => 'GET', body => '' }, '/limited', bearer($forged))), '404', 'off beside of limit_except');
+    'on in limit_except, good token');
+is(verdict(ask({ method => 'GET', body => '' }, '/limited', bearer($forged))), '404',
+    'off for the method that limit_except excepts');
 jwt_logged($t);
 
 ### a JWE has to decrypt
@@ -118,7 +119,8 @@ my $foreign_aes = jwk('A128KW', '--kid', 'b');
 is(outcome($t, '/encrypted', encrypt($foreign_aes, '{"sub":"user"}')), "$refused $failed",
     'encrypted, a foreign key');
 is(outcome($t, '/encrypted', encrypt($aes, '{"sub":"user"}')), $good, 'encrypted');
-is(outcome($t, '/nested', encrypt($foreign_aes, $forged)), "$refused $failed", 'nested, a foreign key');
+is(outcome($t, '/nested', encrypt($foreign_aes, $forged)), "$refused $failed",
+    'nested, a foreign key');
 is(outcome($t, '/nested', encrypt($aes, $none)), "$refused <|unsupported_algorithm|0> "
     . 'info algorithm "none" is not supported; alg "A128KW", kid "b"', 'nested, none inside');
 is(outcome($t, '/nested', encrypt($aes, sign($foreign, '{"sub":"user","exp":1}'))),
@@ -134,6 +136,6 @@ is(outcome($t, '/nested/no_keys', encrypt($aes, $forged)) =~ s/ error .*//r,
 ### the warning at start
 
 my @warnings = $t->read_file('error.log') =~ /\[warn\] \d+#\d+: (.*auth_jwt_verify_signature .*)$/mg;
-is(scalar @warnings, 1, 'one warning for one off');
+is(scalar @warnings, 1, 'one warning');
 like($warnings[0], qr/^signatures of tokens are not verified with "auth_jwt_verify_signature off" in /,
-    'the warning');
+    'text of the warning');

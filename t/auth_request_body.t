@@ -167,25 +167,26 @@ for my $path (@paths) {
         my $expected = 'POST ' . length($body) . ' ' . md5_hex($body);
 
         for my $way (qw/ length chunked slow /) {
-            my $answer = post($path, $body, $way);
-            is(body($answer), $expected, "$path, $name, $way, upstream");
-            is(header($answer, 'X-Saw'), '[]', "$path, $name, $way, service");
+            my $response = post($path, $body, $way);
+            is(body($response), $expected, "$path, $name, $way, upstream");
+            is(header($response, 'X-Saw'), '[]', "$path, $name, $way, service");
         }
     }
 
     my $s = connection();
-    my $answer = exchange($s, request({ method => 'POST', body => '0123456789' }, $path,
+    my $response = exchange($s, request({ method => 'POST', body => '0123456789' }, $path,
         'Expect: 100-continue', 'Connection: close'));
-    like($answer, qr/^HTTP\S+ 100 .*\r\n\r\nHTTP\S+ 200 .*POST 10 /s,
+    like($response, qr/^HTTP\S+ 100 .*\r\n\r\nHTTP\S+ 200 .*POST 10 /s,
         "$path, expect");
-    is(header($answer, 'X-Saw'), '[]', "$path, expect, service");
+    is(header($response, 'X-Saw'), '[]', "$path, expect, service");
 }
 
 ### a check with a body of its own
 
-my $answer = post('/own', $bodies{small}, 'length');
-is(header($answer, 'X-Saw'), 'Content-Length [u=/own&b=]', 'own body');
-is(body($answer), 'POST 10 ' . md5_hex($bodies{small}), 'own body, upstream');
+my $response = post('/own', $bodies{small}, 'length');
+is(header($response, 'X-Saw'), 'Content-Length [u=/own&b=]',
+    'a check with a body of its own, service');
+is(body($response), 'POST 10 ' . md5_hex($bodies{small}), 'a check with a body of its own, upstream');
 
 ### a denial does not wait for the body
 
@@ -193,7 +194,8 @@ for my $code (401, 403, 500) {
     my $s = connection();
     like(exchange($s, request({ method => 'POST' }, '/denied', "X-Code: $code", 'Content-Length: 10')),
         qr/^HTTP\S+ $code /, "$code before the body is there");
-    like(exchange(connection(), request({ method => 'POST' }, '/denied', "X-Code: $code", 'Content-Length: 10', 'Expect: 100-continue')), qr/^HTTP\S+ $code /, "$code, no continue");
+    like(exchange(connection(), request({ method => 'POST' }, '/denied', "X-Code: $code", 'Content-Length: 10', 'Expect: 100-continue')), qr/^HTTP\S+ $code /,
+        "$code, no continue");
     like(exchange(connection(), request({ method => 'POST' }, '/denied', "X-Code: $code", 'Transfer-Encoding: chunked')), qr/^HTTP\S+ $code /,
         "$code, chunked, before the body is there");
 }
@@ -205,7 +207,7 @@ like(exchange($s, '56789'), qr/^HTTP\S+ 200 .*POST 10 /s,
     'the rest of a body after the check');
 
 like(post('/limited', $bodies{small}, 'length'),
-    qr/^HTTP\S+ 413 (?!.*\[)/s, 'too long a body, nobody is asked');
+    qr/^HTTP\S+ 413 (?!.*\[)/s, 'too long a body, the service is not asked');
 like(post('/limited', $bodies{small}, 'chunked'),
     qr/^HTTP\S+ 413 .*\[/s, 'too long a body in chunks, after the check');
 

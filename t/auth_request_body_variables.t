@@ -111,33 +111,33 @@ $t->run();
 my $nothing = '[] [] [] 0';
 my $here = "[10] [$small] [] 10";
 
-is(told('/here', $small), "[10] []|silent 0|$here", 'asked for in the request');
-is(told('/both', $small), "[10] []|$nothing|$here", 'asked for in both');
-is(told('/there', $small), " |$nothing|$here", 'asked for in the check');
-is(told('/rewritten', $small), " ||$here", 'rewrite in the check');
+is(told('/here', $small), "[10] []|silent 0|$here", 'read in the request');
+is(told('/both', $small), "[10] []|$nothing|$here", 'read in both');
+is(told('/there', $small), " |$nothing|$here", 'read in the check');
+is(told('/rewritten', $small), " ||$here", 'read by if in the check');
 is(told('/set', $small), "[] []|silent 0|$here", 'auth_request_set');
 is(told('/redirected', $small), " |$nothing|$here", 'two checks');
-is(told('/if', $small), "ten |$nothing|$here", 'rewrite in the request');
+is(told('/if', $small), "ten |$nothing|$here", 'read by if in the request');
 
 ### large, in a file
 
 my $file = qr/\[3893\] \[\] \[\S+client_body_temp\/\d+\] 3893/;
 
 like(told('/here', $large), qr/^\[3893\] \[\]\|silent 0\|$file$/,
-    'large, asked for in the request');
+    'large, read in the request');
 like(told('/both', $large), qr/^\[3893\] \[\]\|\Q$nothing\E\|$file$/,
-    'large, asked for in both');
+    'large, read in both');
 like(told('/there', $large), qr/^ \|\Q$nothing\E\|$file$/,
-    'large, asked for in the check');
+    'large, read in the check');
 like(told('/redirected', $large), qr/^ \|\Q$nothing\E\|$file$/,
     'large, two checks');
 
 ### in chunks: the length is known when the body has been read
 
 like(told('/both', $small, 1), qr/^\[\] \[\]\|\Q$nothing\E\|\Q$here\E$/,
-    'chunked, asked for in both');
+    'chunked, read in both');
 like(told('/there', $large, 1), qr/^ \|\Q$nothing\E\|$file$/,
-    'chunked, large, asked for in the check');
+    'chunked, large, read in the check');
 like(told('/if', $small, 1), qr/^ \|\Q$nothing\E\|\Q$here\E$/,
     'chunked, rewrite in the request');
 
@@ -155,9 +155,9 @@ like(ask({ method => 'POST', body => $small }, '/denied'), qr/^HTTP\S+ 401 /, 'd
 
 $t->stop();
 my $log = $t->read_file('body.log');
-is(() = $log =~ m{^/there \[10\] \[$small\]$}gm, 1, 'log');
-is(() = $log =~ m{^/denied \[10\] \[-\]$}gm, 1, 'log, denied');
-is(() = $log =~ m{^/\w+ \[10\] \[$small\]$}gm, 9, 'log, all of 10');
+is(() = $log =~ m{^/there \[10\] \[$small\]$}gm, 1, 'access log');
+is(() = $log =~ m{^/denied \[10\] \[-\]$}gm, 1, 'access log of a denial');
+is(() = $log =~ m{^/\w+ \[10\] \[$small\]$}gm, 9, 'access log of all bodies of 10 bytes');
 
 ### helpers
 

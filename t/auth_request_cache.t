@@ -123,10 +123,10 @@ my $count = 0;
 
 ### without a cache
 
-is(seen(ask('/off/', 'Key: off')), '200  200', 'off: no status of a cache');
-is(asked($t, 'auth'), 1, 'off: asked');
+is(seen(ask('/off/', 'Key: off')), '200  200', 'off: no cache status');
+is(asked($t, 'auth'), 1, 'off: a check');
 ask('/off/', 'Key: off');
-is(asked($t, 'auth'), 2, 'off: asked again');
+is(asked($t, 'auth'), 2, 'off: another check');
 
 ### denials
 
@@ -173,10 +173,10 @@ my @sent = same('headers for the upstream', 200, '/up/', @spoofed,
 for my $sent (@sent) {
     like($sent, qr/\r\nX-User: alice\r\nX-USER: bob\r\nX-Authgear-Roles: r\r\n/,
         'sent upstream');
-    unlike($sent, qr/evil|\nX-Secret:|\nAuthorization: client/, 'not sent');
+    unlike($sent, qr/evil|\nX-Secret:|\nAuthorization: client/, 'other lines are not sent');
 }
-@sent = same('none in the answer', 200, '/up/', @spoofed, 'Authorization: client');
-unlike($_, qr/evil|\nX-User|\nAuthorization/i, 'none sent') for @sent;
+@sent = same('none in the response', 200, '/up/', @spoofed, 'Authorization: client');
+unlike($_, qr/evil|\nX-User|\nAuthorization/i, 'no line is sent') for @sent;
 
 same('control characters', 200, '/up/', "Answer-Line: X-User: a\tb\xff");
 
@@ -185,10 +185,10 @@ same('control characters', 200, '/up/', "Answer-Line: X-User: a\tb\xff");
 @sent = same('variables', 200, '/set/?a=b', 'Answer: 204',
     'Answer-Line: X-User: alice', 'Answer-Line: X-Args: c=d');
 like($_, qr!\r\nX-Set: <<<beforealice>alice>> <<beforealice>alice> \[\] <204 204>\r!,
-    'their values') for @sent;
-like($_, qr!\r\n\r\nGET /set/\?c=d !, 'with a set handler') for @sent;
+    'values of the variables') for @sent;
+like($_, qr!\r\n\r\nGET /set/\?c=d !, 'value of $args') for @sent;
 @sent = same('empty ones', 200, '/set/?a=b');
-like($_, qr!\r\nX-Set: <<<before>>> <<before>> \[\] <200 200>\r!, 'their values')
+like($_, qr!\r\nX-Set: <<<before>>> <<before>> \[\] <200 200>\r!, 'values of the variables')
     for @sent;
 same('variables of a denial', 403, '/set/', 'Answer: 403',
     'Answer-Line: X-User: alice');
@@ -200,9 +200,9 @@ my @key = ('Key: requirements', 'Answer-Line: X-User: alice', @challenges,
 my @require = map { ask($_, @key) } '/require/?ok=1', '/require/?ok=1',
     '/require/', '/require/?ok=0', '/require/?ok=1';
 is(join(', ', map { seen($_) } @require), '200 MISS 200, 200 HIT 200, '
-    . '403 HIT 200, 403 HIT 200, 200 HIT 200', 'requirements, each time anew');
+    . '403 HIT 200, 403 HIT 200, 200 HIT 200', 'requirements are checked for each request');
 is(join(' ', headers($require[2], 'X-Deny')), 'd', 'lines of a denial');
-is(body($require[2]), 'no', 'its body');
+is(body($require[2]), 'no', 'body of a denial');
 same('an unmet requirement', 401, '/require/?ok=1', @challenges,
     'Answer-Body: no', 'Answer-Line: X-Deny: d');
 
@@ -214,7 +214,7 @@ same('satisfy any, none does', 401, '/any/', 'Answer: 401', @challenges);
 same('satisfy any, denied', 401, '/any/', 'Answer: 403');
 same('satisfy all', 200, '/all/', $basic);
 same('satisfy all, denied', 403, '/all/', $basic, 'Answer: 403');
-is(seen(ask('/all/', 'Key: without')), '401  ', 'not let in before: not asked');
+is(seen(ask('/all/', 'Key: without')), '401  ', 'refused by auth_basic: the cache is not read');
 
 ### redirects
 
@@ -232,7 +232,7 @@ for my $body ('', 'a=1', 'x' x 5000, 'y' x 200_000) {
     for my $uri ('/plain/', '/body/') {
         my $name = length($body) . " bytes to $uri";
         @sent = same($name, 200, 'POST', $uri, "Body: $body");
-        like($_, qr/\r\n\r\n\Q$body\E\z/, "$name come through") for @sent;
+        like($_, qr/\r\n\r\n\Q$body\E\z/, "$name reach the upstream") for @sent;
         same("$name, denied", 403, 'POST', $uri, "Body: $body", 'Answer: 403');
     }
 }
@@ -264,26 +264,26 @@ sub same {
 
     my $before = asked($t, 'auth');
     my $key = 'Key: k' . ++$count;
-    my @answers = map {
+    my @responses = map {
         ask({ method => $method, body => $body, version => '1.1' }, $uri, $key, @lines)
     } 1 .. 3;
 
-    my @seen = map { seen($_) } @answers;
+    my @seen = map { seen($_) } @responses;
     my $questions = $uri eq '/index/' || $name =~ /error page/ ? 2 : 1;
-    is(asked($t, 'auth') - $before, $questions, "$name: asked once");
+    is(asked($t, 'auth') - $before, $questions, "$name: number of checks");
     my ($code) = grep { /^\d+$/ } map { /^Answer: (\d+)/ ? $1 : () } @lines, 'Answer: 200';
     is(join(', ', @seen), join(', ', map { "$status $_ $code" }
-        'MISS', 'HIT', 'HIT'), "$name: found then");
+        'MISS', 'HIT', 'HIT'), "$name: one miss, then hits");
 
-    my ($miss, @hits) = map { plain($_) } @answers;
-    is($_, $miss, "$name: alike") for @hits;
-    return @answers;
+    my ($miss, @hits) = map { plain($_) } @responses;
+    is($_, $miss, "$name: the same response") for @hits;
+    return @responses;
 }
 
 # A response without the lines that differ each time.
 sub plain {
-    my ($answer) = @_;
-    $answer =~ s/^X-Seen: \K(?:MISS|HIT)//m;
-    $answer =~ s/^Date: [^\r]*//m;
-    return $answer;
+    my ($response) = @_;
+    $response =~ s/^X-Seen: \K(?:MISS|HIT)//m;
+    $response =~ s/^Date: [^\r]*//m;
+    return $response;
 }

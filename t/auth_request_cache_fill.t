@@ -61,17 +61,17 @@ my $many = 20;
 ### one leader asks, all followers get its verdict
 
 for my $case ([404, '200'], [403, '403'], [401, '401']) {
-    my ($status, $answer) = @$case;
-    my $name = "one$answer";
+    my ($status, $response) = @$case;
+    my $name = "one$response";
     hold($t, $name);
-    my @waiting = map { start($name, '/', "Answer: $answer") } 1 .. $many;
+    my @waiting = map { start($name, '/', "Answer: $response") } 1 .. $many;
     asked_and_waiting($name, 1, $many);
     go_on($t, $name);
-    my @answers = map { http_end($_) } @waiting;
-    is(summary(@answers), "1 $status MISS, 19 $status HIT", "$name: all know");
-    is(asked($t, $name), 1, "$name: one has asked");
-    my %ids = map { $_ => 1 } map { headers($_, 'X-Id') } @answers;
-    is(keys %ids, 1, "$name: the same answer");
+    my @responses = map { http_end($_) } @waiting;
+    is(summary(@responses), "1 $status MISS, 19 $status HIT", "$name: all have the verdict");
+    is(asked($t, $name), 1, "$name: one check");
+    my %ids = map { $_ => 1 } map { headers($_, 'X-Id') } @responses;
+    is(keys %ids, 1, "$name: the same verdict");
 }
 
 ### a verdict that is not cached: each follower asks for itself and waits once only
@@ -82,16 +82,16 @@ for my $case (
     ['Vary: *', 'vs', '/', 200, 404, 'Answer-Line: Vary: *'],
     ['failure', 'fa', '/', 503, 500],
     ['failure, let in', 'fl', '/error', 503, 404],
-    ['no answer', 'na', '/', 0, 500, 'Answer-Raw: '],
+    ['no response', 'na', '/', 0, 500, 'Answer-Raw: '],
 ) {
-    my ($what, $name, $uri, $answer, $status, @lines) = @$case;
+    my ($what, $name, $uri, $response, $status, @lines) = @$case;
     hold($t, $name);
-    my @waiting = map { start($name, $uri, "Answer: $answer", @lines) } 1 .. $many;
+    my @waiting = map { start($name, $uri, "Answer: $response", @lines) } 1 .. $many;
     asked_and_waiting($name, 1, $many);
     go_on($t, $name);
     is(summary(map { http_end($_) } @waiting), "$many $status MISS",
-        "$what: all of them");
-    is(asked($t, $name), $many, "$what: all have asked");
+        "$what: each request has a verdict of its own");
+    is(asked($t, $name), $many, "$what: each request has asked");
 }
 
 # the followers ask at once, not one after the other
@@ -99,9 +99,9 @@ hold($t, 'once');
 my @once = map { start('once', '/short', 'Answer: 403') } 1 .. 5;
 asked_and_waiting('once', 1, 5);
 hold($t, 'once', 1);
-ok(wait_until(sub { asked($t, 'once') == 5 }), 'the others ask side by side');
+ok(wait_until(sub { asked($t, 'once') == 5 }), 'the followers ask in parallel');
 go_on($t, 'once');
-is(summary(map { http_end($_) } @once), '5 403 MISS', 'and have an answer');
+is(summary(map { http_end($_) } @once), '5 403 MISS', 'the followers have verdicts');
 
 ### Vary: a verdict for each value
 
@@ -110,47 +110,47 @@ my @vary = map { start('vary', '/', 'Answer-Line: Vary: Who', "Who: $_") }
     qw/ a a b b a /;
 asked_and_waiting('vary', 1, 5);
 go_on($t, 'vary');
-my @answers = map { http_end($_) } @vary;
-is(join(' ', map { status($_) } @answers), '404 404 404 404 404', 'Vary');
-isnt(header($answers[0], 'X-Id'), header($answers[2], 'X-Id'),
-    'Vary: another answer for another one');
+my @responses = map { http_end($_) } @vary;
+is(join(' ', map { status($_) } @responses), '404 404 404 404 404', 'Vary');
+isnt(header($responses[0], 'X-Id'), header($responses[2], 'X-Id'),
+    'Vary: another verdict for another value');
 
 ### keys do not wait for each other
 
 hold($t, 'slow');
 my $slow = start('slow', '/', 'Key: slow');
-ok(wait_until(sub { asked($t, 'slow') == 1 }), 'a slow answer');
+ok(wait_until(sub { asked($t, 'slow') == 1 }), 'a slow check');
 is(seen(ask('/', 'Name: fast', 'Key: fast')), '404 MISS', 'another key');
-is(seen(ask('/', 'Name: fast', 'Key: slow')), '404 MISS', 'another question');
+is(seen(ask('/', 'Name: fast', 'Key: slow')), '404 MISS', 'another subrequest');
 is(seen(ask('/error', 'Name: fast', 'Key: slow')), '404 MISS', 'another location');
-is(seen(ask('/', 'Name: fast', 'Key: fast')), '404 HIT', 'a hit meanwhile');
+is(seen(ask('/', 'Name: fast', 'Key: fast')), '404 HIT', 'a hit during a slow check');
 
 ### clients that leave
 
 my $second = start('slow', '/', 'Key: slow');
 my @leaving = map { start('slow', '/', 'Key: slow') } 1 .. 50;
-ok(wait_until(sub { waiting() == 52 }), '50 more wait');
+ok(wait_until(sub { waiting() == 52 }), '50 more followers wait');
 close $_ for @leaving;
-is(seen(ask('/', 'Name: fast', 'Key: fast')), '404 HIT', '50 have left');
+is(seen(ask('/', 'Name: fast', 'Key: fast')), '404 HIT', 'a hit after 50 followers have left');
 go_on($t, 'slow');
-is(seen(http_end($slow)), '404 MISS', 'who has asked');
-is(seen(http_end($second)), '404 HIT', 'who has waited');
-is(asked($t, 'slow'), 1, 'asked once');
-ok(wait_until(sub { waiting() == 0 }), 'nobody waits');
+is(seen(http_end($slow)), '404 MISS', 'the leader has its verdict');
+is(seen(http_end($second)), '404 HIT', 'the follower has its verdict');
+is(asked($t, 'slow'), 1, 'one check');
+ok(wait_until(sub { waiting() == 0 }), 'no request is left');
 
 hold($t, 'gone');
 my $first = start('gone', '/');
-ok(wait_until(sub { asked($t, 'gone') == 1 }), 'one asks');
+ok(wait_until(sub { asked($t, 'gone') == 1 }), 'the leader asks');
 my @others = map { start('gone', '/') } 1 .. 5;
-ok(wait_until(sub { waiting() == 6 }), 'five wait');
+ok(wait_until(sub { waiting() == 6 }), 'five followers wait');
 close $first;
-ok(wait_until(sub { asked($t, 'gone') == 6 }), 'it leaves: the others ask');
+ok(wait_until(sub { asked($t, 'gone') == 6 }), 'the leader leaves: the followers ask');
 my $late = start('gone', '/');
-ok(wait_until(sub { waiting() == 6 }), 'who comes then waits');
+ok(wait_until(sub { waiting() == 6 }), 'a later request waits');
 go_on($t, 'gone');
-is(summary(map { http_end($_) } @others), '5 404 MISS', 'they know');
-is(seen(http_end($late)), '404 HIT', 'and who has waited');
-is(asked($t, 'gone'), 6, 'nobody else has asked');
+is(summary(map { http_end($_) } @others), '5 404 MISS', 'the followers have verdicts');
+is(seen(http_end($late)), '404 HIT', 'the later request has a verdict');
+is(asked($t, 'gone'), 6, 'no further check');
 
 ### HTTP/2: streams of one connection, some of them reset
 
@@ -158,27 +158,29 @@ hold($t, 'h2');
 my $s = streams('h2', 1 .. 10);
 asked_and_waiting('h2', 1, 10);
 $s->print(http2_reset(map { 2 * $_ + 1 } 6 .. 10));
-is(seen(ask('/', 'Name: fast', 'Key: fast')), '404 HIT', 'five are reset');
+is(seen(ask('/', 'Name: fast', 'Key: fast')), '404 HIT', 'a hit after five streams were reset');
 go_on($t, 'h2');
-is(join(' ', answered($s, 5)), '3 5 7 9 11', 'the others are answered');
-is(asked($t, 'h2'), 1, 'HTTP/2: asked once');
+is(join(' ', answered($s, 5)), '3 5 7 9 11', 'the other streams have responses');
+is(asked($t, 'h2'), 1, 'HTTP/2: one check');
 
 hold($t, 'h2first');
 $s = streams('h2first', 1 .. 5);
 asked_and_waiting('h2first', 1, 5);
 $s->print(http2_reset(3));
-ok(wait_until(sub { asked($t, 'h2first') == 5 }), 'who asked is reset');
+ok(wait_until(sub { asked($t, 'h2first') == 5 }),
+    'the stream of the leader is reset: the others ask');
 go_on($t, 'h2first');
-is(join(' ', answered($s, 4)), '5 7 9 11', 'the others ask');
+is(join(' ', answered($s, 4)), '5 7 9 11', 'the other streams have responses');
 
 hold($t, 'h2gone');
 $s = streams('h2gone', 1 .. 10);
 my $beside = start('h2gone', '/');
 asked_and_waiting('h2gone', 1, 11);
 close $s;
-ok(wait_until(sub { asked($t, 'h2gone') == 2 }), 'their connection is gone');
+ok(wait_until(sub { asked($t, 'h2gone') == 2 }),
+    'the connection of the leader is closed: another request asks');
 go_on($t, 'h2gone');
-is(seen(http_end($beside)), '404 MISS', 'another one asks');
+is(seen(http_end($beside)), '404 MISS', 'the other request has a verdict');
 
 ### bodies that arrive late
 
@@ -187,11 +189,12 @@ my @late = map { ask({ method => 'POST', start => 1 }, '/body', 'Name: late', 'K
     'Content-Length: 4') } 1 .. 5;
 $_->print('ab') for @late;
 sleep 0.1;
-is(asked($t, 'late'), 0, 'bodies are not there');
+is(asked($t, 'late'), 0, 'no check before the bodies have arrived');
 $_->print('cd') for @late;
 asked_and_waiting('late', 1, 5);
 go_on($t, 'late');
-is(summary(map { http_end($_) } @late), '1 404 MISS, 4 404 HIT', 'bodies');
+is(summary(map { http_end($_) } @late), '1 404 MISS, 4 404 HIT',
+    'one check after the bodies have arrived');
 
 ### a reload, and nginx that quits
 
@@ -199,13 +202,13 @@ hold($t, 'reload');
 my @reload = map { start('reload', '/') } 1 .. 5;
 asked_and_waiting('reload', 1, 5);
 reload_workers($t);
-is(seen(ask('/', 'Name: fast', 'Key: reload')), '404 MISS', 'a new worker asks');
+is(seen(ask('/', 'Name: fast', 'Key: reload')), '404 MISS', 'the new worker asks for itself');
 my $new = start('reload', '/');
-ok(wait_until(sub { asked($t, 'reload') == 2 }), 'on its own account');
+ok(wait_until(sub { asked($t, 'reload') == 2 }), 'the new worker does not wait for the old one');
 go_on($t, 'reload');
 is(summary(map { http_end($_) } @reload), '1 404 MISS, 4 404 HIT',
-    'those of the old worker');
-is(seen(http_end($new)), '404 MISS', 'that of the new one');
+    'verdicts of the old worker');
+is(seen(http_end($new)), '404 MISS', 'verdict of the new worker');
 
 hold($t, 'quit');
 my @quit = map { start('quit', '/') } 1 .. 5;

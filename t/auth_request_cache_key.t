@@ -67,10 +67,10 @@ $t->run();
 ### no key
 
 is(seen(ask('/prefix')), '404 BYPASS /auth 0:', 'no key');
-is(seen(ask('/prefix')), '404 BYPASS /auth 0:', 'again');
-is(seen(ask('/prefix', 'Key: ')), '404 BYPASS /auth 0:', 'an empty one');
+is(seen(ask('/prefix')), '404 BYPASS /auth 0:', 'no key, again');
+is(seen(ask('/prefix', 'Key: ')), '404 BYPASS /auth 0:', 'an empty key');
 is(seen(ask('/prefix', 'Answer: 403')), '403 BYPASS /auth 0:',
-    'nothing was kept');
+    'no key, no verdict is cached');
 
 ### each byte of the key counts
 
@@ -85,7 +85,7 @@ apart('template', map { ["/template?$_"] } 'a=x&b=y', 'a=x', 'b=x', 'a=xy',
 apart('several strings', map { ["/parts?$_"] } 'a=x&b=y&c=z', 'a=xy&c=z',
     'a=x&b=yz', 'a=x&c=yz', 'a=xyz', 'b=xyz', 'c=xyz', 'a=x|y&b=z', 'a=x&b=y|z',
     'a=x&c=y', 'a=x&b=y', 'b=x&c=y');
-is(seen(ask('/parts?a=&b=')), '404 BYPASS /auth 0:', 'all of them empty')
+is(seen(ask('/parts?a=&b=')), '404 BYPASS /auth 0:', 'several strings, all empty')
     for 1, 2;
 
 ### URI and body of the check count, too
@@ -93,7 +93,7 @@ is(seen(ask('/parts?a=&b=')), '404 BYPASS /auth 0:', 'all of them empty')
 apart('tenants', ['/tenant', 'Key: t', 'Tenant: a'],
     ['/tenant', 'Key: t', 'Tenant: b'], ['/tenant', 'Key: t']);
 is(seen(ask('/tenant', 'Key: t', 'Tenant: b')),
-    '404 HIT /auth?tenant=b 0:', "a tenant's own");
+    '404 HIT /auth?tenant=b 0:', "the verdict of the tenant");
 apart('paths', map { ['/path', 'Key: p', "Path: $_"] }
     'auth1', 'auth2', 'auth1?x', 'auth?1x');
 
@@ -109,7 +109,7 @@ is(status(ask('/bad', 'Key: u', 'Path: auth')), 500, 'no URI');
 is(status(ask('/bad', 'Key: u', 'Path: /a/../auth')), 500, 'unsafe URI');
 is(status(ask('/bad', 'Key: u')), 500, 'empty URI');
 is(seen(ask('/bad', 'Key: u', 'Path: /auth')), '404 HIT /auth 0:',
-    'still kept');
+    'the good URI is still cached');
 
 ### locations and servers
 
@@ -120,7 +120,7 @@ apart('servers', ['/prefix', 'Key: s', 'Host: localhost'],
 
 ### a key that differs for each request
 
-is(seen(ask('/twice', 'Key: i')), '404 MISS /auth 0:', 'a key of its own')
+is(seen(ask('/twice', 'Key: i')), '404 MISS /auth 0:', 'a key that differs for each request')
     for 1, 2;
 
 ### helpers
@@ -139,8 +139,8 @@ sub bodies {
     my ($uri, $line, $name, @bodies) = @_;
     for my $had ('MISS', 'HIT') {
         for my $body (@bodies) {
-            my $answer = ask({ method => 'POST', body => $body }, $uri, $line);
-            is(seen($answer), sprintf('404 %s /auth %d:%s', $had, length $body,
+            my $response = ask({ method => 'POST', body => $body }, $uri, $line);
+            is(seen($response), sprintf('404 %s /auth %d:%s', $had, length $body,
                 substr $body, 0, 20), "body $name: $had");
         }
     }

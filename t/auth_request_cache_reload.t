@@ -72,12 +72,12 @@ $t->run();
 ### verdicts that survive a reload
 
 is(seen(ask('/one', 'Key: a')), '404 MISS /auth 0:', 'before a reload');
-is(seen(ask('/one', 'Key: a')), '404 HIT /auth 0:', 'kept');
+is(seen(ask('/one', 'Key: a')), '404 HIT /auth 0:', 'cached');
 ok(reload_workers($t), 'reload');
-is(seen(ask('/one', 'Key: a')), '404 HIT /auth 0:', 'kept over a reload');
+is(seen(ask('/one', 'Key: a')), '404 HIT /auth 0:', 'cached across a reload');
 ok(reload_with($t, http_with(before => 'location /before { }')), 'reload');
 is(seen(ask('/one', 'Key: a')), '404 HIT /auth 0:',
-    'kept beside another location');
+    'cached after another location was added');
 
 ### changes after which there are new verdicts
 
@@ -100,15 +100,15 @@ for my $change (@changes) {
 ### a zone of another size, or of another name
 
 reload_with($t, http_with());
-like(seen(ask('/one', 'Key: a')), qr/ HIT /, 'still kept');
+like(seen(ask('/one', 'Key: a')), qr/ HIT /, 'still cached');
 ok(reload_with($t, http_with(zone => 'auth_request_cache_zone verdicts:256k;')),
     'another size');
-like(seen(ask('/one', 'Key: a')), qr/ MISS /, 'empty');
-like(seen(ask('/one', 'Key: a')), qr/ HIT /, 'kept anew');
+like(seen(ask('/one', 'Key: a')), qr/ MISS /, 'another size, the zone is empty');
+like(seen(ask('/one', 'Key: a')), qr/ HIT /, 'another size, cached again');
 ok(reload_with($t, http_with(zone => 'auth_request_cache_zone verdicts:256k;'
     . ' auth_request_cache_zone second:256k;', location => 'auth_request_cache second;')),
     'another zone');
-like(seen(ask('/one', 'Key: a')), qr/ MISS /, 'not kept there');
+like(seen(ask('/one', 'Key: a')), qr/ MISS /, 'another zone, not cached');
 
 ### locations and servers that look alike
 

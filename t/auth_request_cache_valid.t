@@ -9,7 +9,7 @@ use Auth;
 use VerdictService;
 
 my @never = (
-    # lines of the answer with which it is not kept
+    # header lines of the response with which it is not cached
 
     'Cache-Control: no-store',
     'Cache-Control: NO-Store',
@@ -55,7 +55,7 @@ my @kept = (
 my @errors = (
     # responses that are no verdicts
 
-    ['no answer', 500, ''],
+    ['no response', 500, ''],
     ['half a line', 500, 'HTT'],
     ['no HTTP', 500, 'nonsense\r\n\r\n'],
     ['body broken off', 500, 'HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\nx'],
@@ -161,7 +161,7 @@ asked_twice('/first', 'the first that has it', @$_)
 kept('/first', 'the first that has it', @$_)
     for [404, 'Answer: 200'], [403, 'Answer: 403'];
 is(join(' ', map { status_and_cache(ask('/some', 'Host: unset', 'Key: z')) } 1, 2),
-    '404 MISS 404 MISS', 'a level of its own takes nothing from above');
+    '404 MISS 404 MISS', 'an inner directive replaces the outer ones');
 
 ### response headers of the service
 
@@ -209,13 +209,13 @@ for my $case (@tenants) {
         '404 MISS 404 HIT 1', join ', ', 'Vary', @$case);
 }
 is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'x-tENANT:  ')),
-    '404 MISS', 'there but empty is not absent');
+    '404 MISS', 'an empty line differs from no line');
 is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'X-Tenant:', 'Foo: bar')),
-    '404 HIT', 'other lines do not matter');
+    '404 HIT', 'other lines do not count');
 is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'X-Tenant: x',
-    'Answer: 403')), '403 MISS', 'denied to another one');
+    'Answer: 403')), '403 MISS', 'a denial for other values');
 is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'X-Tenant:',
-    'Answer: 403')), '403 MISS', 'the last one is kept');
+    'Answer: 403')), '403 MISS', 'a denial replaces the verdict for the same values');
 
 ### helpers
 
@@ -233,13 +233,13 @@ sub twice {
 sub asked_twice {
     my ($uri, $name, $status, @lines) = @_;
     is(join(' ', twice($uri, @lines)), "$status MISS $status MISS",
-        "$uri not kept: $name");
+        "$uri not cached: $name");
 }
 
 sub kept {
     my ($uri, $name, $status, @lines) = @_;
     is(join(' ', twice($uri, @lines)), "$status MISS $status HIT",
-        "$uri kept: $name");
+        "$uri cached: $name");
 }
 
 # Tests that a verdict is cached and then expires, up to two seconds late.
@@ -247,7 +247,7 @@ sub expires {
     my ($uri, $name, $seconds, $status, @lines) = @_;
     my $key = 'Key: ' . ++$count;
     my $start = time;
-    is(status_and_cache(ask($uri, $key, @lines)), "$status MISS", "$name: new");
+    is(status_and_cache(ask($uri, $key, @lines)), "$status MISS", "$name: miss");
     my $seen;
     wait_until(sub {
         $seen = status_and_cache(ask($uri, $key, @lines));
@@ -255,5 +255,5 @@ sub expires {
     });
     my $age = time - $start;
     is($seen, "$status EXPIRED", "$name: expired");
-    cmp_ok($age, '<=', $seconds + 2, "$name: in time");
+    cmp_ok($age, '<=', $seconds + 2, "$name: expired in time");
 }

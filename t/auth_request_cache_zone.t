@@ -72,38 +72,38 @@ for my $i (1 .. 400) {
     # one of the first keys stays in use
     $kept++ if cached('a1') eq 'HIT';
 }
-is($kept, 400, 'what is used stays');
-is(cached('a2'), 'MISS', 'what is not goes');
-is(cached('b1'), 'MISS', 'the oldest goes');
+is($kept, 400, 'a verdict that is used stays');
+is(cached('a2'), 'MISS', 'a verdict that is not used leaves');
+is(cached('b1'), 'MISS', 'the oldest verdict leaves');
 my @room = grep { cached("b$_") eq 'HIT' } reverse 350 .. 400;
-cmp_ok(scalar @room, '>=', 30, 'the newest are there');
-unlike($t->read_file('error.log'), qr/does not fit/, 'each of them has found room');
+cmp_ok(scalar @room, '>=', 30, 'the newest verdicts are cached');
+unlike($t->read_file('error.log'), qr/does not fit/, 'no verdict failed to fit');
 
 ### verdicts that are too large
 
 is(cached('small', 'Fat: ' . 'x' x 1000), 'MISS', 'a small verdict');
-is(cached('small', 'Fat: ' . 'x' x 1000), 'HIT', 'kept');
+is(cached('small', 'Fat: ' . 'x' x 1000), 'HIT', 'cached');
 is(cached('fat', 'Fat: ' . 'x' x 100_000), 'MISS', 'a verdict larger than the zone')
     for 1, 2;
-is(cached('small', 'Fat: ' . 'x' x 1000), 'HIT', 'the small one is still there');
+is(cached('small', 'Fat: ' . 'x' x 1000), 'HIT', 'the small verdict is still cached');
 my @warned = $t->read_file('error.log')
     =~ /\[warn\] .*: (a value of \d+ bytes does not fit into the zone "\w+"|.*does not fit.*)/g;
 is(@warned, 2, 'a warning each time');
-like($warned[0], qr/^a value of 100\d\d\d bytes does not fit into the zone "verdicts"/, 'its text');
+like($warned[0], qr/^a value of 100\d\d\d bytes does not fit into the zone "verdicts"/, 'text of the warning');
 is(cached('fat', 'Fat: ' . 'x' x 15_000), 'MISS', 'a verdict as large as the zone can hold');
-is(cached('fat', 'Fat: ' . 'x' x 15_000), 'HIT', 'kept');
+is(cached('fat', 'Fat: ' . 'x' x 15_000), 'HIT', 'cached');
 is(header(ask('/', 'Key: fat', 'Fat: ' . 'x' x 15_000), 'X-User'),
-    'fat' . 'x' x 15_000, 'whole');
-is(cached('after'), 'MISS', 'a small one beside it');
-is(cached('after'), 'HIT', 'kept');
+    'fat' . 'x' x 15_000, 'the largest verdict is complete');
+is(cached('after'), 'MISS', 'a small verdict after it');
+is(cached('after'), 'HIT', 'cached');
 
 ### zones are separate
 
 is(status(ask('/other', 'Key: zones')), 404, 'in another zone');
 my $other = ask('/other', 'Key: zones');
-is(seen($other), '404 HIT', 'kept there');
+is(seen($other), '404 HIT', 'cached in the other zone');
 cached("c$_") for 1 .. 200;
-is(seen(ask('/other', 'Key: zones')), '404 HIT', 'and not driven out');
+is(seen(ask('/other', 'Key: zones')), '404 HIT', 'not evicted by verdicts of the first zone');
 
 ### all workers
 
@@ -111,13 +111,13 @@ reload_with($t, conf('1m'));
 is(scalar(workers($t)), 3, 'three workers');
 my %pids;
 my @seen = map {
-    my $answer = ask('/', 'Key: shared');
-    $pids{header($answer, 'X-Pid') // ''} = 1;
-    seen($answer);
+    my $response = ask('/', 'Key: shared');
+    $pids{header($response, 'X-Pid') // ''} = 1;
+    seen($response);
 } 1 .. 60;
-is(shift @seen, '404 MISS', 'one worker asks');
-is(join(' ', grep { $_ ne '404 HIT' } @seen), '', 'the others find it');
-cmp_ok(scalar keys %pids, '>', 1, 'and more than one is asked');
+is(shift @seen, '404 MISS', 'a miss in one worker');
+is(join(' ', grep { $_ ne '404 HIT' } @seen), '', 'hits in all workers');
+cmp_ok(scalar keys %pids, '>', 1, 'more than one worker responded');
 
 ### a worker that is killed under load
 
@@ -139,12 +139,12 @@ for my $round (1 .. 12) {
         close $pipe;
     }
 }
-is($wrong, 0, 'no verdict of another');
-ok($statuses{right}, 'served while workers die');
+is($wrong, 0, 'no verdict of another key');
+ok($statuses{right}, 'requests were served while workers were killed');
 ok(wait_until(sub { workers($t) == 3 }), 'three workers again');
-ok(wait_until(sub { killed($t, @killed) == @killed }), 'they are all dead');
+ok(wait_until(sub { killed($t, @killed) == @killed }), 'all killed workers are reported');
 cached('alive');
-is(cached('alive'), 'HIT', 'and a zone that works');
+is(cached('alive'), 'HIT', 'the zone still works');
 
 ### damaged memory
 
@@ -153,7 +153,7 @@ SKIP: {
 
     reload_with($t, conf('256k'));
     cached("d$_") for 1 .. 100;
-    is(scalar(grep { cached("d$_") eq 'HIT' } 1 .. 100), 100, 'a hundred');
+    is(scalar(grep { cached("d$_") eq 'HIT' } 1 .. 100), 100, 'a hundred verdicts are cached');
     my @areas = zone_areas($t, 256 * 1024);
     is(scalar(@areas), 1, 'the memory of the zone');
     my ($start) = @areas;
@@ -173,19 +173,19 @@ SKIP: {
         damage($t, $start, $from, $to, $byte);
         my ($bad, $again) = (0, 0);
         for my $i (1 .. 60, 61 .. 70) {
-            my $answer = ask('/', "Key: d$i");
-            $bad++ unless seen($answer) =~ /^404 (?:HIT|MISS|EXPIRED)$/
-                and header($answer, 'X-User') eq "d$i";
+            my $response = ask('/', "Key: d$i");
+            $bad++ unless seen($response) =~ /^404 (?:HIT|MISS|EXPIRED)$/
+                and header($response, 'X-User') eq "d$i";
         }
         # damage may be found only when the damaged part is used
         for (1 .. 5) {
             $again = grep { cached("d$_") eq 'HIT' } 1 .. 60;
             last if $again == 60;
         }
-        is("$bad $again", '0 60', "$name: nothing wrong, and kept anew");
+        is("$bad $again", '0 60', "$name: no wrong verdict, and verdicts are cached again");
     }
     like($t->read_file('error.log'), qr/the zone "verdicts" is damaged, dropping all of its entries/,
-        'it is said');
+        'the damage is in the log');
 }
 
 ### helpers
@@ -225,10 +225,10 @@ sub load {
     $| = 1;
     while (time < $end) {
         my $key = 'load' . int rand 300;
-        my $answer = ask('/', "Key: $key");
+        my $response = ask('/', "Key: $key");
         # the service is a worker, too, and may be the one that is killed
-        print $answer eq '' || $answer =~ /^HTTP\S+ 500 / ? "none\n"
-            : $answer =~ /^X-User: $key\r$/m ? "right\n" : "wrong\n";
+        print $response eq '' || $response =~ /^HTTP\S+ 500 / ? "none\n"
+            : $response =~ /^X-User: $key\r$/m ? "right\n" : "wrong\n";
     }
 }
 

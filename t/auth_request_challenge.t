@@ -138,9 +138,9 @@ challenges('/', 'several', @several);
 challenges('/', 'basic', 'Basic realm="restricted"');
 challenges('/', 'chunked', 'Chunked one', 'Chunked two');
 
-my $answer = ask('/', "X-Case: several");
-unlike($answer, qr/INVISIBLE|secret|Proxy-Auth/, 'nothing else is copied');
-like($answer, qr/<title>401 Authorization Required<\/title>/, 'own page');
+my $page = ask('/', "X-Case: several");
+unlike($page, qr/INVISIBLE|secret|Proxy-Auth/, 'no other line of the service is copied');
+like($page, qr/<title>401 Authorization Required<\/title>/, 'the page is the one of nginx');
 
 is(join(' ', challenged(ask('/', "X-Case: forbidden"))), '403', 'none on a 403');
 is(join(' ', challenged(ask('/', "X-Case: broken"))), '500', 'none on a 500');
@@ -164,8 +164,9 @@ challenges('/other', 'none', @several);
 is(join('|', challenged(ask('/twice', "X-Case: one"))), '401|One|Basic realm="restricted"',
     'challenges of the request and of its error page');
 is(join('|', challenged(ask('/kept', "X-Case: several"))), join('|', 401, service_challenges($t, @several)),
-    'error page behind a check that allows it');
-like(ask('/kept', "X-Case: several"), qr/\r\n\r\nPAGE\z/, 'that error page');
+    'error page after a check that allows it, challenges');
+like(ask('/kept', "X-Case: several"), qr/\r\n\r\nPAGE\z/,
+    'error page after a check that allows it, content');
 
 ### odd names and values
 
@@ -192,7 +193,7 @@ sub challenges {
     my ($uri, $case, @expected) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     is(join('|', challenged(ask($uri, "X-Case: $case"))), join('|', 401, service_challenges($t, @expected)),
-        "$uri $case");
+        "$uri, challenges of $case");
 }
 
 sub chunked {

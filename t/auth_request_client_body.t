@@ -199,55 +199,60 @@ my %bodies = (
 
 ### too large
 
-is(status(exchange(connection(), request({ method => 'POST', body => 'x' x 11 }, '/'))), 413, 'length, limit + 1');
-is(asked($t, 'service'), 0, 'not asked');
+is(status(exchange(connection(), request({ method => 'POST', body => 'x' x 11 }, '/'))), 413,
+    'length, limit + 1');
+is(asked($t, 'service'), 0, 'length, limit + 1, the service is not asked');
 like(logged($t, qr/intended to send/),
-    qr/^error client intended to send a body of more than 10 bytes$/, 'why');
-is(status(exchange(connection(), request({ method => 'POST', body => 'x' x 100_000 }, '/'))), 413, 'length, far more');
+    qr/^error client intended to send a body of more than 10 bytes$/, 'length, limit + 1, log');
+is(status(exchange(connection(), request({ method => 'POST', body => 'x' x 100_000 }, '/'))), 413,
+    'length, far more');
 is(status(chunked('/', 'x' x 11)), 413, 'chunks, limit + 1');
 is(status(chunked('/', ('x') x 11)), 413, 'chunks of one byte, limit + 1');
 is(status(chunked('/large', ('x' x 65536) x 16, 'x')), 413, 'chunks, 1m + 1');
-is(status(exchange(connection(), request({ method => 'POST', body => 'x' }, '/zero'))), 413, 'length, limit 0');
+is(status(exchange(connection(), request({ method => 'POST', body => 'x' }, '/zero'))), 413,
+    'length, limit 0');
 is(status(chunked('/zero', 'x')), 413, 'chunks, limit 0');
-is(status(exchange(connection(), request({ method => 'POST', body => 'x' x 11 }, '/smaller'))), 413, 'length, smaller at the second check');
+is(status(exchange(connection(), request({ method => 'POST', body => 'x' x 11 }, '/smaller'))), 413,
+    'length, smaller at the second check');
 is(status(chunked('/smaller', 'x' x 11)), 413,
     'chunks, smaller at the second check');
 forget($t, 'service');
 
 my $s = connection();
 $s->print(request({ method => 'POST' }, '/', 'Content-Length: 999999999'));
-is(status(read_response($s)), 413, 'announced and not sent');
+is(status(read_response($s)), 413, 'too large a length, without a body');
 
 # an endless body is refused, and only little of it is read
 
 $s = connection();
 $s->print(request({ method => 'POST' }, '/large', 'Transfer-Encoding: chunked'));
 $s->blocking(0);
-my ($sent, $answer) = (0, '');
+my ($sent, $response) = (0, '');
 my $end = time + 8;
 {
     local $SIG{PIPE} = 'IGNORE';
-    while (time < $end and !$s->sysread($answer, 4096)) {
+    while (time < $end and !$s->sysread($response, 4096)) {
         my $n = $s->syswrite("1000\r\n" . 'x' x 4096 . "\r\n");
         $sent += $n // 0;
         last if !defined $n and !$!{EAGAIN};
         sleep 0.001 unless $n;
     }
 }
-is(status($answer), 413, 'a body without an end');
-cmp_ok($sent, '<', 16 * 1024 * 1024, 'not read for long');
+is(status($response), 413, 'a body without an end');
+cmp_ok($sent, '<', 16 * 1024 * 1024, 'a body without an end is read for a short time only');
 undef $s;
-is(asked($t, 'service'), 0, 'nobody was asked');
+is(asked($t, 'service'), 0, 'too large, the service is not asked');
 
 my $large = peak_memory(worker($t));
-cmp_ok($large, '<', 100 * 1024, 'nor is it in memory');
+cmp_ok($large, '<', 100 * 1024, 'a body without an end is not in memory');
 
 ### bodies up to the limit
 
 for my $n (0, 1, 9, 10) {
     my $body = 'y' x $n;
     my $length = $n ? "Content-Length: $n" : '';
-    is(got(exchange(connection(), request({ method => 'POST', body => $body }, '/'))), got_of($body), "length, $n bytes");
+    is(got(exchange(connection(), request({ method => 'POST', body => $body }, '/'))), got_of($body),
+        "length, $n bytes");
     is(got(chunked('/', $body)), got_of($body), "chunks, $n bytes");
     is(got(chunked('/', split //, $body)), got_of($body), "chunks of one byte, $n");
 }
@@ -257,8 +262,10 @@ is(saw(chunked('/', 'a', 'bc')), 'GET, Content-Length: 3, ' . md5_hex('abc'),
     'what the service gets of chunks');
 is(saw(http_get('/')), 'GET, ' . md5_hex(''), 'no body');
 is(got(http_get('/')), 'GET 0 ' . md5_hex(''), 'no body, upstream');
-is(saw(exchange(connection(), request({ method => 'POST', body => '' }, '/'))), 'GET, Content-Length: 0, ' . md5_hex(''), 'an empty one');
-is(got(exchange(connection(), request({ method => 'POST', body => '' }, '/zero'))), got_of(''), 'an empty one, limit 0');
+is(saw(exchange(connection(), request({ method => 'POST', body => '' }, '/'))), 'GET, Content-Length: 0, ' . md5_hex(''),
+    'an empty one');
+is(got(exchange(connection(), request({ method => 'POST', body => '' }, '/zero'))), got_of(''),
+    'an empty one, limit 0');
 is(status(http_get('/zero')), 200, 'none, limit 0');
 
 for my $uri (qw{ /large /file /unbuffered /single /twice }) {
@@ -266,31 +273,36 @@ for my $uri (qw{ /large /file /unbuffered /single /twice }) {
     for my $name (sort keys %bodies) {
         my $body = $bodies{$name};
         my $told = "$method, Content-Length: " . length($body) . ', ' . md5_hex($body);
-        $answer = exchange(connection(), request({ method => 'POST', body => $body }, $uri));
-        is(got($answer), got_of($body), "$uri, $name");
-        is(saw($answer), $told, "$uri, $name, service");
-        $answer = chunked($uri, $body =~ /(.{1,1000})/gs);
-        is(got($answer), got_of($body), "$uri, $name, chunks");
-        is(saw($answer), $told, "$uri, $name, chunks, service");
+        $response = exchange(connection(), request({ method => 'POST', body => $body }, $uri));
+        is(got($response), got_of($body), "$uri, $name");
+        is(saw($response), $told, "$uri, $name, service");
+        $response = chunked($uri, $body =~ /(.{1,1000})/gs);
+        is(got($response), got_of($body), "$uri, $name, chunks");
+        is(saw($response), $told, "$uri, $name, chunks, service");
     }
 }
 
 is(saw(exchange(connection(), request({ method => 'POST', body => 'abc' }, '/without'))), 'GET, ' . md5_hex(''),
     'proxy_pass_request_body off');
-is(got(exchange(connection(), request({ method => 'POST', body => 'abc' }, '/without'))), got_of('abc'), 'upstream');
-is(saw(exchange(connection(), request({ method => 'POST', body => 'abc' }, '/off'))), 'GET, ' . md5_hex(''), 'off');
-is(got(exchange(connection(), request({ method => 'POST', body => $bodies{large} }, '/off'))), got_of($bodies{large}), 'off, upstream');
-is(got(exchange(connection(), request({ method => 'POST', body => 'abc' }, '/fastcgi'))), got_of('abc'), 'fastcgi');
+is(got(exchange(connection(), request({ method => 'POST', body => 'abc' }, '/without'))), got_of('abc'),
+    'proxy_pass_request_body off, upstream');
+is(saw(exchange(connection(), request({ method => 'POST', body => 'abc' }, '/off'))), 'GET, ' . md5_hex(''),
+    'off, service');
+is(got(exchange(connection(), request({ method => 'POST', body => $bodies{large} }, '/off'))), got_of($bodies{large}),
+    'off, upstream');
+is(got(exchange(connection(), request({ method => 'POST', body => 'abc' }, '/fastcgi'))), got_of('abc'),
+    'fastcgi');
 
 ### ways in which a body arrives
 
 $s = connection();
-$answer = exchange($s, request({ method => 'POST', body => 'abc' }, '/',
+$response = exchange($s, request({ method => 'POST', body => 'abc' }, '/',
     'Expect: 100-continue'));
-like($answer, qr/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 200 /, 'asked to continue');
-is(got(exchange($s, request({ method => 'POST', body => 'de' }, '/'))), got_of('de'), 'the next request');
+like($response, qr/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 200 /, 'Expect: 100-continue');
+is(got(exchange($s, request({ method => 'POST', body => 'de' }, '/'))), got_of('de'),
+    'the next request');
 is(status(exchange($s, request({ method => 'POST' }, '/', 'Content-Length: 11',
-    'Expect: 100-continue'))), 413, 'not asked to continue');
+    'Expect: 100-continue'))), 413, 'Expect: 100-continue, too large');
 
 $s = connection();
 for my $byte (split //, request({ method => 'POST', body => 'slowly' }, '/')) {
@@ -327,14 +339,14 @@ $_->print(request({ method => 'POST' }, '/large', 'Content-Length: 5000')
 sleep 0.1;
 @clients = ();
 is(connections_left(), 1, 'clients that leave half-way');
-is(asked($t, 'service'), 0, 'nobody is asked for them');
+is(asked($t, 'service'), 0, 'clients that leave half-way, the service is not asked');
 
 @clients = map { connection() } 1 .. 50;
 $_->print(request({ method => 'POST', body => 'x' x 3000 }, '/slow')) for @clients;
 wait_asked($t, 'slow', 50);
 @clients = ();
 is(connections_left(), 1, 'clients that leave during the check');
-is(asked($t, 'slow'), 50, 'all were asked');
+is(asked($t, 'slow'), 50, 'clients that leave during the check, each was asked for');
 go_on($t, 'slow');
 
 ### bodies that are no longer complete
@@ -351,28 +363,30 @@ for my $uri ('/page', '/page-unread') {
         sleep 0.005;
     }
     go_on($t, 'slow');
-    $answer = read_response($s);
-    is(status($answer), $uri eq '/page' ? 500 : 204, "$uri, chunks go on coming");
+    $response = read_response($s);
+    is(status($response), $uri eq '/page' ? 500 : 204, "$uri, chunks go on coming");
     hold($t, 'slow');
     undef $s;
     is(connections_left(), 1, "$uri, closed");
 }
-like(logged($t, qr/has been used by another module/), qr/error/, 'page, why');
+like(logged($t, qr/has been used by another module/), qr/error/, 'page, log');
 
 go_on($t, 'slow');
-is(got(exchange(connection(), request({ method => 'POST', body => 'x' x 5000 }, '/page'))), got_of('x' x 5000), 'page, with a length');
+is(got(exchange(connection(), request({ method => 'POST', body => 'x' x 5000 }, '/page'))), got_of('x' x 5000),
+    'page, with a length');
 
 is(status(late('/consumed', 'Content-Length: 5000', 'x' x 5000)), 500,
-    'sent to another upstream');
+    'body sent to an upstream before the check');
 is(status(late('/consumed', 'Transfer-Encoding: chunked',
     "1388\r\n" . 'x' x 5000 . "\r\n0\r\n\r\n")), 500,
-    'sent to another upstream, chunks');
+    'body sent to an upstream before the check, chunks');
 for my $n (3, 5000) {
-    is(got(exchange(connection(), request({ method => 'POST', body => 'x' x $n }, '/spooled'))), got_of('x' x $n), "kept, $n bytes");
+    is(got(exchange(connection(), request({ method => 'POST', body => 'x' x $n }, '/spooled'))), got_of('x' x $n),
+        "body read before an error page, $n bytes");
 }
 
-is(connections_left(), 1, 'no connection stays');
-cmp_ok(peak_memory(worker($t)), '<', $large + 30 * 1024, 'memory');
+is(connections_left(), 1, 'all connections are closed');
+cmp_ok(peak_memory(worker($t)), '<', $large + 30 * 1024, 'memory in KiB');
 
 ### helpers
 
@@ -398,9 +412,9 @@ sub saw {
 
 # What the upstream got, or the status where it was not asked.
 sub got {
-    my ($answer) = @_;
-    return 'status ' . status($answer) unless status($answer) eq '200';
-    return body($answer);
+    my ($response) = @_;
+    return 'status ' . status($response) unless status($response) eq '200';
+    return body($response);
 }
 
 sub got_of { 'POST ' . length($_[0]) . ' ' . md5_hex($_[0]) }

@@ -77,7 +77,7 @@ for my $n (1 .. 6) {
     sleep 0.02;
 }
 leave(1, \@clients);
-is(connections_left(), 1, 'too large');
+is(connections_left(), 1, 'too large bodies, all connections are closed');
 
 # a reload
 
@@ -90,21 +90,22 @@ is(wait_asked($t, 'service', 10), 10, 'asked before a reload');
 my $worker = worker($t);
 $t->reload();
 ok(wait_until(sub { worker($t) != $worker }), 'reloaded');
-ok(wait_until(sub { $t->read_file('error.log') =~ /gracefully shutting down/ }), 'old worker');
+ok(wait_until(sub { $t->read_file('error.log') =~ /gracefully shutting down/ }),
+    'the old worker shuts down');
 leave(1, [pop @half, pop @asked]);
 $_->print('x' x 2500) for @half;
 is(wait_asked($t, 'service', 19), 19, 'asked after a reload');
 go_on($t, 'service');
 is(join(' ', map { said($_) } @half),
-    join(' ', map { $_ % 2 ? '200 5000' : '403 ' . 'x' x 100 } 1 .. 9), 'half-way');
+    join(' ', map { $_ % 2 ? '200 5000' : '403 ' . 'x' x 100 } 1 .. 9), 'after the reload, bodies that were half sent');
 is(join(' ', map { said($_) } @asked),
-    join(' ', map { $_ % 2 ? '200 5' : '403 ' . 'x' x 100 } 1 .. 9), 'asked');
+    join(' ', map { $_ % 2 ? '200 5' : '403 ' . 'x' x 100 } 1 .. 9), 'after the reload, checks that were running');
 @half = @asked = ();
 my $s = start('POST', 200, 3);
 $s->print('abc');
-is(said($s), '200 3', 'new worker');
+is(said($s), '200 3', 'a request to the new worker');
 undef $s;
-is(connections_left(), 1, 'no connection stays');
+is(connections_left(), 1, 'all connections are closed');
 
 # many clients, at random
 
@@ -116,11 +117,11 @@ for my $i (1 .. 300) {
     leave($i % 2, [splice @clients, rand @clients, 1]) if @clients > 20;
 }
 leave(1, \@clients);
-is(connections_left(), 1, 'at random');
+is(connections_left(), 1, 'random clients, all connections are closed');
 $s = start('POST', 200, 3);
 $s->print('abc');
-is(said($s), '200 3', 'the next one');
-cmp_ok(peak_memory(worker($t)), '<', 100 * 1024, 'memory');
+is(said($s), '200 3', 'the next request');
+cmp_ok(peak_memory(worker($t)), '<', 100 * 1024, 'memory in KiB');
 
 ### helpers
 

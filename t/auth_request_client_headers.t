@@ -117,32 +117,32 @@ is(own_lines(ask_with('/let-in', $_, @said)), '', "$_, let in") for 500, 'none';
 is(own_lines(ask_with('/any', 200, 'X_A: 1', 'X-AA: 2', 'Set_Cookie: 3')), '',
     'other names');
 is(own_lines(ask_with('/satisfy', 403, @said, '', 'Authorization: Basic dXNlcjpzZWNyZXQ=')),
-    '', 'not asked');
+    '', 'satisfy any, the service is not asked');
 
 ### lines that do
 
 is(own_lines(ask_with('/deny', $_, @said)), $all, "$_, on=deny") for 401, 403;
-is(own_lines(ask_with('/deny-said', 403, @said)), 'X-A: a', 'on=deny, said');
+is(own_lines(ask_with('/deny-said', 403, @said)), 'X-A: a', 'explicit on=deny');
 is(own_lines(ask_with('/allow', 200, @said)), $all, 'on=allow');
 is(own_lines(ask_with('/any', $_, @said)), $all, "$_, on=any") for 200, 401, 403;
 is(own_lines(ask_with('/any', 200, 'x-a: 1', 'X-a: 2', 'X-A:')), 'x-a: 1, X-a: 2, X-A: ',
     'several spellings');
 is(own_lines(ask_with('/page', 401, @said)), $all, 'with an error page');
 is(own_lines(ask_with('/upstream', 200, @said)), "$all, X-A: upstream, Set-Cookie: u=1",
-    "beside an upstream's");
+    "in addition to the upstream's lines");
 is(own_lines(ask_with('/satisfy', 403, @said)), 'X-A: a', 'satisfy any, denied');
 
 my @letters = map { "X-\U$_\E: $_" } 'a' .. 'e';
 is(own_lines(ask_with('/several', 403, @letters)), 'X-A: a, X-C: c, X-D: d', 'several, 403');
 is(own_lines(ask_with('/several', 200, @letters)), 'X-B: b, X-C: c, X-D: d', 'several, 200');
 is(own_lines(ask_with('/several/inner', 403, @letters)), 'X-E: e', 'an inner level');
-my $answer = ask_with('/prefix', 403, @letters, 'Content-Language: de', 'Content-Type: a/b',
+my $response = ask_with('/prefix', 403, @letters, 'Content-Language: de', 'Content-Type: a/b',
     'Content-Encoding: br', 'Content-Range: bytes 0-1/4', 'Y-A: 1');
-is(own_lines($answer), join(', ', @letters), 'prefix');
-like($answer, qr/^Content-Language: de\r/m, 'prefix, about the content');
-unlike($answer, qr!^Content-(?:Type: a/b|Encoding|Range)!m,
-    'but nothing about how to read it');
-is(() = $answer =~ /^Content-Length:/mgi, 1, 'one length');
+is(own_lines($response), join(', ', @letters), 'prefix');
+like($response, qr/^Content-Language: de\r/m, 'prefix, about the content');
+unlike($response, qr!^Content-(?:Type: a/b|Encoding|Range)!m,
+    'prefix, no line about the coding of the content');
+is(() = $response =~ /^Content-Length:/mgi, 1, 'prefix, one Content-Length');
 
 ### challenges are never doubled
 
@@ -151,22 +151,22 @@ for my $uri ('/challenge', '/any') {
         'WWW-Authenticate')), 'A, B', "$uri, challenges");
 }
 is(join(', ', headers(ask_with('/challenge', 200, 'WWW-Authenticate: A'),
-        'WWW-Authenticate')), 'A', 'one with 200');
+        'WWW-Authenticate')), 'A', 'one challenge with 200');
 
 ### control characters: nginx accepts no such line from a service, and makes none in a
 ### subrequest
 
 for my $code ('', 403) {
     for my $c ('%0D%0AX-Evil:%201', '%0A', '%0D', 'a%0D%0A%0D%0AEVIL') {
-        my $answer = ask("/crlf/$c", $code ? "X-Code: $code" : ());
-        unlike($answer, qr/^X-Evil|^EVIL|X-A: \/crlf/mi, "$code $c");
+        my $response = ask("/crlf/$c", $code ? "X-Code: $code" : ());
+        unlike($response, qr/^X-Evil|^EVIL|X-A: \/crlf/mi, "$code $c");
     }
 }
 for my $c ("\0", "\r", "\r\r", "\rX-Evil: 1") {
     is(status(ask('/raw/' . unpack('H*', "X-A: a${c}b"))), 500, 'raw ' . unpack 'H*', $c);
 }
 like(ask('/raw/' . unpack('H*', "X-A: a\x01\x7f\xff\tb")), qr/^X-A: a\x01\x7f\xff\tb\r/m,
-    'others are nothing to us');
+    'other control characters are copied');
 
 ### helpers
 

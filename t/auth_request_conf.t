@@ -174,12 +174,12 @@ for my $conf (@fine) {
 is(config_test($t, 'auth_request auth;'), differs('URI without a slash',
     '[warn] the URI "auth" in "auth_request" directive does not begin with "/", every '
     . 'request is refused in DIR/http.conf:1 | exit 0', 'exit 0'), 'a URI without a slash');
-is(config_test($t, 'auth_request /auth;'), 'exit 0', 'one with a slash');
+is(config_test($t, 'auth_request /auth;'), 'exit 0', 'a URI with a slash');
 is(config_test($t, 'auth_request $http_auth;'), 'exit 0', 'a variable');
 is(config_test($t, 'auth_request_on_error allow;'), differs('further directives',
     '[warn] auth_request_on_error allow: every request is let in while the service fails '
     . 'in DIR/http.conf:1 | exit 0', original_to('auth_request_on_error allow;')),
-    'a service that is not needed');
+    'auth_request_on_error allow');
 
 ### a failed reload leaves the old configuration in force
 
@@ -193,7 +193,7 @@ $t->write_file_expand('http.conf', 'server { listen 127.0.0.1:8080; '
     . 'location / { auth_request; } location = /no { return 403; } }');
 $t->reload();
 wait_until(sub { $t->read_file('error.log') =~ /\[emerg\].* in "auth_request"/ });
-like(http_get('/'), qr/^HTTP\S+ 403 /, 'after it');
+like(http_get('/'), qr/^HTTP\S+ 403 /, 'after a failed reload');
 
 ### helpers
 

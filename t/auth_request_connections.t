@@ -79,17 +79,17 @@ $t->run();
 my %connections;
 for my $code (200, 204, 401, 403, 500, 200) {
     my $s = connection();
-    my $answer = exchange($s, request('/', "X-Code: $code"));
+    my $response = exchange($s, request('/', "X-Code: $code"));
     my $expected = $code < 300 ? 200 : $code;
-    like($answer, qr/^HTTP\S+ $expected /, "$code over a kept connection");
-    $connections{header($answer, 'X-Service') || 'none'} = 1;
+    like($response, qr/^HTTP\S+ $expected /, "$code over a kept connection");
+    $connections{header($response, 'X-Service') || 'none'} = 1;
 }
-is(keys %connections, 1, 'one connection');
+is(keys %connections, 1, 'one connection to the service');
 
 %connections = ();
 for (1 .. 3) {
-    my $answer = exchange(connection(), request('/', 'X-Code: body'));
-    $connections{header($answer, 'X-Service')} = 1;
+    my $response = exchange(connection(), request('/', 'X-Code: body'));
+    $connections{header($response, 'X-Service')} = 1;
 }
 is(keys %connections, differs('connection after a body', 1, 3),
     'connections when the service sends a body');
@@ -98,13 +98,13 @@ is(keys %connections, differs('connection after a body', 1, 3),
 
 my $s = connection();
 for my $code (204, 401, 403, 200) {
-    my $answer = exchange($s, request('/', "X-Code: $code"));
+    my $response = exchange($s, request('/', "X-Code: $code"));
     my $expected = $code < 300 ? 200 : $code;
-    like($answer, qr/^HTTP\S+ $expected .*^Connection: keep-alive\r/ms,
+    like($response, qr/^HTTP\S+ $expected .*^Connection: keep-alive\r/ms,
         "$code, connection kept");
 }
 like(exchange($s, request('/', "X-Code: 500")), qr/^HTTP\S+ 500 .*^Connection: close\r/ms,
-    '500 closes');
+    '500, connection closed');
 
 $s = connection();
 $s->print(join '', map { request('/', "X-Code: $_") } 204, 401, 'body', 403, 200);
@@ -116,7 +116,7 @@ $s->print(request({ method => 'HEAD' }, '/', 'X-Code: body')
     . request('/', "X-Code: body"));
 like(read_response($s, head => 1), qr/^HTTP\S+ 200 .*\r\n\r\n\z/s, 'HEAD');
 like(read_response($s), qr/^HTTP\S+ 200 .*\r\n\r\nCONTENT\z/s,
-    "a service's body is in no answer");
+    "the client does not get the service's body");
 
 ### checks in parallel
 
@@ -126,12 +126,12 @@ my @clients = map {
     $s->print(request('/slow', "X-Code: $_"));
     $s
 } @codes;
-is(wait_asked($t, 'slow', 20), 20, 'all are asked');
+is(wait_asked($t, 'slow', 20), 20, 'all checks are sent');
 is(scalar(my @early = IO::Select->new(@clients)->can_read(0.1)), 0,
-    'nobody is answered');
+    'no response before the checks end');
 go_on($t, 'slow');
 is(join(' ', map { status(read_response($_)) } @clients),
-    join(' ', map { $_ == 204 ? 200 : $_ } @codes), 'each has its own answer');
+    join(' ', map { $_ == 204 ? 200 : $_ } @codes), 'each client has its own response');
 undef $s;
 @clients = ();
 
@@ -145,12 +145,12 @@ for my $uri ('/slow', '/ignoring') {
         $s->print(request($uri, "X-Code: 204"));
         $s
     } 1 .. 20;
-    is(wait_asked($t, 'slow', 20), 20, "$uri, all are asked");
+    is(wait_asked($t, 'slow', 20), 20, "$uri, all checks are sent");
     @clients = ();
     go_on($t, 'slow') if $uri eq '/ignoring';
-    is(connections_left(), 1, "$uri, no connection stays");
+    is(connections_left(), 1, "$uri, all connections are closed");
     like(exchange(connection(), request('/', "X-Code: 204")), qr/^HTTP\S+ 200 /,
-        "$uri, the next one is served");
+        "$uri, the next request is served");
 }
 
 # half of the clients leave, some with a body or a pipelined request
@@ -163,14 +163,14 @@ $_->print(request('/slow', "X-Code: 401")) for @stay;
 $_->print(request('/slow', "X-Code: 204") . request('/slow', "X-Code: 204")) for @leave[0 .. 4];
 $_->print(request({ method => 'POST' }, '/slow', 'X-Code: 204',
     'Content-Length: 100000') . 'x' x 1000) for @leave[5 .. 9];
-is(wait_asked($t, 'slow', 20), 20, 'all are asked');
+is(wait_asked($t, 'slow', 20), 20, 'all checks are sent');
 setsockopt $_, SOL_SOCKET, SO_LINGER, pack 'll', 1, 0 for @leave;
 @leave = ();
 go_on($t, 'slow');
 is(join(' ', map { status(read_response($_)) } @stay),
-    join(' ', (401) x 10), 'those that stay');
+    join(' ', (401) x 10), 'the clients that stay have their responses');
 @stay = ();
-is(connections_left(), 1, 'no connection stays');
+is(connections_left(), 1, 'all connections are closed');
 
 ### a reload
 
@@ -178,14 +178,14 @@ forget($t, 'slow');
 hold($t, 'slow');
 $s = connection();
 $s->print(request('/slow', "X-Code: 403"));
-is(wait_asked($t, 'slow', 1), 1, 'asked before a reload');
+is(wait_asked($t, 'slow', 1), 1, 'a check before a reload');
 $t->reload();
 ok(wait_until(sub { $t->read_file('error.log') =~ /gracefully shutting down/ }),
     'reloaded');
 like(exchange(connection(), request('/', "X-Code: 204")), qr/^HTTP\S+ 200 /,
-    'new worker');
+    'a request to the new worker');
 go_on($t, 'slow');
-like(read_response($s), qr/^HTTP\S+ 403 /, 'answered after a reload');
+like(read_response($s), qr/^HTTP\S+ 403 /, 'the check ends after a reload');
 
 ### helpers
 

@@ -82,48 +82,50 @@ my $type = 'Content-Type: application/problem+json';
 ### the body is sent unchanged
 
 for my $code (401, 403, 404, 410, 500, 503, 499, 444, 408, 494) {
-    my $answer = ask_with('/', $code, "$type\\nContent-Length: 8\\n\\n{\"a\":1}\x01");
-    like($answer, qr!^HTTP/1.1 $code\b.*^X-A: a\b.*\r\n\r\n\Q{"a":1}\E\x01\z!ms, "code $code");
-    is(join(',', $answer =~ /^Content-(?:Type|Length): (.*)\r/mg),
+    my $response = ask_with('/', $code, "$type\\nContent-Length: 8\\n\\n{\"a\":1}\x01");
+    like($response, qr!^HTTP/1.1 $code\b.*^X-A: a\b.*\r\n\r\n\Q{"a":1}\E\x01\z!ms, "code $code");
+    is(join(',', $response =~ /^Content-(?:Type|Length): (.*)\r/mg),
         'application/problem+json,8', "$code, type and length");
 }
-my $answer = ask_with('/', 302, 'Location: /a\nContent-Length: 4\n\nHERE');
-like($answer, qr!^HTTP/1.1 302 .*^Location: /a\b.*\r\n\r\nHERE\z!ms, 'code 302');
-unlike($answer, qr/^Content-Type:/m, 'no type');
+my $response = ask_with('/', 302, 'Location: /a\nContent-Length: 4\n\nHERE');
+like($response, qr!^HTTP/1.1 302 .*^Location: /a\b.*\r\n\r\nHERE\z!ms, 'code 302');
+unlike($response, qr/^Content-Type:/m, 'no type');
 
 is(body(ask_with('/', 403, "$type\\nTransfer-Encoding: chunked\\n\\n3\\nabc\\n2\\nde\\n0\\n\\n")),
     'abcde', 'chunked');
 is(body(ask_with('/', 403, "$type\\n\\nto the end")), 'to the end', 'no length');
-$answer = ask_with('/', 403, "$type\\nContent-Encoding: br\\nContent-Length: 3\\n\\nabc");
-is(body($answer), 'abc', 'encoded');
-is(() = $answer =~ /^Content-Encoding: br\r/mg, 1, 'encoding');
+$response = ask_with('/', 403, "$type\\nContent-Encoding: br\\nContent-Length: 3\\n\\nabc");
+is(body($response), 'abc', 'encoded');
+is(() = $response =~ /^Content-Encoding: br\r/mg, 1, 'encoding');
 
-$answer = ask({ method => 'HEAD' }, '/', 'X-Code: 403',
+$response = ask({ method => 'HEAD' }, '/', 'X-Code: 403',
     "X-Body: $type\\nContent-Length: 8\\n\\n12345678");
-like($answer, qr/^HTTP\S+ 403 .*^Content-Length: 8\b.*\r\n\r\n\z/ms, 'HEAD');
+like($response, qr/^HTTP\S+ 403 .*^Content-Length: 8\b.*\r\n\r\n\z/ms, 'HEAD');
 
 like(ask_with('/gzip', 403, "$type\\nContent-Length: 20\\n\\n" . 'a' x 20,
     'Accept-Encoding: gzip'), qr/^HTTP\S+ 403 .*^Content-Encoding: gzip\r/ms,
-    'zipped by nginx');
+    'compressed by nginx');
 is(() = ask_with('/gzip', 403, "$type\\nContent-Encoding: br\\nContent-Length: 3\\n\\nabc",
-    'Accept-Encoding: gzip') =~ /^Content-Encoding: (.*)\r/mg, 1, 'but not twice');
+    'Accept-Encoding: gzip') =~ /^Content-Encoding: (.*)\r/mg, 1,
+    'an encoded body is not encoded again');
 
-is(body(http_get('/own')), 'own text', 'what the configuration says');
-is(body(http_get('/static')), 'DENIED' x 10, 'a file');
-like(http_get('/static'), qr!^Content-Type: text/html\r!m, 'its type');
+is(body(http_get('/own')), 'own text', 'return with a text in the location that is asked');
+is(body(http_get('/static')), 'DENIED' x 10, 'a file in the location that is asked');
+like(http_get('/static'), qr!^Content-Type: text/html\r!m, 'type of a file');
 like(http_get('/nginx'), qr!^HTTP\S+ 403 .*403 Forbidden!s, "nginx's own page");
 
 ### sizes
 
 logged($t, qr/auth request/);
-is(body(ask_with('/', 403, 'Content-Length: 1000\n\n' . 'y' x 1000)), 'y' x 1000, 'limit');
-is(logged($t, qr/auth request/), '', 'limit, log');
+is(body(ask_with('/', 403, 'Content-Length: 1000\n\n' . 'y' x 1000)), 'y' x 1000,
+    'body as long as the limit');
+is(logged($t, qr/auth request/), '', 'body as long as the limit, log');
 for my $body ('Content-Length: 1001\n\n' . 'y' x 1001,
     'Content-Length: 2001\n\n' . 'y' x 2001, '\n' . 'y' x 1001)
 {
-    like(ask_with('/', 403, $body), qr!^HTTP\S+ 403 .*403 Forbidden!s, 'larger');
+    like(ask_with('/', 403, $body), qr!^HTTP\S+ 403 .*403 Forbidden!s, 'body longer than the limit');
     is(logged($t, qr/auth request/), 'warn auth request: the body of the response with'
-        . ' status 403 is ignored: it is larger than auth_request_deny_body', 'why');
+        . ' status 403 is ignored: it is larger than auth_request_deny_body', 'larger, log');
 }
 like(ask_with('/zero', 403, 'Content-Length: 1\n\ny'), qr/403 Forbidden/, 'zero');
 like(ask_with('/zero', 403, 'Content-Length: 0\n\n'), qr/403 Forbidden/, 'zero, empty');
@@ -146,17 +148,19 @@ for my $code (403, 200) {
     is(status(ask_with('/', $code, 'Transfer-Encoding: chunked\n\nzz\n', 'X-Wait: 1')),
         $expected, "$code, wrong chunks");
 }
-cmp_ok(peak_memory(worker($t)), '<', $memory + 8 * 1024, 'memory');
+cmp_ok(peak_memory(worker($t)), '<', $memory + 8 * 1024, 'memory growth in KiB');
 is(length body(ask_with('/huge', 403, 'Content-Length: 10485760\n\n', 'X-More: 10485760')),
-    10485760, '10 MB where they may be');
-like(http_get('/big-static'), qr/CONTENT/, 'a large file as the answer that allows');
+    10485760, '10 MB under a larger limit');
+like(http_get('/big-static'), qr/CONTENT/, 'a large file as the response that allows');
 
 ### error pages
 
-is(body(ask_with('/page', 403, 'Content-Length: 1\n\ny')), 'y', 'no error page');
-is(body(ask_with('/page', 403, 'Content-Length: 0\n\n')), 'PAGE', 'one without a body');
-is(body(ask_with('/page', 403, '\n' . 'y' x 1001)), 'PAGE', 'one for a body too large');
-is(body(ask_with('/strict', 410, 'Content-Length: 1\n\ny')), 'PAGE', 'one for errors');
+is(body(ask_with('/page', 403, 'Content-Length: 1\n\ny')), 'y',
+    'no error page for a denial with a body');
+is(body(ask_with('/page', 403, 'Content-Length: 0\n\n')), 'PAGE',
+    'error page for a denial without a body');
+is(body(ask_with('/page', 403, '\n' . 'y' x 1001)), 'PAGE', 'error page for too large a body');
+is(body(ask_with('/strict', 410, 'Content-Length: 1\n\ny')), 'PAGE', 'error page for an error');
 is(status(ask_with('/any', 403, 'Content-Length: 1\n\ny', 'Authorization: Basic dXNlcjpzZWNyZXQ=')),
     200, 'satisfy any, let in');
 like(ask_with('/any', 403, 'Content-Length: 1\n\ny'), qr/^HTTP\S+ 403 .*\r\n\r\ny\z/s,
@@ -171,12 +175,12 @@ my $post = request({ method => 'POST', body => 'z' x 50000 }, '/', @no);
 $s->print($get . $get . $post . $get . $post);
 is(join(' ', map { body(read_response($s)) } 1 .. 5), 'no no no no no',
     'pipelined, bodies unread');
-like(exchange($s, $get), qr/^Connection: keep-alive\b.*\r\n\r\nno\z/ms, 'kept');
+like(exchange($s, $get), qr/^Connection: keep-alive\b.*\r\n\r\nno\z/ms, 'the connection is kept');
 like(exchange($s, $post =~ s/POST \//POST \/body/r), qr/^HTTP\S+ 413 /, 'a body too large');
 
-$answer = http2_curl('/', "-d 'some data'", "-H 'X-Code: 403'",
+$response = http2_curl('/', "-d 'some data'", "-H 'X-Code: 403'",
     "-H 'X-Body: $type\\nContent-Length: 2\\n\\nno'");
-like($answer, qr!^HTTP/2 403.*^content-type: application/problem\+json\b.*\r\n\r\nno\z!ms,
+like($response, qr!^HTTP/2 403.*^content-type: application/problem\+json\b.*\r\n\r\nno\z!ms,
     'HTTP/2');
 
 ### helpers

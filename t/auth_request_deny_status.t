@@ -129,19 +129,20 @@ for my $code (301, 302) {
 logged($t, qr/auth request/);
 ask_with('/classes', 302);
 is(logged($t, qr/auth request/), 'error auth request unexpected status: 302'
-    . ' from "/auth": redirect without a Location header', 'why');
-is(status(ask_with('/', 404)), 500, '404 without the directive');
-is(status(ask_with('/codes', 403)), 403, '403 is one all the same');
-is(status(ask_with('/codes', 401)), 401, '401 is one all the same');
+    . ' from "/auth": redirect without a Location header', '302 without a location, log');
+is(status(ask_with('/', 404)), 500, '404 without the directive is an error');
+is(status(ask_with('/codes', 403)), 403, '403 is always a denial');
+is(status(ask_with('/codes', 401)), 401, '401 is always a denial');
 is(status(ask_with('/codes', $_)), 500, "codes, $_")
     for 300, 301, 303, 400, 405, 428, 500, 503;
-is(status(ask_with('/mixed', 302, 'X-Say: Location: /')), 500, 'another class');
-is(status(ask_with('/mixed/inner', 404)), 500, 'an inner level takes its place');
+is(status(ask_with('/mixed', 302, 'X-Say: Location: /')), 500,
+    'a class that is not in the list is an error');
+is(status(ask_with('/mixed/inner', 404)), 500, 'an inner directive replaces the outer one');
 is(status(ask_with('/mixed/inner', 410)), 410, 'an inner level');
 
-is(status(http_get('/down')), 500, 'nobody there');
+is(status(http_get('/down')), 500, 'connection refused');
 is(status(http_get("/broken?what=/$_")), 500, $_) for qw/ timeout garbage large close /;
-is(status(http_get('/own')), 503, 'what the configuration says is an answer');
+is(status(http_get('/own')), 503, 'return in the location that is asked is a response');
 
 ### statuses that are a denial
 
@@ -155,14 +156,14 @@ for my $code (400, 402, 404, 405, 408, 410, 413, 414, 416, 418, 429, 430, 444, 4
     is(status(ask_with('/classes', $code)), $code, "classes, $code");
 }
 is(status(ask_with('/codes', $_)), $_, "codes, $_") for 404, 429;
-unlike(ask_with('/codes', 404), qr/BODY/, "without the answer's body");
+unlike(ask_with('/codes', 404), qr/BODY/, "the body of the response is not sent");
 
 like(ask_with('/codes', 429, 'X-Say: Retry-After: 7'), qr/^Retry-After: 7\r/m,
     '429, Retry-After');
 like(ask_with('/classes', 503, 'X-Say: Retry-After: 7'), qr/^Retry-After: 7\r/m,
     '503, Retry-After');
 unlike(ask_with('/codes', 404, 'X-Say: Retry-After: 7', 'X-Say: Location: /'),
-    qr/^(?:Retry-After|Location)/m, 'not with 404');
+    qr/^(?:Retry-After|Location)/m, '404 without Location and Retry-After');
 my $challenge = ask_with('/codes', 401, 'X-Say: WWW-Authenticate: A', 'X-Say: WWW-Authenticate: B');
 is(join(',', headers($challenge, 'WWW-Authenticate')), 'A,B', 'challenges');
 
@@ -177,7 +178,7 @@ for my $location ('/login', 'login?a=b', '//other/x', '?x', '', 'https://a/ b<>"
     }
 }
 like(locations(ask_with('/codes', 302, 'X-Say: Location: /a', 'X-Say: Location: /b')),
-    qr!^302 \[/[ab]\]$!, 'one of two: nginx passes on no more');
+    qr!^302 \[/[ab]\]$!, 'one of two Location lines');
 like(ask_with('/msie', 302, 'X-Say: Location: /a"b', 'User-Agent: MSIE 6.0'),
     qr/^HTTP\S+ 200 .*Refresh.*URL=\/a/s, 'msie_refresh');
 is(locations(ask_with('/msie', 302, 'X-Say: Location: /a', 'User-Agent: MSIE 6.0')), '200 ',
@@ -187,7 +188,7 @@ is(locations(ask_with('/msie', 302, 'X-Say: Location: /a', 'User-Agent: MSIE 6.0
 
 like(ask_with('/page', 404), qr/^HTTP\S+ 200 .*PAGE/s, 'error page');
 is(locations(ask_with('/page', 302, 'X-Say: Location: /a')), '200 [/a]',
-    'error page, lines stay');
+    'error page, Location stays');
 is(locations(ask_with('/elsewhere', 302, 'X-Say: Location: /a')),
     '302 [https://example.com/login]', 'error page elsewhere');
 like(locations(ask_with('/again', 302, 'X-Say: Location: /a')),
@@ -209,7 +210,7 @@ sub ask_with {
 }
 
 sub locations {
-    my ($answer) = @_;
-    return status($answer) . ' ' . join ', ', map { "[$_]" }
-        headers($answer, 'Location');
+    my ($response) = @_;
+    return status($response) . ' ' . join ', ', map { "[$_]" }
+        headers($response, 'Location');
 }

@@ -46,21 +46,27 @@ my $told = sub {
 };
 
 is(header(ask({ method => 'POST', body => '' }, '/'), 'X-Got'), 'POST [0] 0 /', 'no body');
-is(header(ask({ method => 'POST', body => '' }, '/'), 'X-Service'), $told->(0, '/auth'), 'no body, service');
+is(header(ask({ method => 'POST', body => '' }, '/'), 'X-Service'), $told->(0, '/auth'),
+    'no body, service');
 is(header(ask({ method => 'POST', body => 'x' x 10 }, '/'), 'X-Got'), 'POST [10] 10 /', 'small');
-is(header(ask({ method => 'POST', body => 'x' x 10 }, '/'), 'X-Service'), $told->(10, '/auth'), 'small, service');
-is(header(ask({ method => 'POST', body => 'x' x 5000 }, '/'), 'X-Got'), 'POST [5000] 5000 /', 'large');
-is(header(ask({ method => 'POST', body => 'x' x 5000 }, '/'), 'X-Service'), $told->(5000, '/auth'), 'large, service');
-is(header(ask({ method => 'POST', chunks => ['x' x 10] }, '/'), 'X-Got'), 'POST [10] 10 /', 'chunked');
-is(header(ask({ method => 'POST', chunks => ['x' x 10] }, '/'), 'X-Service'), 'POST [] 0 /auth', 'chunked, service');
+is(header(ask({ method => 'POST', body => 'x' x 10 }, '/'), 'X-Service'), $told->(10, '/auth'),
+    'small, service');
+is(header(ask({ method => 'POST', body => 'x' x 5000 }, '/'), 'X-Got'), 'POST [5000] 5000 /',
+    'large');
+is(header(ask({ method => 'POST', body => 'x' x 5000 }, '/'), 'X-Service'), $told->(5000, '/auth'),
+    'large, service');
+is(header(ask({ method => 'POST', chunks => ['x' x 10] }, '/'), 'X-Got'), 'POST [10] 10 /',
+    'chunked');
+is(header(ask({ method => 'POST', chunks => ['x' x 10] }, '/'), 'X-Service'), 'POST [] 0 /auth',
+    'chunked, service');
 is(header(http_get('/'), 'X-Got'), 'GET [] 0 /', 'GET');
 
-my $answer = ask({ method => 'POST', body => 'x' x 10 }, '/denied');
-like($answer, qr/^HTTP\S+ 401 /, 'denied');
-is(header($answer, 'X-Service'), $told->(10, '/auth/401'), 'denied, service');
-is(join('|', headers($answer, 'WWW-Authenticate')),
+my $response = ask({ method => 'POST', body => 'x' x 10 }, '/denied');
+like($response, qr/^HTTP\S+ 401 /, 'denied');
+is(header($response, 'X-Service'), $told->(10, '/auth/401'), 'denied, service');
+is(join('|', headers($response, 'WWW-Authenticate')),
     join('|', service_challenges($t, 'FastCGI one', 'two')), 'denied, challenges');
-unlike($answer, qr/INVISIBLE/, 'denied, body');
+unlike($response, qr/INVISIBLE/, 'denied, body');
 
 ### helpers
 
@@ -88,13 +94,13 @@ sub fastcgi {
 
             my %param = unpack_pairs($stream{4});
             my ($status) = $param{DOCUMENT_URI} =~ m{/(\d+)$};
-            my $answer = 'Status: ' . ($status // 200) . "\r\n"
+            my $response = 'Status: ' . ($status // 200) . "\r\n"
                 . "X-Got: $param{REQUEST_METHOD} [$param{CONTENT_LENGTH}] "
                 . length($stream{5}) . " $param{DOCUMENT_URI}\r\n"
                 . "WWW-Authenticate: FastCGI one\r\nWWW-Authenticate: two\r\n"
                 . "\r\nINVISIBLE";
-            print $client pack('CCnnCC', 1, 6, $id, length $answer, 0, 0),
-                $answer, pack('CCnnCCNN', 1, 3, $id, 8, 0, 0, 0, 0);
+            print $client pack('CCnnCC', 1, 6, $id, length $response, 0, 0),
+                $response, pack('CCnnCCNN', 1, 3, $id, 8, 0, 0, 0, 0);
             last;
         }
 

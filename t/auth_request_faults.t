@@ -31,7 +31,7 @@ my @refused = (
     ['NUL in a value', "${ok}X-Name: a\0b\r\n$end", 502],
     ['long header line', $ok . 'X-Name: ' . 'x' x 70_000 . "\r\n$end", 502],
     ['long header', $ok . "X-Name: value\r\n" x 5_000 . $end, 502],
-    ['no answer', undef, 504],
+    ['no response', undef, 504],
 
     # nginx takes anything but HTTP/1.x for HTTP/0.9
 
@@ -108,12 +108,12 @@ my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /);
 
 # Since 1.29.0 nginx reads the response that follows a 103.
 
-my ($early, $answer_early) = ('103 before 200',
+my ($early, $early_response) = ('103 before 200',
     "HTTP/1.1 103 Early\r\nLink: <a>\r\n\r\n$ok$end");
 if ($t->has_version('1.29.0')) {
-    push @valid, [$early, $answer_early, 200];
+    push @valid, [$early, $early_response, 200];
 } else {
-    push @refused, [$early, $answer_early, 103];
+    push @refused, [$early, $early_response, 103];
 }
 
 $t->plan(3 * @refused + 2 * @valid + 10);
@@ -166,9 +166,9 @@ $t->write_file('content.txt', 'CONTENT');
 service($t, 8081, sub {
     my ($client, $head) = @_;
     my ($n) = $head =~ /^X-Case: (\d+)/m;
-    my ($name, $answer) = @{(@refused, @valid)[$n]};
-    if (defined $answer) {
-        print $client $answer;
+    my ($name, $response) = @{(@refused, @valid)[$n]};
+    if (defined $response) {
+        print $client $response;
     } else {
         sleep 5;
     }
@@ -188,12 +188,12 @@ for my $n (0 .. $#refused) {
         ? 'invalid response from the service' : 'neither allows nor denies';
     my ($difference, $original) = @{ $original{$name} // [] };
     my $expected = $difference ? differs($difference, 500, $original) : 500;
-    my ($answer, $log) = check('/', "X-Case: $n", 'Upgrade: x');
-    is(status($answer), $expected, "$name is $expected");
+    my ($response, $log) = check('/', "X-Case: $n", 'Upgrade: x');
+    is(status($response), $expected, "$name is $expected");
     if ($expected eq '200') {
-        like($answer, qr/\r\n\r\nCONTENT\z/, "$name, content");
+        like($response, qr/\r\n\r\nCONTENT\z/, "$name, content");
     } else {
-        unlike($answer, qr/CONTENT|INVISIBLE|^(?:Location|ETag|Retry|Link)/m,
+        unlike($response, qr/CONTENT|INVISIBLE|^(?:Location|ETag|Retry|Link)/m,
             "$name, nothing gets out");
     }
     my $line = "unexpected status: $status";
@@ -203,9 +203,9 @@ for my $n (0 .. $#refused) {
 
 for my $n (0 .. $#valid) {
     my ($name, undef, $status) = @{$valid[$n]};
-    my ($answer, $log) = check('/', 'X-Case: ' . ($n + @refused));
-    like($answer, qr/^HTTP\S+ $status /, "$name is $status");
-    is($log . ($answer =~ /(CONTENT|INVISIBLE)/ ? $1 : ''),
+    my ($response, $log) = check('/', 'X-Case: ' . ($n + @refused));
+    like($response, qr/^HTTP\S+ $status /, "$name is $status");
+    is($log . ($response =~ /(CONTENT|INVISIBLE)/ ? $1 : ''),
         $status == 200 ? 'CONTENT' : '', "$name, content");
 }
 
@@ -214,9 +214,9 @@ for my $n (0 .. $#valid) {
 for my $case (['/refused', 502], ['/unresolved', 500]) {
     my ($uri, $status) = @$case;
     my $service = $uri =~ s!/!/auth-!r;
-    my ($answer, $log) = check($uri);
-    like($answer, qr/^HTTP\S+ 500 /, "$uri is refused");
-    unlike($answer, qr/CONTENT/, "$uri, content");
+    my ($response, $log) = check($uri);
+    like($response, qr/^HTTP\S+ 500 /, "$uri is refused");
+    unlike($response, qr/CONTENT/, "$uri, content");
     is($log, differs('log of errors',
         qq(unexpected status: $status from "$service": no response from the service),
         "unexpected status: $status"), "$uri, log");
@@ -224,13 +224,13 @@ for my $case (['/refused', 502], ['/unresolved', 500]) {
 
 is((check('/closed'))[0], '', 'return 444 closes');
 
-my ($answer, $log) = check('/any', 'X-Case: 0');
-like($answer, qr/^HTTP\S+ 500 /, 'satisfy any');
+my ($response, $log) = check('/any', 'X-Case: 0');
+like($response, qr/^HTTP\S+ 500 /, 'satisfy any');
 is($log, differs('log of errors',
     'unexpected status: 502 from "/auth": no response from the service',
     'unexpected status: 502'), 'satisfy any, log');
 
-like(http_get('/alive'), qr/^X-Pid: $pid\r/m, 'the same worker');
+like(http_get('/alive'), qr/^X-Pid: $pid\r/m, 'the worker did not end');
 
 ### helpers
 

@@ -97,15 +97,16 @@ $t->run();
 ### statuses
 
 like(http2_curl('/', "-H 'X-Code: 204'"), qr/^HTTP\/2 200 \r\n.*GET  0 /s, 'allowed');
-unlike(http2_curl('/', "-H 'X-Code: 204'"), qr/INVISIBLE|www-authenticate/, 'allowed, no challenge');
+unlike(http2_curl('/', "-H 'X-Code: 204'"), qr/INVISIBLE|www-authenticate/,
+    'allowed, no challenge');
 like(http2_curl('/', "-H 'X-Code: 403'"), qr/^HTTP\/2 403 /, 'refused with 403');
 like(http2_curl('/', "-H 'X-Code: 500'"), qr/^HTTP\/2 500 /, 'refused with 500');
 
-my $answer = http2_curl('/', "-H 'X-Code: 401'");
-like($answer, qr/^HTTP\/2 401 /, 'refused with 401');
-is(join(' ', headers($answer, 'WWW-Authenticate')), join(' ', service_challenges($t, 'One', 'Two')),
+my $response = http2_curl('/', "-H 'X-Code: 401'");
+like($response, qr/^HTTP\/2 401 /, 'refused with 401');
+is(join(' ', headers($response, 'WWW-Authenticate')), join(' ', service_challenges($t, 'One', 'Two')),
     '401, challenges');
-unlike($answer, qr/INVISIBLE/, '401, body');
+unlike($response, qr/INVISIBLE/, '401, body');
 
 ### bodies
 
@@ -113,11 +114,11 @@ for my $uri ('/', '/unbuffered') {
     for my $name (qw/ small large empty /) {
         my $body = $t->read_file($name);
         my $expected = 'POST  ' . length($body) . ' ' . md5_hex($body);
-        $answer = http2_curl($uri, "-H 'X-Code: 204'", '--data-binary', "\@$d/$name");
-        is(body($answer), $expected, "$uri, $name");
-        is(header($answer, 'X-Saw'), '[]', "$uri, $name, service");
-        $answer = http2_curl($uri, "-H 'X-Code: 204'", '-X', 'POST', '-T', "- < $d/$name");
-        is(body($answer), $expected, "$uri, $name, no length");
+        $response = http2_curl($uri, "-H 'X-Code: 204'", '--data-binary', "\@$d/$name");
+        is(body($response), $expected, "$uri, $name");
+        is(header($response, 'X-Saw'), '[]', "$uri, $name, service");
+        $response = http2_curl($uri, "-H 'X-Code: 204'", '-X', 'POST', '-T', "- < $d/$name");
+        is(body($response), $expected, "$uri, $name, no length");
     }
 }
 
@@ -131,40 +132,41 @@ is({ http2_statuses($s, 1) }->{3}, 401, 'denied before the body is there');
 $s->print(http2_request(5, '/', 'x-code' => 204));
 is({ http2_statuses($s, 1) }->{5}, 200, 'next stream of the connection');
 
-$answer = http2_curl('/variables', "-H 'X-Code: 204'", '--data-binary', "\@$d/small");
-is(header($answer, 'X-Saw'), differs('$content_length in the check', '[] [] []', '[10] [] []'),
+$response = http2_curl('/variables', "-H 'X-Code: 204'", '--data-binary', "\@$d/small");
+is(header($response, 'X-Saw'), differs('$content_length in the check', '[] [] []', '[10] [] []'),
     'variables, service');
-is(body($answer), 'POST [10] [10] 10 ' . md5_hex('0123456789'), 'variables');
+is(body($response), 'POST [10] [10] 10 ' . md5_hex('0123456789'), 'variables');
 
 ### streams
 
 $s = http2_connection();
 $s->print(join '', map { http2_request($_, '/slow', 'x-code' => (204, 401, 403, 500)[$_ / 2 % 4]) }
     map { 2 * $_ + 1 } 0 .. 19);
-is(wait_asked($t, 'slow', 20), 20, 'all streams are asked for');
+is(wait_asked($t, 'slow', 20), 20, 'a check for each stream');
 go_on($t, 'slow');
 my %status = http2_statuses($s, 20);
 is(join(' ', map { $status{2 * $_ + 1} // '-' } 0 .. 19),
-    join(' ', (200, 401, 403, 500) x 5), 'each has its own answer');
+    join(' ', (200, 401, 403, 500) x 5), 'each stream has its own response');
 
 forget($t, 'slow');
 hold($t, 'slow');
 $s->print(join '', map { http2_request(2 * $_ + 1, '/slow', 'x-code' => 204) } 20 .. 39);
-is(wait_asked($t, 'slow', 20), 20, 'all streams are asked for again');
+is(wait_asked($t, 'slow', 20), 20, 'a check for each stream, before some are reset');
 $s->print(http2_reset(map { 4 * $_ + 1 } 10 .. 19));
 $s->print(http2_request(101, '/', 'x-code' => 401));
 is({ http2_statuses($s, 1) }->{101}, 401, 'a stream after those that were reset');
 go_on($t, 'slow');
 %status = http2_statuses($s, 10);
 is(join(' ', map { $status{4 * $_ + 3} // '-' } 10 .. 19),
-    join(' ', (200) x 10), 'those that were not reset');
-is(join(' ', grep { $_ % 4 == 1 } keys %status), '', 'those that were');
+    join(' ', (200) x 10), 'the streams that were not reset have responses');
+is(join(' ', grep { $_ % 4 == 1 } keys %status), '',
+    'the streams that were reset have no response');
 
 forget($t, 'slow');
 hold($t, 'slow');
 $s->print(join '', map { http2_request(2 * $_ + 1, '/slow', 'x-code' => 204) } 60 .. 79);
-is(wait_asked($t, 'slow', 20), 20, 'all streams are asked for once more');
+is(wait_asked($t, 'slow', 20), 20, 'a check for each stream, before the connection closes');
 undef $s;
-is(connections_left('/'), 1, 'no connection stays');
+is(connections_left('/'), 1, 'all connections are closed');
 go_on($t, 'slow');
-like(http2_curl('/', "-H 'X-Code: 204'"), qr/^HTTP\/2 200 /, 'the next one is served');
+like(http2_curl('/', "-H 'X-Code: 204'"), qr/^HTTP\/2 200 /, 'the next request is served');

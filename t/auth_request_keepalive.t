@@ -91,18 +91,18 @@ for my $uri (qw{ / /body/ /large/ /unbuffered }) {
 
 connections();
 is(join(' ', map { status(ask('/', "X-What: $_")) } '200 0 endless', '200 10 length',
-    '200 2000 cut', '200 10 length'), '500 200 500 200', 'one after the other');
-is(connections(), 3, 'new connections');
-is(status(ask('/', 'X-What: 200 5 longer')), 200, 'longer than it says');
-is(status(ask('/', 'X-What: 403 5 length')), 403, 'and the next');
+    '200 2000 cut', '200 10 length'), '500 200 500 200', 'statuses after bad responses');
+is(connections(), 3, 'connections after bad responses');
+is(status(ask('/', 'X-What: 200 5 longer')), 200, 'a body longer than its length');
+is(status(ask('/', 'X-What: 403 5 length')), 403, 'the next check');
 is(join(' ', map { status(ask('/', "X-What: $_")) } '200 0 longer', '403 0 length', '204 0 none'),
-    '200 403 200', 'something behind an empty body');
+    '200 403 200', 'bytes after an empty body');
 
 my $memory = peak_memory(worker($t));
 ask('/', 'X-What: 200 0 endless') for 1 .. 20;
-cmp_ok(peak_memory(worker($t)), '<', $memory + 4096, 'memory');
+cmp_ok(peak_memory(worker($t)), '<', $memory + 4096, 'memory growth in KiB');
 
-like(http_get('/file'), qr/CONTENT/, 'a file of 5 MB allows');
+like(http_get('/file'), qr/CONTENT/, 'a file of 5 MB as the response that allows');
 
 ### helpers
 

@@ -134,23 +134,24 @@ for my $fault (@faults) {
     my ($do, $status, $reason, $allowed) = @$fault;
     my $line = "error auth request unexpected status: $status from \"/auth?\$args\": $reason";
     logged($t, qr/auth request/);
-    is(status(http_get("/?$do")), 500, "does $do");
-    is(logged($t, qr/auth request/), $line, "$do, why");
+    is(status(http_get("/?$do")), 500, "$do");
+    is(logged($t, qr/auth request/), $line, "$do, log");
     is(status(http_get("/code?$do")), 503, "$do, on_error 503") ;
     logged($t, qr/auth request/);
     is(status(http_get("/allow?$do")), $allowed ? 200 : 500, "$do, allow");
     is(logged($t, qr/auth request/),
-        $line . ($allowed ? ', let in by auth_request_on_error' : ''), "$do, allow, why");
+        $line . ($allowed ? ', let in by auth_request_on_error' : ''), "$do, allow, log");
 }
 
 ### statuses
 
-my $answer = http_get('/unauthorized?500');
-is(status($answer), 401, 'on_error 401');
-unlike($answer, qr/^WWW-Authenticate/m, 'no challenge');
+my $response = http_get('/unauthorized?500');
+is(status($response), 401, 'on_error 401');
+unlike($response, qr/^WWW-Authenticate/m, 'no challenge');
 is(status(http_get('/forbidden?close')), 403, 'on_error 403');
-like(http_get('/page?404'), qr/^HTTP\S+ 200 .*PAGE 404\z/s, 'error page, answered');
-like(http_get('/page?close'), qr/PAGE 502\z/, 'error page, closed');
+like(http_get('/page?404'), qr/^HTTP\S+ 200 .*PAGE 404\z/s,
+    'error page, the service has responded');
+like(http_get('/page?close'), qr/PAGE 502\z/, 'error page, the connection was closed');
 like(http_get('/page?timeout'), qr/PAGE 504\z/, 'error page, timed out');
 is(status(http_get('/outer/same?500')), 200, 'from an outer level');
 is(status(http_get('/outer/other?500')), 500, 'an inner level');
@@ -171,7 +172,7 @@ is(status(http_get('/down/allow')), 200, 'connection refused, allow');
 logged($t, qr/auth request/);
 is(status(http_get('/own/any')), 500, 'return 502');
 is(logged($t, qr/auth request/), 'error auth request unexpected status: 502 from'
-    . ' "/auth-own": neither allows nor denies', 'return 502, why');
+    . ' "/auth-own": neither allows nor denies', 'return 502, log');
 is(status(http_get('/own/allow')), 200, 'return 502, allow');
 is(status(http_get('/missing')), 500, 'no such file');
 is(status(http_get('/nowhere')), 500, 'no such URI');
@@ -182,6 +183,7 @@ is(status(ask('/wrong', 'X-To: a b:c')), 500,
     'no address');
 is(status(ask('/wrong', 'X-To: ')), 500,
     'an empty address');
-is(status(ask({ method => 'POST', body => '123456' }, '/client')), 500, 'a body that the location does not take');
+is(status(ask({ method => 'POST', body => '123456' }, '/client')), 500,
+    'a body that the location does not take');
 is(status(ask('/allow?403', "X-User: \xff\xfe\xc0\x80")), 403, 'row 31: bytes that are no text');
 is(status(ask('/allow?403', ('X-User: a') x 50)), 403, 'row 31: one line many times');

@@ -97,8 +97,10 @@ my $json = 'application/json';
 ### the variable is empty
 
 is(asked('/off', $form, 'token=a'), '/auth?t=', 'not read');
-is(body(exchange(connection(), post('/off', $form, 'token=a'))), '[] token=a', 'not read, upstream');
-is(body(exchange(connection(), post('/unasked', $form, 'token=a'))), '[] token=a', 'without auth_request');
+is(body(exchange(connection(), post('/off', $form, 'token=a'))), '[] token=a',
+    'not read, upstream');
+is(body(exchange(connection(), post('/unasked', $form, 'token=a'))), '[] token=a',
+    'without auth_request');
 for my $case (
     ['text/plain', 'token=a'], ['', 'token=a'], [$json, 'token=a'],
     [$form, '{"token":"a"}'], ['multipart/form-data; boundary=b', 'token=a'],
@@ -115,7 +117,7 @@ for my $case (
         =~ s/[^\x20-\x7e]/?/gr . "' of '$type'");
 }
 is(asked('/', $form, 'token=a', 'Content-Type: text/plain'), '/auth?t=a&u=',
-    'two types: nginx takes none but the first');
+    'two Content-Type lines: the first is used');
 
 for my $case ([$form, 'token=a%0d%0aX:+b'], [$form, 'token=%00'], [$form, "token=a\nb"],
     [$json, '{"token":"\r\n"}'], [$json, '{"token":"a\u0000"}'])
@@ -124,7 +126,7 @@ for my $case ([$form, 'token=a%0d%0aX:+b'], [$form, 'token=%00'], [$form, "token
     is(asked('/', @$case), '/auth?t=&u=', "control character in '"
         . $case->[1] =~ s/\n/?/r . "'");
     like(logged($t, qr/control/), qr/^warn control character in field "token"/,
-        'why');
+        'control character, log');
 }
 
 ### the variable has a value
@@ -137,9 +139,11 @@ is(asked('/', 'application/vnd.x+json', '{"token":[1, 2]}'), '/auth?t=[1,2]&u=',
     'JSON, an array');
 is(asked('/header', $form, 'token=a+b%26c%3D'), '/auth-header [a b&c=]',
     'in the location that is asked');
-is(body(exchange(connection(), post('/header', $form, 'token=a+b'))), '[a b] token=a+b', 'for the upstream');
-is(body(exchange(connection(), post('/early', $form, 'token=a'))), '[] [a] token=a', 'read too early');
-is(asked('/early', $form, 'token=a'), '/auth?t=a', 'then in time');
+is(body(exchange(connection(), post('/header', $form, 'token=a+b'))), '[a b] token=a+b',
+    'in a line for the upstream');
+is(body(exchange(connection(), post('/early', $form, 'token=a'))), '[] [a] token=a',
+    'read before the body');
+is(asked('/early', $form, 'token=a'), '/auth?t=a', 'in the check it has its value');
 is(body(exchange(connection(), post('/header', $form, 'x=' . 'y' x 50_000 . '&token=a'))) =~ s/y+/y/r,
     '[a] x=y&token=a', 'in a file');
 is(asked('/twice', $form, 'token=a'), "/auth?t=a\n/auth?t=a", 'two checks');
@@ -149,16 +153,17 @@ is(asked('/header', $form, 'token=a', 'chunked'),
 ### values that are not safe in a URI
 
 my %encoded = ('a b' => 'a%20b', '#' => '%23', '%' => '%', "\x7f" => '%7F');
-is(asked('/', $form, 'token=a+b'), '/auth?t=a%20b&u=', 'a space');
+is(asked('/', $form, 'token=a+b'), '/auth?t=a%20b&u=', 'a space is encoded');
 is(asked('/', $form, 'token=a%20HTTP/1.1'), '/auth?t=a%20HTTP/1.1&u=',
-    'nothing behind it');
-is(asked('/path', $form, 'token=..%2F..%2Fother'), '', 'nor is it a path');
+    'text after an encoded space');
+is(asked('/path', $form, 'token=..%2F..%2Fother'), '', 'a value that leads out of the path');
 
 ### several requests of a connection
 
 my $s = connection();
 is(join(' ', map { body(exchange($s, post('/header', $form, $_))) }
-    'token=a', 'x=1', 'token=b'), '[a] token=a [] x=1 [b] token=b', 'connection');
+    'token=a', 'x=1', 'token=b'), '[a] token=a [] x=1 [b] token=b',
+    'several requests of a connection');
 
 ### helpers
 

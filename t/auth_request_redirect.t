@@ -181,9 +181,9 @@ $t->run();
 
 for my $uri (sort keys %ways) {
     for my $code (401, 403, 500) {
-        my $answer = ask($uri, "X-Code: $code");
-        is(status($answer), $code, "$uri, $code");
-        unlike($answer, qr/SECRET/, "$uri, $code, content");
+        my $response = ask($uri, "X-Code: $code");
+        is(status($response), $code, "$uri, $code");
+        unlike($response, qr/SECRET/, "$uri, $code, content");
     }
 
     my $checks = checks($t);
@@ -193,35 +193,35 @@ for my $uri (sort keys %ways) {
 
 ### error pages of a denial
 
-like(ask('/page', "X-Code: 401"), qr/^HTTP\S+ 401 .*\r\n\r\nLOGIN\z/s, 'page');
-like(ask('/page', "X-Code: 403"), qr/^HTTP\S+ 403 (?!.*LOGIN)/s, 'no page for it');
-like(ask('/page-200', "X-Code: 401"), qr/^HTTP\S+ 200 .*\r\n\r\nLOGIN\z/s, 'page =200');
+like(ask('/page', "X-Code: 401"), qr/^HTTP\S+ 401 .*\r\n\r\nLOGIN\z/s, 'error page');
+like(ask('/page', "X-Code: 403"), qr/^HTTP\S+ 403 (?!.*LOGIN)/s, 'no error page for this status');
+like(ask('/page-200', "X-Code: 401"), qr/^HTTP\S+ 200 .*\r\n\r\nLOGIN\z/s, 'error page with =200');
 
 like(ask('/page-named?x', "X-Code: $_"),
     qr{^HTTP\S+ 303 .*\r\nLocation: \S+/login\?to=/page-named\?x\r}s,
     "named location, $_") for 401, 403, 500;
 like(ask('/page-away', "X-Code: 401"),
-    qr{^HTTP\S+ 302 .*\r\nLocation: http://login/\?to=/page-away\r}s, 'away');
+    qr{^HTTP\S+ 302 .*\r\nLocation: http://login/\?to=/page-away\r}s, 'error page elsewhere');
 
 # an error page that is protected itself
 
 for my $uri (qw{ /page-protected /page-self /page-named-protected }) {
     for my $code (401, 403, 500) {
         my $checks = checks($t);
-        my $answer = ask($uri, "X-Code: $code");
-        is(status($answer), $code, "$uri, $code");
-        unlike($answer, qr/SECRET/, "$uri, $code, content");
+        my $response = ask($uri, "X-Code: $code");
+        is(status($response), $code, "$uri, $code");
+        unlike($response, qr/SECRET/, "$uri, $code, content");
         is(checks($t) - $checks, 2, "$uri, $code, checks");
     }
 }
 
 my $checks = checks($t);
-is(status(ask('/page-recursive', "X-Code: 401")), 500, 'pages without end');
-is(checks($t) - $checks, 11, 'pages without end, checks');
+is(status(ask('/page-recursive', "X-Code: 401")), 500, 'endless error pages');
+is(checks($t) - $checks, 11, 'endless error pages, checks');
 
-my $answer = ask({ port => 8082 }, '/', "X-Code: 401");
-is(status($answer), 401, 'named location under the same check');
-unlike($answer, qr/SECRET/, 'named location under the same check, content');
+my $response = ask({ port => 8082 }, '/', "X-Code: 401");
+is(status($response), 401, 'named location under the same check');
+unlike($response, qr/SECRET/, 'named location under the same check, content');
 
 ### helpers
 

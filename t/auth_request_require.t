@@ -80,10 +80,10 @@ run_quietly($t);
 
 is(status(ask('/one')), 401, 'missing');
 is(logged($t, qr/auth request/), 'info auth request: required $valid is empty or 0',
-    'why');
+    'log');
 is(status(ask('/one', 'X-Say: X-Valid:')), 401, 'empty');
 is(status(ask('/one', 'X-Say: X-Valid: 0')), 401, '0');
-is(status(ask('/one', 'X-Valid: 1')), 401, "the client's does not count");
+is(status(ask('/one', 'X-Valid: 1')), 401, "the client's own line does not count");
 is(status(ask('/one', 'X-Say: X-Valid: 1', 'X-Code: 401')), 401, 'denied');
 is(status(ask('/one', 'X-Say: X-Valid: 1', 'X-Code: 403')), 403, 'denied, 403');
 is(status(ask('/one', 'X-Say: X-Valid: 1', 'X-Code: 500')), 500, 'an error');
@@ -109,15 +109,16 @@ is(status(ask('/any', 'X-Say: X-Valid: 1')), 200, 'satisfy any, met');
 ### inheritance
 
 is(status(ask('/outer/same')), 403, 'from an outer level');
-is(status(ask('/outer/other')), 401, 'an inner level takes its place');
-is(status(ask('/outer/other', 'X-Say: X-Other: 1')), 200, 'and only that');
-is(status(ask('/off')), 200, 'without a check');
+is(status(ask('/outer/other')), 401, 'an inner directive replaces the outer one');
+is(status(ask('/outer/other', 'X-Say: X-Other: 1')), 200,
+    'an inner directive replaces the outer one, met');
+is(status(ask('/off')), 200, 'auth_request off');
 is(status(ask('/let-in', "X-Code: $_")), 200, "let in, $_") for 500, 'none';
 
 ### header lines and body of a denial
 
-my $answer = ask('/one', 'X-Say: WWW-Authenticate: A', 'X-Say: WWW-Authenticate: B');
-is(join(',', headers($answer, 'WWW-Authenticate')), 'A,B', 'challenges');
+my $response = ask('/one', 'X-Say: WWW-Authenticate: A', 'X-Say: WWW-Authenticate: B');
+is(join(',', headers($response, 'WWW-Authenticate')), 'A,B', 'challenges');
 unlike(ask('/code', 'X-Say: WWW-Authenticate: A'), qr/^WWW-/m, 'none with 403');
 unlike(ask('/one', 'X-Say: X-Valid: 1', 'X-Say: WWW-Authenticate: A'), qr/^WWW-/m,
     'none with 200');
@@ -132,7 +133,7 @@ like(ask('/body', 'X-Body: told you'),
 logged($t, qr/auth request/);
 unlike(ask('/body', 'X-Body: ' . 'x' x 11), qr/xxxxxxxxxxx/, 'a body too large');
 is(logged($t, qr/^warn auth request/), 'warn auth request: the body of the response'
-    . ' with status 200 is ignored: it is larger than auth_request_deny_body', 'why');
+    . ' with status 200 is ignored: it is larger than auth_request_deny_body', 'log');
 like(ask('/body', 'X-Say: X-Valid: 1', 'X-Body: ' . 'x' x 11), qr/CONTENT/,
-    'met, a body too large');
-is(logged($t, qr/auth request/), '', 'which is nothing to complain about');
+    'met, too large a body');
+is(logged($t, qr/auth request/), '', 'met, too large a body, log');

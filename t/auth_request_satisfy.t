@@ -88,12 +88,12 @@ for my $satisfy (qw/ all any /) {
         my ($access, $basic, $code) = split / /, $case;
         my $uri = join '/', '', $satisfy, $access,
             $basic eq '-' ? '-' : 'basic', $code eq '-' ? '-' : 'service';
-        my $answer = answer_to($uri, $basic, $code);
+        my $response = response_to($uri, $basic, $code);
         my $name = "$satisfy: access $access, basic $basic, service $code";
 
         my ($status, @challenges) = expected($satisfy, $access, $basic, $code);
-        is(judged($answer), join('|', $status, @challenges), $name);
-        is($answer =~ /CONTENT/ ? 1 : 0, $status == 200 ? 1 : 0,
+        is(judged($response), join('|', $status, @challenges), $name);
+        is($response =~ /CONTENT/ ? 1 : 0, $status == 200 ? 1 : 0,
             "$name, content");
     }
 }
@@ -103,15 +103,15 @@ for my $satisfy (qw/ all any /) {
 for my $uri ('/delayed', '/delayed/any') {
     my $begin = time;
     is(check($uri, '-', 401), join('|', 401, service_challenges($t, 'Service one', 'Service two')),
-        "$uri, delayed");
-    cmp_ok(time - $begin, '>=', 0.9, "$uri, for a second");
+        "$uri, delayed response");
+    cmp_ok(time - $begin, '>=', 0.9, "$uri, one second");
 }
 
 my $begin = time;
-is(check('/delayed', '-', 403), '403', 'not delayed');
-is(check('/delayed', '-', 500), '500', 'not delayed');
-is(check('/delayed', '-', 204), '404', 'not delayed');
-cmp_ok(time - $begin, '<', 0.9, 'indeed');
+is(check('/delayed', '-', 403), '403', 'no delay');
+is(check('/delayed', '-', 500), '500', 'no delay');
+is(check('/delayed', '-', 204), '404', 'no delay');
+cmp_ok(time - $begin, '<', 0.9, 'no delay in total');
 
 # a client that leaves during the delay
 
@@ -157,10 +157,10 @@ sub expected {
 # Status and challenges of a request with such a password, and such a verdict of the
 # service.
 sub check {
-    return judged(answer_to(@_));
+    return judged(response_to(@_));
 }
 
-sub answer_to {
+sub response_to {
     my ($uri, $basic, $code) = @_;
     my $secret = { good => 'dXNlcjpnb29k', bad => 'dXNlcjpiYWQ=' }->{$basic};
     return ask($uri, $secret ? "Authorization: Basic $secret" : (), "X-Code: $code");

@@ -184,7 +184,7 @@ is(vars('/', 401), '401 [alice] [401]', 'refused with 401');
 is(vars('/', 403), '403 [alice] [403]', 'refused with 403');
 is(vars('/', 404), '500 [alice] [404]', 'refused for 404');
 is(vars('/', 500), '500 [alice] [500]', 'refused for 500');
-is(vars('/', 'close'), '500 [] [502]', 'no answer');
+is(vars('/', 'close'), '500 [] [502]', 'no response');
 is(vars('/', 'anonymous'), '200 [] [204]', 'allowed, without the header');
 
 ### internal redirects
@@ -194,7 +194,7 @@ is(vars('/page', 403), '403 [alice] [403]', '403, error page');
 is(vars('/page', 500), '500 [alice] [500]', '500, error page');
 like(ask('/page', "X-Code: 401"), qr/\r\n\r\nERROR PAGE\z/, 'error page');
 is(vars('/named', 401), '401 [alice] [401]', '401, named location');
-is(vars('/named', 'close'), '500 [] [502]', 'no answer, named location');
+is(vars('/named', 'close'), '500 [] [502]', 'no response, named location');
 like(ask('/named', "X-Code: 401"), qr/named alice 401/, 'body of a named location');
 is(vars('/200', 401), '200 [alice] [401]', '401 =200');
 is(vars('/missing', 200), '200 [alice] [204]', 'try_files');
@@ -204,9 +204,9 @@ is(vars('/again', 200), '200 [bob] [204]', 'second check');
 
 is(vars('/off', 200), '200 [] []', 'no check, nothing set');
 like(ask('/own/', "X-Code: 200"), qr/^X-User: \[\]\r\nX-Other: \[own\]/m,
-    'a level of its own takes nothing from outside');
+    'an inner directive replaces the outer ones');
 like(ask('/own/nested/', "X-Code: 200"), qr/^X-User: \[\]\r\nX-Other: \[own\]/m,
-    'nor does a nested one');
+    'an inner level inherits only from the outer one');
 
 ### values
 
@@ -214,7 +214,7 @@ like(ask('/several', "X-Code: list"),
     qr/^X-All: alice\+ <alice> constant \[\] \[\] one, two c1\r\n/m,
     'several, in their order');
 like(ask('/uri', "X-Code: 200"), qr/^X-Seen: \/auth \/uri GET\r\n/m,
-    'evaluated in the subrequest');
+    '$uri is the one of the subrequest');
 like(ask({ method => 'POST' }, '/uri', "X-Code: 200"), qr/^X-Seen: \/auth \/uri POST\r\n/m,
     'request method is that of the request');
 like(ask('/set', "X-Code: 200"), qr/^X-Role: \[alice\]/m, 'a variable of set');
@@ -239,7 +239,7 @@ like(ask('/upstream', "X-Code: 200"), qr/user=\[alice\]\z/, 'to the upstream');
 like(ask('/upstream', "X-Code: anonymous", 'X-User: mallory'), qr/user=\[\]\z/,
     "the client's header does not get through");
 like(ask('/spoof?user=mallory', "X-Code: anonymous", 'X-User: mallory', 'X_User: m'),
-    qr/user=\[\]\z/, 'nor by another spelling');
+    qr/user=\[\]\z/, "the client's header in another spelling does not get through");
 
 ### requests of one connection do not share values
 
@@ -252,7 +252,7 @@ is(user($s, 'close'), '', 'fourth request of it');
 $t->stop();
 my $log = $t->read_file('set.log');
 like($log, qr/^401 user=alice$/m, 'access log of a denial');
-like($log, qr/^500 user=$/m, 'access log without an answer');
+like($log, qr/^500 user=$/m, 'access log without a response');
 
 ### helpers
 

@@ -103,42 +103,42 @@ $t->run();
 ### statuses
 
 for my $code (@allowed) {
-    my $answer = ask('/file.txt', "X-Code: $code");
-    like($answer, qr{^HTTP/1.1 200 OK\r\n}, "$code allows");
-    is(body($answer), 'CONTENT of file.txt', "$code, body");
+    my $response = ask('/file.txt', "X-Code: $code");
+    like($response, qr{^HTTP/1.1 200 OK\r\n}, "$code allows");
+    is(body($response), 'CONTENT of file.txt', "$code, body");
 }
 
 for my $code (@unexpected) {
-    my $answer = ask("/file.txt?$code", "X-Code: $code");
-    like($answer, qr{^HTTP/1.1 500 Internal Server Error\r\n},
+    my $response = ask("/file.txt?$code", "X-Code: $code");
+    like($response, qr{^HTTP/1.1 500 Internal Server Error\r\n},
         "$code is refused");
-    unlike($answer, qr/CONTENT|^Location|^Retry/m, "$code, nothing gets out");
+    unlike($response, qr/CONTENT|^Location|^Retry/m, "$code, no content or header line gets out");
     my $line = "auth request unexpected status: $code";
     is(errors($t, "/file.txt?$code"), differs('log of errors',
         "$line from \"/auth\": neither allows nor denies", $line), "$code, log");
 }
 
-my $answer = ask('/file.txt?401', 'X-Code: 401');
-like($answer, qr{^HTTP/1.1 401 Unauthorized\r\n}, '401 is 401');
-unlike($answer, qr/CONTENT|^WWW-Authenticate/m, '401, nothing gets out');
+my $response = ask('/file.txt?401', 'X-Code: 401');
+like($response, qr{^HTTP/1.1 401 Unauthorized\r\n}, '401 is 401');
+unlike($response, qr/CONTENT|^WWW-Authenticate/m, '401, no content or challenge gets out');
 is(errors($t, '/file.txt?401'), '', '401, no error');
 
-$answer = ask('/file.txt?403', 'X-Code: 403');
-like($answer, qr{^HTTP/1.1 403 Forbidden\r\n}, '403 is 403');
-unlike($answer, qr/CONTENT/, '403, nothing gets out');
+$response = ask('/file.txt?403', 'X-Code: 403');
+like($response, qr{^HTTP/1.1 403 Forbidden\r\n}, '403 is 403');
+unlike($response, qr/CONTENT/, '403, no content gets out');
 is(errors($t, '/file.txt?403'), '', '403, no error');
 
-is(status(ask('/file.txt')), 500, 'no such thing at the service');
+is(status(ask('/file.txt')), 500, '404 of the service is an error');
 like(ask('/self.txt'), qr/\r\n\r\nCONTENT of self.txt\z/,
     'protected file that is its own service: no loop, and its body once');
 
 ### contexts
 
 like(ask('/off.txt'), qr/^HTTP\S+ 200 .*CONTENT of off/s, 'off');
-like(ask('/none.txt'), qr/^HTTP\S+ 200 .*CONTENT of none/s, 'empty');
-is(status(ask('/own/file.txt', 'X-Code: 200')), 403, "a location's own");
-is(status(ask('/own/yes/file.txt')), 200, "a nested location's own");
-is(status(ask('/own/yes/nested/file.txt')), 200, "an outer location's");
+like(ask('/none.txt'), qr/^HTTP\S+ 200 .*CONTENT of none/s, 'empty URI');
+is(status(ask('/own/file.txt', 'X-Code: 200')), 403, "directive of the location");
+is(status(ask('/own/yes/file.txt')), 200, "directive of the nested location");
+is(status(ask('/own/yes/nested/file.txt')), 200, "directive of the outer location");
 is(status(ask('/own/yes/off/file.txt')), 200, 'off again, inside');
 is(status(ask('/if/file.txt?if=1', 'X-Code: 403')), 403, 'if block');
 like(ask('/if/file.txt?if=1', 'X-Code: 200'), qr/^HTTP\S+ 200 .*X-Reached: 1/s,
@@ -150,27 +150,28 @@ is(status(ask({ method => 'PUT' }, '/limited/file.txt', 'X-Code: 401')), 401,
 is(status(ask({ port => 8082 }, '/file.txt')), 200, 'off in a server');
 is(status(ask({ port => 8082 }, '/on/file.txt')), 200, 'on in its location');
 is(status(ask({ port => 8082 }, '/denied/file.txt')), 403, 'on in its location, denied');
-is(status(ask({ port => 8083 }, '/file.txt')), 403, 'only http has it');
+is(status(ask({ port => 8083 }, '/file.txt')), 403, 'inherited from http');
 
 ### each method is checked
 
-is(status(ask({ method => $_ }, '/file.txt', 'X-Code: 401')), 401, "$_ is asked for")
+is(status(ask({ method => $_ }, '/file.txt', 'X-Code: 401')), 401, "$_ is checked")
     for qw/ GET HEAD POST PUT DELETE OPTIONS PATCH PROPFIND X-ODD /;
-is(status(ask({ method => 'OPTIONS' }, '/file.txt', 'X-Code: 401', 'Origin: http://a', 'Access-Control-Request-Method: GET')), 401, 'preflight is asked for');
+is(status(ask({ method => 'OPTIONS' }, '/file.txt', 'X-Code: 401', 'Origin: http://a', 'Access-Control-Request-Method: GET')), 401,
+    'a preflight is checked');
 is(() = $t->read_file('service.log') =~ /"GET \/401 HTTP\S+ 401 /g, 13,
-    'the service sees GET');
+    'the service gets GET');
 
 ### main requests only
 
-is(body(ask('/page.html')), 'ACONTENT of part.txtZ', 'not for SSI');
-is(status(ask('/error', 'X-Code: 403')), 403, 'for the target of an error_page');
+is(body(ask('/page.html')), 'ACONTENT of part.txtZ', 'an SSI include is not checked');
+is(status(ask('/error', 'X-Code: 403')), 403, 'the target of an error_page is checked');
 like(ask('/error', 'X-Code: 200'), qr/CONTENT of part/,
-    'for the target of an error_page, allowed');
+    'the target of an error_page is checked, allowed');
 
 is(status(ask('/mirrored/file.txt')), 200, 'mirrored');
 $t->stop();
 is(() = $t->read_file('mirror.log') =~ /"GET \/mirror /g, 1,
-    'not for a mirror');
+    'a mirrored request is not checked');
 
 ### helpers
 

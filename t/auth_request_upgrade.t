@@ -79,11 +79,12 @@ $t->run();
 ### no method and no header line evades the check
 
 for my $method (@methods) {
-    like(exchange(connection(), request({ method => $method, body => '' }, '/')), qr/^HTTP\S+ (?:403|405) /, "$method, denied");
+    like(exchange(connection(), request({ method => $method, body => '' }, '/')), qr/^HTTP\S+ (?:403|405) /,
+        "$method, denied");
     next if $method eq 'TRACE';
     like(exchange(connection(), request({ method => $method, body => '' }, '/',
         'X-Code: 204')), qr/^HTTP\S+ 200 /,
-        "$method, let in");
+        "$method, allowed");
 }
 for my $line (@lines) {
     my ($name) = $line =~ /^(.*)/;
@@ -94,31 +95,33 @@ for my $line (@lines) {
 ### header lines for the service: those set in its location, otherwise the client's
 
 ask({ method => 'POST' }, '/a?b', 'X-Original-URI: /open', 'X-Original-Method: OPTIONS');
-is(join(' ', $t->read_file('asked') =~ /^X-Original-\w+: (.*)\r/mg), '/a?b POST', 'generated');
+is(join(' ', $t->read_file('asked') =~ /^X-Original-\w+: (.*)\r/mg), '/a?b POST',
+    'lines set in the location of the service');
 ask('/unset', 'X-Original-URI: /open');
-is(join(' ', $t->read_file('asked') =~ /^X-Original-\w+: (.*)\r/mg), '/open', 'not generated');
+is(join(' ', $t->read_file('asked') =~ /^X-Original-\w+: (.*)\r/mg), '/open',
+    'lines of the client where none are set');
 
 ### tunnels
 
 my @upgrade = ('Connection: Upgrade', 'Upgrade: websocket', 'X-User: root');
 my $s = connection();
-my $answer = exchange($s, request('/ws', @upgrade));
-like($answer, qr/^HTTP\S+ 403 /, 'denied');
-unlike($answer, qr/^Upgrade/mi, 'no upgrade');
+my $response = exchange($s, request('/ws', @upgrade));
+like($response, qr/^HTTP\S+ 403 /, 'WebSocket, denied');
+unlike($response, qr/^Upgrade/mi, 'WebSocket, denied, no upgrade');
 like(exchange($s, request('/', 'X-Code: 200')),
     qr/^HTTP\S+ 200 /, 'the connection is still one of HTTP');
 
 $s = connection();
 $s->print(request('/ws', 'X-Code: 204', @upgrade));
-$answer = until_there($s, qr/hello/);
-like($answer, qr/^HTTP\S+ 101 .*^X-Got: alice\r/ms, 'let in');
+$response = until_there($s, qr/hello/);
+like($response, qr/^HTTP\S+ 101 .*^X-Got: alice\r/ms, 'WebSocket, allowed');
 $s->syswrite('to and fro');
-like(until_there($s, qr/FRO/), qr/^TO AND FRO\z/, 'to and fro');
+like(until_there($s, qr/FRO/), qr/^TO AND FRO\z/, 'bytes through the tunnel');
 $s->syswrite('GET /ws HTTP/1.1' . "\r\n\r\n");
-like(until_there($s, qr/\n\r\n/), qr/^GET \/WS/, 'whatever it is');
+like(until_there($s, qr/\n\r\n/), qr/^GET \/WS/, 'bytes in the tunnel that look like a request');
 undef $s;
 
-like(http_get('/tunnel'), qr/^HTTP\S+ 500 /, 'a service that upgrades allows nothing');
+like(http_get('/tunnel'), qr/^HTTP\S+ 500 /, 'a service that switches protocols is an error');
 
 ### Expect: 100-continue
 

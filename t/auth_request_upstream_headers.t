@@ -183,12 +183,12 @@ my @spellings = ('X-User: root', 'x-user: root', 'X-USER: root', 'X_User: root',
 ### a response without the header line
 
 for my $spelling (@spellings) {
-    is(users(ask('/', $spelling)), '', "$spelling");
+    is(users(ask('/', $spelling)), '', "$spelling is removed");
 }
-is(users(ask('/', @spellings, 'X-User: admin')), '', 'all at once');
-is(users(ask('/', 'X-User:')), '', 'empty');
-is(users(ask('/', 'X-User: root', 'X-User: root')), '', 'two copies');
-is(users(ask('/', 'x-user: ' . 'a' x 8000)), '', 'long');
+is(users(ask('/', @spellings, 'X-User: admin')), '', 'all spellings at once are removed');
+is(users(ask('/', 'X-User:')), '', 'an empty line is removed');
+is(users(ask('/', 'X-User: root', 'X-User: root')), '', 'two lines are removed');
+is(users(ask('/', 'x-user: ' . 'a' x 8000)), '', 'a long value is removed');
 
 for my $spelling (@spellings) {
     is(users(ask('/', $spelling), 8088), '', "$spelling, invalid ones ignored");
@@ -197,15 +197,16 @@ for my $spelling (@spellings) {
 ### a response with it
 
 my $said = 'X-Say: X-User: alice';
-is(users(ask('/', $said)), 'X-User: alice', 'set');
-is(users(ask('/', @spellings, $said)), 'X-User: alice', 'in place of all');
-is(users(ask('/', $said, @spellings)), 'X-User: alice', 'whatever the order');
+is(users(ask('/', $said)), 'X-User: alice', 'the line of the service');
+is(users(ask('/', @spellings, $said)), 'X-User: alice',
+    'the line of the service replaces all spellings');
+is(users(ask('/', $said, @spellings)), 'X-User: alice', 'the line of the service, another order');
 is(users(ask('/', 'X-User: root', 'X-Say: x-uSER: alice')), 'x-uSER: alice',
-    'in whatever case');
+    'the line of the service in another case');
 is(users(ask('/', 'X-User: root', 'X-Say: X_User: alice')), '',
     'no other spelling is taken');
 is(users(ask('/', 'X-Say: X-User: alice', 'X-Say: X-User: bob')),
-    'X-User: alice, X-User: bob', 'two lines');
+    'X-User: alice, X-User: bob', 'two lines of the service');
 is(users(ask('/', 'X-Say: X-User:', 'X-User: root')), 'X-User: ', 'an empty line');
 like(ask('/', $said, 'X-Mine: 1', 'Accept: a'),
     qr/^X-Mine: 1\r\n.*^Accept: a\r/ms, 'other lines stay');
@@ -213,15 +214,15 @@ like(ask('/', $said, 'X-Mine: 1', 'Accept: a'),
 ### its variables
 
 like(ask('/', $said, 'X-User: root'), qr/^X-Var: alice\r/m, 'a variable');
-unlike(ask('/', 'X-User: root'), qr/root/, 'a variable, none');
+unlike(ask('/', 'X-User: root'), qr/root/, 'a variable, no line of the service');
 my $early = ask('/early', $said, 'X-User: root');
 like($early, qr/^X-Early: root!\r/m, 'read in a rewrite: what the client says');
-like($early, qr/^X-Var: alice\r/m, 'and once more when it is asked for');
-unlike(ask('/early', 'X-User: root'), qr/^X-Var:/m, 'or none');
+like($early, qr/^X-Var: alice\r/m, 'a variable read again has the value of the service');
+unlike(ask('/early', 'X-User: root'), qr/^X-Var:/m, 'a variable read again is empty');
 asked($t);
-unlike(ask('/asked', 'X-User: ../root'), qr/root/, 'in the URI of the check');
-is(asked($t), 'GET /auth/', 'which has none, either');
-like(ask('/asked', $said), qr/^X-Var: alice\r/m, 'but what comes after');
+unlike(ask('/asked', 'X-User: ../root'), qr/root/, 'a variable in the URI of the check');
+is(asked($t), 'GET /auth/', 'the URI of the check has no value');
+like(ask('/asked', $said), qr/^X-Var: alice\r/m, 'a variable after the check');
 
 ### upstreams that do not speak HTTP
 
@@ -251,14 +252,15 @@ for my $uri ('/nested/deeper', '/nested/deeper?if=1') {
     is(got_lines(ask($uri, 'X_Other: 1', 'X-Say: X-Other: 2'), qr/^x.other/i),
         'X-Other: 2', "$uri");
 }
-is(got_lines(ask({ method => 'POST' }, '/nested/deeper', 'X_Other: 1', 'X-Say: X-Other: 2'), qr/^x.other/i), 'X-Other: 2', 'limit_except');
+is(got_lines(ask({ method => 'POST' }, '/nested/deeper', 'X_Other: 1', 'X-Say: X-Other: 2'), qr/^x.other/i), 'X-Other: 2',
+    'limit_except');
 
 ### a check that is skipped or fails
 
 is(users(ask('/any', @spellings, $said)), '', 'satisfy any');
-is(users(ask('/error', @spellings, $said, 'X-Code: 500')), '', 'let in');
+is(users(ask('/error', @spellings, $said, 'X-Code: 500')), '', 'allowed on error');
 is(users(ask('/error', @spellings, $said, 'X-Code: none')), '',
-    'let in without an answer');
+    'allowed on error without a response');
 
 for my $code (401, 403, 500) {
     is(users(ask('/page', @spellings, $said, "X-Code: $code")), '',
@@ -277,12 +279,12 @@ for my $uri (qw{ /index/ /try /accel }) {
     unlike($asked, qr/^X.(?:User|Other): /mi, "$uri, what the service gets");
 }
 is(users(ask('/accel', 'X-User: root', $said)), '',
-    'the last answer counts, not the one before it');
+    'the last response counts, not the one before it');
 
 ### subrequests
 
 is(users(ask('/page.shtml', @spellings)), '', 'include, not checked');
-is(users(ask('/mixed.shtml', @spellings)), '', 'include, none');
+is(users(ask('/mixed.shtml', @spellings)), '', 'include, no line of the service');
 is(users(ask('/mixed.shtml', @spellings, $said)), 'X-User: alice', 'include');
 is(users(ask('/open.shtml', @spellings)), '',
     'include out of a location that has no such names');
@@ -290,7 +292,7 @@ is(users(ask('/open.shtml', @spellings)), '',
 is(users(ask('/mirrored', @spellings, $said)), 'X-User: alice', 'mirrored');
 is(users(mirrored($t)), 'X-User: alice', 'mirror');
 ask('/mirrored', @spellings);
-is(users(mirrored($t)), '', 'mirror, none');
+is(users(mirrored($t)), '', 'mirror, no line of the service');
 ask('/mirrored-open', @spellings, $said);
 is(users(mirrored($t)), '', 'mirror of a location that has no such names');
 
@@ -302,13 +304,13 @@ unlike($t->read_file('user.log'), qr/^\/(?!off|open|early|prefix|nested|mirrored
 
 # The lines that the upstream got with this name in any spelling.
 sub users {
-    my ($answer) = @_;
-    return got_lines($answer, qr/^x[^:a-z]*user:/i);
+    my ($response) = @_;
+    return got_lines($response, qr/^x[^:a-z]*user:/i);
 }
 
 sub params {
-    my ($answer) = @_;
-    return join ', ', sort $answer =~ /^(HTTP_X[^=]*(?:USER|VAR)=.*)$/mgi;
+    my ($response) = @_;
+    return join ', ', sort $response =~ /^(HTTP_X[^=]*(?:USER|VAR)=.*)$/mgi;
 }
 
 sub asked_all {

@@ -140,7 +140,7 @@ my $theirs = 'Authorization: Bearer theirs, Cookie: s=theirs';
 
 ### the service gets the client's lines, the upstream those of the service
 
-is(shown(ask('/', @mine)), '', 'none');
+is(shown(ask('/', @mine)), '', 'no line of the service');
 is(told($t), '[mine] [mine]; Authorization: mine, Cookie: s=mine', 'service');
 is(shown(ask('/', @mine, @said)), $theirs, "the service's");
 is(told($t), '[mine] [mine]; Authorization: mine, Cookie: s=mine',
@@ -162,7 +162,7 @@ like(ask('/told', @mine), qr/^X-Told: \[\] \[\]\r/m, 'variables of cookies, none
 
 is(shown(ask('/any', @mine, @said)), '', 'satisfy any');
 is(shown(ask('/unasked', @mine, @said)), '', 'auth_request off');
-is(shown(ask('/error', @mine, @said, 'X-Code: none')), '', 'let in');
+is(shown(ask('/error', @mine, @said, 'X-Code: none')), '', 'allowed on error');
 is(shown(ask('/page', @mine, @said, 'X-Code: 401')), '', 'error page');
 
 ### other checks in the location see the client's lines
@@ -171,9 +171,9 @@ told($t);
 my $basic = 'Authorization: Basic dXNlcjpzZWNyZXQ=';
 is(status(ask('/basic', @said)), 401, 'auth_basic');
 is(told($t), '', 'auth_basic, not asked');
-my $answer = ask('/basic', $basic, 'X-Say: Authorization: theirs');
-is(shown($answer), 'Authorization: theirs', 'auth_basic, let in');
-like($answer, qr/^X-User: user\r/m, 'auth_basic, user');
+my $response = ask('/basic', $basic, 'X-Say: Authorization: theirs');
+is(shown($response), 'Authorization: theirs', 'auth_basic, let in');
+like($response, qr/^X-User: user\r/m, 'auth_basic, user');
 like(told($t), qr/; \Q$basic\E$/, 'auth_basic, service');
 
 is(status(ask('/jwt', @said)), 401, 'auth_jwt');
@@ -188,7 +188,7 @@ is(status(ask('/jwt-cookie', 'Cookie: s=no', "X-Say: Cookie: s=$token")), 401,
 told($t);
 is(shown(ask('/jwt-any/', "Authorization: Bearer $token", @said)), '',
     'satisfy any, let in by auth_jwt');
-is(told($t), '', 'not asked');
+is(told($t), '', 'satisfy any, allowed by auth_jwt: the service is not asked');
 
 ### redirects: the next check sees the client's lines again
 
@@ -240,9 +240,9 @@ is(join('; ', map { shown(exchange($s, request('/', @$_))) }
 ### helpers
 
 sub shown {
-    my ($answer) = @_;
-    return 'status ' . status($answer) unless status($answer) == 200;
-    return credentials(body($answer));
+    my ($response) = @_;
+    return 'status ' . status($response) unless status($response) == 200;
+    return credentials(body($response));
 }
 
 sub credentials {

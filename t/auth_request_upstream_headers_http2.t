@@ -81,9 +81,9 @@ my $theirs = 'authorization: theirs, x-authgear-valid: no, x-user: alice';
 for my $uri (qw{ / /grpc }) {
     for my $client (\&ask, \&ask_http2) {
         my $name = "$uri, HTTP/" . ($client == \&ask ? 1 : 2);
-        my $answer = $client->($uri, @mine);
-        is(body($answer), '', "$name, none");
-        is(header($answer, 'X-Saw'), 'mine ' . md5_hex(''), "$name, service");
+        my $response = $client->($uri, @mine);
+        is(body($response), '', "$name, none");
+        is(header($response, 'X-Saw'), 'mine ' . md5_hex(''), "$name, service");
         is(body($client->($uri, @said)), $theirs, "$name, set");
         is(body($client->($uri, @mine, @said)), $theirs, "$name, in place");
         is(body($client->($uri, @said, @mine)), $theirs, "$name, in any order");
@@ -102,7 +102,7 @@ for my $name (sort keys %bodies) {
     $t->write_file($name, $body);
     for my $uri (qw{ /body /body-grpc }) {
         my @ways = (['--data-binary', "\@$d/$name"], ['-X', 'POST', '-T', "- < $d/$name"]);
-        my @got = map { answer_to($uri, @$_) } @ways;
+        my @got = map { outcome($uri, @$_) } @ways;
         my $expected = length $body > 2000 ? 'refused'
             : length $body ? ' ' . length($body) . ' ' . md5_hex($body) . ' saw '
             . md5_hex($body) : ' saw ' . md5_hex('');
@@ -119,11 +119,12 @@ is(join(' ', $t->read_file('access.log') =~ m!"POST /body\S* HTTP/2.0" (413|5\d\
 
 ### helpers
 
-sub answer_to {
+# What the upstream got and what the service saw of a request.
+sub outcome {
     my ($uri, @options) = @_;
-    my $answer = http2_curl($uri, @options);
-    return 'refused' unless $answer =~ /^HTTP\S+ 200/;
-    return body($answer) . ' saw ' . header($answer, 'X-Saw');
+    my $response = http2_curl($uri, @options);
+    return 'refused' unless $response =~ /^HTTP\S+ 200/;
+    return body($response) . ' saw ' . header($response, 'X-Saw');
 }
 
 sub ask_http2 {

@@ -193,13 +193,13 @@ $t->run();
 ### X-Original-URI: as the client wrote it
 
 for my $uri (@raw) {
-    my $answer = ask($uri);
+    my $response = ask($uri);
     my $name = length $uri > 99 ? 'long' : $uri;
-    is(header($answer, 'X-Got'), $uri, "$name, service");
-    is(body($answer), $uri, "$name, upstream");
+    is(header($response, 'X-Got'), $uri, "$name, service");
+    is(body($response), $uri, "$name, upstream");
 }
 
-like(ask($_), qr/^HTTP\S+ 400 (?!.*X-Got)/s, "$_, nobody is asked")
+like(ask($_), qr/^HTTP\S+ 400 (?!.*X-Got)/s, "$_, the service is not asked")
     for '/%00', '/a%00b', '/../a', '/a/../../b', '/%2e%2e/', '/a%zz', '/%';
 
 ### a URI from variables
@@ -209,9 +209,9 @@ for my $case (@variables) {
     my ($part) = $uri =~ m!^/(\w+)!;
     my $difference = $part eq 'constant' ? 'arguments in the URI' : 'variables in the URI';
     my $expected = differs($difference, $ours, $original{$part});
-    my $answer = ask($uri);
-    is(header($answer, 'X-Got'), $expected, "$uri, service");
-    is(defined $expected ? body($answer) : status($answer), $expected ? $uri : 500,
+    my $response = ask($uri);
+    is(header($response, 'X-Got'), $expected, "$uri, service");
+    is(defined $expected ? body($response) : status($response), $expected ? $uri : 500,
         "$uri, upstream");
 }
 
@@ -221,11 +221,11 @@ for my $case (@refused) {
     my ($uri, $reason) = @$case;
     my ($part) = $uri =~ m!^/(\w+)!;
     logged($t);
-    my $answer = ask($uri);
+    my $response = ask($uri);
 
     my $asked = differs('variables in the URI', undef, $original{$part});
-    is(status($answer), defined $asked ? 200 : 500, "$uri, status");
-    is(header($answer, 'X-Got'), $asked, "$uri, what the service is asked");
+    is(status($response), defined $asked ? 200 : 500, "$uri, status");
+    is(header($response, 'X-Got'), $asked, "$uri, what the service is asked");
 
     my ($status) = $reason =~ /^ (unexpected status: \d+)/;
     my $original = defined $asked ? '' : 'error auth request '
@@ -234,4 +234,4 @@ for my $case (@refused) {
         differs('log of errors', "error auth request$reason", $original), "$uri, log");
 }
 
-like(ask('/'), qr/^HTTP\S+ 200 /, 'still there');
+like(ask('/'), qr/^HTTP\S+ 200 /, 'the worker still responds');

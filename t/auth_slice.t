@@ -59,8 +59,8 @@ like(ask('/jwt/content'), qr/^HTTP\/1.1 401 /, 'no token');
 like(ask('/jwt/content', "Authorization: Bearer $bad"), qr/^HTTP\/1.1 401 /, 'bad token');
 like(ask('/jwt/content', "Authorization: Bearer $bad", 'Range: bytes=4-'),
     qr/^HTTP\/1.1 401 /, 'bad token, second slice');
-like(ask('/request/content'), qr/^HTTP\/1.1 403 /, 'service refuses');
-is(slices(), 0, 'nothing was asked for');
+like(ask('/request/content'), qr/^HTTP\/1.1 403 /, 'the service refuses');
+is(slices(), 0, 'no slice was fetched');
 
 my $r = ask('/jwt/content', "Authorization: Bearer $good");
 like($r, qr/^HTTP\/1.1 200 .*\r\n\r\nSEE-THAT$/s, 'good token, all slices');
@@ -69,8 +69,8 @@ like(ask('/jwt/content', "Authorization: Bearer $good", 'Range: bytes=4-'),
     qr/^HTTP\/1.1 206 .*\r\n\r\nTHAT$/s, 'good token, second slice');
 
 $r = ask('/request/content', 'Cookie: a=b');
-like($r, qr/^HTTP\/1.1 200 .*\r\n\r\nSEE-THAT$/s, 'service lets in, all slices');
-is(slices(), 5, 'two slices more, asked for after one question');
+like($r, qr/^HTTP\/1.1 200 .*\r\n\r\nSEE-THAT$/s, 'the service allows, all slices');
+is(slices(), 5, 'two more slices, after one check');
 
 ###############################################################################
 

@@ -1,6 +1,7 @@
 /*
- * For t/bitfields.t: does each setter of src/nginx/bitfields.c do what the C compiler's own assignment does, to the whole
- * struct, whatever it held before?  One line for each: "NAME same" or "NAME differs".
+ * For t/bitfields.t: compares each setter of src/nginx/bitfields.c with the C compiler's own
+ * assignment, for the whole struct and for different contents of it.  Prints a line for each setter,
+ * "NAME same" or "NAME differs".
  */
 
 #include <ngx_config.h>

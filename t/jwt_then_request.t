@@ -157,7 +157,7 @@ is($ask->('/any/?say=401', $forged), "401 $invalid + $service, asked 1",
 is($ask->('/any/?say=401'), "401 $none + $service, asked 1",
     'any: none, 401: challenges of both');
 is($ask->('/any/?say=403', $forged), "401 $invalid, asked 1",
-    'any: bad, 403: nginx answers the 401');
+    'any: bad, 403: nginx responds with the 401');
 is($ask->('/any/?say=500', $forged), "500 $invalid, asked 1",
     'any: bad, 500: nginx leaves the challenge, as of auth_basic');
 is($ask->('/any/broken/', $good), '500', 'any: no keys');
@@ -193,8 +193,8 @@ is($after, "401 $invalid", 'row 30: cached, the token has expired');
 ### values that one module gets from the other
 
 like(get('/set/', $good), qr/^X-Seen: user\/user\r$/m,
-    'the service hears the claim');
-like(get('/set/', $forged), qr/^X-Seen: root\/\r$/m, 'nobody asked');
+    'the service gets the claim');
+like(get('/set/', $forged), qr/^X-Seen: root\/\r$/m, 'a refused token, the service is not asked');
 
 ### HTTP/2
 

@@ -35,7 +35,7 @@ is("@others", '', 'needs only the system and OpenSSL');
 
 is(openssl($module), openssl($nginx), "nginx's OpenSSL");
 
-unlike(slurp($module), qr/injected fault/, 'no fault injection');
+unlike(slurp($module), qr/injected fault/, 'the module has no fault injection');
 
 done_testing();
 

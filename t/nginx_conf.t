@@ -66,26 +66,33 @@ my $expired = sign($key, '{"sub":"alice","exp":"now-300"}');
 my $r = ask({ port => 8081 }, '/a');
 like($r, qr/^HTTP\/1.1 401 /, 'bearer, no token');
 like($r, qr/^WWW-Authenticate: Bearer realm="api"\r$/m, 'bearer, no token, challenge');
-like(ask({ port => 8081 }, '/a', "Authorization: Bearer $expired"), qr/^HTTP\/1.1 401 /, 'bearer, expired token');
+like(ask({ port => 8081 }, '/a', "Authorization: Bearer $expired"), qr/^HTTP\/1.1 401 /,
+    'bearer, expired token');
 $r = ask({ port => 8081 }, '/a?b', "Authorization: Bearer $good", 'X-User: mallory');
 like($r, qr/^HTTP\/1.1 200 /, 'bearer, good token');
-like($r, qr!\r\n\r\n/a\?b user=alice authorization= claims= tenant=$!, 'bearer, what the application gets');
+like($r, qr!\r\n\r\n/a\?b user=alice authorization= claims= tenant=$!,
+    'bearer, what the application gets');
 like(ask({ port => 8081 }, '/healthz'), qr/^HTTP\/1.1 204 /, 'bearer, open location');
 
 # cookie.conf
 
 $r = ask({ port => 8083 }, '/a');
 like($r, qr/^HTTP\/1.1 302 .*^Location: http:\/\/localhost:?\d*\/login\r$/ms, 'cookie, none');
-like(ask({ port => 8083 }, '/a', "Cookie: auth_token=$expired"), qr/^HTTP\/1.1 302 /, 'cookie, expired token');
-like(ask({ port => 8083 }, '/a', "Authorization: Bearer $good"), qr/^HTTP\/1.1 302 /, 'cookie, but bearer');
-like(ask({ port => 8083 }, '/a%0d%0aX-A:b'), qr/^HTTP\/1.1 302 (?!.*^X-A)/ms, 'cookie, nothing gets into the header');
+like(ask({ port => 8083 }, '/a', "Cookie: auth_token=$expired"), qr/^HTTP\/1.1 302 /,
+    'cookie, expired token');
+like(ask({ port => 8083 }, '/a', "Authorization: Bearer $good"), qr/^HTTP\/1.1 302 /,
+    'cookie, but bearer');
+like(ask({ port => 8083 }, '/a%0d%0aX-A:b'), qr/^HTTP\/1.1 302 (?!.*^X-A)/ms,
+    'cookie, nothing gets into the header');
 like(ask({ port => 8083 }, '/a?b', "Cookie: a=b; auth_token=$good", 'X-User: mallory'), qr!^HTTP/1.1 200 .*\r\n\r\n/a\?b user=alice !s,
     'cookie, what the application gets');
 $r = ask({ port => 8083 }, '/api/a', "Cookie: auth_token=$expired");
 like($r, qr/^HTTP\/1.1 401 .*^WWW-Authenticate: Bearer realm="api", error="invalid_token"\r$/ms,
     'cookie, programs');
-like(ask({ port => 8083 }, '/api/a', "Cookie: auth_token=$good"), qr!\r\n\r\n/api/a user=alice !, 'cookie, programs let in');
-like(ask({ port => 8083 }, '/login', 'X-User: mallory'), qr!\r\n\r\n/login user= !, 'cookie, login is open');
+like(ask({ port => 8083 }, '/api/a', "Cookie: auth_token=$good"), qr!\r\n\r\n/api/a user=alice !,
+    'cookie, programs let in');
+like(ask({ port => 8083 }, '/login', 'X-User: mallory'), qr!\r\n\r\n/login user= !,
+    'cookie, login is open');
 
 # encrypted.conf
 
@@ -94,7 +101,8 @@ my $bearer = sub { 'Authorization: Bearer ' . $_[0] };
 like(ask({ port => 8084 }, '/a', $bearer->($good)), qr/^HTTP\/1.1 401 /, 'encrypted, signed token');
 like(ask({ port => 8084 }, '/a', $bearer->(encrypt(jwk('A256GCMKW', '--kid', 's1'), $claims))), qr/^HTTP\/1.1 401 /,
     'encrypted, foreign key');
-like(ask({ port => 8084 }, '/a', $bearer->(encrypt($secret, '{"sub":"alice"}'))), qr/^HTTP\/1.1 401 /, 'encrypted, no exp');
+like(ask({ port => 8084 }, '/a', $bearer->(encrypt($secret, '{"sub":"alice"}'))), qr/^HTTP\/1.1 401 /,
+    'encrypted, no exp');
 like(ask({ port => 8084 }, '/a', $bearer->(encrypt($secret, '{"sub":"alice","exp":1}'))), qr/^HTTP\/1.1 401 /,
     'encrypted, expired');
 like(ask({ port => 8084 }, '/a', $bearer->(encrypt($secret, $claims)), 'X-User: mallory', 'X-Claims: {}'),
@@ -107,7 +115,8 @@ like(ask({ port => 8085 }, '/a', $bearer->(encrypt(public($private), $claims))),
     'nested, only encrypted');
 like(ask({ port => 8085 }, '/a', $bearer->(encrypt(public($private), sign(jwk('RS256', '--kid', 'k1'), $claims)))),
     qr/^HTTP\/1.1 401 /, 'nested, signed by somebody else');
-like(ask({ port => 8085 }, '/a', $bearer->(encrypt(public($private), $expired))), qr/^HTTP\/1.1 401 /, 'nested, expired');
+like(ask({ port => 8085 }, '/a', $bearer->(encrypt(public($private), $expired))), qr/^HTTP\/1.1 401 /,
+    'nested, expired');
 like(ask({ port => 8085 }, '/a', $bearer->(encrypt(public($private), $good)), 'X-User: mallory'),
     qr!^HTTP/1.1 200 .*user=alice authorization=Bearer \Q$good\E !s, 'nested');
 like(ask({ port => 8085 }, '/a', $bearer->(encrypt($secret, $good))), qr!user=alice authorization=Bearer \Q$good\E !,
@@ -122,9 +131,9 @@ my $routed = sub {
         'https://example.com/tenant' => 'acme', %$claims };
     my $token = sign($signer // $key, JSON::PP::encode_json($own), '--header',
         JSON::PP::encode_json({ typ => $typ // 'at+jwt' }));
-    my $answer = ask({ port => 8086 }, $uri, $bearer->($token), 'X-User: mallory', 'X-Tenant: mallory');
-    my ($status) = $answer =~ m!^HTTP/1.1 (\d+)!;
-    return $status eq '200' ? $answer =~ s/.*\r\n\r\n//sr : $status;
+    my $response = ask({ port => 8086 }, $uri, $bearer->($token), 'X-User: mallory', 'X-Tenant: mallory');
+    my ($status) = $response =~ m!^HTTP/1.1 (\d+)!;
+    return $status eq '200' ? $response =~ s/.*\r\n\r\n//sr : $status;
 };
 my $tenant = sub { return 'https://example.com/tenant' => $_[0] };
 
@@ -133,17 +142,25 @@ is($routed->('/a', { iss => 'https://id.example.com.mallory' }), 401, 'routing, 
 is($routed->('/a', { exp => 1 }), 401, 'routing, expired');
 is($routed->('/a', {}, undef, jwk('RS256', '--kid', 'k1')), 401, 'routing, a foreign key');
 is($routed->('/a', {}, 'JWT'), 401, 'row 45: routing, an ID token');
-is($routed->('/a', { $tenant->($_) }), 403, "routing, tenant \"$_\"") for 'nobody', '', '127.0.0.1:1', 'acme,umbra';
+is($routed->('/a', { $tenant->($_) }), 403,
+    "routing, tenant \"$_\"") for 'nobody', '', '127.0.0.1:1', 'acme,umbra';
 is($routed->('/a', { $tenant->(['acme', 'umbra']) }), 403, 'routing, two tenants');
-is($routed->('/a?b', { sub => 'alice' }), '/a?b user=alice authorization= claims= tenant=acme', 'routing, acme');
-is($routed->('/a?b', { sub => 'bob', $tenant->('umbra') }), 'umbra /a?b user=bob tenant=umbra', 'routing, umbra');
+is($routed->('/a?b', { sub => 'alice' }), '/a?b user=alice authorization= claims= tenant=acme',
+    'routing, acme');
+is($routed->('/a?b', { sub => 'bob', $tenant->('umbra') }), 'umbra /a?b user=bob tenant=umbra',
+    'routing, umbra');
 is($routed->('/a?b', { sub => 'carol' }, 'application/at+JWT'), '/a?b user=carol authorization= claims= tenant=acme',
     'routing, typ in full');
-is($routed->('/admin/', { roles => $_ }), 403, 'routing, no admin') for [], ['user', 'administrator'], 'x';
-is($routed->('/admin/', { roles => ['admin'] }, 'JWT'), 401, 'row 45: routing, an ID token of an admin');
-is($routed->('/admin/', { roles => ['admin'], iss => 'x' }), 401, 'routing, an admin of another issuer');
-is($routed->('/admin/', { roles => ['admin'], $tenant->('x') }), 403, 'routing, an admin of nobody');
-like($routed->('/admin/', { roles => ['user', 'admin'] }), qr!^/admin/ user=u\d+ !, 'routing, admin');
+is($routed->('/admin/', { roles => $_ }), 403,
+    'routing, no admin') for [], ['user', 'administrator'], 'x';
+is($routed->('/admin/', { roles => ['admin'] }, 'JWT'), 401,
+    'row 45: routing, an ID token of an admin');
+is($routed->('/admin/', { roles => ['admin'], iss => 'x' }), 401,
+    'routing, an admin of another issuer');
+is($routed->('/admin/', { roles => ['admin'], $tenant->('x') }), 403,
+    'routing, an admin of nobody');
+like($routed->('/admin/', { roles => ['user', 'admin'] }), qr!^/admin/ user=u\d+ !,
+    'routing, admin');
 
 my $statuses = sub {
     my ($plan) = @_;

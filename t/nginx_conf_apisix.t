@@ -44,34 +44,36 @@ authority($t, 8091, sub {
 application($t, 8090);
 $t->run();
 
-my (@asked, $answer);
+my (@asked, $response);
 
 ### the plugin's documentation
 
-$answer = ask('/headers');
-is(status($answer), 403, 'documented: refused');
-is(header_values($answer, 'Location'), 'http://example.com/auth', 'documented: client_headers');
-unlike($answer, qr/X-Secret/i, 'documented: nothing else');
-$answer = ask('/headers', 'Authorization: 123');
-is(status($answer), 200, 'documented: let in');
-is(header_values(got($answer), 'x-user-id'), '', 'documented: let in, no user');
-$answer = ask('/headers', 'Authorization: 321');
-is(header_values(got($answer), 'x-user-id'), 'i-am-user', 'documented: upstream_headers');
-is(header_values(got($answer), 'authorization'), '321', 'documented: the client\'s own lines');
-unlike($answer, qr/X-Secret/i, 'documented: nothing else, let in');
-unlike($answer, qr/^Location/m, 'documented: client_headers are of refusals');
+$response = ask('/headers');
+is(status($response), 403, 'documented: refused');
+is(header_values($response, 'Location'), 'http://example.com/auth', 'documented: client_headers');
+unlike($response, qr/X-Secret/i, 'documented: nothing else');
+$response = ask('/headers', 'Authorization: 123');
+is(status($response), 200, 'documented: let in');
+is(header_values(got($response), 'x-user-id'), '', 'documented: let in, no user');
+$response = ask('/headers', 'Authorization: 321');
+is(header_values(got($response), 'x-user-id'), 'i-am-user', 'documented: upstream_headers');
+is(header_values(got($response), 'authorization'), '321', 'documented: the client\'s own lines');
+unlike($response, qr/X-Secret/i, 'documented: nothing else, let in');
+unlike($response, qr/^Location/m, 'documented: client_headers are of refusals');
 requests($t, 8091);
 
-$answer = ask({ method => 'POST', body => "{\n   \"tenant_id\": 123\n}" }, '/tenant/post', 'Content-Type: application/json');
-is(status($answer), 200, 'documented: extra_headers');
-like(got($answer), qr!^POST /tenant/post .*^x-user-id: i-am-an-user\n\n\{\n   "tenant_id": 123\n\}\z!ms,
+$response = ask({ method => 'POST', body => "{\n   \"tenant_id\": 123\n}" }, '/tenant/post', 'Content-Type: application/json');
+is(status($response), 200, 'documented: extra_headers');
+like(got($response), qr!^POST /tenant/post .*^x-user-id: i-am-an-user\n\n\{\n   "tenant_id": 123\n\}\z!ms,
     'documented: extra_headers, to the application');
 @asked = requests($t, 8091);
 is(header_values($asked[0], 'tenant_id'), 123, 'documented: extra_headers, to the service');
-like($asked[0], qr/^GET (?!.*^content-(?:length|type):).*\n\n\z/ms, 'documented: extra_headers, no body');
-$answer = ask({ method => 'POST', body => '{"abc": 123}' }, '/tenant/post', 'Content-Type: application/json', 'tenant_id: 1', 'Tenant-Id: 1');
-is(status($answer), 400, 'documented: extra_headers, none');
-like($answer, qr/^Content-Type: text\/plain\r.*\r\n\r\ntenant_id is required\z/ms, 'documented: the service\'s words');
+like($asked[0], qr/^GET (?!.*^content-(?:length|type):).*\n\n\z/ms,
+    'documented: extra_headers, no body');
+$response = ask({ method => 'POST', body => '{"abc": 123}' }, '/tenant/post', 'Content-Type: application/json', 'tenant_id: 1', 'Tenant-Id: 1');
+is(status($response), 400, 'documented: extra_headers, none');
+like($response, qr/^Content-Type: text\/plain\r.*\r\n\r\ntenant_id is required\z/ms,
+    'documented: the service\'s words');
 is(status(ask({ method => 'POST', body => 'tenant_id=1' }, '/tenant/', 'Content-Type: application/x-www-form-urlencoded')), 200,
     'extra_headers, of a form');
 is(status(ask({ method => 'POST', body => '{"tenant_id":1,"tenant_id":2}' }, '/tenant/', 'Content-Type: application/json')), 400,
@@ -84,10 +86,10 @@ is(status(ask('/tenant/')), 400, 'extra_headers, no body');
 
 requests($t, 8091);
 for my $uri ('/a', '/strict/a') {
-    $answer = ask($uri, 'Authorization: 123', 'Cookie: c', 'User-Agent: u', 'X-User-ID: mallory',
+    $response = ask($uri, 'Authorization: 123', 'Cookie: c', 'User-Agent: u', 'X-User-ID: mallory',
         'X_User_ID: mallory', 'x-user_id: mallory', spoofed());
-    is(status($answer), 200, "row 26: $uri");
-    is(header_values(got($answer), 'x.user.id'), '', "row 26: $uri, no user");
+    is(status($response), 200, "row 26: $uri");
+    is(header_values(got($response), 'x.user.id'), '', "row 26: $uri, no user");
     @asked = requests($t, 8091);
     unlike($asked[0], qr/mallory/, "row 27: $uri");
     is(header_values($asked[0], 'x-forwarded-(?:method|proto|host|uri|for)'), "127.0.0.1 | localhost | GET | http | $uri",
@@ -104,43 +106,48 @@ x-forwarded-proto: http
 x-forwarded-uri: /strict/a
 
 EOS
-is(header_values(got(ask('/a', 'Authorization: 321', 'X_User_ID: mallory')), 'x.user.id'), 'i-am-user', 'row 25: user');
+is(header_values(got(ask('/a', 'Authorization: 321', 'X_User_ID: mallory')), 'x.user.id'), 'i-am-user',
+    'row 25: user');
 
 ### any other response goes to the client
 
 for my $status (300, 302, 307, 400, 401, 404, 418, 429, 451, 500, 503, 599) {
-    $answer = ask("/status/$status", 'Authorization: 123');
-    is(status($answer) . ' ' . header_values($answer, 'Location') . ' ' . ($answer =~ /\r\n\r\n(.*)/s)[0],
-        "$status http://example.com/auth says $status", "answer: $status");
+    $response = ask("/status/$status", 'Authorization: 123');
+    is(status($response) . ' ' . header_values($response, 'Location') . ' ' . ($response =~ /\r\n\r\n(.*)/s)[0],
+        "$status http://example.com/auth says $status", "response: $status");
 }
-is(status(ask("/status/$_", 'Authorization: 123')), 403, "answer: $_ is an error") for 304, 199, 600;
-is(status(ask("/status/$_", 'Authorization: 123')), 200, "answer: $_") for 201, 299;
-is(header_values(ask($_), 'Location'), 'http://auth_service/auth/login', "answer: to its own page, $_")
+is(status(ask("/status/$_", 'Authorization: 123')), 403,
+    "response: $_ is an error") for 304, 199, 600;
+is(status(ask("/status/$_", 'Authorization: 123')), 200, "response: $_") for 201, 299;
+is(header_values(ask($_), 'Location'), 'http://auth_service/auth/login', "response: to its own page, $_")
     for '/own', '/strict/own';
-unlike(ask('/status/418', 'Authorization: 123'), qr/X-Secret/i, 'answer: not all of its lines');
+unlike(ask('/status/418', 'Authorization: 123'), qr/X-Secret/i, 'response: not all of its lines');
 
 ### request_method
 
 requests($t, 8091);
-$answer = ask({ method => 'PUT', body => 'yes' }, '/post/a', 'Content-Type: text/x');
-is(status($answer), 200, 'request_method');
-like(got($answer), qr/^PUT .*\n\nyes\z/s, 'request_method, to the application');
+$response = ask({ method => 'PUT', body => 'yes' }, '/post/a', 'Content-Type: text/x');
+is(status($response), 200, 'request_method');
+like(got($response), qr/^PUT .*\n\nyes\z/s, 'request_method, to the application');
 @asked = requests($t, 8091);
 like($asked[0], qr!^POST /auth HTTP/1.1\n.*\n\nyes\z!s, 'request_method, to the service');
-is(header_values($asked[0], 'content-(?:length|type)'), '3 | text/x', 'request_method, about the body');
+is(header_values($asked[0], 'content-(?:length|type)'), '3 | text/x',
+    'request_method, about the body');
 is(header_values($asked[0], 'x-forwarded-method'), 'PUT', 'request_method, the client\'s');
 is(status(ask({ method => 'PUT', body => 'no' }, '/post/a')), 403, 'request_method, refused');
-is(status(ask({ method => 'PUT', body => 'x' x 65537 }, '/post/a')), 413, 'request_method, too large a body');
+is(status(ask({ method => 'PUT', body => 'x' x 65537 }, '/post/a')), 413,
+    'request_method, too large a body');
 
 ### connections and time
 
 is(status(ask('/degradable/a', 'Authorization: 321')), 200, 'allow_degradation, let in');
 is(status(ask('/degradable/a')), 403, 'allow_degradation, refused');
 is(status(ask('/degradable/status/404')), 404, 'allow_degradation, another refusal');
-is(status(ask('/auth', 'Authorization: 321')), 404, 'the question is internal');
-is(join(' ', map { header_values(got(ask('/kept')), 'x-user-id') } 1 .. 5) =~ /^(\d+)(?: \1){4}$/, 1, 'keepalive');
+is(status(ask('/auth', 'Authorization: 321')), 404, 'the location of the check is internal');
+is(join(' ', map { header_values(got(ask('/kept')), 'x-user-id') } 1 .. 5) =~ /^(\d+)(?: \1){4}$/, 1,
+    'keepalive');
 is(status(ask('/slow', 'Authorization: 123')), 403, 'timeout');
-is(status(ask('/healthz')), 204, 'a route without it');
+is(status(ask('/healthz')), 204, 'a route without the plugin');
 
 ### row 31: the service is gone
 
@@ -148,7 +155,8 @@ $t->stop_daemons();
 application($t, 8090);
 is(status(ask('/a', 'Authorization: 321')), 403, 'status_on_error');
 is(status(ask('/strict/a', 'Authorization: 321')), 403, 'status_on_error, strict');
-is(status(ask({ method => 'POST', body => 'yes' }, '/post/a')), 403, 'status_on_error, with a body');
-$answer = ask('/degradable/a', 'X-User-ID: mallory', 'X_User_ID: mallory', 'Authorization: 321');
-is(status($answer), 200, 'allow_degradation, nobody answers');
-unlike($answer, qr/mallory/, 'row 26: allow_degradation, no user');
+is(status(ask({ method => 'POST', body => 'yes' }, '/post/a')), 403,
+    'status_on_error, with a body');
+$response = ask('/degradable/a', 'X-User-ID: mallory', 'X_User_ID: mallory', 'Authorization: 321');
+is(status($response), 200, 'allow_degradation, no response');
+unlike($response, qr/mallory/, 'row 26: allow_degradation, no user');

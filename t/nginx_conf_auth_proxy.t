@@ -99,18 +99,18 @@ $t->run();
 
 ### what the comments of auth-request.conf say
 
-my $answer = ask('/a');
-is(status($answer), 401, 'no');
-is(header_values($answer, 'WWW-Authenticate'), 'Custom', 'no, challenge');
-unlike($answer, qr/sorry|X-Secret/, 'no, nothing else');
-is(scalar(requests($t, 8091)), 2, 'no, and again for the error page of the outer level');
+my $response = ask('/a');
+is(status($response), 401, 'refused');
+is(header_values($response, 'WWW-Authenticate'), 'Custom', 'refused, challenge');
+unlike($response, qr/sorry|X-Secret/, 'refused, nothing else');
+is(scalar(requests($t, 8091)), 2, 'refused, a second check for the error page of the outer level');
 is(status(ask('/a', 'Cookie: user=forbidden', 'X-User: mallory')), 403, 'forbidden');
-$answer = ask('/a?b', 'Cookie: user=alice');
-is(status($answer), 200, 'yes');
-like($answer, qr!\r\n\r\nGET /a\?b HTTP/1.\d\n!, 'yes, to the application');
-is(header_values(got($answer), 'x-user'), 'alice', 'yes, user');
-unlike($answer, qr/x-secret|hello/i, 'yes, nothing else');
-is(status(ask('/check', 'Cookie: user=alice')), 404, 'the question itself is internal');
+$response = ask('/a?b', 'Cookie: user=alice');
+is(status($response), 200, 'allowed');
+like($response, qr!\r\n\r\nGET /a\?b HTTP/1.\d\n!, 'allowed, the request reaches the application');
+is(header_values(got($response), 'x-user'), 'alice', 'allowed, user');
+unlike($response, qr/x-secret|hello/i, 'allowed, nothing else');
+is(status(ask('/check', 'Cookie: user=alice')), 404, 'the location of the check is internal');
 is(status(ask('/healthz')), 204, 'the open location');
 requests($t, 8091);
 
@@ -118,11 +118,11 @@ requests($t, 8091);
 
 # the outer level caches the application's responses, so each request has another URI
 for my $name ('X-User', 'x-user', 'X_USER', 'X_User', 'x_user') {
-    $answer = ask("/silent/$name", 'Cookie: user=silent', "$name: mallory");
-    is(status($answer), 200, "row 26: $name, allowed");
-    unlike($answer, qr/mallory/, "row 26: $name");
-    $answer = ask("/alice/$name", 'Cookie: user=alice', "$name: mallory", 'X-User: eve');
-    is(header_values(got($answer), 'x.user'), 'alice', "row 25: $name, the service's alone");
+    $response = ask("/silent/$name", 'Cookie: user=silent', "$name: mallory");
+    is(status($response), 200, "row 26: $name, allowed");
+    unlike($response, qr/mallory/, "row 26: $name");
+    $response = ask("/alice/$name", 'Cookie: user=alice', "$name: mallory", 'X-User: eve');
+    is(header_values(got($response), 'x.user'), 'alice', "row 25: $name, the service's alone");
 }
 requests($t, 8091);
 
@@ -136,11 +136,11 @@ my @body = ('Content-Type: text/plain', 'Content-Encoding: gzip', 'Range: bytes=
 my @told = ('Accept: a/b', 'Accept-Language: de', 'Authorization: Bearer t', 'Cookie: user=alice', 'Origin: http://o',
     'User-Agent: u', 'X-Requested-With: XMLHttpRequest', 'Access-Control-Request-Method: PUT');
 
-$answer = ask({ method => 'POST', body => 'BODY', version => '1.1' }, '/a?b', @body, @told, spoofed());
-like($answer, qr/^HTTP\S+ (?:100 .*\r\n\r\nHTTP\S+ )?200 /s, 'row 27: let in');
+$response = ask({ method => 'POST', body => 'BODY', version => '1.1' }, '/a?b', @body, @told, spoofed());
+like($response, qr/^HTTP\S+ (?:100 .*\r\n\r\nHTTP\S+ )?200 /s, 'row 27: allowed');
 my @asked = requests($t, 8091);
 my $port = port(8080);
-is(scalar @asked, 1, 'row 27: asked once');
+is(scalar @asked, 1, 'row 27: one check');
 is($asked[0], <<EOS, 'row 27: what the service sees, to the letter');
 GET /check HTTP/1.1
 accept-language: de
@@ -164,7 +164,7 @@ x-real-ip: 127.0.0.1
 x-requested-with: XMLHttpRequest
 
 EOS
-like(got($answer), qr/^POST .*^content-length: 4\n.*^content-type: text\/plain\n.*^range: bytes=0-1\n.*\n\nBODY\z/ms,
+like(got($response), qr/^POST .*^content-length: 4\n.*^content-type: text\/plain\n.*^range: bytes=0-1\n.*\n\nBODY\z/ms,
     'row 27: the application gets the whole request');
 
 ask('/a', 'Cookie: user=alice', 'Cookie: b=c');
@@ -172,44 +172,53 @@ like((requests($t, 8091))[0], qr/^cookie: user=alice; b=c\n(?!cookie)/m, 'two li
 ask('http://localhost/a?b', 'Host: elsewhere', 'Cookie: user=alice');
 @asked = requests($t, 8091);
 is(header_values($asked[0], 'x-forwarded-host'), 'localhost', 'row 28: the host that counts');
-is(header_values($asked[0], 'x-original-url'), 'http://localhost/a?b', 'row 28: the host that counts, URL');
+is(header_values($asked[0], 'x-original-url'), 'http://localhost/a?b',
+    'row 28: the host that counts, URL');
 is(header_values($asked[0], 'x-forwarded-uri'), '/a?b', 'row 28: the URI of an absolute form');
 like(ask({ method => 'OPTIONS' }, '/a'), qr/^HTTP\S+ 401 /, 'row 29: OPTIONS is asked for as well');
-is(header_values((requests($t, 8091))[0], 'x-forwarded-method'), 'OPTIONS', 'row 29: OPTIONS, to the service');
-is(status(ask('/a', 'User-Agent: kube-probe/1.0')), 401, 'row 29: a health check is asked for as well');
+is(header_values((requests($t, 8091))[0], 'x-forwarded-method'), 'OPTIONS',
+    'row 29: OPTIONS, to the service');
+is(status(ask('/a', 'User-Agent: kube-probe/1.0')), 401,
+    'row 29: a health check is asked for as well');
 requests($t, 8091);
 
 ### row 28: the service gets the URI that the application gets
 
 for my $uri (@uris) {
-    $answer = ask({ port => 8082 }, "$uri" . ($uri =~ /\?/ ? '&' : '?') . 'check=/included/', 'Cookie: user=alice');
+    $response = ask({ port => 8082 }, "$uri" . ($uri =~ /\?/ ? '&' : '?') . 'check=/included/', 'Cookie: user=alice');
     my ($asked) = requests($t, 8091);
-    my ($got) = got($answer) =~ /^GET (\S+)/;
+    my ($got) = got($response) =~ /^GET (\S+)/;
     is($asked && header_values($asked, 'x-forwarded-uri'), $got, "row 28: $uri");
-    is(status($answer), defined $asked ? 200 : 400, "row 28: $uri, status");
+    is(status($response), defined $asked ? 200 : 400, "row 28: $uri, status");
 }
 
 ### row 32: outer levels
 
 # a location without auth-proxy.conf shows what it protects from
-is(status(ask({ port => 8082 }, '/a?check=/bare/')), 200, 'row 32: without auth-proxy.conf, a no');
-is(status(ask({ port => 8082 }, '/a?check=/bare/down')), 200, 'row 32: without auth-proxy.conf, no answer');
+is(status(ask({ port => 8082 }, '/a?check=/bare/')), 200,
+    'row 32: without auth-proxy.conf, a refusal becomes 200');
+is(status(ask({ port => 8082 }, '/a?check=/bare/down')), 200,
+    'row 32: without auth-proxy.conf, no response becomes 200');
 
-like(ask({ port => 8082 }, '/a?check=/included/'), qr/^HTTP\S+ 200 .*\r\n\r\nsorry\z/s, 'row 32: a no, its own error page');
-like(ask({ port => 8082 }, '/a?check=/included/down'), qr/^HTTP\S+ 500 (?!.*sorry)/s, 'row 32: no answer');
+like(ask({ port => 8082 }, '/a?check=/included/'), qr/^HTTP\S+ 200 .*\r\n\r\nsorry\z/s,
+    'row 32: a refusal, the error page of the location');
+like(ask({ port => 8082 }, '/a?check=/included/down'), qr/^HTTP\S+ 500 (?!.*sorry)/s,
+    'row 32: no response');
 requests($t, 8091);
 ask({ port => 8082 }, '/a?check=/included/', 'Cookie: user=alice');
-like(ask({ port => 8082 }, '/a?check=/included/', 'Cookie: user=bob'), qr/^x-user: bob$/m, 'row 30: no cache from outside');
-like(ask({ port => 8082 }, '/a?check=/included/'), qr/sorry\z/, 'row 30: no cache from outside, a no');
-is(scalar(requests($t, 8091)), 3, 'row 30: asked each time');
+like(ask({ port => 8082 }, '/a?check=/included/', 'Cookie: user=bob'), qr/^x-user: bob$/m,
+    'row 30: no cache of an outer level');
+like(ask({ port => 8082 }, '/a?check=/included/'), qr/sorry\z/,
+    'row 30: no cache of an outer level, a refusal');
+is(scalar(requests($t, 8091)), 3, 'row 30: a check for each request');
 is(header_values(got(ask({ port => 8082 }, '/a?check=/included/', 'Cookie: user=redirected')), 'x-user'), 'redirected',
     'X-Accel-Redirect is not followed');
 
 ### with a body and a custom header line
 
 requests($t, 8091);
-$answer = ask({ method => 'PUT', port => 8083, body => 'BODY' }, '/a', 'Cookie: user=alice', 'Content-Type: text/x', 'X-Api-Key: k', @body[1 .. 7]);
-is(status($answer), 200, 'body');
+$response = ask({ method => 'PUT', port => 8083, body => 'BODY' }, '/a', 'Cookie: user=alice', 'Content-Type: text/x', 'X-Api-Key: k', @body[1 .. 7]);
+is(status($response), 200, 'body');
 my ($asked) = requests($t, 8091);
 like($asked, qr/^POST \/check HTTP\/1.1\n.*\n\nBODY\z/s, 'body, to the service');
 is(header_values($asked, 'content-length'), 4, 'body, length');
@@ -217,7 +226,7 @@ is(header_values($asked, 'content-type'), 'text/x', 'body, type');
 is(header_values($asked, 'x-api-key'), 'k', 'body, own line');
 is(header_values($asked, 'x-forwarded-method'), 'PUT', 'body, method');
 is(header_values($asked, '(?:content-encoding|range|if-.*)'), '', 'body, nothing else');
-like(got($answer), qr/\n\nBODY\z/, 'body, to the application');
+like(got($response), qr/\n\nBODY\z/, 'body, to the application');
 
 ### row 31: the service is gone
 

@@ -44,61 +44,66 @@ service($t, 8090, sub {
 $t->run();
 
 my $session = sub { "Cookie: session=$_[0]" };
-my (@asked, $answer);
+my (@asked, $response);
 
 ### refused
 
-$answer = ask('/a');
-is(status($answer), 302, 'auth-signin');
-is(header_values($answer, 'Location'), 'https://auth.example.com/start?rd=http://localhost/a', 'auth-signin-redirect-param');
-is(header_values($answer, 'Set-Cookie'), 'session=; Max-Age=0', 'auth-always-set-cookie, refused');
-unlike($answer, qr/X-Secret|refused/i, 'refused, nothing else');
-is(scalar(requests($t, 8091)), 1, 'refused, asked once');
-$answer = ask('/api/a');
-is(status($answer), 401, 'programs');
-is(header_values($answer, 'WWW-Authenticate'), 'Custom', 'programs, challenge');
-is(header_values($answer, 'Location'), '', 'programs, no redirect');
-$answer = ask('/a', $session->('forbidden'));
-is(status($answer), 403, 'forbidden');
-is(header_values($answer, 'Set-Cookie'), 'a=1 | b=2', 'auth-always-set-cookie, forbidden');
+$response = ask('/a');
+is(status($response), 302, 'auth-signin');
+is(header_values($response, 'Location'), 'https://auth.example.com/start?rd=http://localhost/a',
+    'auth-signin-redirect-param');
+is(header_values($response, 'Set-Cookie'), 'session=; Max-Age=0', 'auth-always-set-cookie, refused');
+unlike($response, qr/X-Secret|refused/i, 'refused, nothing else');
+is(scalar(requests($t, 8091)), 1, 'refused, one check');
+$response = ask('/api/a');
+is(status($response), 401, 'programs');
+is(header_values($response, 'WWW-Authenticate'), 'Custom', 'programs, challenge');
+is(header_values($response, 'Location'), '', 'programs, no redirect');
+$response = ask('/a', $session->('forbidden'));
+is(status($response), 403, 'forbidden');
+is(header_values($response, 'Set-Cookie'), 'a=1 | b=2', 'auth-always-set-cookie, forbidden');
 is(status(ask('/a', $session->('redirected'))), 500, 'a redirect is an error');
-is(status(ask('/external-auth', $session->('alice'))), 404, 'the question is internal');
+is(status(ask('/external-auth', $session->('alice'))), 404,
+    'the location of the check is internal');
 
 for my $uri (sort keys %back) {
-    $answer = ask($uri);
-    is(status($answer), 302, "sign-in: $uri");
-    is(header_values($answer, 'Location'), "https://auth.example.com/start?rd=http://localhost$back{$uri}",
+    $response = ask($uri);
+    is(status($response), 302, "sign-in: $uri");
+    is(header_values($response, 'Location'), "https://auth.example.com/start?rd=http://localhost$back{$uri}",
         "sign-in: $uri, the way back");
 }
 
 ### allowed
 
 requests($t, 8091);
-$answer = ask({ method => 'POST', body => 'BODY' }, '/a?b', $session->('alice'), spoofed());
-is(status($answer), 200, 'let in');
-like(got($answer), qr!^POST /a\?b HTTP/.*\n\nBODY\z!s, 'let in, to the application');
-is(header_values(got($answer), 'x.auth.request.user'), 'alice', 'row 25: auth-response-headers');
-like(header_values(got($answer), 'x.auth.request.email'), qr/^\d+$/, 'row 25: auth-response-headers, the other');
-is(header_values($answer, 'Set-Cookie'), 'a=1 | b=2 | application=1', 'auth-always-set-cookie, let in');
-unlike($answer, qr/X-Secret/i, 'let in, nothing else');
+$response = ask({ method => 'POST', body => 'BODY' }, '/a?b', $session->('alice'), spoofed());
+is(status($response), 200, 'allowed');
+like(got($response), qr!^POST /a\?b HTTP/.*\n\nBODY\z!s, 'let in, to the application');
+is(header_values(got($response), 'x.auth.request.user'), 'alice', 'row 25: auth-response-headers');
+like(header_values(got($response), 'x.auth.request.email'), qr/^\d+$/,
+    'row 25: auth-response-headers, the other');
+is(header_values($response, 'Set-Cookie'), 'a=1 | b=2 | application=1',
+    'auth-always-set-cookie, let in');
+unlike($response, qr/X-Secret/i, 'let in, nothing else');
 @asked = requests($t, 8091);
-is(scalar @asked, 1, 'let in, asked once');
+is(scalar @asked, 1, 'allowed, one check');
 like($asked[0], qr!^GET /verify HTTP/1.1\n.*\n\n\z!s, 'auth-url, without the body');
 is(header_values($asked[0], 'x-original-url'), 'http://localhost/a?b', 'X-Original-URL');
 is(header_values($asked[0], 'x-original-method'), 'POST', 'X-Original-Method');
 is(header_values($asked[0], 'x-auth-request-redirect'), '/a?b', 'auth-request-redirect');
 is(header_values($asked[0], 'x-real-ip'), '127.0.0.1', 'X-Real-IP');
-unlike($asked[0], qr/mallory/, 'row 27: nothing that the client made up');
+unlike($asked[0], qr/mallory/, "row 27: no line of the client's own making");
 
 for my $status (201, 301, 404, 500, 503) {
-    $answer = ask("/status/$status", $session->('alice'));
-    is(status($answer), $status, "the application says $status");
-    is(header_values($answer, 'Set-Cookie'), 'a=1 | b=2 | application=1', "auth-always-set-cookie, $status");
+    $response = ask("/status/$status", $session->('alice'));
+    is(status($response), $status, "the application says $status");
+    is(header_values($response, 'Set-Cookie'), 'a=1 | b=2 | application=1',
+        "auth-always-set-cookie, $status");
 }
 
-$answer = ask('/a', $session->('silent'), spoofed());
-is(status($answer), 200, 'row 26: let in');
-is(header_values(got($answer), 'x.auth.request.(?:user|email)'), '', 'row 26: no user');
+$response = ask('/a', $session->('silent'), spoofed());
+is(status($response), 200, 'row 26: allowed');
+is(header_values(got($response), 'x.auth.request.(?:user|email)'), '', 'row 26: no user');
 is(join(' ', map { header_values(got(ask('/a', $session->('alice'))), 'x-auth-request-email') } 1 .. 5)
     =~ /^(\d+)(?: \1){4}$/, 1, 'auth-keepalive');
 is(status(ask('/api/a', $session->('alice'))), 200, 'programs, let in');
@@ -108,15 +113,18 @@ is(status(ask('/healthz')), 204, 'enable-global-auth: "false"');
 
 requests($t, 8091);
 for my $turn (1 .. 2) {
-    $answer = ask("/assets/$turn", $session->('alice'), spoofed());
-    is(status($answer), 200, "auth-cache-key, let in, $turn");
-    is(header_values(got($answer), 'x.auth.request.user'), 'alice', "auth-cache-key, user, $turn");
-    is(status(ask("/assets/$turn", $session->('forbidden'))), 403, "auth-cache-key, another, $turn");
+    $response = ask("/assets/$turn", $session->('alice'), spoofed());
+    is(status($response), 200, "auth-cache-key, let in, $turn");
+    is(header_values(got($response), 'x.auth.request.user'), 'alice', "auth-cache-key, user, $turn");
+    is(status(ask("/assets/$turn", $session->('forbidden'))), 403,
+        "auth-cache-key, another, $turn");
 }
-is(scalar(requests($t, 8091)), 3, 'auth-cache-duration: who is let in once, who is refused with 403 each time');
-is(status(ask('/assets/a', $session->('alice'), 'Authorization: x')), 200, 'auth-cache-key, another line');
+is(scalar(requests($t, 8091)), 3,
+    'auth-cache-duration: who is let in once, who is refused with 403 each time');
+is(status(ask('/assets/a', $session->('alice'), 'Authorization: x')), 200,
+    'auth-cache-key, another line');
 
 ### row 31: the service is gone
 
 $t->stop_daemons();
-is(status(ask('/a', $session->('alice'))), 500, 'row 31: no answer');
+is(status(ask('/a', $session->('alice'))), 500, 'row 31: no response');

@@ -40,55 +40,59 @@ my $session = sub { "Cookie: session=$_[0]" };
 
 ### neither a token nor a session
 
-my $answer = ask('/a');
-is(status($answer), 401, 'nothing');
-is(header_values($answer, 'WWW-Authenticate'), 'Bearer realm="api" | Session', 'nothing, both challenges');
-is(scalar(requests($t, 8091)), 1, 'nothing, asked');
+my $response = ask('/a');
+is(status($response), 401, 'neither token nor session');
+is(header_values($response, 'WWW-Authenticate'), 'Bearer realm="api" | Session',
+    'neither token nor session, both challenges');
+is(scalar(requests($t, 8091)), 1, 'neither token nor session, one check');
 for my $token ($expired, $forged) {
-    $answer = ask('/a', $token);
-    is(status($answer), 401, 'bad token');
-    is(header_values($answer, 'WWW-Authenticate'), 'Bearer realm="api", error="invalid_token" | Session',
+    $response = ask('/a', $token);
+    is(status($response), 401, 'bad token');
+    is(header_values($response, 'WWW-Authenticate'), 'Bearer realm="api", error="invalid_token" | Session',
         'bad token, both challenges');
 }
 # a token could still help, so nginx prefers the 401
 is(status(ask('/a', $forged, $session->('forbidden'))), 401, 'bad token, forbidden');
 is(status(ask('/a', $session->('forbidden'))), 401, 'forbidden');
 is(status(ask('/a', $session->('broken'))), 500, 'row 31: the service is broken');
-is(status(ask('/check', $good, $session->('bob'))), 404, 'the question is internal');
+is(status(ask('/check', $good, $session->('bob'))), 404, 'the location of the check is internal');
 requests($t, 8091);
 
 ### a good token
 
-$answer = ask('/a?b', $good, 'X-User: mallory');
-is(status($answer), 200, 'good token');
-is(header_values(got($answer), 'x-user'), 'alice', 'good token, user');
-is(header_values(got($answer), 'authorization'), '', 'good token, not to the application');
-unlike($answer, qr/WWW-Authenticate/i, 'good token, no challenge');
+$response = ask('/a?b', $good, 'X-User: mallory');
+is(status($response), 200, 'good token');
+is(header_values(got($response), 'x-user'), 'alice', 'good token, user');
+is(header_values(got($response), 'authorization'), '', 'good token, not to the application');
+unlike($response, qr/WWW-Authenticate/i, 'good token, no challenge');
 is(status(ask('/a', $good, $session->($_))), 200, "good token, $_") for qw/ forbidden broken bob /;
-is(header_values(got(ask('/a', $good, $session->('bob'))), 'x-user'), 'alice', 'good token, with a session');
-is(scalar(requests($t, 8091)), 0, 'good token, never asked');
+is(header_values(got(ask('/a', $good, $session->('bob'))), 'x-user'), 'alice',
+    'good token, with a session');
+is(scalar(requests($t, 8091)), 0, 'good token, no check');
 
 ### a session
 
-$answer = ask('/a?b', $session->('bob'), 'X-User: mallory', spoofed());
-is(status($answer), 200, 'session');
-is(header_values(got($answer), 'x-user'), 'bob', 'session, user');
-unlike($answer, qr/WWW-Authenticate/i, 'session, no challenge');
+$response = ask('/a?b', $session->('bob'), 'X-User: mallory', spoofed());
+is(status($response), 200, 'session');
+is(header_values(got($response), 'x-user'), 'bob', 'session, user');
+unlike($response, qr/WWW-Authenticate/i, 'session, no challenge');
 my @asked = requests($t, 8091);
-is(scalar @asked, 1, 'session, asked');
-unlike($asked[0], qr/mallory/, 'row 27: nothing that the client made up');
-is(header_values(got(ask('/a', $session->('silent'), 'X-User: mallory')), 'x-user'), '', 'row 26: of unknown name');
+is(scalar @asked, 1, 'session, one check');
+unlike($asked[0], qr/mallory/, "row 27: no line of the client's own making");
+is(header_values(got(ask('/a', $session->('silent'), 'X-User: mallory')), 'x-user'), '',
+    'row 26: session without a name');
 for my $token ($expired, $forged) {
-    $answer = ask('/a', $token, $session->('bob'));
-    is(status($answer), 200, 'bad token, session');
-    is(header_values(got($answer), 'x-user'), 'bob', 'bad token, session: the claims do not count');
+    $response = ask('/a', $token, $session->('bob'));
+    is(status($response), 200, 'bad token, session');
+    is(header_values(got($response), 'x-user'), 'bob', 'bad token, session: the claims do not count');
 }
-is(header_values(got(ask('/a', $forged, $session->('silent'))), 'x-user'), '', 'bad token, of unknown name');
+is(header_values(got(ask('/a', $forged, $session->('silent'))), 'x-user'), '',
+    'bad token, session without a name');
 
 ### the service is gone
 
 $t->stop_daemons();
 application($t, 8090);
-is(status(ask('/a', $good)), 200, 'row 31: good token, nobody is needed');
+is(status(ask('/a', $good)), 200, 'row 31: good token, the service is not needed');
 is(status(ask('/a', $session->('bob'))), 500, 'row 31: session');
-is(status(ask('/a')), 500, 'row 31: nothing');
+is(status(ask('/a')), 500, 'row 31: neither token nor session');

@@ -50,28 +50,28 @@ $t->run();
 
 my $session = sub { "Cookie: _oauth2_proxy=$_[0]" };
 my @asked;
-my $answer;
+my $response;
 
 ### 1. as documented
 
-$answer = ask('/a?b');
-is(status($answer), 403, 'documented: no session');
-like($answer, qr/\r\n\r\nSIGN IN\z/, 'documented: the page to sign in');
+$response = ask('/a?b');
+is(status($response), 403, 'documented: no session');
+like($response, qr/\r\n\r\nSIGN IN\z/, 'documented: the page to sign in');
 @asked = requests($t, 8091);
-is(scalar @asked, 2, 'documented: asked, and the page');
-like($asked[0], qr!^GET /oauth2/auth HTTP/1.\d\n!, 'documented: asked');
-is(header_values($asked[0], 'x-forwarded-uri'), '/a?b', 'documented: what for');
+is(scalar @asked, 2, 'documented: two requests, the check and the page');
+like($asked[0], qr!^GET /oauth2/auth HTTP/1.\d\n!, 'documented: URI of the check');
+is(header_values($asked[0], 'x-forwarded-uri'), '/a?b', 'documented: URI of the request');
 is(header_values($asked[0], 'host'), 'localhost', 'documented: the host');
 is(header_values($asked[1], 'x-auth-request-redirect'), '/a?b', 'documented: the way back');
 is(status(ask('/a', $session->('forbidden'))), 403, 'documented: forbidden');
 @asked = requests($t, 8091);
-$answer = ask('/a?b', $session->('alice'), map { "$_: mallory" } qw/ X-User X-Email X-Access-Token /);
-is(status($answer), 200, 'documented: session');
-like($answer, qr!\r\n\r\nGET /a\?b HTTP/!, 'documented: to the application');
-is(header_values(got($answer), 'x-user'), 'alice', 'documented: user');
-is(header_values(got($answer), 'x-email'), 'alice@example.com', 'documented: email');
-is(header_values(got($answer), 'x-access-token'), 'token', 'documented: token');
-is(header_values($answer, 'Set-Cookie'), 'application=1', 'documented: no cookie of its own');
+$response = ask('/a?b', $session->('alice'), map { "$_: mallory" } qw/ X-User X-Email X-Access-Token /);
+is(status($response), 200, 'documented: session');
+like($response, qr!\r\n\r\nGET /a\?b HTTP/!, 'documented: to the application');
+is(header_values(got($response), 'x-user'), 'alice', 'documented: user');
+is(header_values(got($response), 'x-email'), 'alice@example.com', 'documented: email');
+is(header_values(got($response), 'x-access-token'), 'token', 'documented: token');
+is(header_values($response, 'Set-Cookie'), 'application=1', 'documented: no cookie of its own');
 @asked = requests($t, 8091);
 ask({ method => 'POST', body => 'BODY' }, '/a', $session->('alice'));
 @asked = requests($t, 8091);
@@ -86,37 +86,43 @@ is(header_values(ask('/a', $session->('parts')), 'Set-Cookie'),
 ### 2. the shorter form
 
 requests($t, 8091);
-$answer = ask({ port => 8081 }, '/a?b');
-is(status($answer), 403, 'short: no session');
-like($answer, qr/\r\n\r\nSIGN IN\z/, 'short: the page to sign in');
-is(header_values($answer, 'Set-Cookie'), '_oauth2_proxy=; Max-Age=0 | _oauth2_proxy_csrf=page', 'short: both cookies');
+$response = ask({ port => 8081 }, '/a?b');
+is(status($response), 403, 'short: no session');
+like($response, qr/\r\n\r\nSIGN IN\z/, 'short: the page to sign in');
+is(header_values($response, 'Set-Cookie'), '_oauth2_proxy=; Max-Age=0 | _oauth2_proxy_csrf=page',
+    'short: both cookies');
 @asked = requests($t, 8091);
-is(scalar @asked, 2, 'short: asked, and the page');
+is(scalar @asked, 2, 'short: two requests, the check and the page');
 is(header_values($asked[1], 'x-auth-request-redirect'), '/a?b', 'short: the way back');
-$answer = ask({ port => 8081 }, '/api/a');
-is(status($answer), 401, 'short: programs');
-is(header_values($answer, 'Set-Cookie'), '_oauth2_proxy=; Max-Age=0', 'short: programs, the cookie');
-$answer = ask({ port => 8081 }, '/a', $session->('forbidden'));
-is(status($answer), 403, 'short: forbidden');
-unlike($answer, qr/SIGN IN|X-Secret/i, 'short: forbidden, no page');
-is(status(ask({ port => 8081 }, '/oauth2/auth', $session->('alice'))), 404, 'short: the question is internal');
-like(ask({ port => 8081 }, '/oauth2/start?rd=/a'), qr!^HTTP\S+ 302 .*^Location: https://provider/\r!ms, 'short: its own pages');
+$response = ask({ port => 8081 }, '/api/a');
+is(status($response), 401, 'short: programs');
+is(header_values($response, 'Set-Cookie'), '_oauth2_proxy=; Max-Age=0',
+    'short: programs, the cookie');
+$response = ask({ port => 8081 }, '/a', $session->('forbidden'));
+is(status($response), 403, 'short: forbidden');
+unlike($response, qr/SIGN IN|X-Secret/i, 'short: forbidden, no page');
+is(status(ask({ port => 8081 }, '/oauth2/auth', $session->('alice'))), 404,
+    'short: the location of the check is internal');
+like(ask({ port => 8081 }, '/oauth2/start?rd=/a'), qr!^HTTP\S+ 302 .*^Location: https://provider/\r!ms,
+    'short: its own pages');
 
 requests($t, 8091);
-$answer = ask({ port => 8081 }, '/a?b', $session->('alice'), spoofed());
-is(status($answer), 200, 'short: session');
-is(header_values(got($answer), 'x.auth.request.user'), 'alice', 'row 25: short: user');
-is(header_values(got($answer), 'x.auth.request.email'), 'alice@example.com', 'row 25: short: email');
-is(header_values(got($answer), 'x.auth.request.access.token'), 'token', 'row 25: short: token');
-is(header_values(got($answer), 'x.auth.request.groups'), '', 'row 26: short: no groups');
-is(header_values(got($answer), 'x.auth.request.redirect'), '', 'row 26: short: nothing else of that name');
-unlike($answer, qr/x-secret/i, 'short: nothing else of the answer');
-is(header_values($answer, 'Set-Cookie'), 'application=1', 'short: no cookie of its own');
+$response = ask({ port => 8081 }, '/a?b', $session->('alice'), spoofed());
+is(status($response), 200, 'short: session');
+is(header_values(got($response), 'x.auth.request.user'), 'alice', 'row 25: short: user');
+is(header_values(got($response), 'x.auth.request.email'), 'alice@example.com',
+    'row 25: short: email');
+is(header_values(got($response), 'x.auth.request.access.token'), 'token', 'row 25: short: token');
+is(header_values(got($response), 'x.auth.request.groups'), '', 'row 26: short: no groups');
+is(header_values(got($response), 'x.auth.request.redirect'), '',
+    'row 26: short: nothing else of that name');
+unlike($response, qr/x-secret/i, 'short: nothing else of the response');
+is(header_values($response, 'Set-Cookie'), 'application=1', 'short: no cookie of its own');
 @asked = requests($t, 8091);
-is(scalar @asked, 1, 'short: asked once');
-unlike($asked[0], qr/mallory/, 'row 27: short: nothing that the client made up');
+is(scalar @asked, 1, 'short: one check');
+unlike($asked[0], qr/mallory/, "row 27: short: no line of the client's own making");
 is(header_values($asked[0], 'host'), 'localhost', 'short: the host');
-is(header_values($asked[0], 'x-forwarded-uri'), '/a?b', 'short: what for');
+is(header_values($asked[0], 'x-forwarded-uri'), '/a?b', 'short: URI of the request');
 
 is(header_values(ask({ port => 8081 }, '/a', $session->('refresh')), 'Set-Cookie'),
     '_oauth2_proxy=new; Path=/ | application=1', 'short: a cookie is refreshed');
@@ -126,25 +132,27 @@ is(header_values(ask({ port => 8081 }, '/a', $session->('parts')), 'Set-Cookie')
 ### 3. with a static upstream
 
 requests($t, 8091);
-$answer = ask({ port => 8082 }, '/a?b', spoofed());
-is(status($answer), 302, 'static: no session');
-is(header_values($answer, 'Location'), 'https://provider/?state=1', 'static: to the provider');
-is(header_values($answer, 'Set-Cookie'), '_oauth2_proxy_csrf=c', 'static: cookie');
-like($answer, qr/\r\n\r\nFOUND\z/, 'static: body');
-unlike($answer, qr/X-Secret/i, 'static: nothing else');
+$response = ask({ port => 8082 }, '/a?b', spoofed());
+is(status($response), 302, 'static: no session');
+is(header_values($response, 'Location'), 'https://provider/?state=1', 'static: to the provider');
+is(header_values($response, 'Set-Cookie'), '_oauth2_proxy_csrf=c', 'static: cookie');
+like($response, qr/\r\n\r\nFOUND\z/, 'static: body');
+unlike($response, qr/X-Secret/i, 'static: nothing else');
 @asked = requests($t, 8091);
-like($asked[0], qr!^GET / HTTP/1.1\n!, 'static: asked for /');
-unlike($asked[0], qr/mallory/, 'row 27: static: nothing that the client made up');
-is(header_values($asked[0], 'x-forwarded-uri'), '/a?b', 'static: what for');
+like($asked[0], qr!^GET / HTTP/1.1\n!, 'static: URI of the check');
+unlike($asked[0], qr/mallory/, "row 27: static: no line of the client's own making");
+is(header_values($asked[0], 'x-forwarded-uri'), '/a?b', 'static: URI of the request');
 is(status(ask({ port => 8082 }, '/a', $session->('forbidden'))), 403, 'static: forbidden');
-$answer = ask({ port => 8082 }, '/a', $session->('parts'), spoofed());
-is(status($answer), 200, 'static: session');
-is(header_values(got($answer), 'x.auth.request.user'), 'parts', 'static: user');
-is(header_values($answer, 'Set-Cookie'), join(' | ', @parts, 'application=1'), 'static: two cookies');
+$response = ask({ port => 8082 }, '/a', $session->('parts'), spoofed());
+is(status($response), 200, 'static: session');
+is(header_values(got($response), 'x.auth.request.user'), 'parts', 'static: user');
+is(header_values($response, 'Set-Cookie'), join(' | ', @parts, 'application=1'),
+    'static: two cookies');
 
 ### row 31: the service is gone
 
 $t->stop_daemons();
 application($t, 8090);
-is(status(ask({ port => $_ }, '/a', $session->('alice'))), 500, "row 31: no answer, $_") for 8080 .. 8082;
-is(status(ask({ port => 8081 }, '/oauth2/start')), 502, 'row 31: no page');
+is(status(ask({ port => $_ }, '/a', $session->('alice'))), 500,
+    "row 31: no response, $_") for 8080 .. 8082;
+is(status(ask({ port => 8081 }, '/oauth2/start')), 502, 'row 31: no page to sign in');

@@ -88,9 +88,9 @@ run_quietly($t);
 
 my $discovery = decode_json(provider('GET', '/.well-known/openid-configuration'));
 is($discovery->{issuer}, $issuer, 'issuer');
-is($discovery->{jwks_uri}, "$issuer/jwks", 'where the keys are');
+is($discovery->{jwks_uri}, "$issuer/jwks", 'jwks_uri');
 my $set = decode_json(provider('GET', '/jwks'));
-is(join(' ', map { $_->{kid} } @{$set->{keys}}), 'key-1', 'one key');
+is(join(' ', map { $_->{kid} } @{$set->{keys}}), 'key-1', 'one key in the set');
 
 ### tokens
 
@@ -107,8 +107,8 @@ is(verdict(get('/', with_part($first, 1, sub { s/"app"/"root"/ }))),
 is(verdict(get('/')), '401 Bearer realm="api"', 'no token');
 is(body(get('/', $first, 'X-User: root')), 'user=app authorization=', 'good');
 is(verdict(get('/', token('https://other.example.com'))),
-    '401 Bearer realm="api", error="invalid_token"', 'for another API');
-is(verdict(get('/jwks', $first)), '404', 'the keys are not for clients');
+    '401 Bearer realm="api", error="invalid_token"', 'a token for another API');
+is(verdict(get('/jwks', $first)), '404', 'the key location is internal');
 
 ### keys that change while requests run
 
@@ -123,17 +123,17 @@ for my $n (2 .. 5) {
         "key $n is known");
     $ask->($first, $new) for 1 .. 10;
 }
-is(join(' ', grep { $_ ne '200' } @statuses), '', 'nobody was refused meanwhile');
+is(join(' ', grep { $_ ne '200' } @statuses), '', 'no good token was refused during the change');
 is(verdict(get('/', $forged)), '401 Bearer realm="api", error="invalid_token"',
-    'forged, still');
+    'forged token, after the change of keys');
 
 is(provider('GET', '/drop'), 'key-5', 'keys 1 to 4 dropped');
 my $last = token();
 # a token with a kid that no key has, which makes nginx look for new keys
 my $nobody = sign(jwk('ES256', '--kid', 'nobody'), '{}');
 is(wait_until(sub { get('/', $nobody); verdict(get('/', $first)) ne '200' }), 1,
-    'what they signed is refused');
-is(verdict(get('/', $last)), '200', 'what key 5 signed is not');
+    'a token of a removed key is refused');
+is(verdict(get('/', $last)), '200', 'a token of key 5 is accepted');
 
 ### a server that is not the provider
 
@@ -188,10 +188,10 @@ sub provider {
 sub token {
     my ($resource) = @_;
     $resource //= 'https://api.example.com';
-    my $answer = decode_json(provider('POST', '/token',
+    my $response = decode_json(provider('POST', '/token',
         'grant_type=client_credentials&client_id=app&client_secret=secret'
         . "&resource=$resource"));
-    return $answer->{access_token} // die "no token: $answer->{error}\n";
+    return $response->{access_token} // die "no token: $response->{error}\n";
 }
 
 sub token_header { return part($_[0], 0) }

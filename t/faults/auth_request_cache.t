@@ -37,13 +37,14 @@ $t->run();
 
 hold($t, 'auth');
 my $first = ask({ start => 1 }, '/', 'Key: a', 'X-Fault: subrequest');
-ok(wait_until(sub { asked($t, 'auth') == 1 }), 'one asks');
+ok(wait_until(sub { asked($t, 'auth') == 1 }), 'the leader asks');
 my @others = map { ask({ start => 1 }, '/', 'Key: a') } 1 .. 5;
-is(seen(ask('/', 'Key: other', 'X-Fault: access')), '500', 'a panic before');
+is(seen(ask('/', 'Key: other', 'X-Fault: access')), '500', 'a panic in the access phase');
 go_on($t, 'auth');
-is(seen(http_end($first)), '500 MISS', 'a panic');
+is(seen(http_end($first)), '500 MISS', 'a panic in the leader');
 is(join(', ', map { seen(http_end($_)) } @others),
-    join(', ', ('404 MISS') x 5), 'who has waited asks');
-is(asked($t, 'auth'), 6, 'all have asked');
-is(seen(ask('/', 'Key: a')), '404 HIT', 'their verdict is kept');
-is(seen(ask('/', 'Key: other')), '404 MISS', 'that of none is not');
+    join(', ', ('404 MISS') x 5), 'the followers ask');
+is(asked($t, 'auth'), 6, 'each follower has asked');
+is(seen(ask('/', 'Key: a')), '404 HIT', 'the verdict of a follower is cached');
+is(seen(ask('/', 'Key: other')), '404 MISS',
+    'no verdict is cached after a panic in the access phase');

@@ -86,10 +86,10 @@ like(get('/open', 'access'), qr/^HTTP\/1.1 200 .*claim=$/s,
 
 like(get('/open', 'variable'), qr/^HTTP\/1.1 200 .*claim=$/s,
     'fault in variable in an open location');
-is(panics(), ++$panics, 'one line');
+is(panics(), ++$panics, 'fault in variable, one line');
 
 like(get('/request/file'), qr/CONTENT/, 'request without a fault');
-is(pid(get('/any/file')), $pid, 'the same worker');
+is(pid(get('/any/file')), $pid, 'the worker did not end');
 
 # a directive
 

@@ -40,8 +40,8 @@ sub authority {
     service($t, $number, sub {
         my ($client, $head, $body) = @_;
         append($file, _shown($head, $body) . "\0");
-        my ($status, @answer) = $code->($head, $body);
-        return reply($client, $head, $status, @answer);
+        my ($status, @lines_and_body) = $code->($head, $body);
+        return reply($client, $head, $status, @lines_and_body);
     });
 }
 

@@ -1,8 +1,8 @@
 package Jose;
 
-# Keys and tokens out of readable JSON. They come from crates/test-tokens, which
-# shares no code with the module under test; the environment variable JOSE says
-# where the built program is, if not in target/debug/examples.
+# Keys and tokens, made from readable JSON. They come from the program in
+# crates/test-tokens, which shares no code with the module under test. The environment
+# variable JOSE has the path of the built program; the default is in target/debug.
 
 use warnings;
 use strict;
@@ -20,7 +20,7 @@ our @EXPORT = qw/ encrypt jwk jwks public sign signed_by with_part /;
 our $TOOL = $ENV{JOSE}
     // dirname(__FILE__) . '/../../target/debug/test-tokens';
 
-my ($pid, $answers, $questions);
+my ($pid, $results, $commands);
 
 # A new private key: jwk('ES256', '--kid', 'a'). The program's own comment has
 # all options.
@@ -39,8 +39,8 @@ sub sign {
     return _ask('sign', '--key', $key, @options, $payload);
 }
 
-# A JWE: encrypt($key, '{"sub":"a"}', '--enc', 'A128GCM'), or around a token that
-# sign() made. '--header' adds to the header and can change all that is in it.
+# A JWE around claims or a token: encrypt($key, '{"sub":"a"}', '--enc', 'A128GCM').
+# '--header' adds header parameters and can replace any of them.
 sub encrypt {
     my ($key, $content, @options) = @_;
     return _ask('encrypt', '--key', $key, @options, $content);
@@ -71,15 +71,15 @@ sub _ask {
     unless ($pid) {
         Test::More::BAIL_OUT("no $TOOL: cargo build -p test-tokens, or set JOSE")
             unless -x $TOOL;
-        $pid = open2($answers, $questions, $TOOL, 'batch');
+        $pid = open2($results, $commands, $TOOL, 'batch');
     }
 
     my @texts = map { _characters($_) } @arguments;
-    print $questions JSON::PP::encode_json(\@texts), "\n";
-    my $answer = <$answers> // die "jose ended\n";
-    chomp $answer;
-    die "jose @arguments: $answer\n" if $answer =~ /^error: /;
-    return $answer;
+    print $commands JSON::PP::encode_json(\@texts), "\n";
+    my $result = <$results> // die "jose ended\n";
+    chomp $result;
+    die "jose @arguments: $result\n" if $result =~ /^error: /;
+    return $result;
 }
 
 # What is not ASCII in a test file is UTF-8.
@@ -94,7 +94,7 @@ my $owner = $$;
 END {
     if ($pid and $$ == $owner) {
         local $?;
-        close $questions;
+        close $commands;
         waitpid $pid, 0;
     }
 }

@@ -1,9 +1,9 @@
 package Test::Nginx;
 
-# Starts nginx on a configuration of its own, in a directory of its own, and
-# talks to it. The API is that of nginx's own test library (the nginx-tests
-# project), so that its .t files run under this module and ours under that one;
-# only expect_panics() is new. t/README.md says how to use it.
+# Starts nginx with a configuration of its own in a test directory, and talks to it.
+# The API is that of nginx's own test library (the project nginx-tests), so that its
+# .t files run with this module and ours with that one; only expect_panics() is new.
+# t/README.md says how to use it.
 
 use warnings;
 use strict;
@@ -51,7 +51,7 @@ sub new {
 
     weaken($instances{$self} = $self);
 
-    # a signal is to end the test through END, which stops what it started
+    # a signal ends the test through END, which stops all processes
     for my $signal (qw/ HUP INT TERM /) {
         $SIG{$signal} ||= sub { $interrupted = 1; exit 1 };
     }
@@ -59,8 +59,8 @@ sub new {
     return $self;
 }
 
-# Usually the object goes first; END is for one that a closure keeps alive, and
-# comes before Test::More counts.
+# Usually the object is destroyed before END. END is for an object that a function of
+# the test file keeps alive; it runs before Test::More counts the tests.
 sub DESTROY { $_[0]->_finish() }
 
 END { $_->_finish() for grep { defined } values %instances }
@@ -93,7 +93,7 @@ sub plan {
     return $self;
 }
 
-# The first check can be made a TODO, as in nginx's library; the second cannot.
+# As in nginx's library, todo_alerts() makes the first check a TODO.
 sub _closing_checks {
     my ($self, $log) = @_;
 

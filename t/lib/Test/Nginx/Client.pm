@@ -21,8 +21,8 @@ our %EXPORT_TAGS = (all => [@EXPORT, @EXPORT_OK]);
 
 my %ports;
 
-# A free port in place of the number, the same each time; a socket of the other
-# protocol on it tells other tests that it is taken, for as long as we live.
+# A free port for the number, the same for each call. A socket of the other protocol
+# on that port tells other tests that it is taken, until this process ends.
 sub port {
     my ($number, %options) = @_;
     my $taken = $ports{$number} //= _take_port($number, $options{udp});
@@ -63,9 +63,9 @@ sub http_head {
 
 # Sends the text and returns all that comes back until the end of the
 # connection, undef if there is no connection or no end within 8 seconds.
-# start: return the socket and read nothing; socket: use this one; body: send
-# it after the text, sleep: so many seconds later; aborted: close instead of
-# reading; SSL: TLS, to port 8443. The rest goes to IO::Socket::INET and ::SSL.
+# Options: start (return the socket without reading), socket (use this one), body
+# (send it after the text), sleep (so many seconds before the body), aborted (close
+# without reading), SSL (TLS, to port 8443). IO::Socket::INET and ::SSL get the rest.
 sub http {
     my ($request, %extra) = @_;
 
@@ -143,7 +143,7 @@ sub _in_time {
     return $result;
 }
 
-# The body of a response, out of its chunks.
+# The body of a response, with its chunks put together.
 sub http_content {
     my ($response) = @_;
 

@@ -1,7 +1,7 @@
 package Test::Nginx::Features;
 
-# What the nginx under test, and this machine, can do: has() and its like, which
-# Test::Nginx inherits.
+# The features of the nginx under test and of this machine: has() and similar
+# methods, which Test::Nginx inherits.
 
 use warnings;
 use strict;
@@ -11,7 +11,7 @@ use File::Spec;
 use Test::More qw//;
 
 
-# Modules that are built unless ./configure was told not to.
+# Modules that ./configure builds unless it has an option against it.
 my %UNLESS = (
     http => '--without-http',
     cache => '--without-http-cache',
@@ -43,8 +43,8 @@ sub has {
     return $self;
 }
 
-# Whether nginx has it: the short name of a module or option, or anything else
-# as a pattern for the output of nginx -V. A dynamic module has to be loaded.
+# Whether nginx has a module or option. Anything but a short name is a pattern for the
+# output of nginx -V. A dynamic module has to be loaded.
 sub has_module {
     my ($self, $feature) = @_;
     my $args = $self->_configured();
@@ -67,7 +67,8 @@ sub has_module {
     return 0;
 }
 
-# nginx -V; of the dynamic modules only those that will be loaded, as if static.
+# The output of nginx -V, in which the dynamic modules that will be loaded look like
+# static ones and the others are left out.
 sub _configured {
     my ($self) = @_;
 
@@ -84,7 +85,7 @@ sub _version_text {
     return $self->{_configure_args} //= `$Test::Nginx::NGINX -V 2>&1`;
 }
 
-# The file of a dynamic module by its name in ./configure, if it is to be had.
+# The file of a dynamic module by its name in ./configure, if it is there.
 sub _dynamic_module {
     my ($self, $name) = @_;
 
@@ -99,8 +100,8 @@ sub _dynamic_module {
     return -e $path ? $path : undef;
 }
 
-# load_module for each dynamic module of nginx's own whose file is there; in the
-# order of names, so that stream comes before stream_geoip.
+# load_module for each dynamic module of nginx's own whose file is there, sorted by
+# name, so that stream comes before stream_geoip.
 sub test_globals_modules {
     my ($self) = @_;
 
@@ -117,7 +118,7 @@ sub _loaded_modules {
     return map { basename($_) } $globals =~ /load_module\s+["']?([^"';]+)/g;
 }
 
-# Whether this machine has it: what Perl can do, and the TLS library's version.
+# Whether this machine has a feature: Perl's, or a version of the TLS library.
 sub has_feature {
     my ($self, $feature) = @_;
 
@@ -157,7 +158,7 @@ sub has_version {
     return _at_least($have // '0', $need);
 }
 
-# 1.0.2k: numbers by value, then letters.
+# Compares versions like 1.0.2k: numbers by value, then letters.
 sub _at_least {
     my ($have, $need) = map {
         [map { /\d/ ? $_ : ord } /\d+|[a-z]/g]

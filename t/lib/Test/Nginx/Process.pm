@@ -1,6 +1,6 @@
 package Test::Nginx::Process;
 
-# Child processes: started, and ended for certain.
+# Starts child processes, and ends them for certain.
 
 use warnings;
 use strict;
@@ -12,7 +12,7 @@ use Time::HiRes qw/ sleep time /;
 
 our @EXPORT_OK = qw/ end_process spawn /;
 
-# Runs a function or a program in a child; its process id.
+# Runs a function or a program in a child process, and returns its process id.
 sub spawn {
     my ($code, @args) = @_;
 
@@ -33,14 +33,14 @@ sub spawn {
     POSIX::_exit(127);
 }
 
-# Sends each signal and waits its number of seconds for the process to go; its
-# exit status, undef for one that is not our child.
+# Sends each signal and waits so many seconds for the process to end. Returns its exit
+# status, or undef if it is not a child of this process.
 sub end_process {
     my ($pid, @steps) = @_;
 
     while (my ($signal, $seconds) = splice @steps, 0, 2) {
 
-        # killed, a master can't stop its workers
+        # a master that is killed can't stop its workers
         my @orphans = $signal eq 'KILL' ? _children($pid) : ();
         kill $signal, $pid, @orphans;
 

@@ -1,7 +1,7 @@
 package Test::Nginx::Raw;
 
 # HTTP by hand, on top of either library: single exchanges on a connection that
-# stays open, and services that answer whatever a test wants.
+# stays open, and services that respond with any bytes.
 
 use warnings;
 use strict;
@@ -32,8 +32,8 @@ sub exchange {
     return read_response($s, head => scalar $request =~ /^HEAD /);
 }
 
-# One final response, by its length; what there is of it where the connection
-# ends or 8 seconds pass. Interim responses (1xx) come with it.
+# Reads one final response, and the interim responses (1xx) before it. Returns what has
+# arrived when the response, the connection or 8 seconds end.
 sub read_response {
     my ($s, %options) = @_;
     my $text = '';
@@ -81,7 +81,7 @@ sub read_response {
 
 # Runs a service on one of the test's ports: for each request, the code gets the
 # connection, the header and the body. While it returns true, the connection
-# stays open. Connections are served side by side.
+# stays open. Connections are served in parallel.
 sub service {
     my ($t, $number, $code) = @_;
     $t->run_daemon(\&_serve, Test::Nginx::port($number), $code);
