@@ -90,6 +90,7 @@ pub enum Challenge {
 
 impl Rejection {
     /// What the refusal looks like from outside.
+    #[inline]
     pub fn response(&self) -> RefusalResponse {
         use {Challenge as C, LogLevel as L};
         let (status, challenge, log_level, jwt_status) = match self {
@@ -131,6 +132,7 @@ fn token_status(kind: ErrorKind) -> &'static str {
 impl Challenge {
     /// The value of the header line, or `None` for [`Challenge::None`]. A realm with control
     /// characters is replaced by an empty one.
+    #[inline]
     pub fn value(self, realm: &[u8]) -> Option<Vec<u8>> {
         let error: &[u8] = match self {
             Self::None => return None,
