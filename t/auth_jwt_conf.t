@@ -10,7 +10,7 @@ use Auth;
 use AuthJwt;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(160);
+my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(163);
 
 $t->write_file('a.jwk', jwk('HS256', '--kid', 'a'));
 
@@ -174,8 +174,8 @@ is($location->("auth_jwt_type '$_';"), $line_4->("invalid value \"$_\" $types"),
 is($location->("auth_jwt_leeway '$_';"),
     $line_4->('"auth_jwt_leeway" directive invalid value'), "auth_jwt_leeway \"$_\"")
     for '-1', '1.5', '1x', '$arg_a', '1500ms', '99999999999999999999', '';
-is($location->("auth_jwt_leeway $_;"), $ok, "auth_jwt_leeway $_")
-    for 0, 5, '1h30m', '2000ms', '36500d';
+is($location->("auth_jwt_leeway '$_';"), $ok, "auth_jwt_leeway $_")
+    for 0, 5, '1h30m', '2000ms', '36500d', '10M', '1y', '1y 2M 1w';
 
 my $flags = 'in "auth_jwt_verify_signature" directive, it must be "on" or "off"';
 is($location->("auth_jwt_verify_signature '$_';"), $line_4->("invalid value \"$_\" $flags"),

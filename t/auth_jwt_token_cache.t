@@ -12,7 +12,7 @@ use KeyService;
 
 use Time::HiRes;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite --with-debug /)->plan(177);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite --with-debug /)->plan(180);
 my $dir = $t->testdir();
 
 ### values of the directive
@@ -341,6 +341,19 @@ is(ask_cached('/a/', $many[0]), 'hit 404 ok 1', 'a token that is used stays in t
 is(ask_cached('/a/', $many[1]), 'miss 404 ok 1', 'a token that is not used leaves the cache');
 my $large = sign($key{a}, '{"sub":"' . 'x' x 6000 . '"}');
 is(ask_cached('/a/', $large), 'miss 404 ok 1', 'a token that is larger than the cache') for 1 .. 2;
+$t->stop();
+
+# row 51: a large token that is compressed, and so comes in a short header line
+
+serve('auth_jwt_token_cache 256k;');
+run_quietly($t);
+my @known = map { sign($key{a}, "{\"sub\":\"known $_\"}") } 1 .. 60;
+ask_cached('/a/', $_) for @known;
+my $huge = encrypt($aes, '{"x":"' . 'x' x 100_000 . '"}', '--header', '{"zip":"DEF"}');
+is(ask_cached('/jwe/', $huge), 'miss 404 ok 1', 'a token larger than an eighth of the cache is not kept')
+    for 1 .. 2;
+is(join(' ', map { ask_cached('/a/', $_) =~ s/ .*//r } @known), join(' ', ('hit') x 60),
+    'row 51: and it evicts no other');
 
 # the object outlives the file: functions refer to it
 $t->stop()->stop_daemons();

@@ -213,8 +213,10 @@ fn auth_jwt_key_cache(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<()
 
 /// `auth_jwt_leeway time`
 fn auth_jwt_leeway(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let time = cf.time(&cf.argument())?;
-    // Times in claims are compared in seconds.
+    // Times in claims are compared in seconds, so nginx's form for seconds is the usual one. It has
+    // months and years, but no milliseconds.
+    let argument = cf.argument();
+    let time = cf.seconds(&argument).or_else(|_| cf.time(&argument))?;
     match time.subsec_nanos() {
         0 => conf.leeway.set(time),
         _ => Err(ConfigError::Directive(c"invalid value")),

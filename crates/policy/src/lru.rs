@@ -54,6 +54,9 @@ impl<T> Lru<T> {
     /// The bytes of an entry besides those of its value.
     pub const OVERHEAD: usize = size_of::<Entry<T>>();
 
+    /// The part of a table that its largest value may take.
+    const LARGEST_SHARE: usize = 8;
+
     /// A table that takes up `limit` bytes at most. `typical` is the size of a typical value, from
     /// which follows the number of buckets: about one for each value.
     pub fn new(limit: usize, typical: usize) -> Self {
@@ -87,9 +90,13 @@ impl<T> Lru<T> {
     }
 
     /// Adds a value that has this many bytes outside of the table. The least recently used values
-    /// go to make room. A value that is larger than the whole table is dropped.
+    /// are evicted to make room. A value larger than an eighth of the table is dropped instead, so
+    /// that one value does not evict most of the others.
     pub fn insert(&mut self, hash: u64, bytes: usize, value: T) {
         let bytes = bytes.saturating_add(Self::OVERHEAD);
+        if bytes > self.limit / Self::LARGEST_SHARE {
+            return;
+        }
         while self.least_recently_used != NONE && bytes > self.limit.saturating_sub(self.used) {
             self.remove(self.least_recently_used);
         }

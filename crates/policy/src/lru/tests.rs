@@ -37,9 +37,12 @@ fn an_empty_table_finds_nothing() {
 
 #[test]
 fn the_least_recently_used_goes_first() {
-    let mut lru = room_for(3);
+    let mut lru = room_for(10);
     for (hash, value) in [(1, "a"), (2, "b"), (3, "c")] {
         lru.insert(hash, BYTES, value);
+    }
+    for hash in 11..=17 {
+        lru.insert(hash, BYTES, "filler");
     }
     assert_eq!(lru.find(1, |_| true), Some(&"a"));
     lru.insert(4, BYTES, "d");
@@ -48,10 +51,11 @@ fn the_least_recently_used_goes_first() {
     // From the middle of the order of use, and from its end.
     assert_eq!(lru.find(1, |_| true), Some(&"a"));
     assert_eq!(lru.find(1, |_| true), Some(&"a"));
-    lru.insert(5, BYTES, "e");
-    lru.insert(6, BYTES, "f");
-    assert!(!has(&lru, 3, "c") && !has(&lru, 4, "d"));
-    assert!(has(&lru, 1, "a") && has(&lru, 5, "e") && has(&lru, 6, "f"));
+    for (hash, value) in (5..).zip(["e", "f", "g", "h", "i", "j", "k", "l", "m"]) {
+        lru.insert(hash, BYTES, value);
+    }
+    assert!(!has(&lru, 3, "c") && !has(&lru, 11, "filler") && !has(&lru, 4, "d"));
+    assert!(has(&lru, 1, "a") && has(&lru, 5, "e") && has(&lru, 13, "m"));
 }
 
 #[test]
@@ -74,24 +78,36 @@ fn the_bound_is_kept_whatever_the_sizes() {
 }
 
 #[test]
-fn a_value_larger_than_the_table_is_dropped() {
-    let mut lru = room_for(2);
-    lru.insert(1, BYTES, "a");
-    lru.insert(2, usize::MAX, "b");
-    assert!(!has(&lru, 2, "b"));
-    assert_eq!(lru.used, lru.buckets.len() * size_of::<Link>());
-    lru.insert(1, BYTES, "a");
-    assert!(has(&lru, 1, "a"));
+fn row_51_a_value_larger_than_an_eighth_of_the_table_is_dropped_and_evicts_no_other() {
+    let mut lru = room_for(10);
+    for hash in 1..=10 {
+        lru.insert(hash, BYTES, "small");
+    }
+    let used = lru.used;
+    let largest = lru.limit / 8 - Lru::<&str>::OVERHEAD;
+    for bytes in [largest + 1, 5 * BYTES, usize::MAX] {
+        lru.insert(11, bytes, "large");
+        assert!(!has(&lru, 11, "large"));
+        assert_eq!((lru.used, count(&lru)), (used, 10));
+    }
+    lru.insert(11, largest, "large");
+    assert!(has(&lru, 11, "large") && has(&lru, 10, "small"));
 }
 
 #[test]
 fn equal_hashes_are_told_apart_by_the_comparison() {
-    let mut lru = room_for(4);
+    let mut lru = room_for(10);
     for value in ["a", "b", "c", "d"] {
         lru.insert(7, BYTES, value);
     }
+    for hash in 101..=106 {
+        lru.insert(hash, BYTES, "filler");
+    }
     for value in ["a", "b", "c", "d"] {
         assert_eq!(lru.find(7, |found| *found == value), Some(&value));
+    }
+    for hash in 101..=106 {
+        assert!(lru.find(hash, |_| true).is_some());
     }
     assert_eq!(lru.find(7, |found| *found == "e"), None);
     // Another hash in the same bucket.
@@ -109,7 +125,7 @@ fn equal_hashes_are_told_apart_by_the_comparison() {
 
 #[test]
 fn the_newest_of_equal_values_are_kept() {
-    let mut lru = room_for(6);
+    let mut lru = room_for(10);
     for value in ["a1", "b1", "a2", "a3", "b2"] {
         lru.insert(7, BYTES, value);
     }
