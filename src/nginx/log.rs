@@ -68,7 +68,6 @@ impl Log<'_> {
     #[cfg(not(nginx_debug))]
     pub fn debug(self, _: fmt::Arguments<'_>) {}
 
-    #[cold]
     fn write(self, level: u32, message: fmt::Arguments<'_>) {
         let level = level as ngx_uint_t;
         // SAFETY: the log is NULL or live, see from_raw.
