@@ -52,7 +52,8 @@ impl fmt::Display for Quoted {
 
 /// Whether these bytes can be the value of a header field: there is no NUL, CR or LF (RFC 9110
 /// section 5.5).
-// perf: inlined into other crates, 35 instructions less for a refusal.
+// perf: inlined into other crates; with the refusal code of crates/policy, 70 instructions less for
+// a refusal.
 #[inline]
 pub fn is_field_value(bytes: &[u8]) -> bool {
     !bytes
@@ -62,7 +63,8 @@ pub fn is_field_value(bytes: &[u8]) -> bool {
 
 /// Whether a quoted string can contain these bytes: there are no control characters (RFC 9110
 /// section 5.6.4).
-// perf: inlined into other crates, 35 instructions less for a refusal.
+// perf: inlined into other crates; with the refusal code of crates/policy, 70 instructions less for
+// a refusal.
 #[inline]
 pub fn is_quotable(bytes: &[u8]) -> bool {
     !bytes.iter().any(u8::is_ascii_control)
