@@ -295,7 +295,7 @@ impl<'cf> Config<'cf> {
         }
     }
 
-    /// Logs a [warn], to which nginx adds file and line.
+    /// Logs a `[warn]`, to which nginx adds file and line.
     pub fn warn(&self, message: fmt::Arguments<'_>) {
         self.write(NGX_LOG_WARN, message);
     }

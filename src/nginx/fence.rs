@@ -1,5 +1,5 @@
 //! The panic boundary. A panic must not cross into C: it would abort the worker and every request
-//! that it serves. Here it ends one request, and leaves one [crit] line.
+//! that it serves. Here it ends one request, and leaves one `[crit]` line.
 
 use super::log::Log;
 use std::any::Any;

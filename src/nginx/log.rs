@@ -35,22 +35,22 @@ impl Log<'_> {
         unsafe { Self::from_raw((*nginx_sys::ngx_cycle).log) }
     }
 
-    /// Logs a [crit]: a defect of this module, which somebody must look at.
+    /// Logs a `[crit]`: a defect of this module, which somebody must look at.
     pub fn crit(self, message: fmt::Arguments<'_>) {
         self.write(NGX_LOG_CRIT, message);
     }
 
-    /// Logs an [error]: a request failed for a reason that is not the client's.
+    /// Logs an `[error]`: a request failed for a reason that is not the client's.
     pub fn error(self, message: fmt::Arguments<'_>) {
         self.write(NGX_LOG_ERR, message);
     }
 
-    /// Logs a [warn]: something works, but not as the administrator would want.
+    /// Logs a `[warn]`: something works, but not as the administrator would want.
     pub fn warn(self, message: fmt::Arguments<'_>) {
         self.write(NGX_LOG_WARN, message);
     }
 
-    /// Logs an [info]: a request was refused as configured.
+    /// Logs an `[info]`: a request was refused as configured.
     pub fn info(self, message: fmt::Arguments<'_>) {
         self.write(NGX_LOG_INFO, message);
     }
