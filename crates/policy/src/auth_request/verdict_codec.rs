@@ -8,8 +8,8 @@
 #[cfg(test)]
 mod tests;
 
-/// The length of a record without parts.
-pub const HEADER_LEN: usize = 2 + 32 + 4 * 4;
+/// The length of a record's header.
+const HEADER_LEN: usize = 2 + 32 + 4 * 4;
 
 /// What the cache keeps of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,13 @@ impl VerdictRecord<'_> {
         }
         Some(bytes)
     }
+}
+
+/// The status in an encoded record that has no parts, or `None` if it has any.
+pub fn status_without_parts(bytes: &[u8]) -> Option<u16> {
+    let (status, rest) = bytes.split_first_chunk()?;
+    let counts = rest.get(32..)?;
+    (counts == [0; 4 * 4]).then(|| u16::from_le_bytes(*status))
 }
 
 /// An encoded record. Its parts are found when they are asked for, because most records have few
