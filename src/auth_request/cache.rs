@@ -296,13 +296,16 @@ fn vary_digest<'a>(request: Request<'_>, names: impl Iterator<Item = &'a [u8]>) 
         hash.update(bytes);
     };
     for name in names {
+        let lines = || {
+            let lines = request.headers();
+            lines.filter(|(other, _)| other.eq_ignore_ascii_case(name))
+        };
         update(name);
-        let lines = request.headers();
-        for (_, value) in lines.filter(|(other, _)| other.eq_ignore_ascii_case(name)) {
+        // The number of values keeps them apart from the next name.
+        update(&lines().count().to_le_bytes());
+        for (_, value) in lines() {
             update(&value);
         }
-        // An empty part ends the values.
-        update(&[]);
     }
     hash.finish()
 }
