@@ -73,7 +73,7 @@ my @errors = (
 );
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
-    ->plan(2 * @never + 2 * @kept + 2 * @errors + 51);
+    ->plan(2 * @never + 2 * @kept + 2 * @errors + 53);
 
 configure($t, <<'EOF');
     auth_request_cache_zone  verdicts:128k;
@@ -216,6 +216,11 @@ is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'X-Tenant: x',
     'Answer: 403')), '403 MISS', 'a denial for other values');
 is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'X-Tenant:',
     'Answer: 403')), '403 MISS', 'a denial replaces the verdict for the same values');
+is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'X-Tenant:', 'X-Tenant: x-tenant')),
+    '404 MISS', 'an empty value, and one that is the name');
+is(status_and_cache(ask('/vary', 'Key: vary', $vary,
+    'Accept-Language:', 'Accept-Language: x-tenant')),
+    '404 MISS', 'the same values with another name');
 
 ### helpers
 

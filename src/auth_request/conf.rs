@@ -65,12 +65,16 @@ pub struct LocationConf {
 pub(super) enum Service {
     /// `auth_request off`
     Off,
-    /// The location that asks the authorization service.
-    Location {
-        uri: Uri,
-        /// The URI as it is configured.
-        text: Rc<[u8]>,
-    },
+    /// `auth_request uri`
+    At(ServiceUri),
+}
+
+/// The URI of the location that asks the authorization service.
+#[derive(Clone)]
+pub(super) struct ServiceUri {
+    pub(super) uri: Uri,
+    /// The URI as it is configured.
+    pub(super) text: Rc<[u8]>,
 }
 
 /// One `auth_request_set`.
@@ -217,7 +221,7 @@ impl LocationConf {
 
     /// Whether all requests ask the service at the same URI.
     pub(super) fn has_fixed_uri(&self) -> bool {
-        matches!(self.service.get(), Some(Service::Location { uri, .. }) if uri.is_fixed())
+        matches!(self.service.get(), Some(Service::At(service)) if service.uri.is_fixed())
     }
 
     /// Checks what is known only after the whole configuration has been read.
@@ -232,7 +236,7 @@ impl LocationConf {
                 Quoted::new(zone.name())
             )));
         }
-        let asks = matches!(self.service.get(), Some(Service::Location { .. }));
+        let asks = matches!(self.service.get(), Some(Service::At(_)));
         if asks && self.cache_key.get().is_none() {
             return Err(ConfigError::message(format_args!(
                 "\"auth_request_cache\" in {position} requires \"auth_request_cache_key\": \

@@ -4,7 +4,9 @@ use std::ffi::CStr;
 use std::rc::Rc;
 
 use super::AuthRequest;
-use super::conf::{Assignment, ClientHeaders, LocationConf, On, Service, Validity, VerdictZone};
+use super::conf::{
+    Assignment, ClientHeaders, LocationConf, On, Service, ServiceUri, Validity, VerdictZone,
+};
 use crate::nginx::{Config, ConfigError, Directive, Set, Text, args, context};
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
@@ -64,10 +66,10 @@ fn auth_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), Conf
     if matches!(&*text, b"off" | b"") {
         return conf.service.set(Service::Off);
     }
-    conf.service.set(Service::Location {
+    conf.service.set(Service::At(ServiceUri {
         uri: Uri::read(cf)?,
         text: text.bytes().into(),
-    })
+    }))
 }
 
 /// `auth_request_set $variable value`

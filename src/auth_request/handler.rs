@@ -4,14 +4,14 @@ use std::cell::{Cell, OnceCell, RefCell};
 
 use super::AuthRequest;
 use super::cache::{CacheLookup, CacheResult, CacheSlot, FlightFollower, FlightLeader};
-use super::conf::{LocationConf, Service};
+use super::conf::{LocationConf, Service, ServiceUri};
 use super::variables::{self, CacheStatus};
-use super::verdict::{self, Verdict};
+use super::verdict::{self, HeaderLine, Verdict};
 use crate::nginx::{
     Access, AccessHandler, AroundAccess, BodyRead, Failure, Request, SharedZone, Status,
     Subrequest, SubrequestBody, SubrequestOwner, SubrequestResponse, Target,
 };
-use crate::subrequest_uri::{UnsafeUri, Uri};
+use crate::subrequest_uri::UnsafeUri;
 use policy::auth_request::decision::Decision;
 use policy::auth_request::header_names::is_credential;
 use policy::auth_request::post_args::PostArgs;
@@ -45,14 +45,13 @@ pub struct ClientBody {
 
 impl AccessHandler for AuthRequest {
     fn access<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Failure> {
-        let Some(Service::Location { uri, text }) = conf.service.get() else {
+        let Some(Service::At(service)) = conf.service.get() else {
             return Ok(Access::Decline);
         };
         let step = CheckStep {
             request,
             conf,
-            uri,
-            uri_text: text,
+            service,
         };
         if let Some(subrequest) = request.subrequest::<Self>() {
             return match subrequest.response() {
@@ -80,7 +79,7 @@ impl AroundAccess for AuthRequest {
             // Credentials stay until the request is judged, because it is judged by them.
             (false, _) => request
                 .remove_client_lines(|name| names.could_impersonate(name) && !is_credential(name)),
-            (true, Some(Service::Location { .. })) => request.restore_client_lines(),
+            (true, Some(Service::At(_))) => request.restore_client_lines(),
             (true, _) => Ok(()),
         }
     }
@@ -116,9 +115,7 @@ impl SubrequestOwner for AuthRequest {
 struct CheckStep<'r, 'c> {
     request: Request<'r>,
     conf: &'c LocationConf,
-    uri: &'c Uri,
-    /// The URI as it is configured.
-    uri_text: &'c [u8],
+    service: &'c ServiceUri,
 }
 
 impl<'r> CheckStep<'r, '_> {
@@ -141,7 +138,7 @@ impl<'r> CheckStep<'r, '_> {
     /// Looks for a cached verdict, or asks the service. A request that has followed a flight
     /// evaluates its URI and its key again, because both must belong together.
     fn find_verdict(&self, has_followed: bool) -> Result<Access<'r>, Failure> {
-        let target = match self.uri.target(self.request)? {
+        let target = match self.service.uri.target(self.request)? {
             Ok(target) => target,
             Err(UnsafeUri { uri, reason }) => {
                 return self.refuse(Refusal::UnsafeUri { uri: &uri, reason }, None);
@@ -248,7 +245,7 @@ impl<'r> CheckStep<'r, '_> {
                 let refusal = Refusal::ServiceError {
                     error,
                     status,
-                    uri: self.uri_text,
+                    uri: &self.service.text,
                     on_error: conf.on_error(),
                 };
                 return self.refuse(refusal, None);
@@ -264,7 +261,9 @@ impl<'r> CheckStep<'r, '_> {
             }
         }
         verdict.add_client_headers(request, conf, None)?;
-        self.set_upstream_headers(Some(verdict))?;
+        if !conf.upstream_headers().is_empty() {
+            self.set_upstream_headers(&verdict.upstream_headers(conf))?;
+        }
         Ok(Access::Allow)
     }
 
@@ -283,7 +282,9 @@ impl<'r> CheckStep<'r, '_> {
             None => {}
         }
         let Some(status) = status.map(Status) else {
-            self.set_upstream_headers(None)?;
+            if !conf.upstream_headers().is_empty() {
+                self.set_upstream_headers(&[])?;
+            }
             return Ok(Access::Allow);
         };
         let Some(verdict) = denial else {
@@ -298,17 +299,12 @@ impl<'r> CheckStep<'r, '_> {
         })
     }
 
-    /// Replaces the client's headers of `auth_request_upstream_headers` by those of the verdict, or
-    /// by none if there is no verdict.
-    fn set_upstream_headers(&self, verdict: Option<&Verdict<'r>>) -> Result<(), Failure> {
+    /// The upstream gets these headers in place of those that the client has sent with a name of
+    /// `auth_request_upstream_headers`.
+    fn set_upstream_headers(&self, headers: &[HeaderLine<'r>]) -> Result<(), Failure> {
         let Self { request, conf, .. } = *self;
         let names = conf.upstream_headers();
-        if names.is_empty() {
-            return Ok(());
-        }
-        let headers = verdict.map(|verdict| verdict.upstream_headers(conf));
-        let headers = headers.unwrap_or_default();
-        request.replace_upstream_lines(|name| names.could_impersonate(name), &headers)?;
+        request.replace_upstream_lines(|name| names.could_impersonate(name), headers)?;
         let state = request.context_or_new::<AuthRequest>(CheckState::default)?;
         state.upstream_replaced.set(true);
         Ok(())

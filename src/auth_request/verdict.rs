@@ -12,7 +12,7 @@ use policy::auth_request::decision::{
 use text::{Quoted, is_field_value};
 
 /// A header line: its name and its value.
-type HeaderLine<'r> = (Text<'r>, Text<'r>);
+pub(super) type HeaderLine<'r> = (Text<'r>, Text<'r>);
 
 /// What a check needs of a response. It comes from a subrequest or from the cache.
 pub(super) struct Verdict<'r> {

@@ -86,7 +86,7 @@ pub enum OnError {
 impl ServiceResponse {
     /// What the response means. `deny_status` is the value of `auth_request_deny_status`.
     #[inline]
-    pub fn decision(&self, deny_status: Option<&Statuses>) -> Decision {
+    pub fn decision(self, deny_status: Option<&Statuses>) -> Decision {
         match self.origin {
             ResponseOrigin::NoResponse if self.status >= 500 => {
                 Decision::Error(AuthError::NoResponse)

@@ -8,8 +8,8 @@
 #[cfg(test)]
 mod tests;
 
-/// The length of a record without parts.
-pub const HEADER_LEN: usize = 2 + 32 + 4 * 4;
+/// The length of a record's header.
+const HEADER_LEN: usize = 2 + 32 + 4 * 4;
 
 /// What the cache keeps of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +46,13 @@ impl VerdictRecord<'_> {
     }
 }
 
+/// The status in an encoded record that has no parts, or `None` if it has any.
+pub fn status_without_parts(bytes: &[u8]) -> Option<u16> {
+    let (status, rest) = bytes.split_first_chunk()?;
+    let counts = rest.get(32..)?;
+    (counts == [0; 4 * 4]).then(|| u16::from_le_bytes(*status))
+}
+
 /// An encoded record. Its parts are found when they are asked for, because most records have few
 /// or none.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +70,6 @@ pub struct VerdictView<'a> {
 
 impl<'a> VerdictView<'a> {
     /// The record that these bytes are, or `None` if they are not exactly one.
-    #[inline]
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let (header, parts) = bytes.split_first_chunk::<HEADER_LEN>()?;
         let mut header = Reader(header);
@@ -94,32 +100,27 @@ impl<'a> VerdictView<'a> {
     }
 
     /// See [`VerdictRecord::vary`].
-    #[inline]
     pub fn vary(&self) -> RecordParts<'a> {
         self.skip(0, self.vary_count)
     }
 
     /// See [`VerdictRecord::assigned`].
-    #[inline]
     pub fn assigned(&self) -> RecordParts<'a> {
         self.skip(self.vary_count, self.assigned_count)
     }
 
     /// See [`VerdictRecord::lines`].
-    #[inline]
     pub fn lines(&self) -> RecordParts<'a> {
         self.skip(self.vary_count + self.assigned_count, self.line_count)
     }
 
     /// See [`VerdictRecord::content`].
-    #[inline]
     pub fn content(&self) -> RecordParts<'a> {
         let before = self.vary_count + self.assigned_count + self.line_count;
         self.skip(before, self.content_count)
     }
 
     /// The `count` parts that follow the first `before` parts.
-    #[inline]
     fn skip(&self, before: usize, count: usize) -> RecordParts<'a> {
         let mut rest = self.parts;
         for _ in 0..before {
@@ -138,7 +139,6 @@ pub struct RecordParts<'a> {
 impl<'a> Iterator for RecordParts<'a> {
     type Item = &'a [u8];
 
-    #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
         self.count = self.count.checked_sub(1)?;
         self.rest.part()
@@ -156,19 +156,16 @@ impl ExactSizeIterator for RecordParts<'_> {}
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    #[inline]
     fn array<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
         let (array, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(array)
     }
 
-    #[inline]
     fn number(&mut self) -> Option<usize> {
         usize::try_from(u32::from_le_bytes(*self.array()?)).ok()
     }
 
-    #[inline]
     fn part(&mut self) -> Option<&'a [u8]> {
         let length = self.number()?;
         let (part, rest) = self.0.split_at_checked(length)?;

@@ -50,11 +50,22 @@ fn a_record_is_read_as_it_was_encoded() {
 }
 
 #[test]
-fn only_a_record_without_parts_has_the_length_of_the_header() {
-    assert_eq!(empty_record().encode().unwrap().len(), HEADER_LEN);
+fn only_a_record_without_parts_gives_its_status_at_once() {
+    let bytes = empty_record().encode().unwrap();
+    assert_eq!(bytes.len(), HEADER_LEN);
+    assert_eq!(status_without_parts(&bytes), Some(65535));
+    for end in 0..bytes.len() {
+        assert_eq!(status_without_parts(&bytes[..end]), None, "{end}");
+    }
+    assert_eq!(status_without_parts(&[&bytes[..], b"\0"].concat()), None);
+    for list in 34..HEADER_LEN {
+        let mut bytes = bytes.clone();
+        bytes[list] = 1;
+        assert_eq!(status_without_parts(&bytes), None, "{list}");
+    }
     let mut other = empty_record();
     other.assigned.push(b"");
-    assert!(other.encode().unwrap().len() > HEADER_LEN);
+    assert_eq!(status_without_parts(&other.encode().unwrap()), None);
 }
 
 #[test]
