@@ -416,7 +416,9 @@ unsafe extern "C" fn set<M: Exported>(
     let row = unsafe { &*(*command).post.cast::<Directive<M>>() };
     guard(cf.log(), conf_error(), || {
         #[cfg(feature = "fault-injection")]
-        super::fence::fault::in_directive(&cf.args().iter().map(|a| &**a).collect::<Vec<_>>());
+        super::fence::fault_injection::panic_in_directive(
+            &cf.args().iter().map(|a| &**a).collect::<Vec<_>>(),
+        );
         let result = match row.set {
             // SAFETY: create_main_conf<M> has made conf; it is only ever shared.
             Set::Main(set) => set(&unsafe { &*conf.cast::<MainState<M>>() }.conf, &mut cf),

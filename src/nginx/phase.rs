@@ -127,7 +127,7 @@ unsafe fn prepare<M: Exported>(
     };
     let prepared = guard(request.log(), Err(Failure::Panic), || {
         #[cfg(feature = "fault-injection")]
-        super::fence::fault::in_request(request, "prepare");
+        super::fence::fault_injection::panic_in_request(request, "prepare");
         match (request.is_main(), request.is_ours()) {
             (true, _) => main(request, request.location_conf::<M>()),
             (_, true) => Ok(()),
@@ -148,7 +148,7 @@ unsafe extern "C" fn access<M: AccessHandler>(r: *mut ngx_http_request_t) -> ngx
     let refused = Access::Refuse(Status::INTERNAL_SERVER_ERROR);
     let access = guard(request.log(), refused, || {
         #[cfg(feature = "fault-injection")]
-        super::fence::fault::in_request(request, "access");
+        super::fence::fault_injection::panic_in_request(request, "access");
         if request.is_poisoned::<M>() {
             return refused;
         }

@@ -79,7 +79,7 @@ unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
     #[cfg(feature = "fault-injection")]
     // SAFETY: as above.
     let pass_on = || match unsafe { Request::from_raw(r) } {
-        Some(request) if super::fence::fault::is_asked(request, "header filter") => {
+        Some(request) if super::fence::fault_injection::is_requested(request, "header filter") => {
             NGX_ERROR as ngx_int_t
         }
         _ => pass_on(),
