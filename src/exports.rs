@@ -2,11 +2,11 @@
 //! order.
 //!
 //! nginx gives a directive to the first module in its list that defines it, and runs access
-//! handlers in the reverse order of the list. So the modules of this project come before the built-in auth_request,
-//! whose directives they take over, and before auth_basic and access, as the built-in does. The
-//! filter comes right before the one that reads files, where nginx places third-party filters. The
-//! module for auth_request has a name of its own, because nginx refuses two modules with the same
-//! name.
+//! handlers in the reverse order of the list. So the modules of this project come before the
+//! built-in auth_request, whose directives they take over, and before auth_basic and access, as the
+//! built-in does. The filter comes right before the one that reads files, where nginx places
+//! third-party filters. The module for auth_request has a name of its own, because nginx refuses
+//! two modules with the same name.
 #![allow(unsafe_code)]
 
 use crate::auth_jwt::AuthJwt;
@@ -87,8 +87,8 @@ mod tables {
         ptr::null_mut(),
     ]);
 
-    // SAFETY: nginx looks the symbol up by dlsym, and reads it as an array of C strings, one for each
-    // entry of ngx_modules (ngx_load_module).
+    // SAFETY: nginx looks the symbol up by dlsym, and reads it as an array of C strings, one for
+    // each entry of ngx_modules (ngx_load_module).
     #[unsafe(no_mangle)]
     static ngx_module_names: PointerTable<c_char, 4> = PointerTable([
         c"ngx_http_auth_subrequest_module".as_ptr().cast_mut(),
@@ -97,8 +97,8 @@ mod tables {
         ptr::null_mut(),
     ]);
 
-    // SAFETY: nginx looks the symbol up by dlsym, and reads it as an array of C strings that ends with
-    // NULL (ngx_load_module).
+    // SAFETY: nginx looks the symbol up by dlsym, and reads it as an array of C strings that ends
+    // with NULL (ngx_load_module).
     #[unsafe(no_mangle)]
     static ngx_module_order: PointerTable<c_char, { ORDER.len() + 1 }> = {
         let mut order = [ptr::null_mut(); ORDER.len() + 1];

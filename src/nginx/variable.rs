@@ -71,8 +71,9 @@ impl Config<'_> {
             data: V::PREFIX.as_ptr().cast_mut().cast(),
         };
         let flags = NGX_HTTP_VAR_PREFIX | NGX_HTTP_VAR_NOCACHEABLE;
-        // SAFETY: cf is live. ngx_http_add_variable copies the name, and the variable that it returns
-        // stays in place until nginx initializes all variables (ngx_http_variables_init_vars).
+        // SAFETY: cf is live. ngx_http_add_variable copies the name, and the variable that it
+        // returns stays in place until nginx initializes all variables
+        // (ngx_http_variables_init_vars).
         unsafe {
             let variable = ngx_http_add_variable(self.raw(), &raw mut name, flags as ngx_uint_t);
             let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
@@ -228,7 +229,8 @@ pub(super) fn strip_dollar(reference: &[u8]) -> Result<&[u8], ConfigError> {
 impl<'r> Request<'r> {
     /// The value of a variable. None if it has none.
     pub fn variable(self, variable: Variable) -> Option<Text<'r>> {
-        // SAFETY: ngx_http_get_variable_index returned the index for the configuration that serves this request.
+        // SAFETY: ngx_http_get_variable_index returned the index for the configuration that serves
+        // this request.
         unsafe {
             let value = ngx_http_get_flushed_variable(self.raw(), variable.index).as_ref()?;
             let mut text = ngx_str_t::empty();
@@ -239,9 +241,9 @@ impl<'r> Request<'r> {
     /// Sets a variable. The value outlives internal redirects.
     pub fn assign(self, variable: &AssignableVariable, value: Text<'r>) {
         let text = value.raw();
-        // SAFETY: r->variables has an entry for each index that ngx_http_get_variable_index returned. A set handler takes
-        // the request, the value and the data of the variable (ngx_http_script_var_set_handler_code
-        // does the same).
+        // SAFETY: r->variables has an entry for each index that ngx_http_get_variable_index
+        // returned. A set handler takes the request, the value and the data of the variable
+        // (ngx_http_script_var_set_handler_code does the same).
         unsafe {
             let entry = (*self.raw()).variables.add(variable.index);
             set_value(entry, text.data, text.len);
@@ -258,7 +260,8 @@ impl<'r> Request<'r> {
     /// Sets a variable of this module.
     pub fn set_module_variable(self, ModuleVariable(variable): ModuleVariable, value: Text<'r>) {
         let text = value.raw();
-        // SAFETY: r->variables has an entry for each index that ngx_http_get_variable_index returned.
+        // SAFETY: r->variables has an entry for each index that ngx_http_get_variable_index
+        // returned.
         unsafe {
             let entry = (*self.raw()).variables.add(variable.index);
             set_value(entry, text.data, text.len);
@@ -279,7 +282,8 @@ impl<'r> Request<'r> {
 
     /// Drops nginx's cached value of a variable.
     pub(super) fn forget(self, variable: Variable) {
-        // SAFETY: r->variables has an entry for each index that ngx_http_get_variable_index returned.
+        // SAFETY: r->variables has an entry for each index that ngx_http_get_variable_index
+        // returned.
         unsafe { forget_value((*self.raw()).variables.add(variable.index)) };
     }
 }
@@ -295,7 +299,8 @@ unsafe extern "C" fn get_prefixed<V: PrefixVariable>(
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
         return NGX_ERROR as ngx_int_t;
     };
-    // SAFETY: nginx calls a get handler with an entry to fill and with the name, both live during the call.
+    // SAFETY: nginx calls a get handler with an entry to fill and with the name, both live during
+    // the call.
     let (value, name) = unsafe {
         (
             &mut *value,
@@ -349,8 +354,8 @@ fn fill<'r, M: Exported>(
     match result {
         Ok(Some(text)) => {
             let text = text.raw();
-            // SAFETY: nginx has passed the entry to a get handler to fill, and the text lives as long as
-            // the request.
+            // SAFETY: nginx has passed the entry to a get handler to fill, and the text lives as
+            // long as the request.
             unsafe { set_value(value, text.data, text.len) };
             NGX_OK as ngx_int_t
         }
