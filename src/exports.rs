@@ -2,11 +2,11 @@
 //! order.
 //!
 //! nginx gives a directive to the first module in its list that defines it, and runs access
-//! handlers in the reverse order of the list. So our modules come before the built-in auth_request,
-//! whose directives they take over, and before auth_basic and access, as the built-in does. The
-//! filter comes right before the one that reads files, where nginx places third-party filters. The
-//! module for auth_request has a name of its own, because nginx refuses two modules with the same
-//! name.
+//! handlers in the reverse order of the list. So the modules of this project come before the
+//! built-in auth_request, whose directives they take over, and before auth_basic and access, as the
+//! built-in does. The filter comes right before the one that reads files, where nginx places
+//! third-party filters. The module for auth_request has a name of its own, because nginx refuses
+//! two modules with the same name.
 #![allow(unsafe_code)]
 
 use crate::auth_jwt::AuthJwt;
@@ -31,7 +31,8 @@ const ORDER: &[&CStr] = &[
 #[unsafe(no_mangle)]
 static ngx_http_auth_subrequest_module: Descriptor<AuthRequest> = Descriptor::new(ORDER);
 
-// SAFETY: as above.
+// SAFETY: no other symbol of nginx has this name, and nginx reads it as the ngx_module_t that it
+// begins with.
 #[unsafe(no_mangle)]
 static ngx_http_auth_jwt_module: Descriptor<AuthJwt> = Descriptor::new(ORDER);
 
@@ -47,7 +48,8 @@ impl Exported for AuthRequest {
     }
 }
 
-// SAFETY: as above.
+// SAFETY: no other symbol of nginx has this name, and nginx reads it as the ngx_module_t that it
+// begins with.
 #[unsafe(no_mangle)]
 static ngx_http_auth_capture_filter_module: Descriptor<SubrequestFilter> = Descriptor::new(ORDER);
 
@@ -72,11 +74,11 @@ mod tables {
     #[repr(transparent)]
     struct PointerTable<T, const N: usize>([*mut T; N]);
 
-    // SAFETY: the pointers never change, and nginx is responsible for what they point to.
+    // SAFETY: nginx only reads the pointers (ngx_load_module), and Rust code never follows them.
     unsafe impl<T, const N: usize> Sync for PointerTable<T, N> {}
 
-    // SAFETY: nginx looks the symbol up by dlsym, and reads it as an array of ngx_module_t
-    // pointers.
+    // SAFETY: nginx looks the symbol up by dlsym, and reads it as an array of ngx_module_t pointers
+    // that ends with NULL (ngx_load_module).
     #[unsafe(no_mangle)]
     static ngx_modules: PointerTable<ngx_module_t, 4> = PointerTable([
         ngx_http_auth_subrequest_module.as_ptr(),
@@ -85,7 +87,8 @@ mod tables {
         ptr::null_mut(),
     ]);
 
-    // SAFETY: as above, as an array of C strings, one for each module.
+    // SAFETY: nginx looks the symbol up by dlsym, and reads it as an array of C strings, one for
+    // each entry of ngx_modules (ngx_load_module).
     #[unsafe(no_mangle)]
     static ngx_module_names: PointerTable<c_char, 4> = PointerTable([
         c"ngx_http_auth_subrequest_module".as_ptr().cast_mut(),
@@ -94,7 +97,8 @@ mod tables {
         ptr::null_mut(),
     ]);
 
-    // SAFETY: as above, as an array of C strings.
+    // SAFETY: nginx looks the symbol up by dlsym, and reads it as an array of C strings that ends
+    // with NULL (ngx_load_module).
     #[unsafe(no_mangle)]
     static ngx_module_order: PointerTable<c_char, { ORDER.len() + 1 }> = {
         let mut order = [ptr::null_mut(); ORDER.len() + 1];

@@ -1,5 +1,5 @@
-//! Reads the body of a client's request in the access phase, so that the check can use it. nginx keeps
-//! the body in memory or in a file, and the upstream still gets it.
+//! Reads the body of a client's request in the access phase, so that the check can use it. nginx
+//! keeps the body in memory or in a file, and the upstream still gets it.
 
 use super::chain::{buffer_length, buffers};
 use super::failure::Failure;
@@ -30,8 +30,8 @@ pub enum BodyRead {
 }
 
 impl Request<'_> {
-    /// Reads the body, which may have at most `limit` bytes. If it is pending, nginx runs the access
-    /// handler again later, which calls this again.
+    /// Reads the body, which may have at most `limit` bytes. If it is pending, nginx runs the
+    /// access handler again later, which calls this again.
     pub fn read_body(self, limit: u64) -> Result<BodyRead, Failure> {
         let reading = self.context_or_new::<SubrequestFilter>(|| Reading {
             limit,
@@ -57,8 +57,8 @@ impl Request<'_> {
             return Some(BodyRead::Refused(reading.too_large(self.log())));
         }
         reading.stage.set(Stage::Asking);
-        // SAFETY: a phase handler may call this. It adds a reference to the request, and NGX_DONE below
-        // removes it (ngx_http_mirror_handler does the same).
+        // SAFETY: a phase handler may call this. It adds a reference to the request, and NGX_DONE
+        // below removes it (ngx_http_mirror_handler does the same).
         let code = unsafe { ngx_http_read_client_request_body(self.raw(), Some(body_handler)) };
         if let Some(status) = u16::try_from(code).ok().filter(|&status| status >= 300) {
             return Some(BodyRead::Refused(Status(status)));
@@ -87,8 +87,8 @@ impl Request<'_> {
     /// reading it because it is too large, or has sent what it had read to another upstream
     /// (`proxy_request_buffering off`).
     fn body_length(self) -> Option<u64> {
-        // SAFETY: as for `body`. After the last byte `rest` is 0 and content_length_n is known; without a
-        // body both are -1.
+        // SAFETY: as for `body`. After the last byte `rest` is 0 and content_length_n is known;
+        // without a body both are -1.
         unsafe {
             let body = (*self.raw()).request_body.as_ref();
             let (length, rest) = body.map_or((0, 0), |body| (length(body.bufs), body.rest));
@@ -123,7 +123,8 @@ unsafe extern "C" fn body_handler(r: *mut ngx_http_request_t) {
     let before = guard(request.log(), None, || {
         let reading = request.context::<SubrequestFilter>()?;
         let before = reading.stage.replace(Stage::Whole);
-        // Another location or module may have read the body, with another limit, or may have used it.
+        // Another location or module may have read the body, with another limit, or may have used
+        // it.
         match request.body_length() {
             Some(length) if length <= reading.limit => {}
             Some(_) => {
@@ -151,8 +152,8 @@ unsafe extern "C" fn body_handler(r: *mut ngx_http_request_t) {
 /// The request body filter behind ours.
 static NEXT: NextFilter<ngx_http_request_body_filter_pt> = NextFilter::new();
 
-/// nginx calls it for each piece of each request's body. A body that exceeds the limit is refused at
-/// once: the client has not been allowed to send anything yet.
+/// nginx calls it for each piece of each request's body. A body that exceeds the limit is refused
+/// at once: the client has not been allowed to send anything yet.
 unsafe extern "C" fn request_body_filter(
     r: *mut ngx_http_request_t,
     chain: *mut ngx_chain_t,
@@ -194,8 +195,8 @@ fn exceeds(request: Request<'_>, more: u64) -> bool {
 }
 
 pub(super) fn install() {
-    // SAFETY: nginx builds the chain of filters anew, in one thread, each time it reads a configuration; the core
-    // module has set its first one (ngx_http_core_postconfiguration).
+    // SAFETY: nginx builds the chain of filters anew, in one thread, each time it reads a
+    // configuration; the core module has set its first one (ngx_http_core_postconfiguration).
     unsafe {
         NEXT.set(ngx_http_top_request_body_filter);
         ngx_http_top_request_body_filter = Some(request_body_filter);
@@ -213,7 +214,8 @@ unsafe fn length(chain: *const ngx_chain_t) -> u64 {
 /// # Safety
 /// As for [`buffer_length`].
 unsafe fn append(body: &mut Vec<u8>, buf: &ngx_buf_t) -> Option<()> {
-    // SAFETY: the caller's. ngx_read_file fills at most `length` bytes, which are reserved, and says how many.
+    // SAFETY: the caller's. ngx_read_file fills at most `length` bytes, which are reserved, and
+    // says how many.
     unsafe {
         let length = buffer_length(buf);
         if buf_in_memory(buf) != 0 {

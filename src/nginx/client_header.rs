@@ -58,8 +58,8 @@ impl<'r> Request<'r> {
         // SAFETY: the request is live, and nothing is added to its list.
         let inherited = unsafe { &raw const (*self.raw()).headers_in.headers };
         let has_verdicts_lines = inherited != self.client_lines();
-        // A line of one list may be a copy of a line of the other: both share the bytes of the name.
-        // SAFETY: both are elements of lists of the request.
+        // A line of one list may be a copy of a line of the other: both share the bytes of the
+        // name. SAFETY: both are elements of lists of the request.
         let is_same = |a: *const ngx_table_elt_t, b: *const ngx_table_elt_t| unsafe {
             (*a).key.data == (*b).key.data
         };

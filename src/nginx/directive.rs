@@ -125,7 +125,7 @@ impl<'cf> Config<'cf> {
     pub(super) fn main_state<M: Exported>(&self) -> &'cf MainState<M> {
         let index = M::descriptor().ctx_index();
         // SAFETY: inside http{} cf->ctx is an ngx_http_conf_ctx_t whose main_conf has an entry for
-        // each HTTP module (ngx_http_block), and create_main_conf<M> has made ours.
+        // each HTTP module (ngx_http_block), and create_main_conf<M> has made that of M.
         unsafe {
             let context = (*self.raw()).ctx.cast::<ngx_http_conf_ctx_t>();
             &*(*(*context).main_conf.add(index)).cast::<MainState<M>>()
@@ -302,7 +302,8 @@ impl<'cf> Config<'cf> {
 
     /// A copy in the configuration's pool. A NUL follows it, which nginx's parsers of values need.
     pub(super) fn copy(&self, bytes: &[u8]) -> Result<ngx_str_t, Failure> {
-        // SAFETY: cf->pool is the cycle's pool; NULL is checked, and the copy fits what was allocated.
+        // SAFETY: cf->pool is the cycle's pool; NULL is checked, and the copy fits what was
+        // allocated.
         unsafe {
             let data = ngx_pnalloc((*self.raw()).pool, bytes.len() + 1).cast::<u8>();
             if data.is_null() {
@@ -411,18 +412,20 @@ unsafe extern "C" fn set<M: Exported>(
     };
     // SAFETY: nginx calls with its live cf; the reference ends with this call.
     let mut cf = unsafe { Config::from_raw(cf) };
-    // SAFETY: nginx hands back an entry of our own table, whose `post` is the row that it was made
+    // SAFETY: nginx hands back an entry of COMMANDS, whose `post` is the row that it was made
     // of.
     let row = unsafe { &*(*command).post.cast::<Directive<M>>() };
     guard(cf.log(), conf_error(), || {
         #[cfg(feature = "fault-injection")]
-        super::fence::fault::in_directive(&cf.args().iter().map(|a| &**a).collect::<Vec<_>>());
+        super::fence::fault_injection::panic_in_directive(
+            &cf.args().iter().map(|a| &**a).collect::<Vec<_>>(),
+        );
         let result = match row.set {
             // SAFETY: create_main_conf<M> has made conf; it is only ever shared.
             Set::Main(set) => set(&unsafe { &*conf.cast::<MainState<M>>() }.conf, &mut cf),
             Set::Location(set) => {
                 // SAFETY: create_loc_conf<M> has made conf for this level, and while nginx sets a
-                // directive, nothing else of ours runs that could refer to it.
+                // directive, no other code of this module runs that could refer to it.
                 let conf = unsafe { &mut *conf.cast::<M::LocationConf>() };
                 conf.record(cf.directive(), &cf.args());
                 set(conf, &mut cf)

@@ -1,21 +1,22 @@
-//! Why nginx could not do what was asked.
+//! The failures of the layer between nginx and the rest of the module: nginx could not do what the
+//! module asked for, or a callback of the module panicked.
 
 use std::fmt;
 
-/// Why nginx could not do what was asked. The request ends with 500.
+/// Why an operation of this layer failed. A request to which this happens ends with status 500.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// A pool has no memory left.
+    /// nginx could not allocate memory.
     OutOfMemory,
-    /// nginx did not start a subrequest, and logged why (ngx_http_subrequest).
+    /// nginx did not start a subrequest and logged the reason (ngx_http_subrequest).
     SubrequestRefused,
     /// nginx could not evaluate a value with variables (ngx_http_complex_value).
     Evaluation,
-    /// A length is larger than nginx's type for it.
+    /// A length does not fit into the type that nginx uses for it.
     TooLong,
-    /// A callback panicked, which is logged.
+    /// A callback panicked. The panic is logged.
     Panic,
-    /// Something of ours is not where we have put it.
+    /// State that this layer has stored with nginx is missing. This is a defect of this layer.
     Inconsistent,
 }
 
@@ -26,7 +27,7 @@ impl fmt::Display for Failure {
             Self::SubrequestRefused => "nginx refused to start a subrequest",
             Self::Evaluation => "nginx could not evaluate a value with variables",
             Self::TooLong => "a length is too large for nginx",
-            Self::Panic => "a panic in nginx-auth",
+            Self::Panic => "a callback panicked",
             Self::Inconsistent => "the state of the request is inconsistent",
         })
     }

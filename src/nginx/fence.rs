@@ -53,26 +53,26 @@ fn report(log: Log<'_>, payload: Box<dyn Any + Send>) {
 
 /// Panics and failures on demand, for t/faults.
 #[cfg(feature = "fault-injection")]
-pub(super) mod fault {
+pub(super) mod fault_injection {
     use crate::nginx::Request;
 
     /// Panics if the request has a header line `X-Fault` with this value.
-    pub(in crate::nginx) fn in_request(request: Request<'_>, point: &str) {
-        if is_asked(request, point) {
+    pub(in crate::nginx) fn panic_in_request(request: Request<'_>, point: &str) {
+        if is_requested(request, point) {
             panic!("injected fault");
         }
     }
 
     /// Whether the request has a header line `X-Fault` with this value: the caller then fails
     /// without a panic.
-    pub(in crate::nginx) fn is_asked(request: Request<'_>, point: &str) -> bool {
+    pub(in crate::nginx) fn is_requested(request: Request<'_>, point: &str) -> bool {
         request.headers().any(|(name, value)| {
             name.eq_ignore_ascii_case(b"x-fault") && *value == *point.as_bytes()
         })
     }
 
     /// Panics if one of the arguments of a directive is `inject-fault`.
-    pub(in crate::nginx) fn in_directive(args: &[&[u8]]) {
+    pub(in crate::nginx) fn panic_in_directive(args: &[&[u8]]) {
         if args.contains(&&b"inject-fault"[..]) {
             panic!("injected fault");
         }

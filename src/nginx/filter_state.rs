@@ -11,8 +11,8 @@ use std::ptr::NonNull;
 /// The nginx module of the filters.
 pub struct SubrequestFilter;
 
-/// The variables `$http_<name>` and `$cookie_<name>` that a configuration refers to; empty until the
-/// first request needs them.
+/// The variables `$http_<name>` and `$cookie_<name>` that a configuration refers to; empty until
+/// the first request needs them.
 #[derive(Default)]
 pub struct HeaderVariables(pub(super) OnceCell<Vec<Variable>>);
 
@@ -52,7 +52,8 @@ pub(super) enum Stage {
 /// The filter behind one of ours in nginx's chain of filters.
 pub(super) struct NextFilter<F>(UnsafeCell<F>);
 
-// SAFETY: it is written while nginx reads the configuration, in one thread, and only read after that.
+// SAFETY: it is written while nginx reads the configuration, in one thread, and only read after
+// that.
 unsafe impl<F> Sync for NextFilter<F> {}
 
 impl<F: Copy> NextFilter<Option<F>> {
@@ -68,7 +69,8 @@ impl<F: Copy> NextFilter<Option<F>> {
     }
 
     pub(super) fn get(&self) -> Option<F> {
-        // SAFETY: it is written only while nginx reads the configuration, before it serves requests.
+        // SAFETY: it is written only while nginx reads the configuration, before it serves
+        // requests.
         unsafe { *self.0.get() }
     }
 }

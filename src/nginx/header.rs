@@ -56,7 +56,8 @@ impl Iterator for Elements<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            // SAFETY: a part is NULL or a live part of the list, with `nelts` elements (ngx_list.h).
+            // SAFETY: a part is NULL or a live part of the list, with `nelts` elements
+            // (ngx_list.h).
             let part = unsafe { self.part.as_ref()? };
             if self.next >= part.nelts {
                 self.part = part.next;

@@ -31,11 +31,12 @@ impl Log<'_> {
 
     /// The log of the running cycle, for callbacks that nginx hands no log to.
     pub(super) fn of_cycle() -> Self {
-        // SAFETY: ngx_cycle is set before modules are loaded, and its log lives as long as the cycle.
+        // SAFETY: ngx_cycle is set before modules are loaded, and its log lives as long as the
+        // cycle.
         unsafe { Self::from_raw((*nginx_sys::ngx_cycle).log) }
     }
 
-    /// Logs a `[crit]`: a defect of this module, which somebody must look at.
+    /// Logs a `[crit]`: a defect of this module, which needs attention.
     pub fn crit(self, message: fmt::Arguments<'_>) {
         self.write(NGX_LOG_CRIT, message);
     }

@@ -15,6 +15,7 @@ use std::cell::{OnceCell, UnsafeCell};
 use std::ffi::{CStr, c_char, c_void};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
+use text::Quoted;
 
 /// An nginx HTTP module: its directives, its configuration and its state for each request.
 pub trait Module: Sized + 'static {
@@ -32,9 +33,15 @@ pub trait Module: Sized + 'static {
     const DIRECTIVES: &'static [Directive<Self>];
 
     /// Called before nginx reads the directives of `http{}`: variables are added here.
+    ///
+    /// # Errors
+    /// nginx does not start with the configuration.
     fn preconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError>;
 
     /// Called when nginx has read `http{}` and merged its levels: phase handlers are added here.
+    ///
+    /// # Errors
+    /// nginx does not start with the configuration.
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError>;
 }
 
@@ -93,11 +100,11 @@ pub struct Descriptor<M> {
     module: UnsafeCell<ngx_module_t>,
     /// The names of the modules whose order matters, in the order that nginx must have them in.
     order: &'static [&'static CStr],
-    of: PhantomData<fn() -> M>,
+    marker: PhantomData<fn() -> M>,
 }
 
-// SAFETY: nginx writes to it only while it reads the configuration, in one thread and before worker
-// processes exist; after that everybody only reads.
+// SAFETY: nginx writes to an ngx_module_t only while it reads the configuration (ngx_add_module,
+// ngx_count_modules), in one thread and before worker processes exist. After that it is only read.
 unsafe impl<M> Sync for Descriptor<M> {}
 
 impl<M: Exported> Descriptor<M> {
@@ -114,8 +121,8 @@ impl<M: Exported> Descriptor<M> {
         merge_loc_conf: Some(merge_loc_conf::<M>),
     };
 
-    /// `order`: the names of the modules whose order matters, in the order that nginx must have them
-    /// in.
+    /// Describes the module `M`. `order` holds the names of the modules whose order matters, in the
+    /// order that nginx must have them in.
     pub const fn new(order: &'static [&'static CStr]) -> Self {
         let module = ngx_module_t {
             ctx: ptr::from_ref(Self::CONTEXT).cast_mut().cast(),
@@ -126,7 +133,7 @@ impl<M: Exported> Descriptor<M> {
         Self {
             module: UnsafeCell::new(module),
             order,
-            of: PhantomData,
+            marker: PhantomData,
         }
     }
 }
@@ -146,13 +153,13 @@ impl<M> Descriptor<M> {
 
 unsafe extern "C" fn preconfiguration<M: Exported>(cf: *mut ngx_conf_t) -> ngx_int_t {
     install_hook();
-    let keep_and_configure = |cf: &mut Config<'_>| {
+    let reserve_and_configure = |cf: &mut Config<'_>| {
         cf.reserve_client_context::<M>()?;
         cf.find_body_variables::<M>()?;
         M::preconfiguration(cf)
     };
-    // SAFETY: nginx calls with its live cf.
-    unsafe { configure(cf, keep_and_configure) }
+    // SAFETY: ngx_http_block calls with its live cf.
+    unsafe { configure(cf, reserve_and_configure) }
 }
 
 unsafe extern "C" fn postconfiguration<M: Exported>(cf: *mut ngx_conf_t) -> ngx_int_t {
@@ -160,7 +167,7 @@ unsafe extern "C" fn postconfiguration<M: Exported>(cf: *mut ngx_conf_t) -> ngx_
         check_order(cf, M::descriptor().order)?;
         M::postconfiguration(cf)
     };
-    // SAFETY: nginx calls with its live cf.
+    // SAFETY: ngx_http_block calls with its live cf.
     unsafe { configure(cf, check_and_configure) }
 }
 
@@ -170,7 +177,7 @@ unsafe fn configure(
     cf: *mut ngx_conf_t,
     body: impl FnOnce(&mut Config<'_>) -> Result<(), ConfigError>,
 ) -> ngx_int_t {
-    // SAFETY: the caller's.
+    // SAFETY: the caller promises that nginx handed `cf` to a configuration callback.
     match unsafe { with_config(cf, body) } {
         result if result.is_null() => NGX_OK as ngx_int_t,
         _ => NGX_ERROR as ngx_int_t,
@@ -186,7 +193,8 @@ unsafe fn with_config(
     let Some(cf) = NonNull::new(cf) else {
         return conf_error();
     };
-    // SAFETY: the reference ends with this call.
+    // SAFETY: the caller promises that nginx handed `cf` to a configuration callback; the reference
+    // ends with this call.
     let mut cf = unsafe { Config::from_raw(cf) };
     guard(cf.log(), conf_error(), || {
         let result = body(&mut cf);
@@ -195,22 +203,23 @@ unsafe fn with_config(
 }
 
 unsafe extern "C" fn create_main_conf<M: Exported>(cf: *mut ngx_conf_t) -> *mut c_void {
-    // SAFETY: nginx calls with its live cf.
+    // SAFETY: ngx_http_block calls with its live cf.
     unsafe { create::<MainState<M>>(cf) }
 }
 
 unsafe extern "C" fn create_loc_conf<M: Exported>(cf: *mut ngx_conf_t) -> *mut c_void {
-    // SAFETY: nginx calls with its live cf.
+    // SAFETY: nginx calls with its live cf (ngx_http_block, ngx_http_core_server,
+    // ngx_http_core_location).
     unsafe { create::<M::LocationConf>(cf) }
 }
 
 /// # Safety
 /// `cf` is what nginx handed to a configuration callback.
 unsafe fn create<C: Default>(cf: *mut ngx_conf_t) -> *mut c_void {
-    // SAFETY: cf->log and cf->pool are the cycle's.
+    // SAFETY: cf is live, and its log and its pool are the cycle's (ngx_init_cycle).
     let (log, pool) = unsafe { (Log::from_raw((*cf).log), (*cf).pool) };
     guard(log, ptr::null_mut(), || {
-        // SAFETY: as above. The pool lives as long as this configuration is in use.
+        // SAFETY: cf->pool is the cycle's. The pool lives as long as this configuration is in use.
         unsafe { own(pool, C::default()) }.map_or(ptr::null_mut(), |conf| conf.as_ptr().cast())
     })
 }
@@ -231,18 +240,18 @@ unsafe extern "C" fn merge_loc_conf<M: Exported>(
         };
         inner.inherit(outer, cf)
     };
-    // SAFETY: nginx calls with its live cf.
+    // SAFETY: nginx calls with its live cf (ngx_http_merge_servers, ngx_http_merge_locations).
     unsafe { with_config(cf, merge) }
 }
 
 /// Checks the order of modules. nginx places a dynamic module by the table of orders in its
-/// library, if it has one. In another place our access handlers would run at another time, or the
-/// built-in auth_request would get our directives, and nothing else would tell.
+/// library, if it has one. In another place the access handlers of this module would run at another
+/// time, or the built-in auth_request would get its directives, both without a message.
 fn check_order(cf: &Config<'_>, order: &[&CStr]) -> Result<(), ConfigError> {
-    let mut last: Option<(usize, &CStr)> = None;
+    let mut previous: Option<(usize, &CStr)> = None;
     // SAFETY: the cycle's modules are an array that ends with NULL, each with a name
     // (ngx_cycle_modules, ngx_load_module).
-    let place = |name: &CStr| unsafe {
+    let position_of = |name: &CStr| unsafe {
         let modules = (*(*cf.raw()).cycle).modules;
         (0..)
             .map(|i| (i, *modules.add(i)))
@@ -251,16 +260,21 @@ fn check_order(cf: &Config<'_>, order: &[&CStr]) -> Result<(), ConfigError> {
             .map(|(i, _)| i)
     };
     for name in order {
-        let Some(here) = place(name) else { continue };
-        if let Some((before, other)) = last.filter(|&(before, _)| before > here) {
+        let Some(position) = position_of(name) else {
+            continue;
+        };
+        if let Some((previous_position, previous_name)) = previous
+            && previous_position > position
+        {
             return Err(ConfigError::message(format_args!(
-                "module \"{}\" has to come before \"{}\", but is in place {before} after place {here}: load it \
-                 as a dynamic module, or give nginx's configure the order that the file \"config\" names",
-                other.to_string_lossy(),
-                name.to_string_lossy(),
+                "module {} must come before {} in nginx's list of modules, but has position \
+                 {previous_position} after position {position}: load it as a dynamic module, or \
+                 build nginx with the module order in the file \"config\"",
+                Quoted::whole(previous_name.to_bytes()),
+                Quoted::whole(name.to_bytes()),
             )));
         }
-        last = Some((here, name));
+        previous = Some((position, name));
     }
     Ok(())
 }

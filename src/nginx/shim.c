@@ -1,6 +1,7 @@
 /*
- * What takes a C compiler: bit-fields of other structs than the request's (see bitfields.c), nginx's
- * macros, and fields that only some versions or builds of nginx have.
+ * Functions that have to be in C, because they use nginx's macros, fields that only some versions
+ * or builds of nginx have, or bit fields of structures other than the request, for which see
+ * bitfields.c.
  */
 
 #include <ngx_config.h>
@@ -38,8 +39,8 @@ nginx_auth_forgive_connection(ngx_http_request_t *r)
 }
 
 /*
- * Makes nginx stop reading an upstream response.  Without it a response that goes into a cache would
- * be read to its end.
+ * Makes nginx stop reading the response of an upstream.  Otherwise nginx would read a response
+ * that it caches to its end.
  */
 
 void
@@ -57,8 +58,9 @@ nginx_auth_post_event(ngx_event_t *ev)
 }
 
 /*
- * Who produced the status of a response: 0 the upstream, a cache or the configuration; 1 nginx,
- * because nothing came; 2 nginx, because what came was no valid response.
+ * Tells who produced the status of a response.  0: the upstream, a cache or the configuration.
+ * 1: nginx, because it received no response from the upstream.  2: nginx, because the response from
+ * the upstream was invalid.
  */
 
 ngx_uint_t
@@ -89,7 +91,7 @@ nginx_auth_origin(const ngx_http_request_t *r)
     return state->bytes_received ? 2 : 1;
 }
 
-/* Tells locations of the same name apart. */
+/* Tells locations of the same name but of different kinds apart. */
 
 ngx_uint_t
 nginx_auth_location_kind(const ngx_http_core_loc_conf_t *clcf)
@@ -108,9 +110,9 @@ nginx_auth_location_kind(const ngx_http_core_loc_conf_t *clcf)
 }
 
 /*
- * nginx keeps pointers to the header lines that it knows by name; before 1.23.0 some are arrays of
- * pointers.  A line may be our copy of the one that is pointed to: then both share the bytes of the
- * name, so that these are compared.
+ * nginx keeps pointers to the header lines that it knows by name; before 1.23.0 some of them are
+ * arrays of pointers.  `line` may be a copy of the line that nginx points to.  Both then share
+ * the bytes of the name, and therefore the addresses of the names are compared.
  */
 
 #if (nginx_version < 1023000)
@@ -147,7 +149,10 @@ forget_in_array(ngx_array_t *lines, const ngx_table_elt_t *line)
         r->headers_in.field = NULL;                                           \
     }
 
-/* nginx finds cookies by its pointers only, so they have to follow the list of header lines. */
+/*
+ * Sets nginx's pointers to the Cookie lines to those in the list of header lines.  nginx finds
+ * cookies by these pointers only.
+ */
 
 ngx_int_t
 nginx_auth_link_cookies(ngx_http_request_t *r)
@@ -156,7 +161,7 @@ nginx_auth_link_cookies(ngx_http_request_t *r)
     ngx_list_part_t  *part;
     ngx_table_elt_t  *line;
 #if (nginx_version < 1023000)
-    ngx_table_elt_t  **place;
+    ngx_table_elt_t  **cookie;
 
     if (r->headers_in.cookies.elts == NULL
         && ngx_array_init(&r->headers_in.cookies, r->pool, 1,
@@ -184,12 +189,12 @@ nginx_auth_link_cookies(ngx_http_request_t *r)
             }
 
 #if (nginx_version < 1023000)
-            place = ngx_array_push(&r->headers_in.cookies);
-            if (place == NULL) {
+            cookie = ngx_array_push(&r->headers_in.cookies);
+            if (cookie == NULL) {
                 return NGX_ERROR;
             }
 
-            *place = &line[i];
+            *cookie = &line[i];
 #else
             *next = &line[i];
             next = &line[i].next;
@@ -238,14 +243,16 @@ nginx_auth_forget_line(ngx_http_request_t *r, const ngx_table_elt_t *line)
 }
 
 /*
- * Values of variables.  bindgen has their layout right, but its accessors set bit by bit.
- * perf: 500 instructions for a request with an auth_request check.
+ * The values of variables.  bindgen has their layout right, but its accessors for bit fields copy
+ * one bit at a time.
+ *
+ * perf: saves 500 instructions of a request with an auth_request check.
  */
 
 void
 nginx_auth_fill_value(ngx_http_variable_value_t *v, u_char *data, size_t len)
 {
-    /* The field has 28 bits.  No text of a request is that long. */
+    /* The field has 28 bits.  No text that a request can contain is as long as its limit. */
     v->len = ngx_min(len, 0x0fffffff);
     v->data = data;
     v->valid = 1;
@@ -281,12 +288,14 @@ nginx_auth_value_text(const ngx_http_variable_value_t *v, ngx_str_t *text)
 
 /*
  * Numbers the iterations of the event loop.  In one iteration nginx handles the events that the
- * kernel has reported, and then the events posted meanwhile.  A request that arrived with a reported
- * event was sent before the iteration began, unless its connection is new, or is TLS or HTTP/2, where
- * nginx may have buffered it.  Our posted event goes to the head of the queue, so that anything posted,
- * such as the next pipelined request, counts as another iteration.
+ * kernel has reported, and then the events that were posted in the meantime.  A request that
+ * arrives with a reported event was sent before the iteration began.  This is not certain on a
+ * new connection, nor on a connection with TLS or HTTP/2, where nginx may have buffered the
+ * request.  The event that ends an iteration goes to the head of the queue, so that posted
+ * events, such as that of the next pipelined request, count as part of the next iteration.
  *
- * perf: requests of one iteration share one stat() of a key file, about 0.1 us of each.
+ * perf: the requests of one iteration share one stat() of a key file, which saves each of them
+ * about 0.1 us.
  */
 
 static ngx_event_t  iteration_end;
@@ -330,9 +339,10 @@ nginx_auth_iteration(const ngx_http_request_t *r, ngx_uint_t *iteration)
 }
 
 /*
- * Whether a response is the upstream's own and ends with its header, with nothing sent behind it.  Then
- * the connection may be kept as it is (ngx_http_proxy_process_header).  After an error page or an
- * internal redirect the upstream is finished, and has no cleanup.
+ * Tells whether a response is that of the upstream and complete with its header, and whether the
+ * upstream has sent nothing after it.  The connection to the upstream can then be kept as it is
+ * (ngx_http_proxy_process_header).  After an error page or an internal redirect nginx has finalized
+ * the upstream, which then has no cleanup handler.
  */
 
 ngx_uint_t

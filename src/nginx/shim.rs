@@ -118,8 +118,8 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_post_event"]
     pub(super) fn post_event(event: *mut ngx_event_t);
 
-    /// Who produced the status of a response: 0 the upstream, a cache or the configuration; 1 nginx, because nothing
-    /// came; 2 nginx, because what came was no valid response.
+    /// Who produced the status of a response: 0 the upstream, a cache or the configuration; 1
+    /// nginx, because nothing came; 2 nginx, because what came was no valid response.
     ///
     /// # Safety
     /// `r` points to a live request.
@@ -153,7 +153,8 @@ unsafe extern "C" {
     /// Sets the value of a variable's entry.
     ///
     /// # Safety
-    /// `value` points to an entry of a variable; `data` to `len` bytes that live as long as the request.
+    /// `value` points to an entry of a variable; `data` to `len` bytes that live as long as the
+    /// request.
     #[link_name = "nginx_auth_fill_value"]
     pub(super) fn set_value(value: *mut ngx_http_variable_value_t, data: *mut u8, len: usize);
 

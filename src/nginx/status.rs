@@ -1,4 +1,4 @@
-//! HTTP status codes.
+//! The status codes of HTTP responses, with names for those that the module itself uses.
 
 /// An HTTP status code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -10,7 +10,7 @@ impl Status {
     pub const CONTENT_TOO_LARGE: Self = Self(413);
     pub const INTERNAL_SERVER_ERROR: Self = Self(500);
 
-    /// Whether it is one of the 2xx.
+    /// Whether the status is 2xx.
     pub fn is_success(self) -> bool {
         (200..300).contains(&self.0)
     }

@@ -259,7 +259,7 @@ unsafe extern "C" fn done_handler(
     };
     let outcome = guard(request.log(), Err(Failure::Panic), || {
         #[cfg(feature = "fault-injection")]
-        super::fence::fault::in_request(request, "subrequest");
+        super::fence::fault_injection::panic_in_request(request, "subrequest");
         (subrequest.done)(SubrequestResponse::new(request, status));
         Ok(status)
     });

@@ -1,7 +1,7 @@
 //! The output filters. They take the body of a subrequest's response where nginx would send it to
-//! the client, and let every other response pass. nginx's own way, a subrequest in memory, takes its
-//! limit from the location that answers; and if the body were not read at all, the connection to the
-//! upstream could not be used again.
+//! the client, and let every other response pass. nginx's own way, a subrequest in memory, takes
+//! its limit from the location that answers; and if the body were not read at all, the connection
+//! to the upstream could not be used again.
 
 use super::body;
 use super::chain::buffers;
@@ -79,7 +79,7 @@ unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
     #[cfg(feature = "fault-injection")]
     // SAFETY: as above.
     let pass_on = || match unsafe { Request::from_raw(r) } {
-        Some(request) if super::fence::fault::is_asked(request, "header filter") => {
+        Some(request) if super::fence::fault_injection::is_requested(request, "header filter") => {
             NGX_ERROR as ngx_int_t
         }
         _ => pass_on(),
@@ -113,7 +113,8 @@ unsafe fn skipped_length(r: *const ngx_http_request_t, body: &BodyReader) -> Opt
 unsafe extern "C" fn body_filter(r: *mut ngx_http_request_t, chain: *mut ngx_chain_t) -> ngx_int_t {
     // SAFETY: nginx calls with a live request; the reference ends with this call.
     let Some(body) = (unsafe { body_reader(r) }) else {
-        // SAFETY: postconfiguration has set the next filter; the arguments are passed on as they are.
+        // SAFETY: postconfiguration has set the next filter; the arguments are passed on as they
+        // are.
         let passed_on = NEXT_BODY.get().map(|next| unsafe { next(r, chain) });
         return passed_on.unwrap_or(NGX_ERROR as ngx_int_t);
     };

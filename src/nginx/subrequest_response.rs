@@ -83,8 +83,8 @@ impl<'r> SubrequestResponse<'r> {
     fn is_from_upstream(self, name: &[u8]) -> bool {
         let has_name = |(other, _): &(Text<'_>, Text<'_>)| other.eq_ignore_ascii_case(name);
         let sent = self.request.response_headers().filter(has_name).count();
-        // nginx keeps the challenges of a 401 when it replaces the response by an error page; before
-        // 1.23.0 only the first of them.
+        // nginx keeps the challenges of a 401 when it replaces the response by an error page;
+        // before 1.23.0 only the first of them.
         match cfg!(nginx_linked_headers) {
             true => sent == 0,
             false => sent < self.upstream_headers().filter(has_name).count(),
@@ -93,9 +93,9 @@ impl<'r> SubrequestResponse<'r> {
 
     /// The header lines of the upstream's response; none if there is no upstream.
     fn upstream_headers(self) -> impl Iterator<Item = (Text<'r>, Text<'r>)> {
-        // SAFETY: r->upstream is NULL or lives as long as the request. nginx initializes its list of
-        // header lines in ngx_http_upstream_init_request or when it connects; before that `elts` is
-        // NULL.
+        // SAFETY: r->upstream is NULL or lives as long as the request. nginx initializes its list
+        // of header lines in ngx_http_upstream_init_request or when it connects; before that `elts`
+        // is NULL.
         let lines = unsafe {
             (*self.request.raw())
                 .upstream

@@ -81,7 +81,12 @@ impl Template {
     }
 
     /// The text with the values that the variables have for a request.
+    ///
+    /// # Errors
+    /// nginx could not evaluate the text.
     pub fn evaluate<'r>(&self, request: Request<'r>) -> Result<Text<'r>, Failure> {
+        // perf: nginx would copy the value, which takes 300 instructions more. The value of a
+        // variable stays in place as long as the request.
         if let Some(variable) = self.variable {
             return Ok(request.variable(variable).unwrap_or(Text::from_static(b"")));
         }
@@ -92,8 +97,8 @@ impl Template {
         if code != NGX_OK as ngx_int_t {
             return Err(Failure::Evaluation);
         }
-        // SAFETY: nginx has made the text in the request's pool, or it is a constant of the
-        // configuration.
+        // SAFETY: ngx_http_complex_value has made the text in the request's pool, or it is a
+        // constant of the configuration.
         Ok(unsafe { Text::from_raw(text) })
     }
 }

@@ -15,6 +15,7 @@ use nginx_sys::{
     ngx_http_variable_value_t, ngx_int_t, ngx_str_t, ngx_uint_t,
 };
 use std::ffi::CStr;
+use text::Quoted;
 
 /// A family of variables with a common prefix, like nginx's own `$arg_<name>`.
 pub trait PrefixVariable: 'static {
@@ -27,6 +28,9 @@ pub trait PrefixVariable: 'static {
 
     /// The value of the variable with this name after the prefix. nginx has turned the name into
     /// lower case.
+    ///
+    /// # Errors
+    /// The variable has no value, and the request is refused.
     fn get<'r>(request: Request<'r>, name: &[u8]) -> Result<Option<Text<'r>>, Failure>;
 }
 
@@ -58,14 +62,18 @@ pub struct ModuleVariable(Variable);
 
 impl Config<'_> {
     /// Adds a family of variables.
+    ///
+    /// # Errors
+    /// nginx does not accept the name, and logs why.
     pub fn add_prefix_variable<V: PrefixVariable>(&mut self) -> Result<(), ConfigError> {
         let mut name = ngx_str_t {
             len: V::PREFIX.count_bytes(),
             data: V::PREFIX.as_ptr().cast_mut().cast(),
         };
         let flags = NGX_HTTP_VAR_PREFIX | NGX_HTTP_VAR_NOCACHEABLE;
-        // SAFETY: nginx copies the name, and leaves the variable that it returns alone until it
-        // initializes all variables.
+        // SAFETY: cf is live. ngx_http_add_variable copies the name, and the variable that it
+        // returns stays in place until nginx initializes all variables
+        // (ngx_http_variables_init_vars).
         unsafe {
             let variable = ngx_http_add_variable(self.raw(), &raw mut name, flags as ngx_uint_t);
             let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
@@ -86,7 +94,8 @@ impl Config<'_> {
         get: Getter<D>,
     ) -> Result<(), ConfigError> {
         let mut name = self.copy(name)?;
-        // SAFETY: the pool is the cycle's and lives as long as the variable; nginx copies the name.
+        // SAFETY: cf->pool is the cycle's pool and lives as long as the variable; otherwise as in
+        // add_prefix_variable.
         unsafe {
             let definition = own((*self.raw()).pool, VariableDefinition { data, get })?;
             let flags = NGX_HTTP_VAR_NOCACHEABLE as ngx_uint_t;
@@ -94,8 +103,8 @@ impl Config<'_> {
             let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
             if variable.flags & NGX_HTTP_VAR_CHANGEABLE as ngx_uint_t != 0 {
                 return Err(ConfigError::message(format_args!(
-                    "the duplicate \"{}\" variable",
-                    String::from_utf8_lossy(name.as_bytes())
+                    "the duplicate {} variable",
+                    Quoted::whole(name.as_bytes())
                 )));
             }
             variable.get_handler = Some(get_defined::<M, D>);
@@ -116,21 +125,27 @@ impl Config<'_> {
     }
 
     /// Adds a variable that only [`Request::set_module_variable`] sets.
+    ///
+    /// # Errors
+    /// nginx does not accept the name, and logs why.
     pub fn add_module_variable(&mut self, name: &[u8]) -> Result<ModuleVariable, ConfigError> {
         self.add_valueless_variable(name, 0).map(ModuleVariable)
     }
 
+    /// Adds a variable whose get handler reports no value.
     fn add_valueless_variable(&mut self, name: &[u8], flags: u32) -> Result<Variable, ConfigError> {
-        let mut text = self.copy(name)?;
+        let mut name_copy = self.copy(name)?;
+        let flags = flags as ngx_uint_t;
         // SAFETY: as in add_prefix_variable.
         unsafe {
-            let variable = ngx_http_add_variable(self.raw(), &raw mut text, flags as ngx_uint_t);
+            let variable = ngx_http_add_variable(self.raw(), &raw mut name_copy, flags);
             let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
             variable.get_handler = Some(get_no_value);
         }
         self.variable(name)
     }
 
+    /// Looks up the variables that [`Request::forget_body_variables`] resets.
     pub(super) fn find_body_variables<M: Exported>(&mut self) -> Result<(), ConfigError> {
         let variables = [
             self.variable(b"content_length")?,
@@ -144,10 +159,13 @@ impl Config<'_> {
     }
 
     /// The variable with this name, which does not include the `$`. When all of the configuration
-    /// has been read, nginx checks that somebody defines the variable.
+    /// has been read, nginx checks that the variable is defined.
+    ///
+    /// # Errors
+    /// There is no memory.
     pub fn variable(&mut self, name: &[u8]) -> Result<Variable, ConfigError> {
         let mut name = self.copy(name)?;
-        // SAFETY: cf is live; nginx copies the name.
+        // SAFETY: cf is live; ngx_http_get_variable_index copies the name.
         let index = unsafe { ngx_http_get_variable_index(self.raw(), &raw mut name) };
         usize::try_from(index)
             .map(|index| Variable { index })
@@ -182,11 +200,11 @@ impl Config<'_> {
         reference: &[u8],
     ) -> Result<AssignableVariable, ConfigError> {
         let name = strip_dollar(reference)?;
-        let mut text = self.copy(name)?;
+        let mut name_copy = self.copy(name)?;
         let flags = NGX_HTTP_VAR_CHANGEABLE as ngx_uint_t;
         // SAFETY: as in add_prefix_variable.
         let setter = unsafe {
-            let variable = ngx_http_add_variable(self.raw(), &raw mut text, flags);
+            let variable = ngx_http_add_variable(self.raw(), &raw mut name_copy, flags);
             let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
             if variable.get_handler.is_none() {
                 variable.get_handler = Some(get_no_value);
@@ -201,9 +219,9 @@ impl Config<'_> {
 pub(super) fn strip_dollar(reference: &[u8]) -> Result<&[u8], ConfigError> {
     match reference.strip_prefix(b"$") {
         Some(name) if !name.is_empty() => Ok(name),
-        _ => Err(ConfigError::Message(format!(
-            "invalid variable name \"{}\"",
-            String::from_utf8_lossy(reference)
+        _ => Err(ConfigError::message(format_args!(
+            "invalid variable name {}",
+            Quoted::whole(reference)
         ))),
     }
 }
@@ -211,7 +229,8 @@ pub(super) fn strip_dollar(reference: &[u8]) -> Result<&[u8], ConfigError> {
 impl<'r> Request<'r> {
     /// The value of a variable. None if it has none.
     pub fn variable(self, variable: Variable) -> Option<Text<'r>> {
-        // SAFETY: nginx gave out the index for the configuration that serves this request.
+        // SAFETY: ngx_http_get_variable_index returned the index for the configuration that serves
+        // this request.
         unsafe {
             let value = ngx_http_get_flushed_variable(self.raw(), variable.index).as_ref()?;
             let mut text = ngx_str_t::empty();
@@ -222,9 +241,9 @@ impl<'r> Request<'r> {
     /// Sets a variable. The value outlives internal redirects.
     pub fn assign(self, variable: &AssignableVariable, value: Text<'r>) {
         let text = value.raw();
-        // SAFETY: r->variables has an entry for each index that nginx gave out. A set handler takes
-        // the request, the value and the data of the variable (ngx_http_script_var_set_handler_code
-        // does the same).
+        // SAFETY: r->variables has an entry for each index that ngx_http_get_variable_index
+        // returned. A set handler takes the request, the value and the data of the variable
+        // (ngx_http_script_var_set_handler_code does the same).
         unsafe {
             let entry = (*self.raw()).variables.add(variable.index);
             set_value(entry, text.data, text.len);
@@ -241,7 +260,8 @@ impl<'r> Request<'r> {
     /// Sets a variable of this module.
     pub fn set_module_variable(self, ModuleVariable(variable): ModuleVariable, value: Text<'r>) {
         let text = value.raw();
-        // SAFETY: r->variables has an entry for each index that nginx gave out.
+        // SAFETY: r->variables has an entry for each index that ngx_http_get_variable_index
+        // returned.
         unsafe {
             let entry = (*self.raw()).variables.add(variable.index);
             set_value(entry, text.data, text.len);
@@ -249,7 +269,7 @@ impl<'r> Request<'r> {
     }
 
     /// Drops nginx's cached values of the variables about the body. Called when a subrequest has
-    /// ended, because the client's request has another body than the subrequest.
+    /// ended: it shares these values with the client's request, which may have another body.
     pub fn forget_body_variables<M: Exported>(self) {
         if !self.has_body() {
             return;
@@ -262,7 +282,8 @@ impl<'r> Request<'r> {
 
     /// Drops nginx's cached value of a variable.
     pub(super) fn forget(self, variable: Variable) {
-        // SAFETY: r->variables has an entry for each index that nginx gave out.
+        // SAFETY: r->variables has an entry for each index that ngx_http_get_variable_index
+        // returned.
         unsafe { forget_value((*self.raw()).variables.add(variable.index)) };
     }
 }
@@ -274,11 +295,12 @@ unsafe extern "C" fn get_prefixed<V: PrefixVariable>(
     value: *mut ngx_http_variable_value_t,
     data: usize,
 ) -> ngx_int_t {
-    // SAFETY: nginx calls with a live request; the reference ends with this call.
+    // SAFETY: nginx calls a get handler with a live request; the reference ends with this call.
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
         return NGX_ERROR as ngx_int_t;
     };
-    // SAFETY: nginx calls with an entry to fill and with the name, both live during the call.
+    // SAFETY: nginx calls a get handler with an entry to fill and with the name, both live during
+    // the call.
     let (value, name) = unsafe {
         (
             &mut *value,
@@ -301,11 +323,11 @@ unsafe extern "C" fn get_defined<M: Exported, D: 'static>(
     value: *mut ngx_http_variable_value_t,
     data: usize,
 ) -> ngx_int_t {
-    // SAFETY: nginx calls with a live request; the reference ends with this call.
+    // SAFETY: nginx calls a get handler with a live request; the reference ends with this call.
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
         return NGX_ERROR as ngx_int_t;
     };
-    // SAFETY: nginx calls with an entry to fill and with the data of the variable.
+    // SAFETY: nginx calls a get handler with an entry to fill and with the data of the variable.
     let (value, definition) = unsafe {
         (
             &mut *value,
@@ -326,24 +348,25 @@ fn fill<'r, M: Exported>(
 ) -> ngx_int_t {
     let result = guard(request.log(), Err(Failure::Panic), || {
         #[cfg(feature = "fault-injection")]
-        super::fence::fault::in_request(request, "variable");
+        super::fence::fault_injection::panic_in_request(request, "variable");
         get()
     });
     match result {
         Ok(Some(text)) => {
             let text = text.raw();
-            // SAFETY: nginx has given us the entry to fill.
+            // SAFETY: nginx has passed the entry to a get handler to fill, and the text lives as
+            // long as the request.
             unsafe { set_value(value, text.data, text.len) };
             NGX_OK as ngx_int_t
         }
         Ok(None) => {
-            // SAFETY: as above.
+            // SAFETY: nginx has passed the entry to a get handler to fill.
             unsafe { set_not_found(value) };
             NGX_OK as ngx_int_t
         }
         Err(_) => {
             request.poison::<M>();
-            // SAFETY: as above.
+            // SAFETY: nginx has passed the entry to a get handler to fill.
             unsafe { set_not_found(value) };
             NGX_ERROR as ngx_int_t
         }
@@ -356,7 +379,7 @@ unsafe extern "C" fn get_no_value(
     value: *mut ngx_http_variable_value_t,
     _: usize,
 ) -> ngx_int_t {
-    // SAFETY: nginx calls with an entry to fill.
+    // SAFETY: nginx calls a get handler with an entry to fill.
     unsafe { set_not_found(value) };
     NGX_OK as ngx_int_t
 }

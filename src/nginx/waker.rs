@@ -29,14 +29,19 @@ impl Waker {
 
 impl Request<'_> {
     /// A waker for this request.
+    ///
+    /// # Errors
+    /// There is no memory.
     pub fn waker(self) -> Result<Waker, Failure> {
-        let cell = Rc::new(Cell::new(NonNull::new(self.raw())));
-        // SAFETY: the pool lives as long as the request.
-        unsafe { own((*self.raw()).pool, ClearWithPool(Rc::clone(&cell)))? };
-        Ok(Waker(cell))
+        let shared_request = Rc::new(Cell::new(NonNull::new(self.raw())));
+        let clear_with_pool = ClearWithPool(Rc::clone(&shared_request));
+        // SAFETY: r->pool lives as long as the request.
+        unsafe { own((*self.raw()).pool, clear_with_pool)? };
+        Ok(Waker(shared_request))
     }
 }
 
+/// Belongs to the pool of the request, and clears the waker when nginx destroys the pool.
 struct ClearWithPool(Rc<Cell<Option<NonNull<ngx_http_request_t>>>>);
 
 impl Drop for ClearWithPool {
