@@ -1,5 +1,5 @@
 //! The fence: every FFI call, raw pointer and `unsafe` of the project is in this folder, behind
-//! safe types.
+//! safe types. (`exports` has the symbols that nginx's loader reads, which are `unsafe` by name.)
 //!
 //! There are three kinds of function: generic `extern "C"` trampolines that nginx calls, safe
 //! wrappers that `auth_jwt` and `auth_request` call, and `unsafe fn` with a `# Safety` section. A
