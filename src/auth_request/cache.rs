@@ -13,6 +13,7 @@ use crate::nginx::{
     Text, Waker, ZoneLookup,
 };
 use policy::auth_request::freshness::{Freshness, vary_names};
+use policy::auth_request::header_names::says_how_to_read_body;
 use policy::auth_request::verdict_codec::{self, VerdictRecord, VerdictView};
 use policy::auth_request::worker_cache::WorkerKey;
 use policy::single_flight::{Admission, Follower, Leader};
@@ -134,7 +135,7 @@ impl<'r, 'c> CacheLookup<'r, 'c> {
 }
 
 /// Everything that distinguishes this request from others in the same location: the URI, the parts
-/// of the key and, last, the body. Each part follows its length, so that parts cannot run into each
+/// of the key and, last, what the body is and the body itself. Each part follows its length, so that parts cannot run into each
 /// other. The text is empty if the key is empty or the body cannot be read.
 fn lookup_text(
     request: Request<'_>,
@@ -159,6 +160,13 @@ fn lookup_text(
         return Ok(Vec::new());
     }
     if conf.body().is_some() {
+        // The same bytes are another question as a form than as JSON.
+        for (name, value) in request.headers() {
+            if says_how_to_read_body(&name) {
+                push(&name);
+                push(&value);
+            }
+        }
         match request.body() {
             Some(body) => push(&body),
             None => return Ok(Vec::new()),
