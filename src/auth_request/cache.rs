@@ -10,7 +10,7 @@ use super::variables::CacheStatus;
 use super::verdict::Verdict;
 use crate::nginx::{
     Failure, Request, ResponseContent, SharedZone, Status, SubrequestResponse, Target, Template,
-    Text, Waker, ZoneLookup,
+    Text, Waker, ZoneLookup, parse_http_date,
 };
 use policy::auth_request::freshness::{Freshness, vary_names};
 use policy::auth_request::header_names::says_how_to_read_body;
@@ -263,13 +263,11 @@ impl CacheSlot {
         let Some(validity) = validity else {
             return;
         };
-        let values = |name| response.header_values(name).map(Text::bytes);
-        let freshness =
-            Freshness::from_cache_control(values(b"cache-control")).minus_age(values(b"age"));
-        let Some(time) = freshness.cap(validity.time) else {
+        let Some(time) = freshness(response, request.now()).cap(validity.time) else {
             return;
         };
-        let Some(vary) = vary_names(values(b"vary")) else {
+        let vary = response.header_values(b"vary");
+        let Some(vary) = vary_names(vary.map(Text::bytes)) else {
             return;
         };
         let vary: Vec<_> = vary.iter().map(Vec::as_slice).collect();
@@ -294,6 +292,21 @@ impl CacheSlot {
             self.zone.put(&self.key, expires, &bytes, request.log());
         }
     }
+}
+
+/// How long a response may be kept, as far as its header says. The shortest limit counts: a verdict
+/// that is asked for too often does no harm.
+fn freshness(response: SubrequestResponse<'_>, now: i64) -> Freshness {
+    let values = |name| response.header_values(name).map(Text::bytes);
+    let expires = values(b"expires").map(parse_http_date);
+    Freshness::from_cache_control(values(b"cache-control"))
+        .minus_age(values(b"age"))
+        .and(Freshness::from_pragma(values(b"pragma")))
+        .and(Freshness::from_accel_expires(
+            values(b"x-accel-expires"),
+            now,
+        ))
+        .and(Freshness::from_expires(expires, now))
 }
 
 /// A digest of the request's headers with these names.
