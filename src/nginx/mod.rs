@@ -47,7 +47,7 @@ pub use failure::Failure;
 pub use filter_state::SubrequestFilter;
 pub use header::HeaderLines;
 pub use http_date::parse_http_date;
-pub use log::Log;
+pub use log::{Log, Severity};
 pub use module::{Descriptor, Exported, Inherit, Module};
 pub use phase::{Access, AccessHandler, AroundAccess};
 pub use request::Request;

@@ -14,6 +14,8 @@ pub struct VerifyOptions {
     pub kind: TokenType,
     /// `auth_jwt_verify_signature`
     pub check: SignatureCheck,
+    /// `auth_jwt_compression`
+    pub compression: bool,
 }
 
 impl VerifyOptions {

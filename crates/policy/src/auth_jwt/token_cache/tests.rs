@@ -7,6 +7,7 @@ use std::time::Duration;
 const VERIFY: VerifyOptions = VerifyOptions {
     kind: TokenType::Signed,
     check: SignatureCheck::Verify,
+    compression: true,
 };
 const BELIEVE: VerifyOptions = VerifyOptions {
     check: SignatureCheck::Believe,
