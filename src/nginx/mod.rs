@@ -47,7 +47,7 @@ pub use filter_state::SubrequestFilter;
 pub use header::HeaderLines;
 pub use log::Log;
 pub use module::{Descriptor, Exported, Inherit, Module};
-pub use phase::{Access, AccessHandler, AroundAccess};
+pub use phase::{Access, AccessHandler, AccessProgress, AroundAccess, BeforeLog};
 pub use request::Request;
 pub use response::ResponseContent;
 pub use response_body::{BodyError, ResponseBody};
