@@ -1,5 +1,5 @@
 //! The fence: every FFI call, raw pointer and `unsafe` of the project is in this folder, behind
-//! safe types.
+//! safe types. (`exports` has the symbols that nginx's loader reads, which are `unsafe` by name.)
 //!
 //! There are three kinds of function: generic `extern "C"` trampolines that nginx calls, safe
 //! wrappers that `auth_jwt` and `auth_request` call, and `unsafe fn` with a `# Safety` section. A
@@ -20,6 +20,7 @@ mod failure;
 mod fence;
 mod filter_state;
 mod header;
+mod http_date;
 mod log;
 mod module;
 mod phase;
@@ -45,6 +46,7 @@ pub use directive::{Config, ConfigError, Directive, Set, args, context};
 pub use failure::Failure;
 pub use filter_state::SubrequestFilter;
 pub use header::HeaderLines;
+pub use http_date::parse_http_date;
 pub use log::Log;
 pub use module::{Descriptor, Exported, Inherit, Module};
 pub use phase::{Access, AccessHandler, AccessProgress, AroundAccess, BeforeLog};

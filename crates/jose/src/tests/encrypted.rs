@@ -1,4 +1,5 @@
-//! Encrypted and nested tokens. The number in the name of a test is the row of SECURITY-CASES.md.
+//! Encrypted and nested tokens. The number in the name of a test is the row of
+//! docs/dev/security-cases.md.
 
 use super::*;
 

@@ -1,6 +1,7 @@
 //! A worker's cache of authentic tokens. What it keeps of a token does not depend on the request,
-//! the location or the time: that a key of one of the configured sets signed or encrypted it. So an
-//! entry is an [`AuthenticToken`], which each request turns into a verified token at its own time.
+//! the location or the time: that a key of one of the configured sets signed or encrypted it, or
+//! that the configuration has its signature believed (a part of [`VerifyOptions`]). So an entry is
+//! an [`AuthenticToken`], which each request turns into a verified token at its own time.
 
 use crate::lru::Lru;
 use jose::{AuthenticToken, KeySet, SignatureCheck, TokenType};
