@@ -42,6 +42,9 @@ pub(super) struct AuthJwtSetting {
     /// The realm, or `None` for `off`.
     pub(super) realm: Option<Template>,
     pub(super) token: TokenSource,
+    /// Whether this is `off token=$variable`, which asks for the values of a token that nobody
+    /// verifies.
+    pub(super) shows_unverified: bool,
     /// The file and line of the directive, for a warning that comes when levels are merged. The
     /// first merge that warns takes it, so that there is one warning for each directive.
     pub(super) position: Cell<Option<Box<str>>>,
@@ -54,6 +57,20 @@ pub(super) enum ChallengeSetting {
     Off,
     /// Attributes besides those that each challenge has; none of them for `on`.
     Attributes(Rc<[(Box<[u8]>, Template)]>),
+}
+
+impl AuthJwtSetting {
+    /// `off` without `token=` keeps where the outer level has its token, for the log, and whether
+    /// the outer level is `off token=$variable`.
+    fn inherit(&self, outer: &Self) -> Option<Self> {
+        let is_off_alone = self.realm.is_none() && !self.shows_unverified;
+        is_off_alone.then(|| Self {
+            realm: None,
+            token: outer.token,
+            shows_unverified: outer.shows_unverified,
+            position: Cell::new(None),
+        })
+    }
 }
 
 /// Where the token is.
@@ -79,6 +96,17 @@ pub(super) enum KeySource {
 impl LocationConf {
     pub(super) fn token_type(&self) -> TokenType {
         self.token_type.get().copied().unwrap_or_default()
+    }
+
+    pub(super) fn token_source(&self) -> TokenSource {
+        let setting = self.auth_jwt.get();
+        setting.map_or(TokenSource::Bearer, |setting| setting.token)
+    }
+
+    /// Whether variables have values of a token that nobody verifies.
+    pub(super) fn shows_unverified(&self) -> bool {
+        let setting = self.auth_jwt.get();
+        setting.is_some_and(|setting| setting.shows_unverified)
     }
 
     /// The options under which tokens are verified here.
@@ -144,6 +172,11 @@ impl Inherit for LocationConf {
             log_level,
             only_key_request: _,
         } = self;
+        if let (Some(own), Some(outer)) = (auth_jwt.get(), outer.auth_jwt.get())
+            && let Some(inherited) = own.inherit(outer)
+        {
+            *auth_jwt = Setting::Set(Rc::new(inherited));
+        }
         auth_jwt.inherit(&outer.auth_jwt);
         token_type.inherit(&outer.token_type);
         key_sources.inherit(&outer.key_sources);

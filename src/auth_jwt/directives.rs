@@ -118,6 +118,7 @@ fn auth_jwt(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigEr
         realm => Some(realm_template(realm, cf)?),
     };
     conf.auth_jwt.set(Rc::new(AuthJwtSetting {
+        shows_unverified: realm.is_none() && !parameters.is_empty(),
         realm,
         token,
         position: Cell::new(Some(cf.position().into())),

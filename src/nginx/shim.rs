@@ -1,7 +1,7 @@
 //! Declarations of `bitfields.c` and `shim.c`: what takes a C compiler.
 
 use nginx_sys::{
-    ngx_buf_t, ngx_event_t, ngx_http_core_loc_conf_t, ngx_http_request_t,
+    ngx_buf_t, ngx_event_t, ngx_http_core_loc_conf_t, ngx_http_handler_pt, ngx_http_request_t,
     ngx_http_variable_value_t, ngx_int_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
 };
 use std::ffi::c_uint;
@@ -199,4 +199,15 @@ unsafe extern "C" {
     /// `r` points to a live request.
     #[link_name = "nginx_auth_upstream_is_done"]
     pub(super) fn upstream_is_done(r: *const ngx_http_request_t) -> ngx_uint_t;
+
+    /// How far the client's request has come with a handler of the access phase: 0 not called yet,
+    /// 1 being called or waiting, 2 over.
+    ///
+    /// # Safety
+    /// `r` points to a live request, and nginx has made the phase engine.
+    #[link_name = "nginx_auth_handler_progress"]
+    pub(super) fn handler_progress(
+        r: *const ngx_http_request_t,
+        handler: ngx_http_handler_pt,
+    ) -> ngx_uint_t;
 }
