@@ -8,7 +8,7 @@ use super::conf::{LocationConf, Service, ServiceUri};
 use super::variables::{self, CacheStatus};
 use super::verdict::{self, HeaderLine, Verdict};
 use crate::nginx::{
-    Access, AccessHandler, AroundAccess, BodyRead, Failure, Request, SharedZone, Status,
+    Access, AccessHandler, AroundAccess, BodyError, BodyRead, Failure, Request, SharedZone, Status,
     Subrequest, SubrequestBody, SubrequestOwner, SubrequestResponse, Target,
 };
 use crate::subrequest_uri::UnsafeUri;
@@ -108,6 +108,11 @@ impl SubrequestOwner for AuthRequest {
         let status = response.status().0;
         let log = response.log();
         log.debug(format_args!("auth request done s:{status}"));
+    }
+
+    fn wants_body(parent: Request<'_>, status: Status) -> bool {
+        let conf = parent.location_conf::<Self>();
+        conf.may_send_body(status)
     }
 }
 
@@ -223,7 +228,7 @@ impl<'r> CheckStep<'r, '_> {
         let decision = verdict.decision(conf, response, subrequest);
         if let Some(WaitState::Asking(slot, _leader)) = &wait_state
             && matches!(decision, Decision::Allow | Decision::Deny)
-            && subrequest.check_body_complete().is_ok()
+            && !is_incomplete(subrequest)
         {
             slot.store(request, conf, &assigned, &verdict, response);
         }
@@ -240,7 +245,10 @@ impl<'r> CheckStep<'r, '_> {
         let status = verdict.status.0;
         match decision {
             Decision::Allow => {}
-            Decision::Deny => return self.refuse(Refusal::Denied { status }, Some(verdict)),
+            Decision::Deny => {
+                let uri = &self.service.text;
+                return self.refuse(Refusal::Denied { status, uri }, Some(verdict));
+            }
             Decision::Error(error) => {
                 let refusal = Refusal::ServiceError {
                     error,
@@ -320,4 +328,13 @@ impl<'r> CheckStep<'r, '_> {
     fn take_wait_state(&self) -> Option<WaitState> {
         self.request.context::<AuthRequest>()?.wait.take()
     }
+}
+
+/// Whether the response is not what the service would send another time: its header, or a body that
+/// is wanted, has not come to its end.
+fn is_incomplete(subrequest: &Subrequest) -> bool {
+    matches!(
+        subrequest.body().err(),
+        Some(BodyError::Truncated | BodyError::Unreadable)
+    )
 }

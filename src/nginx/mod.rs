@@ -16,6 +16,7 @@ mod chain;
 mod client_header;
 mod conf_path;
 mod directive;
+mod drain;
 mod failure;
 mod fence;
 mod filter_state;
