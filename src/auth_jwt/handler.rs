@@ -4,7 +4,7 @@ use text::{Quoted, is_quotable};
 
 use super::AuthJwt;
 use super::client::{ClientToken, TokenVerdict, find_token};
-use super::conf::LocationConf;
+use super::conf::{LocationConf, MainConf};
 use super::fetch::{self, VerificationKeys};
 use crate::nginx::{Access, AccessHandler, Failure, Request, Status, Template};
 use crate::require::Unmet;
@@ -44,6 +44,14 @@ impl AccessHandler for AuthJwt {
                 refuse(request, realm, response)
             }
         }
+    }
+
+    fn forget_caches(conf: &MainConf) {
+        conf.forget_caches();
+    }
+
+    fn give_up(request: Request<'_>) {
+        fetch::give_up(request);
     }
 }
 
