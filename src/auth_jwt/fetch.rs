@@ -325,7 +325,7 @@ impl KeyFetcher<'_> {
         };
         let body = ResponseBody::Require(KeySet::MAX_BYTES);
         self.request
-            .start_subrequest::<AuthJwt>(target, SubrequestBody::None, body)?;
+            .start_subrequest::<AuthJwt>(&target, SubrequestBody::None, body)?;
         Ok(SourceState::Subrequest(fetch))
     }
 

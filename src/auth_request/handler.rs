@@ -156,8 +156,8 @@ impl<'r> CheckStep<'r, '_> {
             }
         };
         match self.conf.cache_zone() {
-            Some(zone) => self.find_in_cache(target, zone, has_followed),
-            None => self.ask(target),
+            Some(zone) => self.find_in_cache(&target, zone, has_followed),
+            None => self.ask(&target),
         }
     }
 
