@@ -240,6 +240,21 @@ impl MainConf {
         request
     }
 
+    /// Empties the caches of this worker. Levels refer to key files and key requests, which
+    /// therefore stay.
+    pub(super) fn forget_caches(&self) {
+        self.key_files
+            .borrow()
+            .values()
+            .for_each(|file| file.forget());
+        let key_requests = self.key_requests.borrow();
+        let key_requests = key_requests.values().flat_map(HashMap::values);
+        key_requests.for_each(|keys| keys.forget());
+        if let Some(Some(tokens)) = self.token_cache.get() {
+            tokens.borrow_mut().clear();
+        }
+    }
+
     /// Sets the size of the token cache.
     pub(super) fn set_token_cache(&self, bytes: Option<usize>) -> Result<(), ConfigError> {
         self.token_cache_size.borrow_mut().set(bytes)

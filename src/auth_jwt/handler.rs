@@ -4,7 +4,7 @@ use text::{Quoted, is_quotable};
 
 use super::AuthJwt;
 use super::client::{ClientToken, TokenVerdict, find_token};
-use super::conf::{ChallengeSetting, LocationConf};
+use super::conf::{ChallengeSetting, LocationConf, MainConf};
 use super::fetch::{self, VerificationKeys};
 use crate::nginx::{Access, AccessHandler, Failure, Request, Severity, Status, Template};
 use crate::require::Unmet;
@@ -46,6 +46,14 @@ impl AccessHandler for AuthJwt {
                 refuse(request, realm, conf.challenge.get(), response)
             }
         }
+    }
+
+    fn forget_caches(conf: &MainConf) {
+        conf.forget_caches();
+    }
+
+    fn give_up(request: Request<'_>) {
+        fetch::give_up(request);
     }
 }
 

@@ -43,9 +43,12 @@ impl Log<'_> {
     }
 
     /// The log of the running cycle, for callbacks that nginx hands no log to.
-    pub(super) fn of_cycle() -> Self {
-        // SAFETY: ngx_cycle is set before modules are loaded, and its log lives as long as the
-        // cycle.
+    ///
+    /// # Safety
+    /// The log is not used after the callback, because a reload may end the cycle.
+    pub(super) unsafe fn of_cycle() -> Self {
+        // SAFETY: the caller's. ngx_cycle is set before modules are loaded, and its log lives as
+        // long as the cycle.
         unsafe { Self::from_raw((*nginx_sys::ngx_cycle).log) }
     }
 

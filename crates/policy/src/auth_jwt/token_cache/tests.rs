@@ -197,3 +197,13 @@ fn an_entry_accounts_for_its_memory() {
         assert!(memory > 2 * text.len() && memory < 3 * text.len() + 1500);
     }
 }
+
+#[test]
+fn a_cleared_cache_has_no_token_and_takes_new_ones() {
+    let (mut cache, keys) = (TokenCache::new(1 << 16), keys());
+    keep(&mut cache, VERIFY, &keys);
+    cache.clear();
+    assert!(!finds(&mut cache, TOKEN, VERIFY, &keys));
+    keep(&mut cache, VERIFY, &keys);
+    assert!(finds(&mut cache, TOKEN, VERIFY, &keys));
+}
