@@ -19,6 +19,7 @@ use policy::auth_jwt::key_cache::{KeyCache, KeyError};
 use policy::auth_jwt::key_file::unsafe_name_reason;
 use policy::auth_jwt::rejection::Rejection;
 use policy::auth_jwt::remote_keys::{FetchDecision, KeyFetch, KeyFollower};
+use policy::auth_jwt::token_cache::VerifyOptions;
 use policy::single_flight::FlightState;
 use text::Quoted;
 
@@ -100,6 +101,15 @@ pub(super) fn keys(
         KeySource::File(_) | KeySource::FileNamed(_) => true,
         KeySource::Request(uri) => uri.constant().is_some(),
     };
+    if let Some(set) = set.as_ref().filter(|set| set.is_first_use()) {
+        let VerifyOptions { kind, check, .. } = conf.verify_options();
+        for warning in set.warnings_for(kind, check) {
+            let sources = conf.describe_key_sources();
+            request
+                .log()
+                .warn(format_args!("auth_jwt: {sources}: {warning}"));
+        }
+    }
     Ok(set.map(|set| VerificationKeys {
         set,
         are_shared: conf.key_sources.iter().all(is_shared),
@@ -344,7 +354,7 @@ impl KeyFetcher<'_> {
         self.request.forget_body_variables::<AuthJwt>();
         let mut keys = self.parse(response, subrequest, uri);
         let log = self.request.log();
-        for warning in keys.iter().flat_map(KeySet::warnings) {
+        for warning in keys.iter().flat_map(KeySet::unreported_warnings) {
             let uri = self.quoted(uri)?;
             log.warn(format_args!("auth_jwt: key request {uri}: {warning}"));
         }

@@ -1,6 +1,8 @@
 //! JSON texts together with the list of values that are in them.
 
-use super::parse;
+use text::Quoted;
+
+use super::parse::{self, RepeatedNames};
 use super::value::{JsonKind, JsonValue, Node, StringRef};
 use crate::error::{Error, InputPart};
 
@@ -24,7 +26,7 @@ impl Document {
             return Err(Error::TooLarge { part, limit: bytes });
         }
         let text = String::from_utf8(text).map_err(|_| Error::NotUtf8 { part })?;
-        let nodes = object_nodes(&text, part, depth)?;
+        let nodes = object_nodes(&text, part, depth, RepeatedNames::Refuse)?;
         Ok(Self { text, nodes })
     }
 
@@ -54,9 +56,17 @@ impl Document {
 pub(crate) struct Index(Vec<Node>);
 
 impl Index {
-    /// Like [`Document::parse_object`], without a copy of the text.
+    /// Like [`Document::parse_object`], without a copy of the text. Inside the object there may be
+    /// others that have two members of the same name, see [`JsonValue::repeated_name`].
     pub(crate) fn of_object(text: &str, part: InputPart, depth: usize) -> Result<Self, Error> {
-        object_nodes(text, part, depth).map(Self)
+        let nodes = object_nodes(text, part, depth, RepeatedNames::Accept)?;
+        match JsonValue::new(text, &nodes).repeated_name() {
+            None => Ok(Self(nodes)),
+            Some(name) => Err(Error::DuplicateName {
+                part,
+                name: Quoted::new(&*name),
+            }),
+        }
     }
 
     /// The object. `text` has to be the text that was parsed.
@@ -65,8 +75,13 @@ impl Index {
     }
 }
 
-fn object_nodes(text: &str, part: InputPart, depth: usize) -> Result<Vec<Node>, Error> {
-    let nodes = parse::nodes(text, part, depth)?;
+fn object_nodes(
+    text: &str,
+    part: InputPart,
+    depth: usize,
+    repeated_names: RepeatedNames,
+) -> Result<Vec<Node>, Error> {
+    let nodes = parse::nodes(text, part, depth, repeated_names)?;
     match JsonValue::new(text, &nodes).kind() {
         JsonKind::Object => Ok(nodes),
         _ => Err(Error::NotObject { part }),

@@ -24,11 +24,29 @@ pub enum KeyError {
     #[error("{0}")]
     Invalid(#[from] jose::Error),
     /// The response has another status than 200.
-    #[error("HTTP status {0}")]
+    #[error("HTTP status {}", with_advice(.0))]
     Status(u16),
     /// The response is compressed, though nobody asked for that.
     #[error("response is compressed; add proxy_set_header Accept-Encoding \"\" to the location")]
     Compressed,
+}
+
+/// The status of a key location's response, and what it often means.
+fn with_advice(status: &u16) -> String {
+    let advice = match status {
+        301 | 302 | 303 | 307 | 308 => {
+            "; redirects are not followed, proxy_pass needs the final address"
+        }
+        401 | 403 => "; the provider or the location refuses the request",
+        404 => "; no location has this URI, or nothing is at the address in its proxy_pass",
+        502 => {
+            "; the line of nginx above says why, see proxy_pass, proxy_ssl_* and resolver of the \
+             location"
+        }
+        504 => "; see proxy_connect_timeout and proxy_read_timeout of the location",
+        _ => "",
+    };
+    format!("{status}{advice}")
 }
 
 /// `auth_jwt_key_cache time [stale=time] [refresh=time|off]`: how long keys are used before their
