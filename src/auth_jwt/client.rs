@@ -26,7 +26,9 @@ pub struct ClientToken {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenVerdict {
     Accepted,
-    /// Refused, with this value of `$jwt_status`.
+    /// Nobody has looked at the token, by `auth_jwt_mode`.
+    Disabled,
+    /// Refused, or let in without being accepted, with this value of `$jwt_status`.
     Refused(&'static str),
 }
 

@@ -13,6 +13,7 @@ use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
 use jose::{SignatureCheck, TokenType};
 use policy::auth_jwt::key_cache::KeyCache;
+use policy::auth_jwt::mode::Mode;
 use policy::auth_jwt::token_cache::{TokenCache, VerifyOptions};
 
 /// The most key files to remember while requests name new ones: a client that chooses names must
@@ -23,6 +24,7 @@ const MAX_KEY_FILES: usize = 1024;
 #[derive(Default)]
 pub struct LocationConf {
     pub(super) auth_jwt: Setting<Rc<AuthJwtSetting>>,
+    pub(super) mode: Setting<ModeSetting>,
     pub(super) token_type: Setting<TokenType>,
     pub(super) key_sources: List<KeySource>,
     pub(super) key_cache: Setting<KeyCache>,
@@ -48,6 +50,14 @@ pub(super) struct AuthJwtSetting {
     /// The file and line of the directive, for a warning that comes when levels are merged. The
     /// first merge that warns takes it, so that there is one warning for each directive.
     pub(super) position: Cell<Option<Box<str>>>,
+}
+
+/// The argument of `auth_jwt_mode`.
+#[derive(Clone)]
+pub(super) enum ModeSetting {
+    Constant(Mode),
+    /// A text with variables, which gives the mode of each request.
+    PerRequest(Template),
 }
 
 /// The arguments of `auth_jwt_challenge`.
@@ -148,6 +158,9 @@ impl LocationConf {
         if setting.realm.is_none() || !self.key_sources.is_empty() || self.needs_no_keys() {
             return;
         }
+        if let Some(ModeSetting::Constant(Mode::Off | Mode::Report)) = self.mode.get() {
+            return;
+        }
         if let Some(position) = setting.position.take() {
             cf.warn(format_args!(
                 "no auth_jwt_key_file or auth_jwt_key_request for \"auth_jwt\" in {position}, \
@@ -161,6 +174,7 @@ impl Inherit for LocationConf {
     fn inherit(&mut self, outer: &Self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
         let Self {
             auth_jwt,
+            mode,
             token_type,
             key_sources,
             key_cache,
@@ -178,6 +192,7 @@ impl Inherit for LocationConf {
             *auth_jwt = Setting::Set(Rc::new(inherited));
         }
         auth_jwt.inherit(&outer.auth_jwt);
+        mode.inherit(&outer.mode);
         token_type.inherit(&outer.token_type);
         key_sources.inherit(&outer.key_sources);
         key_cache.inherit(&outer.key_cache);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::AuthJwt;
 use super::conf::{
-    AuthJwtSetting, ChallengeSetting, KeySource, LocationConf, MainConf, TokenSource,
+    AuthJwtSetting, ChallengeSetting, KeySource, LocationConf, MainConf, ModeSetting, TokenSource,
 };
 use super::key_file::{KeyFile, KeyFilePath};
 use super::variables::{self, PathRoot};
@@ -14,6 +14,7 @@ use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
 use jose::TokenType;
 use policy::auth_jwt::key_cache::KeyCache;
+use policy::auth_jwt::mode::Mode;
 use text::{Quoted, is_quotable, is_token};
 
 const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
@@ -25,6 +26,12 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         contexts: EVERYWHERE,
         args: args::ONE_OR_TWO,
         set: Set::Location(auth_jwt),
+    },
+    Directive {
+        name: c"auth_jwt_mode",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(auth_jwt_mode),
     },
     Directive {
         name: c"auth_jwt_type",
@@ -140,6 +147,21 @@ fn realm_template(realm: &[u8], cf: &mut Config<'_>) -> Result<Template, ConfigE
             Quoted::new(realm)
         ))),
     }
+}
+
+/// `auth_jwt_mode required | optional | report | off | $variable`
+fn auth_jwt_mode(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let argument = cf.argument();
+    let template = cf.template(&argument)?;
+    let setting = match (template.constant(), Mode::parse(&argument)) {
+        (None, _) => ModeSetting::PerRequest(template),
+        (Some(_), Some(mode)) => ModeSetting::Constant(mode),
+        (Some(_), None) => {
+            let must = "it must be \"required\", \"optional\", \"report\", \"off\" or a variable";
+            return Err(cf.invalid_value(&argument, must));
+        }
+    };
+    conf.mode.set(setting)
 }
 
 /// `auth_jwt_type signed | encrypted | nested`

@@ -3,6 +3,7 @@
 pub mod bearer;
 pub mod key_cache;
 pub mod key_file;
+pub mod mode;
 pub mod rejection;
 pub mod remote_keys;
 pub mod revocation;
