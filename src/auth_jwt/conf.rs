@@ -25,6 +25,7 @@ const MAX_KEY_FILES: usize = 1024;
 pub struct LocationConf {
     pub(super) auth_jwt: Setting<Rc<AuthJwtSetting>>,
     pub(super) mode: Setting<ModeSetting>,
+    pub(super) phase: Setting<Rc<PhaseSetting>>,
     pub(super) token_type: Setting<TokenType>,
     pub(super) key_sources: List<KeySource>,
     pub(super) key_cache: Setting<KeyCache>,
@@ -58,6 +59,13 @@ pub(super) enum ModeSetting {
     Constant(Mode),
     /// A text with variables, which gives the mode of each request.
     PerRequest(Template),
+}
+
+/// The argument of `auth_jwt_phase`.
+pub(super) struct PhaseSetting {
+    pub(super) is_preaccess: bool,
+    /// As in [`AuthJwtSetting`].
+    pub(super) position: Cell<Option<Box<str>>>,
 }
 
 /// The arguments of `auth_jwt_challenge`.
@@ -132,6 +140,11 @@ impl LocationConf {
         }
     }
 
+    /// Whether requests are judged in the preaccess phase.
+    pub(super) fn is_preaccess(&self) -> bool {
+        self.phase.get().is_some_and(|phase| phase.is_preaccess)
+    }
+
     pub(super) fn key_cache(&self) -> &KeyCache {
         self.key_cache.get().unwrap_or(&KeyCache::NONE)
     }
@@ -149,6 +162,24 @@ impl LocationConf {
     pub(super) fn needs_no_keys(&self) -> bool {
         let options = self.verify_options();
         (options.kind, options.check) == (TokenType::Signed, SignatureCheck::Believe)
+    }
+
+    fn warn_of_satisfy_any(&self, cf: &Config<'_>) {
+        let is_on = self
+            .auth_jwt
+            .get()
+            .is_some_and(|setting| setting.realm.is_some());
+        if is_on
+            && self.is_preaccess()
+            && cf.has_satisfy_any()
+            && let Some(phase) = self.phase.get()
+            && let Some(position) = phase.position.take()
+        {
+            cf.warn(format_args!(
+                "\"satisfy any\" does not apply to \"auth_jwt_phase preaccess\" in {position}: \
+                 a request without a valid token is refused whatever other modules say"
+            ));
+        }
     }
 
     fn warn_of_missing_keys(&self, cf: &Config<'_>) {
@@ -175,6 +206,7 @@ impl Inherit for LocationConf {
         let Self {
             auth_jwt,
             mode,
+            phase,
             token_type,
             key_sources,
             key_cache,
@@ -193,6 +225,7 @@ impl Inherit for LocationConf {
         }
         auth_jwt.inherit(&outer.auth_jwt);
         mode.inherit(&outer.mode);
+        phase.inherit(&outer.phase);
         token_type.inherit(&outer.token_type);
         key_sources.inherit(&outer.key_sources);
         key_cache.inherit(&outer.key_cache);
@@ -203,6 +236,7 @@ impl Inherit for LocationConf {
         challenge.inherit(&outer.challenge);
         log_level.inherit(&outer.log_level);
         self.warn_of_missing_keys(cf);
+        self.warn_of_satisfy_any(cf);
         Ok(())
     }
 }

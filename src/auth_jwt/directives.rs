@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use super::AuthJwt;
 use super::conf::{
-    AuthJwtSetting, ChallengeSetting, KeySource, LocationConf, MainConf, ModeSetting, TokenSource,
+    AuthJwtSetting, ChallengeSetting, KeySource, LocationConf, MainConf, ModeSetting, PhaseSetting,
+    TokenSource,
 };
 use super::key_file::{KeyFile, KeyFilePath};
 use super::variables::{self, PathRoot};
@@ -32,6 +33,12 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         contexts: EVERYWHERE,
         args: args::ONE,
         set: Set::Location(auth_jwt_mode),
+    },
+    Directive {
+        name: c"auth_jwt_phase",
+        contexts: LEVELS,
+        args: args::ONE,
+        set: Set::Location(auth_jwt_phase),
     },
     Directive {
         name: c"auth_jwt_type",
@@ -162,6 +169,23 @@ fn auth_jwt_mode(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), Con
         }
     };
     conf.mode.set(setting)
+}
+
+/// `auth_jwt_phase access | preaccess`
+fn auth_jwt_phase(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let argument = cf.argument();
+    let is_preaccess = match &*argument {
+        b"access" => false,
+        b"preaccess" => true,
+        _ => {
+            let must = "it must be \"access\" or \"preaccess\"";
+            return Err(cf.invalid_value(&argument, must));
+        }
+    };
+    conf.phase.set(Rc::new(PhaseSetting {
+        is_preaccess,
+        position: Cell::new(Some(cf.position().into())),
+    }))
 }
 
 /// `auth_jwt_type signed | encrypted | nested`

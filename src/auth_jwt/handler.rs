@@ -6,7 +6,9 @@ use super::AuthJwt;
 use super::client::{ClientToken, TokenVerdict, find_token};
 use super::conf::{ChallengeSetting, LocationConf, MainConf, ModeSetting};
 use super::fetch::{self, VerificationKeys};
-use crate::nginx::{Access, AccessHandler, Failure, Request, Severity, Status, Template};
+use crate::nginx::{
+    Access, AccessHandler, Failure, PreaccessHandler, Request, Severity, Status, Template,
+};
 use crate::require::Unmet;
 use jose::{AuthenticToken, ErrorKind, KeySet, Summary, UnverifiedToken};
 use policy::auth_jwt::bearer::Presented;
@@ -17,46 +19,12 @@ use policy::log_level::LogLevel;
 
 impl AccessHandler for AuthJwt {
     fn access<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Failure> {
-        let Some(setting) = conf.auth_jwt.get() else {
+        // A location that judges in the preaccess phase has done so by now. If another module kept
+        // nginx from calling the handler there, the request is judged here.
+        if conf.is_preaccess() && request.client_context::<Self>()?.is_judged_by(conf) {
             return Ok(Access::Decline);
-        };
-        let Some(realm) = &setting.realm else {
-            return Ok(Access::Decline);
-        };
-        let client = request.client_context::<Self>()?;
-        client.reset();
-        let presented = find_token(request, setting.token);
-        let judged = match mode(request, conf) {
-            Ok(Mode::Off) => {
-                client.set_verdict(TokenVerdict::Disabled);
-                return Ok(Access::Decline);
-            }
-            Ok(mode) => (mode, decide(request, conf, presented, client)),
-            Err(rejection) => (Mode::Required, Err(rejection)),
-        };
-        let (mode, rejection) = match judged {
-            (_, Ok(None)) => return Ok(Access::Wait),
-            (mode, Ok(Some(()))) => (mode, None),
-            (mode, Err(rejection)) => (mode, Some(rejection)),
-        };
-        client.set_verdict(match &rejection {
-            None => TokenVerdict::Accepted,
-            Some(rejection) => TokenVerdict::Refused(rejection.response().jwt_status),
-        });
-        let outcome = mode.outcome(rejection.as_ref());
-        if let Some(rejection) = &rejection {
-            log(request, conf, outcome, rejection, || {
-                client.summary(presented)
-            });
         }
-        match (outcome, rejection) {
-            (Outcome::Allow, None) => Ok(Access::Allow),
-            (Outcome::Decline | Outcome::DeclineAndLog, _) => Ok(Access::Decline),
-            (_, Some(rejection)) => {
-                refuse(request, realm, conf.challenge.get(), rejection.response())
-            }
-            (Outcome::Refuse, None) => Err(Failure::Inconsistent),
-        }
+        judge(request, conf)
     }
 
     fn forget_caches(conf: &MainConf) {
@@ -65,6 +33,57 @@ impl AccessHandler for AuthJwt {
 
     fn give_up(request: Request<'_>) {
         fetch::give_up(request);
+    }
+}
+
+impl PreaccessHandler for AuthJwt {
+    fn preaccess<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Failure> {
+        match conf.is_preaccess() {
+            true => judge(request, conf),
+            false => Ok(Access::Decline),
+        }
+    }
+}
+
+/// Decides whether the request is served, and says why not.
+fn judge<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Failure> {
+    let Some(setting) = conf.auth_jwt.get() else {
+        return Ok(Access::Decline);
+    };
+    let Some(realm) = &setting.realm else {
+        return Ok(Access::Decline);
+    };
+    let client = request.client_context::<AuthJwt>()?;
+    client.reset(conf);
+    let presented = find_token(request, setting.token);
+    let judged = match mode(request, conf) {
+        Ok(Mode::Off) => {
+            client.set_verdict(TokenVerdict::Disabled);
+            return Ok(Access::Decline);
+        }
+        Ok(mode) => (mode, decide(request, conf, presented, client)),
+        Err(rejection) => (Mode::Required, Err(rejection)),
+    };
+    let (mode, rejection) = match judged {
+        (_, Ok(None)) => return Ok(Access::Wait),
+        (mode, Ok(Some(()))) => (mode, None),
+        (mode, Err(rejection)) => (mode, Some(rejection)),
+    };
+    client.set_verdict(match &rejection {
+        None => TokenVerdict::Accepted,
+        Some(rejection) => TokenVerdict::Refused(rejection.response().jwt_status),
+    });
+    let outcome = mode.outcome(rejection.as_ref());
+    if let Some(rejection) = &rejection {
+        log(request, conf, outcome, rejection, || {
+            client.summary(presented)
+        });
+    }
+    match (outcome, rejection) {
+        (Outcome::Allow, None) => Ok(Access::Allow),
+        (Outcome::Decline | Outcome::DeclineAndLog, _) => Ok(Access::Decline),
+        (_, Some(rejection)) => refuse(request, realm, conf.challenge.get(), rejection.response()),
+        (Outcome::Refuse, None) => Err(Failure::Inconsistent),
     }
 }
 

@@ -171,7 +171,7 @@ impl<'r> Request<'r> {
     /// Drops nginx's cached values of `$http_<name>` and `$cookie_<name>`, because the header lines
     /// have changed.
     fn forget_header_variables(self) {
-        let variables = &self.main_state::<SubrequestFilter>().conf.0;
+        let variables = &self.main_conf::<SubrequestFilter>().header_variables;
         for variable in variables.get_or_init(|| self.header_variables()) {
             self.forget(*variable);
         }
