@@ -4,7 +4,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::AuthJwt;
-use super::conf::{AuthJwtSetting, KeySource, LocationConf, MainConf, TokenSource};
+use super::conf::{
+    AuthJwtSetting, KeyRequestSource, KeySource, LocationConf, MainConf, TokenSource,
+};
 use super::key_file::{KeyFile, KeyFilePath};
 use super::variables::{self, PathRoot};
 use crate::nginx::{Config, ConfigError, Directive, Set, Template, Text, args, context};
@@ -12,6 +14,7 @@ use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
 use jose::TokenType;
 use policy::auth_jwt::key_cache::KeyCache;
+use policy::auth_jwt::pass_header::refused_name_reason;
 use text::{Quoted, is_quotable};
 
 const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
@@ -39,7 +42,7 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
     Directive {
         name: c"auth_jwt_key_request",
         contexts: EVERYWHERE,
-        args: args::ONE,
+        args: args::ONE_OR_MORE,
         set: Set::Location(auth_jwt_key_request),
     },
     Directive {
@@ -174,9 +177,25 @@ fn read_key_file(file: &KeyFile, cf: &Config<'_>) {
     }
 }
 
-/// `auth_jwt_key_request uri`
+/// `auth_jwt_key_request uri [pass_header=name] ...`
 fn auth_jwt_key_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    conf.key_sources.push(KeySource::Request(Uri::read(cf)?));
+    let (_, parameters) = cf.first_argument();
+    let pass_header = |parameter: &Text<'_>| {
+        let name = parameter.strip_prefix(b"pass_header=");
+        let name = name.ok_or_else(|| cf.invalid_parameter(parameter))?;
+        match refused_name_reason(name) {
+            Some(reason) => Err(cf.invalid_value(parameter, reason)),
+            None => Ok(name.into()),
+        }
+    };
+    let pass_headers = parameters
+        .iter()
+        .map(pass_header)
+        .collect::<Result<Vec<Box<[u8]>>, _>>()?;
+    conf.key_sources.push(KeySource::Request(KeyRequestSource {
+        uri: Uri::read(cf)?,
+        pass_headers: pass_headers.into(),
+    }));
     Ok(())
 }
 

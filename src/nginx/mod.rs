@@ -11,6 +11,7 @@
 //! pointer that nginx hands to a callback is valid during that call.
 #![allow(unsafe_code)]
 
+mod background;
 mod body;
 mod chain;
 mod client_header;
@@ -40,6 +41,7 @@ mod text;
 mod variable;
 mod waker;
 
+pub use background::BackgroundTask;
 pub use body::BodyRead;
 pub use directive::{Config, ConfigError, Directive, Set, args, context};
 pub use failure::Failure;
@@ -54,7 +56,7 @@ pub use response_body::{BodyError, ResponseBody};
 pub use setting::{List, Setting};
 pub use shared::{SharedZone, ZoneLookup};
 pub use status::Status;
-pub use subrequest::{Subrequest, SubrequestBody, SubrequestOwner};
+pub use subrequest::{Subrequest, SubrequestBody, SubrequestLines, SubrequestOwner};
 pub use subrequest_response::{StatusOrigin, SubrequestResponse};
 pub use target::Target;
 pub use template::Template;

@@ -272,6 +272,11 @@ impl<'r> Request<'r> {
         (known != 0).then_some(number)
     }
 
+    /// A random number, which is no secret.
+    pub fn random(self) -> u16 {
+        u16::try_from(shim::random()).unwrap_or(u16::MAX)
+    }
+
     /// The time in seconds since 1970, as nginx caches it for one event-loop iteration.
     pub fn now(self) -> i64 {
         nginx_sys::ngx_time()

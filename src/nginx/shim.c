@@ -243,6 +243,52 @@ nginx_auth_forget_line(ngx_http_request_t *r, const ngx_table_elt_t *line)
 }
 
 /*
+ * Forgets the conditions, the range and the encodings that the client has asked for, which nginx
+ * looks at apart from the list of header lines.
+ */
+
+void
+nginx_auth_forget_conditions(ngx_http_request_t *r)
+{
+    r->headers_in.if_modified_since = NULL;
+    r->headers_in.if_unmodified_since = NULL;
+    r->headers_in.if_match = NULL;
+    r->headers_in.if_none_match = NULL;
+    r->headers_in.range = NULL;
+    r->headers_in.if_range = NULL;
+#if (NGX_HTTP_GZIP || NGX_HTTP_HEADERS)
+    r->headers_in.accept_encoding = NULL;
+#endif
+}
+
+/*
+ * A request that waits in a phase notices that its client leaves only if it looks for that
+ * (ngx_http_limit_req_handler does the same).
+ */
+
+void
+nginx_auth_watch_client(ngx_http_request_t *r)
+{
+    ngx_event_t  *rev = r->connection->read;
+
+    r->read_event_handler = ngx_http_test_reading;
+
+    if (rev->ready) {
+        ngx_post_event(rev, &ngx_posted_events);
+
+    } else {
+        /* If this fails, the request waits on all the same. */
+        (void) ngx_handle_read_event(rev, 0);
+    }
+}
+
+void
+nginx_auth_stop_watching_client(ngx_http_request_t *r)
+{
+    r->read_event_handler = ngx_http_block_reading;
+}
+
+/*
  * The values of variables.  bindgen has their layout right, but its accessors for bit fields copy
  * one bit at a time.
  *

@@ -100,6 +100,12 @@ impl<K, W, R> Default for SingleFlight<K, W, R> {
 }
 
 impl<K: Eq + Hash, W: Wake, R> Leader<K, W, R> {
+    /// Whether somebody waits for the result. A follower that was dropped does not.
+    pub fn has_followers(&self) -> bool {
+        // The other two are that of the leader, and that in the table of flights.
+        Rc::strong_count(&self.flight) > 2
+    }
+
     /// Ends the flight with a result for all followers, and wakes them in the order in which they
     /// joined.
     pub fn finish(self, result: R) {
