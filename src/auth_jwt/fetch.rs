@@ -148,6 +148,13 @@ pub(super) fn refresh(request: Request<'_>, conf: &LocationConf) -> Result<bool,
     state.refresh(&fetcher, &conf.key_sources)
 }
 
+/// Drops what the request waits for. A fetch for the cache goes on.
+pub(super) fn give_up(request: Request<'_>) {
+    if let Some(state) = request.context::<AuthJwt>() {
+        state.sources.take();
+    }
+}
+
 impl KeyFetchState {
     fn keys(
         &self,
@@ -201,7 +208,7 @@ struct KeyFetcher<'r> {
     cache: &'r KeyCache,
 }
 
-impl KeyFetcher<'_> {
+impl<'r> KeyFetcher<'r> {
     /// The keys of a single source, if the request has them without waiting. Such a request needs
     /// no state.
     fn keys_without_state(&self, conf: &LocationConf) -> Result<Option<KeySet>, Rejection> {
@@ -233,7 +240,7 @@ impl KeyFetcher<'_> {
     }
 
     /// The URI of a source whose keys are cached.
-    fn cached_uri(&self, source: &KeyRequestSource) -> Option<Text<'static>> {
+    fn cached_uri<'s>(&self, source: &'s KeyRequestSource) -> Option<Text<'s>> {
         source.shared_uri().filter(|_| !self.cache.time.is_zero())
     }
 
@@ -245,14 +252,7 @@ impl KeyFetcher<'_> {
                 KeySource::FileNamed(name) => SourceName::File(self.file_name(name)?),
                 KeySource::Request(source) => match self.cached_uri(source) {
                     Some(_) => SourceName::Fixed(Need::Keys),
-                    None => {
-                        let target = self.target(&source.uri)?;
-                        SourceName::Uri(EvaluatedUri {
-                            path: target.path[..].into(),
-                            args: target.args[..].into(),
-                            quoted: Quoted::new(source.uri.evaluate(self.request)?),
-                        })
-                    }
+                    None => SourceName::Uri(self.evaluated(&source.uri)?),
                 },
             }))
         };
@@ -267,8 +267,19 @@ impl KeyFetcher<'_> {
         }
     }
 
-    fn target<'t>(&'t self, uri: &'t Uri) -> Result<&'t Target<'t>, Rejection> {
-        uri.target(self.request)?.map_err(|unsafe_uri| {
+    fn evaluated(&self, uri: &Uri) -> Result<EvaluatedUri, Rejection> {
+        // Once: an evaluation may log a warning.
+        let text = uri.evaluate(self.request)?;
+        let Target { path, args } = self.target(uri, text)?;
+        Ok(EvaluatedUri {
+            path: path[..].into(),
+            args: args[..].into(),
+            quoted: Quoted::new(text),
+        })
+    }
+
+    fn target(&self, uri: &Uri, text: Text<'r>) -> Result<Target<'r>, Rejection> {
+        uri.split_target(self.request, text)?.map_err(|unsafe_uri| {
             let UnsafeUri { uri, reason } = unsafe_uri;
             let uri = Quoted::new(uri);
             Rejection::KeyRequestUri { uri, reason }
@@ -359,8 +370,8 @@ impl KeyFetcher<'_> {
 
     /// Takes cached keys, or waits for a fetch. Starts a fetch if one is due.
     fn look_up(&self, source: &KeyRequestSource, need: Need) -> Result<SourceState, Rejection> {
-        let target = self.target(&source.uri)?;
-        let uri = self.cached_uri(source).ok_or(Failure::Inconsistent)?;
+        let uri = source.uri.evaluate(self.request)?;
+        let target = self.target(&source.uri, uri)?;
         let keys = key_request(self.request, &uri);
         let (now, jitter) = (self.request.uptime(), self.request.random());
         let waker = || self.request.waker();
@@ -368,7 +379,7 @@ impl KeyFetcher<'_> {
         let KeyLookup { keys: found, fetch } = lookup;
         if let Some(fetch) = fetch {
             let uri = Quoted::new(uri);
-            KeyFetchTask::start(self.request, target, fetch, &keys, uri, self.cache);
+            KeyFetchTask::start(self.request, &target, fetch, &keys, uri, self.cache);
         }
         match found {
             MaybeKeys::Ready(keys) => Ok(SourceState::Ready(keys)),

@@ -98,7 +98,9 @@ fn unparsed(request: Request<'_>, target: &Target<'_>) -> Result<ngx_str_t, Fail
 
 /// Whether somebody waits for a background subrequest.
 unsafe extern "C" fn is_awaited(data: *mut c_void) -> ngx_uint_t {
-    guard(Log::of_cycle(), 0, || {
+    // SAFETY: the log is used during this call only.
+    let log = unsafe { Log::of_cycle() };
+    guard(log, 0, || {
         // SAFETY: run_background_request was given the state, and asks only while the pool that
         // owns it lives.
         let background = unsafe { &*data.cast::<Background>() };

@@ -7,6 +7,7 @@ pub mod key_file;
 pub mod pass_header;
 pub mod rejection;
 pub mod remote_keys;
+pub mod revocation;
 pub mod token_cache;
 
 /// Whether a key of the set has this `kid`, as the error about a token with that `kid` tells.

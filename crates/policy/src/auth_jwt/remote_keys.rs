@@ -77,6 +77,13 @@ impl<W: Wake> RemoteKeys<W> {
         state.usable_without_fetch(now, cache).cloned()
     }
 
+    /// Forgets the keys: the next request fetches them.
+    pub fn forget(&self) {
+        self.state.take();
+        self.parser.take();
+        self.flight.forget();
+    }
+
     /// The keys for a request, or the wait for them. `waker` is called only for a request that is
     /// to wait. `jitter` is a random number, see [`AfterFailure::Pause`].
     ///
@@ -176,9 +183,12 @@ impl<W: Wake> KeyFetch<W> {
         let Some(leader) = self.leader.take() else {
             return;
         };
-        let mut state = self.remote.state.borrow_mut();
-        state.finish(now, fetched.as_ref(), self.after_failure);
-        drop(state);
+        // After `forget`, there may be another fetch, and what this one gives counts for those only
+        // who wait for it.
+        if leader.is_current() {
+            let mut state = self.remote.state.borrow_mut();
+            state.finish(now, fetched.as_ref(), self.after_failure);
+        }
         leader.finish(fetched);
     }
 }

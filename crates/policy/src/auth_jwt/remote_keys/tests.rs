@@ -183,6 +183,25 @@ fn a_refresh_that_fails_takes_no_keys_away() {
     assert!(!remote.may_refresh(12 * SECOND, &CACHE));
 }
 
+#[test]
+fn forgotten_keys_are_fetched_and_a_fetch_under_way_still_ends() {
+    let remote = Remote::default();
+    fetch(&remote, SECOND, &CACHE).finish(SECOND, Ok(keys("a")));
+    assert_ready(&remote, SECOND, &CACHE, "a");
+    remote.forget();
+    let under_way = fetch(&remote, SECOND, &CACHE);
+    let woken = Waker::default();
+    let follower = wait(&remote, &woken);
+    remote.forget();
+    assert!(under_way.is_awaited());
+    fetch(&remote, SECOND, &CACHE).finish(SECOND, Ok(keys("b")));
+    drop(under_way);
+    assert_eq!(woken.get(), 1);
+    let outcome = remote.after_wait(&follower, SECOND, &CACHE).unwrap();
+    assert!(has_kid(&outcome.unwrap(), "b"));
+    assert_ready(&remote, SECOND, &CACHE, "b");
+}
+
 /// One thing that happens to a source.
 #[derive(Debug, Clone)]
 enum Step {
