@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use openssl::sha::Sha256;
 
 use super::AuthRequest;
-use super::conf::{Digest, LocationConf, Scope, VerdictFlights};
+use super::conf::{CacheKey, Digest, LocationConf, Scope, VerdictFlights};
 use super::variables::CacheStatus;
 use super::verdict::Verdict;
 use crate::nginx::{
@@ -50,8 +50,8 @@ pub(super) enum CacheResult<'r> {
 }
 
 impl<'r, 'c> CacheLookup<'r, 'c> {
-    /// What this request looks for, or `None` if its key is empty or its body cannot be read. The
-    /// variables of the key have the values that they have before the check.
+    /// What this request looks for, or `None` if its key is empty or ambiguous, or its body cannot be
+    /// read. The variables of the key have the values that they have before the check.
     pub(super) fn for_request(
         request: Request<'r>,
         conf: &'c LocationConf,
@@ -59,7 +59,10 @@ impl<'r, 'c> CacheLookup<'r, 'c> {
         target: &Target<'r>,
     ) -> Result<Option<Self>, Failure> {
         let is_copied = conf.body().is_none();
-        let text = match conf.cache_key() {
+        let Some(key) = conf.cache_key().filter(|key| !is_ambiguous(key, request)) else {
+            return Ok(None);
+        };
+        let text = match &*key.parts {
             // perf: a key of one part needs no copy if nothing else differs between requests, 300
             // instructions less.
             [part] if is_copied && conf.has_fixed_uri() => {
@@ -132,6 +135,14 @@ impl<'r, 'c> CacheLookup<'r, 'c> {
             key: hash.finish(),
         }
     }
+}
+
+/// Whether the service may read another value than nginx for a cookie, an argument or a header of
+/// the key.
+fn is_ambiguous(key: &CacheKey, request: Request<'_>) -> bool {
+    let lines = request.headers();
+    let lines = lines.map(|(name, value)| (name.bytes(), value.bytes()));
+    key.sources.are_ambiguous(lines, request.args().bytes())
 }
 
 /// Everything that distinguishes this request from others in the same location: the URI, the parts
@@ -263,6 +274,11 @@ impl CacheSlot {
         let Some(validity) = validity else {
             return;
         };
+        // Such a cookie is meant for this client only.
+        let mut cookies = response.header_values(b"set-cookie");
+        if cookies.next().is_some() && conf.sends_cookie(verdict.status) {
+            return;
+        }
         let Some(time) = freshness(response, request.now()).cap(validity.time) else {
             return;
         };

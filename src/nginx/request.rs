@@ -95,6 +95,12 @@ impl<'r> Request<'r> {
         unsafe { has_body(self.main().raw()) != 0 }
     }
 
+    /// The arguments: what follows the `?`, or what a `rewrite` has made of it.
+    pub fn args(self) -> Text<'r> {
+        // SAFETY: r->args is a part of the request line, or nginx has made it in the request's pool.
+        unsafe { Text::from_raw((*self.raw()).args) }
+    }
+
     /// The module's state of the client's request. It is made with its default value if there is
     /// none.
     ///
