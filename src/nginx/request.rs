@@ -274,8 +274,9 @@ impl<'r> Request<'r> {
         Duration::from_millis(unsafe { nginx_sys::ngx_current_msec } as u64)
     }
 
-    /// The number of the current event-loop iteration. None if it is not certain that the client
-    /// has sent this request before the iteration began.
+    /// A number of the current event-loop iteration, which lasts a millisecond at most: a longer
+    /// iteration has several. None if it is not certain that the client has begun to send this
+    /// request before the iteration.
     pub fn event_loop_iteration(self) -> Option<usize> {
         let mut number = 0;
         // SAFETY: r->main and its connection live as long as the request.

@@ -306,8 +306,8 @@ unsafe extern "C" {
         text: *mut ngx_str_t,
     ) -> ngx_uint_t;
 
-    /// Writes the number of the current event-loop iteration. Returns 0 if the request is not known
-    /// to have arrived before the iteration began.
+    /// Writes a number of the current event-loop iteration, which lasts a millisecond at most.
+    /// Returns 0 if the request is not known to have begun to arrive before the iteration.
     ///
     /// # Safety
     /// `r` points to a live request, `iteration` to a place for it.

@@ -164,9 +164,10 @@ impl<A: FileAccess> CachedKeyFile<A> {
     /// `report` gets a warning for each key that is weak or unusable, unless all were reported
     /// before.
     ///
-    /// Requests that had arrived before an event-loop iteration began share one stat() in it: a
-    /// replacement that happens after that stat() happens after those requests were sent.
-    /// `iteration` is `None` for a request that may have arrived later.
+    /// Requests that had begun to arrive before an event-loop iteration share one stat() in it, for
+    /// a millisecond at most: a file that is replaced after that stat() is replaced no earlier than
+    /// a millisecond before the last byte of those requests came. `iteration` is `None` for a
+    /// request that may have been sent later.
     ///
     /// # Errors
     /// The file cannot be read or holds no valid key set.
