@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use super::key_file::KeyFile;
 use super::key_request::KeyRequest;
-use crate::nginx::{Config, ConfigError, Inherit, List, Setting, Severity, Template, Variable};
+use crate::nginx::{
+    Config, ConfigError, Inherit, List, Setting, Severity, Template, Text, Variable,
+};
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
 use jose::{SignatureCheck, TokenType};
@@ -107,8 +109,23 @@ pub(super) enum KeySource {
     File(Rc<KeyFile>),
     /// In a file whose name contains variables.
     FileNamed(Template),
-    /// Behind this URI.
-    Request(Uri),
+    /// Behind a URI.
+    Request(KeyRequestSource),
+}
+
+/// The arguments of `auth_jwt_key_request`.
+#[derive(Clone)]
+pub(super) struct KeyRequestSource {
+    pub(super) uri: Uri,
+    /// The names of the client's header lines that the subrequest has.
+    pub(super) pass_headers: Rc<[Box<[u8]>]>,
+}
+
+impl KeyRequestSource {
+    /// The URI, if the response is the same for all requests.
+    pub(super) fn shared_uri(&self) -> Option<Text<'_>> {
+        self.uri.constant().filter(|_| self.pass_headers.is_empty())
+    }
 }
 
 impl LocationConf {

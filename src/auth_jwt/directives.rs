@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use super::AuthJwt;
 use super::conf::{
-    AuthJwtSetting, ChallengeSetting, KeySource, LocationConf, MainConf, ModeSetting, PhaseSetting,
-    TokenSource,
+    AuthJwtSetting, ChallengeSetting, KeyRequestSource, KeySource, LocationConf, MainConf,
+    ModeSetting, PhaseSetting, TokenSource,
 };
 use super::key_file::{KeyFile, KeyFilePath};
 use super::variables::{self, PathRoot};
@@ -16,6 +16,7 @@ use crate::subrequest_uri::Uri;
 use jose::TokenType;
 use policy::auth_jwt::key_cache::KeyCache;
 use policy::auth_jwt::mode::Mode;
+use policy::auth_jwt::pass_header::refused_name_reason;
 use text::{Quoted, is_quotable, is_token};
 
 const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
@@ -55,7 +56,7 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
     Directive {
         name: c"auth_jwt_key_request",
         contexts: EVERYWHERE,
-        args: args::ONE,
+        args: args::ONE_OR_MORE,
         set: Set::Location(auth_jwt_key_request),
     },
     Directive {
@@ -241,9 +242,25 @@ fn read_key_file(file: &KeyFile, cf: &Config<'_>) {
     }
 }
 
-/// `auth_jwt_key_request uri`
+/// `auth_jwt_key_request uri [pass_header=name] ...`
 fn auth_jwt_key_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    conf.key_sources.push(KeySource::Request(Uri::read(cf)?));
+    let (_, parameters) = cf.first_argument();
+    let pass_header = |parameter: &Text<'_>| {
+        let name = parameter.strip_prefix(b"pass_header=");
+        let name = name.ok_or_else(|| cf.invalid_parameter(parameter))?;
+        match refused_name_reason(name) {
+            Some(reason) => Err(cf.invalid_value(parameter, reason)),
+            None => Ok(name.into()),
+        }
+    };
+    let pass_headers = parameters
+        .iter()
+        .map(pass_header)
+        .collect::<Result<Vec<Box<[u8]>>, _>>()?;
+    conf.key_sources.push(KeySource::Request(KeyRequestSource {
+        uri: Uri::read(cf)?,
+        pass_headers: pass_headers.into(),
+    }));
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use super::variables::{self, CacheStatus};
 use super::verdict::{self, HeaderLine, Verdict};
 use crate::nginx::{
     Access, AccessHandler, AroundAccess, BodyError, BodyRead, Failure, Request, SharedZone, Status,
-    Subrequest, SubrequestBody, SubrequestOwner, SubrequestResponse, Target,
+    Subrequest, SubrequestBody, SubrequestLines, SubrequestOwner, SubrequestResponse, Target,
 };
 use crate::subrequest_uri::UnsafeUri;
 use policy::auth_request::decision::Decision;
@@ -219,8 +219,12 @@ impl<'r> CheckStep<'r, '_> {
             Some(_) => SubrequestBody::ForwardClientBody,
             None => SubrequestBody::None,
         };
-        self.request
-            .start_subrequest::<AuthRequest>(target, body, self.conf.response_body())?;
+        self.request.start_subrequest::<AuthRequest>(
+            target,
+            body,
+            SubrequestLines::All,
+            self.conf.response_body(),
+        )?;
         Ok(Access::Wait)
     }
 
