@@ -7,6 +7,7 @@ use super::module::Exported;
 use super::request::Request;
 use super::response::ResponseContent;
 use super::status::Status;
+use super::subrequest::our_subrequest;
 use nginx_sys::{
     NGX_AGAIN, NGX_DECLINED, NGX_DONE, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_OK, ngx_array_push,
     ngx_http_core_main_conf_t, ngx_http_handler_pt, ngx_http_phases,
@@ -85,6 +86,11 @@ impl Config<'_> {
         self.add_handler(ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, after_access::<M>)
     }
 
+    /// Adds a handler that is called before each location serves one of our subrequests.
+    pub(super) fn add_subrequest_handler(&mut self) -> Result<(), ConfigError> {
+        self.add_handler(ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, subrequest_handler)
+    }
+
     fn add_handler(&mut self, phase: ngx_http_phases, handler: Handler) -> Result<(), ConfigError> {
         let core = self.core_main_conf();
         // SAFETY: ngx_http_init_phases has made the arrays before postconfiguration; NULL is
@@ -112,6 +118,16 @@ impl Config<'_> {
 }
 
 type Handler = unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t;
+
+unsafe extern "C" fn subrequest_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx calls with a live request (ngx_http_core_generic_phase); the references end
+    // with this call.
+    let (subrequest, request) = unsafe { (our_subrequest(r), Request::from_raw(r)) };
+    if let (Some(subrequest), Some(request)) = (subrequest, request) {
+        subrequest.remember_redirect(request);
+    }
+    NGX_DECLINED as ngx_int_t
+}
 
 unsafe extern "C" fn before_access<M: AroundAccess>(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a live request (ngx_http_core_generic_phase).
