@@ -5,14 +5,15 @@ use std::borrow::Cow;
 use openssl::sha::Sha256;
 
 use super::AuthRequest;
-use super::conf::{Digest, LocationConf, Scope, VerdictFlights};
+use super::conf::{CacheKey, Digest, LocationConf, Scope, VerdictFlights};
 use super::variables::CacheStatus;
 use super::verdict::Verdict;
 use crate::nginx::{
     Failure, Request, ResponseContent, SharedZone, Status, SubrequestResponse, Target, Template,
-    Text, Waker, ZoneLookup,
+    Text, Waker, ZoneLookup, parse_http_date,
 };
 use policy::auth_request::freshness::{Freshness, vary_names};
+use policy::auth_request::header_names::says_how_to_read_body;
 use policy::auth_request::verdict_codec::{self, VerdictRecord, VerdictView};
 use policy::auth_request::worker_cache::WorkerKey;
 use policy::single_flight::{Admission, Follower, Leader};
@@ -49,8 +50,8 @@ pub(super) enum CacheResult<'r> {
 }
 
 impl<'r, 'c> CacheLookup<'r, 'c> {
-    /// What this request looks for, or `None` if its key is empty or its body cannot be read. The
-    /// variables of the key have the values that they have before the check.
+    /// What this request looks for, or `None` if its key is empty or ambiguous, or its body cannot be
+    /// read. The variables of the key have the values that they have before the check.
     pub(super) fn for_request(
         request: Request<'r>,
         conf: &'c LocationConf,
@@ -58,7 +59,10 @@ impl<'r, 'c> CacheLookup<'r, 'c> {
         target: &Target<'r>,
     ) -> Result<Option<Self>, Failure> {
         let is_copied = conf.body().is_none();
-        let text = match conf.cache_key() {
+        let Some(key) = conf.cache_key().filter(|key| !is_ambiguous(key, request)) else {
+            return Ok(None);
+        };
+        let text = match &*key.parts {
             // perf: a key of one part needs no copy if nothing else differs between requests, 300
             // instructions less.
             [part] if is_copied && conf.has_fixed_uri() => {
@@ -133,8 +137,16 @@ impl<'r, 'c> CacheLookup<'r, 'c> {
     }
 }
 
+/// Whether the service may read another value than nginx for a cookie, an argument or a header of
+/// the key.
+fn is_ambiguous(key: &CacheKey, request: Request<'_>) -> bool {
+    let lines = request.headers();
+    let lines = lines.map(|(name, value)| (name.bytes(), value.bytes()));
+    key.sources.are_ambiguous(lines, request.args().bytes())
+}
+
 /// Everything that distinguishes this request from others in the same location: the URI, the parts
-/// of the key and, last, the body. Each part follows its length, so that parts cannot run into each
+/// of the key and, last, what the body is and the body itself. Each part follows its length, so that parts cannot run into each
 /// other. The text is empty if the key is empty or the body cannot be read.
 fn lookup_text(
     request: Request<'_>,
@@ -159,6 +171,13 @@ fn lookup_text(
         return Ok(Vec::new());
     }
     if conf.body().is_some() {
+        // The same bytes are another question as a form than as JSON.
+        for (name, value) in request.headers() {
+            if says_how_to_read_body(&name) {
+                push(&name);
+                push(&value);
+            }
+        }
         match request.body() {
             Some(body) => push(&body),
             None => return Ok(Vec::new()),
@@ -255,13 +274,16 @@ impl CacheSlot {
         let Some(validity) = validity else {
             return;
         };
-        let values = |name| response.header_values(name).map(Text::bytes);
-        let freshness =
-            Freshness::from_cache_control(values(b"cache-control")).minus_age(values(b"age"));
-        let Some(time) = freshness.cap(validity.time) else {
+        // Such a cookie is meant for this client only.
+        let mut cookies = response.header_values(b"set-cookie");
+        if cookies.next().is_some() && conf.sends_cookie(verdict.status) {
+            return;
+        }
+        let Some(time) = freshness(response, request.now()).cap(validity.time) else {
             return;
         };
-        let Some(vary) = vary_names(values(b"vary")) else {
+        let vary = response.header_values(b"vary");
+        let Some(vary) = vary_names(vary.map(Text::bytes)) else {
             return;
         };
         let vary: Vec<_> = vary.iter().map(Vec::as_slice).collect();
@@ -286,6 +308,21 @@ impl CacheSlot {
             self.zone.put(&self.key, expires, &bytes, request.log());
         }
     }
+}
+
+/// How long a response may be kept, as far as its header says. The shortest limit counts: a verdict
+/// that is asked for too often does no harm.
+fn freshness(response: SubrequestResponse<'_>, now: i64) -> Freshness {
+    let values = |name| response.header_values(name).map(Text::bytes);
+    let expires = values(b"expires").map(parse_http_date);
+    Freshness::from_cache_control(values(b"cache-control"))
+        .minus_age(values(b"age"))
+        .and(Freshness::from_pragma(values(b"pragma")))
+        .and(Freshness::from_accel_expires(
+            values(b"x-accel-expires"),
+            now,
+        ))
+        .and(Freshness::from_expires(expires, now))
 }
 
 /// A digest of the request's headers with these names.

@@ -4,7 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 
 use super::AuthRequest;
 use super::cache::{CacheLookup, CacheResult, CacheSlot, FlightFollower, FlightLeader};
-use super::conf::{LocationConf, Service, ServiceUri};
+use super::conf::{LocationConf, MainConf, Service, ServiceUri};
 use super::variables::{self, CacheStatus};
 use super::verdict::{self, HeaderLine, Verdict};
 use crate::nginx::{
@@ -68,6 +68,17 @@ impl AccessHandler for AuthRequest {
                 step.set_wait_state(state)?;
                 Ok(Access::Wait)
             }
+        }
+    }
+
+    fn forget_caches(conf: &MainConf) {
+        conf.worker_cache.clear();
+        conf.flights.forget();
+    }
+
+    fn give_up(request: Request<'_>) {
+        if let Some(state) = request.context::<Self>() {
+            state.wait.take();
         }
     }
 }
@@ -150,8 +161,8 @@ impl<'r> CheckStep<'r, '_> {
             }
         };
         match self.conf.cache_zone() {
-            Some(zone) => self.find_in_cache(target, zone, has_followed),
-            None => self.ask(target),
+            Some(zone) => self.find_in_cache(&target, zone, has_followed),
+            None => self.ask(&target),
         }
     }
 

@@ -122,7 +122,10 @@ pub(super) fn assign_variables<'r>(
     response: SubrequestResponse<'r>,
 ) -> Result<Vec<Text<'r>>, Failure> {
     let mut assigned = Vec::new();
-    for Assignment { variable, value } in conf.assignments.iter() {
+    for Assignment {
+        variable, value, ..
+    } in conf.assignments.iter()
+    {
         let value = response.evaluate(value)?;
         request.assign(variable, value);
         assigned.push(value);

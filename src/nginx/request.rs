@@ -79,6 +79,11 @@ impl<'r> Request<'r> {
         unsafe { Self::from_raw((*self.raw()).main) }.unwrap_or(self)
     }
 
+    /// What tells this request from the other requests and subrequests of its client's request.
+    pub fn address(self) -> usize {
+        self.raw().addr()
+    }
+
     /// Whether this is the client's request itself.
     pub fn is_main(self) -> bool {
         self.main().r == self.r
@@ -88,6 +93,12 @@ impl<'r> Request<'r> {
     pub(super) fn has_body(self) -> bool {
         // SAFETY: r->main is live as long as the request.
         unsafe { has_body(self.main().raw()) != 0 }
+    }
+
+    /// The arguments: what follows the `?`, or what a `rewrite` has made of it.
+    pub fn args(self) -> Text<'r> {
+        // SAFETY: r->args is a part of the request line, or nginx has made it in the request's pool.
+        unsafe { Text::from_raw((*self.raw()).args) }
     }
 
     /// The module's state of the client's request. It is made with its default value if there is

@@ -602,3 +602,37 @@ nginx_auth_iteration(const ngx_http_request_t *r, ngx_uint_t *iteration)
 
     return 1;
 }
+
+/*
+ * Tells how far the client's request has come with a handler of the access phase.  0: nginx has not
+ * called it yet.  1: nginx is calling it, or will do so again because it waits.  2: it is over, or
+ * the response is an error page, which comes before it if another handler has refused the request.
+ * The status of an error page is in err_status, and is copied as soon as the header is sent.
+ */
+
+ngx_uint_t
+nginx_auth_handler_progress(const ngx_http_request_t *r,
+    ngx_http_handler_pt handler)
+{
+    ngx_uint_t                   i;
+    ngx_http_phase_handler_t    *ph;
+    ngx_http_core_main_conf_t   *cmcf;
+
+    r = r->main;
+
+    if (r->err_status && r->headers_out.status == r->err_status) {
+        return 2;
+    }
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+    ph = cmcf->phase_engine.handlers;
+
+    for (i = 0; ph[i].checker; i++) {
+        if (ph[i].handler == handler) {
+            return (ngx_uint_t) r->phase_handler < i ? 0
+                   : (ngx_uint_t) r->phase_handler > i ? 2 : 1;
+        }
+    }
+
+    return 2;
+}

@@ -1,9 +1,9 @@
 //! Declarations of `bitfields.c` and `shim.c`: what takes a C compiler.
 
 use nginx_sys::{
-    ngx_buf_t, ngx_connection_t, ngx_event_t, ngx_http_core_loc_conf_t, ngx_http_request_t,
-    ngx_http_variable_value_t, ngx_int_t, ngx_msec_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
-    off_t,
+    ngx_buf_t, ngx_connection_t, ngx_event_t, ngx_http_core_loc_conf_t, ngx_http_handler_pt,
+    ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t, ngx_msec_t, ngx_str_t,
+    ngx_table_elt_t, ngx_uint_t, off_t,
 };
 use std::ffi::c_uint;
 
@@ -261,5 +261,16 @@ unsafe extern "C" {
     pub(super) fn event_loop_iteration(
         r: *const ngx_http_request_t,
         iteration: *mut ngx_uint_t,
+    ) -> ngx_uint_t;
+
+    /// How far the client's request has come with a handler of the access phase: 0 not called yet,
+    /// 1 being called or waiting, 2 over.
+    ///
+    /// # Safety
+    /// `r` points to a live request, and nginx has made the phase engine.
+    #[link_name = "nginx_auth_handler_progress"]
+    pub(super) fn handler_progress(
+        r: *const ngx_http_request_t,
+        handler: ngx_http_handler_pt,
     ) -> ngx_uint_t;
 }

@@ -79,6 +79,10 @@ impl<'r> Request<'r> {
         sent: SubrequestBody,
         body: ResponseBody,
     ) -> Result<(), Failure> {
+        #[cfg(feature = "fault-injection")]
+        if super::fence::fault_injection::is_requested(self, "subrequest start") {
+            return Err(Failure::SubrequestRefused);
+        }
         self.forget_body_variables::<M>();
         let (mut uri, mut args) = (target.path.raw(), target.args.raw());
         let flags = NGX_HTTP_SUBREQUEST_WAITED as ngx_uint_t;
