@@ -305,6 +305,7 @@ impl<'r> CheckStep<'r, '_> {
             None => {}
         }
         let Some(status) = status.map(Status) else {
+            verdict::empty_variables(request, conf);
             if !conf.upstream_headers().is_empty() {
                 self.set_upstream_headers(&[])?;
             }

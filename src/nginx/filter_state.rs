@@ -31,23 +31,23 @@ pub struct ClientState {
 }
 
 /// The reading of a client's body in one location.
-pub struct Reading {
+pub struct BodyReading {
     /// How many bytes the body may have.
     pub(super) limit: u64,
     /// How many bytes have come so far.
     pub(super) seen: Cell<u64>,
-    pub(super) stage: Cell<Stage>,
+    pub(super) stage: Cell<BodyStage>,
 }
 
 /// How far the reading of a client's body has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum BodyStage {
     /// Nothing was done yet.
-    Begin,
+    NotStarted,
     /// nginx was asked to read the body, and has not returned from that call.
-    Asking,
+    Starting,
     /// nginx has returned, and reads the body as it comes.
-    Waiting,
+    InProgress,
     /// The whole body is there.
     Whole,
     /// The request is refused with this status.

@@ -9,6 +9,7 @@ use super::request::Request;
 use super::response::ResponseContent;
 use super::shim::handler_progress;
 use super::status::Status;
+use super::subrequest::our_subrequest;
 use nginx_sys::{
     NGX_AGAIN, NGX_DECLINED, NGX_DONE, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_HTTP_SATISFY_ANY,
     NGX_OK, ngx_array_push, ngx_array_t, ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t,
@@ -185,6 +186,12 @@ impl Config<'_> {
         Ok(())
     }
 
+    /// Adds a handler that is called before each location serves one of our subrequests.
+    pub(super) fn add_subrequest_handler(&mut self) -> Result<(), ConfigError> {
+        self.add_handler(ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, subrequest_handler)?;
+        Ok(())
+    }
+
     /// Adds the handler of `M` to the log phase, in front of the handlers that are there. nginx
     /// runs them in their order, and those of other modules that are added later come behind.
     ///
@@ -229,6 +236,16 @@ impl Config<'_> {
 }
 
 type Handler = unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t;
+
+unsafe extern "C" fn subrequest_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx calls with a live request (ngx_http_core_generic_phase); the references end
+    // with this call.
+    let (subrequest, request) = unsafe { (our_subrequest(r), Request::from_raw(r)) };
+    if let (Some(subrequest), Some(request)) = (subrequest, request) {
+        subrequest.remember_redirect(request);
+    }
+    NGX_DECLINED as ngx_int_t
+}
 
 unsafe extern "C" fn before_access<M: AroundAccess>(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a live request (ngx_http_core_generic_phase).

@@ -103,6 +103,27 @@ nginx_auth_rest_of_response(const ngx_http_request_t *r, off_t max)
 }
 
 /*
+ * The status of a response of the upstream in place of which nginx serves something else, because
+ * the response has X-Accel-Redirect; 0 if there is none.
+ */
+
+ngx_uint_t
+nginx_auth_redirecting_status(const ngx_http_request_t *r)
+{
+    const ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u == NULL || u->cleanup || u->headers_in.x_accel_redirect == NULL
+        || (u->conf->ignore_headers & NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT))
+    {
+        return 0;
+    }
+
+    return u->headers_in.status_n;
+}
+
+/*
  * Makes a subrequest, which has sent its header, one that its parent does not wait for.  nginx
  * makes such a subrequest with NGX_HTTP_SUBREQUEST_BACKGROUND.
  *

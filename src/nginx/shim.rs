@@ -134,6 +134,13 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_rest_of_response"]
     pub(super) fn rest_of_response(r: *const ngx_http_request_t, max: off_t) -> ngx_uint_t;
 
+    /// The status of a response in whose place X-Accel-Redirect has put another; 0 if there is none.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_redirecting_status"]
+    pub(super) fn redirecting_status(r: *const ngx_http_request_t) -> ngx_uint_t;
+
     /// Makes a subrequest one that its parent does not wait for.
     ///
     /// # Safety

@@ -6,7 +6,7 @@ use super::body;
 use super::chain::{buffer_length, buffers};
 use super::directive::{Config, ConfigError, Directive};
 use super::fence::guard;
-use super::filter_state::{ClientState, FilterConf, NextFilter, Reading, SubrequestFilter};
+use super::filter_state::{BodyReading, ClientState, FilterConf, NextFilter, SubrequestFilter};
 use super::module::Module;
 use super::request::Request;
 use super::response_body::{BodyError, BodyReader, Progress, ResponseBody};
@@ -28,7 +28,7 @@ static NEXT_BODY: NextFilter<ngx_http_output_body_filter_pt> = NextFilter::new()
 impl Module for SubrequestFilter {
     type MainConf = FilterConf;
     type LocationConf = ();
-    type RequestContext = Reading;
+    type RequestContext = BodyReading;
     type ClientContext = ClientState;
 
     const DIRECTIVES: &'static [Directive<Self>] = &[];
@@ -39,6 +39,7 @@ impl Module for SubrequestFilter {
 
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
         cf.add_delayed_handlers()?;
+        cf.add_subrequest_handler()?;
         // SAFETY: nginx builds the chains of filters anew, in one thread, each time it reads a
         // configuration; the modules after the first filter find the heads of the chains set.
         unsafe {
