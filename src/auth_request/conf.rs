@@ -19,6 +19,7 @@ use policy::auth_request::decision::{self, OnError};
 use policy::auth_request::header_names::HeaderNames;
 use policy::auth_request::key_sources::KeySources;
 use policy::auth_request::statuses::Statuses;
+use policy::auth_request::uncacheable::UncacheableKeys;
 use policy::auth_request::worker_cache::WorkerCache;
 use policy::single_flight::SingleFlight;
 use text::Quoted;
@@ -34,6 +35,7 @@ pub(super) type VerdictFlights = SingleFlight<Digest, Waker, ()>;
 #[derive(Default)]
 pub struct MainConf {
     pub(super) flights: VerdictFlights,
+    pub(super) uncacheable: UncacheableKeys,
     pub(super) worker_cache: WorkerCache,
     pub(super) variables: OnceCell<CheckVariables>,
     /// Whether any location has `auth_request_upstream_headers`.

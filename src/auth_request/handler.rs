@@ -3,7 +3,9 @@
 use std::cell::{Cell, OnceCell, RefCell};
 
 use super::AuthRequest;
-use super::cache::{CacheLookup, CacheResult, CacheSlot, FlightFollower, FlightLeader};
+use super::cache::{
+    CacheLookup, CacheResult, CacheSlot, FlightFollower, FlightLeader, FlightRole, FollowedFlights,
+};
 use super::conf::{LocationConf, Service, ServiceUri};
 use super::variables::{self, CacheStatus};
 use super::verdict::{self, HeaderLine, Verdict};
@@ -17,7 +19,6 @@ use policy::auth_request::header_names::is_credential;
 use policy::auth_request::post_args::PostArgs;
 use policy::auth_request::refusal::{Refusal, RefusalOutcome};
 use policy::log_level::LogLevel;
-use policy::single_flight::{Admission, FlightState};
 
 /// The state of a check in one location. Most checks need none.
 #[derive(Default)]
@@ -29,10 +30,10 @@ pub struct CheckState {
 
 /// What a request of a location with `auth_request_cache` is waiting for.
 enum WaitState {
-    /// Another request asks the service for the same verdict.
-    Following(FlightFollower),
-    /// This request asks the service, and stores the verdict in the slot. It leads a flight unless
-    /// it has followed one already: see [`CheckStep::join_flight`].
+    /// Another request asks the service for the same verdict. The request may have followed others
+    /// before.
+    Following(FlightFollower, FollowedFlights),
+    /// This request asks the service, and stores the verdict in the slot. It may lead a flight.
     Asking(CacheSlot, Option<FlightLeader>),
 }
 
@@ -61,13 +62,7 @@ impl AccessHandler for AuthRequest {
         }
         match step.take_wait_state() {
             None => step.begin(),
-            Some(WaitState::Following(follower)) if follower.state() != FlightState::Pending => {
-                step.find_verdict(true)
-            }
-            Some(state) => {
-                step.set_wait_state(state)?;
-                Ok(Access::Wait)
-            }
+            Some(state) => step.go_on(state),
         }
     }
 }
@@ -132,12 +127,23 @@ impl<'r> CheckStep<'r, '_> {
                 }
             }
         }
-        self.find_verdict(false)
+        self.find_verdict(FollowedFlights::default())
+    }
+
+    /// Goes on with a request that may still have to wait.
+    fn go_on(&self, state: WaitState) -> Result<Access<'r>, Failure> {
+        if let WaitState::Following(follower, followed) = &state
+            && let Some(followed) = followed.and(follower)
+        {
+            return self.find_verdict(followed);
+        }
+        self.set_wait_state(state)?;
+        Ok(Access::Wait)
     }
 
     /// Looks for a cached verdict, or asks the service. A request that has followed a flight
     /// evaluates its URI and its key again, because both must belong together.
-    fn find_verdict(&self, has_followed: bool) -> Result<Access<'r>, Failure> {
+    fn find_verdict(&self, followed: FollowedFlights) -> Result<Access<'r>, Failure> {
         let target = match self.service.uri.target(self.request)? {
             Ok(target) => target,
             Err(UnsafeUri { uri, reason }) => {
@@ -145,7 +151,7 @@ impl<'r> CheckStep<'r, '_> {
             }
         };
         match self.conf.cache_zone() {
-            Some(zone) => self.find_in_cache(target, zone, has_followed),
+            Some(zone) => self.find_in_cache(target, zone, followed),
             None => self.ask(target),
         }
     }
@@ -154,7 +160,7 @@ impl<'r> CheckStep<'r, '_> {
         &self,
         target: &Target<'r>,
         zone: SharedZone,
-        has_followed: bool,
+        followed: FollowedFlights,
     ) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
         let Some(lookup) = CacheLookup::for_request(request, conf, zone, target)? else {
@@ -167,7 +173,7 @@ impl<'r> CheckStep<'r, '_> {
                 CacheResult::Hit(verdict) => verdict,
                 CacheResult::Miss(status, slot) => {
                     variables::set_cache_status(request, status);
-                    return self.join_flight(target, slot, has_followed);
+                    return self.join_flight(target, slot, followed);
                 }
             },
         };
@@ -175,22 +181,19 @@ impl<'r> CheckStep<'r, '_> {
         self.apply_verdict(&verdict, verdict.cached_decision(conf))
     }
 
-    /// Asks the service, or waits for another request that asks it for the same verdict. A request
-    /// waits only once: if it finds no verdict then, the response was not one to keep, and waiting
-    /// for the next one would be in vain.
+    /// Asks the service, or waits for another request that asks it for the same verdict.
     fn join_flight(
         &self,
         target: &Target<'r>,
         slot: CacheSlot,
-        has_followed: bool,
+        followed: FollowedFlights,
     ) -> Result<Access<'r>, Failure> {
-        let flights = &self.request.main_conf::<AuthRequest>().flights;
-        let leader = match slot.join(flights) {
-            Admission::Lead(leader) => Some(leader),
-            Admission::Follow(_) if has_followed => None,
-            Admission::Follow(follower) => {
+        let leader = match slot.join(self.request, followed) {
+            FlightRole::Lead(leader) => Some(leader),
+            FlightRole::AskAlone => None,
+            FlightRole::Follow(follower) => {
                 follower.wake_at_end(self.request.waker()?);
-                self.set_wait_state(WaitState::Following(follower))?;
+                self.set_wait_state(WaitState::Following(follower, followed))?;
                 return Ok(Access::Wait);
             }
         };
@@ -215,17 +218,17 @@ impl<'r> CheckStep<'r, '_> {
         subrequest: &Subrequest,
     ) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
-        // The flight ends with this call, whatever becomes of the response.
+        // If an error ends this call early, the flight is abandoned.
         let wait_state = self.take_wait_state();
         let assigned = verdict::assign_variables(request, conf, response)?;
         let verdict = Verdict::from_response(request, conf, response, subrequest)?;
         request.forget_body_variables::<AuthRequest>();
         let decision = verdict.decision(conf, response, subrequest);
-        if let Some(WaitState::Asking(slot, _leader)) = &wait_state
-            && matches!(decision, Decision::Allow | Decision::Deny)
-            && subrequest.check_body_complete().is_ok()
-        {
-            slot.store(request, conf, &assigned, &verdict, response);
+        if let Some(WaitState::Asking(slot, leader)) = wait_state {
+            let is_cached = matches!(decision, Decision::Allow | Decision::Deny)
+                && subrequest.check_body_complete().is_ok()
+                && slot.store(request, conf, &assigned, &verdict, response);
+            slot.end_flight(request, leader, is_cached);
         }
         self.apply_verdict(&verdict, decision)
     }
