@@ -48,7 +48,8 @@ fn compile_shim(include: &str, defines: &str) {
     shim.compile("nginx_auth_shim");
 }
 
-/// Leaves a note of the nginx that was used, for `scripts/build` and for the test that checks the shim.
+/// Leaves a note of the nginx that was used, for `scripts/build` and for the test that checks the
+/// shim.
 fn record_nginx(include: &str, build_dir: &str) -> Result<(), Box<dyn error::Error>> {
     let source = env::split_paths(include)
         .find_map(|path| path.ends_with("src/core").then(|| path.join("../..")))

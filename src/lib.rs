@@ -2,7 +2,7 @@
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | [`nginx`] | the fence: every FFI call and every `unsafe`; safe types out |
+//! | [`nginx`] | the fence: every FFI call, and every `unsafe` but those of `exports`; safe types out |
 //! | [`auth_jwt`] | the directives `auth_jwt*` and the variables `$jwt_*` |
 //! | [`auth_request`] | the directives `auth_request*` and their variables |
 //! | `require` | the directives `auth_jwt_require` and `auth_request_require` |

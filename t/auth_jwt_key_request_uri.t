@@ -97,7 +97,7 @@ for my $case (@issuers) {
         ? last_request($t, 'jwks') =~ s/ HTTP.*//sr : '';
     is($question, defined $asked ? "GET $asked" : '', "issuer $shown, URI of the key request");
     my $emptied = $reason && $reason eq 'emptied'
-        ? "warn value in the token contains NUL, CR or LF, the variable is empty\n" : '';
+        ? "warn a value in the token contains a control character, the variable is empty\n" : '';
     like(jwt_logged($t), $reason && !$emptied
         ? qr/^error key request: the URI "[^"]*" \Q$reason\E\z/
         : qr/^${emptied}info no key for [^\r\n]*\z/, "issuer $shown, log");

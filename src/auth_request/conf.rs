@@ -197,6 +197,14 @@ impl LocationConf {
             .map_or(ResponseBody::Discard, ResponseBody::KeepUpTo)
     }
 
+    /// Whether the client may get the body of a response with this status.
+    pub(super) fn may_send_body(&self, status: Status) -> bool {
+        match status.is_success() {
+            true => !self.requirements.is_empty(),
+            false => self.denies(status.0),
+        }
+    }
+
     pub(super) fn on_error(&self) -> OnError {
         self.on_error.get().copied().unwrap_or(OnError::Refuse(500))
     }

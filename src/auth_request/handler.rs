@@ -6,11 +6,11 @@ use super::AuthRequest;
 use super::cache::{
     CacheLookup, CacheResult, CacheSlot, FlightFollower, FlightLeader, FlightRole, FollowedFlights,
 };
-use super::conf::{LocationConf, Service, ServiceUri};
+use super::conf::{LocationConf, MainConf, Service, ServiceUri};
 use super::variables::{self, CacheStatus};
 use super::verdict::{self, HeaderLine, Verdict};
 use crate::nginx::{
-    Access, AccessHandler, AroundAccess, BodyRead, Failure, Request, SharedZone, Status,
+    Access, AccessHandler, AroundAccess, BodyError, BodyRead, Failure, Request, SharedZone, Status,
     Subrequest, SubrequestBody, SubrequestOwner, SubrequestResponse, Target,
 };
 use crate::subrequest_uri::UnsafeUri;
@@ -65,6 +65,18 @@ impl AccessHandler for AuthRequest {
             Some(state) => step.go_on(state),
         }
     }
+
+    fn forget_caches(conf: &MainConf) {
+        conf.uncacheable.clear();
+        conf.worker_cache.clear();
+        conf.flights.forget();
+    }
+
+    fn give_up(request: Request<'_>) {
+        if let Some(state) = request.context::<Self>() {
+            state.wait.take();
+        }
+    }
 }
 
 impl AroundAccess for AuthRequest {
@@ -103,6 +115,11 @@ impl SubrequestOwner for AuthRequest {
         let status = response.status().0;
         let log = response.log();
         log.debug(format_args!("auth request done s:{status}"));
+    }
+
+    fn wants_body(parent: Request<'_>, status: Status) -> bool {
+        let conf = parent.location_conf::<Self>();
+        conf.may_send_body(status)
     }
 }
 
@@ -151,8 +168,8 @@ impl<'r> CheckStep<'r, '_> {
             }
         };
         match self.conf.cache_zone() {
-            Some(zone) => self.find_in_cache(target, zone, followed),
-            None => self.ask(target),
+            Some(zone) => self.find_in_cache(&target, zone, followed),
+            None => self.ask(&target),
         }
     }
 
@@ -226,7 +243,7 @@ impl<'r> CheckStep<'r, '_> {
         let decision = verdict.decision(conf, response, subrequest);
         if let Some(WaitState::Asking(slot, leader)) = wait_state {
             let is_cached = matches!(decision, Decision::Allow | Decision::Deny)
-                && subrequest.check_body_complete().is_ok()
+                && !is_incomplete(subrequest)
                 && slot.store(request, conf, &assigned, &verdict, response);
             slot.end_flight(request, leader, is_cached);
         }
@@ -243,7 +260,10 @@ impl<'r> CheckStep<'r, '_> {
         let status = verdict.status.0;
         match decision {
             Decision::Allow => {}
-            Decision::Deny => return self.refuse(Refusal::Denied { status }, Some(verdict)),
+            Decision::Deny => {
+                let uri = &self.service.text;
+                return self.refuse(Refusal::Denied { status, uri }, Some(verdict));
+            }
             Decision::Error(error) => {
                 let refusal = Refusal::ServiceError {
                     error,
@@ -323,4 +343,13 @@ impl<'r> CheckStep<'r, '_> {
     fn take_wait_state(&self) -> Option<WaitState> {
         self.request.context::<AuthRequest>()?.wait.take()
     }
+}
+
+/// Whether the response is not what the service would send another time: its header, or a body that
+/// is wanted, has not come to its end.
+fn is_incomplete(subrequest: &Subrequest) -> bool {
+    matches!(
+        subrequest.body().err(),
+        Some(BodyError::Truncated | BodyError::Unreadable)
+    )
 }

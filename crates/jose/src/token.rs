@@ -1,8 +1,9 @@
 //! Tokens, by how far they have been verified: an [`UnverifiedToken`] has the right form, an
-//! [`AuthenticToken`] was signed by a key of the key set or encrypted to one, and a
-//! [`VerifiedToken`] was also valid at the time of the check. [`UnverifiedToken::verify`] makes all
-//! checks in one call. A caller that caches tokens calls [`UnverifiedToken::authenticate`] once and
-//! [`AuthenticToken::valid_at`] for each use. Tokens own their data, and clones share it.
+//! [`AuthenticToken`] was signed by a key of the key set or encrypted to one (or is believed to be,
+//! with [`SignatureCheck::Believe`]), and a [`VerifiedToken`] was also valid at the time of the
+//! check. [`UnverifiedToken::verify`] makes all checks in one call. A caller that caches tokens
+//! calls [`UnverifiedToken::authenticate`] once and [`AuthenticToken::valid_at`] for each use.
+//! Tokens own their data, and clones share it.
 
 use std::fmt;
 use std::rc::Rc;
@@ -47,8 +48,9 @@ pub enum SignatureCheck {
 #[derive(Clone)]
 pub struct UnverifiedToken(TokenForm);
 
-/// A token that was signed by a key of the key set or encrypted to one. This remains true while the
-/// keys are the same, so that such a token may be cached. Whether it is valid at a given time must be
+/// A token that was signed by a key of the key set or encrypted to one; with
+/// [`SignatureCheck::Believe`] one that is taken for such a token. This remains true while the keys
+/// are the same, so that such a token may be cached. Whether it is valid at a given time must be
 /// asked for each use, by [`valid_at`](Self::valid_at).
 #[derive(Clone)]
 pub struct AuthenticToken(TokenContent);
@@ -330,9 +332,22 @@ impl fmt::Debug for AuthenticToken {
 }
 
 impl VerifiedToken {
-    /// The header. For a nested token this is the header of the JWE.
+    /// The header. For a nested token this is the header of the JWS inside, which the issuer has
+    /// signed.
     pub fn header(&self) -> &JoseHeader {
-        self.0.header()
+        match &self.0.0 {
+            TokenContent::Nested(token) => &token.inner.header,
+            TokenContent::Signed(_) | TokenContent::Encrypted(_) => self.0.header(),
+        }
+    }
+
+    /// The header of the JWE around a nested token. Everybody who has the key for encryption can
+    /// write it. `None` for other tokens.
+    pub fn outer_header(&self) -> Option<&JoseHeader> {
+        match &self.0.0 {
+            TokenContent::Nested(token) => Some(&token.outer.header),
+            TokenContent::Signed(_) | TokenContent::Encrypted(_) => None,
+        }
     }
 
     /// The claims.

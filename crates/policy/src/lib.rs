@@ -4,7 +4,7 @@
 //!
 //! | module | what it decides |
 //! |---|---|
-//! | [`auth_jwt`] | whether keys are current, whether a token is cached, what a refusal looks like |
+//! | [`auth_jwt`] | which keys are current, which tokens are cached, what a refusal looks like |
 //! | [`auth_request`] | what an authorization service's response means and how long it is kept |
 //! | [`log_level`] | how loudly a refusal is logged |
 //! | [`lru`] | which entries of a bounded table stay |

@@ -1,5 +1,5 @@
 //! Text that comes from outside: how a log line quotes it, and whether a header field or a quoted
-//! string may contain it. All other crates use this one, so that it depends on none of them.
+//! string may contain it. The module, `policy` and `jose` use this crate, so it depends on none of them.
 
 use std::fmt::{self, Write};
 
@@ -68,6 +68,13 @@ pub fn is_field_value(bytes: &[u8]) -> bool {
 #[inline]
 pub fn is_quotable(bytes: &[u8]) -> bool {
     !bytes.iter().any(u8::is_ascii_control)
+}
+
+/// Whether these bytes are a token of HTTP, such as the name of a header field (RFC 9110 section
+/// 5.6.2).
+pub fn is_token(bytes: &[u8]) -> bool {
+    let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !bytes.is_empty() && bytes.iter().all(is_tchar)
 }
 
 /// JSON without the white space between its tokens. Strings and numbers stay as written.

@@ -56,6 +56,7 @@ struct Parser<'a> {
     /// Length of the text.
     end: u32,
     nodes: Vec<Node>,
+    /// Has a meaning only once a method has returned `None`.
     failure: ParseFailure,
 }
 
@@ -65,7 +66,8 @@ struct SeenNames {
     count: usize,
     /// The marks of all names so far, see [`mark`].
     marks: u64,
-    /// Whether the names have to be sorted to know that they are different.
+    /// Whether the names have to be sorted at the end of the object to know that they are different:
+    /// one has an escape sequence, two may be the same, or there are too many to compare.
     must_sort: bool,
 }
 
@@ -163,8 +165,11 @@ impl<'a> Parser<'a> {
 
     /// The depth that is left inside an array or object.
     fn inner_depth(&mut self, depth: usize) -> Option<usize> {
-        self.failure = ParseFailure::Depth;
-        depth.checked_sub(1)
+        let inner = depth.checked_sub(1);
+        if inner.is_none() {
+            self.failure = ParseFailure::Depth;
+        }
+        inner
     }
 
     // perf: 900 instructions less than as a function that is called.
@@ -339,7 +344,8 @@ fn mark(quoted: &[u8]) -> u64 {
 ///
 /// Reads eight bytes at a time. Subtracting a limit from each byte sets the upper bit of those that
 /// are below it. A borrow can also set the upper bit of a byte behind such a byte, but never of one
-/// before it, so that the first byte with the bit set is right.
+/// before it, so that the first byte with the bit set is right. Bytes of 128 and more, which are not
+/// ASCII, have that bit without any subtraction: `!word` leaves them out.
 // perf: 4,700 instructions less than byte by byte.
 fn skip_plain(mut text: &[u8]) -> &[u8] {
     const ONES: u64 = u64::from_le_bytes([1; 8]);

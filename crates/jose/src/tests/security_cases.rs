@@ -1,4 +1,5 @@
-//! The rows of SECURITY-CASES.md about signed tokens. The number in the name of a test is the row.
+//! The rows of docs/dev/security-cases.md about signed tokens. The number in the name of a test is
+//! the row.
 
 use super::*;
 use test_tokens::base64url;

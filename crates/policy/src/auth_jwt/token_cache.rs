@@ -1,6 +1,7 @@
 //! A worker's cache of authentic tokens. What it keeps of a token does not depend on the request,
-//! the location or the time: that a key of one of the configured sets signed or encrypted it. So an
-//! entry is an [`AuthenticToken`], which each request turns into a verified token at its own time.
+//! the location or the time: that a key of one of the configured sets signed or encrypted it, or
+//! that the configuration has its signature believed (a part of [`VerifyOptions`]). So an entry is
+//! an [`AuthenticToken`], which each request turns into a verified token at its own time.
 
 use crate::lru::Lru;
 use jose::{AuthenticToken, KeySet, SignatureCheck, TokenType};
@@ -13,6 +14,8 @@ pub struct VerifyOptions {
     pub kind: TokenType,
     /// `auth_jwt_verify_signature`
     pub check: SignatureCheck,
+    /// `auth_jwt_compression`
+    pub compression: bool,
 }
 
 impl VerifyOptions {
@@ -31,6 +34,7 @@ impl VerifyOptions {
 
 /// The authentic tokens that one worker has seen.
 pub struct TokenCache {
+    bytes: usize,
     tokens: Lru<CachedToken>,
 }
 
@@ -57,8 +61,14 @@ impl TokenCache {
     /// A cache that takes up this many bytes at most.
     pub fn new(bytes: usize) -> Self {
         Self {
+            bytes,
             tokens: Lru::new(bytes, Self::TYPICAL_BYTES),
         }
+    }
+
+    /// Forgets all tokens.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.bytes);
     }
 
     /// The newest entry for a token, whatever its keys are.

@@ -42,6 +42,11 @@ impl UncacheableKeys {
         }
     }
 
+    /// Forgets all keys.
+    pub fn clear(&self) {
+        self.0.take();
+    }
+
     /// Whether the last response for a key could not be cached.
     pub fn contains(&self, key: &[u8; 32], now: Duration) -> bool {
         let mut keys = self.0.borrow_mut();
