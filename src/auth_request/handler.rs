@@ -81,7 +81,7 @@ impl AccessHandler for AuthRequest {
 
 impl AroundAccess for AuthRequest {
     fn before_access(request: Request<'_>, conf: &LocationConf) -> Result<(), Failure> {
-        let names = conf.upstream_headers();
+        let names = &conf.reserved_headers;
         match (names.is_empty(), conf.service.get()) {
             // Credentials stay until the request is judged, because it is judged by them.
             (false, _) => request
@@ -92,7 +92,7 @@ impl AroundAccess for AuthRequest {
     }
 
     fn before_subrequest(request: Request<'_>, conf: &LocationConf) -> Result<(), Failure> {
-        let names = conf.upstream_headers();
+        let names = &conf.reserved_headers;
         match names.is_empty() {
             true => Ok(()),
             false => request.remove_inherited_lines(|name| names.could_impersonate(name)),
@@ -100,7 +100,7 @@ impl AroundAccess for AuthRequest {
     }
 
     fn after_access(request: Request<'_>, conf: &LocationConf) -> Result<(), Failure> {
-        let names = conf.upstream_headers();
+        let names = &conf.reserved_headers;
         let state = request.context::<Self>();
         let is_replaced = state.is_some_and(|state| state.upstream_replaced.get());
         match !is_replaced && names.include_credentials() {
@@ -284,7 +284,7 @@ impl<'r> CheckStep<'r, '_> {
             }
         }
         verdict.add_client_headers(request, conf, None)?;
-        if !conf.upstream_headers().is_empty() {
+        if !conf.reserved_headers.is_empty() {
             self.set_upstream_headers(&verdict.upstream_headers(conf))?;
         }
         Ok(Access::Allow)
@@ -305,7 +305,7 @@ impl<'r> CheckStep<'r, '_> {
             None => {}
         }
         let Some(status) = status.map(Status) else {
-            if !conf.upstream_headers().is_empty() {
+            if !conf.reserved_headers.is_empty() {
                 self.set_upstream_headers(&[])?;
             }
             return Ok(Access::Allow);
@@ -326,7 +326,7 @@ impl<'r> CheckStep<'r, '_> {
     /// `auth_request_upstream_headers`.
     fn set_upstream_headers(&self, headers: &[HeaderLine<'r>]) -> Result<(), Failure> {
         let Self { request, conf, .. } = *self;
-        let names = conf.upstream_headers();
+        let names = &conf.reserved_headers;
         request.replace_upstream_lines(|name| names.could_impersonate(name), headers)?;
         let state = request.context_or_new::<AuthRequest>(CheckState::default)?;
         state.upstream_replaced.set(true);
