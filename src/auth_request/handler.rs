@@ -10,8 +10,8 @@ use super::conf::{LocationConf, MainConf, Service, ServiceUri};
 use super::variables::{self, CacheStatus};
 use super::verdict::{self, HeaderLine, Verdict};
 use crate::nginx::{
-    Access, AccessHandler, AroundAccess, BodyError, BodyRead, Failure, Request, SharedZone, Status,
-    Subrequest, SubrequestBody, SubrequestOwner, SubrequestResponse, Target,
+    Access, AccessHandler, AroundAccess, BeforeLog, BodyError, BodyRead, Failure, Request,
+    SharedZone, Status, Subrequest, SubrequestBody, SubrequestOwner, SubrequestResponse, Target,
 };
 use crate::subrequest_uri::UnsafeUri;
 use policy::auth_request::decision::Decision;
@@ -94,7 +94,10 @@ impl AroundAccess for AuthRequest {
     fn before_subrequest(request: Request<'_>, conf: &LocationConf) -> Result<(), Failure> {
         let names = &conf.reserved_headers;
         match names.is_empty() {
-            true => Ok(()),
+            true => {
+                request.forget_values_of_subrequests();
+                Ok(())
+            }
             false => request.remove_inherited_lines(|name| names.could_impersonate(name)),
         }
     }
@@ -107,6 +110,13 @@ impl AroundAccess for AuthRequest {
             true => request.replace_upstream_lines(|name| names.could_impersonate(name), &[]),
             false => Ok(()),
         }
+    }
+}
+
+impl BeforeLog for AuthRequest {
+    fn before_log(request: Request<'_>) -> Result<(), Failure> {
+        request.forget_values_of_subrequests();
+        Ok(())
     }
 }
 
