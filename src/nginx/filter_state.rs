@@ -28,6 +28,8 @@ pub struct ClientState {
     pub(super) location: Cell<Option<NonNull<ngx_table_elt_t>>>,
     /// The client's header lines, if the list of the request was replaced by another.
     pub(super) client_lines: Cell<Option<NonNull<ngx_list_t>>>,
+    /// Whether a subrequest has had other header lines than its parent.
+    pub(super) subrequest_lines_differ: Cell<bool>,
 }
 
 /// The reading of a client's body in one location.

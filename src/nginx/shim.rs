@@ -196,13 +196,13 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_delete_event"]
     pub(super) fn delete_event(event: *mut ngx_event_t);
 
-    /// Makes nginx find the cookies in the list of the request's header lines. Returns NGX_ERROR if
-    /// there is no memory.
+    /// Makes nginx find the header lines that it has pointers to, such as cookies, in the list of the
+    /// request's header lines. Returns NGX_ERROR if there is no memory.
     ///
     /// # Safety
     /// `r` points to a live request.
-    #[link_name = "nginx_auth_link_cookies"]
-    pub(super) fn link_cookies(r: *mut ngx_http_request_t) -> ngx_int_t;
+    #[link_name = "nginx_auth_link_lines"]
+    pub(super) fn link_lines(r: *mut ngx_http_request_t) -> ngx_int_t;
 
     /// A number that tells locations of the same name apart: exact, unnamed, named, or a regular
     /// expression.
