@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::key_file::KeyFile;
 use super::key_request::KeyRequest;
+use super::token_rules::TokenRules;
 use crate::nginx::{Config, ConfigError, Inherit, List, Setting, Template, Variable};
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
@@ -29,6 +30,7 @@ pub struct LocationConf {
     pub(super) leeway: Setting<Duration>,
     pub(super) requirements: List<Requirement>,
     pub(super) verify_signature: Setting<bool>,
+    pub(super) token_rules: TokenRules,
     /// The keys of the only source, if that is a key request with a constant URI: set by the first
     /// request, which spares the others two hash lookups.
     pub(super) only_key_request: OnceCell<Option<Rc<KeyRequest>>>,
@@ -124,6 +126,7 @@ impl Inherit for LocationConf {
             leeway,
             requirements,
             verify_signature,
+            token_rules,
             only_key_request: _,
         } = self;
         auth_jwt.inherit(&outer.auth_jwt);
@@ -133,6 +136,7 @@ impl Inherit for LocationConf {
         leeway.inherit(&outer.leeway);
         requirements.inherit(&outer.requirements);
         verify_signature.inherit(&outer.verify_signature);
+        token_rules.inherit(&outer.token_rules);
         self.warn_of_missing_keys(cf);
         Ok(())
     }

@@ -109,10 +109,14 @@ fn authenticate(
     // fetch goes on, since others may wait for it.
     if request.context::<AuthJwt>().is_none() {
         match &cached {
-            Some(token) => token.check_without_keys(request.now(), leeway)?,
+            Some(token) => {
+                token.check_without_keys(request.now(), leeway)?;
+                conf.token_rules.check_algorithm(token.header())?;
+            }
             None => {
                 let token = client.parse(text, options.kind)?;
                 token.check_without_keys(request.now(), leeway)?;
+                conf.token_rules.check_algorithm(token.header())?;
             }
         }
     }
@@ -157,14 +161,23 @@ fn keys(request: Request<'_>, conf: &LocationConf) -> Result<Option<Verification
     }
 }
 
-/// Checks what holds for each request anew: the times in the claims and `auth_jwt_require`.
+/// Checks what holds for each request anew: the times in the claims, the rules of the location and
+/// `auth_jwt_require`.
 fn check_policy(
     request: Request<'_>,
     conf: &LocationConf,
     token: AuthenticToken,
     client: &ClientToken,
 ) -> Result<(), Rejection> {
-    client.set_verified(token.valid_at(request.now(), conf.leeway())?);
+    let token = token.valid_at(request.now(), conf.leeway())?;
+    match conf.token_rules.is_any() {
+        false => client.set_verified(token),
+        true => {
+            // The variables in rules and the log line are about this token.
+            client.set_verified(token.clone());
+            conf.token_rules.check(request, &token, conf.leeway())?;
+        }
+    }
     for requirement in conf.requirements.iter() {
         if let Some(Unmet { value, status }) = requirement.unmet(request)? {
             return Err(Rejection::Requirement {
@@ -179,7 +192,7 @@ fn check_policy(
 fn refuse<'r>(
     request: Request<'r>,
     realm: &Template,
-    response: RefusalResponse,
+    response: RefusalResponse<'_>,
 ) -> Result<Access<'r>, Failure> {
     if response.challenge != Challenge::None {
         let realm = realm.evaluate(request)?;

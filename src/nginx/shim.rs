@@ -2,9 +2,9 @@
 
 use nginx_sys::{
     ngx_buf_t, ngx_event_t, ngx_http_core_loc_conf_t, ngx_http_request_t,
-    ngx_http_variable_value_t, ngx_int_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
+    ngx_http_variable_value_t, ngx_int_t, ngx_pool_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
 };
-use std::ffi::c_uint;
+use std::ffi::{c_uint, c_void};
 
 unsafe extern "C" {
     /// Sets `r->header_only`: nginx sends no body after the header of this response.
@@ -199,4 +199,24 @@ unsafe extern "C" {
     /// `r` points to a live request.
     #[link_name = "nginx_auth_upstream_is_done"]
     pub(super) fn upstream_is_done(r: *const ngx_http_request_t) -> ngx_uint_t;
+
+    /// Compiles a regular expression with limits for the work of a search. Returns NULL and a text
+    /// in `err` if that is not possible.
+    ///
+    /// # Safety
+    /// `pool` is a live pool; a NUL follows the bytes of `pattern`; `err` has a buffer to write to.
+    #[link_name = "nginx_auth_regex_compile"]
+    pub(super) fn regex_compile(
+        pool: *mut ngx_pool_t,
+        pattern: *mut ngx_str_t,
+        err: *mut ngx_str_t,
+    ) -> *mut c_void;
+
+    /// Whether a regular expression is found in a text: 1 if so, 0 if not, -1 if the search was
+    /// given up.
+    ///
+    /// # Safety
+    /// `regex` is what `regex_compile` returned, with a pool that is still alive.
+    #[link_name = "nginx_auth_regex_matches"]
+    pub(super) fn regex_matches(regex: *mut c_void, text: *mut ngx_str_t) -> ngx_int_t;
 }
