@@ -26,7 +26,9 @@ configure($t, <<'EOF');
 
         auth_jwt     "r";
         root         html;
-        add_header   X-Answer "$jwt_status $jwt_claim_sub" always;
+        add_header   X-Answer "$jwt_status $own" always;
+        # who the client says it is, also where nobody believes it
+        set          $own $jwt_claim_sub;
         auth_jwt_key_cache 1h refresh=off;
 
         location /none/    { auth_jwt_key_request /keys?none; auth_jwt_key_cache 0; }

@@ -106,7 +106,7 @@ is(summary(map { http_end($_) } @once), '5 403 MISS', 'the followers have verdic
 ### Vary: a verdict for each value
 
 hold($t, 'vary');
-my @vary = map { start('vary', '/', 'Answer-Line: Vary: Who', "Who: $_") }
+my @vary = map { start('vary', '/', 'Answer-Line: Vary: Origin', "Origin: $_") }
     qw/ a a b b a /;
 asked_and_waiting('vary', 1, 5);
 go_on($t, 'vary');

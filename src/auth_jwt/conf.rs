@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::key_file::KeyFile;
 use super::key_request::KeyRequest;
 use super::token_rules::TokenRules;
-use crate::nginx::{Config, ConfigError, Inherit, List, Setting, Template, Variable};
+use crate::nginx::{Config, ConfigError, Inherit, List, Setting, Severity, Template, Variable};
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
 use jose::{SignatureCheck, TokenType};
@@ -30,6 +30,9 @@ pub struct LocationConf {
     pub(super) leeway: Setting<Duration>,
     pub(super) requirements: List<Requirement>,
     pub(super) verify_signature: Setting<bool>,
+    pub(super) compression: Setting<bool>,
+    pub(super) challenge: Setting<ChallengeSetting>,
+    pub(super) log_level: Setting<Severity>,
     pub(super) token_rules: TokenRules,
     /// The keys of the only source, if that is a key request with a constant URI: set by the first
     /// request, which spares the others two hash lookups.
@@ -41,9 +44,35 @@ pub(super) struct AuthJwtSetting {
     /// The realm, or `None` for `off`.
     pub(super) realm: Option<Template>,
     pub(super) token: TokenSource,
+    /// Whether this is `off token=$variable`, which asks for the values of a token that nobody
+    /// verifies.
+    pub(super) shows_unverified: bool,
     /// The file and line of the directive, for a warning that comes when levels are merged. The
     /// first merge that warns takes it, so that there is one warning for each directive.
     pub(super) position: Cell<Option<Box<str>>>,
+}
+
+/// The arguments of `auth_jwt_challenge`.
+#[derive(Clone)]
+pub(super) enum ChallengeSetting {
+    /// `off`: no challenge.
+    Off,
+    /// Attributes besides those that each challenge has; none of them for `on`.
+    Attributes(Rc<[(Box<[u8]>, Template)]>),
+}
+
+impl AuthJwtSetting {
+    /// `off` without `token=` keeps where the outer level has its token, for the log, and whether
+    /// the outer level is `off token=$variable`.
+    fn inherit(&self, outer: &Self) -> Option<Self> {
+        let is_off_alone = self.realm.is_none() && !self.shows_unverified;
+        is_off_alone.then(|| Self {
+            realm: None,
+            token: outer.token,
+            shows_unverified: outer.shows_unverified,
+            position: Cell::new(None),
+        })
+    }
 }
 
 /// Where the token is.
@@ -71,6 +100,17 @@ impl LocationConf {
         self.token_type.get().copied().unwrap_or_default()
     }
 
+    pub(super) fn token_source(&self) -> TokenSource {
+        let setting = self.auth_jwt.get();
+        setting.map_or(TokenSource::Bearer, |setting| setting.token)
+    }
+
+    /// Whether variables have values of a token that nobody verifies.
+    pub(super) fn shows_unverified(&self) -> bool {
+        let setting = self.auth_jwt.get();
+        setting.is_some_and(|setting| setting.shows_unverified)
+    }
+
     /// The options under which tokens are verified here.
     pub(super) fn verify_options(&self) -> VerifyOptions {
         let check = match self.verify_signature.get() {
@@ -80,6 +120,7 @@ impl LocationConf {
         VerifyOptions {
             kind: self.token_type(),
             check,
+            compression: self.compression.get().copied().unwrap_or(true),
         }
     }
 
@@ -91,13 +132,15 @@ impl LocationConf {
         self.leeway.get().copied().unwrap_or_default()
     }
 
+    /// The level of log lines about refused tokens.
+    pub(super) fn log_level(&self) -> Severity {
+        self.log_level.get().copied().unwrap_or(Severity::Info)
+    }
+
     /// Whether tokens are accepted without keys: signed ones whose signature is not verified.
     pub(super) fn needs_no_keys(&self) -> bool {
-        const WITHOUT_KEYS: VerifyOptions = VerifyOptions {
-            kind: TokenType::Signed,
-            check: SignatureCheck::Believe,
-        };
-        self.verify_options() == WITHOUT_KEYS
+        let options = self.verify_options();
+        (options.kind, options.check) == (TokenType::Signed, SignatureCheck::Believe)
     }
 
     fn warn_of_missing_keys(&self, cf: &Config<'_>) {
@@ -126,9 +169,17 @@ impl Inherit for LocationConf {
             leeway,
             requirements,
             verify_signature,
+            compression,
+            challenge,
+            log_level,
             token_rules,
             only_key_request: _,
         } = self;
+        if let (Some(own), Some(outer)) = (auth_jwt.get(), outer.auth_jwt.get())
+            && let Some(inherited) = own.inherit(outer)
+        {
+            *auth_jwt = Setting::Set(Rc::new(inherited));
+        }
         auth_jwt.inherit(&outer.auth_jwt);
         token_type.inherit(&outer.token_type);
         key_sources.inherit(&outer.key_sources);
@@ -136,8 +187,14 @@ impl Inherit for LocationConf {
         leeway.inherit(&outer.leeway);
         requirements.inherit(&outer.requirements);
         verify_signature.inherit(&outer.verify_signature);
+        compression.inherit(&outer.compression);
+        challenge.inherit(&outer.challenge);
+        log_level.inherit(&outer.log_level);
         token_rules.inherit(&outer.token_rules);
         self.warn_of_missing_keys(cf);
+        if self.auth_jwt.get().is_some_and(|own| own.realm.is_some()) {
+            self.token_rules.warn_of_algorithms(self.token_type(), cf);
+        }
         Ok(())
     }
 }
@@ -188,6 +245,21 @@ impl MainConf {
         let request = Rc::<KeyRequest>::default();
         by_uri.insert(uri.into(), Rc::clone(&request));
         request
+    }
+
+    /// Empties the caches of this worker. Levels refer to key files and key requests, which
+    /// therefore stay.
+    pub(super) fn forget_caches(&self) {
+        self.key_files
+            .borrow()
+            .values()
+            .for_each(|file| file.forget());
+        let key_requests = self.key_requests.borrow();
+        let key_requests = key_requests.values().flat_map(HashMap::values);
+        key_requests.for_each(|keys| keys.forget());
+        if let Some(Some(tokens)) = self.token_cache.get() {
+            tokens.borrow_mut().clear();
+        }
     }
 
     /// Sets the size of the token cache.

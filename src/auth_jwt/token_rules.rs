@@ -2,6 +2,7 @@
 //! `auth_jwt_max_age`, `auth_jwt_require_claim`, `auth_jwt_require_header` and
 //! `auth_jwt_require_scope`.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use text::Quoted;
 /// What the directives of a level say.
 #[derive(Default)]
 pub(super) struct TokenRules {
-    algorithms: Setting<Rc<AllowedAlgorithms>>,
+    algorithms: Setting<Rc<AlgorithmsSetting>>,
     max_age: Setting<Duration>,
     claims: List<Rule<Variable, Regex>>,
     header: List<Rule<Variable, Regex>>,
@@ -25,6 +26,13 @@ pub(super) struct TokenRules {
     /// Whether any of them is set.
     // perf: one test instead of five for a request without them.
     is_any: bool,
+}
+
+/// The arguments of `auth_jwt_algorithms`.
+struct AlgorithmsSetting {
+    allowed: AllowedAlgorithms,
+    /// The file and line of the directive, until there was a warning about it.
+    position: Cell<Option<Box<str>>>,
 }
 
 impl TokenRules {
@@ -56,19 +64,28 @@ impl TokenRules {
         self.is_any
     }
 
-    /// Whether tokens of this type can have algorithms that are all allowed.
-    pub(super) fn allow_type(&self, kind: TokenType) -> bool {
-        let algorithms = self.algorithms.get();
-        algorithms.is_none_or(|algorithms| algorithms.allow_type(kind))
+    /// Warns if no token of the expected type can have algorithms that are allowed.
+    pub(super) fn warn_of_algorithms(&self, kind: TokenType, cf: &Config<'_>) {
+        if let Some(algorithms) = self.algorithms.get()
+            && !algorithms.allowed.allow_type(kind)
+            && let Some(position) = algorithms.position.take()
+        {
+            cf.warn(format_args!(
+                "\"auth_jwt_algorithms\" in {position} allows no token of the type in \
+                 \"auth_jwt_type\", every request is refused"
+            ));
+        }
     }
 
     /// Checks an algorithm that is known before any key is. That of the token inside a nested one
     /// is not.
     pub(super) fn check_algorithm(&self, header: &JoseHeader) -> Result<(), Rejection> {
         match self.algorithms.get() {
-            Some(algorithms) if !algorithms.allow(header.alg()) => Err(Rejection::Algorithm {
-                alg: Quoted::new(header.alg()),
-            }),
+            Some(algorithms) if !algorithms.allowed.allow(header.alg()) => {
+                Err(Rejection::Algorithm {
+                    alg: Quoted::new(header.alg()),
+                })
+            }
             _ => Ok(()),
         }
     }
@@ -113,12 +130,15 @@ impl TokenRules {
 
     /// `auth_jwt_algorithms alg ...`
     pub(super) fn set_algorithms(&mut self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-        let mut algorithms = AllowedAlgorithms::default();
+        let mut allowed = AllowedAlgorithms::default();
         for name in cf.args() {
-            let added = algorithms.add(&name);
+            let added = allowed.add(&name);
             added.map_err(|must| cf.invalid_value(&name, &must))?;
         }
-        self.algorithms.set(Rc::new(algorithms))
+        self.algorithms.set(Rc::new(AlgorithmsSetting {
+            allowed,
+            position: Cell::new(Some(cf.position().into())),
+        }))
     }
 
     /// `auth_jwt_max_age time`
@@ -182,7 +202,7 @@ fn read_rule(cf: &mut Config<'_>) -> Result<Rule<Variable, Regex>, ConfigError> 
 }
 
 /// Why a rule cannot be read.
-enum NotARule {
+pub enum NotARule {
     Syntax(RuleError),
     /// nginx does not know a variable, for example.
     Nginx(ConfigError),

@@ -10,9 +10,10 @@ use super::variables::CacheStatus;
 use super::verdict::Verdict;
 use crate::nginx::{
     Failure, Request, ResponseContent, SharedZone, Status, SubrequestResponse, Target, Template,
-    Text, Waker, ZoneLookup,
+    Text, Waker, ZoneLookup, parse_http_date,
 };
 use policy::auth_request::freshness::{Freshness, vary_names};
+use policy::auth_request::header_names::says_how_to_read_body;
 use policy::auth_request::verdict_codec::{self, VerdictRecord, VerdictView};
 use policy::auth_request::worker_cache::WorkerKey;
 use policy::single_flight::{Admission, Follower, Leader};
@@ -134,7 +135,7 @@ impl<'r, 'c> CacheLookup<'r, 'c> {
 }
 
 /// Everything that distinguishes this request from others in the same location: the URI, the parts
-/// of the key and, last, the body. Each part follows its length, so that parts cannot run into each
+/// of the key and, last, what the body is and the body itself. Each part follows its length, so that parts cannot run into each
 /// other. The text is empty if the key is empty or the body cannot be read.
 fn lookup_text(
     request: Request<'_>,
@@ -159,6 +160,13 @@ fn lookup_text(
         return Ok(Vec::new());
     }
     if conf.body().is_some() {
+        // The same bytes are another question as a form than as JSON.
+        for (name, value) in request.headers() {
+            if says_how_to_read_body(&name) {
+                push(&name);
+                push(&value);
+            }
+        }
         match request.body() {
             Some(body) => push(&body),
             None => return Ok(Vec::new()),
@@ -255,13 +263,11 @@ impl CacheSlot {
         let Some(validity) = validity else {
             return;
         };
-        let values = |name| response.header_values(name).map(Text::bytes);
-        let freshness =
-            Freshness::from_cache_control(values(b"cache-control")).minus_age(values(b"age"));
-        let Some(time) = freshness.cap(validity.time) else {
+        let Some(time) = freshness(response, request.now()).cap(validity.time) else {
             return;
         };
-        let Some(vary) = vary_names(values(b"vary")) else {
+        let vary = response.header_values(b"vary");
+        let Some(vary) = vary_names(vary.map(Text::bytes)) else {
             return;
         };
         let vary: Vec<_> = vary.iter().map(Vec::as_slice).collect();
@@ -286,6 +292,21 @@ impl CacheSlot {
             self.zone.put(&self.key, expires, &bytes, request.log());
         }
     }
+}
+
+/// How long a response may be kept, as far as its header says. The shortest limit counts: a verdict
+/// that is asked for too often does no harm.
+fn freshness(response: SubrequestResponse<'_>, now: i64) -> Freshness {
+    let values = |name| response.header_values(name).map(Text::bytes);
+    let expires = values(b"expires").map(parse_http_date);
+    Freshness::from_cache_control(values(b"cache-control"))
+        .minus_age(values(b"age"))
+        .and(Freshness::from_pragma(values(b"pragma")))
+        .and(Freshness::from_accel_expires(
+            values(b"x-accel-expires"),
+            now,
+        ))
+        .and(Freshness::from_expires(expires, now))
 }
 
 /// A digest of the request's headers with these names.

@@ -72,9 +72,23 @@ fn values_as_the_text_of_a_variable() {
         text_of(r#"{"a" : [1, "\\ "] , "b": {}}"#),
         plain(r#"{"a":[1,"\\ "],"b":{}}"#)
     );
-    for unsafe_text in [r#""a\u0000""#, r#""\r""#, r#"["a","\n"]"#] {
-        assert_eq!(text_of(unsafe_text), VariableText::Unsafe);
+    for unsafe_text in [
+        r#""a\u0000""#,
+        r#""\r""#,
+        r#"["a","\n"]"#,
+        r#""\t""#,
+        r#""\u001b""#,
+        r#""\u007f""#,
+        r#""\u0085""#,
+        "\"\u{7f}\"",
+        "\"a\u{85}\"",
+        "[\"\u{9f}\"]",
+        "{\"a\":\"\u{7f}\"}",
+        "[{\"a\":\"\u{80}\"}]",
+    ] {
+        assert_eq!(text_of(unsafe_text), VariableText::Unsafe, "{unsafe_text}");
     }
+    assert_eq!(text_of("\"\u{a0}\u{e9}\u{42}\""), plain("\u{a0}\u{e9}B"));
     assert_eq!(text_of(r#"{"a":"\n"}"#), plain(r#"{"a":"\n"}"#));
 }
 

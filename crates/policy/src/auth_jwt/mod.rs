@@ -7,6 +7,7 @@ pub mod key_file;
 pub mod max_age;
 pub mod rejection;
 pub mod remote_keys;
+pub mod revocation;
 pub mod rules;
 pub mod scopes;
 pub mod token_cache;

@@ -23,6 +23,9 @@ pub enum Rejection {
     /// The token is not accepted.
     #[error("{0}")]
     Token(#[from] jose::Error),
+    /// The token is compressed, and the configuration does not accept that.
+    #[error("the token is compressed, and auth_jwt_compression is off")]
+    Compressed,
     /// The algorithm is supported, but not one of `auth_jwt_algorithms`.
     #[error("algorithm {alg} is not one of auth_jwt_algorithms")]
     Algorithm {
@@ -148,6 +151,7 @@ impl Rejection {
             Self::Missing => (401, C::Realm, L::Info, "missing"),
             Self::SeveralTokens => (401, C::InvalidToken, L::Info, "malformed"),
             Self::Token(error) => (401, C::InvalidToken, L::Info, token_status(error.kind())),
+            Self::Compressed => (401, C::InvalidToken, L::Info, "unsupported_algorithm"),
             Self::Algorithm { .. } => (401, C::InvalidToken, L::Info, "unsupported_algorithm"),
             Self::Age(error) => (401, C::InvalidToken, L::Info, age_status(error)),
             Self::Rule { status: 401, .. } => (401, C::InvalidToken, L::Info, "claim_mismatch"),
@@ -210,16 +214,8 @@ impl Challenge<'_> {
             Self::InsufficientScope(scope) => (b", error=\"insufficient_scope\"", Some(scope)),
         };
         let mut value = Vec::with_capacity(64 + realm.len());
-        value.extend_from_slice(b"Bearer realm=\"");
-        if is_quotable(realm) {
-            for &byte in realm {
-                if matches!(byte, b'"' | b'\\') {
-                    value.push(b'\\');
-                }
-                value.push(byte);
-            }
-        }
-        value.push(b'"');
+        value.extend_from_slice(b"Bearer realm=");
+        push_quoted(&mut value, if is_quotable(realm) { realm } else { b"" });
         value.extend_from_slice(error);
         if let Some(scope) = scope {
             // A scope has no character that would have to be escaped.
@@ -229,6 +225,27 @@ impl Challenge<'_> {
         }
         Some(value)
     }
+}
+
+/// Adds `, name="value"` to a challenge. The value has no control characters
+/// ([`is_quotable`](text::is_quotable)).
+pub fn push_attribute(challenge: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    challenge.extend_from_slice(b", ");
+    challenge.extend_from_slice(name);
+    challenge.push(b'=');
+    push_quoted(challenge, value);
+}
+
+/// Adds a quoted string (RFC 9110 section 5.6.4).
+fn push_quoted(to: &mut Vec<u8>, value: &[u8]) {
+    to.push(b'"');
+    for &byte in value {
+        if matches!(byte, b'"' | b'\\') {
+            to.push(b'\\');
+        }
+        to.push(byte);
+    }
+    to.push(b'"');
 }
 
 /// What error.log says of a refusal: why, and of which token.
@@ -250,6 +267,7 @@ impl<F: Fn() -> Summary> fmt::Display for LogLine<'_, F> {
                 summary
             }
             Rejection::Age(_)
+            | Rejection::Compressed
             | Rejection::Rule { .. }
             | Rejection::Scope { .. }
             | Rejection::Requirement { .. } => (self.summarize)(),

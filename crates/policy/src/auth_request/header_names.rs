@@ -123,6 +123,19 @@ fn is_one_of(names: &[&[u8]], name: &[u8]) -> bool {
     names.iter().any(|other| other.eq_ignore_ascii_case(name))
 }
 
+/// Whether a header with this name, in whatever spelling, changes what the body of a request means.
+pub fn says_how_to_read_body(name: &[u8]) -> bool {
+    [&b"content-type"[..], b"content-encoding"]
+        .iter()
+        .any(|other| is_spelling_of(name, other))
+}
+
+/// Whether an application could take a header line with this name for one with the other name.
+pub fn is_spelling_of(name: &[u8], other: &[u8]) -> bool {
+    let folded = |byte: &u8| fold(*byte);
+    name.iter().map(folded).eq(other.iter().map(folded))
+}
+
 /// A letter in lower case, a digit, or `-` for everything else.
 fn fold(byte: u8) -> u8 {
     match byte.is_ascii_alphanumeric() {
