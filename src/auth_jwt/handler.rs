@@ -235,6 +235,11 @@ fn refuse<'r>(
         }
         if let Some(mut value) = response.challenge.value(&realm) {
             for (name, template) in attributes {
+                // The scopes that are missing come before those that are recommended in general.
+                let has_scope = matches!(response.challenge, Challenge::InsufficientScope(_));
+                if has_scope && **name == *b"scope" {
+                    continue;
+                }
                 add_attribute(request, &mut value, name, template)?;
             }
             request.add_challenge(request.copy(&value)?)?;
