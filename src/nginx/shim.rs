@@ -186,7 +186,7 @@ unsafe extern "C" {
     ///
     /// # Safety
     /// As for [`post_event`].
-    #[link_name = "nginx_auth_set_timer"]
+    #[link_name = "nginx_auth_start_timer"]
     pub(super) fn set_timer(event: *mut ngx_event_t, time: ngx_msec_t);
 
     /// Takes back [`post_event`] and [`set_timer`].
