@@ -238,6 +238,8 @@ pub enum InputPart {
     Tag,
     /// A JWK Set or a JWK.
     KeySet,
+    /// A JSON value that is compared with a part of a token.
+    Value,
 }
 
 impl Error {
@@ -294,6 +296,7 @@ impl fmt::Display for InputPart {
             Self::Ciphertext => "ciphertext",
             Self::Tag => "authentication tag",
             Self::KeySet => "key set",
+            Self::Value => "value",
         })
     }
 }

@@ -53,8 +53,6 @@ struct ParsedSet {
     decrypters: KeysByAlgorithm<Box<dyn Decrypter>>,
     entries: KeyEntries,
     warnings: Vec<Warning>,
-    /// Whether [`KeySet::unreported_warnings`] has given the warnings.
-    is_reported: Cell<bool>,
     /// Whether [`KeySet::is_first_use`] was called.
     is_used: Cell<bool>,
 }
@@ -135,14 +133,6 @@ impl KeySet {
     /// The warnings about the keys, in the order of the sets.
     pub fn warnings(&self) -> impl Iterator<Item = &Warning> {
         self.sets.iter().flat_map(|set| &set.warnings)
-    }
-
-    /// The warnings that no earlier call has given: whoever uses the same keys again, or shares
-    /// them, does not have to report them again.
-    pub fn unreported_warnings(&self) -> impl Iterator<Item = &Warning> {
-        let is_new = |set: &&Rc<ParsedSet>| !set.is_reported.replace(true);
-        let sets = self.sets.iter().filter(is_new);
-        sets.flat_map(|set| &set.warnings)
     }
 
     /// Whether some of the keys were not used before, as far as this method was told.

@@ -30,7 +30,7 @@ mod tests;
 pub use claims::Claims;
 pub use error::{Error, ErrorKind, InputPart};
 pub use header::JoseHeader;
-pub use json::{JsonKind, JsonValue, VariableText, compare_numbers};
+pub use json::{Document, JsonKind, JsonValue, VariableText, compare_numbers};
 pub use jwks::KeySet;
 pub use limits::Limits;
 pub use no_key::{KeyPurpose, NoKeyReason, SetWarning, UselessKey};
@@ -40,3 +40,13 @@ pub use text::Quoted;
 pub use token::{AuthenticToken, UnverifiedToken, VerifiedToken};
 pub use token_type::{SignatureCheck, TokenType};
 pub use warning::{KeyFault, KeyFlaw, KeyProblem, Warning};
+
+/// The names of all algorithms for signatures and MACs that are supported.
+pub fn signature_algorithms() -> impl Iterator<Item = &'static str> {
+    jws::algorithms().map(|algorithm| algorithm.name)
+}
+
+/// The names of all algorithms for key management that are supported.
+pub fn key_management_algorithms() -> impl Iterator<Item = &'static str> {
+    jwe::algorithms().map(|algorithm| algorithm.name)
+}
