@@ -53,12 +53,13 @@ pub(crate) struct RsaPrivateMembers {
     pub(crate) crt: Option<[Zeroizing<Vec<u8>>; 5]>,
 }
 
-/// A curve for ECDSA (RFC 7518 section 6.2.1.1).
+/// A curve for ECDSA (RFC 7518 section 6.2.1.1, RFC 8812 section 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EcCurve {
     P256,
     P384,
     P521,
+    Secp256k1,
 }
 
 /// A curve for EdDSA (RFC 8037 section 2).
@@ -245,6 +246,7 @@ impl<'a> JwkMembers<'a> {
                     ("EC", "P-256") => Ok(self.ec(EcCurve::P256, 32)?),
                     ("EC", "P-384") => Ok(self.ec(EcCurve::P384, 48)?),
                     ("EC", "P-521") => Ok(self.ec(EcCurve::P521, 66)?),
+                    ("EC", "secp256k1") => Ok(self.ec(EcCurve::Secp256k1, 32)?),
                     ("OKP", "Ed25519") => Ok(self.okp(EdwardsCurve::Ed25519, 32)?),
                     ("OKP", "Ed448") => Ok(self.okp(EdwardsCurve::Ed448, 57)?),
                     _ => Err(self.unsupported("crv", &crv)),

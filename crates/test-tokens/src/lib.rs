@@ -37,6 +37,7 @@ pub fn key(alg: &str, size: Option<usize>) -> Result<JwkObject> {
         "ES256" => Jwk::generate_ec_key(EcCurve::P256)?,
         "ES384" => Jwk::generate_ec_key(EcCurve::P384)?,
         "ES512" => Jwk::generate_ec_key(EcCurve::P521)?,
+        "ES256K" => Jwk::generate_ec_key(EcCurve::Secp256k1)?,
         "EdDSA" | "Ed25519" => Jwk::generate_ed_key(EdCurve::Ed25519)?,
         "Ed448" => Jwk::generate_ed_key(EdCurve::Ed448)?,
         _ if alg.starts_with("RS") || alg.starts_with("PS") => {
@@ -88,6 +89,7 @@ fn signer(alg: &str, key: &JwkObject) -> Result<Option<Box<dyn JwsSigner>>> {
         "ES256" => Box::new(jws::ES256.signer_from_jwk(&key)?),
         "ES384" => Box::new(jws::ES384.signer_from_jwk(&key)?),
         "ES512" => Box::new(jws::ES512.signer_from_jwk(&key)?),
+        "ES256K" => Box::new(jws::ES256K.signer_from_jwk(&key)?),
         "EdDSA" | "Ed25519" | "Ed448" => Box::new(jws::EdDSA.signer_from_jwk(&key)?),
         "none" | "HS256" | "HS384" | "HS512" => return Ok(None),
         _ => bail!("unknown algorithm \"{alg}\""),

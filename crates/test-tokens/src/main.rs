@@ -165,6 +165,7 @@ fn algorithm(options: &mut Options, key: &JwkObject) -> Result<String> {
         (_, Some("P-256")) => Some("ES256"),
         (_, Some("P-384")) => Some("ES384"),
         (_, Some("P-521")) => Some("ES512"),
+        (_, Some("secp256k1")) => Some("ES256K"),
         (Some("OKP"), _) => Some("EdDSA"),
         _ => None,
     };

@@ -106,8 +106,8 @@ fn unsupported_keys_are_skipped_with_a_warning() {
         r#"key 1, kid "p\x0aq": skipped, unsupported kty "AKP""#
     );
     assert_eq!(
-        skipped(r#"{"kty":"EC","crv":"secp256k1"}"#),
-        r#"key 1: skipped, unsupported crv "secp256k1""#
+        skipped(r#"{"kty":"EC","crv":"P-256K"}"#),
+        r#"key 1: skipped, unsupported crv "P-256K""#
     );
     assert_eq!(
         skipped(r#"{"kty":"OKP","crv":"X25519","x":"AA"}"#),
@@ -188,7 +188,12 @@ fn malformed_members_are_errors() {
 
 #[test]
 fn row_8_points_off_their_curves_are_refused() {
-    for (alg, length) in [("ES256", 32), ("ES384", 48), ("ES512", 66)] {
+    for (alg, length) in [
+        ("ES256", 32),
+        ("ES384", 48),
+        ("ES512", 66),
+        ("ES256K", 32),
+    ] {
         let zeros = test_tokens::base64url(&vec![0; length]);
         let off = with(&key(alg, 0), &format!(r#"{{"x":"{zeros}"}}"#));
         assert_eq!(refused(&off), invalid("EC"), "{alg}");

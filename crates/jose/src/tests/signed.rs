@@ -4,9 +4,9 @@ use super::*;
 
 const CLAIMS: &str = r#"{"iss":"me","sub":"you","exp":1700000001,"n":1.50}"#;
 
-const ALGORITHMS: [&str; 15] = [
+const ALGORITHMS: [&str; 16] = [
     "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256",
-    "ES384", "ES512", "EdDSA", "Ed25519", "Ed448",
+    "ES384", "ES512", "ES256K", "EdDSA", "Ed25519", "Ed448",
 ];
 
 #[test]

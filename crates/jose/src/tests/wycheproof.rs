@@ -94,6 +94,13 @@ fn row_8_ecdsa() {
             66,
             [231, 0, 0, 87],
         ),
+        (
+            EcdsaSecp256k1Sha256P1363,
+            "ES256K",
+            "secp256k1",
+            32,
+            [167, 0, 0, 85],
+        ),
     ] {
         let counted = run(file.json_data(), all, |group, test| {
             let point = &group["publicKey"];
