@@ -2,6 +2,8 @@
 //! and what the key may be used for. A key whose type, curve, algorithm or use is unknown is
 //! skipped, as RFC 7517 section 5 demands. A known key with malformed members is an error.
 
+use std::cell::Cell;
+
 use text::Quoted;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -41,9 +43,18 @@ pub(crate) enum KeyMaterial {
         crv: EcCurve,
         x: Vec<u8>,
         y: Vec<u8>,
+        /// `None` if the key has no private member, or may not be used for key agreement.
+        d: Option<PrivateNumber>,
     },
     /// `kty` "OKP" with a curve for signatures.
     Okp { crv: EdwardsCurve, x: Vec<u8> },
+    /// `kty` "OKP" with a curve for key agreement.
+    Montgomery {
+        crv: MontgomeryCurve,
+        x: Vec<u8>,
+        /// `None` if the key has no private member, or may not be used for key agreement.
+        d: Option<PrivateNumber>,
+    },
 }
 
 /// The private members of an RSA key (RFC 7518 section 6.3.2).
@@ -53,7 +64,14 @@ pub(crate) struct RsaPrivateMembers {
     pub(crate) crt: Option<[Zeroizing<Vec<u8>>; 5]>,
 }
 
-/// A curve for ECDSA (RFC 7518 section 6.2.1.1, RFC 8812 section 3.1).
+/// The private member of a key on a curve.
+pub(crate) struct PrivateNumber {
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
+    /// Whether the number is known to belong to the public members. Key agreement finds out.
+    pub(crate) is_checked: Cell<bool>,
+}
+
+/// A curve for ECDSA, and for key agreement (RFC 7518 section 6.2.1.1, RFC 8812 section 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EcCurve {
     P256,
@@ -67,6 +85,13 @@ pub(crate) enum EcCurve {
 pub(crate) enum EdwardsCurve {
     Ed25519,
     Ed448,
+}
+
+/// A curve for key agreement only (RFC 8037 section 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MontgomeryCurve {
+    X25519,
+    X448,
 }
 
 /// Why there is no [`Jwk`].
@@ -108,14 +133,33 @@ impl Jwk {
             return Err(members.unsupported("use", usage));
         }
         let material = members.material(&kty)?;
-        let alg = alg.filter(|alg| !is_implied(alg, &material));
-        Ok(Self {
-            kid: members.kid,
-            alg,
+        let mut key = Self {
+            kid: members.kid.clone(),
+            alg: alg.filter(|alg| !is_implied(alg, &material)),
             usage,
             operations,
             material,
-        })
+        };
+        if key.may_agree() {
+            key.read_agreement_member(&members)?;
+        }
+        Ok(key)
+    }
+
+    /// Adds the private member of a key for key agreement. It is not read unless it is used.
+    fn read_agreement_member(&mut self, members: &JwkMembers<'_>) -> Result<(), Error> {
+        let (d, length) = match &mut self.material {
+            KeyMaterial::Ec { crv, d, .. } => (d, crv.coordinate_length()),
+            KeyMaterial::Montgomery { crv, d, .. } => (d, crv.point_length()),
+            _ => return Ok(()),
+        };
+        if members.key.get(b"d").is_some() {
+            *d = Some(PrivateNumber {
+                bytes: Zeroizing::new(members.bytes_of_length("d", length)?),
+                is_checked: Cell::new(false),
+            });
+        }
+        Ok(())
     }
 
     /// The algorithm that the key is restricted to.
@@ -129,7 +173,7 @@ impl Jwk {
             KeyMaterial::Octets(_) => "oct",
             KeyMaterial::Rsa { .. } => "RSA",
             KeyMaterial::Ec { .. } => "EC",
-            KeyMaterial::Okp { .. } => "OKP",
+            KeyMaterial::Okp { .. } | KeyMaterial::Montgomery { .. } => "OKP",
         }
     }
 
@@ -140,8 +184,15 @@ impl Jwk {
 
     /// Whether `use` and `key_ops` allow the key to decrypt.
     pub(crate) fn may_decrypt(&self) -> bool {
-        self.usage.as_deref().is_none_or(|usage| usage == "enc")
-            && self.allows_any_of(&["decrypt", "unwrapKey"])
+        let operations = match self.material {
+            KeyMaterial::Ec { .. } | KeyMaterial::Montgomery { .. } => ["deriveKey", "deriveBits"],
+            _ => ["decrypt", "unwrapKey"],
+        };
+        self.usage.as_deref().is_none_or(|usage| usage == "enc") && self.allows_any_of(&operations)
+    }
+
+    fn may_agree(&self) -> bool {
+        self.may_decrypt() && self.alg().is_none_or(|alg| alg.starts_with("ECDH-ES"))
     }
 
     /// The secret, if it has this length and the key is not restricted to another algorithm.
@@ -163,6 +214,45 @@ impl Jwk {
             operations.any(|operation| wanted.contains(&operation.as_str()))
         };
         self.operations.as_ref().is_none_or(contains_one)
+    }
+}
+
+impl EcCurve {
+    /// The value of `crv`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
+            Self::Secp256k1 => "secp256k1",
+        }
+    }
+
+    /// Length of a coordinate in bytes.
+    pub(crate) fn coordinate_length(self) -> usize {
+        match self {
+            Self::P256 | Self::Secp256k1 => 32,
+            Self::P384 => 48,
+            Self::P521 => 66,
+        }
+    }
+}
+
+impl MontgomeryCurve {
+    /// The value of `crv`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::X25519 => "X25519",
+            Self::X448 => "X448",
+        }
+    }
+
+    /// Length of an encoded point, and of a private key, in bytes.
+    pub(crate) fn point_length(self) -> usize {
+        match self {
+            Self::X25519 => 32,
+            Self::X448 => 56,
+        }
     }
 }
 
@@ -243,12 +333,14 @@ impl<'a> JwkMembers<'a> {
             "EC" | "OKP" => {
                 let crv = self.required_text("crv")?;
                 match (kty, crv.as_str()) {
-                    ("EC", "P-256") => Ok(self.ec(EcCurve::P256, 32)?),
-                    ("EC", "P-384") => Ok(self.ec(EcCurve::P384, 48)?),
-                    ("EC", "P-521") => Ok(self.ec(EcCurve::P521, 66)?),
-                    ("EC", "secp256k1") => Ok(self.ec(EcCurve::Secp256k1, 32)?),
+                    ("EC", "P-256") => Ok(self.ec(EcCurve::P256)?),
+                    ("EC", "P-384") => Ok(self.ec(EcCurve::P384)?),
+                    ("EC", "P-521") => Ok(self.ec(EcCurve::P521)?),
+                    ("EC", "secp256k1") => Ok(self.ec(EcCurve::Secp256k1)?),
                     ("OKP", "Ed25519") => Ok(self.okp(EdwardsCurve::Ed25519, 32)?),
                     ("OKP", "Ed448") => Ok(self.okp(EdwardsCurve::Ed448, 57)?),
+                    ("OKP", "X25519") => Ok(self.montgomery(MontgomeryCurve::X25519)?),
+                    ("OKP", "X448") => Ok(self.montgomery(MontgomeryCurve::X448)?),
                     _ => Err(self.unsupported("crv", &crv)),
                 }
             }
@@ -308,11 +400,20 @@ impl<'a> JwkMembers<'a> {
         }))
     }
 
-    fn ec(&self, crv: EcCurve, length: usize) -> Result<KeyMaterial, Error> {
+    fn ec(&self, crv: EcCurve) -> Result<KeyMaterial, Error> {
         Ok(KeyMaterial::Ec {
             crv,
-            x: self.bytes_of_length("x", length)?,
-            y: self.bytes_of_length("y", length)?,
+            x: self.bytes_of_length("x", crv.coordinate_length())?,
+            y: self.bytes_of_length("y", crv.coordinate_length())?,
+            d: None,
+        })
+    }
+
+    fn montgomery(&self, crv: MontgomeryCurve) -> Result<KeyMaterial, Error> {
+        Ok(KeyMaterial::Montgomery {
+            crv,
+            x: self.bytes_of_length("x", crv.point_length())?,
+            d: None,
         })
     }
 

@@ -11,6 +11,7 @@ use text::Quoted;
 
 use crate::crypto::Verifier;
 use crate::error::{Error, InputPart};
+use crate::header::JoseHeader;
 use crate::json::{Index, JsonKind, JsonValue};
 use crate::jwe::{self, ContentEncryption, Decrypter, KeyManagementAlgorithm};
 use crate::jwk::{Jwk, KeyMaterial, UnusableKey};
@@ -128,11 +129,11 @@ impl KeySet {
         &self,
         algorithm: &KeyManagementAlgorithm,
         encryption: &ContentEncryption,
-        kid: Option<&str>,
+        header: &JoseHeader,
     ) -> impl Iterator<Item = &dyn Decrypter> {
         let tables = self.sets.iter().map(|set| &set.decrypters);
-        let keys = candidates(tables, algorithm.name, kid).map(|key| &**key);
-        keys.filter(|key| key.fits(encryption))
+        let keys = candidates(tables, algorithm.name, header.kid()).map(|key| &**key);
+        keys.filter(|key| key.fits(header, encryption))
             .take(Self::MAX_CANDIDATES)
     }
 }

@@ -478,7 +478,7 @@ pub(crate) fn decrypt(
     let (algorithm, encryption) = jwe::check_header(header)?;
     let plaintext = try_keys(
         header,
-        keys.decrypters(algorithm, encryption, header.kid()),
+        keys.decrypters(algorithm, encryption, header),
         |key| parts.decrypt_with(key, header, encryption),
         |kid, tried| Error::DecryptionFailed {
             alg: algorithm.name,

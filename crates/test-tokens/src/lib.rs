@@ -5,7 +5,7 @@
 use anyhow::{Result, anyhow, bail};
 use josekit::jwe::{self, JweContext, JweEncrypter, JweHeader};
 use josekit::jwk::Jwk;
-use josekit::jwk::alg::{ec::EcCurve, ed::EdCurve};
+use josekit::jwk::alg::{ec::EcCurve, ecx::EcxCurve, ed::EdCurve};
 use josekit::jws::{self, JwsSigner};
 use josekit::{Map, Value};
 use openssl::hash::MessageDigest;
@@ -15,9 +15,9 @@ use openssl::sign::Signer;
 /// The members of a JWK, or of another JSON object.
 pub type JwkObject = Map<String, Value>;
 
-/// A new private key with its `alg`. `alg` may also be a curve or a content encryption. `size` is
-/// the length of an RSA modulus in bits, or of a secret in bytes. By default it is 2048, or as long
-/// as the algorithm demands.
+/// A new private key with its `alg`. `alg` may also be a curve or a content encryption. Keys for
+/// ECDH-ES are on P-256 unless `alg` is another curve. `size` is the length of an RSA modulus in
+/// bits, or of a secret in bytes. By default it is 2048, or as long as the algorithm demands.
 ///
 /// # Errors
 /// If the algorithm is unknown, or the size is impossible.
@@ -34,12 +34,15 @@ pub fn key(alg: &str, size: Option<usize>) -> Result<JwkObject> {
         "A128KW" | "A128GCMKW" | "A128GCM" => octets(16)?,
         "A192KW" | "A192GCMKW" | "A192GCM" => octets(24)?,
         "dir" => octets(32)?,
-        "ES256" => Jwk::generate_ec_key(EcCurve::P256)?,
-        "ES384" => Jwk::generate_ec_key(EcCurve::P384)?,
-        "ES512" => Jwk::generate_ec_key(EcCurve::P521)?,
+        "ES256" | "P-256" => Jwk::generate_ec_key(EcCurve::P256)?,
+        "ES384" | "P-384" => Jwk::generate_ec_key(EcCurve::P384)?,
+        "ES512" | "P-521" => Jwk::generate_ec_key(EcCurve::P521)?,
         "ES256K" => Jwk::generate_ec_key(EcCurve::Secp256k1)?,
+        "X25519" => Jwk::generate_ecx_key(EcxCurve::X25519)?,
+        "X448" => Jwk::generate_ecx_key(EcxCurve::X448)?,
         "EdDSA" | "Ed25519" => Jwk::generate_ed_key(EdCurve::Ed25519)?,
         "Ed448" => Jwk::generate_ed_key(EdCurve::Ed448)?,
+        _ if alg.starts_with("ECDH-ES") => Jwk::generate_ec_key(EcCurve::P256)?,
         _ if alg.starts_with("RS") || alg.starts_with("PS") => {
             Jwk::generate_rsa_key(u32::try_from(size.unwrap_or(2048))?)?
         }
@@ -47,7 +50,11 @@ pub fn key(alg: &str, size: Option<usize>) -> Result<JwkObject> {
     };
     let mut jwk: JwkObject = jwk.into();
     let is_encryption = alg.contains("GCM") && !alg.ends_with("KW") || alg.contains("CBC");
-    let alg = if is_encryption { "dir" } else { alg };
+    let alg = match alg {
+        _ if is_encryption => "dir",
+        "P-256" | "P-384" | "P-521" | "X25519" | "X448" => "ECDH-ES",
+        _ => alg,
+    };
     jwk.insert("alg".into(), alg.into());
     Ok(jwk)
 }
@@ -111,7 +118,7 @@ fn mac(alg: &str, key: &JwkObject, message: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// A JWE in compact form. Its header has `alg`, `enc`, the parameters of `header`, which may
-/// replace these two, and what the algorithm adds (`iv`, `tag`). The content is compressed if
+/// replace these two, and what the algorithm adds (`iv`, `tag`, `epk`). The content is compressed if
 /// `header` has the `zip` "DEF".
 ///
 /// # Errors
@@ -142,6 +149,14 @@ pub fn encrypt(
     // josekit reads parameters from one header, of which it needs none, and adds them to another.
     let empty = JweHeader::new();
     let mut added = JweHeader::new();
+    // The key depends on these two.
+    for name in ["apu", "apv"] {
+        if let Some(value) = header.get(name)
+            && alg.starts_with("ECDH-ES")
+        {
+            added.set_claim(name, Some(value.clone()))?;
+        }
+    }
     let cek = match encrypter.compute_content_encryption_key(encryption, &empty, &mut added)? {
         Some(cek) => cek.into_owned(),
         None => random(encryption.key_len())?,
@@ -171,6 +186,10 @@ fn encrypter(alg: &str, key: &JwkObject) -> Result<Box<dyn JweEncrypter>> {
         "A128GCMKW" => Box::new(jwe::A128GCMKW.encrypter_from_jwk(&key)?),
         "A192GCMKW" => Box::new(jwe::A192GCMKW.encrypter_from_jwk(&key)?),
         "A256GCMKW" => Box::new(jwe::A256GCMKW.encrypter_from_jwk(&key)?),
+        "ECDH-ES" => Box::new(jwe::ECDH_ES.encrypter_from_jwk(&key)?),
+        "ECDH-ES+A128KW" => Box::new(jwe::ECDH_ES_A128KW.encrypter_from_jwk(&key)?),
+        "ECDH-ES+A192KW" => Box::new(jwe::ECDH_ES_A192KW.encrypter_from_jwk(&key)?),
+        "ECDH-ES+A256KW" => Box::new(jwe::ECDH_ES_A256KW.encrypter_from_jwk(&key)?),
         "RSA-OAEP" => Box::new(jwe::RSA_OAEP.encrypter_from_jwk(&key)?),
         "RSA-OAEP-256" => Box::new(jwe::RSA_OAEP_256.encrypter_from_jwk(&key)?),
         "RSA-OAEP-384" => Box::new(jwe::RSA_OAEP_384.encrypter_from_jwk(&key)?),

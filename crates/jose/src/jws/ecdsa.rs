@@ -23,6 +23,7 @@ pub(super) static ALGORITHMS: [SignatureAlgorithm; 4] = [
                 crv: EcCurve::P521,
                 x,
                 y,
+                ..
             } => crypto::p521(&uncompressed_point(x, y)).map(Some),
             _ => Ok(None),
         },
@@ -34,6 +35,7 @@ pub(super) static ALGORITHMS: [SignatureAlgorithm; 4] = [
                 crv: EcCurve::Secp256k1,
                 x,
                 y,
+                ..
             } => crypto::secp256k1(&uncompressed_point(x, y)).map(Some),
             _ => Ok(None),
         },
@@ -46,7 +48,7 @@ fn verifier(
     algorithm: &'static dyn VerificationAlgorithm,
 ) -> Prepared<dyn Verifier> {
     match key {
-        KeyMaterial::Ec { crv, x, y } if *crv == curve => {
+        KeyMaterial::Ec { crv, x, y, .. } if *crv == curve => {
             let key = PublicKey::new(algorithm, &uncompressed_point(x, y))?;
             Ok(Some(Box::new(key)))
         }

@@ -4,6 +4,7 @@
 
 mod encrypted;
 mod josekit_accepts;
+mod key_agreement;
 mod keys;
 mod mutations;
 mod security_cases;

@@ -203,12 +203,7 @@ fn row_5_a_refused_token_is_refused_again() {
 
 #[test]
 fn row_8_other_forms_of_ecdsa_signatures_are_refused() {
-    for (alg, length) in [
-        ("ES256", 32),
-        ("ES384", 48),
-        ("ES512", 66),
-        ("ES256K", 32),
-    ] {
+    for (alg, length) in [("ES256", 32), ("ES384", 48), ("ES512", 66), ("ES256K", 32)] {
         let keys = set(&[key(alg, 0)]);
         let header = format!(r#"{{"alg":"{alg}"}}"#);
         let signed = sign(alg, &key(alg, 0), &header, CLAIMS);
