@@ -1,13 +1,15 @@
 //! Checking signatures and MACs, with the library that does most of them: aws-lc-rs with the cargo
 //! feature of that name, ring without it or with the feature `ring`. This file hides in what they
 //! differ: ring cannot parse a public key in advance, and has neither P-521 nor secp256k1, which
-//! OpenSSL does in its place.
+//! OpenSSL does in its place, nor ML-DSA.
 
 #[cfg(all(feature = "aws-lc-rs", not(feature = "ring")))]
 use self::aws_lc as library;
 #[cfg(not(all(feature = "aws-lc-rs", not(feature = "ring"))))]
 use self::on_ring as library;
-pub(crate) use library::{VerificationAlgorithm, hmac, p521, secp256k1, signature};
+pub(crate) use library::{
+    HAS_ML_DSA, VerificationAlgorithm, hmac, ml_dsa, p521, secp256k1, signature,
+};
 
 /// Checks signatures or MACs with one key under one algorithm.
 pub(crate) trait Verifier {
@@ -47,6 +49,10 @@ mod aws_lc {
     pub(crate) use aws_lc_rs::signature::{self, VerificationAlgorithm};
 
     use super::{InvalidKey, PublicKey, Verifier};
+    use crate::jwk::MlDsa;
+
+    /// Whether the library has ML-DSA.
+    pub(crate) const HAS_ML_DSA: bool = true;
 
     pub(super) type ParsedKey = signature::ParsedPublicKey;
 
@@ -72,6 +78,19 @@ mod aws_lc {
         let key = PublicKey::new(&signature::ECDSA_P256K1_SHA256_FIXED, point)?;
         Ok(Box::new(key))
     }
+
+    /// ML-DSA with an empty context and this encoded public key.
+    pub(crate) fn ml_dsa(
+        parameters: MlDsa,
+        public_key: &[u8],
+    ) -> Result<Box<dyn Verifier>, InvalidKey> {
+        let algorithm = match parameters {
+            MlDsa::MlDsa44 => &signature::ML_DSA_44,
+            MlDsa::MlDsa65 => &signature::ML_DSA_65,
+            MlDsa::MlDsa87 => &signature::ML_DSA_87,
+        };
+        Ok(Box::new(PublicKey::new(algorithm, public_key)?))
+    }
 }
 
 #[cfg(not(all(feature = "aws-lc-rs", not(feature = "ring"))))]
@@ -87,6 +106,10 @@ mod on_ring {
     pub(crate) use ring::signature::{self, VerificationAlgorithm};
 
     use super::{InvalidKey, Verifier};
+    use crate::jwk::MlDsa;
+
+    /// Whether the library has ML-DSA.
+    pub(crate) const HAS_ML_DSA: bool = false;
 
     /// ring parses the key for each signature.
     pub(super) type ParsedKey = signature::UnparsedPublicKey<Vec<u8>>;
@@ -117,6 +140,11 @@ mod on_ring {
     /// ES256K with the key that has this uncompressed point, by OpenSSL.
     pub(crate) fn secp256k1(point: &[u8]) -> Result<Box<dyn Verifier>, InvalidKey> {
         ecdsa_key(Nid::SECP256K1, point, 32, MessageDigest::sha256())
+    }
+
+    /// There is no algorithm for such keys, so that this is never called.
+    pub(crate) fn ml_dsa(_: MlDsa, _: &[u8]) -> Result<Box<dyn Verifier>, InvalidKey> {
+        Err(InvalidKey)
     }
 
     fn ecdsa_key(
@@ -152,7 +180,7 @@ mod on_ring {
         fn check(&self, message: &[u8], r: &[u8], s: &[u8]) -> Result<bool, ErrorStack> {
             let (r, s) = (BigNum::from_slice(r)?, BigNum::from_slice(s)?);
             let signature = EcdsaSig::from_private_components(r, s)?;
-            signature.verify(&*hash(self.digest, message)?, &self.key)
+            signature.verify(&hash(self.digest, message)?, &self.key)
         }
     }
 

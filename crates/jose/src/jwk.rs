@@ -1,5 +1,5 @@
-//! One JSON Web Key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2): its key material,
-//! and what the key may be used for. A key whose type, curve, algorithm or use is unknown is
+//! One JSON Web Key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2, RFC 9964 section 3):
+//! its key material, and what the key may be used for. A key whose type, curve, algorithm or use is unknown is
 //! skipped, as RFC 7517 section 5 demands. A known key with malformed members is an error.
 
 use std::cell::Cell;
@@ -55,6 +55,11 @@ pub(crate) enum KeyMaterial {
         /// `None` if the key has no private member, or may not be used for key agreement.
         d: Option<PrivateNumber>,
     },
+    /// `kty` "AKP" with an `alg` of ML-DSA.
+    MlDsa {
+        parameters: MlDsa,
+        public_key: Vec<u8>,
+    },
 }
 
 /// The private members of an RSA key (RFC 7518 section 6.3.2).
@@ -92,6 +97,14 @@ pub(crate) enum EdwardsCurve {
 pub(crate) enum MontgomeryCurve {
     X25519,
     X448,
+}
+
+/// A parameter set of ML-DSA (FIPS 204 section 4), which is what `alg` names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MlDsa {
+    MlDsa44,
+    MlDsa65,
+    MlDsa87,
 }
 
 /// Why there is no [`Jwk`].
@@ -174,6 +187,7 @@ impl Jwk {
             KeyMaterial::Rsa { .. } => "RSA",
             KeyMaterial::Ec { .. } => "EC",
             KeyMaterial::Okp { .. } | KeyMaterial::Montgomery { .. } => "OKP",
+            KeyMaterial::MlDsa { .. } => "AKP",
         }
     }
 
@@ -256,6 +270,28 @@ impl MontgomeryCurve {
     }
 }
 
+impl MlDsa {
+    const ALL: [Self; 3] = [Self::MlDsa44, Self::MlDsa65, Self::MlDsa87];
+
+    /// The value of `alg`.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::MlDsa44 => "ML-DSA-44",
+            Self::MlDsa65 => "ML-DSA-65",
+            Self::MlDsa87 => "ML-DSA-87",
+        }
+    }
+
+    /// Length of an encoded public key in bytes.
+    fn public_key_length(self) -> usize {
+        match self {
+            Self::MlDsa44 => 1312,
+            Self::MlDsa65 => 1952,
+            Self::MlDsa87 => 2592,
+        }
+    }
+}
+
 /// Number of bits of a number without leading zero bytes.
 pub(crate) fn bits(number: &[u8]) -> usize {
     let zeros = number.first().map_or(0, |first| first.leading_zeros());
@@ -329,6 +365,7 @@ impl<'a> JwkMembers<'a> {
     fn material(&self, kty: &str) -> Result<KeyMaterial, UnusableKey> {
         match kty {
             "oct" => Ok(self.octets()?),
+            "AKP" => self.akp(),
             "RSA" => self.rsa(),
             "EC" | "OKP" => {
                 let crv = self.required_text("crv")?;
@@ -346,6 +383,20 @@ impl<'a> JwkMembers<'a> {
             }
             _ => Err(self.unsupported("kty", kty)),
         }
+    }
+
+    /// An Algorithm Key Pair. Its `alg` is required, and says what its other members are.
+    fn akp(&self) -> Result<KeyMaterial, UnusableKey> {
+        let alg = self.required_text("alg")?;
+        let mut sets = MlDsa::ALL.into_iter();
+        let Some(parameters) = sets.find(|parameters| parameters.name() == alg) else {
+            return Err(self.unsupported("alg", &alg));
+        };
+        let length = parameters.public_key_length();
+        Ok(KeyMaterial::MlDsa {
+            parameters,
+            public_key: self.bytes_of_length("pub", length)?,
+        })
     }
 
     fn octets(&self) -> Result<KeyMaterial, Error> {

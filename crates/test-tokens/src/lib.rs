@@ -1,6 +1,8 @@
-//! Makes keys and tokens for tests, with josekit, which shares no code with the crate that verifies
-//! them. Header and payload are raw text, and the key's own `alg`, `use` and `key_ops` are ignored,
+//! Makes keys and tokens for tests, with josekit and ml-dsa, which share no code with the crate that
+//! verifies them. Header and payload are raw text, and the key's own `alg`, `use` and `key_ops` are ignored,
 //! so that wrong tokens can be made, too.
+
+mod ml_dsa;
 
 use anyhow::{Result, anyhow, bail};
 use josekit::jwe::{self, JweContext, JweEncrypter, JweHeader};
@@ -22,6 +24,9 @@ pub type JwkObject = Map<String, Value>;
 /// # Errors
 /// If the algorithm is unknown, or the size is impossible.
 pub fn key(alg: &str, size: Option<usize>) -> Result<JwkObject> {
+    if ml_dsa::has(alg) {
+        return ml_dsa::key(alg);
+    }
     let octets = |default: usize| -> Result<Jwk> {
         let mut jwk = Jwk::new("oct");
         jwk.set_key_value(random(size.unwrap_or(default))?);
@@ -61,7 +66,7 @@ pub fn key(alg: &str, size: Option<usize>) -> Result<JwkObject> {
 
 /// The key without its private members. A secret has no public half and is returned as it is.
 pub fn public(jwk: &JwkObject) -> JwkObject {
-    let private = ["d", "p", "q", "dp", "dq", "qi", "oth"];
+    let private = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
     let keep = |(name, _): &(&String, &Value)| !private.contains(&name.as_str());
     let members = jwk.iter().filter(keep);
     members
@@ -76,14 +81,16 @@ pub fn public(jwk: &JwkObject) -> JwkObject {
 /// If the algorithm is unknown, or the key does not fit it.
 pub fn sign(alg: &str, key: &JwkObject, header: &str, payload: &[u8]) -> Result<String> {
     let message = format!("{}.{}", base64url(header.as_bytes()), base64url(payload));
-    let signature = match (alg, signer(alg, key)?) {
-        (_, Some(signer)) => signer.sign(message.as_bytes())?,
-        ("none", None) => Vec::new(),
-        (_, None) => mac(alg, key, message.as_bytes())?,
+    let signature = match signer(alg, key)? {
+        Some(signer) => signer.sign(message.as_bytes())?,
+        None if alg == "none" => Vec::new(),
+        None if ml_dsa::has(alg) => ml_dsa::sign(alg, key, message.as_bytes())?,
+        None => mac(alg, key, message.as_bytes())?,
     };
     Ok(format!("{message}.{}", base64url(&signature)))
 }
 
+/// josekit's signer. `None` if josekit does not make these signatures.
 fn signer(alg: &str, key: &JwkObject) -> Result<Option<Box<dyn JwsSigner>>> {
     let key = unrestricted(key)?;
     Ok(Some(match alg {
@@ -99,6 +106,7 @@ fn signer(alg: &str, key: &JwkObject) -> Result<Option<Box<dyn JwsSigner>>> {
         "ES256K" => Box::new(jws::ES256K.signer_from_jwk(&key)?),
         "EdDSA" | "Ed25519" | "Ed448" => Box::new(jws::EdDSA.signer_from_jwk(&key)?),
         "none" | "HS256" | "HS384" | "HS512" => return Ok(None),
+        _ if ml_dsa::has(alg) => return Ok(None),
         _ => bail!("unknown algorithm \"{alg}\""),
     }))
 }
@@ -215,6 +223,11 @@ fn random(length: usize) -> Result<Vec<u8>> {
     let mut bytes = vec![0; length];
     openssl::rand::rand_bytes(&mut bytes)?;
     Ok(bytes)
+}
+
+fn from_base64url(text: &str) -> Result<Vec<u8>> {
+    use base64::Engine as _;
+    Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text)?)
 }
 
 /// Base64url without padding.

@@ -46,6 +46,8 @@ for bits, curve in ((256, "P-256"), (384, "P-384"), (512, "P-521")):
     sign(f"PS{bits}", rsa)
     sign(f"ES{bits}", new_key(f"ec-{bits}", kty="EC", crv=curve))
 sign("ES256K", new_key("ec-256k", kty="EC", crv="secp256k1"))
+for bits in (44, 65, 87):
+    sign(f"ML-DSA-{bits}", new_key(f"ml-dsa-{bits}", kty="AKP", alg=f"ML-DSA-{bits}"))
 for curve in ("Ed25519", "Ed448"):
     key = new_key(curve.lower(), kty="OKP", crv=curve)
     sign("EdDSA", key)

@@ -1,5 +1,6 @@
 // Writes ../npm-jose.json: a token for each algorithm that npm's jose supports, with new keys.
-//   npm ci && node npm-jose.mjs
+//   npm ci && npx node@24.9.0 npm-jose.mjs
+// ML-DSA takes node 24.7 or later.
 import { readFileSync, writeFileSync } from "node:fs";
 import * as jose from "jose";
 
@@ -46,6 +47,7 @@ for (const bits of [256, 384, 512]) {
 }
 await newKey("ed25519", "Ed25519");
 await sign("EdDSA", "ed25519");
+for (const bits of [44, 65, 87]) await sign(`ML-DSA-${bits}`, await newKey(`ml-dsa-${bits}`, `ML-DSA-${bits}`));
 await sign("Ed25519", "ed25519");
 
 const curves = ["P-256", "P-384", "P-521", "X25519"];

@@ -102,8 +102,8 @@ fn unsupported_keys_are_skipped_with_a_warning() {
         warnings(&keys).join("\n")
     };
     assert_eq!(
-        skipped(r#"{"kty":"AKP","kid":"p\nq"}"#),
-        r#"key 1, kid "p\x0aq": skipped, unsupported kty "AKP""#
+        skipped(r#"{"kty":"AKPX","kid":"p\nq"}"#),
+        r#"key 1, kid "p\x0aq": skipped, unsupported kty "AKPX""#
     );
     assert_eq!(
         skipped(r#"{"kty":"EC","crv":"P-256K"}"#),
@@ -125,6 +125,50 @@ fn unsupported_keys_are_skipped_with_a_warning() {
         skipped(r#"{"kty":"RSA","oth":[]}"#),
         r#"key 1: skipped, unsupported oth "[...]""#
     );
+}
+
+#[test]
+fn row_60_keys_for_ml_dsa_name_their_algorithm() {
+    let used = text(&key("HS256", 0));
+    for (alg, length) in [
+        ("ML-DSA-44", 1312),
+        ("ML-DSA-65", 1952),
+        ("ML-DSA-87", 2592),
+    ] {
+        let own = key(alg, 0);
+        if !crypto::HAS_ML_DSA {
+            let keys = parse_set(&format!(r#"{{"keys":[{used},{}]}}"#, text(&own))).unwrap();
+            assert_eq!(keys.usable_keys(), 1);
+            let warning = format!(r#"key 1: skipped, unsupported alg "{alg}""#);
+            assert_eq!(warnings(&keys), [warning]);
+            continue;
+        }
+        assert_eq!(parse_set(&text(&own)).unwrap().usable_keys(), 1);
+        assert_eq!(
+            refused(&with(&own, r#"{"alg":null}"#)),
+            member("alg"),
+            "{alg}"
+        );
+        for other in ["ES256", "ML-DSA-4", "ML-DSA"] {
+            let other = with(&own, &format!(r#"{{"alg":"{other}"}}"#));
+            let keys = parse_set(&text(&other)).unwrap();
+            assert_eq!((keys.usable_keys(), warnings(&keys).len()), (0, 1), "{alg}");
+        }
+        for other in ["ML-DSA-44", "ML-DSA-65", "ML-DSA-87"] {
+            if other != alg {
+                let other = with(&own, &format!(r#"{{"alg":"{other}"}}"#));
+                assert_eq!(refused(&other), member("pub"), "{alg}");
+            }
+        }
+        for wrong in [0, 1, length - 1, length + 1] {
+            let public = test_tokens::base64url(&vec![7; wrong]);
+            let wrong = with(&own, &format!(r#"{{"pub":"{public}"}}"#));
+            assert_eq!(refused(&wrong), member("pub"), "{alg}");
+        }
+        // The private member is of no use here.
+        let private = with(&own, r#"{"priv":1}"#);
+        assert_eq!(parse_set(&text(&private)).unwrap().usable_keys(), 1);
+    }
 }
 
 #[test]

@@ -248,6 +248,48 @@ fn row_8_other_forms_of_ecdsa_signatures_are_refused() {
 }
 
 #[test]
+fn row_60_other_forms_of_ml_dsa_signatures_are_refused() {
+    let sets = ["ML-DSA-44", "ML-DSA-65", "ML-DSA-87"];
+    for alg in sets {
+        let header = format!(r#"{{"alg":"{alg}"}}"#);
+        let signed = sign(alg, &key(alg, 0), &header, CLAIMS);
+        let keys = set(&[key(alg, 0)]);
+        if !crypto::HAS_ML_DSA {
+            assert_eq!(verify(&signed, &keys).err(), unsupported(alg));
+            continue;
+        }
+        assert!(verify(&signed, &keys).is_ok());
+        let (message, signature) = signed.rsplit_once('.').unwrap();
+        let signature = compact::decode(signature.as_bytes(), InputPart::Signature).unwrap();
+        let length = signature.len();
+        let mut forgeries = vec![
+            vec![],
+            vec![0; length],
+            vec![0xff; length],
+            signature[..length - 1].to_vec(),
+            [&signature[..], &[0]].concat(),
+            [&[0], &signature[..]].concat(),
+        ];
+        for position in [0, length / 2, length - 1] {
+            let mut forged = signature.clone();
+            forged[position] ^= 1;
+            forgeries.push(forged);
+        }
+        for forged in forgeries {
+            let token = format!("{message}.{}", base64url(&forged));
+            assert_eq!(verify(&token, &keys).err(), bad(alg, 1), "{alg}");
+        }
+        // A key is for one set of parameters, although all are made of the same seed.
+        for other in sets.into_iter().filter(|other| *other != alg) {
+            let header = format!(r#"{{"alg":"{other}"}}"#);
+            let token = sign(alg, &key(alg, 0), &header, CLAIMS);
+            assert_eq!(verify(&token, &keys).err(), unknown(other));
+            assert_eq!(verify(&token, &set(&[key(other, 0)])).err(), bad(other, 1));
+        }
+    }
+}
+
+#[test]
 fn row_9_other_forms_of_eddsa_signatures_are_refused() {
     for (curve, length) in [("Ed25519", 32), ("Ed448", 57)] {
         let keys = set(&[key(curve, 0)]);

