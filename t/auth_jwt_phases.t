@@ -212,16 +212,16 @@ like(values_of('/to/other', $token{encrypted}, "X-Jwt: $other"), qr/^404 <.*\|ot
     'accepted, then a good token of another user');
 my $root = with_part($other, 1, sub { s/other/root/ });
 like(values_of('/to/other', $token{encrypted}, "X-Jwt: $root"),
-    qr/^401 <.*\|root\|other\|bad_signature\|0>$/, 'accepted, then a forged token');
+    qr/^401 <.*\|\|other\|bad_signature\|0>$/, 'accepted, then a forged token');
 like(values_of('/to/open', $late), qr/^404 <.*\|\|other\|expired\|0>$/,
     'refused, then an open page');
 like(values_of('/to/open', $token{encrypted}), qr/^404 <.*\|user\|one\|ok\|1>$/,
     'accepted, then an open page');
-like(values_of('/to/require', $token{encrypted}), qr/^403 <.*\|user\|one\|requirement\|0>$/,
+like(values_of('/to/require', $token{encrypted}), qr/^403 <.*\|\|other\|requirement\|0>$/,
     'accepted, then a requirement is not met');
 like(values_of('/to/require', encrypt($aes, '{"sub":"user","x":1}')),
     qr/^404 <.*\|user\|other\|ok\|1>$/, 'accepted, then the requirement is met');
-like(values_of('/to/verified', $token{encrypted}), qr/^403 <.*\|user\|one\|requirement\|0>$/,
+like(values_of('/to/verified', $token{encrypted}), qr/^403 <.*\|\|other\|requirement\|0>$/,
     'accepted, $jwt_verified is 0 for the next check');
 like(values_of('/loop', $late), qr/^401 <.*\|\|other\|expired\|0>$/,
     'refused by the location and its error page');

@@ -138,14 +138,14 @@ is(ask_cached('/nested/', $jwe), 'miss 401 malformed 0', 'encrypted where nested
 is(ask_cached('/a/', $jwe), 'miss 401 malformed 0', 'encrypted where signed, known');
 is(ask_cached('/jwe/', $good), 'miss 401 malformed 0', 'signed where encrypted, known');
 is(ask_cached('/jwe_b/', $jwe), 'miss 401 unknown_key 0', 'encrypted, other keys');
-is(header(get('/jwe_b/', $jwe), 'X-Claims'), '<|||aes>', 'encrypted, other keys, no claims');
+is(header(get('/jwe_b/', $jwe), 'X-Claims'), '<|||>', 'encrypted, other keys, no claims');
 is(ask_cached('/jwe2/', $jwe), 'miss 404 ok 1', 'encrypted, the key from another file');
 is(ask_cached('/jwe/', with_part($jwe, 3, sub { $_ ^= "\1" . "\0" x (length($_) - 1) })),
     'miss 401 decryption_failed 0', 'encrypted, changed');
 is(ask_cached('/jwe/', $nested), 'miss 401 malformed 0', 'nested where encrypted');
 is(ask_cached('/nested/', $nested), 'miss 404 ok 1', 'nested');
 is(ask_cached('/nested/', $nested), 'hit 404 ok 1', 'nested, again');
-is(header(get('/nested/', $nested), 'X-Claims'), $values =~ s/a>/aes>/r, 'nested, variables');
+is(header(get('/nested/', $nested), 'X-Claims'), $values, 'nested, variables');
 is(ask_cached('/jwe/', $nested), 'miss 401 malformed 0', 'nested where encrypted, known');
 is(ask_cached('/outside/', $nested), 'miss 401 unknown_key 0', 'nested, no key for the inside');
 
@@ -189,7 +189,7 @@ cmp_ok(Time::HiRes::time(), '>=', $exp, 'expires not before exp');
 is(ask_cached('/a/', $late), 'miss 401 expired 0', 'expired');
 is(ask_cached('/leeway/', $late), 'hit 404 ok 1', 'expired, leeway');
 is(ask_cached('/jwe/', $late_jwe), 'hit 401 expired 0', 'expired, encrypted');
-is(header(get('/jwe/', $late_jwe), 'X-Claims'), '<|||aes>', 'expired, encrypted, no claims');
+is(header(get('/jwe/', $late_jwe), 'X-Claims'), '<|||>', 'expired, encrypted, no claims');
 my $asked = asked($t, 'asked');
 is(ask_cached('/asked/', $late), 'miss 401 expired 0', 'expired, keys by request');
 is(asked($t, 'asked'), $asked, 'expired, no key request');

@@ -211,7 +211,7 @@ is(outcome($t, '/encrypted', encrypt($mac, $claims, '--alg', 'A256KW', '--header
     "$refused <|unknown_key> info no key for algorithm \"A256KW\", kid \"mac\"",
     'a key for signatures');
 is(outcome($t, '/signed', sign($aes, $claims, '--alg', 'HS256')),
-    "$refused <user|unknown_key> info no key for algorithm \"HS256\", kid \"aes\"; "
+    "$refused <|unknown_key> info no key for algorithm \"HS256\", kid \"aes\"; "
     . 'iss "me"', 'a key for encryption');
 is(outcome($t, '/encrypted', encrypt($plain, $claims, '--alg', 'A256KW')), $good,
     'a key that declares no use');

@@ -10,7 +10,7 @@ use AuthJwt;
 use Jose;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy limit_req ssi /)
-    ->plan(87);
+    ->plan(86);
 
 my $key = jwk('HS256', '--kid', 'the kid');
 $t->write_file('key.jwk', $key);
@@ -119,7 +119,7 @@ my $value = sub {
 for (
     [ '"text"', 'text' ], [ '""', '' ], [ '" a  b "', ' a  b ' ],
     [ '"\u00e9\ud83d\ude00"', "\xc3\xa9\xf0\x9f\x98\x80" ], [ '"\/\"\\\\"', '/"\\' ],
-    [ '"a,b"', 'a,b' ], [ '"%s%n$host"', '%s%n$host' ], [ '"a\tb"', "a\tb" ],
+    [ '"a,b"', 'a,b' ], [ '"%s%n$host"', '%s%n$host' ],
     [ '0', '0' ], [ '-0', '-0' ], [ '1.50', '1.50' ], [ '1E+2', '1E+2' ],
     [ '12345678901234567890123', '12345678901234567890123' ],
     [ 'true', 'true' ], [ 'false', 'false' ], [ 'null', '' ],
@@ -146,7 +146,7 @@ unlike(get('/claim', sign($key, '{"v":""}')), qr/X-Only/, 'an empty text is like
 jwt_logged($t);
 for my $bad ('\r\nX-Injected: 1', '\n', '\r', '\u0000', 'a\u000ab') {
     is($value->('/claim', "{\"v\":\"$bad\"}"), '<>', "claim with $bad");
-    is(jwt_logged($t), join("\n", ('warn value in the token contains NUL, CR or LF, '
+    is(jwt_logged($t), join("\n", ('warn a value in the token contains a control character, '
         . 'the variable is empty') x 2), "claim with $bad, log");
     is($value->('/claim', "{\"v\":[\"a\",\"$bad\"]}"), '<>', "array with $bad");
     jwt_logged($t);

@@ -55,20 +55,20 @@ my $forged = sign($foreign, '{"sub":"user"}');
 my $none = encode_base64url('{"alg":"none"}') . '.' . encode_base64url('{"sub":"user"}') . '.';
 for (
     [ 'no token' => undef, '401 Bearer realm="r" <|missing|0> info no token' ],
-    [ 'alg none' => $none, "$refused <user|unsupported_algorithm|0> "
+    [ 'alg none' => $none, "$refused <|unsupported_algorithm|0> "
         . 'info algorithm "none" is not supported' ],
     [ 'unknown alg' => sign($key, '{"sub":"user"}', '--raw-header', '{"alg":"HS257"}'),
-        "$refused <user|unsupported_algorithm|0> info algorithm \"HS257\" is not supported" ],
+        "$refused <|unsupported_algorithm|0> info algorithm \"HS257\" is not supported" ],
     [ 'alg of a JWE' => sign($key, '{"sub":"user"}', '--raw-header', '{"alg":"dir"}'),
-        "$refused <user|unsupported_algorithm|0> info algorithm \"dir\" is not supported" ],
+        "$refused <|unsupported_algorithm|0> info algorithm \"dir\" is not supported" ],
     [ 'crit' => sign($key, '{"sub":"user"}', '--header', '{"crit":["x"],"x":1}'),
-        "$refused <user|unsupported_algorithm|0> info critical JOSE header parameter \"x\" is not "
+        "$refused <|unsupported_algorithm|0> info critical JOSE header parameter \"x\" is not "
         . "supported$about" ],
     [ 'b64' => sign($key, '{"sub":"user"}', '--header', '{"b64":false}'),
-        "$refused <user|unsupported_algorithm|0> info unencoded payload is not supported$about" ],
+        "$refused <|unsupported_algorithm|0> info unencoded payload is not supported$about" ],
     [ 'expired' => sign($key, '{"sub":"user","exp":1}'),
-        "$refused <user|expired|0> info expired: exp 1, now N, leeway 0$about" ],
-    [ 'early' => sign($key, '{"sub":"user","nbf":4102444800}'), "$refused <user|not_yet_valid|0> "
+        "$refused <|expired|0> info expired: exp 1, now N, leeway 0$about" ],
+    [ 'early' => sign($key, '{"sub":"user","nbf":4102444800}'), "$refused <|not_yet_valid|0> "
         . "info not yet valid: nbf 4102444800, now N, leeway 0$about" ],
     [ 'a claim twice' => sign($key, '{"sub":"user","sub":"user"}'),
         "$refused <|malformed|0> info claims set has the name \"sub\" twice$about" ],
@@ -97,11 +97,11 @@ is(outcome($t, '/require', $forged), $good, 'auth_jwt_require');
 
 ### on in an inner level
 
-my $bad = "$refused <user|bad_signature|0> info bad signature, algorithm \"HS256\", kid \"a\", "
+my $bad = "$refused <|bad_signature|0> info bad signature, algorithm \"HS256\", kid \"a\", "
     . "keys tried: 1";
 is(outcome($t, '/on', $forged), $bad, 'on in a location, any signature');
 is(outcome($t, '/on', sign($key, '{"sub":"user"}')), $good, 'on in a location, good token');
-is(outcome($t, '/no_keys', $forged), '500 <user|keys_unavailable|0> error no auth_jwt_key_file '
+is(outcome($t, '/no_keys', $forged), '500 <|keys_unavailable|0> error no auth_jwt_key_file '
     . 'or auth_jwt_key_request for this location',
     'on in a location without keys');
 is(verdict(ask({ method => 'POST', body => '' }, '/limited', bearer($forged))), $refused, 'on in limit_except, any signature');

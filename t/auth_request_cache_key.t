@@ -8,7 +8,7 @@ use lib "$FindBin::Bin/lib";
 use Auth;
 use VerdictService;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(54);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(82);
 
 configure($t, <<'EOF');
     auth_request_cache_zone  verdicts:4m;
@@ -27,6 +27,7 @@ configure($t, <<'EOF');
         listen       127.0.0.1:8080;
         server_name  localhost;
         root         html;
+        underscores_in_headers on;
 
         location /template { auth_request_cache_key $arg_a|$arg_b; }
         location /parts { auth_request_cache_key $arg_a $arg_b $arg_c; }
@@ -101,6 +102,21 @@ bodies('/body', 'Key: b', 'small', '', 'a=1', 'a=2', 'b=1');
 bodies('/body', 'Key: c', 'in a file', map { $_ . 'x' x 100_000 } 1, 2);
 bodies('/large', 'Key: d', 'in a file, of which $request_body has nothing',
     map { $_ . 'x' x 100_000 } 1, 2);
+
+my ($form, $json) = map { "Content-Type: application/$_" } 'x-www-form-urlencoded', 'json';
+my @types = ([], [$form], [$json], [lc $form], [$form, $json], [$json, $form], [$form, "Content_Type: x"],
+    ["$form; charset=utf-7"], [$form, 'Content-Encoding: gzip'], ['Content-Encoding: gzip'],
+    [$form, 'Content_Encoding: gzip'], ['Content-Type:'], ['Content-Encoding: application/json']);
+for my $had ('MISS', 'HIT') {
+    for my $case (@types) {
+        is(seen(ask({ method => 'POST', body => 'a=1' }, '/body', 'Key: types', @$case)),
+            "404 $had /auth 3:a=1", join ', ', "the body's type: $had", @$case);
+    }
+}
+is(seen(ask({ method => 'POST', body => 'a=1' }, '/prefix', 'Key: types', $form)),
+    '404 MISS /auth 0:', 'a body that the service does not get');
+is(seen(ask({ method => 'POST', body => 'a=1' }, '/prefix', 'Key: types', $json)),
+    '404 HIT /auth 0:', 'its type does not count');
 
 ### a check with a bad URI is refused, with a cached verdict, too
 

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # auth_request_cache_valid: which verdicts are cached and for how long, and the
-# response headers Cache-Control and Vary.
+# response headers Cache-Control, Expires, X-Accel-Expires and Vary.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -26,6 +26,26 @@ my @never = (
     'Cache-Control: max-age=60|Age: 60',
     'Cache-Control: max-age=60|Age: 1|Age: 99',
     'Cache-Control: max-age=60|Age: x',
+    'Pragma: no-cache',
+    'Cache-Control: max-age=60|Pragma: x, No-Cache',
+    # the shortest limit counts
+    'X-Accel-Expires: 0',
+    'X-Accel-Expires: @0',
+    'X-Accel-Expires: @1700000000',
+    'X-Accel-Expires: ',
+    'X-Accel-Expires: -1',
+    'X-Accel-Expires: off',
+    'Cache-Control: max-age=60|X-Accel-Expires: 0',
+    'Expires: Thu, 01 Jan 1970 00:00:00 GMT',
+    'Expires: Thursday, 01-Jan-70 00:00:00 GMT',
+    'Expires: Thu Jan  1 00:00:00 1970',
+    'Expires: Tue, 14 Nov 2023 22:13:20 GMT',
+    'Expires: 0',
+    'Expires: -1',
+    'Expires: ',
+    'Expires: never',
+    'Cache-Control: max-age=60|Expires: Thu, 01 Jan 1970 00:00:00 GMT',
+    'X-Accel-Expires: 60|Expires: 0',
     'Vary: *',
     'Vary: Cookie, *',
     'Vary: Cookie|Vary: *',
@@ -36,6 +56,11 @@ my @never = (
     'Vary: X-Forwarded-Method',
     'Vary: X-Real-IP',
     'Vary: Forwarded',
+    'Vary: X-Tenant',
+    'Vary: Accept-Charset',
+    'Vary: X-Forwarded, X-Originals, X-Host',
+    'Vary: Accept_Language',
+    'Vary: Origin|Vary: X-Tenant',
 );
 
 my @kept = (
@@ -47,9 +72,12 @@ my @kept = (
     'Cache-Control: must-revalidate, s-maxage="60"',
     'Cache-Control: ',
     'Vary: ',
-    'Vary: Other',
-    'Vary: X-Forwarded, X-Originals, X-Host',
-    'Expires: Thu, 01 Jan 1970 00:00:00 GMT',
+    'Vary: ACCEPT, accept-encoding,Accept-Language|Vary: Authorization, Cookie|Vary: Origin, User-Agent',
+    'Pragma: no-store',
+    'X-Accel-Expires: 60',
+    'X-Accel-Expires: @4102444800',
+    'Expires: Fri, 01 Jan 2100 00:00:00 GMT',
+    'Cache-Control: max-age=60|Expires: Fri, 01 Jan 2100 00:00:00 GMT|X-Accel-Expires: 60',
 );
 
 my @errors = (
@@ -58,10 +86,6 @@ my @errors = (
     ['no response', 500, ''],
     ['half a line', 500, 'HTT'],
     ['no HTTP', 500, 'nonsense\r\n\r\n'],
-    ['body broken off', 500, 'HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\nx'],
-    ['chunks broken off', 500,
-        'HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nx'],
-    ['denial broken off', 403, 'HTTP/1.1 403 X\r\nContent-Length: 9\r\n\r\nx'],
     ['service broken', 500, 'HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n'],
     ['unexpected', 500, 'HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n'],
     ['redirect', 500,
@@ -72,8 +96,17 @@ my @errors = (
     ['early hints only', 500, 'HTTP/1.1 103 X\r\n\r\n'],
 );
 
+# The verdict is in the header, unless the client is to get the body.
+
+my @broken_off = (
+    ['body broken off', 404, 'HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\nx', 'HIT'],
+    ['chunks broken off', 404,
+        'HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nx', 'HIT'],
+    ['denial broken off', 403, 'HTTP/1.1 403 X\r\nContent-Length: 9\r\n\r\nx', 'MISS'],
+);
+
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
-    ->plan(2 * @never + 2 * @kept + 2 * @errors + 53);
+    ->plan(2 * @never + 2 * @kept + 2 * @errors + 2 * @broken_off + 62);
 
 configure($t, <<'EOF');
     auth_request_cache_zone  verdicts:128k;
@@ -104,7 +137,7 @@ configure($t, <<'EOF');
             auth_request_cache_valid any 0;
         }
         location /short { auth_request_cache_valid 1s; auth_request_cache_valid 403 2s; }
-        location /allow { auth_request_on_error allow; }
+        location /allow { auth_request_on_error allow 5xx; }
         location /error { auth_request_on_error 403; }
         location /unreachable { auth_request /dead; auth_request_on_error 403; }
         location /vary { auth_request_set $said $upstream_http_x_id;
@@ -138,6 +171,13 @@ for my $case (@errors) {
     my ($wanted) = $deny ? $raw =~ / (\d+)/ : $status;
     is($seen, $deny ? "$wanted MISS $wanted HIT" : "$wanted MISS $wanted MISS",
         "$name, with auth_request_deny_status");
+}
+
+for my $case (@broken_off) {
+    my ($name, $status, $raw, $with_body) = @$case;
+    kept('/any', $name, $status, "Answer-Raw: $raw");
+    is(join(' ', twice('/deny', "Answer-Raw: $raw")), "$status MISS $status $with_body",
+        "$name, with auth_request_deny_body");
 }
 
 asked_twice('/allow', 'let in on error', 404, 'Answer: 503');
@@ -186,20 +226,24 @@ expires('/any', 's-maxage', 2, 403, 'Answer: 403',
     'Answer-Line: Cache-Control: s-maxage=2');
 expires('/short', 'a longer max-age', 1, 404,
     'Answer-Line: Cache-Control: max-age=60');
+expires('/any', 'X-Accel-Expires', 1, 404, 'Answer-Line: X-Accel-Expires: 1',
+    'Answer-Line: Cache-Control: max-age=60');
+expires('/any', 'X-Accel-Expires, a time', 2, 404, 'Answer-Line: X-Accel-Expires: @' . (time + 2));
+expires('/any', 'Expires', 2, 404, 'Answer-Line: Expires: ' . http_date(time + 2));
 
 ### Vary
 
-my $vary = 'Answer-Line: Vary: accept-Language , X-Tenant';
+my $vary = 'Answer-Line: Vary: accept-Language , Origin';
 my @tenants = (
     ['Accept-Language: en'],
     ['Accept-Language: de'],
-    ['X-Tenant: a', 'Accept-Language: en'],
-    ['X-Tenant: b', 'Accept-Language: en'],
-    ['X-Tenant: b', 'X-Tenant: a', 'Accept-Language: en'],
-    ['X-Tenant: a', 'X-Tenant: b', 'Accept-Language: en'],
-    ['X-Tenant: ab', 'Accept-Language: en'],
-    ['X-Tenant: en', 'Accept-Language: a'],
-    ['X-Tenant: '],
+    ['Origin: a', 'Accept-Language: en'],
+    ['Origin: b', 'Accept-Language: en'],
+    ['Origin: b', 'Origin: a', 'Accept-Language: en'],
+    ['Origin: a', 'Origin: b', 'Accept-Language: en'],
+    ['Origin: ab', 'Accept-Language: en'],
+    ['Origin: en', 'Accept-Language: a'],
+    ['Origin: '],
     [],
 );
 for my $case (@tenants) {
@@ -208,21 +252,28 @@ for my $case (@tenants) {
     is(join(' ', (map { status_and_cache($_) } @seen), $ids[0] eq $ids[1]),
         '404 MISS 404 HIT 1', join ', ', 'Vary', @$case);
 }
-is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'x-tENANT:  ')),
+is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'oRIGIN:  ')),
     '404 MISS', 'an empty line differs from no line');
-is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'X-Tenant:', 'Foo: bar')),
+is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'Origin:', 'Foo: bar')),
     '404 HIT', 'other lines do not count');
-is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'X-Tenant: x',
+is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'Origin: x',
     'Answer: 403')), '403 MISS', 'a denial for other values');
-is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'X-Tenant:',
+is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'Origin:',
     'Answer: 403')), '403 MISS', 'a denial replaces the verdict for the same values');
-is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'X-Tenant:', 'X-Tenant: x-tenant')),
+is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'Origin:', 'Origin: origin')),
     '404 MISS', 'an empty value, and one that is the name');
 is(status_and_cache(ask('/vary', 'Key: vary', $vary,
-    'Accept-Language:', 'Accept-Language: x-tenant')),
+    'Accept-Language:', 'Accept-Language: origin')),
     '404 MISS', 'the same values with another name');
 
 ### helpers
+
+sub http_date {
+    my ($second, $minute, $hour, $day, $month, $year, $weekday) = gmtime $_[0];
+    return sprintf '%s, %02d %s %d %02d:%02d:%02d GMT', (qw/ Sun Mon Tue Wed Thu Fri Sat /)[$weekday],
+        $day, (qw/ Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec /)[$month], 1900 + $year,
+        $hour, $minute, $second;
+}
 
 sub status_and_cache {
     my ($status, $cache) = split ' ', seen($_[0]);

@@ -7,13 +7,14 @@ use lib "$FindBin::Bin/lib";
 use Auth;
 use Test::Nginx::Raw;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite ssi /)->plan(49);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite ssi /)->plan(65);
 
 configure($t, <<'EOF');
     client_body_buffer_size 128;
     server {
         listen       127.0.0.1:8080;
         server_name  localhost;
+        underscores_in_headers on;
         default_type text/html;
         root         %%TESTDIR%%;
 
@@ -103,10 +104,13 @@ is(body(exchange(connection(), post('/unasked', $form, 'token=a'))), '[] token=a
     'without auth_request');
 for my $case (
     ['text/plain', 'token=a'], ['', 'token=a'], [$json, 'token=a'],
-    [$form, '{"token":"a"}'], ['multipart/form-data; boundary=b', 'token=a'],
+    [$form, '{"token":"a","x":"&token=b"}'], ['multipart/form-data; boundary=b', 'token=a'],
     [$form, 'tokens=a&xtoken=b'], [$form, ''],
     [$form, 'token=a&token=b'], [$form, 'token=a&token=a'], [$form, 'token=a&Token=b'],
-    [$form, 'token=a&%74oken=b'],
+    [$form, 'token=a&%74oken=b'], [$form, 'token=a&token[]=b'], [$form, 'token.x=a&token=b'],
+    [$form, 'token=a&+token=b'], [$form, 'token=a&x;token=b'], [$form, 'token=a&%u0074oken=b'],
+    ["$form; charset=utf-7", 'token=a'], ["$json; charset=utf-16", '{"token":"a"}'],
+    [$json, '{"token":"a","Token":"b"}'], [$json, '{"token":"a","token[]":"b"}'],
     [$json, '{"token":"a","token":"b"}'], [$json, '{"token":null}'],
     [$json, '{"token":"a"'], [$json, '{"token":"a"}{'], [$json, '["token"]'],
     [$json, '{"a":{"token":"a"}}'], [$json, "{\"token\":\"\xff\"}"],
@@ -116,8 +120,14 @@ for my $case (
     is(asked('/', $type, $body), '/auth?t=&u=', "none in '" . substr($body, 0, 40)
         =~ s/[^\x20-\x7e]/?/gr . "' of '$type'");
 }
-is(asked('/', $form, 'token=a', 'Content-Type: text/plain'), '/auth?t=a&u=',
-    'two Content-Type lines: the first is used');
+is(asked('/', $form, 'token=a', $_), '/auth?t=&u=', "none beside '$_'")
+    for "Content-Type: $json", "Content-Type: $form", 'Content-Encoding: gzip',
+    'Content-Encoding: identity', "Content_Type: $json", 'Content_Encoding: gzip';
+
+# a form with a gzip file in front of it, whose header has the comment "&token=a&": a
+# reader that does not decompress finds a field, which is not what the application gets
+is(asked('/', $form, "\x1f\x8b\x08\x10\0\0\0\0\0\x03&token=a&\0" . 'KEM=', 'Content-Encoding: gzip'),
+    '/auth?t=&u=', 'none in a gzip file');
 
 for my $case ([$form, 'token=a%0d%0aX:+b'], [$form, 'token=%00'], [$form, "token=a\nb"],
     [$json, '{"token":"\r\n"}'], [$json, '{"token":"a\u0000"}'])
@@ -135,6 +145,7 @@ is(asked('/', $form, 'token=a'), '/auth?t=a&u=', 'form');
 is(asked('/', $form, 'user=u&token=a&x'), '/auth?t=a&u=u', 'form, several');
 is(asked('/', "$form; charset=utf-8", 'TOKEN=a'), '/auth?t=a&u=', 'in capitals');
 is(asked('/', $json, '{"token":"a","user":1.50}'), '/auth?t=a&u=1.50', 'JSON');
+is(asked('/', $form, qq({\n   "token": 123\n})), '/auth?t=123&u=', 'JSON of the type of a form');
 is(asked('/', 'application/vnd.x+json', '{"token":[1, 2]}'), '/auth?t=[1,2]&u=',
     'JSON, an array');
 is(asked('/header', $form, 'token=a+b%26c%3D'), '/auth-header [a b&c=]',

@@ -49,12 +49,11 @@ my @variables = (
     ['/whole/?x=/check?', '/check'],
 
     ['/raw/a%2Fb?c=d%20e', '/check/raw/a%252Fb?c=d%20e'],
-    ['/decoded/a%20b', '/check/decoded/a%20b'],
     ['/decoded/a%2Fb', '/check/decoded/a/b'],
     ['/decoded/a%25b', '/check/decoded/a%25b'],
-    ['/decoded/a%0ab', '/check/decoded/a%0Ab'],
     ['/decoded/a/../b', '/check/decoded/b'],
     ['/decoded/a%3Fb', '/check/decoded/a?b'],
+    ['/sent/a', '/sent-check/sent/a'],
 
     ['/constant?a=b', '/check/constant?mode=strict&to=/../x'],
     ['/regex/abc', '/check/abc'],
@@ -70,6 +69,7 @@ my %original = (
     path => '/check/$arg_x',
     raw => '/check$request_uri',
     decoded => '/check$uri',
+    sent => '/sent-check$uri',
     regex => '/check/$name',
     constant => '/check/constant%3Fmode=strict&to=/../x',
 );
@@ -93,6 +93,14 @@ my @refused = (
     ['/path/?x=a/../../no', ': the URI "/check/a/../../no" contains ".."'],
     ['/path/?x=..;/no', ': the URI "/check/..;/no" contains ".."'],
     ['/path/?x=../?a', ': the URI "/check/../" contains ".."'],
+    ['/decoded/a%20b', ': the URI "/check/decoded/a b" contains a control character or a space'],
+    ['/decoded/a%0ab', ': the URI "/check/decoded/a\x0ab" contains a control character or a space'],
+    ['/decoded/a%7fb', ': the URI "/check/decoded/a\x7fb" contains a control character or a space'],
+    ['/sent/a%0d%0aX-Role:%20admin', ': the URI "/sent-check/sent/a\x0d\x0aX-Role: admin"'
+        . ' contains a control character or a space'],
+    ['/sent/a%20HTTP/1.1%0d%0aX-Role:admin', ': the URI "/sent-check/sent/a HTTP/1.1\x0d\x0aX-Role:admin"'
+        . ' contains a control character or a space'],
+    ['/sent/a%09b', ': the URI "/sent-check/sent/a\x09b" contains a control character or a space'],
     ['/nowhere', ' unexpected status: 404 from "/missing":'
         . ' neither allows nor denies'],
     ['/cycle', ' unexpected status: 500 from "/cycle-auth":'
@@ -141,6 +149,14 @@ configure($t, <<'EOF');
         location /decoded/ {
             auth_request /check$uri;
             proxy_pass http://127.0.0.1:8082;
+        }
+        location /sent/ {
+            auth_request /sent-check$uri;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        # nginx sends the variable decoded, as it is
+        location /sent-check {
+            proxy_pass http://127.0.0.1:8081$uri;
         }
         location = /constant {
             auth_request /check/constant?mode=strict&to=/../x;

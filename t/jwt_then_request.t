@@ -194,7 +194,7 @@ is($after, "401 $invalid", 'row 30: cached, the token has expired');
 
 like(get('/set/', $good), qr/^X-Seen: user\/user\r$/m,
     'the service gets the claim');
-like(get('/set/', $forged), qr/^X-Seen: root\/\r$/m, 'a refused token, the service is not asked');
+like(get('/set/', $forged), qr/^X-Seen: \/\r$/m, 'a refused token, the service is not asked');
 
 ### HTTP/2
 

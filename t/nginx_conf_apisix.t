@@ -9,7 +9,7 @@ use Auth;
 use ForwardAuth;
 use Test::Nginx::Raw;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite upstream_keepalive /)->plan(68);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite upstream_keepalive /)->plan(72);
 
 use_conf($t, 'auth-proxy.conf', map { ("$_  3s;" => "$_  300ms;") } 'proxy_send_timeout   ', 'proxy_read_timeout   ');
 use_conf($t, 'apisix-forward-auth.conf', 'listen 8080' => 'listen 127.0.0.1:8080',
@@ -74,6 +74,19 @@ $response = ask({ method => 'POST', body => '{"abc": 123}' }, '/tenant/post', 'C
 is(status($response), 400, 'documented: extra_headers, none');
 like($response, qr/^Content-Type: text\/plain\r.*\r\n\r\ntenant_id is required\z/ms,
     'documented: the service\'s words');
+
+# as printed: curl announces a form
+my $printed = 'Content-Type: application/x-www-form-urlencoded';
+requests($t, 8091);
+$response = ask({ method => 'POST', body => "{\n   \"tenant_id\": 123\n}" }, '/tenant/post', $printed);
+is(status($response), 200, 'documented: extra_headers, as printed');
+is(header_values((requests($t, 8091))[0], 'tenant_id'), 123, 'documented: as printed, to the service');
+$response = ask({ method => 'POST', body => "{\n   \"abc\": 123\n}" }, '/tenant/post', $printed);
+is(status($response) . ' ' . body($response), '400 tenant_id is required',
+    'documented: extra_headers, none, as printed');
+is(status(ask({ method => 'POST', body => '{"tenant_id":"a","x":"&tenant_id=b&"}' }, '/tenant/post', $printed)),
+    400, 'documented: as printed, with another tenant for those who read a form');
+
 is(status(ask({ method => 'POST', body => 'tenant_id=1' }, '/tenant/', 'Content-Type: application/x-www-form-urlencoded')), 200,
     'extra_headers, of a form');
 is(status(ask({ method => 'POST', body => '{"tenant_id":1,"tenant_id":2}' }, '/tenant/', 'Content-Type: application/json')), 400,

@@ -1,10 +1,11 @@
 //! The token of a client's request, for the handler and for variables.
 
 use std::cell::{Cell, RefCell};
+use std::ptr;
 
 use super::AuthJwt;
-use super::conf::TokenSource;
-use crate::nginx::{Failure, Request, Text};
+use super::conf::{LocationConf, TokenSource};
+use crate::nginx::{AccessProgress, BeforeLog, Failure, Request, Text};
 use jose::{Claims, Error, JoseHeader, Limits, Summary, TokenType, UnverifiedToken, VerifiedToken};
 use policy::auth_jwt::bearer::{Presented, find_bearer_token};
 
@@ -18,13 +19,19 @@ pub struct ClientToken {
     malformed: RefCell<Option<(Box<[u8]>, TokenType)>>,
     verified: RefCell<Option<VerifiedToken>>,
     verdict: Cell<Option<TokenVerdict>>,
+    /// The address of the configuration of the location that has judged the request last.
+    judged_by: Cell<Option<usize>>,
+    /// The address of the request that nginx logs, if it has come so far.
+    logged: Cell<Option<usize>>,
 }
 
 /// What the handler decided last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenVerdict {
     Accepted,
-    /// Refused, with this value of `$jwt_status`.
+    /// Nobody has looked at the token, by `auth_jwt_mode`.
+    Disabled,
+    /// Refused, or let in without being accepted, with this value of `$jwt_status`.
     Refused(&'static str),
 }
 
@@ -35,10 +42,21 @@ pub(super) enum AnyToken {
 }
 
 impl AnyToken {
-    pub(super) fn header(&self) -> &JoseHeader {
+    /// The header, of a nested token that of the JWS inside: `None` as long as it is encrypted.
+    pub(super) fn header(&self) -> Option<&JoseHeader> {
         match self {
-            Self::Unverified(token) => token.header(),
-            Self::Verified(token) => token.header(),
+            Self::Unverified(token) if token.kind() == TokenType::Nested => None,
+            Self::Unverified(token) => Some(token.header()),
+            Self::Verified(token) => Some(token.header()),
+        }
+    }
+
+    /// The header of the JWE around a nested token.
+    pub(super) fn outer_header(&self) -> Option<&JoseHeader> {
+        match self {
+            Self::Unverified(token) if token.kind() == TokenType::Nested => Some(token.header()),
+            Self::Unverified(_) => None,
+            Self::Verified(token) => token.outer_header(),
         }
     }
 
@@ -52,10 +70,17 @@ impl AnyToken {
 }
 
 impl ClientToken {
-    /// Forgets what was found out in another location, where other rules hold.
-    pub(super) fn reset(&self) {
+    /// Forgets what was found out in another location, where other rules hold, and notes in which
+    /// one the request is judged now.
+    pub(super) fn reset(&self, conf: &LocationConf) {
         self.verified.replace(None);
         self.verdict.set(None);
+        self.judged_by.set(Some(ptr::from_ref(conf).addr()));
+    }
+
+    /// Whether the verdict is that of this location.
+    pub(super) fn is_judged_by(&self, conf: &LocationConf) -> bool {
+        self.verdict.get().is_some() && self.judged_by.get() == Some(ptr::from_ref(conf).addr())
     }
 
     pub(super) fn verdict(&self) -> Option<TokenVerdict> {
@@ -66,8 +91,21 @@ impl ClientToken {
         self.verdict.set(Some(verdict));
     }
 
-    pub(super) fn verified(&self) -> Option<VerifiedToken> {
-        self.verified.borrow().clone()
+    /// Notes that nginx logs a request now.
+    pub(super) fn set_logged(&self, request: Request<'_>) {
+        self.logged.set(Some(request.address()));
+    }
+
+    fn is_logged(&self, request: Request<'_>) -> bool {
+        self.logged.get() == Some(request.address())
+    }
+
+    /// Whether the request was judged, and the token not accepted.
+    fn is_not_accepted(&self) -> bool {
+        matches!(
+            self.verdict.get(),
+            Some(TokenVerdict::Refused(_) | TokenVerdict::Disabled)
+        )
     }
 
     pub(super) fn set_verified(&self, token: VerifiedToken) {
@@ -113,25 +151,65 @@ impl ClientToken {
     }
 }
 
-/// The token of a client's request: the verified one, or the one that the request has where its
-/// location looks for it.
-pub(super) fn token(request: Request<'_>) -> Result<Option<AnyToken>, Failure> {
+impl BeforeLog for AuthJwt {
+    fn before_log(request: Request<'_>) -> Result<(), Failure> {
+        if request.uses_variables_of::<Self>() {
+            request.client_context::<Self>()?.set_logged(request);
+            // Those that were evaluated for an upstream may have been empty.
+            request.forget_variables_of::<Self>();
+        }
+        Ok(())
+    }
+}
+
+/// The token of a client's request that was verified, unless the request was refused for another
+/// reason, such as auth_jwt_require. The log tells of it even then.
+pub(super) fn verified_token(request: Request<'_>) -> Result<Option<VerifiedToken>, Failure> {
     let client = request.client_context::<AuthJwt>()?;
-    if let Some(token) = client.verified() {
+    Ok(
+        match client.is_not_accepted() && !client.is_logged(request) {
+            true => None,
+            false => client.verified.borrow().clone(),
+        },
+    )
+}
+
+/// The token that variables speak of: the verified one, or where [`may_be_unverified`] allows it
+/// the one that the request presents where its location looks for it.
+pub(super) fn token(request: Request<'_>) -> Result<Option<AnyToken>, Failure> {
+    if let Some(token) = verified_token(request)? {
         return Ok(Some(AnyToken::Verified(token)));
     }
-    let request = request.main();
-    let conf = request.location_conf::<AuthJwt>();
-    let source = conf
-        .auth_jwt
-        .get()
-        .map_or(TokenSource::Bearer, |setting| setting.token);
-    Ok(match find_token(request, source) {
+    let client = request.client_context::<AuthJwt>()?;
+    if !may_be_unverified(request, client) {
+        return Ok(None);
+    }
+    let conf = match request.location_conf::<AuthJwt>() {
+        conf if conf.shows_unverified() => conf,
+        _ => request.main().location_conf::<AuthJwt>(),
+    };
+    Ok(match find_token(request.main(), conf.token_source()) {
         Presented::Token(text) => client
             .parse_for_variable(text, conf.token_type())
             .map(AnyToken::Unverified),
         Presented::Nothing | Presented::Several => None,
     })
+}
+
+/// Whether variables may speak of a token that nobody has verified: in the log, where the
+/// configuration says so, and as long as the request is still to be judged. After that they would
+/// tell an upstream an identity that anybody can write. While the handler waits for keys, the only
+/// subrequests are those that fetch them, and their location may depend on the token.
+fn may_be_unverified(request: Request<'_>, client: &ClientToken) -> bool {
+    if client.is_logged(request) || request.location_conf::<AuthJwt>().shows_unverified() {
+        return true;
+    }
+    !client.is_not_accepted()
+        && match request.access_progress::<AuthJwt>() {
+            AccessProgress::Before => request.is_main(),
+            AccessProgress::During => true,
+            AccessProgress::Over => false,
+        }
 }
 
 /// The text of the token that the request presents.

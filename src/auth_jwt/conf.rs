@@ -8,11 +8,15 @@ use std::time::Duration;
 
 use super::key_file::KeyFile;
 use super::key_request::KeyRequest;
-use crate::nginx::{Config, ConfigError, Inherit, List, Setting, Template, Variable};
+use super::token_rules::TokenRules;
+use crate::nginx::{
+    Config, ConfigError, Inherit, List, Setting, Severity, Template, Text, Variable,
+};
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
 use jose::{SignatureCheck, TokenType};
 use policy::auth_jwt::key_cache::KeyCache;
+use policy::auth_jwt::mode::Mode;
 use policy::auth_jwt::token_cache::{TokenCache, VerifyOptions};
 
 /// The most key files to remember while requests name new ones: a client that chooses names must
@@ -23,12 +27,18 @@ const MAX_KEY_FILES: usize = 1024;
 #[derive(Default)]
 pub struct LocationConf {
     pub(super) auth_jwt: Setting<Rc<AuthJwtSetting>>,
+    pub(super) mode: Setting<ModeSetting>,
+    pub(super) phase: Setting<Rc<PhaseSetting>>,
     pub(super) token_type: Setting<TokenType>,
     pub(super) key_sources: List<KeySource>,
     pub(super) key_cache: Setting<KeyCache>,
     pub(super) leeway: Setting<Duration>,
     pub(super) requirements: List<Requirement>,
     pub(super) verify_signature: Setting<bool>,
+    pub(super) compression: Setting<bool>,
+    pub(super) challenge: Setting<ChallengeSetting>,
+    pub(super) log_level: Setting<Severity>,
+    pub(super) token_rules: TokenRules,
     /// The keys of the only source, if that is a key request with a constant URI: set by the first
     /// request, which spares the others two hash lookups.
     pub(super) only_key_request: OnceCell<Option<Rc<KeyRequest>>>,
@@ -39,9 +49,50 @@ pub(super) struct AuthJwtSetting {
     /// The realm, or `None` for `off`.
     pub(super) realm: Option<Template>,
     pub(super) token: TokenSource,
+    /// Whether this is `off token=$variable`, which asks for the values of a token that nobody
+    /// verifies.
+    pub(super) shows_unverified: bool,
     /// The file and line of the directive, for a warning that comes when levels are merged. The
     /// first merge that warns takes it, so that there is one warning for each directive.
     pub(super) position: Cell<Option<Box<str>>>,
+}
+
+/// The argument of `auth_jwt_mode`.
+#[derive(Clone)]
+pub(super) enum ModeSetting {
+    Constant(Mode),
+    /// A text with variables, which gives the mode of each request.
+    PerRequest(Template),
+}
+
+/// The argument of `auth_jwt_phase`.
+pub(super) struct PhaseSetting {
+    pub(super) is_preaccess: bool,
+    /// As in [`AuthJwtSetting`].
+    pub(super) position: Cell<Option<Box<str>>>,
+}
+
+/// The arguments of `auth_jwt_challenge`.
+#[derive(Clone)]
+pub(super) enum ChallengeSetting {
+    /// `off`: no challenge.
+    Off,
+    /// Attributes besides those that each challenge has; none of them for `on`.
+    Attributes(Rc<[(Box<[u8]>, Template)]>),
+}
+
+impl AuthJwtSetting {
+    /// `off` without `token=` keeps where the outer level has its token, for the log, and whether
+    /// the outer level is `off token=$variable`.
+    fn inherit(&self, outer: &Self) -> Option<Self> {
+        let is_off_alone = self.realm.is_none() && !self.shows_unverified;
+        is_off_alone.then(|| Self {
+            realm: None,
+            token: outer.token,
+            shows_unverified: outer.shows_unverified,
+            position: Cell::new(None),
+        })
+    }
 }
 
 /// Where the token is.
@@ -60,13 +111,39 @@ pub(super) enum KeySource {
     File(Rc<KeyFile>),
     /// In a file whose name contains variables.
     FileNamed(Template),
-    /// Behind this URI.
-    Request(Uri),
+    /// Behind a URI.
+    Request(KeyRequestSource),
+}
+
+/// The arguments of `auth_jwt_key_request`.
+#[derive(Clone)]
+pub(super) struct KeyRequestSource {
+    pub(super) uri: Uri,
+    /// The names of the client's header lines that the subrequest has.
+    pub(super) pass_headers: Rc<[Box<[u8]>]>,
+}
+
+impl KeyRequestSource {
+    /// The URI, if the response is the same for all requests.
+    pub(super) fn shared_uri(&self) -> Option<Text<'_>> {
+        self.uri.constant().filter(|_| self.pass_headers.is_empty())
+    }
 }
 
 impl LocationConf {
     pub(super) fn token_type(&self) -> TokenType {
         self.token_type.get().copied().unwrap_or_default()
+    }
+
+    pub(super) fn token_source(&self) -> TokenSource {
+        let setting = self.auth_jwt.get();
+        setting.map_or(TokenSource::Bearer, |setting| setting.token)
+    }
+
+    /// Whether variables have values of a token that nobody verifies.
+    pub(super) fn shows_unverified(&self) -> bool {
+        let setting = self.auth_jwt.get();
+        setting.is_some_and(|setting| setting.shows_unverified)
     }
 
     /// The options under which tokens are verified here.
@@ -78,7 +155,13 @@ impl LocationConf {
         VerifyOptions {
             kind: self.token_type(),
             check,
+            compression: self.compression.get().copied().unwrap_or(true),
         }
+    }
+
+    /// Whether requests are judged in the preaccess phase.
+    pub(super) fn is_preaccess(&self) -> bool {
+        self.phase.get().is_some_and(|phase| phase.is_preaccess)
     }
 
     pub(super) fn key_cache(&self) -> &KeyCache {
@@ -89,13 +172,33 @@ impl LocationConf {
         self.leeway.get().copied().unwrap_or_default()
     }
 
+    /// The level of log lines about refused tokens.
+    pub(super) fn log_level(&self) -> Severity {
+        self.log_level.get().copied().unwrap_or(Severity::Info)
+    }
+
     /// Whether tokens are accepted without keys: signed ones whose signature is not verified.
     pub(super) fn needs_no_keys(&self) -> bool {
-        const WITHOUT_KEYS: VerifyOptions = VerifyOptions {
-            kind: TokenType::Signed,
-            check: SignatureCheck::Believe,
-        };
-        self.verify_options() == WITHOUT_KEYS
+        let options = self.verify_options();
+        (options.kind, options.check) == (TokenType::Signed, SignatureCheck::Believe)
+    }
+
+    fn warn_of_satisfy_any(&self, cf: &Config<'_>) {
+        let is_on = self
+            .auth_jwt
+            .get()
+            .is_some_and(|setting| setting.realm.is_some());
+        if is_on
+            && self.is_preaccess()
+            && cf.has_satisfy_any()
+            && let Some(phase) = self.phase.get()
+            && let Some(position) = phase.position.take()
+        {
+            cf.warn(format_args!(
+                "\"satisfy any\" does not apply to \"auth_jwt_phase preaccess\" in {position}: \
+                 a request without a valid token is refused whatever other modules say"
+            ));
+        }
     }
 
     fn warn_of_missing_keys(&self, cf: &Config<'_>) {
@@ -103,6 +206,9 @@ impl LocationConf {
             return;
         };
         if setting.realm.is_none() || !self.key_sources.is_empty() || self.needs_no_keys() {
+            return;
+        }
+        if let Some(ModeSetting::Constant(Mode::Off | Mode::Report)) = self.mode.get() {
             return;
         }
         if let Some(position) = setting.position.take() {
@@ -118,22 +224,43 @@ impl Inherit for LocationConf {
     fn inherit(&mut self, outer: &Self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
         let Self {
             auth_jwt,
+            mode,
+            phase,
             token_type,
             key_sources,
             key_cache,
             leeway,
             requirements,
             verify_signature,
+            compression,
+            challenge,
+            log_level,
+            token_rules,
             only_key_request: _,
         } = self;
+        if let (Some(own), Some(outer)) = (auth_jwt.get(), outer.auth_jwt.get())
+            && let Some(inherited) = own.inherit(outer)
+        {
+            *auth_jwt = Setting::Set(Rc::new(inherited));
+        }
         auth_jwt.inherit(&outer.auth_jwt);
+        mode.inherit(&outer.mode);
+        phase.inherit(&outer.phase);
         token_type.inherit(&outer.token_type);
         key_sources.inherit(&outer.key_sources);
         key_cache.inherit(&outer.key_cache);
         leeway.inherit(&outer.leeway);
         requirements.inherit(&outer.requirements);
         verify_signature.inherit(&outer.verify_signature);
+        compression.inherit(&outer.compression);
+        challenge.inherit(&outer.challenge);
+        log_level.inherit(&outer.log_level);
+        token_rules.inherit(&outer.token_rules);
         self.warn_of_missing_keys(cf);
+        self.warn_of_satisfy_any(cf);
+        if self.auth_jwt.get().is_some_and(|own| own.realm.is_some()) {
+            self.token_rules.warn_of_algorithms(self.token_type(), cf);
+        }
         Ok(())
     }
 }
@@ -184,6 +311,21 @@ impl MainConf {
         let request = Rc::<KeyRequest>::default();
         by_uri.insert(uri.into(), Rc::clone(&request));
         request
+    }
+
+    /// Empties the caches of this worker. Levels refer to key files and key requests, which
+    /// therefore stay.
+    pub(super) fn forget_caches(&self) {
+        self.key_files
+            .borrow()
+            .values()
+            .for_each(|file| file.forget());
+        let key_requests = self.key_requests.borrow();
+        let key_requests = key_requests.values().flat_map(HashMap::values);
+        key_requests.for_each(|keys| keys.forget());
+        if let Some(Some(tokens)) = self.token_cache.get() {
+            tokens.borrow_mut().clear();
+        }
     }
 
     /// Sets the size of the token cache.

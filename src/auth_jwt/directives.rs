@@ -4,15 +4,20 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::AuthJwt;
-use super::conf::{AuthJwtSetting, KeySource, LocationConf, MainConf, TokenSource};
+use super::conf::{
+    AuthJwtSetting, ChallengeSetting, KeyRequestSource, KeySource, LocationConf, MainConf,
+    ModeSetting, PhaseSetting, TokenSource,
+};
 use super::key_file::{KeyFile, KeyFilePath};
 use super::variables::{self, PathRoot};
-use crate::nginx::{Config, ConfigError, Directive, Set, Template, Text, args, context};
+use crate::nginx::{Config, ConfigError, Directive, Set, Severity, Template, Text, args, context};
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
 use jose::TokenType;
 use policy::auth_jwt::key_cache::KeyCache;
-use text::{Quoted, is_quotable};
+use policy::auth_jwt::mode::Mode;
+use policy::auth_jwt::pass_header::refused_name_reason;
+use text::{Quoted, is_quotable, is_token};
 
 const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
 const EVERYWHERE: u32 = LEVELS | context::LIMIT_EXCEPT;
@@ -23,6 +28,18 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         contexts: EVERYWHERE,
         args: args::ONE_OR_TWO,
         set: Set::Location(auth_jwt),
+    },
+    Directive {
+        name: c"auth_jwt_mode",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(auth_jwt_mode),
+    },
+    Directive {
+        name: c"auth_jwt_phase",
+        contexts: LEVELS,
+        args: args::ONE,
+        set: Set::Location(auth_jwt_phase),
     },
     Directive {
         name: c"auth_jwt_type",
@@ -39,7 +56,7 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
     Directive {
         name: c"auth_jwt_key_request",
         contexts: EVERYWHERE,
-        args: args::ONE,
+        args: args::ONE_OR_MORE,
         set: Set::Location(auth_jwt_key_request),
     },
     Directive {
@@ -61,10 +78,58 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         set: Set::Location(auth_jwt_require),
     },
     Directive {
+        name: c"auth_jwt_algorithms",
+        contexts: EVERYWHERE,
+        args: args::ONE_OR_MORE,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.set_algorithms(cf)),
+    },
+    Directive {
+        name: c"auth_jwt_max_age",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.set_max_age(cf)),
+    },
+    Directive {
+        name: c"auth_jwt_require_claim",
+        contexts: EVERYWHERE,
+        args: args::TWO_OR_MORE,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.add_claim_rule(cf)),
+    },
+    Directive {
+        name: c"auth_jwt_require_header",
+        contexts: EVERYWHERE,
+        args: args::TWO_OR_MORE,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.add_header_rule(cf)),
+    },
+    Directive {
+        name: c"auth_jwt_require_scope",
+        contexts: EVERYWHERE,
+        args: args::ONE_OR_MORE,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.add_scopes(cf)),
+    },
+    Directive {
         name: c"auth_jwt_verify_signature",
         contexts: EVERYWHERE,
         args: args::FLAG,
         set: Set::Location(auth_jwt_verify_signature),
+    },
+    Directive {
+        name: c"auth_jwt_compression",
+        contexts: LEVELS,
+        args: args::FLAG,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.compression.set(cf.flag()?)),
+    },
+    Directive {
+        name: c"auth_jwt_challenge",
+        contexts: EVERYWHERE,
+        args: args::ONE_OR_MORE,
+        set: Set::Location(auth_jwt_challenge),
+    },
+    Directive {
+        name: c"auth_jwt_log_level",
+        contexts: LEVELS,
+        args: args::ONE,
+        set: Set::Location(auth_jwt_log_level),
     },
     Directive {
         name: c"auth_jwt_token_cache",
@@ -98,6 +163,7 @@ fn auth_jwt(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigEr
         realm => Some(realm_template(realm, cf)?),
     };
     conf.auth_jwt.set(Rc::new(AuthJwtSetting {
+        shows_unverified: realm.is_none() && !parameters.is_empty(),
         realm,
         token,
         position: Cell::new(Some(cf.position().into())),
@@ -119,6 +185,38 @@ fn realm_template(realm: &[u8], cf: &mut Config<'_>) -> Result<Template, ConfigE
             Quoted::new(realm)
         ))),
     }
+}
+
+/// `auth_jwt_mode required | optional | report | off | $variable`
+fn auth_jwt_mode(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let argument = cf.argument();
+    let template = cf.template(&argument)?;
+    let setting = match (template.constant(), Mode::parse(&argument)) {
+        (None, _) => ModeSetting::PerRequest(template),
+        (Some(_), Some(mode)) => ModeSetting::Constant(mode),
+        (Some(_), None) => {
+            let must = "it must be \"required\", \"optional\", \"report\", \"off\" or a variable";
+            return Err(cf.invalid_value(&argument, must));
+        }
+    };
+    conf.mode.set(setting)
+}
+
+/// `auth_jwt_phase access | preaccess`
+fn auth_jwt_phase(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let argument = cf.argument();
+    let is_preaccess = match &*argument {
+        b"access" => false,
+        b"preaccess" => true,
+        _ => {
+            let must = "it must be \"access\" or \"preaccess\"";
+            return Err(cf.invalid_value(&argument, must));
+        }
+    };
+    conf.phase.set(Rc::new(PhaseSetting {
+        is_preaccess,
+        position: Cell::new(Some(cf.position().into())),
+    }))
 }
 
 /// `auth_jwt_type signed | encrypted | nested`
@@ -174,9 +272,25 @@ fn read_key_file(file: &KeyFile, cf: &Config<'_>) {
     }
 }
 
-/// `auth_jwt_key_request uri`
+/// `auth_jwt_key_request uri [pass_header=name] ...`
 fn auth_jwt_key_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    conf.key_sources.push(KeySource::Request(Uri::read(cf)?));
+    let (_, parameters) = cf.first_argument();
+    let pass_header = |parameter: &Text<'_>| {
+        let name = parameter.strip_prefix(b"pass_header=");
+        let name = name.ok_or_else(|| cf.invalid_parameter(parameter))?;
+        match refused_name_reason(name) {
+            Some(reason) => Err(cf.invalid_value(parameter, reason)),
+            None => Ok(name.into()),
+        }
+    };
+    let pass_headers = parameters
+        .iter()
+        .map(pass_header)
+        .collect::<Result<Vec<Box<[u8]>>, _>>()?;
+    conf.key_sources.push(KeySource::Request(KeyRequestSource {
+        uri: Uri::read(cf)?,
+        pass_headers: pass_headers.into(),
+    }));
     Ok(())
 }
 
@@ -241,6 +355,67 @@ fn auth_jwt_verify_signature(
         ));
     }
     conf.verify_signature.set(is_on)
+}
+
+/// `auth_jwt_challenge name=value ... | on | off`
+fn auth_jwt_challenge(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let (first, others) = cf.first_argument();
+    let setting = match (&*first, others.is_empty()) {
+        (b"off", true) => ChallengeSetting::Off,
+        (b"on", true) => ChallengeSetting::Attributes(Rc::default()),
+        _ => {
+            let mut attributes = Vec::new();
+            for argument in cf.args() {
+                let (name, value) = challenge_attribute(&argument, cf)?;
+                if attributes.iter().any(|(other, _)| *other == name) {
+                    return Err(ConfigError::message(format_args!(
+                        "duplicate attribute {} in \"auth_jwt_challenge\"",
+                        Quoted::whole(name)
+                    )));
+                }
+                attributes.push((name, value));
+            }
+            ChallengeSetting::Attributes(attributes.into())
+        }
+    };
+    conf.challenge.set(setting)
+}
+
+/// An attribute of the challenge: its name in lower case, and its value.
+fn challenge_attribute(
+    argument: &[u8],
+    cf: &mut Config<'_>,
+) -> Result<(Box<[u8]>, Template), ConfigError> {
+    const OUR_OWN: [&[u8]; 2] = [b"realm", b"error"];
+    let mut parts = argument.splitn(2, |&byte| byte == b'=');
+    let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let Some(value) = parts.next().filter(|_| is_token(&name)) else {
+        return Err(cf.invalid_value(argument, "it must be name=value, \"on\" or \"off\""));
+    };
+    if OUR_OWN.contains(&&*name) {
+        let why = "the module itself sends this attribute";
+        return Err(cf.invalid_value(argument, why));
+    }
+    if !is_quotable(value) {
+        return Err(cf.invalid_value(argument, "the value has a control character"));
+    }
+    Ok((name.into(), cf.template(value)?))
+}
+
+/// `auth_jwt_log_level error | warn | notice | info`
+fn auth_jwt_log_level(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let level = cf.argument();
+    let severity = match &*level {
+        b"error" => Severity::Error,
+        b"warn" => Severity::Warn,
+        b"notice" => Severity::Notice,
+        b"info" => Severity::Info,
+        _ => {
+            let must = "it must be \"error\", \"warn\", \"notice\" or \"info\"";
+            return Err(cf.invalid_value(&level, must));
+        }
+    };
+    conf.log_level.set(severity)
 }
 
 /// `auth_jwt_token_cache size | off`

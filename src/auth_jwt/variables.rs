@@ -1,16 +1,18 @@
-//! `$jwt_*`, and the variables of auth_jwt_claim_set and auth_jwt_header_set. Those of a signed
-//! token have values before it is verified, for limit_req and for logs.
+//! `$jwt_*`, and the variables of auth_jwt_claim_set and auth_jwt_header_set. [`token`] says when
+//! they have values of a token that was not verified.
 
 use std::ffi::CStr;
 
 use super::AuthJwt;
-use super::client::{AnyToken, TokenVerdict, token};
+use super::client::{AnyToken, TokenVerdict, token, verified_token};
 use crate::nginx::{Config, ConfigError, Failure, PrefixVariable, Request, Text};
 use jose::{JsonValue, VariableText};
+use text::is_quotable;
 
 pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
     cf.add_prefix_variable::<JwtClaim>()?;
     cf.add_prefix_variable::<JwtHeader>()?;
+    cf.add_prefix_variable::<JwtOuterHeader>()?;
     cf.define_variable::<AuthJwt, _>(b"jwt_payload", (), |request, ()| payload(request))?;
     cf.define_variable::<AuthJwt, _>(b"jwt_claims", (), |request, ()| claims(request))?;
     cf.define_variable::<AuthJwt, _>(b"jwt_verified", (), |request, ()| verified(request))?;
@@ -21,6 +23,8 @@ pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum PathRoot {
     Header,
+    /// The header of the JWE around a nested token.
+    OuterHeader,
     Claims,
 }
 
@@ -39,7 +43,8 @@ pub(super) fn define_path(
 impl PathRoot {
     fn of(self, token: &AnyToken) -> Option<JsonValue<'_>> {
         match self {
-            Self::Header => Some(token.header().object()),
+            Self::Header => Some(token.header()?.object()),
+            Self::OuterHeader => Some(token.outer_header()?.object()),
             Self::Claims => Some(token.claims()?.object()),
         }
     }
@@ -69,6 +74,18 @@ impl PrefixVariable for JwtHeader {
     }
 }
 
+/// `$jwt_outer_header_*`
+struct JwtOuterHeader;
+
+impl PrefixVariable for JwtOuterHeader {
+    type Module = AuthJwt;
+    const PREFIX: &'static CStr = c"jwt_outer_header_";
+
+    fn get<'r>(request: Request<'r>, name: &[u8]) -> Result<Option<Text<'r>>, Failure> {
+        value(request, |token| PathRoot::OuterHeader.of(token)?.get(name))
+    }
+}
+
 fn value<'r>(
     request: Request<'r>,
     select: impl Fn(&AnyToken) -> Option<JsonValue<'_>>,
@@ -76,12 +93,24 @@ fn value<'r>(
     let Some(token) = token(request)? else {
         return Ok(None);
     };
-    match select(&token).map(JsonValue::text) {
-        None | Some(VariableText::Absent) => Ok(None),
-        Some(VariableText::Plain(text)) => request.copy(text.as_bytes()).map(Some),
-        Some(VariableText::Unsafe) => {
+    match select(&token) {
+        Some(value) => checked_text(request, value.text()),
+        None => Ok(None),
+    }
+}
+
+/// A text from the token as the value of a variable.
+fn checked_text<'r>(
+    request: Request<'r>,
+    text: VariableText<'_>,
+) -> Result<Option<Text<'r>>, Failure> {
+    match text {
+        VariableText::Absent => Ok(None),
+        VariableText::Plain(text) => request.copy(text.as_bytes()).map(Some),
+        VariableText::Unsafe => {
             request.log().warn(format_args!(
-                "auth_jwt: value in the token contains NUL, CR or LF, the variable is empty"
+                "auth_jwt: a value in the token contains a control character, \
+                 the variable is empty"
             ));
             Ok(Some(Text::from_static(b"")))
         }
@@ -90,27 +119,22 @@ fn value<'r>(
 
 /// `$jwt_payload`
 fn payload<'r>(request: Request<'r>) -> Result<Option<Text<'r>>, Failure> {
-    let verified = request.client_context::<AuthJwt>()?.verified();
-    let Some((token, payload)) = verified
-        .as_ref()
-        .and_then(|token| Some((token, token.payload()?)))
-    else {
+    let Some(token) = verified_token(request)? else {
         return Ok(None);
     };
-    // JSON on several lines would end a header line that contains it.
-    match payload.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
-        true => request.copy(token.claims().object().compact().as_bytes()),
-        false => request.copy(payload),
+    match token.payload() {
+        None => Ok(None),
+        // White space between the tokens of JSON is no part of the claims.
+        Some(payload) if !is_quotable(payload) => {
+            checked_text(request, token.claims().object().text())
+        }
+        Some(payload) => request.copy(payload).map(Some),
     }
-    .map(Some)
 }
 
 /// `$jwt_claims`
 fn claims<'r>(request: Request<'r>) -> Result<Option<Text<'r>>, Failure> {
-    match token(request)?.as_ref().and_then(AnyToken::claims) {
-        Some(claims) => request.copy(claims.object().compact().as_bytes()).map(Some),
-        None => Ok(None),
-    }
+    value(request, |token| PathRoot::Claims.of(token))
 }
 
 /// `$jwt_verified`
@@ -128,6 +152,7 @@ fn status<'r>(request: Request<'r>) -> Result<Option<Text<'r>>, Failure> {
     let text = match request.client_context::<AuthJwt>()?.verdict() {
         Some(TokenVerdict::Accepted) => "ok",
         Some(TokenVerdict::Refused(status)) => status,
+        Some(TokenVerdict::Disabled) => "disabled",
         None => {
             let conf = request.main().location_conf::<AuthJwt>();
             let setting = conf.auth_jwt.get();

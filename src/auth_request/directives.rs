@@ -5,14 +5,17 @@ use std::rc::Rc;
 
 use super::AuthRequest;
 use super::conf::{
-    Assignment, ClientHeaders, LocationConf, On, Service, ServiceUri, Validity, VerdictZone,
+    Assignment, CacheKey, ClientHeaders, LocationConf, On, Service, ServiceUri, Validity,
+    VerdictZone,
 };
 use crate::nginx::{Config, ConfigError, Directive, Set, Text, args, context};
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
 use policy::auth_request::decision::OnError;
 use policy::auth_request::header_names::HeaderNames;
+use policy::auth_request::key_sources::KeySources;
 use policy::auth_request::statuses::{Statuses, parse_code};
+use policy::auth_request::variable_names::{shows_set_cookie, variable_names};
 use text::Quoted;
 
 const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
@@ -33,7 +36,7 @@ pub(super) const DIRECTIVES: &[Directive<AuthRequest>] = &[
     ),
     directive(c"auth_request_deny_status", args::ONE_OR_MORE, deny_status),
     directive(c"auth_request_deny_body", args::ONE, deny_body),
-    directive(c"auth_request_on_error", args::ONE, on_error),
+    directive(c"auth_request_on_error", args::ONE_OR_TWO, on_error),
     directive(c"auth_request_require", args::ONE_OR_MORE, require),
     directive(c"auth_request_cache", args::ONE, cache),
     directive(c"auth_request_cache_key", args::ONE_OR_MORE, cache_key),
@@ -77,9 +80,12 @@ fn set(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> 
     let [variable, value] = cf.args()[..] else {
         return Err(ConfigError::Directive(c"takes a variable and a value"));
     };
-    let variable = cf.assignable_variable(&variable)?;
-    let value = cf.template(&value)?;
-    conf.assignments.push(Assignment { variable, value });
+    let mut names = variable_names(&value);
+    conf.assignments.push(Assignment {
+        variable: cf.assignable_variable(&variable)?,
+        value: cf.template(&value)?,
+        shows_set_cookie: names.any(|name| shows_set_cookie(&name)),
+    });
     Ok(())
 }
 
@@ -96,6 +102,7 @@ fn upstream_headers(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), 
         names => header_names(cf, names)?,
     };
     cf.main_conf::<AuthRequest>().changes_headers.set(true);
+    conf.reserved_headers.extend(&names);
     conf.upstream_headers.set(Rc::new(names))
 }
 
@@ -144,14 +151,25 @@ fn deny_body(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigE
     conf.deny_body.set(size)
 }
 
-/// `auth_request_on_error code | allow`
+/// `auth_request_on_error code | allow [5xx]`
 fn on_error(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let value = cf.argument();
+    let (value, words) = cf.first_argument();
     if &*value == b"allow" {
+        let on_server_error = !words.is_empty();
+        if let Some(word) = words.iter().find(|word| &***word != b"5xx") {
+            return Err(cf.invalid_value(word, "only \"5xx\" may follow \"allow\""));
+        }
+        let when = match on_server_error {
+            true => "cannot be reached, or responds with a 5xx",
+            false => "cannot be reached",
+        };
         cf.warn(format_args!(
-            "auth_request_on_error allow: every request is let in while the service fails"
+            "auth_request_on_error allow: every request is let in while the service {when}"
         ));
-        return conf.on_error.set(OnError::Allow);
+        return conf.on_error.set(OnError::Allow { on_server_error });
+    }
+    if let Some(word) = words.first() {
+        return Err(cf.invalid_value(word, "nothing may follow a code"));
     }
     match parse_code(&value) {
         // For 408, 444 and 494 to 499 nginx closes the connection, or responds with another status.
@@ -189,8 +207,10 @@ fn cache(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError
 fn cache_key(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
     let texts = cf.args();
     let parts = texts.iter().map(|text| cf.template(text));
-    let parts = parts.collect::<Result<_, _>>()?;
-    conf.cache_key.set(parts)
+    conf.cache_key.set(Rc::new(CacheKey {
+        parts: parts.collect::<Result<_, _>>()?,
+        sources: KeySources::of_key(texts.iter().map(|text| text.bytes())),
+    }))
 }
 
 /// `auth_request_cache_valid [code ...] time`

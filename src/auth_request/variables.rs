@@ -6,7 +6,7 @@ use super::AuthRequest;
 use crate::nginx::{
     Config, ConfigError, Failure, ModuleVariable, PrefixVariable, Request, Status, Text,
 };
-use policy::auth_request::post_args::PostArgs;
+use policy::auth_request::post_args::{BodyFormat, PostArgs};
 use text::{Quoted, is_field_value};
 
 /// The value of `$auth_request_cache_status`.
@@ -92,10 +92,10 @@ impl PrefixVariable for PostArgument {
 }
 
 fn post_args(request: Request<'_>) -> PostArgs {
-    let mut lines = request.headers();
-    let content_type = lines.find(|(name, _)| name.eq_ignore_ascii_case(b"content-type"));
-    match (content_type, request.body()) {
-        (Some((_, content_type)), Some(body)) => PostArgs::parse(&content_type, &body),
+    let lines = request.headers();
+    let lines = lines.map(|(name, value)| (name.bytes(), value.bytes()));
+    match (BodyFormat::of_request(lines), request.body()) {
+        (Some(format), Some(body)) => PostArgs::parse(format, &body),
         _ => PostArgs::default(),
     }
 }

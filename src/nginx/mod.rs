@@ -9,21 +9,30 @@
 //! The SAFETY comments rest on how nginx works: a worker process has one thread; memory comes from
 //! pools, which live as long as their owner (a request, or the cycle for a configuration); and a
 //! pointer that nginx hands to a callback is valid during that call.
+//!
+//! What a configuration is made of ([`Template`], [`Variable`], [`SharedZone`] and their like)
+//! points into the pool of its cycle without a lifetime that says so. It is kept in that
+//! configuration, and in requests that the configuration serves. It cannot get anywhere else,
+//! because outside of the fence there is no `static` and no thread; `scripts/lint` holds that.
 #![allow(unsafe_code)]
 
+mod background;
 mod body;
 mod chain;
 mod client_header;
 mod conf_path;
 mod directive;
+mod drain;
 mod failure;
 mod fence;
 mod filter_state;
 mod header;
+mod http_date;
 mod log;
 mod module;
 mod phase;
 mod pool;
+mod regex;
 mod request;
 mod response;
 mod response_body;
@@ -40,21 +49,24 @@ mod text;
 mod variable;
 mod waker;
 
+pub use background::BackgroundTask;
 pub use body::BodyRead;
 pub use directive::{Config, ConfigError, Directive, Set, args, context};
 pub use failure::Failure;
 pub use filter_state::SubrequestFilter;
 pub use header::HeaderLines;
-pub use log::Log;
+pub use http_date::parse_http_date;
+pub use log::{Log, Severity};
 pub use module::{Descriptor, Exported, Inherit, Module};
-pub use phase::{Access, AccessHandler, AroundAccess};
+pub use phase::{Access, AccessHandler, AccessProgress, AroundAccess, BeforeLog, PreaccessHandler};
+pub use regex::Regex;
 pub use request::Request;
 pub use response::ResponseContent;
 pub use response_body::{BodyError, ResponseBody};
 pub use setting::{List, Setting};
 pub use shared::{SharedZone, ZoneLookup};
 pub use status::Status;
-pub use subrequest::{Subrequest, SubrequestBody, SubrequestOwner};
+pub use subrequest::{Subrequest, SubrequestBody, SubrequestLines, SubrequestOwner};
 pub use subrequest_response::{StatusOrigin, SubrequestResponse};
 pub use target::Target;
 pub use template::Template;

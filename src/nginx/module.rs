@@ -6,12 +6,12 @@ use super::fence::{guard, install_hook};
 use super::log::Log;
 use super::pool::own;
 use super::text::Text;
-use super::variable::Variable;
+use super::variable::{Definition, Variable};
 use nginx_sys::{
     NGX_ERROR, NGX_HTTP_MODULE, NGX_OK, ngx_conf_t, ngx_http_module_t, ngx_int_t, ngx_module_t,
     ngx_uint_t,
 };
-use std::cell::{OnceCell, UnsafeCell};
+use std::cell::{Cell, OnceCell, RefCell, UnsafeCell};
 use std::ffi::{CStr, c_char, c_void};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
@@ -54,6 +54,12 @@ pub(super) struct MainState<M: Module> {
     /// request and its subrequests together, but a check has no body where the client's request may
     /// have one.
     pub(super) body_variables: OnceCell<[Variable; 3]>,
+    /// The variables that the module has defined.
+    pub(super) definitions: RefCell<Vec<Definition>>,
+    /// Those of them that the configuration refers to.
+    pub(super) own_variables: OnceCell<Box<[Variable]>>,
+    /// How many panics there had been when the caches in `conf` were emptied last.
+    pub(super) panics_seen: Cell<usize>,
 }
 
 impl<M: Module> Default for MainState<M> {
@@ -62,6 +68,9 @@ impl<M: Module> Default for MainState<M> {
             conf: M::MainConf::default(),
             client_context: OnceCell::new(),
             body_variables: OnceCell::new(),
+            definitions: RefCell::default(),
+            own_variables: OnceCell::new(),
+            panics_seen: Cell::new(0),
         }
     }
 }

@@ -40,14 +40,201 @@ nginx_auth_forgive_connection(ngx_http_request_t *r)
 
 /*
  * Makes nginx stop reading the response of an upstream.  Otherwise nginx would read a response
- * that it caches to its end.
+ * that it caches or stores to its end, and would then cache that the upstream has failed.
  */
 
 void
 nginx_auth_stop_upstream(ngx_http_request_t *r)
 {
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u == NULL) {
+        return;
+    }
+
+    u->cacheable = 0;
+    u->store = 0;
+
+    if (u->pipe) {
+        u->pipe->upstream_error = 1;
+    }
+}
+
+/*
+ * Tells what follows the header of a response.  0: nothing, or something that nginx itself has
+ * (a file, a cached response, an error page).  1: a body that is not worth reading if nobody wants
+ * it, because the connection to the upstream will not be used again, or because the body is longer
+ * than `max`.  2: a body from the upstream.
+ *
+ * After an error page or an internal redirect nginx has finalized the upstream, which then has no
+ * cleanup handler.  An upstream whose response is complete with its header has `keepalive` set
+ * (ngx_http_proxy_process_header); if nothing has come after it, the connection can be kept as it
+ * is.
+ */
+
+ngx_uint_t
+nginx_auth_rest_of_response(const ngx_http_request_t *r, off_t max)
+{
+    const ngx_http_upstream_t  *u;
+
+#if (NGX_HTTP_CACHE)
+    if (r->cached) {
+        return 0;
+    }
+#endif
+
+    u = r->upstream;
+
+    if (u == NULL || u->cleanup == NULL
+        || (u->keepalive && u->buffer.pos == u->buffer.last))
+    {
+        return 0;
+    }
+
+    if (u->headers_in.content_length_n > max
+        || (u->headers_in.connection_close && !u->cacheable && !u->store))
+    {
+        return 1;
+    }
+
+    return 2;
+}
+
+/*
+ * The status of a response of the upstream in place of which nginx serves something else, because
+ * the response has X-Accel-Redirect; 0 if there is none.
+ */
+
+ngx_uint_t
+nginx_auth_redirecting_status(const ngx_http_request_t *r)
+{
+    const ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u == NULL || u->cleanup || u->headers_in.x_accel_redirect == NULL
+        || (u->conf->ignore_headers & NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT))
+    {
+        return 0;
+    }
+
+    return u->headers_in.status_n;
+}
+
+/*
+ * Makes a subrequest, which has sent its header, one that its parent does not wait for.  nginx
+ * makes such a subrequest with NGX_HTTP_SUBREQUEST_BACKGROUND.
+ *
+ * `downstream` and `write` are zeroed, and live as long as the request.  The event pipe passes a
+ * response on only if its request is the active one of the connection, which is now the parent.
+ * It therefore gets a connection for itself, which takes everything.
+ */
+
+void
+nginx_auth_put_in_background(ngx_http_request_t *r, ngx_connection_t *downstream,
+    ngx_event_t *write)
+{
+    ngx_http_postponed_request_t  **link;
+
+    for (link = &r->parent->postponed; *link; link = &(*link)->next) {
+        if ((*link)->request == r) {
+            *link = (*link)->next;
+            break;
+        }
+    }
+
+    if (r->connection->data == r) {
+        r->connection->data = r->parent;
+    }
+
+    r->background = 1;
+
     if (r->upstream && r->upstream->pipe) {
-        r->upstream->pipe->upstream_error = 1;
+        write->data = downstream;
+        write->ready = 1;
+        write->log = r->connection->log;
+
+        downstream->fd = (ngx_socket_t) -1;
+        downstream->data = r;
+        downstream->write = write;
+        downstream->log = r->connection->log;
+
+        r->upstream->pipe->downstream = downstream;
+    }
+}
+
+/*
+ * Closes the connection to the upstream of a subrequest in the background, and ends the
+ * subrequest (ngx_http_upstream_cleanup).  That may free the client's request.
+ */
+
+void
+nginx_auth_end_upstream(ngx_http_request_t *r)
+{
+    if (r->upstream && r->upstream->cleanup) {
+        (*r->upstream->cleanup)(r);
+    }
+}
+
+/* Whether a thread works for the request, which then must not be freed. */
+
+ngx_uint_t
+nginx_auth_is_blocked(const ngx_http_request_t *r)
+{
+    return r->aio || r->main->blocked;
+}
+
+/*
+ * Tells who waits for the end of a subrequest in the background.  0: nobody, because the client's
+ * request is not complete, or because other requests share its connection.  1: the next request
+ * on the client's connection.  2: the client, for the end of its connection.
+ */
+
+ngx_uint_t
+nginx_auth_who_waits(const ngx_http_request_t *r)
+{
+    const ngx_http_request_t  *main;
+
+    main = r->main;
+
+    if (!main->done || main->http_version >= NGX_HTTP_VERSION_20) {
+        return 0;
+    }
+
+#if (NGX_HTTP_SSL)
+    if (main->connection->ssl) {
+        return 1;
+    }
+#endif
+
+    return main->keepalive ? 1 : 2;
+}
+
+/* Tells a client, which has its whole response, that nothing more will come. */
+
+void
+nginx_auth_end_output(ngx_http_request_t *r)
+{
+    (void) ngx_shutdown_socket(r->connection->fd, NGX_WRITE_SHUTDOWN);
+}
+
+void
+nginx_auth_start_timer(ngx_event_t *ev, ngx_msec_t time)
+{
+    ngx_add_timer(ev, time);
+}
+
+void
+nginx_auth_delete_event(ngx_event_t *ev)
+{
+    if (ev->posted) {
+        ngx_delete_posted_event(ev);
+    }
+
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
     }
 }
 
@@ -58,37 +245,115 @@ nginx_auth_post_event(ngx_event_t *ev)
 }
 
 /*
- * Tells who produced the status of a response.  0: the upstream, a cache or the configuration.
- * 1: nginx, because it received no response from the upstream.  2: nginx, because the response from
- * the upstream was invalid.
+ * Tells who produced the status of a response: an index of ORIGINS in subrequest_response.rs.
+ *
+ * nginx keeps one state for each attempt to reach an upstream.  After an internal redirect it begins
+ * with a state that has no peer.
  */
 
-ngx_uint_t
-nginx_auth_origin(const ngx_http_request_t *r)
-{
-    const ngx_http_upstream_state_t  *state;
+enum {
+    ORIGIN_SERVICE,
+    ORIGIN_ELSEWHERE,
+    ORIGIN_NO_CONNECTION,
+    ORIGIN_TIMED_OUT,
+    ORIGIN_NO_RESPONSE,
+    ORIGIN_INVALID_RESPONSE,
+    ORIGIN_NOT_ASKED
+};
 
-    if (r->upstream == NULL) {
+/*
+ * "no live upstreams": nginx has found no server to connect to.  The state then has the name of the
+ * group, and the address of no server (ngx_http_upstream_get_round_robin_peer).  For a UNIX socket
+ * the names of group and server are the same, and there is no other server to be tried before.
+ */
+
+static ngx_uint_t
+is_without_server(const ngx_http_upstream_t *u, const ngx_str_t *peer)
+{
+    const ngx_str_t  *group;
+
+    if (u->peer.socklen == 0) {
+        return 1;
+    }
+
+    if (u->upstream == NULL) {
         return 0;
+    }
+
+    group = &u->upstream->host;
+
+    return group->len == peer->len
+           && ngx_strncmp(group->data, peer->data, peer->len) == 0
+           && (peer->len < 5 || ngx_strncmp(peer->data, "unix:", 5) != 0);
+}
+
+static ngx_uint_t
+origin_of_attempt(const ngx_http_upstream_t *u,
+    const ngx_http_upstream_state_t *state)
+{
+    if (is_without_server(u, state->peer)) {
+        return ORIGIN_NOT_ASKED;
+    }
+
+    if (state->header_time != (ngx_msec_t) -1) {
+        /* The response made nginx ask the next server. */
+        return ORIGIN_NO_RESPONSE;
+    }
+
+    if (state->connect_time == (ngx_msec_t) -1) {
+        return ORIGIN_NO_CONNECTION;
+    }
+
+    if (state->status == NGX_HTTP_GATEWAY_TIME_OUT) {
+        return ORIGIN_TIMED_OUT;
+    }
+
+    return state->bytes_received ? ORIGIN_INVALID_RESPONSE : ORIGIN_NO_RESPONSE;
+}
+
+ngx_uint_t
+nginx_auth_origin(const ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_uint_t                        i, origin, attempt;
+    const ngx_http_upstream_t        *u;
+    const ngx_http_upstream_state_t  *states;
+
+    u = r->upstream;
+
+    if (u == NULL) {
+        return ORIGIN_ELSEWHERE;
     }
 
 #if (NGX_HTTP_CACHE)
     if (r->cached) {
-        return 0;
+        return ORIGIN_ELSEWHERE;
     }
 #endif
 
-    state = r->upstream->state;
-
-    if (state == NULL) {
-        return 1;
+    if (u->state == NULL) {
+        return ORIGIN_NOT_ASKED;
     }
 
-    if (state->header_time != (ngx_msec_t) -1) {
-        return 0;
+    if (u->state->header_time != (ngx_msec_t) -1) {
+        return u->headers_in.status_n == status ? ORIGIN_SERVICE : ORIGIN_ELSEWHERE;
     }
 
-    return state->bytes_received ? 2 : 1;
+    /* An outage shows in each attempt: another one may have been the work of a client. */
+
+    origin = ORIGIN_NOT_ASKED;
+    states = r->upstream_states->elts;
+
+    for (i = r->upstream_states->nelts; i > 0 && states[i - 1].peer; i--) {
+        attempt = origin_of_attempt(u, &states[i - 1]);
+
+        if (i == r->upstream_states->nelts
+            || (attempt != ORIGIN_NO_CONNECTION && attempt != ORIGIN_TIMED_OUT))
+        {
+            origin = attempt;
+        }
+    }
+
+    return origin;
 }
 
 /* Tells locations of the same name but of different kinds apart. */
@@ -110,37 +375,10 @@ nginx_auth_location_kind(const ngx_http_core_loc_conf_t *clcf)
 }
 
 /*
- * nginx keeps pointers to the header lines that it knows by name; before 1.23.0 some of them are
- * arrays of pointers.  `line` may be a copy of the line that nginx points to.  Both then share
- * the bytes of the name, and therefore the addresses of the names are compared.
+ * nginx keeps pointers to the header lines that it knows by name.  `line` may be a copy of the line
+ * that nginx points to.  Both then share the bytes of the name, and therefore the addresses of the
+ * names are compared.
  */
-
-#if (nginx_version < 1023000)
-
-static void
-forget_in_array(ngx_array_t *lines, const ngx_table_elt_t *line)
-{
-    ngx_uint_t         i, n;
-    ngx_table_elt_t  **line_ptr;
-
-    line_ptr = lines->elts;
-
-    for (i = 0, n = 0; i < lines->nelts; i++) {
-        if (line_ptr[i]->key.data != line->key.data) {
-            line_ptr[n++] = line_ptr[i];
-        }
-    }
-
-    lines->nelts = n;
-}
-
-#define FORGET_ALL(field)  forget_in_array(&r->headers_in.field, line);
-
-#else
-
-#define FORGET_ALL(field)  FORGET(field)
-
-#endif
 
 #define FORGET(field)                                                         \
     if (r->headers_in.field                                                   \
@@ -149,65 +387,127 @@ forget_in_array(ngx_array_t *lines, const ngx_table_elt_t *line)
         r->headers_in.field = NULL;                                           \
     }
 
+/* The next line with this name behind `*index` in the part `*part` of a list of header lines. */
+
+static ngx_table_elt_t *
+next_line(ngx_list_part_t **part, ngx_uint_t *index, const char *name)
+{
+    ngx_table_elt_t  *line;
+
+    while (*part) {
+        while (*index < (*part)->nelts) {
+            line = (ngx_table_elt_t *) (*part)->elts + (*index)++;
+
+            if (line->key.len == ngx_strlen(name)
+                && ngx_strncasecmp(line->key.data, (u_char *) name, line->key.len) == 0)
+            {
+                return line;
+            }
+        }
+
+        *part = (*part)->next;
+        *index = 0;
+    }
+
+    return NULL;
+}
+
+/* Points to the first line with this name; since 1.23.0 each of them points to the next one. */
+
+static void
+link_lines(ngx_http_request_t *r, ngx_table_elt_t **link, const char *name)
+{
+    ngx_uint_t        index;
+    ngx_list_part_t  *part;
+
+    part = &r->headers_in.headers.part;
+    index = 0;
+
+    *link = next_line(&part, &index, name);
+
+#if (nginx_version >= 1023000)
+    while (*link) {
+        link = &(*link)->next;
+        *link = next_line(&part, &index, name);
+    }
+#endif
+}
+
+#if (nginx_version < 1023000)
+
 /*
- * Sets nginx's pointers to the Cookie lines to those in the list of header lines.  nginx finds
- * cookies by these pointers only.
+ * Makes a new array of pointers to the lines with this name.  A subrequest shares the old one with
+ * its parent.
  */
 
-ngx_int_t
-nginx_auth_link_cookies(ngx_http_request_t *r)
+static ngx_int_t
+link_array(ngx_http_request_t *r, ngx_array_t *lines, const char *name)
 {
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *line;
-#if (nginx_version < 1023000)
-    ngx_table_elt_t  **cookie;
+    ngx_uint_t         index;
+    ngx_list_part_t   *part;
+    ngx_table_elt_t   *line, **place;
 
-    if (r->headers_in.cookies.elts == NULL
-        && ngx_array_init(&r->headers_in.cookies, r->pool, 1,
-                          sizeof(ngx_table_elt_t *))
-           != NGX_OK)
-    {
+    part = &r->headers_in.headers.part;
+    index = 0;
+
+    if (ngx_array_init(lines, r->pool, 1, sizeof(ngx_table_elt_t *)) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    r->headers_in.cookies.nelts = 0;
-#else
-    ngx_table_elt_t  **next;
-
-    next = &r->headers_in.cookie;
-#endif
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        line = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (line[i].key.len != 6
-                || ngx_strncasecmp(line[i].key.data, (u_char *) "Cookie", 6) != 0)
-            {
-                continue;
-            }
-
-#if (nginx_version < 1023000)
-            cookie = ngx_array_push(&r->headers_in.cookies);
-            if (cookie == NULL) {
-                return NGX_ERROR;
-            }
-
-            *cookie = &line[i];
-#else
-            *next = &line[i];
-            next = &line[i].next;
-#endif
+    while ((line = next_line(&part, &index, name)) != NULL) {
+        place = ngx_array_push(lines);
+        if (place == NULL) {
+            return NGX_ERROR;
         }
+
+        *place = line;
     }
 
-#if (nginx_version >= 1023000)
-    *next = NULL;
+    return NGX_OK;
+}
+
+#endif
+
+/*
+ * Makes nginx find the lines of the list of header lines where it looks for them: it has pointers
+ * to the Cookie lines, and to those that it has variables of their own for, such as
+ * $http_user_agent.
+ */
+
+ngx_int_t
+nginx_auth_link_lines(ngx_http_request_t *r)
+{
+    link_lines(r, &r->headers_in.user_agent, "User-Agent");
+    link_lines(r, &r->headers_in.referer, "Referer");
+#if (NGX_HTTP_GZIP || NGX_HTTP_HEADERS)
+    link_lines(r, &r->headers_in.via, "Via");
+#endif
+
+#if (nginx_version < 1023000)
+
+    if (link_array(r, &r->headers_in.cookies, "Cookie") != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+#if (NGX_HTTP_X_FORWARDED_FOR)
+    if (link_array(r, &r->headers_in.x_forwarded_for, "X-Forwarded-For") != NGX_OK) {
+        return NGX_ERROR;
+    }
+#endif
+
+#else
+
+    link_lines(r, &r->headers_in.cookie, "Cookie");
+#if (NGX_HTTP_X_FORWARDED_FOR)
+    link_lines(r, &r->headers_in.x_forwarded_for, "X-Forwarded-For");
+#endif
+
 #endif
 
     return NGX_OK;
 }
+
+/* Removes nginx's pointer to a line that nginx_auth_link_lines() does not link. */
 
 void
 nginx_auth_forget_line(ngx_http_request_t *r, const ngx_table_elt_t *line)
@@ -216,16 +516,10 @@ nginx_auth_forget_line(ngx_http_request_t *r, const ngx_table_elt_t *line)
     FORGET(if_unmodified_since)
     FORGET(if_match)
     FORGET(if_none_match)
-    FORGET(user_agent)
-    FORGET(referer)
     FORGET(range)
     FORGET(if_range)
 #if (NGX_HTTP_GZIP || NGX_HTTP_HEADERS)
     FORGET(accept_encoding)
-    FORGET(via)
-#endif
-#if (NGX_HTTP_X_FORWARDED_FOR)
-    FORGET_ALL(x_forwarded_for)
 #endif
 #if (NGX_HTTP_REALIP)
     FORGET(x_real_ip)
@@ -240,6 +534,52 @@ nginx_auth_forget_line(ngx_http_request_t *r, const ngx_table_elt_t *line)
     FORGET(overwrite)
     FORGET(date)
 #endif
+}
+
+/*
+ * Forgets the conditions, the range and the encodings that the client has asked for, which nginx
+ * looks at apart from the list of header lines.
+ */
+
+void
+nginx_auth_forget_conditions(ngx_http_request_t *r)
+{
+    r->headers_in.if_modified_since = NULL;
+    r->headers_in.if_unmodified_since = NULL;
+    r->headers_in.if_match = NULL;
+    r->headers_in.if_none_match = NULL;
+    r->headers_in.range = NULL;
+    r->headers_in.if_range = NULL;
+#if (NGX_HTTP_GZIP || NGX_HTTP_HEADERS)
+    r->headers_in.accept_encoding = NULL;
+#endif
+}
+
+/*
+ * A request that waits in a phase notices that its client leaves only if it looks for that
+ * (ngx_http_limit_req_handler does the same).
+ */
+
+void
+nginx_auth_watch_client(ngx_http_request_t *r)
+{
+    ngx_event_t  *rev = r->connection->read;
+
+    r->read_event_handler = ngx_http_test_reading;
+
+    if (rev->ready) {
+        ngx_post_event(rev, &ngx_posted_events);
+
+    } else {
+        /* If this fails, the request waits on all the same. */
+        (void) ngx_handle_read_event(rev, 0);
+    }
+}
+
+void
+nginx_auth_stop_watching_client(ngx_http_request_t *r)
+{
+    r->read_event_handler = ngx_http_block_reading;
 }
 
 /*
@@ -287,31 +627,46 @@ nginx_auth_value_text(const ngx_http_variable_value_t *v, ngx_str_t *text)
 }
 
 /*
- * Numbers the iterations of the event loop.  In one iteration nginx handles the events that the
- * kernel has reported, and then the events that were posted in the meantime.  A request that
- * arrives with a reported event was sent before the iteration began.  This is not certain on a
- * new connection, nor on a connection with TLS or HTTP/2, where nginx may have buffered the
- * request.  The event that ends an iteration goes to the head of the queue, so that posted
- * events, such as that of the next pipelined request, count as part of the next iteration.
+ * Numbers the iterations of the event loop, in parts of a millisecond at most.  In one iteration
+ * nginx handles the events that the kernel has reported, and then the events that were posted in
+ * the meantime.  A request that arrives with a reported event has begun before the iteration.  This
+ * is not certain on a new connection, nor on a connection with TLS or HTTP/2, where nginx may have
+ * buffered the request.  The event that ends an iteration goes to the head of the queue, so that
+ * posted events, such as that of the next pipelined request, count as part of the next iteration.
+ *
+ * The last byte of a request may have come later than the kernel's report, while nginx handled
+ * other requests.  Nothing tells when; a millisecond bounds by how much.
  *
  * perf: the requests of one iteration share one stat() of a key file, which saves each of them
  * about 0.1 us.
  */
 
-static ngx_event_t  iteration_end;
-static ngx_uint_t   iterations;
+#define LONGEST_PART_NSEC  1000000
+
+static ngx_event_t      iteration_end;
+static ngx_uint_t       parts;
+static struct timespec  part_start;
 
 static void
 end_iteration(ngx_event_t *ev)
 {
     (void) ev;
 
-    iterations++;
+    parts++;
+}
+
+static ngx_uint_t
+is_within_part(const struct timespec *now)
+{
+    return now->tv_sec - part_start.tv_sec <= 1
+           && (now->tv_sec - part_start.tv_sec) * 1000000000LL
+              + (now->tv_nsec - part_start.tv_nsec) < LONGEST_PART_NSEC;
 }
 
 ngx_uint_t
 nginx_auth_iteration(const ngx_http_request_t *r, ngx_uint_t *iteration)
 {
+    struct timespec    now;
     ngx_connection_t  *c;
 
     c = r->connection;
@@ -326,37 +681,144 @@ nginx_auth_iteration(const ngx_http_request_t *r, ngx_uint_t *iteration)
         return 0;
     }
 
+    if (clock_gettime(CLOCK_MONOTONIC, &now) == -1) {
+        return 0;
+    }
+
     if (!iteration_end.posted) {
         iteration_end.handler = end_iteration;
         iteration_end.log = ngx_cycle->log;
         iteration_end.posted = 1;
         ngx_queue_insert_head(&ngx_posted_events, &iteration_end.queue);
+        part_start = now;
+
+    } else if (!is_within_part(&now)) {
+        parts++;
+        part_start = now;
     }
 
-    *iteration = iterations;
+    *iteration = parts;
 
     return 1;
 }
 
 /*
- * Tells whether a response is that of the upstream and complete with its header, and whether the
- * upstream has sent nothing after it.  The connection to the upstream can then be kept as it is
- * (ngx_http_proxy_process_header).  After an error page or an internal redirect nginx has finalized
- * the upstream, which then has no cleanup handler.
+ * Tells how far the client's request has come with a handler of the access phase.  0: nginx has not
+ * called it yet.  1: nginx is calling it, or will do so again because it waits.  2: it is over, or
+ * the response is an error page, which comes before it if another handler has refused the request.
+ * The status of an error page is in err_status, and is copied as soon as the header is sent.
  */
 
 ngx_uint_t
-nginx_auth_upstream_is_done(const ngx_http_request_t *r)
+nginx_auth_handler_progress(const ngx_http_request_t *r,
+    ngx_http_handler_pt handler)
 {
-    const ngx_http_upstream_t  *u;
+    ngx_uint_t                   i;
+    ngx_http_phase_handler_t    *ph;
+    ngx_http_core_main_conf_t   *cmcf;
 
-#if (NGX_HTTP_CACHE)
-    if (r->cached) {
-        return 0;
+    r = r->main;
+
+    if (r->err_status && r->headers_out.status == r->err_status) {
+        return 2;
     }
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+    ph = cmcf->phase_engine.handlers;
+
+    for (i = 0; ph[i].checker; i++) {
+        if (ph[i].handler == handler) {
+            return (ngx_uint_t) r->phase_handler < i ? 0
+                   : (ngx_uint_t) r->phase_handler > i ? 2 : 1;
+        }
+    }
+
+    return 2;
+}
+
+/*
+ * Regular expressions.  What a client sends is searched, so that the work must be bounded.  nginx
+ * has no way to set limits for a search, but they can be written in front of an expression; one
+ * that the expression itself sets can only be lower (pcre2pattern, pcrepattern).  PCRE2 before
+ * 10.30 and PCRE1 have no limit for the heap; there the depth alone bounds the memory.
+ */
+
+#if (NGX_PCRE)
+
+#if (NGX_PCRE2) && defined(PCRE2_ERROR_HEAPLIMIT)
+#define NGINX_AUTH_REGEX_LIMITS                                               \
+    "(*LIMIT_MATCH=100000)(*LIMIT_DEPTH=10000)(*LIMIT_HEAP=4096)"
+#else
+#define NGINX_AUTH_REGEX_LIMITS                                               \
+    "(*LIMIT_MATCH=100000)(*LIMIT_RECURSION=2000)"
 #endif
 
-    u = r->upstream;
+/*
+ * Compiles an expression that ends with a NUL which is not counted.  Returns NULL, and what is
+ * wrong in err, if it cannot be compiled.
+ */
 
-    return u && u->cleanup && u->keepalive && u->buffer.pos == u->buffer.last;
+void *
+nginx_auth_regex_compile(ngx_pool_t *pool, ngx_str_t *pattern, ngx_str_t *err)
+{
+    u_char               *p;
+    ngx_regex_compile_t   rc;
+
+    ngx_memzero(&rc, sizeof(ngx_regex_compile_t));
+
+    rc.pool = pool;
+    rc.err = *err;
+    rc.pattern.len = sizeof(NGINX_AUTH_REGEX_LIMITS) - 1 + pattern->len;
+    rc.pattern.data = ngx_pnalloc(pool, rc.pattern.len + 1);
+
+    if (rc.pattern.data == NULL) {
+        err->len = ngx_snprintf(err->data, err->len, "no memory") - err->data;
+        return NULL;
+    }
+
+    p = ngx_cpymem(rc.pattern.data, NGINX_AUTH_REGEX_LIMITS,
+                   sizeof(NGINX_AUTH_REGEX_LIMITS) - 1);
+    ngx_memcpy(p, pattern->data, pattern->len + 1);
+
+    if (ngx_regex_compile(&rc) == NGX_OK) {
+        return rc.regex;
+    }
+
+    *err = rc.err;
+
+    return NULL;
 }
+
+/* Returns 1 if the expression is found, 0 if it is not, and -1 if the search was given up. */
+
+ngx_int_t
+nginx_auth_regex_matches(void *regex, ngx_str_t *text)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_regex_exec(regex, text, NULL, 0);
+
+    if (rc >= 0) {
+        return 1;
+    }
+
+    return rc == NGX_REGEX_NO_MATCHED ? 0 : -1;
+}
+
+#else
+
+void *
+nginx_auth_regex_compile(ngx_pool_t *pool, ngx_str_t *pattern, ngx_str_t *err)
+{
+    err->len = ngx_snprintf(err->data, err->len, "nginx was built without PCRE")
+               - err->data;
+    return NULL;
+}
+
+ngx_int_t
+nginx_auth_regex_matches(void *regex, ngx_str_t *text)
+{
+    return -1;
+}
+
+#endif

@@ -1,10 +1,11 @@
-//! Declarations of `bitfields.c` and `shim.c`: what takes a C compiler.
+//! Declarations of `background.c`, `bitfields.c` and `shim.c`: what takes a C compiler.
 
 use nginx_sys::{
-    ngx_buf_t, ngx_event_t, ngx_http_core_loc_conf_t, ngx_http_request_t,
-    ngx_http_variable_value_t, ngx_int_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
+    ngx_buf_t, ngx_connection_t, ngx_event_t, ngx_http_core_loc_conf_t, ngx_http_handler_pt,
+    ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t, ngx_msec_t, ngx_pool_t, ngx_str_t,
+    ngx_table_elt_t, ngx_uint_t, off_t,
 };
-use std::ffi::c_uint;
+use std::ffi::{c_uint, c_void};
 
 unsafe extern "C" {
     /// Sets `r->header_only`: nginx sends no body after the header of this response.
@@ -102,7 +103,7 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_forgive_connection"]
     pub(super) fn forgive_connection(r: *mut ngx_http_request_t);
 
-    /// Makes nginx stop reading the response of the upstream, if there is one.
+    /// Makes nginx stop reading, caching and storing the response of the upstream, if there is one.
     ///
     /// # Safety
     /// `r` points to a live request.
@@ -118,21 +119,90 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_post_event"]
     pub(super) fn post_event(event: *mut ngx_event_t);
 
-    /// Who produced the status of a response: 0 the upstream, a cache or the configuration; 1
-    /// nginx, because nothing came; 2 nginx, because what came was no valid response.
+    /// Who produced the status of a response: an index of `ORIGINS`.
     ///
     /// # Safety
     /// `r` points to a live request.
     #[link_name = "nginx_auth_origin"]
-    pub(super) fn origin(r: *const ngx_http_request_t) -> ngx_uint_t;
+    pub(super) fn origin(r: *const ngx_http_request_t, status: ngx_uint_t) -> ngx_uint_t;
 
-    /// Makes nginx find the cookies in the list of the request's header lines. Returns NGX_ERROR if
-    /// there is no memory.
+    /// What follows the header of a response: 0 nothing that the upstream has yet to send; 1 a body
+    /// that is not worth reading; 2 a body.
     ///
     /// # Safety
     /// `r` points to a live request.
-    #[link_name = "nginx_auth_link_cookies"]
-    pub(super) fn link_cookies(r: *mut ngx_http_request_t) -> ngx_int_t;
+    #[link_name = "nginx_auth_rest_of_response"]
+    pub(super) fn rest_of_response(r: *const ngx_http_request_t, max: off_t) -> ngx_uint_t;
+
+    /// The status of a response in whose place X-Accel-Redirect has put another; 0 if there is none.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_redirecting_status"]
+    pub(super) fn redirecting_status(r: *const ngx_http_request_t) -> ngx_uint_t;
+
+    /// Makes a subrequest one that its parent does not wait for.
+    ///
+    /// # Safety
+    /// `r` points to a live subrequest that has sent its header; `downstream` and `write` to zeroed
+    /// memory that lives as long as it.
+    #[link_name = "nginx_auth_put_in_background"]
+    pub(super) fn put_in_background(
+        r: *mut ngx_http_request_t,
+        downstream: *mut ngx_connection_t,
+        write: *mut ngx_event_t,
+    );
+
+    /// Ends a subrequest in the background, and closes its connection to the upstream.
+    ///
+    /// # Safety
+    /// `r` points to a live subrequest in the background, which is not used after the call.
+    #[link_name = "nginx_auth_end_upstream"]
+    pub(super) fn end_upstream(r: *mut ngx_http_request_t);
+
+    /// Whether a thread works for the request.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_is_blocked"]
+    pub(super) fn is_blocked(r: *const ngx_http_request_t) -> ngx_uint_t;
+
+    /// Who waits for the end of a subrequest in the background: 0 nobody, 1 the next request on the
+    /// client's connection, 2 the client.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_who_waits"]
+    pub(super) fn who_waits(r: *const ngx_http_request_t) -> ngx_uint_t;
+
+    /// Tells the client of a request that has its whole response that nothing more will come.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_end_output"]
+    pub(super) fn end_output(r: *mut ngx_http_request_t);
+
+    /// Makes nginx handle an event after this time (ngx_add_timer).
+    ///
+    /// # Safety
+    /// As for [`post_event`].
+    #[link_name = "nginx_auth_start_timer"]
+    pub(super) fn set_timer(event: *mut ngx_event_t, time: ngx_msec_t);
+
+    /// Takes back [`post_event`] and [`set_timer`].
+    ///
+    /// # Safety
+    /// `event` points to an event.
+    #[link_name = "nginx_auth_delete_event"]
+    pub(super) fn delete_event(event: *mut ngx_event_t);
+
+    /// Makes nginx find the header lines that it has pointers to, such as cookies, in the list of the
+    /// request's header lines. Returns NGX_ERROR if there is no memory.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_link_lines"]
+    pub(super) fn link_lines(r: *mut ngx_http_request_t) -> ngx_int_t;
 
     /// A number that tells locations of the same name apart: exact, unnamed, named, or a regular
     /// expression.
@@ -149,6 +219,67 @@ unsafe extern "C" {
     /// `r` points to a live request, `line` to an element of its header.
     #[link_name = "nginx_auth_forget_line"]
     pub(super) fn forget_line(r: *mut ngx_http_request_t, line: *const ngx_table_elt_t);
+
+    /// Forgets the conditions, the range and the encodings that the client has asked for.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_forget_conditions"]
+    pub(super) fn forget_conditions(r: *mut ngx_http_request_t);
+
+    /// Makes nginx end a request that waits in a phase when its client leaves.
+    ///
+    /// # Safety
+    /// `r` points to a live request of a client, which is in a phase handler and reads no body.
+    #[link_name = "nginx_auth_watch_client"]
+    pub(super) fn watch_client(r: *mut ngx_http_request_t);
+
+    /// Ends what `watch_client` began.
+    ///
+    /// # Safety
+    /// As for `watch_client`.
+    #[link_name = "nginx_auth_stop_watching_client"]
+    pub(super) fn stop_watching_client(r: *mut ngx_http_request_t);
+
+    /// Makes a GET request of no client, in the server and for the location of a client's request.
+    /// NULL on failure, which nginx logs.
+    ///
+    /// # Safety
+    /// `client` points to a live request whose phases nginx runs.
+    #[link_name = "nginx_auth_create_background_request"]
+    pub(super) fn create_background_request(
+        client: *const ngx_http_request_t,
+    ) -> *mut ngx_http_request_t;
+
+    /// Runs what was started inside such a request, after the callback that this is called from.
+    ///
+    /// # Safety
+    /// `r` is a request of `create_background_request` that has not run yet. `is_awaited` may be
+    /// called with `data` until the request's pool is destroyed.
+    #[link_name = "nginx_auth_run_background_request"]
+    pub(super) fn run_background_request(
+        r: *mut ngx_http_request_t,
+        is_awaited: unsafe extern "C" fn(*mut c_void) -> ngx_uint_t,
+        data: *mut c_void,
+    );
+
+    /// The `data` of `run_background_request`.
+    ///
+    /// # Safety
+    /// `r` is a request of `create_background_request`.
+    #[link_name = "nginx_auth_background_data"]
+    pub(super) fn background_data(r: *const ngx_http_request_t) -> *mut c_void;
+
+    /// Ends such a request, and frees it unless nginx still has something to do inside it.
+    ///
+    /// # Safety
+    /// `r` is a live request of `create_background_request`, and is not used after this.
+    #[link_name = "nginx_auth_end_background_request"]
+    pub(super) fn end_background_request(r: *mut ngx_http_request_t);
+
+    /// A random number of 16 bits, which is no secret.
+    #[link_name = "nginx_auth_random"]
+    pub(super) safe fn random() -> ngx_uint_t;
 
     /// Sets the value of a variable's entry.
     ///
@@ -182,8 +313,8 @@ unsafe extern "C" {
         text: *mut ngx_str_t,
     ) -> ngx_uint_t;
 
-    /// Writes the number of the current event-loop iteration. Returns 0 if the request is not known
-    /// to have arrived before the iteration began.
+    /// Writes a number of the current event-loop iteration, which lasts a millisecond at most.
+    /// Returns 0 if the request is not known to have begun to arrive before the iteration.
     ///
     /// # Safety
     /// `r` points to a live request, `iteration` to a place for it.
@@ -193,10 +324,34 @@ unsafe extern "C" {
         iteration: *mut ngx_uint_t,
     ) -> ngx_uint_t;
 
-    /// Whether the response is the upstream's own and ends with its header.
+    /// How far the client's request has come with a handler of the access phase: 0 not called yet,
+    /// 1 being called or waiting, 2 over.
     ///
     /// # Safety
-    /// `r` points to a live request.
-    #[link_name = "nginx_auth_upstream_is_done"]
-    pub(super) fn upstream_is_done(r: *const ngx_http_request_t) -> ngx_uint_t;
+    /// `r` points to a live request, and nginx has made the phase engine.
+    #[link_name = "nginx_auth_handler_progress"]
+    pub(super) fn handler_progress(
+        r: *const ngx_http_request_t,
+        handler: ngx_http_handler_pt,
+    ) -> ngx_uint_t;
+
+    /// Compiles a regular expression with limits for the work of a search. Returns NULL and a text
+    /// in `err` if that is not possible.
+    ///
+    /// # Safety
+    /// `pool` is a live pool; a NUL follows the bytes of `pattern`; `err` has a buffer to write to.
+    #[link_name = "nginx_auth_regex_compile"]
+    pub(super) fn regex_compile(
+        pool: *mut ngx_pool_t,
+        pattern: *mut ngx_str_t,
+        err: *mut ngx_str_t,
+    ) -> *mut c_void;
+
+    /// Whether a regular expression is found in a text: 1 if so, 0 if not, -1 if the search was
+    /// given up.
+    ///
+    /// # Safety
+    /// `regex` is what `regex_compile` returned, with a pool that is still alive.
+    #[link_name = "nginx_auth_regex_matches"]
+    pub(super) fn regex_matches(regex: *mut c_void, text: *mut ngx_str_t) -> ngx_int_t;
 }

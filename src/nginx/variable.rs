@@ -11,7 +11,7 @@ use super::text::Text;
 use nginx_sys::{
     NGX_ERROR, NGX_HTTP_VAR_CHANGEABLE, NGX_HTTP_VAR_NOCACHEABLE, NGX_HTTP_VAR_NOHASH,
     NGX_HTTP_VAR_PREFIX, NGX_OK, ngx_http_add_variable, ngx_http_get_flushed_variable,
-    ngx_http_get_variable_index, ngx_http_request_t, ngx_http_set_variable_pt,
+    ngx_http_get_variable_index, ngx_http_request_t, ngx_http_set_variable_pt, ngx_http_variable_t,
     ngx_http_variable_value_t, ngx_int_t, ngx_str_t, ngx_uint_t,
 };
 use std::ffi::CStr;
@@ -40,6 +40,15 @@ pub type Getter<D> = for<'r> fn(Request<'r>, &D) -> Result<Option<Text<'r>>, Fai
 struct VariableDefinition<D> {
     data: D,
     get: Getter<D>,
+}
+
+/// What tells in nginx's table of variables that a variable is one of a module.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Definition {
+    /// A family: the variable's name begins with this, and nginx has made the name its data.
+    Prefix(&'static CStr),
+    /// A single variable: its data has this address.
+    Single(usize),
 }
 
 /// A variable that the configuration refers to by name.
@@ -79,6 +88,7 @@ impl Config<'_> {
             let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
             variable.get_handler = Some(get_prefixed::<V>);
         }
+        self.add_definition::<V::Module>(Definition::Prefix(V::PREFIX));
         Ok(())
     }
 
@@ -109,8 +119,14 @@ impl Config<'_> {
             }
             variable.get_handler = Some(get_defined::<M, D>);
             variable.data = definition.as_ptr().expose_provenance();
+            self.add_definition::<M>(Definition::Single(variable.data));
         }
         Ok(())
+    }
+
+    fn add_definition<M: Exported>(&self, definition: Definition) {
+        let definitions = &self.main_state::<M>().definitions;
+        definitions.borrow_mut().push(definition);
     }
 
     /// Reserves an entry of every request's variables for
@@ -249,9 +265,7 @@ impl<'r> Request<'r> {
             set_value(entry, text.data, text.len);
             if let Some(setter) = variable.setter {
                 let variables = (*self.core_main_conf()).variables.elts;
-                let definition = variables
-                    .cast::<nginx_sys::ngx_http_variable_t>()
-                    .add(variable.index);
+                let definition = variables.cast::<ngx_http_variable_t>().add(variable.index);
                 setter(self.raw(), entry, (*definition).data);
             }
         }
@@ -280,6 +294,45 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// Whether the configuration refers to a variable that the module has defined.
+    pub fn uses_variables_of<M: Exported>(self) -> bool {
+        !self.own_variables::<M>().is_empty()
+    }
+
+    /// Drops nginx's cached values of the variables that the module has defined, for those who read
+    /// cached values although a variable must not be cached, as ngx_http_log_module does.
+    pub fn forget_variables_of<M: Exported>(self) {
+        self.own_variables::<M>()
+            .iter()
+            .for_each(|variable| self.forget(*variable));
+    }
+
+    fn own_variables<M: Exported>(self) -> &'r [Variable] {
+        let state = self.main_state::<M>();
+        state.own_variables.get_or_init(|| {
+            let definitions = state.definitions.borrow();
+            // SAFETY: nginx has filled the table before it serves requests
+            // (ngx_http_variables_init_vars), and it lives as long as the configuration.
+            let variables = unsafe {
+                let variables = &(*self.core_main_conf()).variables;
+                variables.as_slice::<ngx_http_variable_t>()
+            };
+            let is_own = |variable: &ngx_http_variable_t| {
+                definitions.iter().any(|definition| match definition {
+                    Definition::Prefix(prefix) => {
+                        variable.data == (&raw const variable.name).addr()
+                            && variable.name.as_bytes().starts_with(prefix.to_bytes())
+                    }
+                    Definition::Single(data) => variable.data == *data,
+                })
+            };
+            let indices = (0..)
+                .zip(variables)
+                .filter(|(_, variable)| is_own(variable));
+            indices.map(|(index, _)| Variable { index }).collect()
+        })
+    }
+
     /// Drops nginx's cached value of a variable.
     pub(super) fn forget(self, variable: Variable) {
         // SAFETY: r->variables has an entry for each index that ngx_http_get_variable_index
@@ -299,22 +352,14 @@ unsafe extern "C" fn get_prefixed<V: PrefixVariable>(
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
         return NGX_ERROR as ngx_int_t;
     };
-    // SAFETY: nginx calls a get handler with an entry to fill and with the name, both live during
-    // the call.
-    let (value, name) = unsafe {
-        (
-            &mut *value,
-            &*std::ptr::with_exposed_provenance::<ngx_str_t>(data),
-        )
+    // SAFETY: nginx calls a get handler with the name, which lives as long as the configuration.
+    let name = unsafe { &*std::ptr::with_exposed_provenance::<ngx_str_t>(data) };
+    let get = || {
+        let name = name.as_bytes().get(V::PREFIX.count_bytes()..);
+        V::get(request, name.unwrap_or_default())
     };
-    fill::<V::Module>(request, value, || {
-        V::get(
-            request,
-            name.as_bytes()
-                .get(V::PREFIX.count_bytes()..)
-                .unwrap_or_default(),
-        )
-    })
+    // SAFETY: nginx calls a get handler with an entry to fill.
+    unsafe { fill::<V::Module>(request, value, get) }
 }
 
 /// nginx calls it for a variable of [`Config::define_variable`].
@@ -327,23 +372,24 @@ unsafe extern "C" fn get_defined<M: Exported, D: 'static>(
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
         return NGX_ERROR as ngx_int_t;
     };
-    // SAFETY: nginx calls a get handler with an entry to fill and with the data of the variable.
-    let (value, definition) = unsafe {
-        (
-            &mut *value,
-            &*std::ptr::with_exposed_provenance::<VariableDefinition<D>>(data),
-        )
-    };
-    fill::<M>(request, value, || {
-        (definition.get)(request, &definition.data)
-    })
+    // SAFETY: nginx calls a get handler with the data of the variable, which define_variable has put
+    // there and which lives as long as the configuration.
+    let definition = unsafe { &*std::ptr::with_exposed_provenance::<VariableDefinition<D>>(data) };
+    let get = || (definition.get)(request, &definition.data);
+    // SAFETY: nginx calls a get handler with an entry to fill.
+    unsafe { fill::<M>(request, value, get) }
 }
 
 /// Fills an entry with the value that `get` returns. If `get` fails, the variable has no value, and
 /// the access handler of the module refuses the request: a variable cannot refuse it.
-fn fill<'r, M: Exported>(
+///
+/// # Safety
+/// `value` is the entry that nginx has passed to a get handler. It is a pointer rather than a
+/// reference because `get` may evaluate other variables, and nginx then writes to their entries,
+/// this one among them if a variable depends on itself.
+unsafe fn fill<'r, M: Exported>(
     request: Request<'r>,
-    value: &mut ngx_http_variable_value_t,
+    value: *mut ngx_http_variable_value_t,
     get: impl FnOnce() -> Result<Option<Text<'r>>, Failure>,
 ) -> ngx_int_t {
     let result = guard(request.log(), Err(Failure::Panic), || {
@@ -354,19 +400,18 @@ fn fill<'r, M: Exported>(
     match result {
         Ok(Some(text)) => {
             let text = text.raw();
-            // SAFETY: nginx has passed the entry to a get handler to fill, and the text lives as
-            // long as the request.
+            // SAFETY: the caller's; the text lives as long as the request.
             unsafe { set_value(value, text.data, text.len) };
             NGX_OK as ngx_int_t
         }
         Ok(None) => {
-            // SAFETY: nginx has passed the entry to a get handler to fill.
+            // SAFETY: the caller's.
             unsafe { set_not_found(value) };
             NGX_OK as ngx_int_t
         }
         Err(_) => {
             request.poison::<M>();
-            // SAFETY: nginx has passed the entry to a get handler to fill.
+            // SAFETY: the caller's.
             unsafe { set_not_found(value) };
             NGX_ERROR as ngx_int_t
         }

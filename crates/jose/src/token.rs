@@ -295,7 +295,8 @@ impl AuthenticToken {
     /// There are at most 16 allocations, to each of which the allocator adds up to 16 bytes.
     const ALLOCATOR_OVERHEAD: usize = 16 * 16;
 
-    fn header(&self) -> &JoseHeader {
+    /// The header. For a nested token this is the header of the JWE.
+    pub fn header(&self) -> &JoseHeader {
         match &self.0 {
             TokenContent::Signed(jws) => &jws.header,
             TokenContent::Encrypted(token) => &token.outer.header,
@@ -332,9 +333,22 @@ impl fmt::Debug for AuthenticToken {
 }
 
 impl VerifiedToken {
-    /// The header. For a nested token this is the header of the JWE.
+    /// The header. For a nested token this is the header of the JWS inside, which the issuer has
+    /// signed.
     pub fn header(&self) -> &JoseHeader {
-        self.0.header()
+        match &self.0.0 {
+            TokenContent::Nested(token) => &token.inner.header,
+            TokenContent::Signed(_) | TokenContent::Encrypted(_) => self.0.header(),
+        }
+    }
+
+    /// The header of the JWE around a nested token. Everybody who has the key for encryption can
+    /// write it. `None` for other tokens.
+    pub fn outer_header(&self) -> Option<&JoseHeader> {
+        match &self.0.0 {
+            TokenContent::Nested(token) => Some(&token.outer.header),
+            TokenContent::Signed(_) | TokenContent::Encrypted(_) => None,
+        }
     }
 
     /// The claims.

@@ -87,6 +87,12 @@ impl<K: Clone + Eq + Hash, W: Wake, R> SingleFlight<K, W, R> {
         })
     }
 
+    /// Forgets all flights: who joins next is a leader. Flights that have a leader still end with
+    /// it, and their followers are woken.
+    pub fn forget(&self) {
+        self.0.borrow_mut().clear();
+    }
+
     /// Whether somebody is fetching this key.
     pub fn is_in_flight(&self, key: &K) -> bool {
         self.0.borrow().contains_key(key)
@@ -100,6 +106,20 @@ impl<K, W, R> Default for SingleFlight<K, W, R> {
 }
 
 impl<K: Eq + Hash, W: Wake, R> Leader<K, W, R> {
+    /// Whether somebody waits for the result. A follower that was dropped does not.
+    pub fn has_followers(&self) -> bool {
+        // The other references are that of the leader, and that in the table of flights.
+        Rc::strong_count(&self.flight) > 1 + usize::from(self.is_current())
+    }
+
+    /// Whether the flight is the one that others join. After [`SingleFlight::forget`] it is not, and
+    /// the key may have another flight.
+    pub fn is_current(&self) -> bool {
+        let flights = self.flights.borrow();
+        let current = flights.get(&self.key);
+        current.is_some_and(|flight| Rc::ptr_eq(flight, &self.flight))
+    }
+
     /// Ends the flight with a result for all followers, and wakes them in the order in which they
     /// joined.
     pub fn finish(self, result: R) {
@@ -110,7 +130,9 @@ impl<K: Eq + Hash, W: Wake, R> Leader<K, W, R> {
 
 impl<K: Eq + Hash, W: Wake, R> Drop for Leader<K, W, R> {
     fn drop(&mut self) {
-        self.flights.borrow_mut().remove(&self.key);
+        if self.is_current() {
+            self.flights.borrow_mut().remove(&self.key);
+        }
         self.flight.outcome.get_or_init(|| None);
         // A waker may join again, so no RefCell is borrowed while the wakers run.
         for waker in self.flight.wakers.take() {

@@ -10,6 +10,8 @@ pub fn unsafe_path_reason(path: &[u8], is_fixed: bool) -> Option<&'static str> {
         Some("does not begin with \"/\"")
     } else if !is_fixed && has_dot_dot_segment(path) {
         Some("contains \"..\"")
+    } else if !is_fixed && path.iter().any(|&byte| ends_request_target(byte)) {
+        Some("contains a control character or a space")
     } else {
         None
     }
@@ -20,6 +22,12 @@ pub fn unsafe_path_reason(path: &[u8], is_fixed: bool) -> Option<&'static str> {
 fn has_dot_dot_segment(path: &[u8]) -> bool {
     path.split(|&byte| byte == b'/')
         .any(|segment| segment.split(|&byte| byte == b';').next() == Some(b".."))
+}
+
+/// Whether a request line that has this byte in its path is another request. nginx decodes `%0d%0a`
+/// and `%20` in `$uri`, and `proxy_pass` with variables sends them decoded.
+fn ends_request_target(byte: u8) -> bool {
+    byte.is_ascii_control() || byte == b' '
 }
 
 /// Percent-encodes what must not stand in the query of a request line, or returns `None` if there

@@ -1,5 +1,5 @@
-//! What a response says of its being cached: lines of Cache-Control, Age and Vary, apart by zero
-//! bytes.
+//! What a response says of its being cached: lines of Cache-Control, Age, X-Accel-Expires and
+//! Vary, apart by zero bytes.
 #![no_main]
 
 use std::time::Duration;
@@ -17,6 +17,8 @@ fn check(bytes: &[u8]) {
     assert!(time.is_none_or(|time| !time.is_zero() && time <= HOUR));
     let aged = freshness.minus_age(lines()).cap(HOUR);
     assert!(aged.unwrap_or_default() <= time.unwrap_or_default());
+    let accel = Freshness::from_accel_expires(lines(), 1_700_000_000);
+    assert!(accel.and(freshness).cap(HOUR).unwrap_or_default() <= time.unwrap_or_default());
     let forbidden = Freshness::from_cache_control(lines().chain([&b"no-store"[..]]));
     assert_eq!(forbidden.cap(HOUR), None);
 

@@ -11,6 +11,11 @@ fn check(text: &[u8]) {
         assert_eq!(text.first(), Some(&b'/'));
         assert!(
             !text
+                .iter()
+                .any(|byte| byte.is_ascii_control() || *byte == b' ')
+        );
+        assert!(
+            !text
                 .split(|&byte| byte == b'/')
                 .any(|segment| segment == b"..")
         );

@@ -4,8 +4,8 @@
 use std::cmp::Ordering;
 
 /// Compares the values of two JSON numbers (RFC 8259 section 6). The spelling does not matter:
-/// `1.0`, `1` and `10e-1` are equal. Exact for exponents that fit into 64 bits. `None` if one of
-/// the texts is not a number.
+/// `1.0`, `1` and `10e-1` are equal. Exact for exponents of any length. `None` if one of the texts
+/// is not a number.
 pub fn compare_numbers(a: &str, b: &str) -> Option<Ordering> {
     let (a, b) = (Decimal::parse(a)?, Decimal::parse(b)?);
     let sign = |number: &Decimal<'_>| match (number.is_zero(), number.negative) {
@@ -13,7 +13,7 @@ pub fn compare_numbers(a: &str, b: &str) -> Option<Ordering> {
         (false, true) => -1,
         (false, false) => 1,
     };
-    let compare_magnitudes = || match a.point.cmp(&b.point) {
+    let compare_magnitudes = || match compare_points(&a, &b) {
         Ordering::Equal => a.digits().cmp(b.digits()),
         different => different,
     };
@@ -24,14 +24,24 @@ pub fn compare_numbers(a: &str, b: &str) -> Option<Ordering> {
     })
 }
 
-/// `0.d1d2d3... * 10^point`, where neither the first nor the last digit is zero.
+/// `0.d1d2d3... * 10^(exponent + shift)`, where neither the first nor the last digit is zero.
 struct Decimal<'a> {
     negative: bool,
     /// The digits before the decimal point, without leading zeros.
     integer: &'a str,
     /// The digits behind the decimal point, without leading zeros if `integer` is empty.
     fraction: &'a str,
-    point: i64,
+    exponent: Exponent<'a>,
+    /// How far the decimal point moves to the left to stand before the first digit.
+    shift: i64,
+}
+
+/// The exponent as it is written.
+#[derive(Clone, Copy)]
+struct Exponent<'a> {
+    negative: bool,
+    /// Without leading zeros.
+    digits: &'a str,
 }
 
 impl<'a> Decimal<'a> {
@@ -41,8 +51,8 @@ impl<'a> Decimal<'a> {
             None => (false, text),
         };
         let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-            Some((mantissa, exponent)) => (mantissa, parse_exponent(exponent)?),
-            None => (unsigned, 0),
+            Some((mantissa, exponent)) => (mantissa, Exponent::parse(exponent)?),
+            None => (unsigned, Exponent::ZERO),
         };
         let (integer, fraction) = match mantissa.split_once('.') {
             Some((_, "")) => return None,
@@ -62,12 +72,12 @@ impl<'a> Decimal<'a> {
             _ => (fraction, 0),
         };
         let length = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
-        let point = exponent.saturating_add(length(integer.len()));
         Some(Self {
             negative,
             integer,
             fraction,
-            point: point.saturating_sub(length(leading_zeros)),
+            exponent,
+            shift: length(integer.len()).saturating_sub(length(leading_zeros)),
         })
     }
 
@@ -86,19 +96,87 @@ impl<'a> Decimal<'a> {
     }
 }
 
-/// An exponent that does not fit into 64 bits counts as the nearest that does, so that two such
-/// exponents are equal.
-fn parse_exponent(text: &str) -> Option<i64> {
-    let (negative, digits) = match text.split_at_checked(1)? {
-        ("-", digits) => (true, digits),
-        ("+", digits) => (false, digits),
-        _ => (false, text),
+/// Compares where the decimal points of two numbers stand.
+fn compare_points(a: &Decimal<'_>, b: &Decimal<'_>) -> Ordering {
+    let point = |number: &Decimal<'_>| {
+        let exponent = number.exponent.value()?;
+        Some(i128::from(exponent).saturating_add(number.shift.into()))
     };
-    let magnitude = is_digits(digits).then(|| digits.parse().unwrap_or(i64::MAX))?;
-    Some(match negative {
-        true => magnitude.saturating_neg(),
-        false => magnitude,
-    })
+    match (point(a), point(b)) {
+        (Some(a), Some(b)) => a.cmp(&b),
+        // At least one exponent is larger than any shift.
+        _ => match (a.exponent.negative, b.exponent.negative) {
+            (false, false) => compare_long_points(a, b),
+            (true, true) => compare_long_points(a, b).reverse(),
+            (a_is_negative, b_is_negative) => b_is_negative.cmp(&a_is_negative),
+        },
+    }
+}
+
+/// Compares the absolute values of two points whose exponents have the same sign, and of which at
+/// least one does not fit into 64 bits.
+fn compare_long_points(a: &Decimal<'_>, b: &Decimal<'_>) -> Ordering {
+    let (a, b) = (absolute_point(a), absolute_point(b));
+    a.len().cmp(&b.len()).then_with(|| a.cmp(&b))
+}
+
+/// The digits of the absolute value of a point, without leading zeros. A point whose sign is not
+/// that of its exponent is close to zero and counts as zero: it is only compared with a long one.
+fn absolute_point(number: &Decimal<'_>) -> Vec<u8> {
+    let mut carry = match number.exponent.negative {
+        true => number.shift.saturating_neg(),
+        false => number.shift,
+    };
+    let mut reversed = Vec::with_capacity(number.exponent.digits.len().saturating_add(20));
+    let mut digits = number.exponent.digits.bytes().rev();
+    loop {
+        let digit = match digits.next() {
+            Some(digit) => i64::from(digit.saturating_sub(b'0')),
+            None if carry > 0 => 0,
+            None => break,
+        };
+        let sum = carry.saturating_add(digit);
+        reversed.push(sum.rem_euclid(10));
+        carry = sum.div_euclid(10);
+    }
+    while reversed.last() == Some(&0) {
+        reversed.pop();
+    }
+    match carry < 0 {
+        true => Vec::new(),
+        false => reversed.iter().rev().map(|&digit| digit as u8).collect(),
+    }
+}
+
+impl<'a> Exponent<'a> {
+    const ZERO: Self = Self {
+        negative: false,
+        digits: "",
+    };
+
+    fn parse(text: &'a str) -> Option<Self> {
+        let (negative, digits) = match text.split_at_checked(1)? {
+            ("-", digits) => (true, digits),
+            ("+", digits) => (false, digits),
+            _ => (false, text),
+        };
+        is_digits(digits).then(|| Self {
+            negative,
+            digits: digits.trim_start_matches('0'),
+        })
+    }
+
+    /// The value, if it fits into 64 bits.
+    fn value(self) -> Option<i64> {
+        let magnitude = match self.digits {
+            "" => 0,
+            digits => digits.parse::<i64>().ok()?,
+        };
+        Some(match self.negative {
+            true => magnitude.saturating_neg(),
+            false => magnitude,
+        })
+    }
 }
 
 fn is_digits(text: &str) -> bool {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use text::{compact_json, is_field_value};
+use text::compact_json;
 
 use super::escape::unescape;
 use crate::step_counter;
@@ -43,9 +43,9 @@ pub struct JsonValue<'a> {
 pub enum VariableText<'a> {
     /// The value is `null`.
     Absent,
-    /// A text without NUL, CR and LF.
+    /// A text without control characters.
     Plain(Cow<'a, str>),
-    /// The text contains NUL, CR or LF, so that it must not get into a header field.
+    /// The text contains a control character, so that it must not get into a header field.
     Unsafe,
 }
 
@@ -154,13 +154,11 @@ impl<'a> JsonValue<'a> {
             JsonKind::Number | JsonKind::True | JsonKind::False => {
                 VariableText::Plain(Cow::Borrowed(self.raw()))
             }
-            // perf: only escape sequences can stand for control characters (RFC 8259 section 7), so
-            // that other strings need no search. Three claims as headers: 1,300 instructions less.
-            JsonKind::String => VariableText::Plain(self.as_str().unwrap_or_default()),
+            JsonKind::String => VariableText::checked_json(self.as_str().unwrap_or_default()),
             JsonKind::EscapedString => VariableText::checked(self.as_str().unwrap_or_default()),
-            JsonKind::Object => VariableText::Plain(Cow::Owned(self.compact())),
+            JsonKind::Object => VariableText::checked_json(Cow::Owned(self.compact())),
             JsonKind::Array if self.contains_object() => {
-                VariableText::Plain(Cow::Owned(self.compact()))
+                VariableText::checked_json(Cow::Owned(self.compact()))
             }
             JsonKind::Array => {
                 let mut joined = String::new();
@@ -246,9 +244,21 @@ impl fmt::Debug for JsonValue<'_> {
 
 impl<'a> VariableText<'a> {
     fn checked(text: Cow<'a, str>) -> Self {
-        match is_field_value(text.as_bytes()) {
-            true => Self::Plain(text),
-            false => Self::Unsafe,
+        match text.chars().any(char::is_control) {
+            true => Self::Unsafe,
+            false => Self::Plain(text),
+        }
+    }
+
+    /// Like [`checked`](Self::checked), for text that is in JSON as it is. The control characters
+    /// below U+0020 have to be escaped there (RFC 8259 section 7), so that it is the others that
+    /// are looked for: DEL, and those from U+0080, whose first byte is 0xc2 in UTF-8.
+    // perf: these strings need no search by character. Three claims as headers: 1,300 instructions
+    // less.
+    fn checked_json(text: Cow<'a, str>) -> Self {
+        match memchr::memchr2(0x7f, 0xc2, text.as_bytes()) {
+            None => Self::Plain(text),
+            Some(_) => Self::checked(text),
         }
     }
 }

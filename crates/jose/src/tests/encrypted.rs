@@ -339,8 +339,12 @@ fn nested_tokens_are_decrypted_and_verified() {
     ]);
     let unverified = parse(&nested, TokenType::Nested).unwrap();
     let token = unverified.verify(&keys, NOW, Duration::ZERO).unwrap();
-    assert_eq!(token.header().alg(), "RSA-OAEP-256");
-    let cty = token.header().object().get(b"cty").unwrap();
+    assert_eq!(token.header().alg(), "ES256");
+    let typ = token.header().object().get(b"typ").unwrap();
+    assert_eq!(typ.as_str().unwrap(), "JWT");
+    let outer = token.outer_header().unwrap();
+    assert_eq!(outer.alg(), "RSA-OAEP-256");
+    let cty = outer.object().get(b"cty").unwrap();
     assert_eq!(cty.as_str().unwrap(), "JWT");
     assert_eq!(token.payload(), Some(signed.as_bytes()));
     assert_eq!(token.claims().json(), r#"{"exp":1700000001}"#);

@@ -1,10 +1,22 @@
 //! How long a response of the authorization service may be kept, and for which other requests
-//! (`Cache-Control`, `Age` and `Vary`, RFC 9111).
+//! (`Cache-Control`, `Pragma`, `Age`, `Expires` and `Vary`, RFC 9111; nginx's `X-Accel-Expires`).
 
 use std::time::Duration;
 
 #[cfg(test)]
 mod tests;
+
+/// The headers that a response may vary by: no proxy makes them, so that the service has seen what
+/// the client has sent.
+const VARY_HEADERS: [&[u8]; 7] = [
+    b"accept",
+    b"accept-encoding",
+    b"accept-language",
+    b"authorization",
+    b"cookie",
+    b"origin",
+    b"user-agent",
+];
 
 /// How long a response may be kept, as far as its header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,13 +44,57 @@ impl Freshness {
                 b"max-age" | b"s-maxage" => seconds(value.unwrap_or_default()),
                 _ => continue,
             };
-            freshness = match (freshness, limit) {
-                (Self::Never, _) | (_, Duration::ZERO) => Self::Never,
-                (Self::AtMost(other), limit) => Self::AtMost(other.min(limit)),
-                (Self::Unspecified, limit) => Self::AtMost(limit),
-            };
+            freshness = freshness.and(Self::at_most(limit));
         }
         freshness
+    }
+
+    /// Reads the values of all `Pragma` lines, which old services send in place of `Cache-Control`.
+    pub fn from_pragma<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut words = lines.flat_map(|line| line.split(|&byte| byte == b','));
+        match words.any(|word| word.trim_ascii().eq_ignore_ascii_case(b"no-cache")) {
+            true => Self::Never,
+            false => Self::Unspecified,
+        }
+    }
+
+    /// Reads the values of all `X-Accel-Expires` lines: seconds, or `@` and a time in seconds since
+    /// 1970. An invalid one counts as 0.
+    pub fn from_accel_expires<'a>(lines: impl Iterator<Item = &'a [u8]>, now: i64) -> Self {
+        let now = u64::try_from(now).unwrap_or(0);
+        let limits = lines.map(|line| match line.trim_ascii() {
+            [b'@', time @ ..] => number(time).map_or(0, |time| time.saturating_sub(now)),
+            seconds => number(seconds).unwrap_or(0),
+        });
+        limits.fold(Self::Unspecified, |freshness, limit| {
+            freshness.and(Self::at_most(Duration::from_secs(limit)))
+        })
+    }
+
+    /// Reads the times in all `Expires` lines, in seconds since 1970. `None` is a malformed one,
+    /// which counts as past (RFC 9111 section 5.3).
+    pub fn from_expires(times: impl Iterator<Item = Option<i64>>, now: i64) -> Self {
+        let limits = times.map(|time| time.map_or(0, |time| time.saturating_sub(now)));
+        limits.fold(Self::Unspecified, |freshness, limit| {
+            let limit = u64::try_from(limit).unwrap_or(0);
+            freshness.and(Self::at_most(Duration::from_secs(limit)))
+        })
+    }
+
+    fn at_most(limit: Duration) -> Self {
+        match limit.is_zero() {
+            true => Self::Never,
+            false => Self::AtMost(limit),
+        }
+    }
+
+    /// The shorter of the two.
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Never, _) | (_, Self::Never) => Self::Never,
+            (Self::AtMost(one), Self::AtMost(another)) => Self::AtMost(one.min(another)),
+            (limit, Self::Unspecified) | (Self::Unspecified, limit) => limit,
+        }
     }
 
     /// Subtracts the time that caches on the way have held the response, from the values of all
@@ -49,10 +105,8 @@ impl Freshness {
             return self;
         };
         let ages = lines.map(|line| number(line.trim_ascii()).unwrap_or(u64::MAX));
-        match limit.as_secs().saturating_sub(ages.max().unwrap_or(0)) {
-            0 => Self::Never,
-            left => Self::AtMost(Duration::from_secs(left)),
-        }
+        let age = Duration::from_secs(ages.max().unwrap_or(0));
+        Self::at_most(limit.saturating_sub(age))
     }
 
     /// How long to keep a response that the configuration would keep for `time`, or `None` if it
@@ -84,7 +138,9 @@ fn number(text: &[u8]) -> Option<u64> {
 }
 
 /// The names in all `Vary` lines: in lower case, sorted, without duplicates. `None` if the response
-/// fits no other request, because one of the names is `*` or a header that a proxy sets.
+/// fits no other request, because one of the names is `*` or that of a header which nginx or a proxy
+/// may make for the service, for example from the URI or the client's address. The client's value
+/// would not tell then what the service has seen.
 pub fn vary_names<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<Vec<Vec<u8>>> {
     let names = lines.flat_map(|line| line.split(|&byte| byte == b','));
     let mut names: Vec<_> = names
@@ -93,13 +149,6 @@ pub fn vary_names<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<Vec<Vec<u
         .collect();
     names.sort_unstable();
     names.dedup();
-    (!names.iter().any(|name| is_set_by_proxies(name))).then_some(names)
-}
-
-/// Whether proxies set this header, for example from the URI or the client's address. A client may
-/// send a header of that name too, but its value is not the one that the service has seen.
-fn is_set_by_proxies(name: &[u8]) -> bool {
-    matches!(name, b"*" | b"host" | b"forwarded" | b"x-real-ip")
-        || name.starts_with(b"x-forwarded-")
-        || name.starts_with(b"x-original-")
+    let mut known = names.iter().map(|name| VARY_HEADERS.contains(&&**name));
+    known.all(|is_known| is_known).then_some(names)
 }

@@ -80,6 +80,15 @@ impl HeaderNames {
         Ok(())
     }
 
+    /// Adds the names of another list.
+    pub fn extend(&mut self, other: &Self) {
+        for name in &other.0 {
+            if !self.0.contains(name) {
+                self.0.push(name.clone());
+            }
+        }
+    }
+
     /// Whether the list selects a header line of a response with this name.
     pub fn selects(&self, name: &[u8]) -> bool {
         self.has(name, |byte| byte.to_ascii_lowercase()) && !is_framing(name)
@@ -121,6 +130,19 @@ fn is_framing(name: &[u8]) -> bool {
 
 fn is_one_of(names: &[&[u8]], name: &[u8]) -> bool {
     names.iter().any(|other| other.eq_ignore_ascii_case(name))
+}
+
+/// Whether a header with this name, in whatever spelling, changes what the body of a request means.
+pub fn says_how_to_read_body(name: &[u8]) -> bool {
+    [&b"content-type"[..], b"content-encoding"]
+        .iter()
+        .any(|other| is_spelling_of(name, other))
+}
+
+/// Whether an application could take a header line with this name for one with the other name.
+pub fn is_spelling_of(name: &[u8], other: &[u8]) -> bool {
+    let folded = |byte: &u8| fold(*byte);
+    name.iter().map(folded).eq(other.iter().map(folded))
 }
 
 /// A letter in lower case, a digit, or `-` for everything else.

@@ -21,17 +21,29 @@ fn a_dot_dot_segment_is_found_as_servers_would_see_it() {
 }
 
 #[test]
-fn only_a_path_with_variables_is_searched_for_dot_dot() {
+fn a_path_with_variables_must_not_climb_nor_break_a_request_line() {
     let relative = Some("does not begin with \"/\"");
     let climbs = Some("contains \"..\"");
+    let breaks = Some("contains a control character or a space");
     for (path, is_fixed, reason) in [
         ("/a", true, None),
         ("/a", false, None),
+        ("/\u{fc}%0d%20", false, None),
         ("/a/..", true, None),
         ("/a/..", false, climbs),
         ("", true, relative),
         ("a", false, relative),
         ("../a", false, relative),
+        (" /a", false, relative),
+        ("/a b", true, None),
+        ("/a b", false, breaks),
+        ("/a ", false, breaks),
+        ("/a\tb", false, breaks),
+        ("/a\r\nX: y", false, breaks),
+        ("/\n", false, breaks),
+        ("/a\0", false, breaks),
+        ("/a\x1f", false, breaks),
+        ("/a\x7f", false, breaks),
     ] {
         assert_eq!(
             unsafe_path_reason(path.as_bytes(), is_fixed),

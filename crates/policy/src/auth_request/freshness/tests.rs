@@ -92,16 +92,100 @@ fn other_directives_say_nothing() {
 }
 
 #[test]
-fn vary_names_are_sorted_without_duplicates_unless_no_other_request_fits() {
+fn the_shorter_of_two_counts() {
+    use Freshness::{Never, Unspecified};
+    for (one, other, expected) in [
+        (Never, Unspecified, Never),
+        (Never, at_most(5), Never),
+        (Unspecified, Unspecified, Unspecified),
+        (Unspecified, at_most(5), at_most(5)),
+        (at_most(6), at_most(5), at_most(5)),
+    ] {
+        assert_eq!(one.and(other), expected);
+        assert_eq!(other.and(one), expected);
+    }
+}
+
+#[test]
+fn pragma_may_forbid_it() {
+    let pragma = |lines: &[&str]| Freshness::from_pragma(lines.iter().map(|line| line.as_bytes()));
+    assert_eq!(pragma(&[]), Freshness::Unspecified);
+    assert_eq!(
+        pragma(&["", "x-no-cache", "no-cache=1"]),
+        Freshness::Unspecified
+    );
+    for lines in [&["no-cache"][..], &["a", "b , NO-Cache"]] {
+        assert_eq!(pragma(lines), Freshness::Never, "{lines:?}");
+    }
+}
+
+#[test]
+fn accel_expires_has_seconds_or_a_time() {
+    let accel = |lines: &[&str], now| {
+        Freshness::from_accel_expires(lines.iter().map(|line| line.as_bytes()), now)
+    };
+    assert_eq!(accel(&[], 1000), Freshness::Unspecified);
+    for lines in [
+        &["0"][..],
+        &["@1000"],
+        &["@999"],
+        &["@0"],
+        &["@"],
+        &[""],
+        &["-1"],
+        &["@-1"],
+        &["off"],
+        &["1.5"],
+        &["@ 2000"],
+        &["60", "0"],
+        &["@2000", "@1"],
+    ] {
+        assert_eq!(accel(lines, 1000), Freshness::Never, "{lines:?}");
+    }
+    assert_eq!(accel(&["60"], 1000), at_most(60));
+    assert_eq!(accel(&[" 60 ", "30"], 1000), at_most(30));
+    assert_eq!(accel(&["@1060"], 1000), at_most(60));
+    assert_eq!(accel(&["@1060", "90"], 1000), at_most(60));
+    assert_eq!(accel(&["@60"], -5), at_most(60));
+    assert_eq!(accel(&["99999999999999999999"], 1000), at_most(u64::MAX));
+}
+
+#[test]
+fn expires_is_a_time_and_a_malformed_one_is_past() {
+    let expires = |times: &[Option<i64>]| Freshness::from_expires(times.iter().copied(), 1000);
+    assert_eq!(expires(&[]), Freshness::Unspecified);
+    for times in [
+        &[None][..],
+        &[Some(1000)],
+        &[Some(999)],
+        &[Some(0)],
+        &[Some(i64::MIN)],
+    ] {
+        assert_eq!(expires(times), Freshness::Never, "{times:?}");
+    }
+    assert_eq!(expires(&[Some(1060), None]), Freshness::Never);
+    assert_eq!(expires(&[Some(1060)]), at_most(60));
+    assert_eq!(expires(&[Some(1060), Some(1030)]), at_most(30));
+    assert_eq!(expires(&[Some(i64::MAX)]), at_most(i64::MAX as u64 - 1000));
+}
+
+#[test]
+fn vary_names_are_sorted_without_duplicates_unless_a_proxy_may_make_such_a_header() {
     let names = |lines: &[&'static str]| vary_names(lines.iter().map(|line| line.as_bytes()));
     assert_eq!(names(&["*"]), None);
-    assert_eq!(names(&["Origin", "a, *"]), None);
+    assert_eq!(names(&["Origin", "accept, *"]), None);
     for name in [
         "Host",
         "Forwarded",
         "X-Real-IP",
         "X-Forwarded-For",
         "X-Original-URI",
+        "X-Tenant",
+        "Accept-Charset",
+        "Accept_Language",
+        "Proxy-Authorization",
+        "Cookie2",
+        "Coo kie",
     ] {
         assert_eq!(names(&["Origin", name]), None, "{name}");
     }
@@ -111,4 +195,10 @@ fn vary_names_are_sorted_without_duplicates_unless_no_other_request_fits() {
         names(&["Origin,  cookie", "ORIGIN"]),
         Some(vec![b"cookie".to_vec(), b"origin".to_vec()])
     );
+    let all = "accept,accept-encoding,accept-language,authorization,cookie,origin,user-agent";
+    let sorted = all
+        .split(',')
+        .map(|name| name.as_bytes().to_vec())
+        .collect();
+    assert_eq!(names(&["User-Agent, Accept", all]), Some(sorted));
 }

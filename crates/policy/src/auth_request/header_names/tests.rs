@@ -85,3 +85,33 @@ fn credentials_are_found_by_whole_name_and_by_prefix() {
     assert!(!names(&["X-Authorization", "Auth"]).include_credentials());
     assert!(is_credential(b"Cookie") && !is_credential(b"X-Cookie"));
 }
+
+#[test]
+fn the_type_and_the_encoding_of_a_body_are_known_in_every_spelling() {
+    for name in [
+        "Content-Type",
+        "content_type",
+        "CONTENT.ENCODING",
+        "content-encoding",
+    ] {
+        assert!(says_how_to_read_body(name.as_bytes()), "{name}");
+    }
+    for name in [
+        "Content-Length",
+        "Content-Types",
+        "Content-Typ",
+        "ContentType",
+        "",
+    ] {
+        assert!(!says_how_to_read_body(name.as_bytes()), "{name}");
+    }
+}
+
+#[test]
+fn a_list_is_extended_by_the_names_that_it_lacks() {
+    let mut list = names(&["X-User", "X-A*"]);
+    list.extend(&names(&["X-Role", "X-User", "X-A"]));
+    assert_eq!(list, names(&["X-User", "X-A*", "X-Role", "X-A"]));
+    list.extend(&HeaderNames::none());
+    assert_eq!(list, names(&["X-User", "X-A*", "X-Role", "X-A"]));
+}
