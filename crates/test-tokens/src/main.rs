@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! test-tokens key ALG [--kid KID] [--size N] [--use sig|enc] [--no-alg] [--public]
-//!     a new private key, or its public half. ALG: HS256 ... Ed448, RSA-OAEP ..., A128KW ..., a
+//!     a new private key, or its public half. ALG: HS256 ... ML-DSA-87, RSA-OAEP ..., A128KW ..., a
 //!     curve for a key with "alg":"ECDH-ES", or a content encryption for a key with "alg":"dir".
 //!     --size: bits of an RSA modulus, or bytes of a secret
 //! test-tokens public FILE              the key without its private members
