@@ -241,7 +241,8 @@ for my $part (qw/ claim header /) {
     is($http->("server { set \$a b; }\n\n\nauth_jwt_${_}_set \$a b;"),
         $line_4->('the duplicate "a" variable'), "set, then $_");
     is($set->("\$$_ b;"), $line_4->("the duplicate \"$_\" variable"), "$part, \$$_")
-        for qw/ uri args limit_rate jwt_status jwt_payload /;
+        for qw/ uri args limit_rate jwt_payload /;
+    is($set->('$jwt_status b;'), $ok, "$part, \$jwt_status gives way");
     is($location->("auth_jwt_${_}_set \$a b;"), $line_4->("\"auth_jwt_${_}_set\" $in_if"),
         "$_ in a location");
     is($http->("\n\n\nserver { auth_jwt_${_}_set \$a b; }"),

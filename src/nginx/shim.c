@@ -266,11 +266,30 @@ nginx_auth_fill_not_found(ngx_http_variable_value_t *v)
     v->not_found = 1;
 }
 
+/* nginx computes the value again each time.  A variable's flags say the same by NOCACHEABLE. */
+
+void
+nginx_auth_forbid_caching(ngx_http_variable_value_t *v)
+{
+    v->no_cacheable = 1;
+}
+
 void
 nginx_auth_forget_value(ngx_http_variable_value_t *v)
 {
     v->valid = 0;
     v->not_found = 0;
+}
+
+/* Leaves a value that a directive such as "set" has assigned. */
+
+void
+nginx_auth_forget_computed_value(ngx_http_variable_value_t *v)
+{
+    if (v->no_cacheable) {
+        v->valid = 0;
+        v->not_found = 0;
+    }
 }
 
 ngx_uint_t

@@ -172,6 +172,20 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_forget_value"]
     pub(super) fn forget_value(value: *mut ngx_http_variable_value_t);
 
+    /// Makes nginx compute a variable each time that it is read.
+    ///
+    /// # Safety
+    /// `value` points to an entry of a variable.
+    #[link_name = "nginx_auth_forbid_caching"]
+    pub(super) fn forbid_caching(value: *mut ngx_http_variable_value_t);
+
+    /// Makes nginx compute a variable again, unless a directive has assigned the value.
+    ///
+    /// # Safety
+    /// `value` points to an entry of a variable.
+    #[link_name = "nginx_auth_forget_computed_value"]
+    pub(super) fn forget_computed_value(value: *mut ngx_http_variable_value_t);
+
     /// Reads a variable's entry that is filled. Returns 0 if it has no value.
     ///
     /// # Safety
