@@ -10,8 +10,9 @@ use text::Quoted;
 #[derive(Clone)]
 pub(crate) struct Uri {
     template: Template,
-    /// The target, if it is the same for all requests.
-    fixed: Option<Target<'static>>,
+    /// The length of the path, if the target is the same for all requests.
+    // perf: such a target is not split and checked for each request.
+    fixed_path: Option<usize>,
 }
 
 /// A URI to which no subrequest is made.
@@ -24,11 +25,14 @@ pub(crate) struct UnsafeUri<'r> {
 
 impl From<Template> for Uri {
     fn from(template: Template) -> Self {
-        let fixed = template.constant().and_then(|text| {
-            let target = split(text, true).ok()?;
-            uri::encode_args(&target.args).is_none().then_some(target)
+        let fixed_path = template.constant().and_then(|text| {
+            let Target { path, args } = split(text, true).ok()?;
+            uri::encode_args(&args).is_none().then_some(path.len())
         });
-        Self { template, fixed }
+        Self {
+            template,
+            fixed_path,
+        }
     }
 }
 
@@ -53,13 +57,13 @@ impl Uri {
     }
 
     /// The text, if it contains no variables.
-    pub(crate) fn constant(&self) -> Option<Text<'static>> {
+    pub(crate) fn constant(&self) -> Option<Text<'_>> {
         self.template.constant()
     }
 
     /// Whether the target is the same for all requests.
     pub(crate) fn is_fixed(&self) -> bool {
-        self.fixed.is_some()
+        self.fixed_path.is_some()
     }
 
     /// The text after variable expansion.
@@ -69,21 +73,16 @@ impl Uri {
 
     /// The target for a request. As in nginx's error_page, the text is split at the first `?` after
     /// variable expansion, and is not decoded.
-    pub(crate) fn target<'t, 'r: 't>(
-        &'t self,
-        request: Request<'r>,
-    ) -> Result<Result<&'t Target<'r>, UnsafeUri<'r>>, Failure> {
-        match &self.fixed {
-            Some(fixed) => Ok(Ok(fixed)),
-            None => self.evaluate_target(request),
-        }
-    }
-
-    fn evaluate_target<'r>(
+    pub(crate) fn target<'r>(
         &self,
         request: Request<'r>,
-    ) -> Result<Result<&'r Target<'r>, UnsafeUri<'r>>, Failure> {
-        let target = match split(self.evaluate(request)?, self.constant().is_some()) {
+    ) -> Result<Result<Target<'r>, UnsafeUri<'r>>, Failure> {
+        let text = self.evaluate(request)?;
+        if let Some(length) = self.fixed_path {
+            let (path, args) = (text.take(length), text.skip(length + 1));
+            return Ok(Ok(Target { path, args }));
+        }
+        let target = match split(text, self.constant().is_some()) {
             Ok(target) => target,
             Err(unsafe_uri) => return Ok(Err(unsafe_uri)),
         };
@@ -91,7 +90,7 @@ impl Uri {
             Some(encoded) => request.copy(&encoded)?,
             None => target.args,
         };
-        request.keep(Target { args, ..target }).map(Ok)
+        Ok(Ok(Target { args, ..target }))
     }
 }
 

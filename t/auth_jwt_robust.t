@@ -11,7 +11,7 @@ use Jose;
 
 use IO::Select;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(12);
+my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(15);
 my $dir = $t->testdir();
 
 my @keys = map { jwk($_, '--kid', "of $_") } qw/ HS256 RS256 ES256 EdDSA /;
@@ -35,6 +35,12 @@ configure($t, <<'EOF', 'worker_processes 1;');
             auth_jwt_key_file keys.json;
             add_header        X-Sub $sub always;
             add_header        X-Odd "$jwt_claim_$jwt_header_kid$jwt_claim_a" always;
+        }
+
+        location /itself {
+            auth_jwt          "r" token=$jwt_claim_sub;
+            auth_jwt_key_file keys.json;
+            add_header        X-Sub $jwt_claim_sub always;
         }
     }
 
@@ -129,6 +135,14 @@ is(join(' ', map { "$_:$during{$_}" } sort keys %during), '200:20 500:20',
     '500 while the key file is broken');
 $t->write_file('keys.json', $set);
 is(verdict(get('/page', $good[3])), '200', 'a good key file at the end');
+
+### row 41: a variable whose value takes its own value
+
+my $response = get('/itself', $good[0]);
+is(verdict($response), '401 Bearer realm="r"', 'a token source that depends on itself');
+is(header($response, 'X-Sub'), undef, 'the variable that depends on itself is empty');
+like($t->read_file('error.log'), qr/cycle while evaluating variable "jwt_claim_sub"/,
+    'the variable that depends on itself, log');
 
 ###############################################################################
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::key_file::KeyFile;
 use super::key_request::KeyRequest;
-use crate::nginx::{Config, ConfigError, Inherit, List, Setting, Template, Variable};
+use crate::nginx::{Config, ConfigError, Inherit, List, Setting, Severity, Template, Variable};
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
 use jose::{SignatureCheck, TokenType};
@@ -29,6 +29,9 @@ pub struct LocationConf {
     pub(super) leeway: Setting<Duration>,
     pub(super) requirements: List<Requirement>,
     pub(super) verify_signature: Setting<bool>,
+    pub(super) compression: Setting<bool>,
+    pub(super) challenge: Setting<ChallengeSetting>,
+    pub(super) log_level: Setting<Severity>,
     /// The keys of the only source, if that is a key request with a constant URI: set by the first
     /// request, which spares the others two hash lookups.
     pub(super) only_key_request: OnceCell<Option<Rc<KeyRequest>>>,
@@ -45,6 +48,15 @@ pub(super) struct AuthJwtSetting {
     /// The file and line of the directive, for a warning that comes when levels are merged. The
     /// first merge that warns takes it, so that there is one warning for each directive.
     pub(super) position: Cell<Option<Box<str>>>,
+}
+
+/// The arguments of `auth_jwt_challenge`.
+#[derive(Clone)]
+pub(super) enum ChallengeSetting {
+    /// `off`: no challenge.
+    Off,
+    /// Attributes besides those that each challenge has; none of them for `on`.
+    Attributes(Rc<[(Box<[u8]>, Template)]>),
 }
 
 impl AuthJwtSetting {
@@ -106,6 +118,7 @@ impl LocationConf {
         VerifyOptions {
             kind: self.token_type(),
             check,
+            compression: self.compression.get().copied().unwrap_or(true),
         }
     }
 
@@ -117,13 +130,15 @@ impl LocationConf {
         self.leeway.get().copied().unwrap_or_default()
     }
 
+    /// The level of log lines about refused tokens.
+    pub(super) fn log_level(&self) -> Severity {
+        self.log_level.get().copied().unwrap_or(Severity::Info)
+    }
+
     /// Whether tokens are accepted without keys: signed ones whose signature is not verified.
     pub(super) fn needs_no_keys(&self) -> bool {
-        const WITHOUT_KEYS: VerifyOptions = VerifyOptions {
-            kind: TokenType::Signed,
-            check: SignatureCheck::Believe,
-        };
-        self.verify_options() == WITHOUT_KEYS
+        let options = self.verify_options();
+        (options.kind, options.check) == (TokenType::Signed, SignatureCheck::Believe)
     }
 
     fn warn_of_missing_keys(&self, cf: &Config<'_>) {
@@ -152,6 +167,9 @@ impl Inherit for LocationConf {
             leeway,
             requirements,
             verify_signature,
+            compression,
+            challenge,
+            log_level,
             only_key_request: _,
         } = self;
         if let (Some(own), Some(outer)) = (auth_jwt.get(), outer.auth_jwt.get())
@@ -166,6 +184,9 @@ impl Inherit for LocationConf {
         leeway.inherit(&outer.leeway);
         requirements.inherit(&outer.requirements);
         verify_signature.inherit(&outer.verify_signature);
+        compression.inherit(&outer.compression);
+        challenge.inherit(&outer.challenge);
+        log_level.inherit(&outer.log_level);
         self.warn_of_missing_keys(cf);
         Ok(())
     }
@@ -217,6 +238,21 @@ impl MainConf {
         let request = Rc::<KeyRequest>::default();
         by_uri.insert(uri.into(), Rc::clone(&request));
         request
+    }
+
+    /// Empties the caches of this worker. Levels refer to key files and key requests, which
+    /// therefore stay.
+    pub(super) fn forget_caches(&self) {
+        self.key_files
+            .borrow()
+            .values()
+            .for_each(|file| file.forget());
+        let key_requests = self.key_requests.borrow();
+        let key_requests = key_requests.values().flat_map(HashMap::values);
+        key_requests.for_each(|keys| keys.forget());
+        if let Some(Some(tokens)) = self.token_cache.get() {
+            tokens.borrow_mut().clear();
+        }
     }
 
     /// Sets the size of the token cache.

@@ -4,15 +4,17 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::AuthJwt;
-use super::conf::{AuthJwtSetting, KeySource, LocationConf, MainConf, TokenSource};
+use super::conf::{
+    AuthJwtSetting, ChallengeSetting, KeySource, LocationConf, MainConf, TokenSource,
+};
 use super::key_file::{KeyFile, KeyFilePath};
 use super::variables::{self, PathRoot};
-use crate::nginx::{Config, ConfigError, Directive, Set, Template, Text, args, context};
+use crate::nginx::{Config, ConfigError, Directive, Set, Severity, Template, Text, args, context};
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
 use jose::TokenType;
 use policy::auth_jwt::key_cache::KeyCache;
-use text::{Quoted, is_quotable};
+use text::{Quoted, is_quotable, is_token};
 
 const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
 const EVERYWHERE: u32 = LEVELS | context::LIMIT_EXCEPT;
@@ -65,6 +67,24 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         contexts: EVERYWHERE,
         args: args::FLAG,
         set: Set::Location(auth_jwt_verify_signature),
+    },
+    Directive {
+        name: c"auth_jwt_compression",
+        contexts: LEVELS,
+        args: args::FLAG,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.compression.set(cf.flag()?)),
+    },
+    Directive {
+        name: c"auth_jwt_challenge",
+        contexts: EVERYWHERE,
+        args: args::ONE_OR_MORE,
+        set: Set::Location(auth_jwt_challenge),
+    },
+    Directive {
+        name: c"auth_jwt_log_level",
+        contexts: LEVELS,
+        args: args::ONE,
+        set: Set::Location(auth_jwt_log_level),
     },
     Directive {
         name: c"auth_jwt_token_cache",
@@ -242,6 +262,67 @@ fn auth_jwt_verify_signature(
         ));
     }
     conf.verify_signature.set(is_on)
+}
+
+/// `auth_jwt_challenge name=value ... | on | off`
+fn auth_jwt_challenge(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let (first, others) = cf.first_argument();
+    let setting = match (&*first, others.is_empty()) {
+        (b"off", true) => ChallengeSetting::Off,
+        (b"on", true) => ChallengeSetting::Attributes(Rc::default()),
+        _ => {
+            let mut attributes = Vec::new();
+            for argument in cf.args() {
+                let (name, value) = challenge_attribute(&argument, cf)?;
+                if attributes.iter().any(|(other, _)| *other == name) {
+                    return Err(ConfigError::message(format_args!(
+                        "duplicate attribute {} in \"auth_jwt_challenge\"",
+                        Quoted::whole(name)
+                    )));
+                }
+                attributes.push((name, value));
+            }
+            ChallengeSetting::Attributes(attributes.into())
+        }
+    };
+    conf.challenge.set(setting)
+}
+
+/// An attribute of the challenge: its name in lower case, and its value.
+fn challenge_attribute(
+    argument: &[u8],
+    cf: &mut Config<'_>,
+) -> Result<(Box<[u8]>, Template), ConfigError> {
+    const OUR_OWN: [&[u8]; 2] = [b"realm", b"error"];
+    let mut parts = argument.splitn(2, |&byte| byte == b'=');
+    let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let Some(value) = parts.next().filter(|_| is_token(&name)) else {
+        return Err(cf.invalid_value(argument, "it must be name=value, \"on\" or \"off\""));
+    };
+    if OUR_OWN.contains(&&*name) {
+        let why = "the module itself sends this attribute";
+        return Err(cf.invalid_value(argument, why));
+    }
+    if !is_quotable(value) {
+        return Err(cf.invalid_value(argument, "the value has a control character"));
+    }
+    Ok((name.into(), cf.template(value)?))
+}
+
+/// `auth_jwt_log_level error | warn | notice | info`
+fn auth_jwt_log_level(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let level = cf.argument();
+    let severity = match &*level {
+        b"error" => Severity::Error,
+        b"warn" => Severity::Warn,
+        b"notice" => Severity::Notice,
+        b"info" => Severity::Info,
+        _ => {
+            let must = "it must be \"error\", \"warn\", \"notice\" or \"info\"";
+            return Err(cf.invalid_value(&level, must));
+        }
+    };
+    conf.log_level.set(severity)
 }
 
 /// `auth_jwt_token_cache size | off`

@@ -142,6 +142,13 @@ pub(super) fn refresh(request: Request<'_>, conf: &LocationConf) -> Result<bool,
     Ok(state.refresh(request, cache, &conf.key_sources))
 }
 
+/// Ends what the request was fetching. Another request that waits for the keys fetches them.
+pub(super) fn give_up(request: Request<'_>) {
+    if let Some(state) = request.context::<AuthJwt>() {
+        state.sources.take();
+    }
+}
+
 impl KeyFetchState {
     fn keys(
         &self,
@@ -318,7 +325,7 @@ impl KeyFetcher<'_> {
         };
         let body = ResponseBody::Require(KeySet::MAX_BYTES);
         self.request
-            .start_subrequest::<AuthJwt>(target, SubrequestBody::None, body)?;
+            .start_subrequest::<AuthJwt>(&target, SubrequestBody::None, body)?;
         Ok(SourceState::Subrequest(fetch))
     }
 
@@ -379,6 +386,9 @@ impl KeyFetcher<'_> {
         let body = subrequest.body().map_err(|error| match error {
             BodyError::TooLarge => KeyError::TooLarge,
             BodyError::Truncated => KeyError::Truncated,
+            BodyError::Unreadable | BodyError::Dropped => {
+                KeyError::Unreadable("nginx has not read the body of the response".into())
+            }
         })?;
         // The header does not tell: nginx's own gzip filter adds a Content-Encoding header line.
         if body.starts_with(GZIP_MAGIC) {

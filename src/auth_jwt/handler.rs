@@ -4,13 +4,14 @@ use text::{Quoted, is_quotable};
 
 use super::AuthJwt;
 use super::client::{ClientToken, TokenVerdict, find_token};
-use super::conf::LocationConf;
+use super::conf::{ChallengeSetting, LocationConf, MainConf};
 use super::fetch::{self, VerificationKeys};
-use crate::nginx::{Access, AccessHandler, Failure, Request, Status, Template};
+use crate::nginx::{Access, AccessHandler, Failure, Request, Severity, Status, Template};
 use crate::require::Unmet;
-use jose::{AuthenticToken, ErrorKind, KeySet};
+use jose::{AuthenticToken, ErrorKind, KeySet, UnverifiedToken};
 use policy::auth_jwt::bearer::Presented;
-use policy::auth_jwt::rejection::{Challenge, LogLine, RefusalResponse, Rejection};
+use policy::auth_jwt::rejection::{Challenge, LogLine, RefusalResponse, Rejection, push_attribute};
+use policy::auth_jwt::token_cache::VerifyOptions;
 use policy::log_level::LogLevel;
 
 impl AccessHandler for AuthJwt {
@@ -37,13 +38,22 @@ impl AccessHandler for AuthJwt {
                     rejection: &rejection,
                     summarize: || client.summary(presented),
                 };
-                match response.log_level {
-                    LogLevel::Info => request.log().info(format_args!("auth_jwt: {line}")),
-                    LogLevel::Error => request.log().error(format_args!("auth_jwt: {line}")),
-                }
-                refuse(request, realm, response)
+                let severity = match response.log_level {
+                    LogLevel::Info => conf.log_level(),
+                    LogLevel::Error => Severity::Error,
+                };
+                request.log().at(severity, format_args!("auth_jwt: {line}"));
+                refuse(request, realm, conf.challenge.get(), response)
             }
         }
+    }
+
+    fn forget_caches(conf: &MainConf) {
+        conf.forget_caches();
+    }
+
+    fn give_up(request: Request<'_>) {
+        fetch::give_up(request);
     }
 }
 
@@ -110,10 +120,7 @@ fn authenticate(
     if request.context::<AuthJwt>().is_none() {
         match &cached {
             Some(token) => token.check_without_keys(request.now(), leeway)?,
-            None => {
-                let token = client.parse(text, options.kind)?;
-                token.check_without_keys(request.now(), leeway)?;
-            }
+            None => parse(client, text, options)?.check_without_keys(request.now(), leeway)?,
         }
     }
     let is_cached = cached.is_some();
@@ -132,7 +139,7 @@ fn authenticate(
                 .debug(format_args!("auth_jwt: token cache hit"));
             return Ok(Some(token));
         }
-        let unverified = client.parse(text, options.kind)?;
+        let unverified = parse(client, text, options)?;
         match unverified.authenticate(&keys.set, options.check) {
             Ok(token) => {
                 if let Some(cache) = cache.filter(|_| keys.are_shared) {
@@ -144,6 +151,19 @@ fn authenticate(
                 if error.kind() == ErrorKind::UnknownKey && fetch::refresh(request, conf)? => {}
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// Parses the token, and refuses a compressed one where `auth_jwt_compression` is off.
+fn parse(
+    client: &ClientToken,
+    text: &[u8],
+    options: VerifyOptions,
+) -> Result<UnverifiedToken, Rejection> {
+    let token = client.parse(text, options.kind)?;
+    match token.header().zip() {
+        Some(_) if !options.compression => Err(Rejection::Compressed),
+        _ => Ok(token),
     }
 }
 
@@ -179,9 +199,17 @@ fn check_policy(
 fn refuse<'r>(
     request: Request<'r>,
     realm: &Template,
+    challenge: Option<&ChallengeSetting>,
     response: RefusalResponse,
 ) -> Result<Access<'r>, Failure> {
-    if response.challenge != Challenge::None {
+    let attributes = match challenge {
+        None => Some(&[] as &[_]),
+        Some(ChallengeSetting::Attributes(attributes)) => Some(&**attributes),
+        Some(ChallengeSetting::Off) => None,
+    };
+    if response.challenge != Challenge::None
+        && let Some(attributes) = attributes
+    {
         let realm = realm.evaluate(request)?;
         if !is_quotable(&realm) {
             request.log().warn(format_args!(
@@ -189,9 +217,32 @@ fn refuse<'r>(
                 Quoted::new(realm)
             ));
         }
-        if let Some(value) = response.challenge.value(&realm) {
+        if let Some(mut value) = response.challenge.value(&realm) {
+            for (name, template) in attributes {
+                add_attribute(request, &mut value, name, template)?;
+            }
             request.add_challenge(request.copy(&value)?)?;
         }
     }
     Ok(Access::Refuse(Status(response.status)))
+}
+
+/// Adds an attribute of `auth_jwt_challenge`, unless its value is empty or cannot be quoted.
+fn add_attribute(
+    request: Request<'_>,
+    challenge: &mut Vec<u8>,
+    name: &[u8],
+    template: &Template,
+) -> Result<(), Failure> {
+    let value = template.evaluate(request)?;
+    if !is_quotable(&value) {
+        request.log().warn(format_args!(
+            "auth_jwt: control character in the value {} of {} of the challenge; leaving it out",
+            Quoted::new(value),
+            Quoted::new(name)
+        ));
+    } else if !value.is_empty() {
+        push_attribute(challenge, name, &value);
+    }
+    Ok(())
 }

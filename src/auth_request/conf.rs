@@ -11,7 +11,7 @@ use super::AuthRequest;
 use super::variables::CheckVariables;
 use crate::nginx::{
     AssignableVariable, Config, ConfigError, Inherit, List, ResponseBody, Setting, SharedZone,
-    Template, Text, Waker,
+    Status, Template, Text, Waker,
 };
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
@@ -183,6 +183,14 @@ impl LocationConf {
     pub(super) fn response_body(&self) -> ResponseBody {
         self.deny_body()
             .map_or(ResponseBody::Discard, ResponseBody::KeepUpTo)
+    }
+
+    /// Whether the client may get the body of a response with this status.
+    pub(super) fn may_send_body(&self, status: Status) -> bool {
+        match status.is_success() {
+            true => !self.requirements.is_empty(),
+            false => self.denies(status.0),
+        }
     }
 
     pub(super) fn on_error(&self) -> OnError {

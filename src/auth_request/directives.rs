@@ -33,7 +33,7 @@ pub(super) const DIRECTIVES: &[Directive<AuthRequest>] = &[
     ),
     directive(c"auth_request_deny_status", args::ONE_OR_MORE, deny_status),
     directive(c"auth_request_deny_body", args::ONE, deny_body),
-    directive(c"auth_request_on_error", args::ONE, on_error),
+    directive(c"auth_request_on_error", args::ONE_OR_TWO, on_error),
     directive(c"auth_request_require", args::ONE_OR_MORE, require),
     directive(c"auth_request_cache", args::ONE, cache),
     directive(c"auth_request_cache_key", args::ONE_OR_MORE, cache_key),
@@ -144,14 +144,25 @@ fn deny_body(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigE
     conf.deny_body.set(size)
 }
 
-/// `auth_request_on_error code | allow`
+/// `auth_request_on_error code | allow [5xx]`
 fn on_error(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let value = cf.argument();
+    let (value, words) = cf.first_argument();
     if &*value == b"allow" {
+        let on_server_error = !words.is_empty();
+        if let Some(word) = words.iter().find(|word| &***word != b"5xx") {
+            return Err(cf.invalid_value(word, "only \"5xx\" may follow \"allow\""));
+        }
+        let when = match on_server_error {
+            true => "cannot be reached, or responds with a 5xx",
+            false => "cannot be reached",
+        };
         cf.warn(format_args!(
-            "auth_request_on_error allow: every request is let in while the service fails"
+            "auth_request_on_error allow: every request is let in while the service {when}"
         ));
-        return conf.on_error.set(OnError::Allow);
+        return conf.on_error.set(OnError::Allow { on_server_error });
+    }
+    if let Some(word) = words.first() {
+        return Err(cf.invalid_value(word, "nothing may follow a code"));
     }
     match parse_code(&value) {
         // For 408, 444 and 494 to 499 nginx closes the connection, or responds with another status.

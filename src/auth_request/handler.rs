@@ -4,11 +4,11 @@ use std::cell::{Cell, OnceCell, RefCell};
 
 use super::AuthRequest;
 use super::cache::{CacheLookup, CacheResult, CacheSlot, FlightFollower, FlightLeader};
-use super::conf::{LocationConf, Service, ServiceUri};
+use super::conf::{LocationConf, MainConf, Service, ServiceUri};
 use super::variables::{self, CacheStatus};
 use super::verdict::{self, HeaderLine, Verdict};
 use crate::nginx::{
-    Access, AccessHandler, AroundAccess, BodyRead, Failure, Request, SharedZone, Status,
+    Access, AccessHandler, AroundAccess, BodyError, BodyRead, Failure, Request, SharedZone, Status,
     Subrequest, SubrequestBody, SubrequestOwner, SubrequestResponse, Target,
 };
 use crate::subrequest_uri::UnsafeUri;
@@ -70,6 +70,17 @@ impl AccessHandler for AuthRequest {
             }
         }
     }
+
+    fn forget_caches(conf: &MainConf) {
+        conf.worker_cache.clear();
+        conf.flights.forget();
+    }
+
+    fn give_up(request: Request<'_>) {
+        if let Some(state) = request.context::<Self>() {
+            state.wait.take();
+        }
+    }
 }
 
 impl AroundAccess for AuthRequest {
@@ -109,6 +120,11 @@ impl SubrequestOwner for AuthRequest {
         let log = response.log();
         log.debug(format_args!("auth request done s:{status}"));
     }
+
+    fn wants_body(parent: Request<'_>, status: Status) -> bool {
+        let conf = parent.location_conf::<Self>();
+        conf.may_send_body(status)
+    }
 }
 
 /// One call of the access handler for a request that is checked.
@@ -145,8 +161,8 @@ impl<'r> CheckStep<'r, '_> {
             }
         };
         match self.conf.cache_zone() {
-            Some(zone) => self.find_in_cache(target, zone, has_followed),
-            None => self.ask(target),
+            Some(zone) => self.find_in_cache(&target, zone, has_followed),
+            None => self.ask(&target),
         }
     }
 
@@ -223,7 +239,7 @@ impl<'r> CheckStep<'r, '_> {
         let decision = verdict.decision(conf, response, subrequest);
         if let Some(WaitState::Asking(slot, _leader)) = &wait_state
             && matches!(decision, Decision::Allow | Decision::Deny)
-            && subrequest.check_body_complete().is_ok()
+            && !is_incomplete(subrequest)
         {
             slot.store(request, conf, &assigned, &verdict, response);
         }
@@ -240,7 +256,10 @@ impl<'r> CheckStep<'r, '_> {
         let status = verdict.status.0;
         match decision {
             Decision::Allow => {}
-            Decision::Deny => return self.refuse(Refusal::Denied { status }, Some(verdict)),
+            Decision::Deny => {
+                let uri = &self.service.text;
+                return self.refuse(Refusal::Denied { status, uri }, Some(verdict));
+            }
             Decision::Error(error) => {
                 let refusal = Refusal::ServiceError {
                     error,
@@ -320,4 +339,13 @@ impl<'r> CheckStep<'r, '_> {
     fn take_wait_state(&self) -> Option<WaitState> {
         self.request.context::<AuthRequest>()?.wait.take()
     }
+}
+
+/// Whether the response is not what the service would send another time: its header, or a body that
+/// is wanted, has not come to its end.
+fn is_incomplete(subrequest: &Subrequest) -> bool {
+    matches!(
+        subrequest.body().err(),
+        Some(BodyError::Truncated | BodyError::Unreadable)
+    )
 }

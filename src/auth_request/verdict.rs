@@ -6,9 +6,7 @@ use crate::nginx::{
     SubrequestResponse, Text,
 };
 use crate::require::Requirement;
-use policy::auth_request::decision::{
-    BodyState, Decision, ResponseOrigin, ServiceResponse, goes_with_denial,
-};
+use policy::auth_request::decision::{Decision, ResponseOrigin, ServiceResponse, goes_with_denial};
 use text::{Quoted, is_field_value};
 
 /// A header line: its name and its value.
@@ -58,27 +56,26 @@ impl<'r> Verdict<'r> {
     ) -> Decision {
         let origin = match response.origin() {
             StatusOrigin::Upstream => ResponseOrigin::Service,
+            StatusOrigin::Elsewhere => ResponseOrigin::Elsewhere,
+            StatusOrigin::NoConnection => ResponseOrigin::NoConnection,
+            StatusOrigin::TimedOut => ResponseOrigin::TimedOut,
             StatusOrigin::NoResponse => ResponseOrigin::NoResponse,
             StatusOrigin::InvalidResponse => ResponseOrigin::InvalidResponse,
+            StatusOrigin::NotAsked => ResponseOrigin::NotAsked,
         };
-        let body = match subrequest.check_body_complete() {
-            Ok(()) => BodyState::Complete,
-            Err(BodyError::Truncated) => BodyState::Truncated,
-            Err(BodyError::TooLarge) => BodyState::TooLarge,
-        };
-        self.decide(conf, origin, body)
+        self.decide(conf, origin, subrequest.has_header())
     }
 
-    /// What a cached verdict means: only complete responses of the service are cached.
+    /// What a cached verdict means: only responses that allow or deny are cached.
     pub(super) fn cached_decision(&self, conf: &LocationConf) -> Decision {
-        self.decide(conf, ResponseOrigin::Service, BodyState::Complete)
+        self.decide(conf, ResponseOrigin::Elsewhere, true)
     }
 
-    fn decide(&self, conf: &LocationConf, origin: ResponseOrigin, body: BodyState) -> Decision {
+    fn decide(&self, conf: &LocationConf, origin: ResponseOrigin, has_header: bool) -> Decision {
         let response = ServiceResponse {
             status: self.status.0,
             origin,
-            body,
+            has_header,
             has_location: self.has_header(b"location"),
         };
         response.decision(conf.deny_status())
@@ -184,6 +181,8 @@ fn content<'r>(
                 match error {
                     BodyError::TooLarge => "is larger than auth_request_deny_body",
                     BodyError::Truncated => "was truncated",
+                    BodyError::Unreadable => "is in a file, and was not read",
+                    BodyError::Dropped => "was not read",
                 }
             ));
             return Ok(None);

@@ -6,6 +6,10 @@ use std::any::Any;
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many panics this process has caught. A worker process has one thread.
+static PANICS: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     static PANIC_LOCATION: Cell<Option<String>> = const { Cell::new(None) };
@@ -14,15 +18,21 @@ thread_local! {
 /// Runs `body`. If it panics, logs where, and returns `failed`, which must refuse whatever `body`
 /// decides.
 pub(super) fn guard<T>(log: Log<'_>, failed: T, body: impl FnOnce() -> T) -> T {
-    // Unwind safety: `body` changes only cells of one request, and a configuration that nginx gives
-    // up on failure.
+    // Unwind safety: `body` changes cells of one request, which is refused; a configuration that
+    // nginx gives up on failure; and caches of the worker, which `panic_count` has emptied.
     match panic::catch_unwind(AssertUnwindSafe(body)) {
         Ok(value) => value,
         Err(payload) => {
+            PANICS.fetch_add(1, Ordering::Relaxed);
             report(log, payload);
             failed
         }
     }
+}
+
+/// How many panics [`guard`] has caught in this process.
+pub(super) fn panic_count() -> usize {
+    PANICS.load(Ordering::Relaxed)
 }
 
 /// Replaces the standard library's report of a panic, which goes to standard error without time and
@@ -60,6 +70,15 @@ pub(super) mod fault_injection {
     pub(in crate::nginx) fn panic_in_request(request: Request<'_>, point: &str) {
         if is_requested(request, point) {
             panic!("injected fault");
+        }
+    }
+
+    /// Panics at `access` in every call of an access handler, at `access again` only in a call for
+    /// a request that the module has a state of, as it has after a subrequest was started.
+    pub(in crate::nginx) fn panic_in_access(request: Request<'_>, has_state: bool) {
+        panic_in_request(request, "access");
+        if has_state {
+            panic_in_request(request, "access again");
         }
     }
 

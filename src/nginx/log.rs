@@ -2,8 +2,8 @@
 //! server and the request line.
 
 use nginx_sys::{
-    NGX_LOG_CRIT, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_WARN, ngx_log_error_core, ngx_log_t,
-    ngx_uint_t,
+    NGX_LOG_CRIT, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE, NGX_LOG_WARN, ngx_log_error_core,
+    ngx_log_t, ngx_uint_t,
 };
 use std::fmt::{self, Write};
 use std::marker::PhantomData;
@@ -11,6 +11,19 @@ use std::marker::PhantomData;
 /// nginx cuts a line at 2,048 bytes, with all that it adds. A longer message would leave no room
 /// for whose line it is.
 const MAX_MESSAGE: usize = 1024;
+
+/// The level of a line, for directives that let the administrator choose it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// `[error]`
+    Error,
+    /// `[warn]`
+    Warn,
+    /// `[notice]`
+    Notice,
+    /// `[info]`
+    Info,
+}
 
 /// A log of nginx: that of a request's connection, or that of the configuration being read.
 #[derive(Clone, Copy)]
@@ -30,9 +43,12 @@ impl Log<'_> {
     }
 
     /// The log of the running cycle, for callbacks that nginx hands no log to.
-    pub(super) fn of_cycle() -> Self {
-        // SAFETY: ngx_cycle is set before modules are loaded, and its log lives as long as the
-        // cycle.
+    ///
+    /// # Safety
+    /// The log is not used after the callback, because a reload may end the cycle.
+    pub(super) unsafe fn of_cycle() -> Self {
+        // SAFETY: the caller's. ngx_cycle is set before modules are loaded, and its log lives as
+        // long as the cycle.
         unsafe { Self::from_raw((*nginx_sys::ngx_cycle).log) }
     }
 
@@ -54,6 +70,17 @@ impl Log<'_> {
     /// Logs an `[info]`: a request was refused as configured.
     pub fn info(self, message: fmt::Arguments<'_>) {
         self.write(NGX_LOG_INFO, message);
+    }
+
+    /// Logs a line of this level.
+    pub fn at(self, severity: Severity, message: fmt::Arguments<'_>) {
+        let level = match severity {
+            Severity::Error => NGX_LOG_ERR,
+            Severity::Warn => NGX_LOG_WARN,
+            Severity::Notice => NGX_LOG_NOTICE,
+            Severity::Info => NGX_LOG_INFO,
+        };
+        self.write(level, message);
     }
 
     /// Logs a step, for `error_log ... debug` of an nginx that was built with it.

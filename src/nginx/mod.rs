@@ -9,6 +9,11 @@
 //! The SAFETY comments rest on how nginx works: a worker process has one thread; memory comes from
 //! pools, which live as long as their owner (a request, or the cycle for a configuration); and a
 //! pointer that nginx hands to a callback is valid during that call.
+//!
+//! What a configuration is made of ([`Template`], [`Variable`], [`SharedZone`] and their like)
+//! points into the pool of its cycle without a lifetime that says so. It is kept in that
+//! configuration, and in requests that the configuration serves. It cannot get anywhere else,
+//! because outside of the fence there is no `static` and no thread; `scripts/lint` holds that.
 #![allow(unsafe_code)]
 
 mod body;
@@ -16,6 +21,7 @@ mod chain;
 mod client_header;
 mod conf_path;
 mod directive;
+mod drain;
 mod failure;
 mod fence;
 mod filter_state;
@@ -47,7 +53,7 @@ pub use failure::Failure;
 pub use filter_state::SubrequestFilter;
 pub use header::HeaderLines;
 pub use http_date::parse_http_date;
-pub use log::Log;
+pub use log::{Log, Severity};
 pub use module::{Descriptor, Exported, Inherit, Module};
 pub use phase::{Access, AccessHandler, AccessProgress, AroundAccess, BeforeLog};
 pub use request::Request;

@@ -11,7 +11,7 @@ use nginx_sys::{
     NGX_ERROR, NGX_HTTP_MODULE, NGX_OK, ngx_conf_t, ngx_http_module_t, ngx_int_t, ngx_module_t,
     ngx_uint_t,
 };
-use std::cell::{OnceCell, RefCell, UnsafeCell};
+use std::cell::{Cell, OnceCell, RefCell, UnsafeCell};
 use std::ffi::{CStr, c_char, c_void};
 use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
@@ -58,6 +58,8 @@ pub(super) struct MainState<M: Module> {
     pub(super) definitions: RefCell<Vec<Definition>>,
     /// Those of them that the configuration refers to.
     pub(super) own_variables: OnceCell<Box<[Variable]>>,
+    /// How many panics there had been when the caches in `conf` were emptied last.
+    pub(super) panics_seen: Cell<usize>,
 }
 
 impl<M: Module> Default for MainState<M> {
@@ -68,6 +70,7 @@ impl<M: Module> Default for MainState<M> {
             body_variables: OnceCell::new(),
             definitions: RefCell::default(),
             own_variables: OnceCell::new(),
+            panics_seen: Cell::new(0),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::directive::{Config, ConfigError};
 use super::failure::Failure;
-use super::fence::guard;
+use super::fence::{guard, panic_count};
 use super::module::Exported;
 use super::request::Request;
 use super::response::ResponseContent;
@@ -41,6 +41,15 @@ pub trait AccessHandler: Exported {
     /// # Errors
     /// [`Failure`] refuses the request with 500.
     fn access<'r>(request: Request<'r>, conf: &Self::LocationConf) -> Result<Access<'r>, Failure>;
+
+    /// Empties all that a worker keeps of one request for others. Called before the first request
+    /// after a panic, which may have left any of it half written.
+    fn forget_caches(conf: &Self::MainConf);
+
+    /// Called when [`access`](Self::access) has failed or panicked: ends what the request was doing
+    /// for others as well, such as leading a single flight. Otherwise they would wait until the
+    /// client has received its error page.
+    fn give_up(request: Request<'_>);
 }
 
 /// A module that changes requests before they are judged and after it.
@@ -227,14 +236,10 @@ unsafe extern "C" fn access<M: AccessHandler>(r: *mut ngx_http_request_t) -> ngx
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
         return NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
     };
-    let refused = Access::Refuse(Status::INTERNAL_SERVER_ERROR);
-    let access = guard(request.log(), refused, || {
-        #[cfg(feature = "fault-injection")]
-        super::fence::fault_injection::panic_in_request(request, "access");
-        if request.is_poisoned::<M>() {
-            return refused;
-        }
-        M::access(request, request.location_conf::<M>()).unwrap_or(refused)
+    let judged = guard(request.log(), Err(Failure::Panic), || judge::<M>(request));
+    let access = judged.unwrap_or_else(|_| {
+        guard(request.log(), (), || M::give_up(request));
+        Access::Refuse(Status::INTERNAL_SERVER_ERROR)
     });
     match access {
         Access::Decline => NGX_DECLINED as ngx_int_t,
@@ -248,5 +253,30 @@ unsafe extern "C" fn access<M: AccessHandler>(r: *mut ngx_http_request_t) -> ngx
             NGX_DONE as ngx_int_t
         }
         Access::Wait => NGX_AGAIN as ngx_int_t,
+    }
+}
+
+fn judge<M: AccessHandler>(request: Request<'_>) -> Result<Access<'_>, Failure> {
+    #[cfg(feature = "fault-injection")]
+    super::fence::fault_injection::panic_in_access(request, request.state::<M>().is_some());
+    forget_caches_after_panic::<M>(request);
+    if request.is_poisoned::<M>() {
+        return Err(Failure::Panic);
+    }
+    let access = M::access(request, request.location_conf::<M>())?;
+    // The handler may have allowed the request because a variable whose callback failed is empty.
+    match request.is_poisoned::<M>() {
+        true => Err(Failure::Panic),
+        false => Ok(access),
+    }
+}
+
+fn forget_caches_after_panic<M: AccessHandler>(request: Request<'_>) {
+    let state = request.main_state::<M>();
+    let panics = panic_count();
+    if state.panics_seen.get() != panics {
+        M::forget_caches(&state.conf);
+        // Set last, so that caches are emptied again if emptying them panics.
+        state.panics_seen.set(panics);
     }
 }

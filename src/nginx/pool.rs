@@ -44,7 +44,9 @@ pub(super) unsafe fn own<T>(pool: *mut ngx_pool_t, value: T) -> Result<NonNull<T
 
 /// Drops a value. nginx calls this function once, when it destroys the pool (ngx_destroy_pool).
 unsafe extern "C" fn drop_in_pool<T>(value: *mut c_void) {
-    guard(Log::of_cycle(), (), || {
+    // SAFETY: the log is used during this call only.
+    let log = unsafe { Log::of_cycle() };
+    guard(log, (), || {
         // SAFETY: `own` has written a T at this address, and ngx_destroy_pool runs a cleanup once.
         unsafe { ptr::drop_in_place(value.cast::<T>()) };
     });

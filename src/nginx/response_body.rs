@@ -5,38 +5,30 @@ use super::failure::Failure;
 use super::pool::own;
 use nginx_sys::ngx_pool_t;
 use std::cell::{Cell, Ref, RefCell};
-use std::ops::ControlFlow;
 use std::ptr::NonNull;
 
 /// What becomes of the body of a response.
 #[derive(Debug, Clone, Copy)]
 pub enum ResponseBody {
-    /// It is read and dropped.
+    /// Nobody wants it: the response counts as soon as its header has come.
     Discard,
     /// It is kept. Reading stops at a body longer than this many bytes.
     Require(usize),
-    /// It is kept if it has at most this many bytes, else dropped.
+    /// It is kept if [`SubrequestOwner::wants_body`](super::SubrequestOwner::wants_body) says so of
+    /// the response's status, and if it has at most this many bytes.
     KeepUpTo(usize),
 }
 
 impl ResponseBody {
-    /// How much of a body is read only to drop it. A connection whose response was read to its end
-    /// can be used again; beyond this many bytes a new connection is cheaper.
-    pub const MAX_DISCARDED: usize = 1024 * 1024;
+    /// How much of a body that nobody wants is read. A connection whose response was read to its
+    /// end can be used again; beyond this many bytes a new connection is cheaper.
+    pub(super) const MAX_DROPPED: usize = 64 * 1024;
 
     /// How many bytes are kept. Of a longer body nothing is.
-    fn keep_limit(self) -> usize {
+    fn limit(self) -> usize {
         match self {
             Self::Discard => 0,
             Self::Require(limit) | Self::KeepUpTo(limit) => limit,
-        }
-    }
-
-    /// How many bytes are read. At a longer body reading stops.
-    fn read_limit(self) -> usize {
-        match self {
-            Self::Require(limit) => limit,
-            Self::Discard | Self::KeepUpTo(_) => self.keep_limit().max(Self::MAX_DISCARDED),
         }
     }
 }
@@ -44,30 +36,48 @@ impl ResponseBody {
 /// Why the body of a response cannot be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyError {
-    /// It is longer than what is kept, or it cannot be read.
+    /// It is longer than what is kept.
     TooLarge,
     /// Its end has not come: nginx passes on what there is of a response that breaks off.
     Truncated,
+    /// nginx has it in a file, and has not read it from there.
+    Unreadable,
+    /// Nobody wanted it.
+    Dropped,
+}
+
+/// What the body of a response is doing. A body whose end never comes stays `Kept`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The header has not come, or a header filter failed.
+    NoHeader,
+    /// Its bytes are kept as they come.
+    Kept,
+    /// All of its bytes have come, and are kept.
+    Whole,
+    /// What comes is dropped, for this reason.
+    Dropped(BodyError),
+}
+
+/// What the body filter does after a piece of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    ReadOn,
+    /// Reads on behind the back of the request that has started the subrequest: it needs no more of
+    /// the body.
+    ReadBehind,
+    /// Reads no more.
+    Stop,
 }
 
 /// The body of a response while it is read.
 pub(super) struct BodyReader {
     wanted: ResponseBody,
-    state: Cell<ReadState>,
+    stage: Cell<Stage>,
     /// How many bytes have come so far.
     length: Cell<usize>,
-    /// The bytes so far, owned by the pool that this is in. None where they are dropped.
+    /// The bytes so far, owned by the pool that this is in. None where no body is kept.
     kept: Option<NonNull<RefCell<Vec<u8>>>>,
-    /// nginx took an error of our filter for an error of the client's connection.
-    connection_blamed: Cell<bool>,
-}
-
-/// How far reading has come. It ends in one of the other two states, and `GivenUp` is final.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ReadState {
-    Reading,
-    Complete,
-    GivenUp,
 }
 
 impl BodyReader {
@@ -81,96 +91,81 @@ impl BodyReader {
         };
         Ok(Self {
             wanted,
-            state: Cell::new(ReadState::Reading),
+            stage: Cell::new(Stage::NoHeader),
             length: Cell::new(0),
             kept,
-            connection_blamed: Cell::new(false),
         })
     }
 
-    pub(super) fn is_discarded(&self) -> bool {
-        matches!(self.wanted, ResponseBody::Discard)
-    }
-
-    pub(super) fn is_required(&self) -> bool {
-        matches!(self.wanted, ResponseBody::Require(_))
-    }
-
-    /// Whether [`blame_connection`](Self::blame_connection) was called.
-    pub(super) fn is_connection_blamed(&self) -> bool {
-        self.connection_blamed.get()
+    /// What the subrequest was started with.
+    pub(super) fn wanted(&self) -> ResponseBody {
+        self.wanted
     }
 
     /// The whole body.
     pub(super) fn bytes(&self) -> Result<Ref<'_, [u8]>, BodyError> {
-        self.check_complete()?;
-        match self.kept() {
-            Some(kept) if self.length.get() <= self.wanted.keep_limit() => {
-                Ok(Ref::map(kept.borrow(), Vec::as_slice))
-            }
-            _ => Err(BodyError::TooLarge),
+        match (self.stage.get(), self.kept()) {
+            (Stage::Whole, Some(kept)) => Ok(Ref::map(kept.borrow(), Vec::as_slice)),
+            (Stage::Dropped(reason), _) => Err(reason),
+            _ => Err(BodyError::Truncated),
         }
     }
 
-    /// Whether the whole body has come, kept or dropped.
-    pub(super) fn check_complete(&self) -> Result<(), BodyError> {
-        match self.state.get() {
-            ReadState::Complete => Ok(()),
-            ReadState::Reading => Err(BodyError::Truncated),
-            ReadState::GivenUp => Err(BodyError::TooLarge),
-        }
+    /// Whether the header has come.
+    pub(super) fn has_header(&self) -> bool {
+        self.stage.get() != Stage::NoHeader
     }
 
-    /// Whether nginx need not make a body of this length (-1 where it is not known), since nobody
-    /// would get it.
-    pub(super) fn is_superfluous(&self, length: i64) -> bool {
-        match self.wanted {
-            ResponseBody::Discard => true,
-            ResponseBody::Require(_) => false,
-            ResponseBody::KeepUpTo(limit) => usize::try_from(length).is_ok_and(|l| l > limit),
-        }
+    /// Whether a body of this length (-1 where it is not known) would be kept.
+    pub(super) fn has_room(&self, length: i64) -> bool {
+        usize::try_from(length).map_or(true, |length| length <= self.wanted.limit())
     }
 
-    /// Ends reading of a body that will not come, and would have had this length (-1 where it is
-    /// not known).
-    pub(super) fn skip(&self, length: i64) {
-        self.length.set(usize::try_from(length).unwrap_or(0));
-        self.end();
+    /// The header has come, and the body is kept.
+    pub(super) fn keep(&self) {
+        self.stage.set(Stage::Kept);
     }
 
-    /// Takes the next bytes. `Break` tells to stop reading: the body is too long.
-    pub(super) fn push(&self, bytes: &[u8]) -> ControlFlow<()> {
-        let length = self.length.get().saturating_add(bytes.len());
-        self.length.set(length);
-        if let Some(kept) = self.kept() {
-            match length <= self.wanted.keep_limit() {
-                true => kept.borrow_mut().extend_from_slice(bytes),
-                false => drop(kept.take()),
-            }
-        }
-        match length <= self.wanted.read_limit() && self.state.get() != ReadState::GivenUp {
-            true => ControlFlow::Continue(()),
-            false => self.give_up(),
-        }
+    /// The header has come, and the body is dropped.
+    pub(super) fn drop_it(&self, reason: BodyError) {
+        self.stage.set(Stage::Dropped(reason));
     }
 
     /// The last byte has come.
     pub(super) fn end(&self) {
-        if self.state.get() == ReadState::Reading {
-            self.state.set(ReadState::Complete);
+        if self.stage.get() == Stage::Kept {
+            self.stage.set(Stage::Whole);
         }
     }
 
-    /// The body cannot be read any further.
-    pub(super) fn give_up(&self) -> ControlFlow<()> {
-        self.state.set(ReadState::GivenUp);
-        ControlFlow::Break(())
-    }
-
-    /// Our filter is about to return an error, which nginx takes for an error of the client's
-    /// connection (ngx_http_output_filter). To be called only if the connection had none before.
-    pub(super) fn blame_connection(&self) {
-        self.connection_blamed.set(true);
+    /// Takes the next piece, which has this length. It has no bytes if they are in a file.
+    pub(super) fn push(&self, length: usize, bytes: Option<&[u8]>) -> Progress {
+        let length = self.length.get().saturating_add(length);
+        self.length.set(length);
+        if let Stage::Dropped(_) = self.stage.get() {
+            return match length <= ResponseBody::MAX_DROPPED {
+                true => Progress::ReadOn,
+                false => Progress::Stop,
+            };
+        }
+        let reason = match (bytes, self.kept()) {
+            (Some(bytes), Some(kept)) if length <= self.wanted.limit() => {
+                kept.borrow_mut().extend_from_slice(bytes);
+                return Progress::ReadOn;
+            }
+            (None, _) => BodyError::Unreadable,
+            _ => BodyError::TooLarge,
+        };
+        self.drop_it(reason);
+        if let Some(kept) = self.kept() {
+            drop(kept.take());
+        }
+        match self.wanted {
+            ResponseBody::KeepUpTo(_) if length <= ResponseBody::MAX_DROPPED => {
+                Progress::ReadBehind
+            }
+            _ => Progress::Stop,
+        }
     }
 
     fn kept(&self) -> Option<&RefCell<Vec<u8>>> {

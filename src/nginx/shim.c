@@ -40,14 +40,180 @@ nginx_auth_forgive_connection(ngx_http_request_t *r)
 
 /*
  * Makes nginx stop reading the response of an upstream.  Otherwise nginx would read a response
- * that it caches to its end.
+ * that it caches or stores to its end, and would then cache that the upstream has failed.
  */
 
 void
 nginx_auth_stop_upstream(ngx_http_request_t *r)
 {
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u == NULL) {
+        return;
+    }
+
+    u->cacheable = 0;
+    u->store = 0;
+
+    if (u->pipe) {
+        u->pipe->upstream_error = 1;
+    }
+}
+
+/*
+ * Tells what follows the header of a response.  0: nothing, or something that nginx itself has
+ * (a file, a cached response, an error page).  1: a body that is not worth reading if nobody wants
+ * it, because the connection to the upstream will not be used again, or because the body is longer
+ * than `max`.  2: a body from the upstream.
+ *
+ * After an error page or an internal redirect nginx has finalized the upstream, which then has no
+ * cleanup handler.  An upstream whose response is complete with its header has `keepalive` set
+ * (ngx_http_proxy_process_header); if nothing has come after it, the connection can be kept as it
+ * is.
+ */
+
+ngx_uint_t
+nginx_auth_rest_of_response(const ngx_http_request_t *r, off_t max)
+{
+    const ngx_http_upstream_t  *u;
+
+#if (NGX_HTTP_CACHE)
+    if (r->cached) {
+        return 0;
+    }
+#endif
+
+    u = r->upstream;
+
+    if (u == NULL || u->cleanup == NULL
+        || (u->keepalive && u->buffer.pos == u->buffer.last))
+    {
+        return 0;
+    }
+
+    if (u->headers_in.content_length_n > max
+        || (u->headers_in.connection_close && !u->cacheable && !u->store))
+    {
+        return 1;
+    }
+
+    return 2;
+}
+
+/*
+ * Makes a subrequest, which has sent its header, one that its parent does not wait for.  nginx
+ * makes such a subrequest with NGX_HTTP_SUBREQUEST_BACKGROUND.
+ *
+ * `downstream` and `write` are zeroed, and live as long as the request.  The event pipe passes a
+ * response on only if its request is the active one of the connection, which is now the parent.
+ * It therefore gets a connection for itself, which takes everything.
+ */
+
+void
+nginx_auth_put_in_background(ngx_http_request_t *r, ngx_connection_t *downstream,
+    ngx_event_t *write)
+{
+    ngx_http_postponed_request_t  **link;
+
+    for (link = &r->parent->postponed; *link; link = &(*link)->next) {
+        if ((*link)->request == r) {
+            *link = (*link)->next;
+            break;
+        }
+    }
+
+    if (r->connection->data == r) {
+        r->connection->data = r->parent;
+    }
+
+    r->background = 1;
+
     if (r->upstream && r->upstream->pipe) {
-        r->upstream->pipe->upstream_error = 1;
+        write->data = downstream;
+        write->ready = 1;
+        write->log = r->connection->log;
+
+        downstream->fd = (ngx_socket_t) -1;
+        downstream->data = r;
+        downstream->write = write;
+        downstream->log = r->connection->log;
+
+        r->upstream->pipe->downstream = downstream;
+    }
+}
+
+/*
+ * Closes the connection to the upstream of a subrequest in the background, and ends the
+ * subrequest (ngx_http_upstream_cleanup).  That may free the client's request.
+ */
+
+void
+nginx_auth_end_upstream(ngx_http_request_t *r)
+{
+    if (r->upstream && r->upstream->cleanup) {
+        (*r->upstream->cleanup)(r);
+    }
+}
+
+/* Whether a thread works for the request, which then must not be freed. */
+
+ngx_uint_t
+nginx_auth_is_blocked(const ngx_http_request_t *r)
+{
+    return r->aio || r->main->blocked;
+}
+
+/*
+ * Tells who waits for the end of a subrequest in the background.  0: nobody, because the client's
+ * request is not complete, or because other requests share its connection.  1: the next request
+ * on the client's connection.  2: the client, for the end of its connection.
+ */
+
+ngx_uint_t
+nginx_auth_who_waits(const ngx_http_request_t *r)
+{
+    const ngx_http_request_t  *main;
+
+    main = r->main;
+
+    if (!main->done || main->http_version >= NGX_HTTP_VERSION_20) {
+        return 0;
+    }
+
+#if (NGX_HTTP_SSL)
+    if (main->connection->ssl) {
+        return 1;
+    }
+#endif
+
+    return main->keepalive ? 1 : 2;
+}
+
+/* Tells a client, which has its whole response, that nothing more will come. */
+
+void
+nginx_auth_end_output(ngx_http_request_t *r)
+{
+    (void) ngx_shutdown_socket(r->connection->fd, NGX_WRITE_SHUTDOWN);
+}
+
+void
+nginx_auth_set_timer(ngx_event_t *ev, ngx_msec_t time)
+{
+    ngx_add_timer(ev, time);
+}
+
+void
+nginx_auth_delete_event(ngx_event_t *ev)
+{
+    if (ev->posted) {
+        ngx_delete_posted_event(ev);
+    }
+
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
     }
 }
 
@@ -58,37 +224,115 @@ nginx_auth_post_event(ngx_event_t *ev)
 }
 
 /*
- * Tells who produced the status of a response.  0: the upstream, a cache or the configuration.
- * 1: nginx, because it received no response from the upstream.  2: nginx, because the response from
- * the upstream was invalid.
+ * Tells who produced the status of a response: an index of ORIGINS in subrequest_response.rs.
+ *
+ * nginx keeps one state for each attempt to reach an upstream.  After an internal redirect it begins
+ * with a state that has no peer.
  */
 
-ngx_uint_t
-nginx_auth_origin(const ngx_http_request_t *r)
-{
-    const ngx_http_upstream_state_t  *state;
+enum {
+    ORIGIN_SERVICE,
+    ORIGIN_ELSEWHERE,
+    ORIGIN_NO_CONNECTION,
+    ORIGIN_TIMED_OUT,
+    ORIGIN_NO_RESPONSE,
+    ORIGIN_INVALID_RESPONSE,
+    ORIGIN_NOT_ASKED
+};
 
-    if (r->upstream == NULL) {
+/*
+ * "no live upstreams": nginx has found no server to connect to.  The state then has the name of the
+ * group, and the address of no server (ngx_http_upstream_get_round_robin_peer).  For a UNIX socket
+ * the names of group and server are the same, and there is no other server to be tried before.
+ */
+
+static ngx_uint_t
+is_without_server(const ngx_http_upstream_t *u, const ngx_str_t *peer)
+{
+    const ngx_str_t  *group;
+
+    if (u->peer.socklen == 0) {
+        return 1;
+    }
+
+    if (u->upstream == NULL) {
         return 0;
+    }
+
+    group = &u->upstream->host;
+
+    return group->len == peer->len
+           && ngx_strncmp(group->data, peer->data, peer->len) == 0
+           && (peer->len < 5 || ngx_strncmp(peer->data, "unix:", 5) != 0);
+}
+
+static ngx_uint_t
+origin_of_attempt(const ngx_http_upstream_t *u,
+    const ngx_http_upstream_state_t *state)
+{
+    if (is_without_server(u, state->peer)) {
+        return ORIGIN_NOT_ASKED;
+    }
+
+    if (state->header_time != (ngx_msec_t) -1) {
+        /* The response made nginx ask the next server. */
+        return ORIGIN_NO_RESPONSE;
+    }
+
+    if (state->connect_time == (ngx_msec_t) -1) {
+        return ORIGIN_NO_CONNECTION;
+    }
+
+    if (state->status == NGX_HTTP_GATEWAY_TIME_OUT) {
+        return ORIGIN_TIMED_OUT;
+    }
+
+    return state->bytes_received ? ORIGIN_INVALID_RESPONSE : ORIGIN_NO_RESPONSE;
+}
+
+ngx_uint_t
+nginx_auth_origin(const ngx_http_request_t *r, ngx_uint_t status)
+{
+    ngx_uint_t                        i, origin, attempt;
+    const ngx_http_upstream_t        *u;
+    const ngx_http_upstream_state_t  *states;
+
+    u = r->upstream;
+
+    if (u == NULL) {
+        return ORIGIN_ELSEWHERE;
     }
 
 #if (NGX_HTTP_CACHE)
     if (r->cached) {
-        return 0;
+        return ORIGIN_ELSEWHERE;
     }
 #endif
 
-    state = r->upstream->state;
-
-    if (state == NULL) {
-        return 1;
+    if (u->state == NULL) {
+        return ORIGIN_NOT_ASKED;
     }
 
-    if (state->header_time != (ngx_msec_t) -1) {
-        return 0;
+    if (u->state->header_time != (ngx_msec_t) -1) {
+        return u->headers_in.status_n == status ? ORIGIN_SERVICE : ORIGIN_ELSEWHERE;
     }
 
-    return state->bytes_received ? 2 : 1;
+    /* An outage shows in each attempt: another one may have been the work of a client. */
+
+    origin = ORIGIN_NOT_ASKED;
+    states = r->upstream_states->elts;
+
+    for (i = r->upstream_states->nelts; i > 0 && states[i - 1].peer; i--) {
+        attempt = origin_of_attempt(u, &states[i - 1]);
+
+        if (i == r->upstream_states->nelts
+            || (attempt != ORIGIN_NO_CONNECTION && attempt != ORIGIN_TIMED_OUT))
+        {
+            origin = attempt;
+        }
+    }
+
+    return origin;
 }
 
 /* Tells locations of the same name but of different kinds apart. */
@@ -355,29 +599,6 @@ nginx_auth_iteration(const ngx_http_request_t *r, ngx_uint_t *iteration)
     *iteration = iterations;
 
     return 1;
-}
-
-/*
- * Tells whether a response is that of the upstream and complete with its header, and whether the
- * upstream has sent nothing after it.  The connection to the upstream can then be kept as it is
- * (ngx_http_proxy_process_header).  After an error page or an internal redirect nginx has finalized
- * the upstream, which then has no cleanup handler.
- */
-
-ngx_uint_t
-nginx_auth_upstream_is_done(const ngx_http_request_t *r)
-{
-    const ngx_http_upstream_t  *u;
-
-#if (NGX_HTTP_CACHE)
-    if (r->cached) {
-        return 0;
-    }
-#endif
-
-    u = r->upstream;
-
-    return u && u->cleanup && u->keepalive && u->buffer.pos == u->buffer.last;
 }
 
 /*

@@ -1,8 +1,9 @@
 //! Declarations of `bitfields.c` and `shim.c`: what takes a C compiler.
 
 use nginx_sys::{
-    ngx_buf_t, ngx_event_t, ngx_http_core_loc_conf_t, ngx_http_handler_pt, ngx_http_request_t,
-    ngx_http_variable_value_t, ngx_int_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
+    ngx_buf_t, ngx_connection_t, ngx_event_t, ngx_http_core_loc_conf_t, ngx_http_handler_pt,
+    ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t, ngx_msec_t, ngx_str_t,
+    ngx_table_elt_t, ngx_uint_t, off_t,
 };
 use std::ffi::c_uint;
 
@@ -102,7 +103,7 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_forgive_connection"]
     pub(super) fn forgive_connection(r: *mut ngx_http_request_t);
 
-    /// Makes nginx stop reading the response of the upstream, if there is one.
+    /// Makes nginx stop reading, caching and storing the response of the upstream, if there is one.
     ///
     /// # Safety
     /// `r` points to a live request.
@@ -118,13 +119,75 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_post_event"]
     pub(super) fn post_event(event: *mut ngx_event_t);
 
-    /// Who produced the status of a response: 0 the upstream, a cache or the configuration; 1
-    /// nginx, because nothing came; 2 nginx, because what came was no valid response.
+    /// Who produced the status of a response: an index of `ORIGINS`.
     ///
     /// # Safety
     /// `r` points to a live request.
     #[link_name = "nginx_auth_origin"]
-    pub(super) fn origin(r: *const ngx_http_request_t) -> ngx_uint_t;
+    pub(super) fn origin(r: *const ngx_http_request_t, status: ngx_uint_t) -> ngx_uint_t;
+
+    /// What follows the header of a response: 0 nothing that the upstream has yet to send; 1 a body
+    /// that is not worth reading; 2 a body.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_rest_of_response"]
+    pub(super) fn rest_of_response(r: *const ngx_http_request_t, max: off_t) -> ngx_uint_t;
+
+    /// Makes a subrequest one that its parent does not wait for.
+    ///
+    /// # Safety
+    /// `r` points to a live subrequest that has sent its header; `downstream` and `write` to zeroed
+    /// memory that lives as long as it.
+    #[link_name = "nginx_auth_put_in_background"]
+    pub(super) fn put_in_background(
+        r: *mut ngx_http_request_t,
+        downstream: *mut ngx_connection_t,
+        write: *mut ngx_event_t,
+    );
+
+    /// Ends a subrequest in the background, and closes its connection to the upstream.
+    ///
+    /// # Safety
+    /// `r` points to a live subrequest in the background, which is not used after the call.
+    #[link_name = "nginx_auth_end_upstream"]
+    pub(super) fn end_upstream(r: *mut ngx_http_request_t);
+
+    /// Whether a thread works for the request.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_is_blocked"]
+    pub(super) fn is_blocked(r: *const ngx_http_request_t) -> ngx_uint_t;
+
+    /// Who waits for the end of a subrequest in the background: 0 nobody, 1 the next request on the
+    /// client's connection, 2 the client.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_who_waits"]
+    pub(super) fn who_waits(r: *const ngx_http_request_t) -> ngx_uint_t;
+
+    /// Tells the client of a request that has its whole response that nothing more will come.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_end_output"]
+    pub(super) fn end_output(r: *mut ngx_http_request_t);
+
+    /// Makes nginx handle an event after this time (ngx_add_timer).
+    ///
+    /// # Safety
+    /// As for [`post_event`].
+    #[link_name = "nginx_auth_set_timer"]
+    pub(super) fn set_timer(event: *mut ngx_event_t, time: ngx_msec_t);
+
+    /// Takes back [`post_event`] and [`set_timer`].
+    ///
+    /// # Safety
+    /// `event` points to an event.
+    #[link_name = "nginx_auth_delete_event"]
+    pub(super) fn delete_event(event: *mut ngx_event_t);
 
     /// Makes nginx find the cookies in the list of the request's header lines. Returns NGX_ERROR if
     /// there is no memory.
@@ -206,13 +269,6 @@ unsafe extern "C" {
         r: *const ngx_http_request_t,
         iteration: *mut ngx_uint_t,
     ) -> ngx_uint_t;
-
-    /// Whether the response is the upstream's own and ends with its header.
-    ///
-    /// # Safety
-    /// `r` points to a live request.
-    #[link_name = "nginx_auth_upstream_is_done"]
-    pub(super) fn upstream_is_done(r: *const ngx_http_request_t) -> ngx_uint_t;
 
     /// How far the client's request has come with a handler of the access phase: 0 not called yet,
     /// 1 being called or waiting, 2 over.

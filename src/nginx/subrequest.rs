@@ -1,6 +1,7 @@
 //! Subrequests whose response only this module sees. The access handler that starts one returns
 //! [`Access::Wait`](super::Access::Wait), and nginx runs it again when the subrequest has ended.
 
+use super::drain::Drain;
 use super::failure::Failure;
 use super::fence::guard;
 use super::module::Exported;
@@ -27,10 +28,16 @@ use std::ptr::{self, NonNull};
 pub struct Subrequest {
     /// None until nginx has made it.
     request: Cell<Option<NonNull<ngx_http_request_t>>>,
-    /// None until it has ended.
+    /// None until there is a response, or the subrequest has ended without one.
     outcome: Cell<Option<Result<Status, Failure>>>,
     done: fn(SubrequestResponse<'_>),
-    body: BodyReader,
+    wants_body: fn(Request<'_>, Status) -> bool,
+    pub(super) body: BodyReader,
+    /// What is left of the response when there is one.
+    rest: Cell<Option<NonNull<Drain>>>,
+    /// Our body filter has returned an error to stop nginx, and nginx has taken it for an error of
+    /// the client's connection (ngx_http_output_filter).
+    has_stopped_nginx: Cell<bool>,
     post: ngx_http_post_subrequest_t,
 }
 
@@ -48,6 +55,12 @@ pub trait SubrequestOwner: Exported {
     /// Called when a subrequest has its status. nginx may call it a second time, with the status of
     /// an error page.
     fn subrequest_done(response: SubrequestResponse<'_>);
+
+    /// Whether the body of a response with this status is wanted
+    /// ([`ResponseBody::KeepUpTo`]). `parent` is the request that has started the subrequest.
+    fn wants_body(_parent: Request<'_>, _status: Status) -> bool {
+        true
+    }
 }
 
 impl<'r> Request<'r> {
@@ -63,6 +76,10 @@ impl<'r> Request<'r> {
         sent: SubrequestBody,
         body: ResponseBody,
     ) -> Result<(), Failure> {
+        #[cfg(feature = "fault-injection")]
+        if super::fence::fault_injection::is_requested(self, "subrequest start") {
+            return Err(Failure::SubrequestRefused);
+        }
         self.forget_body_variables::<M>();
         let (mut uri, mut args) = (target.path.raw(), target.args.raw());
         let flags = NGX_HTTP_SUBREQUEST_WAITED as ngx_uint_t;
@@ -74,7 +91,8 @@ impl<'r> Request<'r> {
         unsafe {
             let pool = (*self.raw()).pool;
             let body = BodyReader::new(body, pool)?;
-            let subrequest = own(pool, Subrequest::new(M::subrequest_done, body))?;
+            let is_kept = !matches!(body.wanted(), ResponseBody::Discard);
+            let subrequest = own(pool, Subrequest::new::<M>(body))?;
             let post = &raw mut (*subrequest.as_ptr()).post;
             (*post).data = subrequest.as_ptr().cast();
             // Allocated first, because nothing may fail once nginx has made the subrequest.
@@ -100,7 +118,7 @@ impl<'r> Request<'r> {
             // nginx makes no tunnel in a subrequest: after a 101 it would close the client's
             // connection.
             (*raw).headers_in.upgrade = ptr::null_mut();
-            if !subrequest.as_ref().body.is_discarded() {
+            if is_kept {
                 set_filter_need_in_memory(raw, 1);
             }
             subrequest.as_ref().request.set(NonNull::new(raw));
@@ -120,17 +138,20 @@ impl<'r> Request<'r> {
     /// Whether this is a subrequest that start_subrequest made.
     pub(super) fn is_ours(self) -> bool {
         // SAFETY: the request is live, and the reference is dropped at once.
-        unsafe { body_reader(self.raw()) }.is_some()
+        unsafe { our_subrequest(self.raw()) }.is_some()
     }
 }
 
 impl Subrequest {
-    fn new(done: fn(SubrequestResponse<'_>), body: BodyReader) -> Self {
+    fn new<M: SubrequestOwner>(body: BodyReader) -> Self {
         Self {
             request: Cell::new(None),
             outcome: Cell::new(None),
-            done,
+            done: M::subrequest_done,
+            wants_body: M::wants_body,
             body,
+            rest: Cell::new(None),
+            has_stopped_nginx: Cell::new(false),
             post: ngx_http_post_subrequest_t {
                 handler: Some(done_handler),
                 data: ptr::null_mut(),
@@ -138,7 +159,7 @@ impl Subrequest {
         }
     }
 
-    /// The response, once the subrequest has ended. Its status is 500 if our own code failed.
+    /// The response, once there is one. Its status is 500 if our own code failed.
     pub fn response(&self) -> Option<SubrequestResponse<'_>> {
         let outcome = self.outcome.get()?;
         let status = outcome.unwrap_or(Status::INTERNAL_SERVER_ERROR);
@@ -147,30 +168,84 @@ impl Subrequest {
         Some(SubrequestResponse::new(request, status))
     }
 
+    /// Whether the whole header of the response has come, once there is a response.
+    pub fn has_header(&self) -> bool {
+        self.body.has_header()
+    }
+
     /// The body of the response, once there is a response.
     ///
     /// # Errors
-    /// [`BodyError`]; a body that is discarded counts as too large.
+    /// [`BodyError`]
     pub fn body(&self) -> Result<Ref<'_, [u8]>, BodyError> {
         self.body.bytes()
     }
 
-    /// Whether the whole body has come, kept or dropped, once there is a response.
-    ///
-    /// # Errors
-    /// [`BodyError`]
-    pub fn check_body_complete(&self) -> Result<(), BodyError> {
-        self.body.check_complete()
+    /// Whether the body of this response is kept.
+    pub(super) fn is_body_wanted(&self, response: Request<'_>) -> bool {
+        match self.body.wanted() {
+            ResponseBody::Discard => false,
+            ResponseBody::Require(_) => true,
+            ResponseBody::KeepUpTo(_) => {
+                (self.wants_body)(response.parent(), response.response_status())
+            }
+        }
+    }
+
+    /// The response counts as it is: its header has come, and nobody waits for the rest of its
+    /// body.
+    pub(super) fn leave_rest_behind(&self, request: Request<'_>) -> Result<(), Failure> {
+        // SAFETY: the request is this subrequest.
+        let rest = unsafe { Drain::schedule(request, count_response)? };
+        self.rest.set(Some(rest));
+        Ok(())
+    }
+
+    /// Our body filter is about to return an error to stop nginx. To be called only if the client's
+    /// connection had no error before.
+    pub(super) fn set_has_stopped_nginx(&self) {
+        self.has_stopped_nginx.set(true);
+    }
+
+    fn rest(&self) -> Option<&Drain> {
+        // SAFETY: leave_rest_behind put it there; the pool owns both it and this value.
+        self.rest.get().map(|rest| unsafe { &*rest.as_ptr() })
+    }
+
+    /// The subrequest has a response with this status, which is final until nginx makes an error
+    /// page.
+    fn set_response(&self, request: Request<'_>, status: Status) {
+        let outcome = guard(request.log(), Err(Failure::Panic), || {
+            #[cfg(feature = "fault-injection")]
+            super::fence::fault_injection::panic_in_request(request, "subrequest");
+            (self.done)(SubrequestResponse::new(request, status));
+            Ok(status)
+        });
+        self.outcome.set(Some(outcome));
     }
 }
 
-/// The reader of the response's body, if the request is a subrequest that start_subrequest made. It
-/// is found by nginx's post_subrequest, because an error page in the location that answers empties
-/// `r->ctx`.
+impl<'r> Request<'r> {
+    /// The request that has started this subrequest, else the request itself.
+    fn parent(self) -> Self {
+        // SAFETY: r->parent is NULL, or lives as long as the request.
+        unsafe { Self::from_raw((*self.raw()).parent) }.unwrap_or(self)
+    }
+
+    /// The status of the response whose header is sent or was sent; 0 if there is none yet.
+    fn response_status(self) -> Status {
+        // SAFETY: the request is live.
+        let status = unsafe { (*self.raw()).headers_out.status };
+        Status(u16::try_from(status).unwrap_or(0))
+    }
+}
+
+/// The subrequest, if the request is one that start_subrequest made. It is found by nginx's
+/// post_subrequest, because an error page in the location that answers empties `r->ctx`.
 ///
 /// # Safety
 /// `r` is a live request, and the reference is not used after the callback that nginx handed it to.
-pub(super) unsafe fn body_reader<'r>(r: *mut ngx_http_request_t) -> Option<&'r BodyReader> {
+pub(super) unsafe fn our_subrequest<'r>(r: *mut ngx_http_request_t) -> Option<&'r Subrequest> {
     // SAFETY: post_subrequest is NULL or lives as long as the request; with our handler its data is
     // the Subrequest of start_subrequest.
     unsafe {
@@ -179,7 +254,7 @@ pub(super) unsafe fn body_reader<'r>(r: *mut ngx_http_request_t) -> Option<&'r B
         let is_ours = post
             .handler
             .is_some_and(|handler| ptr::fn_addr_eq(handler, ours));
-        is_ours.then(|| &(*post.data.cast::<Subrequest>()).body)
+        is_ours.then(|| &*post.data.cast::<Subrequest>())
     }
 }
 
@@ -219,6 +294,18 @@ unsafe fn set_empty_body(r: *mut ngx_http_request_t, empty_body: *mut ngx_http_r
     }
 }
 
+/// Called for a subrequest in the background: its response counts, although it has not ended.
+///
+/// # Safety
+/// `r` is a live subrequest of start_subrequest.
+unsafe fn count_response(r: *mut ngx_http_request_t) {
+    // SAFETY: the caller's; the references end with this call.
+    if let (Some(subrequest), Some(request)) = unsafe { (our_subrequest(r), Request::from_raw(r)) }
+    {
+        subrequest.set_response(request, request.response_status());
+    }
+}
+
 /// nginx calls it when a subrequest is finalized (ngx_http_finalize_request), and once more after
 /// it has made an error page for the subrequest. Returns the code that nginx goes on with.
 unsafe extern "C" fn done_handler(
@@ -232,37 +319,38 @@ unsafe extern "C" fn done_handler(
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
         return code;
     };
+    let is_in_background = subrequest.rest().is_some_and(Drain::is_begun);
+    if let Some(rest) = subrequest.rest() {
+        rest.cancel();
+    }
+    // SAFETY: nginx calls with the live subrequest.
+    unsafe {
+        if subrequest.has_stopped_nginx.take() {
+            forgive_connection(r);
+            set_buffered(r, 0);
+        }
+        if is_in_background {
+            // Whatever a filter still holds, nobody waits for it.
+            set_buffered(r, 0);
+            return NGX_OK as ngx_int_t;
+        }
+    }
     if matches!(subrequest.outcome.get(), Some(Err(_))) {
         return code;
     }
-    if subrequest.body.is_connection_blamed() {
-        // SAFETY: nginx calls with the live subrequest.
-        unsafe {
-            // A filter before ours may hold bytes that it could not pass on: they are dropped.
-            set_buffered(r, 0);
-            forgive_connection(r);
-        }
-    }
-    // SAFETY: nginx calls with the live subrequest.
-    let status = unsafe { (*r).headers_out.status };
-    let status = Status(u16::try_from(status).unwrap_or(0));
+    let status = request.response_status();
+    let is_body_required = matches!(subrequest.body.wanted(), ResponseBody::Require(_));
     let (code, status) = match i32::try_from(code) {
         // An error while the body is read, in our filter or in nginx (an invalid chunk), must not
         // terminate the client's request.
         Ok(NGX_ERROR) => (NGX_OK as ngx_int_t, status),
-        // Nor must a status for which nginx closes the connection, where the body was all that the
-        // subrequest was made for.
-        Ok(closing @ (408 | 444 | 499)) if subrequest.body.is_required() => {
+        // Nor must a status for which nginx closes the client's connection, where the body was all
+        // that the subrequest was made for.
+        Ok(closing @ (408 | 444 | 499)) if is_body_required => {
             (NGX_OK as ngx_int_t, Status(closing as u16))
         }
         _ => (code, status),
     };
-    let outcome = guard(request.log(), Err(Failure::Panic), || {
-        #[cfg(feature = "fault-injection")]
-        super::fence::fault_injection::panic_in_request(request, "subrequest");
-        (subrequest.done)(SubrequestResponse::new(request, status));
-        Ok(status)
-    });
-    subrequest.outcome.set(Some(outcome));
+    subrequest.set_response(request, status);
     code
 }

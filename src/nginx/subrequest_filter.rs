@@ -1,27 +1,25 @@
 //! The output filters. They take the body of a subrequest's response where nginx would send it to
 //! the client, and let every other response pass. nginx's own way, a subrequest in memory, takes
-//! its limit from the location that answers; and if the body were not read at all, the connection
-//! to the upstream could not be used again.
+//! its limit from the location that answers.
 
 use super::body;
-use super::chain::buffers;
+use super::chain::{buffer_length, buffers};
 use super::directive::{Config, ConfigError, Directive};
 use super::fence::guard;
 use super::filter_state::{ClientState, HeaderVariables, NextFilter, Reading, SubrequestFilter};
 use super::module::Module;
 use super::request::Request;
-use super::response_body::BodyReader;
+use super::response_body::{BodyError, BodyReader, Progress, ResponseBody};
 use super::shim::{
-    buf_ends_response, buf_in_memory, buf_special, connection_failed, set_header_only,
-    stop_upstream, upstream_is_done,
+    buf_ends_response, buf_in_memory, buf_special, connection_failed, is_header_only,
+    rest_of_response, set_header_only, stop_upstream,
 };
-use super::subrequest::body_reader;
+use super::subrequest::{Subrequest, our_subrequest};
 use nginx_sys::{
     NGX_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t, ngx_http_output_body_filter_pt,
     ngx_http_output_header_filter_pt, ngx_http_request_t, ngx_http_top_body_filter,
-    ngx_http_top_header_filter, ngx_int_t,
+    ngx_http_top_header_filter, ngx_int_t, off_t,
 };
-use std::ops::ControlFlow;
 use std::slice;
 
 static NEXT_HEADER: NextFilter<ngx_http_output_header_filter_pt> = NextFilter::new();
@@ -61,76 +59,96 @@ unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
             .get()
             .map_or(NGX_ERROR as ngx_int_t, |next| next(r))
     };
-    // SAFETY: nginx calls with a live request; the reference ends with this call.
-    let Some(body) = (unsafe { body_reader(r) }) else {
-        // SAFETY: as above.
-        let request = unsafe { Request::from_raw(r) };
+    // SAFETY: nginx calls with a live request; the references end with this call.
+    let (subrequest, request) = unsafe { (our_subrequest(r), Request::from_raw(r)) };
+    let (Some(subrequest), Some(request)) = (subrequest, request) else {
         if let Some(request) = request.filter(|request| request.is_main()) {
             request.settle_location();
         }
         return pass_on();
     };
-    // SAFETY: as above.
-    let Some(length) = (unsafe { skipped_length(r, body) }) else {
-        return pass_on();
-    };
-    // SAFETY: as above.
-    unsafe { set_header_only(r, 1) };
+    let failed = NGX_ERROR as ngx_int_t;
+    let plan = guard(request.log(), None, || Some(plan(request, subrequest)));
+    let Some(plan) = plan else { return failed };
+    if plan.is_header_all {
+        // SAFETY: as above.
+        unsafe { set_header_only(r, 1) };
+    }
     #[cfg(feature = "fault-injection")]
-    // SAFETY: as above.
-    let pass_on = || match unsafe { Request::from_raw(r) } {
-        Some(request) if super::fence::fault_injection::is_requested(request, "header filter") => {
-            NGX_ERROR as ngx_int_t
-        }
-        _ => pass_on(),
+    let pass_on = || match super::fence::fault_injection::is_requested(request, "header filter") {
+        true => failed,
+        false => pass_on(),
     };
     let code = pass_on();
-    // If a filter behind ours fails, the response is not complete (ngx_http_send_header).
-    if code != NGX_ERROR as ngx_int_t && code <= NGX_OK as ngx_int_t {
-        body.skip(length);
+    // If a filter behind ours fails, the response does not count (ngx_http_send_header).
+    if code == failed || code > NGX_OK as ngx_int_t {
+        return code;
+    }
+    match plan.dropped {
+        Some(reason) => subrequest.body.drop_it(reason),
+        None => subrequest.body.keep(),
+    }
+    if plan.is_header_all {
+        subrequest.body.end();
+    } else if plan.dropped.is_some() && subrequest.leave_rest_behind(request).is_err() {
+        return failed;
     }
     code
 }
 
-/// The length of the body if nginx need not read or make it: because the upstream's response ends
-/// with its header, or because nobody would get a body that nginx makes itself. -1 where the length
-/// is not known.
-///
-/// # Safety
-/// `r` is a live subrequest whose header is about to be sent, and `body` its reader.
-unsafe fn skipped_length(r: *const ngx_http_request_t, body: &BodyReader) -> Option<i64> {
-    // SAFETY: the caller's.
-    unsafe {
-        if !(*r).upstream.is_null() {
-            return (upstream_is_done(r) != 0).then_some(0);
-        }
+/// What to do with the body of a response whose header is about to be sent.
+struct Plan {
+    /// Why the body is dropped, unless it is kept.
+    dropped: Option<BodyError>,
+    /// nginx has nothing to do after the header: there is no body, or it is not worth reading.
+    is_header_all: bool,
+}
+
+fn plan(request: Request<'_>, subrequest: &Subrequest) -> Plan {
+    let r = request.raw();
+    // SAFETY: the request is live.
+    let (length, is_bodiless, rest) = unsafe {
+        let max = ResponseBody::MAX_DROPPED as off_t;
         let length = (*r).headers_out.content_length_n;
-        body.is_superfluous(length).then_some(length)
+        (length, is_header_only(r) != 0, rest_of_response(r, max))
+    };
+    let is_wanted = subrequest.is_body_wanted(request);
+    let dropped = match is_wanted && subrequest.body.has_room(length) {
+        true => None,
+        false if is_wanted => Some(BodyError::TooLarge),
+        false => Some(BodyError::Dropped),
+    };
+    Plan {
+        dropped,
+        // An upstream's response without a body is complete, and so is an empty one of a cache.
+        is_header_all: is_bodiless || rest != 2 && dropped.is_some() || rest == 0 && length == 0,
     }
 }
 
 /// nginx calls it for each piece of each response's body.
 unsafe extern "C" fn body_filter(r: *mut ngx_http_request_t, chain: *mut ngx_chain_t) -> ngx_int_t {
-    // SAFETY: nginx calls with a live request; the reference ends with this call.
-    let Some(body) = (unsafe { body_reader(r) }) else {
+    // SAFETY: nginx calls with a live request; the references end with this call.
+    let (subrequest, request) = unsafe { (our_subrequest(r), Request::from_raw(r)) };
+    let (Some(subrequest), Some(request)) = (subrequest, request) else {
         // SAFETY: postconfiguration has set the next filter; the arguments are passed on as they
         // are.
         let passed_on = NEXT_BODY.get().map(|next| unsafe { next(r, chain) });
         return passed_on.unwrap_or(NGX_ERROR as ngx_int_t);
     };
-    // SAFETY: as above.
-    let Some(request) = (unsafe { Request::from_raw(r) }) else {
-        return NGX_ERROR as ngx_int_t;
-    };
     guard(request.log(), NGX_ERROR as ngx_int_t, || {
         // SAFETY: nginx calls with a chain of live buffers, which a filter may consume.
         for buf in unsafe { buffers(chain) } {
             // SAFETY: as above.
-            if unsafe { consume(buf, body) }.is_break() {
+            let is_stopped = match unsafe { consume(buf, &subrequest.body) } {
+                Progress::ReadOn => false,
+                Progress::ReadBehind => subrequest.leave_rest_behind(request).is_err(),
+                Progress::Stop => true,
+            };
+            if is_stopped {
                 // SAFETY: the request is live.
                 unsafe {
                     if connection_failed(r) == 0 {
-                        body.blame_connection();
+                        subrequest.set_has_stopped_nginx();
                     }
                     stop_upstream(r);
                 }
@@ -141,20 +159,20 @@ unsafe extern "C" fn body_filter(r: *mut ngx_http_request_t, chain: *mut ngx_cha
     })
 }
 
-/// Takes the bytes of a buffer. `Break` tells to stop reading: the body is too long, or in a file.
+/// Takes the bytes of a buffer.
 ///
 /// # Safety
 /// The buffer is live, with `pos` and `last` as nginx has them.
-unsafe fn consume(buf: &mut ngx_buf_t, body: &BodyReader) -> ControlFlow<()> {
-    // SAFETY: a buffer in memory holds the bytes from pos to last.
-    let flow = unsafe {
+unsafe fn consume(buf: &mut ngx_buf_t, body: &BodyReader) -> Progress {
+    // SAFETY: the caller's. A buffer in memory holds the bytes from pos to last.
+    let progress = unsafe {
+        let length = buffer_length(buf);
         if buf_special(buf) != 0 {
-            ControlFlow::Continue(())
+            Progress::ReadOn
         } else if buf_in_memory(buf) != 0 {
-            let length = usize::try_from(buf.last.offset_from(buf.pos)).unwrap_or(0);
-            body.push(slice::from_raw_parts(buf.pos, length))
+            body.push(length, Some(slice::from_raw_parts(buf.pos, length)))
         } else {
-            body.give_up()
+            body.push(length, None)
         }
     };
     // SAFETY: the caller's.
@@ -163,5 +181,5 @@ unsafe fn consume(buf: &mut ngx_buf_t, body: &BodyReader) -> ControlFlow<()> {
     }
     buf.pos = buf.last;
     buf.file_pos = buf.file_last;
-    flow
+    progress
 }

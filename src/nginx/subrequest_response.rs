@@ -8,17 +8,37 @@ use super::shim::origin;
 use super::status::Status;
 use super::template::Template;
 use super::text::Text;
+use nginx_sys::ngx_uint_t;
 
 /// Who produced the status of a response. A status such as 502 or 504 may be nginx's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatusOrigin {
-    /// The upstream, a cache, or the configuration.
+    /// The upstream, asked for this subrequest.
     Upstream,
-    /// nginx, because no response came.
+    /// A cache, or nginx as it is configured.
+    Elsewhere,
+    /// nginx, because no connection could be made.
+    NoConnection,
+    /// nginx, because time ran out.
+    TimedOut,
+    /// nginx, because the connection was closed before a response came.
     NoResponse,
     /// nginx, because what came is no valid response.
     InvalidResponse,
+    /// nginx, which did not try to connect.
+    NotAsked,
 }
+
+/// What the shim's numbers mean.
+const ORIGINS: [StatusOrigin; 7] = [
+    StatusOrigin::Upstream,
+    StatusOrigin::Elsewhere,
+    StatusOrigin::NoConnection,
+    StatusOrigin::TimedOut,
+    StatusOrigin::NoResponse,
+    StatusOrigin::InvalidResponse,
+    StatusOrigin::NotAsked,
+];
 
 /// The response to a subrequest.
 #[derive(Clone, Copy)]
@@ -40,11 +60,11 @@ impl<'r> SubrequestResponse<'r> {
     /// Who produced the status.
     pub fn origin(self) -> StatusOrigin {
         // SAFETY: the request is live.
-        match unsafe { origin(self.request.raw()) } {
-            0 => StatusOrigin::Upstream,
-            1 => StatusOrigin::NoResponse,
-            _ => StatusOrigin::InvalidResponse,
-        }
+        let number = unsafe { origin(self.request.raw(), ngx_uint_t::from(self.status.0)) };
+        ORIGINS
+            .get(number)
+            .copied()
+            .unwrap_or(StatusOrigin::NotAsked)
     }
 
     /// The media type of the body; empty if the response has none.

@@ -47,6 +47,11 @@ impl<'r> Text<'r> {
         unsafe { slice::from_raw_parts(self.text.data, self.text.len) }
     }
 
+    /// The first `n` bytes; all if there are no more than that.
+    pub fn take(self, n: usize) -> Self {
+        self.part(0, n.min(self.text.len))
+    }
+
     /// The bytes after the first `n`; nothing if there are no more than that.
     pub fn skip(self, n: usize) -> Self {
         self.part(n.min(self.text.len), self.text.len)

@@ -387,22 +387,14 @@ unsafe extern "C" fn get_prefixed<V: PrefixVariable>(
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
         return NGX_ERROR as ngx_int_t;
     };
-    // SAFETY: nginx calls a get handler with an entry to fill and with the name, both live during
-    // the call.
-    let (value, name) = unsafe {
-        (
-            &mut *value,
-            &*std::ptr::with_exposed_provenance::<ngx_str_t>(data),
-        )
+    // SAFETY: nginx calls a get handler with the name, which lives as long as the configuration.
+    let name = unsafe { &*std::ptr::with_exposed_provenance::<ngx_str_t>(data) };
+    let get = || {
+        let name = name.as_bytes().get(V::PREFIX.count_bytes()..);
+        V::get(request, name.unwrap_or_default())
     };
-    fill::<V::Module>(request, value, || {
-        V::get(
-            request,
-            name.as_bytes()
-                .get(V::PREFIX.count_bytes()..)
-                .unwrap_or_default(),
-        )
-    })
+    // SAFETY: nginx calls a get handler with an entry to fill.
+    unsafe { fill::<V::Module>(request, value, get) }
 }
 
 /// nginx calls it for a variable of [`Config::define_variable`].
@@ -415,23 +407,24 @@ unsafe extern "C" fn get_defined<M: Exported, D: 'static>(
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
         return NGX_ERROR as ngx_int_t;
     };
-    // SAFETY: nginx calls a get handler with an entry to fill and with the data of the variable.
-    let (value, definition) = unsafe {
-        (
-            &mut *value,
-            &*std::ptr::with_exposed_provenance::<VariableDefinition<D>>(data),
-        )
-    };
-    fill::<M>(request, value, || {
-        (definition.get)(request, &definition.data)
-    })
+    // SAFETY: nginx calls a get handler with the data of the variable, which define_variable has put
+    // there and which lives as long as the configuration.
+    let definition = unsafe { &*std::ptr::with_exposed_provenance::<VariableDefinition<D>>(data) };
+    let get = || (definition.get)(request, &definition.data);
+    // SAFETY: nginx calls a get handler with an entry to fill.
+    unsafe { fill::<M>(request, value, get) }
 }
 
 /// Fills an entry with the value that `get` returns. If `get` fails, the variable has no value, and
 /// the access handler of the module refuses the request: a variable cannot refuse it.
-fn fill<'r, M: Exported>(
+///
+/// # Safety
+/// `value` is the entry that nginx has passed to a get handler. It is a pointer rather than a
+/// reference because `get` may evaluate other variables, and nginx then writes to their entries,
+/// this one among them if a variable depends on itself.
+unsafe fn fill<'r, M: Exported>(
     request: Request<'r>,
-    value: &mut ngx_http_variable_value_t,
+    value: *mut ngx_http_variable_value_t,
     get: impl FnOnce() -> Result<Option<Text<'r>>, Failure>,
 ) -> ngx_int_t {
     let result = guard(request.log(), Err(Failure::Panic), || {
@@ -442,19 +435,18 @@ fn fill<'r, M: Exported>(
     let code = match result {
         Ok(Some(text)) => {
             let text = text.raw();
-            // SAFETY: nginx has passed the entry to a get handler to fill, and the text lives as
-            // long as the request.
+            // SAFETY: the caller's; the text lives as long as the request.
             unsafe { set_value(value, text.data, text.len) };
             NGX_OK as ngx_int_t
         }
         Ok(None) => {
-            // SAFETY: nginx has passed the entry to a get handler to fill.
+            // SAFETY: the caller's.
             unsafe { set_not_found(value) };
             NGX_OK as ngx_int_t
         }
         Err(_) => {
             request.poison::<M>();
-            // SAFETY: nginx has passed the entry to a get handler to fill.
+            // SAFETY: the caller's.
             unsafe { set_not_found(value) };
             NGX_ERROR as ngx_int_t
         }

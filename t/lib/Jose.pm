@@ -94,7 +94,9 @@ my $owner = $$;
 END {
     if ($pid and $$ == $owner) {
         local $?;
-        close $commands;
+        # Closing the pipe does not end the program while a service, which was
+        # forked later, has the pipe open as well.
+        kill TERM => $pid;
         waitpid $pid, 0;
     }
 }

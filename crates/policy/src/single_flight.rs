@@ -87,6 +87,12 @@ impl<K: Clone + Eq + Hash, W: Wake, R> SingleFlight<K, W, R> {
         })
     }
 
+    /// Forgets all flights: who joins next is a leader. Flights that have a leader still end with
+    /// it, and their followers are woken.
+    pub fn forget(&self) {
+        self.0.borrow_mut().clear();
+    }
+
     /// Whether somebody is fetching this key.
     pub fn is_in_flight(&self, key: &K) -> bool {
         self.0.borrow().contains_key(key)
@@ -110,7 +116,15 @@ impl<K: Eq + Hash, W: Wake, R> Leader<K, W, R> {
 
 impl<K: Eq + Hash, W: Wake, R> Drop for Leader<K, W, R> {
     fn drop(&mut self) {
-        self.flights.borrow_mut().remove(&self.key);
+        let mut flights = self.flights.borrow_mut();
+        // After `forget`, the key may have another flight.
+        if flights
+            .get(&self.key)
+            .is_some_and(|flight| Rc::ptr_eq(flight, &self.flight))
+        {
+            flights.remove(&self.key);
+        }
+        drop(flights);
         self.flight.outcome.get_or_init(|| None);
         // A waker may join again, so no RefCell is borrowed while the wakers run.
         for waker in self.flight.wakers.take() {

@@ -70,6 +70,13 @@ pub fn is_quotable(bytes: &[u8]) -> bool {
     !bytes.iter().any(u8::is_ascii_control)
 }
 
+/// Whether these bytes are a token of HTTP, such as the name of a header field (RFC 9110 section
+/// 5.6.2).
+pub fn is_token(bytes: &[u8]) -> bool {
+    let is_tchar = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !bytes.is_empty() && bytes.iter().all(is_tchar)
+}
+
 /// JSON without the white space between its tokens. Strings and numbers stay as written.
 pub fn compact_json(json: &str) -> String {
     let mut compact = String::with_capacity(json.len());

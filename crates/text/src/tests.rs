@@ -40,6 +40,23 @@ fn a_quoted_string_has_no_control_characters() {
 }
 
 #[test]
+fn a_token_has_tchars_only() {
+    assert!(is_token(b"scope") && is_token(b"!#$%&'*+-.^_`|~09AZaz"));
+    for name in [
+        &b""[..],
+        b"a b",
+        b"a=",
+        b"a\"",
+        b"a,b",
+        b"a\t",
+        b"\xc3\xa9",
+        b"a/b",
+    ] {
+        assert!(!is_token(name), "{name:?}");
+    }
+}
+
+#[test]
 fn compact_json_has_white_space_only_in_strings() {
     let json = "{ \"a b\" :\t[1, 2\r\n], \"c\\\" d\\\\\" : \" \\\" \" }";
     assert_eq!(compact_json(json), r#"{"a b":[1,2],"c\" d\\":" \" "}"#);

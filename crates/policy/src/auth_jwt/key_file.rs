@@ -132,6 +132,13 @@ impl<A: FileAccess> CachedKeyFile<A> {
         state.finish(now, cache, result)
     }
 
+    /// Forgets what was read: the next request reads the file.
+    pub fn forget(&self) {
+        self.last_read.take();
+        self.state.take();
+        self.checked_in.take();
+    }
+
     /// Whether a token with an unknown key may have the file read while its keys are fresh.
     pub fn may_refresh(&self, now: Duration, cache: &KeyCache) -> bool {
         self.state.borrow().may_refresh(now, cache)

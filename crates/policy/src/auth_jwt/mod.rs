@@ -5,6 +5,7 @@ pub mod key_cache;
 pub mod key_file;
 pub mod rejection;
 pub mod remote_keys;
+pub mod revocation;
 pub mod token_cache;
 
 /// Whether a key of the set has this `kid`, as the error about a token with that `kid` tells.

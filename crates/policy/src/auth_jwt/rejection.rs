@@ -21,6 +21,9 @@ pub enum Rejection {
     /// The token is not accepted.
     #[error("{0}")]
     Token(#[from] jose::Error),
+    /// The token is compressed, and the configuration does not accept that.
+    #[error("the token is compressed, and auth_jwt_compression is off")]
+    Compressed,
     /// A condition of `auth_jwt_require` is not met.
     #[error("required {value} is empty or 0")]
     Requirement {
@@ -97,6 +100,7 @@ impl Rejection {
             Self::Missing => (401, C::Realm, L::Info, "missing"),
             Self::SeveralTokens => (401, C::InvalidToken, L::Info, "malformed"),
             Self::Token(error) => (401, C::InvalidToken, L::Info, token_status(error.kind())),
+            Self::Compressed => (401, C::InvalidToken, L::Info, "unsupported_algorithm"),
             Self::Requirement { status: 401, .. } => (401, C::InvalidToken, L::Info, "requirement"),
             Self::Requirement { status, .. } => (*status, C::None, L::Info, "requirement"),
             Self::NoKeySource
@@ -140,19 +144,32 @@ impl Challenge {
             Self::InvalidToken => b", error=\"invalid_token\"",
         };
         let mut value = Vec::with_capacity(64 + realm.len());
-        value.extend_from_slice(b"Bearer realm=\"");
-        if is_quotable(realm) {
-            for &byte in realm {
-                if matches!(byte, b'"' | b'\\') {
-                    value.push(b'\\');
-                }
-                value.push(byte);
-            }
-        }
-        value.push(b'"');
+        value.extend_from_slice(b"Bearer realm=");
+        push_quoted(&mut value, if is_quotable(realm) { realm } else { b"" });
         value.extend_from_slice(error);
         Some(value)
     }
+}
+
+/// Adds `, name="value"` to a challenge. The value has no control characters
+/// ([`is_quotable`](text::is_quotable)).
+pub fn push_attribute(challenge: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    challenge.extend_from_slice(b", ");
+    challenge.extend_from_slice(name);
+    challenge.push(b'=');
+    push_quoted(challenge, value);
+}
+
+/// Adds a quoted string (RFC 9110 section 5.6.4).
+fn push_quoted(to: &mut Vec<u8>, value: &[u8]) {
+    to.push(b'"');
+    for &byte in value {
+        if matches!(byte, b'"' | b'\\') {
+            to.push(b'\\');
+        }
+        to.push(byte);
+    }
+    to.push(b'"');
 }
 
 /// What error.log says of a refusal: why, and of which token.
@@ -168,7 +185,7 @@ impl<F: Fn() -> Summary> fmt::Display for LogLine<'_, F> {
         write!(f, "{}", self.rejection)?;
         let summary = match self.rejection {
             Rejection::Token(error) => without_repetition((self.summarize)(), error),
-            Rejection::Requirement { .. } => (self.summarize)(),
+            Rejection::Compressed | Rejection::Requirement { .. } => (self.summarize)(),
             _ => return Ok(()),
         };
         match summary == Summary::default() {

@@ -63,6 +63,13 @@ impl<W: Wake> RemoteKeys<W> {
         self.state.borrow().fresh_or_paused(now, cache).cloned()
     }
 
+    /// Forgets the keys: the next request fetches them.
+    pub fn forget(&self) {
+        self.state.take();
+        self.parser.take();
+        self.flight.forget();
+    }
+
     /// How to come by keys: from the cache, unless `force_refresh`, or by a fetch. `waker` is
     /// called only for a request that is to wait.
     ///

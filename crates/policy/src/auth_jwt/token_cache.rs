@@ -14,6 +14,8 @@ pub struct VerifyOptions {
     pub kind: TokenType,
     /// `auth_jwt_verify_signature`
     pub check: SignatureCheck,
+    /// `auth_jwt_compression`
+    pub compression: bool,
 }
 
 impl VerifyOptions {
@@ -32,6 +34,7 @@ impl VerifyOptions {
 
 /// The authentic tokens that one worker has seen.
 pub struct TokenCache {
+    bytes: usize,
     tokens: Lru<CachedToken>,
 }
 
@@ -58,8 +61,14 @@ impl TokenCache {
     /// A cache that takes up this many bytes at most.
     pub fn new(bytes: usize) -> Self {
         Self {
+            bytes,
             tokens: Lru::new(bytes, Self::TYPICAL_BYTES),
         }
+    }
+
+    /// Forgets all tokens.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.bytes);
     }
 
     /// The newest entry for a token, whatever its keys are.

@@ -19,21 +19,30 @@ pub enum Decision {
 /// Why a response of the authorization service decides nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
-    /// The service could not be reached, closed the connection or took too long.
+    /// nginx could not connect to the service.
+    #[error("no connection to the service")]
+    NoConnection,
+    /// The service, or the way to it, took too long.
+    #[error("the service did not respond in time")]
+    TimedOut,
+    /// The service closed the connection.
     #[error("no response from the service")]
     NoResponse,
     /// What the service sent has no valid HTTP header.
     #[error("invalid response from the service")]
     InvalidResponse,
-    /// The body of a response that allows did not come to its end.
+    /// nginx did not try to connect: it knows no address, or no server that it counts as alive.
+    #[error("no live server, and the service was not asked")]
+    NotAsked,
+    /// nginx failed at the header of a response that allows.
     #[error("response was truncated")]
     Truncated,
-    /// The body of a response that allows is longer than nginx reads.
-    #[error("response body is too large")]
-    BodyTooLarge,
     /// A 301 or 302 of `auth_request_deny_status` does not say where to go.
     #[error("redirect without a Location header")]
     NoLocation,
+    /// The service itself responded with a 5xx.
+    #[error("neither allows nor denies")]
+    ServerError,
     /// The status means neither allow nor deny.
     #[error("neither allows nor denies")]
     UnexpectedStatus,
@@ -42,34 +51,32 @@ pub enum AuthError {
 /// Who produced the status of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResponseOrigin {
-    /// The authorization service, a cache of its responses, or the nginx configuration.
+    /// The authorization service, asked for this request.
     Service,
-    /// nginx itself, because it got no response.
+    /// A cache of its responses, or nginx as it is configured: an error page, `return`,
+    /// `limit_req`.
+    Elsewhere,
+    /// nginx itself, because no connection could be made.
+    NoConnection,
+    /// nginx itself, because time ran out.
+    TimedOut,
+    /// nginx itself, because the connection was closed before a response came.
     NoResponse,
     /// nginx itself, because it got an invalid response.
     InvalidResponse,
+    /// nginx itself, which did not try to connect.
+    NotAsked,
 }
 
-/// How much of a response's body has arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyState {
-    /// All of it.
-    Complete,
-    /// The connection ended, or an error occurred, before the end of the body.
-    Truncated,
-    /// It is too large, and was not read to its end.
-    TooLarge,
-}
-
-/// The parts of a response that a decision depends on.
+/// The parts of a response that a decision depends on. Its body is none of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServiceResponse {
     /// The HTTP status.
     pub status: u16,
     /// Who produced the status.
     pub origin: ResponseOrigin,
-    /// Whether the body is complete.
-    pub body: BodyState,
+    /// Whether nginx has processed the whole header.
+    pub has_header: bool,
     /// Whether the response has a `Location` header.
     pub has_location: bool,
 }
@@ -79,35 +86,50 @@ pub struct ServiceResponse {
 pub enum OnError {
     /// Requests are refused with this status.
     Refuse(u16),
-    /// Requests are let in if the service fails; see [`OnError::refusal_status`].
-    Allow,
+    /// Requests are let in while the service cannot be reached.
+    Allow {
+        /// Also while the service itself responds with a 5xx.
+        on_server_error: bool,
+    },
 }
 
 impl ServiceResponse {
     /// What the response means. `deny_status` is the value of `auth_request_deny_status`.
     #[inline]
     pub fn decision(self, deny_status: Option<&Statuses>) -> Decision {
+        // Below 500 the configuration has replaced nginx's own status, as by error_page.
+        if let Some(error) = self.own_error().filter(|_| self.status >= 500) {
+            return Decision::Error(error);
+        }
+        if is_success(self.status) {
+            return match self.has_header {
+                true => Decision::Allow,
+                false => Decision::Error(AuthError::Truncated),
+            };
+        }
+        let is_server_error = (500..600).contains(&self.status);
+        if !is_denial(self.status, deny_status) {
+            return Decision::Error(match self.origin {
+                ResponseOrigin::Service if is_server_error => AuthError::ServerError,
+                _ => AuthError::UnexpectedStatus,
+            });
+        }
+        match matches!(self.status, 301 | 302) && !self.has_location {
+            true => Decision::Error(AuthError::NoLocation),
+            false => Decision::Deny,
+        }
+    }
+
+    /// The error for which nginx itself has made up a status.
+    #[inline]
+    fn own_error(self) -> Option<AuthError> {
         match self.origin {
-            ResponseOrigin::NoResponse if self.status >= 500 => {
-                Decision::Error(AuthError::NoResponse)
-            }
-            ResponseOrigin::InvalidResponse if self.status >= 500 => {
-                Decision::Error(AuthError::InvalidResponse)
-            }
-            // Below 500 the configuration has replaced nginx's own status, as by error_page.
-            _ if is_success(self.status) => match self.body {
-                BodyState::Complete => Decision::Allow,
-                BodyState::Truncated => Decision::Error(AuthError::Truncated),
-                BodyState::TooLarge => Decision::Error(AuthError::BodyTooLarge),
-            },
-            _ if !is_denial(self.status, deny_status) => {
-                Decision::Error(AuthError::UnexpectedStatus)
-            }
-            _ if matches!(self.status, 301 | 302) && !self.has_location => {
-                Decision::Error(AuthError::NoLocation)
-            }
-            // A denial counts even if its body is not complete.
-            _ => Decision::Deny,
+            ResponseOrigin::Service | ResponseOrigin::Elsewhere => None,
+            ResponseOrigin::NoConnection => Some(AuthError::NoConnection),
+            ResponseOrigin::TimedOut => Some(AuthError::TimedOut),
+            ResponseOrigin::NoResponse => Some(AuthError::NoResponse),
+            ResponseOrigin::InvalidResponse => Some(AuthError::InvalidResponse),
+            ResponseOrigin::NotAsked => Some(AuthError::NotAsked),
         }
     }
 }
@@ -117,24 +139,34 @@ impl OnError {
     /// let in (fail open). `response_status` is the status of the response that the error is about.
     pub fn refusal_status(self, error: AuthError, response_status: u16) -> Option<u16> {
         match self {
-            Self::Allow if is_outage(error, response_status) => None,
-            Self::Allow => Some(500),
+            Self::Allow { on_server_error }
+                if is_outage(error, response_status)
+                    || on_server_error && error == AuthError::ServerError =>
+            {
+                None
+            }
+            Self::Allow { .. } => Some(500),
             Self::Refuse(status) => Some(status),
         }
     }
 }
 
-/// Whether an error shows that the service has failed, which no client can bring about.
+/// Whether an error shows that the service is down, which no client can bring about. A client can
+/// bring about what nginx does without asking (`limit_req`, or counting a server as down), and a
+/// service that closes the connection or sends an invalid header because of what the client sent.
 fn is_outage(error: AuthError, status: u16) -> bool {
     match error {
-        // nginx also responds with 500 without asking the service, for example if `proxy_pass` has
-        // a variable whose value, chosen by the client, makes an invalid address.
-        AuthError::NoResponse => matches!(status, 502 | 504),
-        // The service may have been too slow to complete its header (504). A client may have
-        // provoked any other invalid header, if the service repeats what the client sends.
-        AuthError::InvalidResponse => status == 504,
-        AuthError::UnexpectedStatus => (500..600).contains(&status),
-        AuthError::Truncated | AuthError::BodyTooLarge | AuthError::NoLocation => false,
+        // With another status nginx did something else than failing to connect, or the
+        // configuration has replaced the status.
+        AuthError::NoConnection => matches!(status, 502 | 504),
+        AuthError::TimedOut => status == 504,
+        AuthError::NoResponse
+        | AuthError::InvalidResponse
+        | AuthError::NotAsked
+        | AuthError::Truncated
+        | AuthError::NoLocation
+        | AuthError::ServerError
+        | AuthError::UnexpectedStatus => false,
     }
 }
 

@@ -27,6 +27,8 @@ pub enum Refusal<'a> {
     Denied {
         /// The status of the response.
         status: u16,
+        /// The URI of the service as it is configured: the values of its variables may be secrets.
+        uri: &'a [u8],
     },
     /// A condition of `auth_request_require` is not met.
     Requirement {
@@ -41,7 +43,7 @@ pub enum Refusal<'a> {
         error: AuthError,
         /// The status of the response.
         status: u16,
-        /// The URI of the service as it is configured: the values of its variables may be secrets.
+        /// The URI of the service as it is configured.
         uri: &'a [u8],
         /// What is configured for this case.
         on_error: OnError,
@@ -61,8 +63,12 @@ impl Refusal<'_> {
     /// What follows for the client and for the log.
     pub fn outcome(&self) -> RefusalOutcome {
         let (status, log_line) = match *self {
-            // A denial is the everyday business of a service.
-            Self::ClientBody { status } | Self::Denied { status } => (Some(status), None),
+            Self::ClientBody { status } => (Some(status), None),
+            Self::Denied { status, uri } => {
+                let uri = Quoted::new(uri);
+                let text = format!("auth request: denied with status {status} by {uri}");
+                (Some(status), Some((LogLevel::Info, text)))
+            }
             Self::UnsafeUri { uri, reason } => {
                 let text = format!("auth request: the URI {} {reason}", Quoted::new(uri));
                 (Some(500), Some((LogLevel::Error, text)))

@@ -55,6 +55,11 @@ impl WorkerCache {
         Some(Rc::clone(&cached.record))
     }
 
+    /// Forgets all copies.
+    pub fn clear(&self) {
+        self.0.replace(None);
+    }
+
     /// Keeps the record of a key, and drops the one that it had. `changes` is the zone's change
     /// counter before the record was read from it.
     pub fn insert(&self, key: WorkerKey<'_>, changes: u64, expires: i64, record: Rc<[u8]>) {

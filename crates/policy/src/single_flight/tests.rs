@@ -53,6 +53,20 @@ fn each_key_has_a_flight_of_its_own() {
 }
 
 #[test]
+fn a_forgotten_flight_still_wakes_its_followers_and_leaves_its_successor_alone() {
+    let flights = Flights::default();
+    let forgotten = lead(&flights, 1);
+    let follower = follow(&flights, 1);
+    flights.forget();
+    let leader = lead(&flights, 1);
+    forgotten.finish("forgotten");
+    assert_eq!(follower.state(), FlightState::Finished(&"forgotten"));
+    assert!(flights.is_in_flight(&1));
+    leader.finish("new");
+    assert!(!flights.is_in_flight(&1));
+}
+
+#[test]
 fn every_follower_learns_the_result_whenever_it_asks() {
     let flights = Flights::default();
     let leader = lead(&flights, 1);

@@ -305,3 +305,16 @@ fn weak_keys_are_reported_when_the_file_is_read() {
     file.current_keys(None, |warning| panic!("{warning}"))
         .unwrap();
 }
+
+#[test]
+fn a_forgotten_file_is_read_again_whatever_its_identity_says() {
+    let disk = Disk::default();
+    disk.write_old(ONE, 1000);
+    let file = disk.file();
+    assert!(has(&file, "1"));
+    let (_, identity) = disk.content.take().unwrap();
+    disk.content.replace(Some((TWO.into(), identity)));
+    assert!(has(&file, "1"));
+    file.forget();
+    assert!(has(&file, "2"));
+}

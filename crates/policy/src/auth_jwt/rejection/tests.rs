@@ -48,6 +48,7 @@ fn each_rejection_has_its_response() {
             token,
             "unsupported_algorithm",
         ),
+        (Rejection::Compressed, token, "unsupported_algorithm"),
         (requirement(401), token, "requirement"),
         (requirement(403), (403, none, info), "requirement"),
         (Rejection::NoKeySource, server, "keys_unavailable"),

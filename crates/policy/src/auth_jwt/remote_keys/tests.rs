@@ -147,3 +147,20 @@ fn an_unknown_kid_refreshes_but_not_too_often() {
     assert!(has_kid(&loaded.keys.unwrap(), "a"));
     assert!(!remote.may_refresh(12 * SECOND, &CACHE));
 }
+
+#[test]
+fn forgotten_keys_are_fetched_and_a_fetch_under_way_still_ends() {
+    let remote = Remote::default();
+    fetch(&remote, SECOND, &CACHE).finish(SECOND, &CACHE, Ok(keys("a")));
+    assert!(has_cached(&remote, SECOND, &CACHE, "a"));
+    remote.forget();
+    let under_way = fetch(&remote, SECOND, &CACHE);
+    let woken = Waker::default();
+    let follower = follow(&remote, &woken);
+    remote.forget();
+    fetch(&remote, SECOND, &CACHE).finish(SECOND, &CACHE, Ok(keys("b")));
+    assert!(has_cached(&remote, SECOND, &CACHE, "b"));
+    drop(under_way);
+    assert_eq!(woken.get(), 1);
+    assert!(matches!(follower.state(), FlightState::Abandoned));
+}

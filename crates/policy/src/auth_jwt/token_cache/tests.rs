@@ -7,6 +7,7 @@ use std::time::Duration;
 const VERIFY: VerifyOptions = VerifyOptions {
     kind: TokenType::Signed,
     check: SignatureCheck::Verify,
+    compression: true,
 };
 const BELIEVE: VerifyOptions = VerifyOptions {
     check: SignatureCheck::Believe,
@@ -195,4 +196,14 @@ fn an_entry_accounts_for_its_memory() {
         let memory = cached.memory();
         assert!(memory > 2 * text.len() && memory < 3 * text.len() + 1500);
     }
+}
+
+#[test]
+fn a_cleared_cache_has_no_token_and_takes_new_ones() {
+    let (mut cache, keys) = (TokenCache::new(1 << 16), keys());
+    keep(&mut cache, VERIFY, &keys);
+    cache.clear();
+    assert!(!finds(&mut cache, TOKEN, VERIFY, &keys));
+    keep(&mut cache, VERIFY, &keys);
+    assert!(finds(&mut cache, TOKEN, VERIFY, &keys));
 }

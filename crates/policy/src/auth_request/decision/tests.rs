@@ -1,8 +1,10 @@
 use super::*;
 use AuthError as E;
-use BodyState::{Complete, TooLarge, Truncated};
 use Decision::{Allow, Deny, Error};
-use ResponseOrigin::{InvalidResponse as Invalid, NoResponse as NoReply, Service};
+use ResponseOrigin::{
+    Elsewhere, InvalidResponse as Invalid, NoConnection, NoResponse as Closed, NotAsked, Service,
+    TimedOut,
+};
 use proptest::prelude::*;
 
 /// What becomes of the client's request.
@@ -12,13 +14,15 @@ enum Outcome {
     LetIn,
     /// The service denies it: the client gets the status of the response.
     Denied,
-    /// `auth_request_on_error 503` refuses it with 503 and `auth_request_on_error allow` with 500.
+    /// `auth_request_on_error 503` refuses it with 503, and `auth_request_on_error allow` with 500,
+    /// with the word `5xx` or without.
     Refused,
-    /// `auth_request_on_error 503` refuses it with 503, but `auth_request_on_error allow` lets it
-    /// in: it fails open.
+    /// `auth_request_on_error allow` lets it in: it fails open.
     FailsOpen,
+    /// `auth_request_on_error allow 5xx` lets it in, without the word it is refused with 500.
+    FailsOpen5xx,
 }
-use Outcome::{Denied, FailsOpen, LetIn, Refused};
+use Outcome::{Denied, FailsOpen, FailsOpen5xx, LetIn, Refused};
 
 /// `auth_request_deny_status` is not configured.
 const NONE: &str = "";
@@ -26,7 +30,6 @@ const NONE: &str = "";
 type Row = (
     &'static [u16],
     ResponseOrigin,
-    BodyState,
     &'static str,
     Decision,
     Outcome,
@@ -36,46 +39,48 @@ type Row = (
 /// holds for each of its statuses. `deny` is the value of `auth_request_deny_status`.
 #[rustfmt::skip]
 const TABLE: &[Row] = &[
-    // status               origin   body       deny   decision                    outcome
-    // The service allows, if its whole response arrived.
-    (&[200, 204, 206, 299], Service, Complete,  NONE,  Allow,                      LetIn),
-    (&[200, 204, 206, 299], Service, Truncated, NONE,  Error(E::Truncated),        Refused),
-    (&[200, 204, 206, 299], Service, TooLarge,  NONE,  Error(E::BodyTooLarge),     Refused),
-    // The service denies. The body does not matter.
-    (&[401, 403],           Service, Complete,  NONE,  Deny,                       Denied),
-    (&[401, 403],           Service, Truncated, NONE,  Deny,                       Denied),
-    (&[401, 403],           Service, TooLarge,  NONE,  Deny,                       Denied),
-    (&[400, 404, 499],      Service, Complete,  "4xx", Deny,                       Denied),
-    (&[404],                Service, Truncated, "404", Deny,                       Denied),
-    (&[500, 502, 504, 599], Service, Complete,  "5xx", Deny,                       Denied),
-    (&[300, 303, 308, 399], Service, Complete,  "3xx", Deny,                       Denied),
-    // Another status is an error. A 5xx is an outage of the service, all others are not.
-    (&[0, 100, 199],        Service, Complete,  NONE,  Error(E::UnexpectedStatus), Refused),
-    (&[300, 301, 302, 399], Service, Complete,  NONE,  Error(E::UnexpectedStatus), Refused),
-    (&[400, 402, 404, 499], Service, Complete,  NONE,  Error(E::UnexpectedStatus), Refused),
-    (&[500, 502, 504, 599], Service, Complete,  NONE,  Error(E::UnexpectedStatus), FailsOpen),
-    (&[500, 502, 504, 599], Service, Truncated, NONE,  Error(E::UnexpectedStatus), FailsOpen),
-    (&[500, 502, 504, 599], Service, TooLarge,  NONE,  Error(E::UnexpectedStatus), FailsOpen),
-    (&[600, 999],           Service, Complete,  NONE,  Error(E::UnexpectedStatus), Refused),
+    // status               origin        deny   decision                    outcome
+    (&[200, 204, 206, 299], Service,      NONE,  Allow,                      LetIn),
+    (&[200, 204, 206, 299], Elsewhere,    NONE,  Allow,                      LetIn),
+    (&[401, 403],           Service,      NONE,  Deny,                       Denied),
+    (&[401, 403],           Elsewhere,    NONE,  Deny,                       Denied),
+    (&[400, 404, 499],      Service,      "4xx", Deny,                       Denied),
+    (&[500, 502, 504, 599], Service,      "5xx", Deny,                       Denied),
+    (&[500, 503, 599],      Elsewhere,    "5xx", Deny,                       Denied),
+    (&[300, 303, 308, 399], Service,      "3xx", Deny,                       Denied),
+    // Another status is an error. Only a 5xx of the service itself can be an outage.
+    (&[0, 100, 199],        Service,      NONE,  Error(E::UnexpectedStatus), Refused),
+    (&[300, 301, 302, 399], Service,      NONE,  Error(E::UnexpectedStatus), Refused),
+    (&[400, 402, 404, 499], Service,      NONE,  Error(E::UnexpectedStatus), Refused),
+    (&[500, 502, 504, 599], Service,      NONE,  Error(E::ServerError),      FailsOpen5xx),
+    (&[600, 999],           Service,      NONE,  Error(E::UnexpectedStatus), Refused),
+    (&[0, 300, 404, 600],   Elsewhere,    NONE,  Error(E::UnexpectedStatus), Refused),
+    // limit_req, limit_conn, return, an error page, a response from the cache.
+    (&[500, 502, 503, 504], Elsewhere,    NONE,  Error(E::UnexpectedStatus), Refused),
     // 304 never denies, even if its class is configured. A redirect needs a Location header.
-    (&[304],                Service, Complete,  NONE,  Error(E::UnexpectedStatus), Refused),
-    (&[304],                Service, Complete,  "3xx", Error(E::UnexpectedStatus), Refused),
-    (&[301, 302],           Service, Complete,  "3xx", Error(E::NoLocation),       Refused),
-    // nginx got no response: only 502 and 504 are an outage. They cannot be configured to deny.
-    (&[502, 504],           NoReply, Complete,  NONE,  Error(E::NoResponse),       FailsOpen),
-    (&[502, 504],           NoReply, Complete,  "5xx", Error(E::NoResponse),       FailsOpen),
-    (&[500, 501, 503, 599], NoReply, Complete,  NONE,  Error(E::NoResponse),       Refused),
-    (&[500, 501, 503, 599], NoReply, Complete,  "5xx", Error(E::NoResponse),       Refused),
-    // nginx got an invalid response: only 504, when time ran out, is an outage.
-    (&[504],                Invalid, Complete,  NONE,  Error(E::InvalidResponse),  FailsOpen),
-    (&[504],                Invalid, Complete,  "5xx", Error(E::InvalidResponse),  FailsOpen),
-    (&[500, 502, 503, 599], Invalid, Complete,  NONE,  Error(E::InvalidResponse),  Refused),
-    (&[500, 502, 503, 599], Invalid, Complete,  "5xx", Error(E::InvalidResponse),  Refused),
+    (&[304],                Service,      NONE,  Error(E::UnexpectedStatus), Refused),
+    (&[304],                Service,      "3xx", Error(E::UnexpectedStatus), Refused),
+    (&[301, 302],           Service,      "3xx", Error(E::NoLocation),       Refused),
+    // nginx itself produced the status, which then cannot be configured to deny.
+    (&[502, 504],           NoConnection, NONE,  Error(E::NoConnection),     FailsOpen),
+    (&[502, 504],           NoConnection, "5xx", Error(E::NoConnection),     FailsOpen),
+    (&[500, 501, 503, 599], NoConnection, NONE,  Error(E::NoConnection),     Refused),
+    (&[500, 501, 503, 599], NoConnection, "5xx", Error(E::NoConnection),     Refused),
+    (&[504],                TimedOut,     NONE,  Error(E::TimedOut),         FailsOpen),
+    (&[504],                TimedOut,     "5xx", Error(E::TimedOut),         FailsOpen),
+    (&[500, 502, 503, 599], TimedOut,     NONE,  Error(E::TimedOut),         Refused),
+    (&[500, 502, 503, 504], Closed,       NONE,  Error(E::NoResponse),       Refused),
+    (&[500, 502, 503, 504], Closed,       "5xx", Error(E::NoResponse),       Refused),
+    (&[500, 502, 503, 504], Invalid,      NONE,  Error(E::InvalidResponse),  Refused),
+    (&[500, 502, 503, 504], Invalid,      "5xx", Error(E::InvalidResponse),  Refused),
+    (&[500, 502, 503, 504], NotAsked,     NONE,  Error(E::NotAsked),         Refused),
+    (&[500, 502, 503, 504], NotAsked,     "5xx", Error(E::NotAsked),         Refused),
     // Below 500 the configuration has replaced nginx's own status: the origin does not matter.
-    (&[200],                NoReply, Complete,  NONE,  Allow,                      LetIn),
-    (&[200],                Invalid, Truncated, NONE,  Error(E::Truncated),        Refused),
-    (&[403],                NoReply, Complete,  NONE,  Deny,                       Denied),
-    (&[404],                Invalid, Complete,  NONE,  Error(E::UnexpectedStatus), Refused),
+    (&[200],                NoConnection, NONE,  Allow,                      LetIn),
+    (&[403],                TimedOut,     NONE,  Deny,                       Denied),
+    (&[200],                Closed,       NONE,  Allow,                      LetIn),
+    (&[404],                Invalid,      NONE,  Error(E::UnexpectedStatus), Refused),
+    (&[200],                NotAsked,     NONE,  Allow,                      LetIn),
 ];
 
 fn statuses(text: &str) -> Option<Statuses> {
@@ -97,22 +102,25 @@ fn outcome(status: u16, decision: Decision) -> Outcome {
         OnError::Refuse(503).refusal_status(error, status),
         Some(503)
     );
-    match OnError::Allow.refusal_status(error, status) {
-        Some(500) => Refused,
-        None => FailsOpen,
+    let [with_5xx, without] = [true, false]
+        .map(|on_server_error| OnError::Allow { on_server_error }.refusal_status(error, status));
+    match (without, with_5xx) {
+        (Some(500), Some(500)) => Refused,
+        (Some(500), None) => FailsOpen5xx,
+        (None, None) => FailsOpen,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
 fn each_row_of_the_fail_open_table_has_its_outcome() {
-    for &(row, origin, body, deny_status, decision, expected) in TABLE {
+    for &(row, origin, deny_status, decision, expected) in TABLE {
         let deny_status = statuses(deny_status);
         for &status in row {
             let response = ServiceResponse {
                 status,
                 origin,
-                body,
+                has_header: true,
                 has_location: false,
             };
             assert_eq!(
@@ -126,12 +134,35 @@ fn each_row_of_the_fail_open_table_has_its_outcome() {
 }
 
 #[test]
+fn a_response_whose_header_nginx_could_not_process_never_allows() {
+    for origin in [
+        Service,
+        Elsewhere,
+        NoConnection,
+        TimedOut,
+        Closed,
+        Invalid,
+        NotAsked,
+    ] {
+        let response = ServiceResponse {
+            status: 200,
+            origin,
+            has_header: false,
+            has_location: false,
+        };
+        let decision = response.decision(None);
+        assert_eq!(decision, Error(E::Truncated), "{origin:?}");
+        assert_eq!(outcome(200, decision), Refused, "{origin:?}");
+    }
+}
+
+#[test]
 fn a_redirect_with_a_location_denies_if_it_is_configured() {
     for status in [301, 302] {
         let response = ServiceResponse {
             status,
             origin: Service,
-            body: Complete,
+            has_header: true,
             has_location: true,
         };
         assert_eq!(response.decision(statuses("3xx").as_ref()), Deny);
@@ -167,31 +198,47 @@ fn a_denial_takes_along_the_header_that_its_status_needs() {
 }
 
 fn any_response() -> impl Strategy<Value = ServiceResponse> {
-    let origin = prop_oneof![Just(Service), Just(NoReply), Just(Invalid)];
-    let body = prop_oneof![Just(Complete), Just(Truncated), Just(TooLarge)];
-    (0..1000_u16, origin, body, any::<bool>()).prop_map(|(status, origin, body, has_location)| {
-        ServiceResponse {
+    let origins = vec![
+        Service,
+        Elsewhere,
+        NoConnection,
+        TimedOut,
+        Closed,
+        Invalid,
+        NotAsked,
+    ];
+    let origin = prop::sample::select(origins);
+    (0..1000_u16, origin, any::<bool>(), any::<bool>()).prop_map(
+        |(status, origin, has_header, has_location)| ServiceResponse {
             status,
             origin,
-            body,
+            has_header,
             has_location,
-        }
-    })
+        },
+    )
 }
 
 proptest! {
     #[test]
-    fn only_a_complete_2xx_allows(response in any_response(), deny_status in "([345]xx)?") {
-        let is_complete_success = is_success(response.status) && response.body == Complete;
+    fn only_a_2xx_allows(response in any_response(), deny_status in "([345]xx)?") {
+        let is_allowing = is_success(response.status) && response.has_header;
         let decision = response.decision(statuses(&deny_status).as_ref());
-        prop_assert_eq!(decision == Allow, is_complete_success);
+        prop_assert_eq!(decision == Allow, is_allowing);
     }
 
     #[test]
-    fn only_a_5xx_fails_open(response in any_response(), deny_status in "([345]xx)?") {
+    fn only_an_outage_fails_open(response in any_response(), deny_status in "([345]xx)?") {
         let decision = response.decision(statuses(&deny_status).as_ref());
-        if outcome(response.status, decision) == FailsOpen {
-            prop_assert!((500..600).contains(&response.status));
+        match outcome(response.status, decision) {
+            FailsOpen => {
+                prop_assert!(matches!(response.status, 502 | 504));
+                prop_assert!(matches!(response.origin, NoConnection | TimedOut));
+            }
+            FailsOpen5xx => {
+                prop_assert!((500..600).contains(&response.status));
+                prop_assert_eq!(response.origin, Service);
+            }
+            LetIn | Denied | Refused => {}
         }
     }
 }

@@ -6,12 +6,24 @@ fn outcome(refusal: Refusal<'_>) -> (Option<u16>, Option<(LogLevel, String)>) {
 }
 
 #[test]
-fn what_nginx_or_the_service_refused_has_no_line_of_its_own() {
+fn what_nginx_refused_has_no_line_of_its_own() {
     assert_eq!(
         outcome(Refusal::ClientBody { status: 413 }),
         (Some(413), None)
     );
-    assert_eq!(outcome(Refusal::Denied { status: 403 }), (Some(403), None));
+}
+
+#[test]
+fn a_denial_is_logged_with_its_status_and_the_uri_as_it_is_configured() {
+    let refusal = Refusal::Denied {
+        status: 403,
+        uri: b"/check?$arg_token",
+    };
+    let line = r#"auth request: denied with status 403 by "/check?$arg_token""#;
+    assert_eq!(
+        outcome(refusal),
+        (Some(403), Some((LogLevel::Info, line.into())))
+    );
 }
 
 #[test]
@@ -43,20 +55,22 @@ fn an_unmet_condition_is_logged_as_it_is_configured() {
 #[test]
 fn an_error_of_the_service_is_logged_whether_or_not_the_request_is_let_in() {
     let refusal = |on_error| Refusal::ServiceError {
-        error: AuthError::NoResponse,
+        error: AuthError::NoConnection,
         status: 502,
         uri: b"/check?$args",
         on_error,
     };
     let line = "auth request unexpected status: 502 from \"/check?$args\": \
-                no response from the service";
+                no connection to the service";
     assert_eq!(
         outcome(refusal(OnError::Refuse(503))),
         (Some(503), Some((LogLevel::Error, line.into())))
     );
     let let_in = format!("{line}, let in by auth_request_on_error");
     assert_eq!(
-        outcome(refusal(OnError::Allow)),
+        outcome(refusal(OnError::Allow {
+            on_server_error: false
+        })),
         (None, Some((LogLevel::Error, let_in)))
     );
 }

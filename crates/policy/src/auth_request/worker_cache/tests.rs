@@ -36,3 +36,13 @@ fn a_newer_record_replaces_the_one_that_the_key_had() {
     assert_eq!(finds(&cache, key(b"a"), 8, 150), Some(b"new".to_vec()));
     assert_eq!(finds(&cache, key(b"b"), 7, 0), Some(b"other".to_vec()));
 }
+
+#[test]
+fn a_cleared_cache_has_no_record_and_takes_new_ones() {
+    let cache = WorkerCache::default();
+    cache.insert(key(b"a"), 7, 100, Rc::from(*b"old"));
+    cache.clear();
+    assert_eq!(finds(&cache, key(b"a"), 7, 0), None);
+    cache.insert(key(b"a"), 7, 100, Rc::from(*b"new"));
+    assert_eq!(finds(&cache, key(b"a"), 7, 0), Some(b"new".to_vec()));
+}

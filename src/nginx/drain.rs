@@ -1,0 +1,176 @@
+//! What is left of the response to a subrequest when nobody waits for it any more. It is read and
+//! dropped behind the back of the client's request, so that the connection to the upstream can be
+//! used again, or a cache be filled. It gets little time for that, because nginx keeps the client's
+//! request until its subrequests have ended.
+
+use super::failure::Failure;
+use super::fence::guard;
+use super::log::Log;
+use super::pool::own;
+use super::request::Request;
+use super::shim::{
+    delete_event, end_output, end_upstream, is_blocked, post_event, put_in_background, set_timer,
+    who_waits,
+};
+use nginx_sys::{
+    NGX_OK, ngx_connection_t, ngx_event_t, ngx_http_post_request, ngx_http_request_t,
+    ngx_http_run_posted_requests, ngx_int_t, ngx_msec_t,
+};
+use std::cell::Cell;
+use std::ptr::{self, NonNull};
+
+/// How many milliseconds the rest of a response may take.
+const MAX_TIME: ngx_msec_t = 1000;
+
+/// The same while a client's next request waits for it on the same connection.
+const MAX_TIME_WAITED_FOR: ngx_msec_t = 100;
+
+/// The time after which it is looked at again.
+const INTERVAL: ngx_msec_t = 10;
+
+/// The rest of a response. It belongs to the pool of the client's request.
+pub(super) struct Drain {
+    subrequest: NonNull<ngx_http_request_t>,
+    /// Called when the subrequest is in the background, and has a response.
+    begun: unsafe fn(*mut ngx_http_request_t),
+    is_begun: Cell<bool>,
+    /// When it began, and since when the client's connection waits for its end.
+    since: Cell<ngx_msec_t>,
+    waited_for_since: Cell<Option<ngx_msec_t>>,
+    is_output_ended: Cell<bool>,
+    event: ngx_event_t,
+    /// What nginx takes for the client's connection while it reads the rest.
+    downstream: ngx_connection_t,
+    downstream_write: ngx_event_t,
+}
+
+impl Drain {
+    /// Puts a subrequest into the background as soon as nginx has left its functions, unless it
+    /// has ended until then. Nothing happens to it while nginx still works with it.
+    ///
+    /// # Safety
+    /// `begun` may be called with the subrequest.
+    pub(super) unsafe fn schedule(
+        subrequest: Request<'_>,
+        begun: unsafe fn(*mut ngx_http_request_t),
+    ) -> Result<NonNull<Self>, Failure> {
+        // SAFETY: all-zero values of these C structures are valid, and nginx makes them so. The
+        // pool is the request's. The event is deleted before the pool frees it (Drop).
+        unsafe {
+            let drain = own(
+                (*subrequest.raw()).pool,
+                Self {
+                    subrequest: NonNull::new_unchecked(subrequest.raw()),
+                    begun,
+                    is_begun: Cell::new(false),
+                    since: Cell::new(0),
+                    waited_for_since: Cell::new(None),
+                    is_output_ended: Cell::new(false),
+                    event: std::mem::zeroed(),
+                    downstream: std::mem::zeroed(),
+                    downstream_write: std::mem::zeroed(),
+                },
+            )?;
+            let event = &raw mut (*drain.as_ptr()).event;
+            (*event).handler = Some(event_handler);
+            (*event).data = drain.as_ptr().cast();
+            (*event).log = (*nginx_sys::ngx_cycle).log;
+            post_event(event);
+            Ok(drain)
+        }
+    }
+
+    /// Whether the subrequest is in the background.
+    pub(super) fn is_begun(&self) -> bool {
+        self.is_begun.get()
+    }
+
+    /// The subrequest has ended.
+    pub(super) fn cancel(&self) {
+        // SAFETY: the event is this value's own.
+        unsafe { delete_event((&raw const self.event).cast_mut()) };
+    }
+
+    fn begin(&self) {
+        let r = self.subrequest.as_ptr();
+        self.is_begun.set(true);
+        self.since.set(now());
+        let downstream = (&raw const self.downstream).cast_mut();
+        let downstream_write = (&raw const self.downstream_write).cast_mut();
+        // SAFETY: the subrequest is live as long as the pool that this value is in, and has sent
+        // its header. The parent is the request that waits for it in the access phase.
+        unsafe {
+            put_in_background(r, downstream, downstream_write);
+            self.look_again();
+            (self.begun)(r);
+            if ngx_http_post_request((*r).parent, ptr::null_mut()) != NGX_OK as ngx_int_t {
+                Log::of_cycle().error(format_args!("out of memory: a request is not resumed"));
+            }
+        }
+    }
+
+    /// Ends the subrequest if its time is over.
+    fn supervise(&self) {
+        let r = self.subrequest.as_ptr();
+        // SAFETY: the subrequest is live as long as the pool that this value is in. It is not used
+        // after end_upstream, and nor is this value.
+        unsafe {
+            // nginx frees no request that a thread works for.
+            if is_blocked(r) != 0 {
+                return self.look_again();
+            }
+            let is_over = match who_waits(r) {
+                0 => false,
+                2 => {
+                    if !self.is_output_ended.replace(true) {
+                        end_output(r);
+                    }
+                    false
+                }
+                _ => {
+                    let since = self.waited_for_since.get().unwrap_or_else(now);
+                    self.waited_for_since.set(Some(since));
+                    now().wrapping_sub(since) >= MAX_TIME_WAITED_FOR
+                }
+            };
+            match is_over || now().wrapping_sub(self.since.get()) >= MAX_TIME {
+                true => end_upstream(r),
+                false => self.look_again(),
+            }
+        }
+    }
+
+    fn look_again(&self) {
+        // SAFETY: the event is this value's own, and is deleted before its memory is freed (Drop).
+        unsafe { set_timer((&raw const self.event).cast_mut(), INTERVAL) };
+    }
+}
+
+impl Drop for Drain {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+/// nginx's monotonic time in milliseconds.
+fn now() -> ngx_msec_t {
+    // SAFETY: a worker has one thread.
+    unsafe { nginx_sys::ngx_current_msec }
+}
+
+/// nginx calls it with the event of a [`Drain`].
+unsafe extern "C" fn event_handler(event: *mut ngx_event_t) {
+    // SAFETY: `schedule` has set `data`, and the event is deleted before the Drain is freed. The
+    // connection is the client's, which outlives its requests: nginx marks it as destroyed when
+    // it has freed the request that it belongs to (ngx_http_free_request), and then
+    // ngx_http_run_posted_requests does nothing.
+    unsafe {
+        let drain = (*event).data.cast::<Drain>();
+        let connection = (*(*drain).subrequest.as_ptr()).connection;
+        guard(Log::of_cycle(), (), || match (*drain).is_begun() {
+            false => (*drain).begin(),
+            true => (*drain).supervise(),
+        });
+        ngx_http_run_posted_requests(connection);
+    }
+}
