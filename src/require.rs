@@ -2,6 +2,9 @@
 
 use std::rc::Rc;
 
+use policy::requirement::is_always_met;
+use text::Quoted;
+
 use crate::nginx::{Config, ConfigError, Failure, Request, Status, Template};
 
 /// The arguments of one such directive.
@@ -37,6 +40,15 @@ impl Requirement {
         }
         if args.is_empty() {
             return Err(ConfigError::Directive(c"has no value to check"));
+        }
+        let are_values = args.iter().filter(|value| value.starts_with(b"$"));
+        for value in are_values.filter(|value| is_always_met(value)) {
+            cf.warn(format_args!(
+                "the value {} in \"{}\" holds text, so that it is never empty or \"0\" and the \
+                 condition is always met; nothing is compared here, use a \"map\"",
+                Quoted::whole(value),
+                String::from_utf8_lossy(&cf.directive())
+            ));
         }
         let values = args.iter().map(|value| match value.starts_with(b"$") {
             true => Ok((cf.template(value)?, String::from_utf8_lossy(value).into())),

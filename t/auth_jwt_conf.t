@@ -217,7 +217,7 @@ is($location->('auth_jwt_require $;'), $line_4->('invalid variable name'),
 is($location->('auth_jwt_require "${arg_a";'),
     $line_4->('the closing bracket in "arg_a" variable is missing'),
     'auth_jwt_require, open bracket');
-is($location->('auth_jwt_require $arg_a; auth_jwt_require $arg_a "${arg_b}c" error=403;'), $ok,
+is($location->('auth_jwt_require $arg_a; auth_jwt_require $arg_a "${arg_b}0" error=403;'), $ok,
     'auth_jwt_require twice');
 
 ### auth_jwt_claim_set, auth_jwt_header_set

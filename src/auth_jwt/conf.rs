@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::AuthJwt;
 use super::key_file::KeyFile;
 use super::key_request::KeyRequest;
+use crate::config_checks::{Fault, Question, warn_of_asked_locations, warn_of_return};
 use crate::nginx::{Config, ConfigError, Inherit, List, Setting, Severity, Template, Variable};
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
@@ -45,9 +47,10 @@ pub(super) struct AuthJwtSetting {
     /// Whether this is `off token=$variable`, which asks for the values of a token that nobody
     /// verifies.
     pub(super) shows_unverified: bool,
-    /// The file and line of the directive, for a warning that comes when levels are merged. The
-    /// first merge that warns takes it, so that there is one warning for each directive.
-    pub(super) position: Cell<Option<Box<str>>>,
+    /// The file and line of the directive.
+    pub(super) position: Rc<str>,
+    /// Whether there was a warning of missing keys: one is enough for each directive.
+    pub(super) has_warned: Cell<bool>,
 }
 
 /// The arguments of `auth_jwt_challenge`.
@@ -68,7 +71,8 @@ impl AuthJwtSetting {
             realm: None,
             token: outer.token,
             shows_unverified: outer.shows_unverified,
-            position: Cell::new(None),
+            position: Rc::clone(&self.position),
+            has_warned: Cell::new(true),
         })
     }
 }
@@ -148,10 +152,11 @@ impl LocationConf {
         if setting.realm.is_none() || !self.key_sources.is_empty() || self.needs_no_keys() {
             return;
         }
-        if let Some(position) = setting.position.take() {
+        if !setting.has_warned.replace(true) {
             cf.warn(format_args!(
-                "no auth_jwt_key_file or auth_jwt_key_request for \"auth_jwt\" in {position}, \
-                 every request is refused"
+                "no auth_jwt_key_file or auth_jwt_key_request for \"auth_jwt\" in {}, \
+                 every request is refused",
+                setting.position
             ));
         }
     }
@@ -172,6 +177,7 @@ impl Inherit for LocationConf {
             log_level,
             only_key_request: _,
         } = self;
+        let is_own = auth_jwt.get().is_some();
         if let (Some(own), Some(outer)) = (auth_jwt.get(), outer.auth_jwt.get())
             && let Some(inherited) = own.inherit(outer)
         {
@@ -187,9 +193,38 @@ impl Inherit for LocationConf {
         compression.inherit(&outer.compression);
         challenge.inherit(&outer.challenge);
         log_level.inherit(&outer.log_level);
+        if let Some(setting) = self.auth_jwt.get()
+            && setting.realm.is_some()
+        {
+            warn_of_return(cf, "auth_jwt", &setting.position, is_own);
+        }
         self.warn_of_missing_keys(cf);
         Ok(())
     }
+}
+
+/// Warns of locations with keys that clients can request.
+pub(super) fn warn_of_key_locations(cf: &Config<'_>) {
+    let locations = cf.locations();
+    let questions = locations.iter().flat_map(|&from| {
+        let conf = from.conf::<AuthJwt>();
+        let is_on = conf
+            .auth_jwt
+            .get()
+            .is_some_and(|setting| setting.realm.is_some());
+        let sources = conf.key_sources.iter().filter(move |_| is_on);
+        sources.filter_map(move |source| match source {
+            KeySource::Request(uri) => Some(Question {
+                directive: "auth_jwt_key_request",
+                uri,
+                from,
+            }),
+            KeySource::File(_) | KeySource::FileNamed(_) => None,
+        })
+    });
+    warn_of_asked_locations(cf, questions, |asked| {
+        (!asked.is_internal() && !asked.is_server()).then_some(Fault::NotInternal)
+    });
 }
 
 /// What all levels share: sources of keys, so that one that many locations name is read and cached

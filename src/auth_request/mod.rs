@@ -32,6 +32,7 @@ impl Module for AuthRequest {
         if cf.main_conf::<Self>().changes_headers.get() {
             cf.add_handlers_around_access::<Self>()?;
         }
+        conf::warn_of_services(cf);
         Ok(())
     }
 }
