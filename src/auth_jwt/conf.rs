@@ -9,12 +9,16 @@ use std::time::Duration;
 use super::AuthJwt;
 use super::key_file::KeyFile;
 use super::key_request::KeyRequest;
+use super::token_rules::TokenRules;
 use crate::config_checks::{Fault, Question, warn_of_asked_locations, warn_of_return};
-use crate::nginx::{Config, ConfigError, Inherit, List, Setting, Severity, Template, Variable};
+use crate::nginx::{
+    Config, ConfigError, Inherit, List, Setting, Severity, Template, Text, Variable,
+};
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
 use jose::{SignatureCheck, TokenType};
 use policy::auth_jwt::key_cache::KeyCache;
+use policy::auth_jwt::mode::Mode;
 use policy::auth_jwt::token_cache::{TokenCache, VerifyOptions};
 
 /// The most key files to remember while requests name new ones: a client that chooses names must
@@ -25,6 +29,8 @@ const MAX_KEY_FILES: usize = 1024;
 #[derive(Default)]
 pub struct LocationConf {
     pub(super) auth_jwt: Setting<Rc<AuthJwtSetting>>,
+    pub(super) mode: Setting<ModeSetting>,
+    pub(super) phase: Setting<Rc<PhaseSetting>>,
     pub(super) token_type: Setting<TokenType>,
     pub(super) key_sources: List<KeySource>,
     pub(super) key_cache: Setting<KeyCache>,
@@ -34,6 +40,7 @@ pub struct LocationConf {
     pub(super) compression: Setting<bool>,
     pub(super) challenge: Setting<ChallengeSetting>,
     pub(super) log_level: Setting<Severity>,
+    pub(super) token_rules: TokenRules,
     /// The keys of the only source, if that is a key request with a constant URI: set by the first
     /// request, which spares the others two hash lookups.
     pub(super) only_key_request: OnceCell<Option<Rc<KeyRequest>>>,
@@ -51,6 +58,21 @@ pub(super) struct AuthJwtSetting {
     pub(super) position: Rc<str>,
     /// Whether there was a warning of missing keys: one is enough for each directive.
     pub(super) has_warned: Cell<bool>,
+}
+
+/// The argument of `auth_jwt_mode`.
+#[derive(Clone)]
+pub(super) enum ModeSetting {
+    Constant(Mode),
+    /// A text with variables, which gives the mode of each request.
+    PerRequest(Template),
+}
+
+/// The argument of `auth_jwt_phase`.
+pub(super) struct PhaseSetting {
+    pub(super) is_preaccess: bool,
+    /// As in [`AuthJwtSetting`].
+    pub(super) position: Cell<Option<Box<str>>>,
 }
 
 /// The arguments of `auth_jwt_challenge`.
@@ -93,8 +115,23 @@ pub(super) enum KeySource {
     File(Rc<KeyFile>),
     /// In a file whose name contains variables.
     FileNamed(Template),
-    /// Behind this URI.
-    Request(Uri),
+    /// Behind a URI.
+    Request(KeyRequestSource),
+}
+
+/// The arguments of `auth_jwt_key_request`.
+#[derive(Clone)]
+pub(super) struct KeyRequestSource {
+    pub(super) uri: Uri,
+    /// The names of the client's header lines that the subrequest has.
+    pub(super) pass_headers: Rc<[Box<[u8]>]>,
+}
+
+impl KeyRequestSource {
+    /// The URI, if the response is the same for all requests.
+    pub(super) fn shared_uri(&self) -> Option<Text<'_>> {
+        self.uri.constant().filter(|_| self.pass_headers.is_empty())
+    }
 }
 
 impl LocationConf {
@@ -126,6 +163,11 @@ impl LocationConf {
         }
     }
 
+    /// Whether requests are judged in the preaccess phase.
+    pub(super) fn is_preaccess(&self) -> bool {
+        self.phase.get().is_some_and(|phase| phase.is_preaccess)
+    }
+
     pub(super) fn key_cache(&self) -> &KeyCache {
         self.key_cache.get().unwrap_or(&KeyCache::NONE)
     }
@@ -145,11 +187,32 @@ impl LocationConf {
         (options.kind, options.check) == (TokenType::Signed, SignatureCheck::Believe)
     }
 
+    fn warn_of_satisfy_any(&self, cf: &Config<'_>) {
+        let is_on = self
+            .auth_jwt
+            .get()
+            .is_some_and(|setting| setting.realm.is_some());
+        if is_on
+            && self.is_preaccess()
+            && cf.has_satisfy_any()
+            && let Some(phase) = self.phase.get()
+            && let Some(position) = phase.position.take()
+        {
+            cf.warn(format_args!(
+                "\"satisfy any\" does not apply to \"auth_jwt_phase preaccess\" in {position}: \
+                 a request without a valid token is refused whatever other modules say"
+            ));
+        }
+    }
+
     fn warn_of_missing_keys(&self, cf: &Config<'_>) {
         let Some(setting) = self.auth_jwt.get() else {
             return;
         };
         if setting.realm.is_none() || !self.key_sources.is_empty() || self.needs_no_keys() {
+            return;
+        }
+        if let Some(ModeSetting::Constant(Mode::Off | Mode::Report)) = self.mode.get() {
             return;
         }
         if !setting.has_warned.replace(true) {
@@ -166,6 +229,8 @@ impl Inherit for LocationConf {
     fn inherit(&mut self, outer: &Self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
         let Self {
             auth_jwt,
+            mode,
+            phase,
             token_type,
             key_sources,
             key_cache,
@@ -175,6 +240,7 @@ impl Inherit for LocationConf {
             compression,
             challenge,
             log_level,
+            token_rules,
             only_key_request: _,
         } = self;
         let is_own = auth_jwt.get().is_some();
@@ -184,6 +250,8 @@ impl Inherit for LocationConf {
             *auth_jwt = Setting::Set(Rc::new(inherited));
         }
         auth_jwt.inherit(&outer.auth_jwt);
+        mode.inherit(&outer.mode);
+        phase.inherit(&outer.phase);
         token_type.inherit(&outer.token_type);
         key_sources.inherit(&outer.key_sources);
         key_cache.inherit(&outer.key_cache);
@@ -193,12 +261,17 @@ impl Inherit for LocationConf {
         compression.inherit(&outer.compression);
         challenge.inherit(&outer.challenge);
         log_level.inherit(&outer.log_level);
+        token_rules.inherit(&outer.token_rules);
         if let Some(setting) = self.auth_jwt.get()
             && setting.realm.is_some()
         {
             warn_of_return(cf, "auth_jwt", &setting.position, is_own);
         }
         self.warn_of_missing_keys(cf);
+        self.warn_of_satisfy_any(cf);
+        if self.auth_jwt.get().is_some_and(|own| own.realm.is_some()) {
+            self.token_rules.warn_of_algorithms(self.token_type(), cf);
+        }
         Ok(())
     }
 }
@@ -214,9 +287,9 @@ pub(super) fn warn_of_key_locations(cf: &Config<'_>) {
             .is_some_and(|setting| setting.realm.is_some());
         let sources = conf.key_sources.iter().filter(move |_| is_on);
         sources.filter_map(move |source| match source {
-            KeySource::Request(uri) => Some(Question {
+            KeySource::Request(source) => Some(Question {
                 directive: "auth_jwt_key_request",
-                uri,
+                uri: &source.uri,
                 from,
             }),
             KeySource::File(_) | KeySource::FileNamed(_) => None,

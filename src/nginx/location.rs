@@ -35,7 +35,7 @@ impl<'cf> Config<'cf> {
             let context = (*self.raw()).ctx.cast::<ngx_http_conf_ctx_t>();
             let index = ngx_http_core_module.ctx_index;
             let server = (*(*context).srv_conf.add(index)).cast::<ngx_http_core_srv_conf_t>();
-            let of_server = (*(*server.as_ref()?).ctx).loc_conf;
+            let of_server = (*server.as_ref()?.ctx).loc_conf;
             let location = Location {
                 location: NonNull::new((*(*context).loc_conf.add(index)).cast())?,
                 of_server: NonNull::new(of_server)?,
@@ -96,11 +96,11 @@ impl<'cf> Location<'cf> {
     /// What all modules have configured here, by their indices. The core module's configuration of
     /// a location knows it; that of a server does not.
     fn confs(self) -> *mut *mut c_void {
-        // SAFETY: the location lives as long as the configuration.
-        match self.is_server() {
-            true => self.of_server.as_ptr(),
-            false => unsafe { shim::location_confs(self.location.as_ptr()) },
+        if self.is_server() {
+            return self.of_server.as_ptr();
         }
+        // SAFETY: the location lives as long as the configuration.
+        unsafe { shim::location_confs(self.location.as_ptr()) }
     }
 
     /// What a module has configured here.
