@@ -67,9 +67,10 @@ is($said->("location / { return 200; } location /b { limit_except GET { $jwt } r
 ### conditions
 
 for my $directive (qw/ auth_jwt_require auth_request_require /) {
+    my $instead = $directive eq 'auth_jwt_require' ? 'auth_jwt_require_claim' : 'a "map"';
     my $always = sub {
         return "[warn] the value \"$_[0]\" in \"$directive\" holds text, so that it is never empty or \"0\" and "
-            . 'the condition is always met; nothing is compared here, use a "map" in DIR/http.conf:4 | ';
+            . "the condition is always met; nothing is compared here, use $instead in DIR/http.conf:4 | ";
     };
     is($said->("location / { $directive \$jwt_claim_sub=bob; }"), $always->('$jwt_claim_sub=bob') . $ok,
         "$directive, a comparison");
