@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::AuthJwt;
 use super::conf::{KeyRequestSource, KeySource, LocationConf};
-use super::key_file::{KeyFile, KeyFilePath};
+use super::key_file::KeyFile;
 use super::key_request::{BODY, KeyFetchTask, KeyRequest, keys_in_response, warn_of_key};
 use crate::nginx::{
     Failure, Request, SubrequestBody, SubrequestLines, Target, Template, Text, Waker,
@@ -340,12 +340,10 @@ impl<'r> KeyFetcher<'r> {
 
     fn load_named_file(&self, path: PathBuf) -> Result<KeySet, Rejection> {
         let main = self.request.main_conf::<AuthJwt>();
-        let file = main
-            .key_file(&path)
-            .unwrap_or_else(|| Rc::new(KeyFile::new(KeyFilePath(path))));
-        let keys = self.load_file(&file, &KeyCache::NONE, Need::Keys)?;
-        main.add_requested_key_file(&file);
-        Ok(keys)
+        let file = main.requested_key_file(path);
+        let keys = self.load_file(&file, &KeyCache::NONE, Need::Keys);
+        main.remember_requested_key_file(&file);
+        keys
     }
 
     fn load_file(&self, file: &KeyFile, cache: &KeyCache, need: Need) -> Result<KeySet, Rejection> {

@@ -11,9 +11,12 @@ pub enum KeyError {
     /// The file cannot be opened or read, for this reason of the operating system.
     #[error("{0}")]
     Unreadable(String),
-    /// The path leads to a directory, a pipe or a device.
+    /// The path leads to a directory, a pipe, a socket or a device.
     #[error("not a regular file")]
     NotRegular,
+    /// The path leads to a file whose content the system makes up.
+    #[error("on a pseudo file system such as /proc")]
+    Pseudo,
     /// There is more than a key set may have.
     #[error("larger than {} bytes", KeySet::MAX_BYTES)]
     TooLarge,

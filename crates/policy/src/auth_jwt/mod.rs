@@ -5,6 +5,7 @@ pub mod fetch_state;
 pub mod key_cache;
 pub mod key_file;
 pub mod pass_header;
+pub mod recent_files;
 pub mod rejection;
 pub mod remote_keys;
 pub mod revocation;
