@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::AuthJwt;
 use super::conf::{
     AuthJwtSetting, ChallengeSetting, KeyRequestSource, KeySource, LocationConf, MainConf,
-    TokenSource,
+    ModeSetting, PhaseSetting, TokenSource,
 };
 use super::key_file::{KeyFile, KeyFilePath};
 use super::variables::{self, PathRoot};
@@ -15,6 +15,7 @@ use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
 use jose::TokenType;
 use policy::auth_jwt::key_cache::KeyCache;
+use policy::auth_jwt::mode::Mode;
 use policy::auth_jwt::pass_header::refused_name_reason;
 use text::{Quoted, is_quotable, is_token};
 
@@ -27,6 +28,18 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         contexts: EVERYWHERE,
         args: args::ONE_OR_TWO,
         set: Set::Location(auth_jwt),
+    },
+    Directive {
+        name: c"auth_jwt_mode",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(auth_jwt_mode),
+    },
+    Directive {
+        name: c"auth_jwt_phase",
+        contexts: LEVELS,
+        args: args::ONE,
+        set: Set::Location(auth_jwt_phase),
     },
     Directive {
         name: c"auth_jwt_type",
@@ -142,6 +155,38 @@ fn realm_template(realm: &[u8], cf: &mut Config<'_>) -> Result<Template, ConfigE
             Quoted::new(realm)
         ))),
     }
+}
+
+/// `auth_jwt_mode required | optional | report | off | $variable`
+fn auth_jwt_mode(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let argument = cf.argument();
+    let template = cf.template(&argument)?;
+    let setting = match (template.constant(), Mode::parse(&argument)) {
+        (None, _) => ModeSetting::PerRequest(template),
+        (Some(_), Some(mode)) => ModeSetting::Constant(mode),
+        (Some(_), None) => {
+            let must = "it must be \"required\", \"optional\", \"report\", \"off\" or a variable";
+            return Err(cf.invalid_value(&argument, must));
+        }
+    };
+    conf.mode.set(setting)
+}
+
+/// `auth_jwt_phase access | preaccess`
+fn auth_jwt_phase(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let argument = cf.argument();
+    let is_preaccess = match &*argument {
+        b"access" => false,
+        b"preaccess" => true,
+        _ => {
+            let must = "it must be \"access\" or \"preaccess\"";
+            return Err(cf.invalid_value(&argument, must));
+        }
+    };
+    conf.phase.set(Rc::new(PhaseSetting {
+        is_preaccess,
+        position: Cell::new(Some(cf.position().into())),
+    }))
 }
 
 /// `auth_jwt_type signed | encrypted | nested`

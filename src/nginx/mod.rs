@@ -58,7 +58,7 @@ pub use header::HeaderLines;
 pub use http_date::parse_http_date;
 pub use log::{Log, Severity};
 pub use module::{Descriptor, Exported, Inherit, Module};
-pub use phase::{Access, AccessHandler, AccessProgress, AroundAccess, BeforeLog};
+pub use phase::{Access, AccessHandler, AccessProgress, AroundAccess, BeforeLog, PreaccessHandler};
 pub use request::Request;
 pub use response::ResponseContent;
 pub use response_body::{BodyError, ResponseBody};

@@ -134,6 +134,13 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_rest_of_response"]
     pub(super) fn rest_of_response(r: *const ngx_http_request_t, max: off_t) -> ngx_uint_t;
 
+    /// The status of a response in whose place X-Accel-Redirect has put another; 0 if there is none.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_redirecting_status"]
+    pub(super) fn redirecting_status(r: *const ngx_http_request_t) -> ngx_uint_t;
+
     /// Makes a subrequest one that its parent does not wait for.
     ///
     /// # Safety
@@ -189,13 +196,13 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_delete_event"]
     pub(super) fn delete_event(event: *mut ngx_event_t);
 
-    /// Makes nginx find the cookies in the list of the request's header lines. Returns NGX_ERROR if
-    /// there is no memory.
+    /// Makes nginx find the header lines that it has pointers to, such as cookies, in the list of the
+    /// request's header lines. Returns NGX_ERROR if there is no memory.
     ///
     /// # Safety
     /// `r` points to a live request.
-    #[link_name = "nginx_auth_link_cookies"]
-    pub(super) fn link_cookies(r: *mut ngx_http_request_t) -> ngx_int_t;
+    #[link_name = "nginx_auth_link_lines"]
+    pub(super) fn link_lines(r: *mut ngx_http_request_t) -> ngx_int_t;
 
     /// A number that tells locations of the same name apart: exact, unnamed, named, or a regular
     /// expression.

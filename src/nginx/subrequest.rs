@@ -9,8 +9,8 @@ use super::pool::own;
 use super::request::Request;
 use super::response_body::{BodyError, BodyReader, ResponseBody};
 use super::shim::{
-    forget_conditions, forgive_connection, set_buffered, set_filter_need_in_memory,
-    set_headers_in_chunked,
+    forget_conditions, forgive_connection, redirecting_status, set_buffered,
+    set_filter_need_in_memory, set_headers_in_chunked,
 };
 use super::status::Status;
 use super::subrequest_response::SubrequestResponse;
@@ -34,6 +34,8 @@ pub struct Subrequest {
     done: fn(SubrequestResponse<'_>),
     wants_body: fn(Request<'_>, Status) -> bool,
     pub(super) body: BodyReader,
+    /// The status of a response in whose place X-Accel-Redirect has put another.
+    redirecting_status: Cell<Option<Status>>,
     /// What is left of the response when there is one.
     rest: Cell<Option<NonNull<Drain>>>,
     /// Our body filter has returned an error to stop nginx, and nginx has taken it for an error of
@@ -168,6 +170,7 @@ impl Subrequest {
             done: M::subrequest_done,
             wants_body: M::wants_body,
             body,
+            redirecting_status: Cell::new(None),
             rest: Cell::new(None),
             has_stopped_nginx: Cell::new(false),
             post: ngx_http_post_subrequest_t {
@@ -230,9 +233,27 @@ impl Subrequest {
         self.rest.get().map(|rest| unsafe { &*rest.as_ptr() })
     }
 
+    /// Remembers the status of a response in whose place X-Accel-Redirect has put another. nginx
+    /// forgets the response when another upstream is asked.
+    pub(super) fn remember_redirect(&self, request: Request<'_>) {
+        // SAFETY: the request is live.
+        let status = unsafe { redirecting_status(request.raw()) };
+        if status != 0 && self.redirecting_status.get().is_none() {
+            let status = u16::try_from(status).unwrap_or(0);
+            self.redirecting_status.set(Some(Status(status)));
+        }
+    }
+
     /// The subrequest has a response with this status, which is final until nginx makes an error
-    /// page.
-    fn set_response(&self, request: Request<'_>, status: Status) {
+    /// page. What X-Accel-Redirect puts in the place of a response does not allow what the response
+    /// has denied.
+    fn set_response(&self, request: Request<'_>, mut status: Status) {
+        self.remember_redirect(request);
+        if let Some(redirecting) = self.redirecting_status.get()
+            && status.is_success()
+        {
+            status = redirecting;
+        }
         let outcome = guard(request.log(), Err(Failure::Panic), || {
             #[cfg(feature = "fault-injection")]
             super::fence::fault_injection::panic_in_request(request, "subrequest");

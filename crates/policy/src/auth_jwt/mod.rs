@@ -4,6 +4,7 @@ pub mod bearer;
 pub mod fetch_state;
 pub mod key_cache;
 pub mod key_file;
+pub mod mode;
 pub mod pass_header;
 pub mod recent_files;
 pub mod rejection;
