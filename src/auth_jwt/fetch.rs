@@ -141,6 +141,19 @@ pub(super) fn cached_keys(request: Request<'_>, conf: &LocationConf) -> Option<K
     }
 }
 
+/// Whether [`refresh`] would have a source asked again.
+pub(super) fn may_refresh(request: Request<'_>, conf: &LocationConf) -> bool {
+    let cache = conf.key_cache();
+    let fetcher = KeyFetcher { request, cache };
+    let has_refreshed = |state: &KeyFetchState| state.has_refreshed.get();
+    cache.refresh_interval().is_some()
+        && !request.context::<AuthJwt>().is_some_and(has_refreshed)
+        && conf
+            .key_sources
+            .iter()
+            .any(|source| fetcher.may_refresh(source))
+}
+
 /// Has sources asked again whose cached keys do not have the token's key; see
 /// [`KeyFetchState::refresh`].
 pub(super) fn refresh(request: Request<'_>, conf: &LocationConf) -> Result<bool, Rejection> {
