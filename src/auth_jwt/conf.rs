@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::key_file::{KeyFile, KeyFilePath};
 use super::key_request::KeyRequest;
+use super::token_rules::TokenRules;
 use crate::nginx::{
     Config, ConfigError, Inherit, List, Setting, Severity, Template, Text, Variable,
 };
@@ -34,6 +35,7 @@ pub struct LocationConf {
     pub(super) compression: Setting<bool>,
     pub(super) challenge: Setting<ChallengeSetting>,
     pub(super) log_level: Setting<Severity>,
+    pub(super) token_rules: TokenRules,
     /// The keys of the only source, if that is a key request with a constant URI: set by the first
     /// request, which spares the others two hash lookups.
     pub(super) only_key_request: OnceCell<Option<Rc<KeyRequest>>>,
@@ -230,6 +232,7 @@ impl Inherit for LocationConf {
             compression,
             challenge,
             log_level,
+            token_rules,
             only_key_request: _,
         } = self;
         if let (Some(own), Some(outer)) = (auth_jwt.get(), outer.auth_jwt.get())
@@ -249,8 +252,12 @@ impl Inherit for LocationConf {
         compression.inherit(&outer.compression);
         challenge.inherit(&outer.challenge);
         log_level.inherit(&outer.log_level);
+        token_rules.inherit(&outer.token_rules);
         self.warn_of_missing_keys(cf);
         self.warn_of_satisfy_any(cf);
+        if self.auth_jwt.get().is_some_and(|own| own.realm.is_some()) {
+            self.token_rules.warn_of_algorithms(self.token_type(), cf);
+        }
         Ok(())
     }
 }

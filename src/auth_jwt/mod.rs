@@ -8,6 +8,7 @@ mod fetch;
 mod handler;
 mod key_file;
 mod key_request;
+mod token_rules;
 mod variables;
 
 use crate::nginx::{Config, ConfigError, Directive, Module};

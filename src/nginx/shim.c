@@ -221,7 +221,7 @@ nginx_auth_end_output(ngx_http_request_t *r)
 }
 
 void
-nginx_auth_set_timer(ngx_event_t *ev, ngx_msec_t time)
+nginx_auth_start_timer(ngx_event_t *ev, ngx_msec_t time)
 {
     ngx_add_timer(ev, time);
 }
@@ -735,3 +735,90 @@ nginx_auth_handler_progress(const ngx_http_request_t *r,
 
     return 2;
 }
+
+/*
+ * Regular expressions.  What a client sends is searched, so that the work must be bounded.  nginx
+ * has no way to set limits for a search, but they can be written in front of an expression; one
+ * that the expression itself sets can only be lower (pcre2pattern, pcrepattern).  PCRE2 before
+ * 10.30 and PCRE1 have no limit for the heap; there the depth alone bounds the memory.
+ */
+
+#if (NGX_PCRE)
+
+#if (NGX_PCRE2) && defined(PCRE2_ERROR_HEAPLIMIT)
+#define NGINX_AUTH_REGEX_LIMITS                                               \
+    "(*LIMIT_MATCH=100000)(*LIMIT_DEPTH=10000)(*LIMIT_HEAP=4096)"
+#else
+#define NGINX_AUTH_REGEX_LIMITS                                               \
+    "(*LIMIT_MATCH=100000)(*LIMIT_RECURSION=2000)"
+#endif
+
+/*
+ * Compiles an expression that ends with a NUL which is not counted.  Returns NULL, and what is
+ * wrong in err, if it cannot be compiled.
+ */
+
+void *
+nginx_auth_regex_compile(ngx_pool_t *pool, ngx_str_t *pattern, ngx_str_t *err)
+{
+    u_char               *p;
+    ngx_regex_compile_t   rc;
+
+    ngx_memzero(&rc, sizeof(ngx_regex_compile_t));
+
+    rc.pool = pool;
+    rc.err = *err;
+    rc.pattern.len = sizeof(NGINX_AUTH_REGEX_LIMITS) - 1 + pattern->len;
+    rc.pattern.data = ngx_pnalloc(pool, rc.pattern.len + 1);
+
+    if (rc.pattern.data == NULL) {
+        err->len = ngx_snprintf(err->data, err->len, "no memory") - err->data;
+        return NULL;
+    }
+
+    p = ngx_cpymem(rc.pattern.data, NGINX_AUTH_REGEX_LIMITS,
+                   sizeof(NGINX_AUTH_REGEX_LIMITS) - 1);
+    ngx_memcpy(p, pattern->data, pattern->len + 1);
+
+    if (ngx_regex_compile(&rc) == NGX_OK) {
+        return rc.regex;
+    }
+
+    *err = rc.err;
+
+    return NULL;
+}
+
+/* Returns 1 if the expression is found, 0 if it is not, and -1 if the search was given up. */
+
+ngx_int_t
+nginx_auth_regex_matches(void *regex, ngx_str_t *text)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_regex_exec(regex, text, NULL, 0);
+
+    if (rc >= 0) {
+        return 1;
+    }
+
+    return rc == NGX_REGEX_NO_MATCHED ? 0 : -1;
+}
+
+#else
+
+void *
+nginx_auth_regex_compile(ngx_pool_t *pool, ngx_str_t *pattern, ngx_str_t *err)
+{
+    err->len = ngx_snprintf(err->data, err->len, "nginx was built without PCRE")
+               - err->data;
+    return NULL;
+}
+
+ngx_int_t
+nginx_auth_regex_matches(void *regex, ngx_str_t *text)
+{
+    return -1;
+}
+
+#endif

@@ -2,7 +2,7 @@
 
 use nginx_sys::{
     ngx_buf_t, ngx_connection_t, ngx_event_t, ngx_http_core_loc_conf_t, ngx_http_handler_pt,
-    ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t, ngx_msec_t, ngx_str_t,
+    ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t, ngx_msec_t, ngx_pool_t, ngx_str_t,
     ngx_table_elt_t, ngx_uint_t, off_t,
 };
 use std::ffi::{c_uint, c_void};
@@ -186,7 +186,7 @@ unsafe extern "C" {
     ///
     /// # Safety
     /// As for [`post_event`].
-    #[link_name = "nginx_auth_set_timer"]
+    #[link_name = "nginx_auth_start_timer"]
     pub(super) fn set_timer(event: *mut ngx_event_t, time: ngx_msec_t);
 
     /// Takes back [`post_event`] and [`set_timer`].
@@ -334,4 +334,24 @@ unsafe extern "C" {
         r: *const ngx_http_request_t,
         handler: ngx_http_handler_pt,
     ) -> ngx_uint_t;
+
+    /// Compiles a regular expression with limits for the work of a search. Returns NULL and a text
+    /// in `err` if that is not possible.
+    ///
+    /// # Safety
+    /// `pool` is a live pool; a NUL follows the bytes of `pattern`; `err` has a buffer to write to.
+    #[link_name = "nginx_auth_regex_compile"]
+    pub(super) fn regex_compile(
+        pool: *mut ngx_pool_t,
+        pattern: *mut ngx_str_t,
+        err: *mut ngx_str_t,
+    ) -> *mut c_void;
+
+    /// Whether a regular expression is found in a text: 1 if so, 0 if not, -1 if the search was
+    /// given up.
+    ///
+    /// # Safety
+    /// `regex` is what `regex_compile` returned, with a pool that is still alive.
+    #[link_name = "nginx_auth_regex_matches"]
+    pub(super) fn regex_matches(regex: *mut c_void, text: *mut ngx_str_t) -> ngx_int_t;
 }

@@ -310,7 +310,8 @@ impl AuthenticToken {
     /// There are at most 16 allocations, to each of which the allocator adds up to 16 bytes.
     const ALLOCATOR_OVERHEAD: usize = 16 * 16;
 
-    fn header(&self) -> &JoseHeader {
+    /// The header. For a nested token this is the header of the JWE.
+    pub fn header(&self) -> &JoseHeader {
         match &self.0 {
             TokenContent::Signed(jws) => &jws.header,
             TokenContent::Encrypted(token) => &token.outer.header,
