@@ -26,7 +26,10 @@ fn a_kid_is_unknown_if_no_key_has_it() {
         &[secret.clone(), named(&secret, "b")]
     ));
     assert!(!names_unknown(with_kid, &[named(&key("ES256", 0), "a")]));
-    assert!(!names_unknown(r#"{"alg":"HS256"}"#, &[secret.clone()]));
+    assert!(!names_unknown(
+        r#"{"alg":"HS256"}"#,
+        std::slice::from_ref(&secret)
+    ));
 }
 
 #[test]
