@@ -36,7 +36,7 @@ my $conf = <<'EOF';
         root         html;
 
         location /short { auth_request_cache_valid 2xx 1h; }
-        location /error { auth_request_on_error allow; }
+        location /error { auth_request_on_error allow 5xx; }
         location /body  { auth_request_body 1m; }
         location /limited {
             auth_request_cache_valid any 1s;

@@ -11,7 +11,8 @@ use super::variables::{self, CacheStatus};
 use super::verdict::{self, HeaderLine, Verdict};
 use crate::nginx::{
     Access, AccessHandler, AroundAccess, BeforeLog, BodyError, BodyRead, Failure, Request,
-    SharedZone, Status, Subrequest, SubrequestBody, SubrequestOwner, SubrequestResponse, Target,
+    SharedZone, Status, Subrequest, SubrequestBody, SubrequestLines, SubrequestOwner,
+    SubrequestResponse, Target,
 };
 use crate::subrequest_uri::UnsafeUri;
 use policy::auth_request::decision::Decision;
@@ -233,8 +234,12 @@ impl<'r> CheckStep<'r, '_> {
             Some(_) => SubrequestBody::ForwardClientBody,
             None => SubrequestBody::None,
         };
-        self.request
-            .start_subrequest::<AuthRequest>(target, body, self.conf.response_body())?;
+        self.request.start_subrequest::<AuthRequest>(
+            target,
+            body,
+            SubrequestLines::All,
+            self.conf.response_body(),
+        )?;
         Ok(Access::Wait)
     }
 
@@ -315,6 +320,7 @@ impl<'r> CheckStep<'r, '_> {
             None => {}
         }
         let Some(status) = status.map(Status) else {
+            verdict::empty_variables(request, conf);
             if !conf.reserved_headers.is_empty() {
                 self.set_upstream_headers(&[])?;
             }

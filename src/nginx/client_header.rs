@@ -139,6 +139,22 @@ impl<'r> Request<'r> {
         self.use_list(list)
     }
 
+    /// A list of the client's lines with these names. Before, the variables that show the client's
+    /// lines are evaluated: nginx keeps their values for a request and its subrequests together, and
+    /// one that has fewer lines must not decide what they are.
+    pub(super) fn named_client_lines(
+        self,
+        names: &[Box<[u8]>],
+    ) -> Result<NonNull<ngx_list_t>, Failure> {
+        let variables = &self.main_conf::<SubrequestFilter>().header_variables;
+        for variable in variables.get_or_init(|| self.header_variables()) {
+            let _ = self.variable(*variable);
+        }
+        let is_named = |name: &[u8]| names.iter().any(|other| other.eq_ignore_ascii_case(name));
+        let lines = self.named_lines().filter(|(_, name)| is_named(name));
+        self.new_list(lines, 0)
+    }
+
     /// The list of the client's lines, which may not be the one that upstreams get.
     pub(super) fn client_lines(self) -> *const ngx_list_t {
         let state = self.client_context_if_any::<SubrequestFilter>();
@@ -196,7 +212,7 @@ impl<'r> Request<'r> {
     /// Drops nginx's cached values of `$http_<name>` and `$cookie_<name>`, because the header lines
     /// have changed.
     fn forget_header_variables(self) {
-        let variables = &self.main_state::<SubrequestFilter>().conf.0;
+        let variables = &self.main_conf::<SubrequestFilter>().header_variables;
         for variable in variables.get_or_init(|| self.header_variables()) {
             self.forget(*variable);
         }
