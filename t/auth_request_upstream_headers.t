@@ -10,7 +10,7 @@ use ParamService;
 use Test::Nginx::Raw;
 
 my $t = Test::Nginx->new()
-    ->has(qw/ http proxy fastcgi uwsgi scgi rewrite ssi mirror /)->plan(78);
+    ->has(qw/ http proxy fastcgi uwsgi scgi rewrite ssi mirror /)->plan(80);
 
 configure($t, <<'EOF');
     default_type text/html;
@@ -71,6 +71,10 @@ configure($t, <<'EOF');
                     proxy_pass http://127.0.0.1:8082;
                 }
                 limit_except GET { allow all; }
+                proxy_pass http://127.0.0.1:8082;
+            }
+            location /nested/off {
+                auth_request_upstream_headers off;
                 proxy_pass http://127.0.0.1:8082;
             }
         }
@@ -247,13 +251,17 @@ my @authgear = ('X-Authgear-Session-Valid: true', 'x_authgear_user: root',
 is(got_lines(ask('/prefix', @authgear), qr/authgear/i), '', 'prefix, none');
 is(got_lines(ask('/prefix', @authgear, 'X-Say: X-Authgear-User-Id: 7', 'X-Say: X-AuthGear-A: b', 'X-Say: X-Authgear: c'), qr/^x[-_.]authgear/i),
     'X-Authgear-User-Id: 7, X-AuthGear-A: b', 'prefix, in place of all');
-is(got_lines(ask('/prefix', 'X_Other: 1', 'X-User: 2'), qr/^x/i), 'X-Var: 2, X-User: 2',
-    'an inner level takes the place of the outer one');
+is(got_lines(ask('/prefix', 'X_Other: 1', 'X_User: 2', 'X-Say: X-User: alice', 'X-Say: X-Other: 3'), qr/^x(?!-say)/i),
+    'X-Other: 3', 'an inner level takes the place of the outer one in what is copied, not in what is removed');
 
 ### inheritance
 
-is(users(ask('/off', 'X_User: root', $said)), 'X_User: root', 'off');
-is(users(ask('/unasked', @spellings, $said)), '', 'auth_request off');
+is(users(ask('/off', @spellings, $said)), '', 'off: nothing is copied, and the client\'s lines are removed');
+is(got_lines(ask('/off', 'X_Other: 1'), qr/^x/i), 'X_Other: 1', 'off: a name of another location');
+is(got_lines(ask('/nested/deeper', 'X_User: 1', 'X_Other: 2', 'X_Deep: 3'), qr/^x/i), 'X_Deep: 3',
+    'names of two outer levels');
+is(got_lines(ask('/nested/off', 'X_User: 1', 'X_Other: 2', 'X_Deep: 3', $said, 'X-Say: X-Other: 4'), qr/^x(?!-say)/i),
+    'X_Deep: 3', 'names of two outer levels, and off');
 for my $uri ('/nested/deeper', '/nested/deeper?if=1') {
     is(got_lines(ask($uri, 'X_Other: 1', 'X-Say: X-Other: 2'), qr/^x.other/i),
         'X-Other: 2', "$uri");
@@ -302,7 +310,7 @@ ask('/mirrored-open', @spellings, $said);
 is(users(mirrored($t)), '', 'mirror of a location that has no such names');
 
 $t->stop();
-unlike($t->read_file('user.log'), qr/^\/(?!off|open|early|prefix|nested|mirrored-open)\S* \[[^\]]*root/m,
+unlike($t->read_file('user.log'), qr/^\/(?!early)\S* \[[^\]]*root/m,
     'nor does the log of requests have what the client says');
 
 ### helpers

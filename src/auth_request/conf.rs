@@ -19,6 +19,7 @@ use policy::auth_request::decision::{self, OnError};
 use policy::auth_request::header_names::HeaderNames;
 use policy::auth_request::key_sources::KeySources;
 use policy::auth_request::statuses::Statuses;
+use policy::auth_request::uncacheable::UncacheableKeys;
 use policy::auth_request::worker_cache::WorkerCache;
 use policy::single_flight::SingleFlight;
 use text::Quoted;
@@ -34,6 +35,7 @@ pub(super) type VerdictFlights = SingleFlight<Digest, Waker, ()>;
 #[derive(Default)]
 pub struct MainConf {
     pub(super) flights: VerdictFlights,
+    pub(super) uncacheable: UncacheableKeys,
     pub(super) worker_cache: WorkerCache,
     pub(super) variables: OnceCell<CheckVariables>,
     /// Whether any location has `auth_request_upstream_headers`.
@@ -49,6 +51,9 @@ pub struct LocationConf {
     pub(super) assignments: List<Assignment>,
     pub(super) body: Setting<Option<u64>>,
     pub(super) upstream_headers: Setting<Rc<HeaderNames>>,
+    /// The names of all `auth_request_upstream_headers` of this level and the outer ones: an
+    /// application may trust any of them.
+    pub(super) reserved_headers: HeaderNames,
     pub(super) client_headers: List<ClientHeaders>,
     pub(super) deny_status: Setting<Rc<Statuses>>,
     pub(super) deny_body: Setting<Option<usize>>,
@@ -293,6 +298,7 @@ impl Inherit for LocationConf {
             assignments,
             body,
             upstream_headers,
+            reserved_headers,
             client_headers,
             deny_status,
             deny_body,
@@ -308,6 +314,7 @@ impl Inherit for LocationConf {
         assignments.inherit(&outer.assignments);
         body.inherit(&outer.body);
         upstream_headers.inherit(&outer.upstream_headers);
+        reserved_headers.extend(&outer.reserved_headers);
         client_headers.inherit(&outer.client_headers);
         deny_status.inherit(&outer.deny_status);
         deny_body.inherit(&outer.deny_body);

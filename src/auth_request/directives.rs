@@ -102,6 +102,7 @@ fn upstream_headers(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), 
         names => header_names(cf, names)?,
     };
     cf.main_conf::<AuthRequest>().changes_headers.set(true);
+    conf.reserved_headers.extend(&names);
     conf.upstream_headers.set(Rc::new(names))
 }
 

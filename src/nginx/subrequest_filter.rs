@@ -6,9 +6,7 @@ use super::body;
 use super::chain::{buffer_length, buffers};
 use super::directive::{Config, ConfigError, Directive};
 use super::fence::guard;
-use super::filter_state::{
-    BodyReading, ClientState, HeaderVariables, NextFilter, SubrequestFilter,
-};
+use super::filter_state::{BodyReading, ClientState, FilterConf, NextFilter, SubrequestFilter};
 use super::module::Module;
 use super::request::Request;
 use super::response_body::{BodyError, BodyReader, Progress, ResponseBody};
@@ -28,7 +26,7 @@ static NEXT_HEADER: NextFilter<ngx_http_output_header_filter_pt> = NextFilter::n
 static NEXT_BODY: NextFilter<ngx_http_output_body_filter_pt> = NextFilter::new();
 
 impl Module for SubrequestFilter {
-    type MainConf = HeaderVariables;
+    type MainConf = FilterConf;
     type LocationConf = ();
     type RequestContext = BodyReading;
     type ClientContext = ClientState;
@@ -40,6 +38,7 @@ impl Module for SubrequestFilter {
     }
 
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
+        cf.add_delayed_handlers()?;
         cf.add_subrequest_handler()?;
         // SAFETY: nginx builds the chains of filters anew, in one thread, each time it reads a
         // configuration; the modules after the first filter find the heads of the chains set.

@@ -1,8 +1,11 @@
 //! The decisions of `auth_jwt`.
 
 pub mod bearer;
+pub mod fetch_state;
 pub mod key_cache;
 pub mod key_file;
+pub mod mode;
+pub mod pass_header;
 pub mod rejection;
 pub mod remote_keys;
 pub mod revocation;

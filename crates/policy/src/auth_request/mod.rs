@@ -8,6 +8,7 @@ pub mod key_sources;
 pub mod post_args;
 pub mod refusal;
 pub mod statuses;
+pub mod uncacheable;
 pub mod variable_names;
 pub mod verdict_codec;
 pub mod worker_cache;

@@ -51,6 +51,11 @@ fn each_rejection_has_its_response() {
         (Rejection::Compressed, token, "unsupported_algorithm"),
         (requirement(401), token, "requirement"),
         (requirement(403), (403, none, info), "requirement"),
+        (
+            Rejection::Mode(Quoted::new("x")),
+            server,
+            "keys_unavailable",
+        ),
         (Rejection::NoKeySource, server, "keys_unavailable"),
         (
             Rejection::KeyFile {
