@@ -30,10 +30,10 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     record_nginx(&nginx("INCLUDE")?, &nginx("BUILD_DIR")?)
 }
 
-/// See `src/nginx/bitfields.c` and `src/nginx/shim.c` for why there is one.
+/// See the files for why each is in C.
 fn compile_shim(include: &str, defines: &str) {
     let mut shim = cc::Build::new();
-    for file in ["src/nginx/bitfields.c", "src/nginx/shim.c"] {
+    for file in ["background.c", "bitfields.c", "shim.c"].map(|name| format!("src/nginx/{name}")) {
         println!("cargo::rerun-if-changed={file}");
         shim.file(file);
     }

@@ -77,7 +77,15 @@ impl Uri {
         &self,
         request: Request<'r>,
     ) -> Result<Result<Target<'r>, UnsafeUri<'r>>, Failure> {
-        let text = self.evaluate(request)?;
+        self.split_target(request, self.evaluate(request)?)
+    }
+
+    /// The target in a text that [`evaluate`](Self::evaluate) has given.
+    pub(crate) fn split_target<'r>(
+        &self,
+        request: Request<'r>,
+        text: Text<'r>,
+    ) -> Result<Result<Target<'r>, UnsafeUri<'r>>, Failure> {
         if let Some(length) = self.fixed_path {
             let (path, args) = (text.take(length), text.skip(length + 1));
             return Ok(Ok(Target { path, args }));

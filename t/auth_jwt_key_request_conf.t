@@ -9,7 +9,7 @@ use Auth;
 use AuthJwt;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(59);
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(69);
 
 $t->write_file('a.jwk', jwk('HS256', '--kid', 'a'));
 
@@ -58,8 +58,19 @@ for my $uri ('a', '@named', 'http://127.0.0.1/', '""', '?a') {
 }
 
 is($location->("$request;"), $line_4->("$number \"$request\" directive"), 'no URI');
-is($location->("$request /a /b;"), $line_4->("$number \"$request\" directive"),
-    'two URIs');
+is($location->("$request /a /b;"), $line_4->('invalid parameter "/b"'), 'two URIs');
+is($location->("$request /a pass_header=X-A pass_header=authorization;"), $ok,
+    'header lines that are passed');
+for my $name ('', 'X A', 'X-*', 'X:') {
+    is($location->("$request /a \"pass_header=$name\";"), $line_4->("invalid value "
+        . "\"pass_header=$name\" in \"$request\" directive, it must be the name of a header"),
+        "no header '$name'");
+}
+for my $name (qw/ Accept-Encoding range If-None-Match Content-Length Host /) {
+    is($location->("$request /a pass_header=$name;"), $line_4->("invalid value "
+        . "\"pass_header=$name\" in \"$request\" directive, that header would change what "
+        . 'the response is, or belongs to a single message'), "$name is not passed");
+}
 is($location->("$request /\$nobody;"), '[emerg] unknown "nobody" variable | exit 1',
     'unknown variable');
 is($location->("$request /\$;"), $line_4->('invalid variable name'),

@@ -9,11 +9,14 @@ use std::time::Duration;
 use super::key_file::KeyFile;
 use super::key_request::KeyRequest;
 use super::token_rules::TokenRules;
-use crate::nginx::{Config, ConfigError, Inherit, List, Setting, Severity, Template, Variable};
+use crate::nginx::{
+    Config, ConfigError, Inherit, List, Setting, Severity, Template, Text, Variable,
+};
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
 use jose::{SignatureCheck, TokenType};
 use policy::auth_jwt::key_cache::KeyCache;
+use policy::auth_jwt::mode::Mode;
 use policy::auth_jwt::token_cache::{TokenCache, VerifyOptions};
 
 /// The most key files to remember while requests name new ones: a client that chooses names must
@@ -24,6 +27,8 @@ const MAX_KEY_FILES: usize = 1024;
 #[derive(Default)]
 pub struct LocationConf {
     pub(super) auth_jwt: Setting<Rc<AuthJwtSetting>>,
+    pub(super) mode: Setting<ModeSetting>,
+    pub(super) phase: Setting<Rc<PhaseSetting>>,
     pub(super) token_type: Setting<TokenType>,
     pub(super) key_sources: List<KeySource>,
     pub(super) key_cache: Setting<KeyCache>,
@@ -49,6 +54,21 @@ pub(super) struct AuthJwtSetting {
     pub(super) shows_unverified: bool,
     /// The file and line of the directive, for a warning that comes when levels are merged. The
     /// first merge that warns takes it, so that there is one warning for each directive.
+    pub(super) position: Cell<Option<Box<str>>>,
+}
+
+/// The argument of `auth_jwt_mode`.
+#[derive(Clone)]
+pub(super) enum ModeSetting {
+    Constant(Mode),
+    /// A text with variables, which gives the mode of each request.
+    PerRequest(Template),
+}
+
+/// The argument of `auth_jwt_phase`.
+pub(super) struct PhaseSetting {
+    pub(super) is_preaccess: bool,
+    /// As in [`AuthJwtSetting`].
     pub(super) position: Cell<Option<Box<str>>>,
 }
 
@@ -91,8 +111,23 @@ pub(super) enum KeySource {
     File(Rc<KeyFile>),
     /// In a file whose name contains variables.
     FileNamed(Template),
-    /// Behind this URI.
-    Request(Uri),
+    /// Behind a URI.
+    Request(KeyRequestSource),
+}
+
+/// The arguments of `auth_jwt_key_request`.
+#[derive(Clone)]
+pub(super) struct KeyRequestSource {
+    pub(super) uri: Uri,
+    /// The names of the client's header lines that the subrequest has.
+    pub(super) pass_headers: Rc<[Box<[u8]>]>,
+}
+
+impl KeyRequestSource {
+    /// The URI, if the response is the same for all requests.
+    pub(super) fn shared_uri(&self) -> Option<Text<'_>> {
+        self.uri.constant().filter(|_| self.pass_headers.is_empty())
+    }
 }
 
 impl LocationConf {
@@ -124,6 +159,11 @@ impl LocationConf {
         }
     }
 
+    /// Whether requests are judged in the preaccess phase.
+    pub(super) fn is_preaccess(&self) -> bool {
+        self.phase.get().is_some_and(|phase| phase.is_preaccess)
+    }
+
     pub(super) fn key_cache(&self) -> &KeyCache {
         self.key_cache.get().unwrap_or(&KeyCache::NONE)
     }
@@ -143,11 +183,32 @@ impl LocationConf {
         (options.kind, options.check) == (TokenType::Signed, SignatureCheck::Believe)
     }
 
+    fn warn_of_satisfy_any(&self, cf: &Config<'_>) {
+        let is_on = self
+            .auth_jwt
+            .get()
+            .is_some_and(|setting| setting.realm.is_some());
+        if is_on
+            && self.is_preaccess()
+            && cf.has_satisfy_any()
+            && let Some(phase) = self.phase.get()
+            && let Some(position) = phase.position.take()
+        {
+            cf.warn(format_args!(
+                "\"satisfy any\" does not apply to \"auth_jwt_phase preaccess\" in {position}: \
+                 a request without a valid token is refused whatever other modules say"
+            ));
+        }
+    }
+
     fn warn_of_missing_keys(&self, cf: &Config<'_>) {
         let Some(setting) = self.auth_jwt.get() else {
             return;
         };
         if setting.realm.is_none() || !self.key_sources.is_empty() || self.needs_no_keys() {
+            return;
+        }
+        if let Some(ModeSetting::Constant(Mode::Off | Mode::Report)) = self.mode.get() {
             return;
         }
         if let Some(position) = setting.position.take() {
@@ -163,6 +224,8 @@ impl Inherit for LocationConf {
     fn inherit(&mut self, outer: &Self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
         let Self {
             auth_jwt,
+            mode,
+            phase,
             token_type,
             key_sources,
             key_cache,
@@ -181,6 +244,8 @@ impl Inherit for LocationConf {
             *auth_jwt = Setting::Set(Rc::new(inherited));
         }
         auth_jwt.inherit(&outer.auth_jwt);
+        mode.inherit(&outer.mode);
+        phase.inherit(&outer.phase);
         token_type.inherit(&outer.token_type);
         key_sources.inherit(&outer.key_sources);
         key_cache.inherit(&outer.key_cache);
@@ -192,6 +257,7 @@ impl Inherit for LocationConf {
         log_level.inherit(&outer.log_level);
         token_rules.inherit(&outer.token_rules);
         self.warn_of_missing_keys(cf);
+        self.warn_of_satisfy_any(cf);
         if self.auth_jwt.get().is_some_and(|own| own.realm.is_some()) {
             self.token_rules.warn_of_algorithms(self.token_type(), cf);
         }

@@ -4,48 +4,27 @@ use text::{Quoted, is_quotable};
 
 use super::AuthJwt;
 use super::client::{ClientToken, TokenVerdict, find_token};
-use super::conf::{ChallengeSetting, LocationConf, MainConf};
+use super::conf::{ChallengeSetting, LocationConf, MainConf, ModeSetting};
 use super::fetch::{self, VerificationKeys};
-use crate::nginx::{Access, AccessHandler, Failure, Request, Severity, Status, Template};
+use crate::nginx::{
+    Access, AccessHandler, Failure, PreaccessHandler, Request, Severity, Status, Template,
+};
 use crate::require::Unmet;
-use jose::{AuthenticToken, ErrorKind, KeySet, UnverifiedToken};
+use jose::{AuthenticToken, ErrorKind, KeySet, Summary, UnverifiedToken};
 use policy::auth_jwt::bearer::Presented;
+use policy::auth_jwt::mode::{Mode, Outcome};
 use policy::auth_jwt::rejection::{Challenge, LogLine, RefusalResponse, Rejection, push_attribute};
 use policy::auth_jwt::token_cache::VerifyOptions;
 use policy::log_level::LogLevel;
 
 impl AccessHandler for AuthJwt {
     fn access<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Failure> {
-        let Some(setting) = conf.auth_jwt.get() else {
+        // A location that judges in the preaccess phase has done so by now. If another module kept
+        // nginx from calling the handler there, the request is judged here.
+        if conf.is_preaccess() && request.client_context::<Self>()?.is_judged_by(conf) {
             return Ok(Access::Decline);
-        };
-        let Some(realm) = &setting.realm else {
-            return Ok(Access::Decline);
-        };
-        let client = request.client_context::<Self>()?;
-        client.reset();
-        let presented = find_token(request, setting.token);
-        match decide(request, conf, presented, client) {
-            Ok(None) => Ok(Access::Wait),
-            Ok(Some(())) => {
-                client.set_verdict(TokenVerdict::Accepted);
-                Ok(Access::Allow)
-            }
-            Err(rejection) => {
-                let response = rejection.response();
-                client.set_verdict(TokenVerdict::Refused(response.jwt_status));
-                let line = LogLine {
-                    rejection: &rejection,
-                    summarize: || client.summary(presented),
-                };
-                let severity = match response.log_level {
-                    LogLevel::Info => conf.log_level(),
-                    LogLevel::Error => Severity::Error,
-                };
-                request.log().at(severity, format_args!("auth_jwt: {line}"));
-                refuse(request, realm, conf.challenge.get(), response)
-            }
         }
+        judge(request, conf)
     }
 
     fn forget_caches(conf: &MainConf) {
@@ -55,6 +34,95 @@ impl AccessHandler for AuthJwt {
     fn give_up(request: Request<'_>) {
         fetch::give_up(request);
     }
+}
+
+impl PreaccessHandler for AuthJwt {
+    fn preaccess<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Failure> {
+        match conf.is_preaccess() {
+            true => judge(request, conf),
+            false => Ok(Access::Decline),
+        }
+    }
+}
+
+/// Decides whether the request is served, and says why not.
+fn judge<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Failure> {
+    let Some(setting) = conf.auth_jwt.get() else {
+        return Ok(Access::Decline);
+    };
+    let Some(realm) = &setting.realm else {
+        return Ok(Access::Decline);
+    };
+    let client = request.client_context::<AuthJwt>()?;
+    client.reset(conf);
+    let presented = find_token(request, setting.token);
+    let judged = match mode(request, conf) {
+        Ok(Mode::Off) => {
+            client.set_verdict(TokenVerdict::Disabled);
+            return Ok(Access::Decline);
+        }
+        Ok(mode) => (mode, decide(request, conf, presented, client)),
+        Err(rejection) => (Mode::Required, Err(rejection)),
+    };
+    let (mode, rejection) = match judged {
+        (_, Ok(None)) => return Ok(Access::Wait),
+        (mode, Ok(Some(()))) => (mode, None),
+        (mode, Err(rejection)) => (mode, Some(rejection)),
+    };
+    client.set_verdict(match &rejection {
+        None => TokenVerdict::Accepted,
+        Some(rejection) => TokenVerdict::Refused(rejection.response().jwt_status),
+    });
+    let outcome = mode.outcome(rejection.as_ref());
+    if let Some(rejection) = &rejection {
+        log(request, conf, outcome, rejection, || {
+            client.summary(presented)
+        });
+    }
+    match (outcome, rejection) {
+        (Outcome::Allow, None) => Ok(Access::Allow),
+        (Outcome::Decline | Outcome::DeclineAndLog, _) => Ok(Access::Decline),
+        (_, Some(rejection)) => refuse(request, realm, conf.challenge.get(), rejection.response()),
+        (Outcome::Refuse, None) => Err(Failure::Inconsistent),
+    }
+}
+
+/// The mode that holds for this request.
+fn mode(request: Request<'_>, conf: &LocationConf) -> Result<Mode, Rejection> {
+    match conf.mode.get() {
+        None => Ok(Mode::default()),
+        Some(ModeSetting::Constant(mode)) => Ok(*mode),
+        Some(ModeSetting::PerRequest(template)) => {
+            let name = template.evaluate(request)?;
+            Mode::parse(&name).ok_or_else(|| Rejection::Mode(Quoted::new(name)))
+        }
+    }
+}
+
+/// Writes why a request is refused, or would be in another mode.
+fn log(
+    request: Request<'_>,
+    conf: &LocationConf,
+    outcome: Outcome,
+    rejection: &Rejection,
+    summarize: impl Fn() -> Summary,
+) {
+    let prefix = match outcome {
+        Outcome::Allow | Outcome::Decline => return,
+        Outcome::DeclineAndLog => "would refuse: ",
+        Outcome::Refuse => "",
+    };
+    let severity = match rejection.response().log_level {
+        LogLevel::Info => conf.log_level(),
+        LogLevel::Error => Severity::Error,
+    };
+    let line = LogLine {
+        rejection,
+        summarize,
+    };
+    request
+        .log()
+        .at(severity, format_args!("auth_jwt: {prefix}{line}"));
 }
 
 /// Accepts the request, or gives `None` if it has to wait for keys.

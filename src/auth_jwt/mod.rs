@@ -30,6 +30,7 @@ impl Module for AuthJwt {
 
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
         cf.add_access_handler::<Self>()?;
+        cf.add_preaccess_handler::<Self>();
         cf.add_handler_before_log::<Self>()
     }
 }

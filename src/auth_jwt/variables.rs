@@ -152,6 +152,7 @@ fn status<'r>(request: Request<'r>) -> Result<Option<Text<'r>>, Failure> {
     let text = match request.client_context::<AuthJwt>()?.verdict() {
         Some(TokenVerdict::Accepted) => "ok",
         Some(TokenVerdict::Refused(status)) => status,
+        Some(TokenVerdict::Disabled) => "disabled",
         None => {
             let conf = request.main().location_conf::<AuthJwt>();
             let setting = conf.auth_jwt.get();

@@ -4,7 +4,7 @@
 use super::chain::{buffer_length, buffers};
 use super::failure::Failure;
 use super::fence::guard;
-use super::filter_state::{NextFilter, Reading, Stage, SubrequestFilter};
+use super::filter_state::{BodyReading, BodyStage, NextFilter, SubrequestFilter};
 use super::log::Log;
 use super::request::Request;
 use super::shim::{buf_in_memory, set_preserve_body};
@@ -33,30 +33,32 @@ impl Request<'_> {
     /// Reads the body, which may have at most `limit` bytes. If it is pending, nginx runs the
     /// access handler again later, which calls this again.
     pub fn read_body(self, limit: u64) -> Result<BodyRead, Failure> {
-        let reading = self.context_or_new::<SubrequestFilter>(|| Reading {
+        let reading = self.context_or_new::<SubrequestFilter>(|| BodyReading {
             limit,
             seen: Cell::new(0),
-            stage: Cell::new(Stage::Begin),
+            stage: Cell::new(BodyStage::NotStarted),
         })?;
-        if reading.stage.get() == Stage::Begin
+        if reading.stage.get() == BodyStage::NotStarted
             && let Some(refused) = self.begin_reading(reading)
         {
             return Ok(refused);
         }
         Ok(match reading.stage.get() {
-            Stage::Whole => BodyRead::Whole,
-            Stage::Refused(status) => BodyRead::Refused(status),
-            Stage::Begin | Stage::Asking | Stage::Waiting => BodyRead::Pending,
+            BodyStage::Whole => BodyRead::Whole,
+            BodyStage::Refused(status) => BodyRead::Refused(status),
+            BodyStage::NotStarted | BodyStage::Starting | BodyStage::InProgress => {
+                BodyRead::Pending
+            }
         })
     }
 
-    fn begin_reading(self, reading: &Reading) -> Option<BodyRead> {
+    fn begin_reading(self, reading: &BodyReading) -> Option<BodyRead> {
         // SAFETY: the request is live.
         let announced = unsafe { (*self.raw()).headers_in.content_length_n };
         if u64::try_from(announced).is_ok_and(|length| length > reading.limit) {
             return Some(BodyRead::Refused(reading.too_large(self.log())));
         }
-        reading.stage.set(Stage::Asking);
+        reading.stage.set(BodyStage::Starting);
         // SAFETY: a phase handler may call this. It adds a reference to the request, and NGX_DONE
         // below removes it (ngx_http_mirror_handler does the same).
         let code = unsafe { ngx_http_read_client_request_body(self.raw(), Some(body_handler)) };
@@ -65,8 +67,8 @@ impl Request<'_> {
         }
         // SAFETY: as above; the request lives on, because its phases are running.
         unsafe { ngx_http_finalize_request(self.raw(), NGX_DONE as ngx_int_t) };
-        if reading.stage.get() == Stage::Asking {
-            reading.stage.set(Stage::Waiting);
+        if reading.stage.get() == BodyStage::Starting {
+            reading.stage.set(BodyStage::InProgress);
         }
         None
     }
@@ -98,7 +100,7 @@ impl Request<'_> {
     }
 }
 
-impl Reading {
+impl BodyReading {
     /// The message is nginx's own for client_max_body_size, with the limit.
     fn too_large(&self, log: Log<'_>) -> Status {
         log.error(format_args!(
@@ -109,7 +111,7 @@ impl Reading {
     }
 
     fn refuse(&self, status: Status) -> Status {
-        self.stage.set(Stage::Refused(status));
+        self.stage.set(BodyStage::Refused(status));
         status
     }
 }
@@ -122,7 +124,7 @@ unsafe extern "C" fn body_handler(r: *mut ngx_http_request_t) {
     };
     let before = guard(request.log(), None, || {
         let reading = request.context::<SubrequestFilter>()?;
-        let before = reading.stage.replace(Stage::Whole);
+        let before = reading.stage.replace(BodyStage::Whole);
         // Another location or module may have read the body, with another limit, or may have used
         // it.
         match request.body_length() {
@@ -143,7 +145,7 @@ unsafe extern "C" fn body_handler(r: *mut ngx_http_request_t) {
     unsafe {
         set_preserve_body(r, 1);
         (*r).write_event_handler = Some(ngx_http_core_run_phases);
-        if before != Some(Stage::Asking) {
+        if before != Some(BodyStage::Starting) {
             ngx_http_core_run_phases(r);
         }
     }
@@ -188,7 +190,7 @@ fn exceeds(request: Request<'_>, more: u64) -> bool {
     };
     reading.seen.set(reading.seen.get().saturating_add(more));
     let exceeds = reading.seen.get() > reading.limit;
-    if exceeds && !matches!(reading.stage.get(), Stage::Refused(_)) {
+    if exceeds && !matches!(reading.stage.get(), BodyStage::Refused(_)) {
         reading.too_large(request.log());
     }
     exceeds

@@ -16,6 +16,7 @@
 //! because outside of the fence there is no `static` and no thread; `scripts/lint` holds that.
 #![allow(unsafe_code)]
 
+mod background;
 mod body;
 mod chain;
 mod client_header;
@@ -48,6 +49,7 @@ mod text;
 mod variable;
 mod waker;
 
+pub use background::BackgroundTask;
 pub use body::BodyRead;
 pub use directive::{Config, ConfigError, Directive, Set, args, context};
 pub use failure::Failure;
@@ -56,7 +58,7 @@ pub use header::HeaderLines;
 pub use http_date::parse_http_date;
 pub use log::{Log, Severity};
 pub use module::{Descriptor, Exported, Inherit, Module};
-pub use phase::{Access, AccessHandler, AccessProgress, AroundAccess, BeforeLog};
+pub use phase::{Access, AccessHandler, AccessProgress, AroundAccess, BeforeLog, PreaccessHandler};
 pub use regex::Regex;
 pub use request::Request;
 pub use response::ResponseContent;
@@ -64,7 +66,7 @@ pub use response_body::{BodyError, ResponseBody};
 pub use setting::{List, Setting};
 pub use shared::{SharedZone, ZoneLookup};
 pub use status::Status;
-pub use subrequest::{Subrequest, SubrequestBody, SubrequestOwner};
+pub use subrequest::{Subrequest, SubrequestBody, SubrequestLines, SubrequestOwner};
 pub use subrequest_response::{StatusOrigin, SubrequestResponse};
 pub use target::Target;
 pub use template::Template;

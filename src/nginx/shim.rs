@@ -1,4 +1,4 @@
-//! Declarations of `bitfields.c` and `shim.c`: what takes a C compiler.
+//! Declarations of `background.c`, `bitfields.c` and `shim.c`: what takes a C compiler.
 
 use nginx_sys::{
     ngx_buf_t, ngx_connection_t, ngx_event_t, ngx_http_core_loc_conf_t, ngx_http_handler_pt,
@@ -134,6 +134,13 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_rest_of_response"]
     pub(super) fn rest_of_response(r: *const ngx_http_request_t, max: off_t) -> ngx_uint_t;
 
+    /// The status of a response in whose place X-Accel-Redirect has put another; 0 if there is none.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_redirecting_status"]
+    pub(super) fn redirecting_status(r: *const ngx_http_request_t) -> ngx_uint_t;
+
     /// Makes a subrequest one that its parent does not wait for.
     ///
     /// # Safety
@@ -189,13 +196,13 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_delete_event"]
     pub(super) fn delete_event(event: *mut ngx_event_t);
 
-    /// Makes nginx find the cookies in the list of the request's header lines. Returns NGX_ERROR if
-    /// there is no memory.
+    /// Makes nginx find the header lines that it has pointers to, such as cookies, in the list of the
+    /// request's header lines. Returns NGX_ERROR if there is no memory.
     ///
     /// # Safety
     /// `r` points to a live request.
-    #[link_name = "nginx_auth_link_cookies"]
-    pub(super) fn link_cookies(r: *mut ngx_http_request_t) -> ngx_int_t;
+    #[link_name = "nginx_auth_link_lines"]
+    pub(super) fn link_lines(r: *mut ngx_http_request_t) -> ngx_int_t;
 
     /// A number that tells locations of the same name apart: exact, unnamed, named, or a regular
     /// expression.
@@ -212,6 +219,67 @@ unsafe extern "C" {
     /// `r` points to a live request, `line` to an element of its header.
     #[link_name = "nginx_auth_forget_line"]
     pub(super) fn forget_line(r: *mut ngx_http_request_t, line: *const ngx_table_elt_t);
+
+    /// Forgets the conditions, the range and the encodings that the client has asked for.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_forget_conditions"]
+    pub(super) fn forget_conditions(r: *mut ngx_http_request_t);
+
+    /// Makes nginx end a request that waits in a phase when its client leaves.
+    ///
+    /// # Safety
+    /// `r` points to a live request of a client, which is in a phase handler and reads no body.
+    #[link_name = "nginx_auth_watch_client"]
+    pub(super) fn watch_client(r: *mut ngx_http_request_t);
+
+    /// Ends what `watch_client` began.
+    ///
+    /// # Safety
+    /// As for `watch_client`.
+    #[link_name = "nginx_auth_stop_watching_client"]
+    pub(super) fn stop_watching_client(r: *mut ngx_http_request_t);
+
+    /// Makes a GET request of no client, in the server and for the location of a client's request.
+    /// NULL on failure, which nginx logs.
+    ///
+    /// # Safety
+    /// `client` points to a live request whose phases nginx runs.
+    #[link_name = "nginx_auth_create_background_request"]
+    pub(super) fn create_background_request(
+        client: *const ngx_http_request_t,
+    ) -> *mut ngx_http_request_t;
+
+    /// Runs what was started inside such a request, after the callback that this is called from.
+    ///
+    /// # Safety
+    /// `r` is a request of `create_background_request` that has not run yet. `is_awaited` may be
+    /// called with `data` until the request's pool is destroyed.
+    #[link_name = "nginx_auth_run_background_request"]
+    pub(super) fn run_background_request(
+        r: *mut ngx_http_request_t,
+        is_awaited: unsafe extern "C" fn(*mut c_void) -> ngx_uint_t,
+        data: *mut c_void,
+    );
+
+    /// The `data` of `run_background_request`.
+    ///
+    /// # Safety
+    /// `r` is a request of `create_background_request`.
+    #[link_name = "nginx_auth_background_data"]
+    pub(super) fn background_data(r: *const ngx_http_request_t) -> *mut c_void;
+
+    /// Ends such a request, and frees it unless nginx still has something to do inside it.
+    ///
+    /// # Safety
+    /// `r` is a live request of `create_background_request`, and is not used after this.
+    #[link_name = "nginx_auth_end_background_request"]
+    pub(super) fn end_background_request(r: *mut ngx_http_request_t);
+
+    /// A random number of 16 bits, which is no secret.
+    #[link_name = "nginx_auth_random"]
+    pub(super) safe fn random() -> ngx_uint_t;
 
     /// Sets the value of a variable's entry.
     ///
@@ -245,8 +313,8 @@ unsafe extern "C" {
         text: *mut ngx_str_t,
     ) -> ngx_uint_t;
 
-    /// Writes the number of the current event-loop iteration. Returns 0 if the request is not known
-    /// to have arrived before the iteration began.
+    /// Writes a number of the current event-loop iteration, which lasts a millisecond at most.
+    /// Returns 0 if the request is not known to have begun to arrive before the iteration.
     ///
     /// # Safety
     /// `r` points to a live request, `iteration` to a place for it.

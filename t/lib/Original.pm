@@ -18,7 +18,6 @@ our %DIFFERENCES = (
     'arguments in the URI' => 'ours splits the URI at "?", the original asks for a path with "?"',
     'client_max_body_size in the check' => 'the original applies it to the length of the client',
     'body of the check' => 'ours sends no body and no length to the service',
-    'broken response' => 'ours refuses where the body of an allowing response breaks off',
     'connection after a body' => 'ours reads the body, so that the connection can be used again',
     'further directives' => 'the original has auth_request and auth_request_set only',
     'log of errors' => 'ours adds the URI and the reason',

@@ -3,7 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use super::key_cache::{KeyCache, KeyCacheState, KeyError, KeySetParser, LoadedKeys};
+use super::fetch_state::{AfterFailure, FetchState, Need};
+use super::key_cache::{KeyCache, KeyError, KeySetParser};
 use jose::{KeySet, Warning};
 
 /// How coarse the clock of a file system may be.
@@ -55,10 +56,19 @@ pub struct FileIdentity {
 pub struct CachedKeyFile<A> {
     access: A,
     last_read: RefCell<Option<LastRead>>,
-    state: RefCell<KeyCacheState>,
+    state: RefCell<FetchState>,
     /// The event-loop iteration for which the file is known to be unchanged, see
     /// [`current_keys`](Self::current_keys).
     checked_in: Cell<Option<usize>>,
+}
+
+/// What a request gets from a file.
+#[derive(Debug)]
+pub struct LoadedKeys {
+    /// The keys to use.
+    pub keys: Result<KeySet, KeyError>,
+    /// Why the file is of no use, if `keys` are the last good ones instead.
+    pub stale_because: Option<KeyError>,
 }
 
 /// The file as it was read last.
@@ -106,19 +116,20 @@ impl<A: FileAccess> CachedKeyFile<A> {
             .cloned()
     }
 
-    /// The cached keys while they are fresh, unless `force_refresh`. Otherwise the keys in the
-    /// file, or the last good ones if the file is of no use. `iteration` and `report` are those of
-    /// [`current_keys`](Self::current_keys).
+    /// The cached keys while they are fresh, unless the request needs newer ones. Otherwise the keys
+    /// in the file, or the last good ones if the file is of no use. `iteration` and `report` are
+    /// those of [`current_keys`](Self::current_keys).
     pub fn load(
         &self,
         now: Duration,
         cache: &KeyCache,
-        force_refresh: bool,
+        need: Need,
         iteration: Option<usize>,
         report: impl FnMut(&Warning),
     ) -> LoadedKeys {
         let mut state = self.state.borrow_mut();
-        if !force_refresh && let Some(keys) = state.fresh(now, cache) {
+        let needs_newer = need == Need::NewerKeys && state.may_refresh(now, cache);
+        if !needs_newer && let Some(keys) = state.fresh(now, cache) {
             return LoadedKeys {
                 keys: Ok(keys.clone()),
                 stale_because: None,
@@ -126,10 +137,15 @@ impl<A: FileAccess> CachedKeyFile<A> {
         }
         let result = self.current_keys(iteration, report);
         // A file that is being replaced may be read again at once: that costs little.
-        if result.is_ok() {
-            state.asked(now);
+        state.finish(now, result.as_ref(), AfterFailure::AskAgain);
+        let (keys, stale_because) = match (result, state.usable(now, cache)) {
+            (Err(error), Some(last_good)) => (Ok(last_good.clone()), Some(error)),
+            (result, _) => (result, None),
+        };
+        LoadedKeys {
+            keys,
+            stale_because,
         }
-        state.finish(now, cache, result)
     }
 
     /// Forgets what was read: the next request reads the file.
@@ -148,9 +164,10 @@ impl<A: FileAccess> CachedKeyFile<A> {
     /// `report` gets a warning for each key that is weak or unusable, unless all were reported
     /// before.
     ///
-    /// Requests that had arrived before an event-loop iteration began share one stat() in it: a
-    /// replacement that happens after that stat() happens after those requests were sent.
-    /// `iteration` is `None` for a request that may have arrived later.
+    /// Requests that had begun to arrive before an event-loop iteration share one stat() in it, for
+    /// a millisecond at most: a file that is replaced after that stat() is replaced no earlier than
+    /// a millisecond before the last byte of those requests came. `iteration` is `None` for a
+    /// request that may have been sent later.
     ///
     /// # Errors
     /// The file cannot be read or holds no valid key set.
@@ -169,7 +186,7 @@ impl<A: FileAccess> CachedKeyFile<A> {
             .as_mut()
             .map(|last| std::mem::take(&mut last.parser))
             .unwrap_or_default();
-        let keys = text.and_then(|text| parser.parse(&text));
+        let keys = text.and_then(|text| parser.parse(&text, |_| ()));
         let warnings = || keys.iter().flat_map(KeySet::warnings);
         let last_keys = last_read.iter().flat_map(|last| &last.keys);
         if !last_keys.flat_map(KeySet::warnings).eq(warnings()) {

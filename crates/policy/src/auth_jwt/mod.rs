@@ -2,9 +2,12 @@
 
 pub mod allowed_algorithms;
 pub mod bearer;
+pub mod fetch_state;
 pub mod key_cache;
 pub mod key_file;
 pub mod max_age;
+pub mod mode;
+pub mod pass_header;
 pub mod rejection;
 pub mod remote_keys;
 pub mod revocation;

@@ -63,6 +63,9 @@ pub enum Rejection {
         /// The configured status.
         status: u16,
     },
+    /// The variable of `auth_jwt_mode` has a value that is no mode.
+    #[error("auth_jwt_mode is {0}, it must be \"required\", \"optional\", \"report\" or \"off\"")]
+    Mode(Quoted),
     /// The location needs keys and has none configured.
     #[error("no auth_jwt_key_file or auth_jwt_key_request for this location")]
     NoKeySource,
@@ -162,7 +165,8 @@ impl Rejection {
             }
             Self::Requirement { status: 401, .. } => (401, C::InvalidToken, L::Info, "requirement"),
             Self::Requirement { status, .. } => (*status, C::None, L::Info, "requirement"),
-            Self::NoKeySource
+            Self::Mode(_)
+            | Self::NoKeySource
             | Self::KeyFile { .. }
             | Self::KeyFileName(_)
             | Self::KeyRequest { .. }

@@ -101,6 +101,11 @@ fn each_rejection_has_its_response() {
         (requirement(401), token, "requirement"),
         (requirement(403), (403, none, info), "requirement"),
         (
+            Rejection::Mode(Quoted::new("x")),
+            server,
+            "keys_unavailable",
+        ),
+        (
             Rejection::Algorithm {
                 alg: Quoted::new("HS256"),
             },
