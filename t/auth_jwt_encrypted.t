@@ -150,7 +150,8 @@ for my $name (qw/ kty crv x y /) {
 is(values_of($agreed, qr/"kty":\K".*?"/, map { "\"$_\"" } '', 'ec', 'OKP', 'oct'), $failed,
     'another kty');
 is(values_of($agreed, qr/"crv":\K".*?"/, map { "\"$_\"" } '', 'p-256', 'P-384', 'X25519'),
-    "$refused <||unknown_key> info no key for algorithm \"ECDH-ES\", kid \"ECDH-ES\"",
+    "$refused <||unknown_key> info no key with kid \"ECDH-ES\" for ECDH-ES: the key with that "
+    . 'kid is on another curve than "epk"',
     'a key on another curve is not tried');
 for my $name (qw/ x y /) {
     is(values_of($agreed, qr/"$name":\K".*?"/, map { "\"$_\"" } '', '=', 'AA', 'A' x 42,
@@ -175,7 +176,8 @@ for ([ X25519 => 32, 'A' x 43 ], [ X25519 => 32, '7P' . '_' x 39 . '38' ],
 
 # keys that sign and keys that agree
 is(outcome($t, '/x', encrypt($key{ES256}, $claims, '--alg', 'ECDH-ES')),
-    "$refused <||unknown_key> info no key for algorithm \"ECDH-ES\", kid \"ES256\"",
+    "$refused <||unknown_key> info no key with kid \"ES256\" for ECDH-ES: the set has that kid "
+    . 'for ES256 only',
     'a key for ES256 does not decrypt');
 
 ### choice of the key
@@ -187,11 +189,13 @@ is(outcome($t, '/x', encrypt($key{A128KW}, $claims, '--no-kid')), $good,
 is(outcome($t, '/x', encrypt(jwk('A128KW', '--kid', 'A128KW'), $claims)), $failed,
     'a foreign key under our kid');
 is(outcome($t, '/x', encrypt($key{A128KW}, $claims, '--header', '{"kid":"nobody"}')),
-    "$refused <||unknown_key> info no key for algorithm \"A128KW\", kid \"nobody\"",
+    "$refused <||unknown_key> info no key with kid \"nobody\" for A128KW: the set has no "
+    . "such kid",
     'unknown kid');
 is(outcome($t, '/x', encrypt($key{'dir A128GCM'}, $claims, '--enc', 'A128GCM', '--header',
     '{"enc":"A256GCM"}')),
-    "$refused <||unknown_key> info no key for algorithm \"dir\", kid \"dir A128GCM\"",
+    "$refused <||unknown_key> info no key with kid \"dir A128GCM\" for dir: the key with "
+    . "that kid is for other values of \"enc\" only",
     'dir, a key of another length');
 is(outcome($t, '/x', $gcm), $good, 'a good token at the end');
 

@@ -54,6 +54,8 @@ pub fn key(alg: &str, size: Option<usize>) -> Result<JwkObject> {
         _ => bail!("unknown algorithm \"{alg}\""),
     };
     let mut jwk: JwkObject = jwk.into();
+    // josekit restricts keys on X25519 and X448, and no others.
+    jwk.remove("use");
     let is_encryption = alg.contains("GCM") && !alg.ends_with("KW") || alg.contains("CBC");
     let alg = match alg {
         _ if is_encryption => "dir",

@@ -173,8 +173,9 @@ fn row_22_other_paddings_of_rsa_are_refused() {
     let keys = private_set(&[with(&key, r#"{"alg":"RSA-OAEP-256"}"#)]);
     let token = encrypt("RSA-OAEP", "A128GCM", &key, "{}", CLAIMS);
     let unknown = Error::UnknownKey {
-        alg: quoted("RSA-OAEP"),
+        alg: "RSA-OAEP",
         kid: None,
+        reason: NoKeyReason::OtherAlgorithms(vec!["RSA-OAEP-256"]),
     };
     assert_eq!(
         decrypt(&token, TokenType::Encrypted, &keys).err(),
@@ -409,8 +410,9 @@ fn keys_for_dir_are_chosen_by_length_and_content_encryption() {
         assert!(!accepted(bad), "{bad}");
     }
     let unknown = Error::UnknownKey {
-        alg: quoted("dir"),
+        alg: "dir",
         kid: None,
+        reason: NoKeyReason::OtherEncryption,
     };
     let longer = private_set(&[key("A256GCM", 0)]);
     assert_eq!(
@@ -427,8 +429,9 @@ fn rsa_keys_decrypt_with_and_without_crt_members() {
     assert!(decrypt(&token, TokenType::Encrypted, &private_set(&[without])).is_ok());
     let public = private_set(&[test_tokens::public(&key)]);
     let unknown = Error::UnknownKey {
-        alg: quoted("RSA-OAEP"),
+        alg: "RSA-OAEP",
         kid: None,
+        reason: NoKeyReason::PublicKey,
     };
     assert_eq!(
         decrypt(&token, TokenType::Encrypted, &public).err(),

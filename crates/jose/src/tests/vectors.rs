@@ -59,12 +59,11 @@ fn library(file: &str) -> Vec<Vector> {
     let file: Value = serde_json::from_str(file).unwrap();
     let keys = key_set(file["keys"].as_array().unwrap());
     // Keys for AES get this warning because nothing in them says that they are not for HMAC.
-    let is_expected = |warning: &Warning| match warning {
-        Warning::ShortSecret { .. } => true,
-        Warning::Skipped { member, .. } => *member == "alg" && !crypto::HAS_ML_DSA,
-        Warning::ModulusLength { .. } => false,
+    let is_expected = |warning: String| {
+        warning.contains("used, but secret of")
+            || !crypto::HAS_ML_DSA && warning.contains("left out, unsupported alg \"ML-DSA-")
     };
-    assert!(keys.warnings().all(is_expected));
+    assert!(keys.warnings().map(Warning::to_string).all(is_expected));
     let vectors = file["tokens"]
         .as_array()
         .unwrap()
@@ -221,7 +220,7 @@ fn agreed_key(receiver: &Value, header: &Value) -> Vec<u8> {
     let keys = key_set(std::slice::from_ref(receiver));
     let algorithm = jwe::find("ECDH-ES").unwrap();
     let encryption = jwe::find_encryption("A128GCM").unwrap();
-    let mut keys = keys.decrypters(algorithm, encryption, &header);
+    let mut keys = keys.decrypters(algorithm, encryption, &header, 0);
     let key = keys.next().unwrap().unwrap_key(&header, b"", encryption);
     key.unwrap().to_vec()
 }
@@ -311,7 +310,7 @@ fn an_ed448_signature_of_rfc_8032_verifies() {
     let keys =
         KeySet::parse(format!(r#"{{"kty":"OKP","crv":"Ed448","x":"{x}"}}"#).as_bytes()).unwrap();
     let key = keys
-        .verifiers(jws::find("Ed448").unwrap(), None)
+        .verifiers(jws::find("Ed448").unwrap(), None, 0)
         .next()
         .unwrap();
     assert!(key.verify(&[3], &signature));

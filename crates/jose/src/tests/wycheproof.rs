@@ -69,7 +69,7 @@ fn verifies(alg: &str, key: &Value, test: &Value) -> bool {
     };
     let algorithm = jws::find(alg).unwrap();
     let verifies = |key: &dyn Verifier| key.verify(&bytes(&test["msg"]), &bytes(&test["sig"]));
-    keys.verifiers(algorithm, None).any(verifies)
+    keys.verifiers(algorithm, None, 0).any(verifies)
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn unwrap(
 ) -> Option<Vec<u8>> {
     let keys = KeySet::parse(key.to_string().as_bytes()).ok()?;
     let header = JoseHeader::default();
-    let mut keys = keys.decrypters(jwe::find(alg)?, encryption, &header);
+    let mut keys = keys.decrypters(jwe::find(alg)?, encryption, &header, 0);
     let content_key = keys.find_map(|key| key.unwrap_key(&header, encrypted, encryption))?;
     Some(content_key.to_vec())
 }
@@ -328,7 +328,7 @@ fn agreed_key(receiver: &Value, epk: &Value) -> Option<Vec<u8>> {
     let receiver = with(receiver.as_object().unwrap(), r#"{"alg":"ECDH-ES"}"#);
     let keys = KeySet::parse(Value::Object(receiver).to_string().as_bytes()).unwrap();
     let encryption = find_encryption("A128GCM").unwrap();
-    let mut keys = keys.decrypters(jwe::find("ECDH-ES").unwrap(), encryption, &header);
+    let mut keys = keys.decrypters(jwe::find("ECDH-ES").unwrap(), encryption, &header, 0);
     let key = keys.next()?.unwrap_key(&header, b"", encryption)?;
     Some(key.to_vec())
 }
