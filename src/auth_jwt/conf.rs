@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::AuthJwt;
 use super::key_file::{KeyFile, KeyFilePath};
 use super::key_request::KeyRequest;
 use super::token_rules::TokenRules;
+use crate::config_checks::{Fault, Question, warn_of_asked_locations, warn_of_return};
 use crate::nginx::{
     Config, ConfigError, Inherit, List, Setting, Severity, Template, Text, Variable,
 };
@@ -50,9 +52,10 @@ pub(super) struct AuthJwtSetting {
     /// Whether this is `off token=$variable`, which asks for the values of a token that nobody
     /// verifies.
     pub(super) shows_unverified: bool,
-    /// The file and line of the directive, for a warning that comes when levels are merged. The
-    /// first merge that warns takes it, so that there is one warning for each directive.
-    pub(super) position: Cell<Option<Box<str>>>,
+    /// The file and line of the directive.
+    pub(super) position: Rc<str>,
+    /// Whether there was a warning of missing keys: one is enough for each directive.
+    pub(super) has_warned: Cell<bool>,
 }
 
 /// The argument of `auth_jwt_mode`.
@@ -88,7 +91,8 @@ impl AuthJwtSetting {
             realm: None,
             token: outer.token,
             shows_unverified: outer.shows_unverified,
-            position: Cell::new(None),
+            position: Rc::clone(&self.position),
+            has_warned: Cell::new(true),
         })
     }
 }
@@ -209,10 +213,11 @@ impl LocationConf {
         if let Some(ModeSetting::Constant(Mode::Off | Mode::Report)) = self.mode.get() {
             return;
         }
-        if let Some(position) = setting.position.take() {
+        if !setting.has_warned.replace(true) {
             cf.warn(format_args!(
-                "no auth_jwt_key_file or auth_jwt_key_request for \"auth_jwt\" in {position}, \
-                 every request is refused"
+                "no auth_jwt_key_file or auth_jwt_key_request for \"auth_jwt\" in {}, \
+                 every request is refused",
+                setting.position
             ));
         }
     }
@@ -236,6 +241,7 @@ impl Inherit for LocationConf {
             token_rules,
             only_key_request: _,
         } = self;
+        let is_own = auth_jwt.get().is_some();
         if let (Some(own), Some(outer)) = (auth_jwt.get(), outer.auth_jwt.get())
             && let Some(inherited) = own.inherit(outer)
         {
@@ -254,6 +260,11 @@ impl Inherit for LocationConf {
         challenge.inherit(&outer.challenge);
         log_level.inherit(&outer.log_level);
         token_rules.inherit(&outer.token_rules);
+        if let Some(setting) = self.auth_jwt.get()
+            && setting.realm.is_some()
+        {
+            warn_of_return(cf, "auth_jwt", &setting.position, is_own);
+        }
         self.warn_of_missing_keys(cf);
         self.warn_of_satisfy_any(cf);
         if self.auth_jwt.get().is_some_and(|own| own.realm.is_some()) {
@@ -261,6 +272,30 @@ impl Inherit for LocationConf {
         }
         Ok(())
     }
+}
+
+/// Warns of locations with keys that clients can request.
+pub(super) fn warn_of_key_locations(cf: &Config<'_>) {
+    let locations = cf.locations();
+    let questions = locations.iter().flat_map(|&from| {
+        let conf = from.conf::<AuthJwt>();
+        let is_on = conf
+            .auth_jwt
+            .get()
+            .is_some_and(|setting| setting.realm.is_some());
+        let sources = conf.key_sources.iter().filter(move |_| is_on);
+        sources.filter_map(move |source| match source {
+            KeySource::Request(source) => Some(Question {
+                directive: "auth_jwt_key_request",
+                uri: &source.uri,
+                from,
+            }),
+            KeySource::File(_) | KeySource::FileNamed(_) => None,
+        })
+    });
+    warn_of_asked_locations(cf, questions, |asked| {
+        (!asked.is_internal() && !asked.is_server()).then_some(Fault::NotInternal)
+    });
 }
 
 /// What all levels share: sources of keys, so that one that many locations name is read and cached
