@@ -166,7 +166,8 @@ fn auth_jwt(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigEr
         shows_unverified: realm.is_none() && !parameters.is_empty(),
         realm,
         token,
-        position: Cell::new(Some(cf.position().into())),
+        position: cf.position().into(),
+        has_warned: Cell::new(false),
     }))
 }
 
