@@ -10,7 +10,7 @@ use Auth;
 use AuthJwt;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(161);
+my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(163);
 
 my $key = jwk('HS256', '--kid', 'a');
 my $aes = jwk('A128KW', '--kid', 'b');
@@ -68,6 +68,7 @@ configure($t, <<EOF);
 
         location /match   { auth_jwt_require_claim v match '^(a|é)\\d{2}\$'; }
         location /nomatch { auth_jwt_require_claim v !match ^a; }
+        location /end     { auth_jwt_require_claim v match '^a\\z'; }
         location /caseless { auth_jwt_require_claim v match (?i)^a\$; }
         location /dot     { auth_jwt_require_claim v match ^.\$; }
         location /utf     { auth_jwt_require_claim v match (*UTF)^.\$; }
@@ -269,6 +270,9 @@ is($with->('/nomatch', '{"v":"ab"}'), "$refused " . $failed->('claim "v" !match 
     'match, the contrary is not met');
 is($with->('/match', '{"v":"é12"}'), '404 <|ok|1>', 'match');
 is($with->('/nomatch', '{"v":"ba"}'), '404 <|ok|1>', 'match, the contrary');
+is($with->('/end', '{"v":"a\n"}'), "$refused " . $failed->(
+    'claim "v" match "^a\\\\z": it is "a\x0a"', ''), 'a line feed behind the end');
+is($with->('/end', '{"v":"a"}'), '404 <|ok|1>', 'the end');
 is($with->('/caseless', '{"v":"A"}'), '404 <|ok|1>', 'match in any case');
 is($with->('/dot', '{"v":"é"}'), "$refused " . $failed->(
     'claim "v" match "^.$": it is "\xc3\xa9"', ''), 'a dot is a byte');
