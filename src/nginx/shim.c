@@ -1020,18 +1020,19 @@ nginx_auth_unconditional_return(ngx_conf_t *cf, void *const *confs)
 /*
  * Regular expressions.  What a client sends is searched, so that the work must be bounded.  nginx
  * has no way to set limits for a search, but they can be written in front of an expression; one
- * that the expression itself sets can only be lower (pcre2pattern, pcrepattern).  PCRE2 before
- * 10.30 and PCRE1 have no limit for the heap; there the depth alone bounds the memory.
+ * that the expression itself sets can only be lower (pcre2pattern, pcrepattern).  PCRE counts anew
+ * for each character that a match may begin at, so that the caller must bound the text as well.
+ * PCRE2 before 10.30 and PCRE1 have no limit for the heap; there the depth alone bounds the memory.
  */
 
 #if (NGX_PCRE)
 
 #if (NGX_PCRE2) && defined(PCRE2_ERROR_HEAPLIMIT)
 #define NGINX_AUTH_REGEX_LIMITS                                               \
-    "(*LIMIT_MATCH=100000)(*LIMIT_DEPTH=10000)(*LIMIT_HEAP=4096)"
+    "(*LIMIT_MATCH=10000)(*LIMIT_DEPTH=10000)(*LIMIT_HEAP=4096)"
 #else
 #define NGINX_AUTH_REGEX_LIMITS                                               \
-    "(*LIMIT_MATCH=100000)(*LIMIT_RECURSION=2000)"
+    "(*LIMIT_MATCH=10000)(*LIMIT_RECURSION=2000)"
 #endif
 
 /*
