@@ -38,6 +38,7 @@ mod response_body;
 mod setting;
 mod shared;
 mod shim;
+mod single_line;
 mod status;
 mod subrequest;
 mod subrequest_filter;
