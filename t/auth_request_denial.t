@@ -191,7 +191,7 @@ for my $case (
     $time{without} += $between - $before;
     $time{with} += cpu_time(worker($t)) - $between;
 }
-cmp_ok($time{with}, '<', 3 * $time{without}, 'time of the worker');
+cmp_ok($time{with}, '<', 8 * $time{without}, 'time of the worker');
 
 ### helpers
 
