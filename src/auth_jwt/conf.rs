@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::AuthJwt;
-use super::key_file::KeyFile;
+use super::key_file::{KeyFile, KeyFilePath};
 use super::key_request::KeyRequest;
 use super::token_rules::TokenRules;
 use crate::config_checks::{Fault, Question, warn_of_asked_locations, warn_of_return};
@@ -19,11 +19,8 @@ use crate::subrequest_uri::Uri;
 use jose::{SignatureCheck, TokenType};
 use policy::auth_jwt::key_cache::KeyCache;
 use policy::auth_jwt::mode::Mode;
+use policy::auth_jwt::recent_files::RecentKeyFiles;
 use policy::auth_jwt::token_cache::{TokenCache, VerifyOptions};
-
-/// The most key files to remember while requests name new ones: a client that chooses names must
-/// not be able to fill the memory.
-const MAX_KEY_FILES: usize = 1024;
 
 /// The configuration of a level.
 #[derive(Default)]
@@ -304,7 +301,10 @@ pub(super) fn warn_of_key_locations(cf: &Config<'_>) {
 /// once, and the token cache. All of it ends with the configuration.
 #[derive(Default)]
 pub struct MainConf {
+    /// Those that the configuration names.
     key_files: RefCell<HashMap<PathBuf, Rc<KeyFile>>>,
+    /// Those that requests name.
+    recent_key_files: RefCell<RecentKeyFiles<KeyFilePath>>,
     /// By server, since the location that a URI selects depends on it.
     key_requests: RefCell<HashMap<usize, KeyRequestsByUri>>,
     /// In bytes, or `None` for `off`.
@@ -326,13 +326,19 @@ impl MainConf {
         self.key_files.borrow_mut().insert(path, Rc::clone(file));
     }
 
-    /// Adds a key file with a name from a request, which it was possible to read, unless there are
-    /// too many.
-    pub(super) fn add_requested_key_file(&self, file: &Rc<KeyFile>) {
+    /// The key file with a path that a request has named.
+    pub(super) fn requested_key_file(&self, path: PathBuf) -> Rc<KeyFile> {
+        let known = self.key_file(&path);
+        known
+            .or_else(|| self.recent_key_files.borrow().find(&path))
+            .unwrap_or_else(|| Rc::new(KeyFile::new(KeyFilePath(path))))
+    }
+
+    /// Remembers such a file after it was used.
+    pub(super) fn remember_requested_key_file(&self, file: &Rc<KeyFile>) {
         let path = &file.access().0;
-        let mut files = self.key_files.borrow_mut();
-        if files.len() < MAX_KEY_FILES && !files.contains_key(path) {
-            files.insert(path.clone(), Rc::clone(file));
+        if self.key_file(path).is_none() {
+            self.recent_key_files.borrow_mut().note_use(path, file);
         }
     }
 
@@ -355,6 +361,7 @@ impl MainConf {
             .borrow()
             .values()
             .for_each(|file| file.forget());
+        self.recent_key_files.borrow_mut().clear();
         let key_requests = self.key_requests.borrow();
         let key_requests = key_requests.values().flat_map(HashMap::values);
         key_requests.for_each(|keys| keys.forget());

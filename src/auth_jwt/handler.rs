@@ -183,8 +183,8 @@ fn authenticate(
     let (options, leeway) = (conf.verify_options(), conf.leeway());
     let cache = request.main_conf::<AuthJwt>().token_cache();
     let cached = cache.and_then(|cache| Some(cache.borrow_mut().find(text, options)?.token()));
-    // A token that is refused whatever the keys are causes no fetch. A request that has begun to
-    // fetch goes on, since others may wait for it.
+    // A token that is refused whatever the keys are causes no fetch. This was checked before the
+    // request began to wait, and what may have changed since is checked again in `check_policy`.
     if request.context::<AuthJwt>().is_none() {
         match &cached {
             Some(token) => {
@@ -222,10 +222,32 @@ fn authenticate(
                 }
                 return Ok(Some(token));
             }
-            Err(error)
-                if error.kind() == ErrorKind::UnknownKey && fetch::refresh(request, conf)? => {}
+            Err(error) if may_be_of_newer_key(request, conf, &unverified, &keys.set, &error) => {
+                if !fetch::refresh(request, conf)? {
+                    return Err(error.into());
+                }
+            }
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// Whether the key of a token that is refused may be one that its issuer has begun to use since the
+/// keys were fetched.
+fn may_be_of_newer_key(
+    request: Request<'_>,
+    conf: &LocationConf,
+    token: &UnverifiedToken,
+    keys: &KeySet,
+    error: &jose::Error,
+) -> bool {
+    match error.kind() {
+        ErrorKind::UnknownKey => true,
+        // Keys without a kid may have been tried for a kid that the set does not have.
+        ErrorKind::BadSignature | ErrorKind::DecryptionFailed => {
+            fetch::may_refresh(request, conf) && token.names_unknown_key(keys)
+        }
+        _ => false,
     }
 }
 

@@ -95,6 +95,13 @@ impl<'r> Request<'r> {
         unsafe { has_body(self.main().raw()) != 0 }
     }
 
+    /// The path and the arguments as the client has sent them, which an internal redirect and a
+    /// subrequest keep.
+    pub fn original_uri(self) -> Text<'r> {
+        // SAFETY: r->unparsed_uri is a part of the request line, which lives as long as the request.
+        unsafe { Text::from_raw((*self.raw()).unparsed_uri) }
+    }
+
     /// The arguments: what follows the `?`, or what a `rewrite` has made of it.
     pub fn args(self) -> Text<'r> {
         // SAFETY: r->args is a part of the request line, or nginx has made it in the request's pool.

@@ -221,7 +221,7 @@ nginx_auth_end_output(ngx_http_request_t *r)
 }
 
 void
-nginx_auth_set_timer(ngx_event_t *ev, ngx_msec_t time)
+nginx_auth_start_timer(ngx_event_t *ev, ngx_msec_t time)
 {
     ngx_add_timer(ev, time);
 }

@@ -51,6 +51,27 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_set_keepalive"]
     pub(super) fn set_keepalive(r: *mut ngx_http_request_t, value: c_uint);
 
+    /// Sets `r->lingering_close`: nginx reads on for a while when it closes the connection.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_set_lingering_close"]
+    pub(super) fn set_lingering_close(r: *mut ngx_http_request_t, value: c_uint);
+
+    /// Sets `r->expect_tested`: nginx sends no 100 (Continue) any more.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_set_expect_tested"]
+    pub(super) fn set_expect_tested(r: *mut ngx_http_request_t, value: c_uint);
+
+    /// Makes nginx read the request's body into a file that another module may move.
+    ///
+    /// # Safety
+    /// `r` points to a live request whose body has not been read.
+    #[link_name = "nginx_auth_keep_body_in_file"]
+    pub(super) fn keep_body_in_file(r: *mut ngx_http_request_t);
+
     /// Whether nginx sends no body after the header of this response (`r->header_only`).
     ///
     /// # Safety
@@ -186,10 +207,10 @@ unsafe extern "C" {
     ///
     /// # Safety
     /// As for [`post_event`].
-    #[link_name = "nginx_auth_set_timer"]
-    pub(super) fn set_timer(event: *mut ngx_event_t, time: ngx_msec_t);
+    #[link_name = "nginx_auth_start_timer"]
+    pub(super) fn start_timer(event: *mut ngx_event_t, time: ngx_msec_t);
 
-    /// Takes back [`post_event`] and [`set_timer`].
+    /// Takes back [`post_event`] and [`start_timer`].
     ///
     /// # Safety
     /// `event` points to an event.
