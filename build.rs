@@ -69,10 +69,10 @@ fn check_bindgen_flags(flags: &[String]) -> Result<(), Box<dyn error::Error>> {
     .into())
 }
 
-/// See `src/nginx/bitfields.c` and `src/nginx/shim.c` for why there is one.
+/// See the files for why each is in C.
 fn compile_shim(include: &str, flags: &[String]) {
     let mut shim = cc::Build::new();
-    for file in ["src/nginx/bitfields.c", "src/nginx/shim.c"] {
+    for file in ["background.c", "bitfields.c", "shim.c"].map(|name| format!("src/nginx/{name}")) {
         println!("cargo::rerun-if-changed={file}");
         shim.file(file);
     }

@@ -15,7 +15,7 @@ use Test::Nginx::Raw;
 use Time::HiRes qw/ sleep /;
 
 my $t = Test::Nginx->new()
-    ->has(qw/ http http_v2 proxy rewrite stub_status /)->plan(44);
+    ->has(qw/ http http_v2 proxy rewrite stub_status /)->plan(46);
 
 $t->write_file_expand('http2.conf', listen_http2($t));
 
@@ -35,9 +35,11 @@ configure($t, <<'EOF');
         location /cached/  { auth_jwt_key_request /keys?cached; }
         location /failing/ { auth_jwt_key_request /keys?failing; }
         location /left/    { auth_jwt_key_request /keys?left; }
+        location /alone/   { auth_jwt_key_request /keys?alone; }
         location /two/     { auth_jwt_key_request /keys?two1; auth_jwt_key_request /keys?two2; }
         location /reload/  { auth_jwt_key_request /keys?reload; }
         location /streams/ { auth_jwt_key_request /keys?streams; }
+        location /closed/  { auth_jwt_key_request /keys?closed; }
         location /reset/   { auth_jwt_key_request /keys?reset; }
         location = /keys   { proxy_pass http://127.0.0.1:8081/$args; }
         location = /status { auth_jwt off; stub_status; }
@@ -57,7 +59,7 @@ my @tokens = map {
 } 0 .. 199;
 
 my $keys = keys_response(jwks(public($key)));
-respond_with($t, $_, $keys) for qw/ none cached left two1 two2 reload streams reset /;
+respond_with($t, $_, $keys) for qw/ none cached left alone two1 two2 reload streams reset closed /;
 respond_with($t, 'failing', keys_response('', 503));
 key_service($t, 8081);
 run_quietly($t);
@@ -84,40 +86,51 @@ is(asked($t, 'two2'), 1, 'the second of two sources is fetched once');
 
 ### a fetch that fails
 
-for my $round (1, 2) {
-    hold($t, 'failing');
-    my @clients = start('/failing/', @tokens[0 .. 49]);
-    wait_asked($t, 'failing', $round);
-    wait_until(sub { active() == 51 });
-    jwt_logged($t);
-    go_on($t, 'failing');
-    is(wrong(['500 keys_unavailable'], responses_to(@clients)), '',
-        "failed $round, each 500");
-    is(asked($t, 'failing'), $round, "failed $round, one fetch");
-    my @lines = split /\n/, jwt_logged($t);
-    is(scalar(grep { $_ eq
-        'error key request "/keys?failing": HTTP status 503' } @lines), 50,
-        "failed $round, log");
-}
+hold($t, 'failing');
+my @clients = start('/failing/', @tokens[0 .. 49]);
+wait_asked($t, 'failing', 1);
+wait_until(sub { active() == 51 });
+jwt_logged($t);
+go_on($t, 'failing');
+is(wrong(['500 keys_unavailable'], responses_to(@clients)), '', 'failed, each 500');
+is(asked($t, 'failing'), 1, 'failed, one fetch');
+is(scalar(grep { $_ eq 'error key request "/keys?failing": HTTP status 503' }
+    split /\n/, jwt_logged($t)), 50, 'failed, log');
+
+# at once in the pause, without a fetch
+@clients = start('/failing/', @tokens[0 .. 19]);
+is(wrong(['500 keys_unavailable'], responses_to(@clients)), '', 'paused, each 500');
+is(asked($t, 'failing'), 1, 'paused, no fetch');
+@clients = ();
 
 ### clients that leave
 
-# the client of the leader, which fetches, and every other follower
+# the client that began the fetch, and every other one that waits (row 49)
 hold($t, 'left');
 my @first = start('/left/', $tokens[0]);
-is(wait_asked($t, 'left', 1), 1, 'the leader fetches');
+is(wait_asked($t, 'left', 1), 1, 'the first client has the keys fetched');
 my @stay = start('/left/', @tokens[0 .. 19]);
 my @leave = start('/left/', @tokens[0 .. 19]);
 wait_until(sub { active() == 42 });
 @first = @leave = ();
-is(wait_asked($t, 'left', 2), 2, 'the leader leaves, and a follower fetches');
+is(wait_until(sub { active() == 21 }), 1, 'the first client and others leave');
 go_on($t, 'left');
 is(wrong(\@kinds, responses_to(@stay)), '', 'the clients that stay have their own responses');
-is(asked($t, 'left'), 2, 'no more fetches');
+is(asked($t, 'left'), 1, 'one fetch');
 @stay = ();
 is(connections_left(), 1, 'all connections are closed');
 
-# all clients
+# all clients: the keys are fetched all the same
+hold($t, 'alone');
+@first = start('/alone/', $tokens[0]);
+wait_asked($t, 'alone', 1);
+@first = ();
+is(connections_left(), 1, 'the only client leaves');
+go_on($t, 'alone');
+is(wrong(\@kinds, responses_to(start('/alone/', @tokens[0 .. 3]))), '', 'the next clients');
+is(asked($t, 'alone'), 1, 'the fetch of the client that left was for them');
+
+# all clients, without a cache
 hold($t, 'none');
 my $asked = asked($t, 'none');
 @leave = start('/none/', @tokens[0 .. 19]);
@@ -161,15 +174,14 @@ undef $s;
 is(connections_left(), 1, 'streams, all connections are closed');
 
 # a whole HTTP/2 connection is closed
-respond_with($t, 'failing', $keys);
-hold($t, 'failing');
+hold($t, 'closed');
 $s = http2_connection();
-$s->print(join '', map { http2_request(2 * $_ + 1, '/failing/', authorization => "Bearer $tokens[0]") } 0 .. 9);
-wait_asked($t, 'failing', 3);
-my @waiting = start('/failing/', @tokens[0 .. 3]);
+$s->print(join '', map { http2_request(2 * $_ + 1, '/closed/', authorization => "Bearer $tokens[0]") } 0 .. 9);
+wait_asked($t, 'closed', 1);
+my @waiting = start('/closed/', @tokens[0 .. 3]);
 wait_until(sub { active() == 6 });
 undef $s;
-go_on($t, 'failing');
+go_on($t, 'closed');
 is(wrong(\@kinds, responses_to(@waiting)), '', 'other clients, after an HTTP/2 connection was closed');
 @waiting = ();
 is(connections_left(), 1, 'closed, all connections are closed');

@@ -9,7 +9,7 @@ use Auth;
 use AuthJwt;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(59);
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(69);
 
 $t->write_file('a.jwk', jwk('HS256', '--kid', 'a'));
 
@@ -19,7 +19,7 @@ my $http = sub { return config_test($t, $_[0]) };
 # The same in a location, in line 4 of http.conf.
 my $location = sub {
     my ($directives) = @_;
-    return $http->("server {\nlisten 127.0.0.1:1;\nlocation / {\n$directives\n}}");
+    return $http->("server {\nlisten 127.0.0.1:1;\nlocation / {\n$directives\n} location = /a { internal; }}");
 };
 
 # The same outside of http {}.
@@ -47,19 +47,30 @@ is($location->("$request /a; $request /a;"), $ok, 'twice');
 is($location->("$request /a; auth_jwt_key_file a.jwk;"), $ok, 'with a file');
 is($location->("auth_jwt a; $request \$arg_a;"), $ok, 'variables');
 is($location->("$request /a;"), $ok, 'without auth_jwt');
-is($http->("$request /a; server { auth_jwt a; location / { auth_jwt b; } }"), $ok,
+is($http->("$request /a; server { auth_jwt a; location / { auth_jwt b; } location = /a { internal; } }"), $ok,
     'keys of an outer level');
 
 for my $uri ('a', '@named', 'http://127.0.0.1/', '""', '?a') {
     my $shown = $uri eq '""' ? '' : $uri;
     is($location->("$request $uri;"), "[warn] the URI \"$shown\" in \"$request\" directive does not "
-        . 'begin with "/", every request is refused in '
+        . 'begin with "/", every request is refused: name a location that has proxy_pass in '
         . "DIR/http.conf:4 | $ok", "URI $uri");
 }
 
 is($location->("$request;"), $line_4->("$number \"$request\" directive"), 'no URI');
-is($location->("$request /a /b;"), $line_4->("$number \"$request\" directive"),
-    'two URIs');
+is($location->("$request /a /b;"), $line_4->('invalid parameter "/b"'), 'two URIs');
+is($location->("$request /a pass_header=X-A pass_header=authorization;"), $ok,
+    'header lines that are passed');
+for my $name ('', 'X A', 'X-*', 'X:') {
+    is($location->("$request /a \"pass_header=$name\";"), $line_4->("invalid value "
+        . "\"pass_header=$name\" in \"$request\" directive, it must be the name of a header"),
+        "no header '$name'");
+}
+for my $name (qw/ Accept-Encoding range If-None-Match Content-Length Host /) {
+    is($location->("$request /a pass_header=$name;"), $line_4->("invalid value "
+        . "\"pass_header=$name\" in \"$request\" directive, that header would change what "
+        . 'the response is, or belongs to a single message'), "$name is not passed");
+}
 is($location->("$request /\$nobody;"), '[emerg] unknown "nobody" variable | exit 1',
     'unknown variable');
 is($location->("$request /\$;"), $line_4->('invalid variable name'),

@@ -19,8 +19,7 @@ my $keys = jwks(public($key));
 my $long = length($keys) + 1;
 gzip(\$keys => \my $zipped);
 my $ok = "HTTP/1.1 200 X\r\n";
-my $compressed = 'response is compressed; add proxy_set_header Accept-Encoding "" '
-    . 'to the location';
+my $compressed = 'response is compressed with gzip, though the key request does not accept that';
 
 sub chunked {
     my ($text) = @_;
@@ -102,7 +101,25 @@ my @locations = qw/ buffered unbuffered cached /;
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
     ->plan(2 * @locations * @refused + 2 * 2 * @unknown + 23);
 
-configure($t, <<'EOF');
+# a source of its own for each case: one that failed is left alone for a while
+my $cached = join "\n", map {
+    "location /cached/$_/ { auth_jwt_key_request /keys/?$_; auth_jwt_key_cache 1h refresh=off; }"
+} 0 .. @refused;
+
+configure($t, <<"EOF" . <<'EOF');
+    server {
+        listen       127.0.0.1:8084;
+        server_name  localhost;
+
+        auth_jwt     "r";
+        root         html;
+        add_header   X-Status \$jwt_status always;
+
+        $cached
+        location /keys/ { proxy_pass http://127.0.0.1:8081/case; }
+    }
+
+EOF
     proxy_read_timeout    1s;
     proxy_http_version    1.1;
 
@@ -116,10 +133,6 @@ configure($t, <<'EOF');
 
         location /buffered/   { auth_jwt_key_request /keys/; }
         location /unbuffered/ { auth_jwt_key_request /keys-unbuffered/; }
-        location /cached/ {
-            auth_jwt_key_request /keys/;
-            auth_jwt_key_cache 1h refresh=off;
-        }
         location /any/ {
             satisfy any;
             deny all;
@@ -169,12 +182,12 @@ run_quietly($t);
 my ($pid) = get('/alive') =~ /^X-Status: .* (\d+)\r/m;
 
 for my $location (@locations) {
-    my $source = $location eq 'unbuffered' ? '/keys-unbuffered/' : '/keys/';
-
-    for my $case (@refused) {
-        my ($name, $response, $reason) = @$case;
+    for my $number (0 .. $#refused) {
+        my ($name, $response, $reason) = @{ $refused[$number] };
+        my $source = { unbuffered => '/keys-unbuffered/', cached => "/keys/?$number" }->{$location}
+            // '/keys/';
         respond_with($t, 'case', $response);
-        is(jwt_status(get("/$location/", $token)), '500 keys_unavailable', "$location, $name");
+        is(jwt_status(get_keys($location, $number)), '500 keys_unavailable', "$location, $name");
         is(jwt_logged($t), "error key request \"$source\": $reason",
             "$location, $name, log");
     }
@@ -211,6 +224,16 @@ is(jwt_logged($t), 'error key request "/keys-none": HTTP status 404',
 ### the next request
 
 respond_with($t, 'case', keys_response($keys));
-is(jwt_status(get("/$_/", $token)), '404 ok', "$_, good") for @locations;
+is(jwt_status(get_keys($_, scalar @refused)), '404 ok', "$_, good") for @locations;
 is(jwt_logged($t), '', 'good, log');
 like(get('/alive'), qr/^X-Status: \S+ $pid\r/m, 'the worker did not end');
+
+###############################################################################
+
+# The response at a location, which needs the keys of this case.
+sub get_keys {
+    my ($location, $number) = @_;
+    return $location eq 'cached'
+        ? ask({ port => 8084 }, "/cached/$number/", bearer($token))
+        : get("/$location/", $token);
+}

@@ -41,6 +41,14 @@ configure($t, <<'EOF');
             auth_jwt_key_request /keys-proxied;
             auth_jwt_key_cache 1ms refresh=off;
         }
+        location /cached-too-large/ {
+            auth_jwt_key_request /keys-proxied?1;
+            auth_jwt_key_cache 1ms refresh=off;
+        }
+        location /cached-larger/ {
+            auth_jwt_key_request /keys-proxied?2;
+            auth_jwt_key_cache 1ms refresh=off;
+        }
 
         location = /keys-static { alias %%TESTDIR%%/keys.json; }
         location = /keys-sendfile {
@@ -104,15 +112,18 @@ my $keys = jwks(public($key));
 ### too large, and the largest
 
 for my $location (@locations) {
-    my $source = $location eq 'cached' ? 'proxied' : $location;
-    $source .= '?' unless $source =~ /static|sendfile/ or $location eq 'cached';
+    my $is_cached = $location eq 'cached';
+    my $source = $is_cached ? 'proxied?1' : $location;
+    $source .= '?' unless $source =~ /static|sendfile/ or $is_cached;
+    # a cached source that failed is left alone for a while
+    my ($too_large, $larger) = $is_cached ? qw/ cached-too-large cached-larger / : ($location) x 2;
 
     padded($t, $limit + 1);
-    is(jwt_status(get("/$location/", $token)), '500 keys_unavailable', "$location, too large");
+    is(jwt_status(get("/$too_large/", $token)), '500 keys_unavailable', "$location, too large");
     is(jwt_logged($t), "error key request \"/keys-$source\": larger than $limit bytes",
         "$location, too large, log");
     padded($t, $limit + 300_000);
-    is(jwt_status(get("/$location/", $token)), '500 keys_unavailable', "$location, larger");
+    is(jwt_status(get("/$larger/", $token)), '500 keys_unavailable', "$location, larger");
     jwt_logged($t);
 
     padded($t, $limit);

@@ -34,8 +34,8 @@ configure($t, <<'EOF');
             proxy_pass http://127.0.0.1:8082;
         }
         location /down/ {
-            auth_request_client_headers X-Deny Set-Cookie;
-            auth_request_client_headers X-Allow Set-Cookie on=allow;
+            auth_request_client_headers X-Deny Link;
+            auth_request_client_headers X-Allow Link on=allow;
             auth_request_client_headers X-Any on=any;
             auth_request_deny_status 3xx 429 503;
             auth_request_deny_body 1k;
@@ -114,7 +114,7 @@ service($t, 8082, sub {
     my ($client, $head, $body) = @_;
     $body = $head . ($body // '');
     print $client "HTTP/1.1 200 OK\r\nContent-Length: " . length($body)
-        . "\r\nSet-Cookie: upstream=1\r\nConnection: close\r\n\r\n$body";
+        . "\r\nLink: upstream=1\r\nConnection: close\r\n\r\n$body";
     return 0;
 });
 $t->run();
@@ -138,8 +138,8 @@ same('401 with challenges', 401, '/plain/', 'Answer: 401', @challenges,
 same('403', 403, '/plain/', 'Answer: 403', @challenges);
 same('further lines', 403, '/down/', 'Answer: 403', 'Answer-Line: X-Deny: a',
     'Answer-Line: X-Allow: b', 'Answer-Line: X-Any: c',
-    'Answer-Line: Set-Cookie: a=1; Path=/', 'Answer-Line: set-cookie: b=2',
-    'Answer-Line: Set-Cookie: a=1; Path=/x');
+    'Answer-Line: Link: a=1; Path=/', 'Answer-Line: link: b=2',
+    'Answer-Line: Link: a=1; Path=/x');
 same('a body', 401, '/down/', 'Answer: 401', 'Answer-Body: {"error":"no"}',
     'Answer-Line: Content-Type: application/json', @challenges);
 same('an encoded body', 403, '/down/', 'Answer: 403', 'Answer-Body: GZIP',
@@ -148,8 +148,8 @@ same('too large a body', 403, '/down/', 'Answer: 403',
     'Answer-Body: ' . 'x' x 1025);
 same('the largest body', 403, '/down/', 'Answer: 403',
     'Answer-Body: ' . 'x' x 1024);
-same('redirect', 302, '/down/', 'Answer: 302', 'Answer-Line: Set-Cookie: a=1',
-    'Answer-Line: Set-Cookie: b=2', 'Answer-Line: Location: http://a/?b=c#d');
+same('redirect', 302, '/down/', 'Answer: 302', 'Answer-Line: Link: a=1',
+    'Answer-Line: Link: b=2', 'Answer-Line: Location: http://a/?b=c#d');
 same('relative redirect', 307, '/down/', 'Answer: 307', 'Answer-Line: Location: /a');
 same('429', 429, '/down/', 'Answer: 429', 'Answer-Line: Retry-After: 3');
 same('503', 503, '/down/', 'Answer: 503', 'Answer-Line: Retry-After: 3');
@@ -160,8 +160,8 @@ same("$_", $_, '/codes/', "Answer: $_")
 
 same('allowed', 200, '/plain/', 'Cookie: a=b', 'Authorization: Bearer x');
 same("allowed by $_", 200, '/plain/', "Answer: $_") for 201, 204, 206, 299;
-same('Set-Cookie twice, beside that of the upstream', 200, '/down/',
-    'Answer-Line: Set-Cookie: a=1; Path=/', 'Answer-Line: Set-Cookie: b=2',
+same('Link twice, beside that of the upstream', 200, '/down/',
+    'Answer-Line: Link: a=1; Path=/', 'Answer-Line: Link: b=2',
     'Answer-Line: X-Deny: a', 'Answer-Line: X-Allow: b', 'Answer-Line: X-Any: c');
 
 my @spoofed = ('X-User: evil', 'x_user: evil', 'X-USER: evil',

@@ -15,7 +15,7 @@ use VerdictService;
 use Time::HiRes qw/ sleep time /;
 
 my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy rewrite stub_status /)
-    ->plan(74);
+    ->plan(91);
 
 $t->write_file_expand('http2.conf', listen_http2($t));
 
@@ -36,7 +36,7 @@ my $conf = <<'EOF';
         root         html;
 
         location /short { auth_request_cache_valid 2xx 1h; }
-        location /error { auth_request_on_error allow; }
+        location /error { auth_request_on_error allow 5xx; }
         location /body  { auth_request_body 1m; }
         location /limited {
             auth_request_cache_valid any 1s;
@@ -141,16 +141,62 @@ ok(wait_until(sub { waiting() == 0 }), 'no request is left');
 hold($t, 'gone');
 my $first = start('gone', '/');
 ok(wait_until(sub { asked($t, 'gone') == 1 }), 'the leader asks');
-my @others = map { start('gone', '/') } 1 .. 5;
-ok(wait_until(sub { waiting() == 6 }), 'five followers wait');
+my @others = map { start('gone', '/') } 1 .. 39;
+ok(wait_until(sub { waiting() == 40 }), '39 followers wait');
 close $first;
-ok(wait_until(sub { asked($t, 'gone') == 6 }), 'the leader leaves: the followers ask');
+ok(wait_until(sub { asked($t, 'gone') == 2 && waiting() == 39 }), 'the leader leaves: one follower asks');
 my $late = start('gone', '/');
-ok(wait_until(sub { waiting() == 6 }), 'a later request waits');
+ok(wait_until(sub { waiting() == 40 }), 'a later request waits');
+close shift @others;
+ok(wait_until(sub { asked($t, 'gone') == 3 && waiting() == 39 }), 'it leaves, too: another one asks');
 go_on($t, 'gone');
-is(summary(map { http_end($_) } @others), '5 404 MISS', 'the followers have verdicts');
-is(seen(http_end($late)), '404 HIT', 'the later request has a verdict');
-is(asked($t, 'gone'), 6, 'no further check');
+is(summary(map { http_end($_) } @others), '1 404 MISS, 37 404 HIT', 'all followers have the verdict');
+is(seen(http_end($late)), '404 HIT', 'the later request has it, too');
+is(asked($t, 'gone'), 3, 'no further check');
+
+# a request does not wait for those who leave again and again
+hold($t, 'leave');
+my @leaders = map { start('leave', '/') } 1;
+ok(wait_until(sub { asked($t, 'leave') == 1 }), 'the first one asks');
+push @leaders, start('leave', '/') for 2 .. 5;
+my @patient = map { start('leave', '/') } 1 .. 3;
+ok(wait_until(sub { waiting() == 8 }), 'seven wait');
+for my $number (2 .. 5) {
+    close shift @leaders;
+    ok(wait_until(sub { asked($t, 'leave') == $number }), "one leaves, number $number asks");
+}
+close shift @leaders;
+ok(wait_until(sub { asked($t, 'leave') == 8 }), 'the fifth leaves: those who waited ask at once');
+go_on($t, 'leave');
+is(summary(map { http_end($_) } @patient), '3 404 MISS', 'they have verdicts');
+
+### a response that cannot be kept is remembered for a second
+
+for my $case (
+    ['no-store', 'again', 404, 'Answer-Line: Cache-Control: no-store'],
+    ['an error', 'broken', 500, 'Answer: 503'],
+) {
+    my ($what, $name, $status, @lines) = @$case;
+    my (@at_once, $start);
+    do {
+        # once more, should the machine have stopped for a second
+        go_on($t, $name);
+        http_end($_) for @at_once;
+        forget($t, $name);
+        $start = time;
+        is(seen(ask('/', "Name: $name", "Key: $name", @lines)), "$status MISS", "$what: the first one");
+        hold($t, $name);
+        @at_once = map { start($name, '/', @lines) } 1 .. 5;
+        wait_until(sub { waiting() == 5 });
+    } while time - $start > 0.9;
+    ok(wait_until(sub { asked($t, $name) == 6 }), "$what: those who come ask at once");
+    go_on($t, $name);
+    is(summary(map { http_end($_) } @at_once), "5 $status MISS", "$what: they have responses");
+}
+
+# a verdict that can be kept ends that
+is(seen(ask('/', 'Name: again', 'Key: again')), '404 MISS', 'a verdict that can be kept');
+is(seen(ask('/', 'Name: again', 'Key: again')), '404 HIT', 'it is kept');
 
 ### HTTP/2: streams of one connection, some of them reset
 
@@ -167,8 +213,8 @@ hold($t, 'h2first');
 $s = streams('h2first', 1 .. 5);
 asked_and_waiting('h2first', 1, 5);
 $s->print(http2_reset(3));
-ok(wait_until(sub { asked($t, 'h2first') == 5 }),
-    'the stream of the leader is reset: the others ask');
+ok(wait_until(sub { asked($t, 'h2first') == 2 }),
+    'the stream of the leader is reset: another one asks');
 go_on($t, 'h2first');
 is(join(' ', answered($s, 4)), '5 7 9 11', 'the other streams have responses');
 

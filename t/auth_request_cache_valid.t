@@ -86,10 +86,6 @@ my @errors = (
     ['no response', 500, ''],
     ['half a line', 500, 'HTT'],
     ['no HTTP', 500, 'nonsense\r\n\r\n'],
-    ['body broken off', 500, 'HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\nx'],
-    ['chunks broken off', 500,
-        'HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nx'],
-    ['denial broken off', 403, 'HTTP/1.1 403 X\r\nContent-Length: 9\r\n\r\nx'],
     ['service broken', 500, 'HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n'],
     ['unexpected', 500, 'HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n'],
     ['redirect', 500,
@@ -100,8 +96,17 @@ my @errors = (
     ['early hints only', 500, 'HTTP/1.1 103 X\r\n\r\n'],
 );
 
+# The verdict is in the header, unless the client is to get the body.
+
+my @broken_off = (
+    ['body broken off', 404, 'HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\nx', 'HIT'],
+    ['chunks broken off', 404,
+        'HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nx', 'HIT'],
+    ['denial broken off', 403, 'HTTP/1.1 403 X\r\nContent-Length: 9\r\n\r\nx', 'MISS'],
+);
+
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
-    ->plan(2 * @never + 2 * @kept + 2 * @errors + 62);
+    ->plan(2 * @never + 2 * @kept + 2 * @errors + 2 * @broken_off + 62);
 
 configure($t, <<'EOF');
     auth_request_cache_zone  verdicts:128k;
@@ -132,7 +137,7 @@ configure($t, <<'EOF');
             auth_request_cache_valid any 0;
         }
         location /short { auth_request_cache_valid 1s; auth_request_cache_valid 403 2s; }
-        location /allow { auth_request_on_error allow; }
+        location /allow { auth_request_on_error allow 5xx; }
         location /error { auth_request_on_error 403; }
         location /unreachable { auth_request /dead; auth_request_on_error 403; }
         location /vary { auth_request_set $said $upstream_http_x_id;
@@ -166,6 +171,13 @@ for my $case (@errors) {
     my ($wanted) = $deny ? $raw =~ / (\d+)/ : $status;
     is($seen, $deny ? "$wanted MISS $wanted HIT" : "$wanted MISS $wanted MISS",
         "$name, with auth_request_deny_status");
+}
+
+for my $case (@broken_off) {
+    my ($name, $status, $raw, $with_body) = @$case;
+    kept('/any', $name, $status, "Answer-Raw: $raw");
+    is(join(' ', twice('/deny', "Answer-Raw: $raw")), "$status MISS $status $with_body",
+        "$name, with auth_request_deny_body");
 }
 
 asked_twice('/allow', 'let in on error', 404, 'Answer: 503');

@@ -70,7 +70,7 @@ for my $case (
     ['auth_request_body', '10', 1], ['auth_request_upstream_headers', 'X-A', 1, 1],
     ['auth_request_client_headers', 'X-A', 0, 1],
     ['auth_request_deny_status', '404', 1, 1], ['auth_request_deny_body', '10', 1],
-    ['auth_request_on_error', '503', 1], ['auth_request_require', '$uri', 0, 1],
+    ['auth_request_on_error', '503', 1, 1], ['auth_request_require', '$uri', 0, 1],
 ) {
     my ($name, $value, $is_single, $is_list) = @$case;
     push @ours, ["$name;", "invalid number of arguments in \"$name\" directive"];
@@ -118,6 +118,13 @@ push @ours, ["auth_request_on_error $_;", "invalid value \"$_\" in"
     . ' "auth_request_on_error" directive, it must be "allow" or a code from 400 to 599'
     . ' that nginx can respond with'] for qw/ 200 302 399 408 444 494 499 600 4xx deny off
         50 /;
+push @ours, ["auth_request_on_error $_;", 'invalid value "' . (split)[1] . '" in'
+    . ' "auth_request_on_error" directive, only "5xx" may follow "allow"']
+        for 'allow 5XX', 'allow 503', 'allow allow';
+push @ours, ['auth_request_on_error 503 5xx;', 'invalid value "5xx" in'
+    . ' "auth_request_on_error" directive, nothing may follow a code'];
+push @ours, ['auth_request_on_error allow 5xx 5xx;',
+    'invalid number of arguments in "auth_request_on_error" directive'];
 push @ours, ['auth_request_require x;', 'invalid value "x" in "auth_request_require"'
     . ' directive, it must start with a variable'];
 push @ours, ["auth_request_require \$uri error=$_;", "invalid value \"error=$_\" in"
@@ -148,7 +155,7 @@ my @fine = (
 );
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite /)
-    ->plan(2 * @http + 2 * @ours + @fine + 6);
+    ->plan(2 * @http + 2 * @ours + @fine + 8);
 
 my $dir = $t->testdir();
 
@@ -173,13 +180,22 @@ for my $conf (@fine) {
 
 is(config_test($t, 'auth_request auth;'), differs('URI without a slash',
     '[warn] the URI "auth" in "auth_request" directive does not begin with "/", every '
-    . 'request is refused in DIR/http.conf:1 | exit 0', 'exit 0'), 'a URI without a slash');
+    . 'request is refused: name a location that has proxy_pass in DIR/http.conf:1 | exit 0', 'exit 0'),
+    'a URI without a slash');
+is(config_test($t, "server { location / { auth_request /auth; } location /auth { } }"), differs('warnings',
+    '[warn] "auth_request" in DIR/http.conf:1 asks "/auth", which reaches location "/auth": clients can '
+    . 'request it as well; name a location of its own, with "internal" in DIR/nginx.conf:24 | exit 0',
+    'exit 0'), 'a service that clients can request');
 is(config_test($t, 'auth_request /auth;'), 'exit 0', 'a URI with a slash');
 is(config_test($t, 'auth_request $http_auth;'), 'exit 0', 'a variable');
 is(config_test($t, 'auth_request_on_error allow;'), differs('further directives',
-    '[warn] auth_request_on_error allow: every request is let in while the service fails '
-    . 'in DIR/http.conf:1 | exit 0', original_to('auth_request_on_error allow;')),
+    '[warn] auth_request_on_error allow: every request is let in while the service cannot '
+    . 'be reached in DIR/http.conf:1 | exit 0', original_to('auth_request_on_error allow;')),
     'auth_request_on_error allow');
+is(config_test($t, 'auth_request_on_error allow 5xx;'), differs('further directives',
+    '[warn] auth_request_on_error allow: every request is let in while the service cannot '
+    . 'be reached, or responds with a 5xx in DIR/http.conf:1 | exit 0',
+    original_to('auth_request_on_error allow 5xx;')), 'auth_request_on_error allow 5xx');
 
 ### a failed reload leaves the old configuration in force
 

@@ -9,7 +9,7 @@ use Auth;
 use Test::Nginx::Raw;
 
 my $t = Test::Nginx->new()
-    ->has(qw/ http proxy rewrite upstream_keepalive /)->plan(43);
+    ->has(qw/ http proxy rewrite upstream_keepalive stub_status /)->plan(49);
 
 configure($t, <<'EOF');
     upstream kept {
@@ -38,6 +38,7 @@ configure($t, <<'EOF');
             proxy_buffering off;
             proxy_pass http://kept;
         }
+        location = /status { auth_request off; stub_status; }
         location /file { auth_request /auth-file; }
         location = /auth-file { alias %%TESTDIR%%/big; }
     }
@@ -73,25 +74,35 @@ service($t, 8081, sub {
 });
 $t->run();
 
-for my $uri (qw{ / /body/ /large/ /unbuffered }) {
-    for my $what ('204 0 none', '200 0 length', '200 500000 length',
-        '200 500000 chunked', '401 0 length', '401 500000 length', '403 5000 chunked',
+for my $uri (qw{ /index.html /body/index.html /large/index.html /unbuffered }) {
+    for my $what ('204 0 none', '200 0 length', '200 60000 length',
+        '200 60000 chunked', '401 0 length', '401 60000 length', '403 5000 chunked',
         '404 1000 length', '302 1000 length')
     {
         connections();
         my ($code) = split / /, $what;
         my $expected = { 204 => 200, 404 => 500, 302 => 500 }->{$code} // $code;
-        is(join(' ', map { status(ask($uri, "X-What: $what")) } 1 .. 20) . ', connections: '
+        is(join(' ', map { after_all($uri, $what) } 1 .. 20) . ', connections: '
             . connections(), join(' ', ($expected) x 20) . ', connections: 1',
             "$uri, $what");
     }
 }
 
+# more of a body than that costs more than another connection
+
+for my $what ('200 70000 length', '200 70000 chunked', '401 70000 length') {
+    connections();
+    my ($code) = split / /, $what;
+    is(join(' ', map { status(ask('/unbuffered', "X-What: $what")) } 1 .. 5), join(' ', ($code) x 5),
+        "$what, status");
+    is(connections(), 5, "$what, connections");
+}
+
 # a connection is not used again after a bad response, and the next check is not affected
 
 connections();
-is(join(' ', map { status(ask('/', "X-What: $_")) } '200 0 endless', '200 10 length',
-    '200 2000 cut', '200 10 length'), '500 200 500 200', 'statuses after bad responses');
+is(join(' ', map { after_all('/unbuffered', $_) } '200 0 endless', '200 10 length',
+    '200 2000 cut', '200 10 length'), '200 200 200 200', 'statuses after bad responses');
 is(connections(), 3, 'connections after bad responses');
 is(status(ask('/', 'X-What: 200 5 longer')), 200, 'a body longer than its length');
 is(status(ask('/', 'X-What: 403 5 length')), 403, 'the next check');
@@ -105,6 +116,14 @@ cmp_ok(peak_memory(worker($t)), '<', $memory + 4096, 'memory growth in KiB');
 like(http_get('/file'), qr/CONTENT/, 'a file of 5 MB as the response that allows');
 
 ### helpers
+
+# The status of the response, once nothing is left of the request.
+sub after_all {
+    my ($uri, $what) = @_;
+    my $status = status(ask($uri, "X-What: $what"));
+    connections_left();
+    return $status;
+}
 
 # How many connections there were since the last call.
 sub connections {

@@ -17,8 +17,8 @@ configure($t, <<"EOF");
     underscores_in_headers on;
     ignore_invalid_headers off;
     client_body_buffer_size 1k;
-    auth_request_upstream_headers X-User Authorization X-Authgear-*;
     server {
+        auth_request_upstream_headers X-User Authorization X-Authgear-*;
         listen       127.0.0.1:8080;
         @{[listen_http2($t)]}
         server_name  localhost;
@@ -46,10 +46,7 @@ configure($t, <<"EOF");
     # the server for gRPC passes requests on by HTTP/1
     server {
         @{[listen_http2($t, 8084)]}
-        location / {
-            auth_request_upstream_headers off;
-            proxy_pass http://127.0.0.1:8082;
-        }
+        location / { proxy_pass http://127.0.0.1:8082; }
     }
 EOF
 

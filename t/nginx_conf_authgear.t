@@ -9,7 +9,7 @@ use Auth;
 use ForwardAuth;
 use Test::Nginx::Raw;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite map cache /)->plan(50);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite map cache /)->plan(54);
 
 use_conf($t, 'auth-proxy.conf');
 use_conf($t, 'authgear.conf', map({ ("listen $_;" => "listen 127.0.0.1:$_;") } 8080 .. 8082),
@@ -32,7 +32,8 @@ my %values = ('session-valid' => 'true', 'user-anonymous' => 'false', 'user-veri
 
 authority($t, 8091, sub {
     my ($head) = @_;
-    my ($user) = $head =~ /^Cookie: session=(\w+)/mi;
+    # of two cookies the last one that is not empty
+    my ($user) = $head =~ /^Cookie: .*\bsession=(\w+)/mi;
     ($user) = $head =~ /^Authorization: Bearer (\w+)/mi unless $user;
     return 200 unless $user;
     return 200, ['x-authgear-session-valid: false'] if $user eq 'expired';
@@ -90,6 +91,10 @@ is(header_values(got(ask({ port => 8081 }, '/a', 'Authorization: Bearer carol'))
     'row 30: cache: by token');
 is(header_values(got(ask({ port => 8081 }, '/a')), 'x-authgear-.*?'), '', 'row 30: cache: nobody');
 is(scalar(requests($t, 8091)), 3, 'cache: a check for each');
+is(header_values(got(ask({ port => 8081 }, '/a', 'Cookie: session=; session=alice')), 'x-authgear-user-id'), 'alice',
+    'row 30: cache: two cookies') for 1, 2;
+is(header_values(got(ask({ port => 8081 }, '/a')), 'x-authgear-.*?'), '', 'row 30: cache: still nobody');
+is(scalar(requests($t, 8091)), 3, 'row 30: cache: nothing is kept for all who have no session');
 is(status(ask({ port => 8081 }, '/a', $session->('broken'))), 500,
     'cache: a broken resolver') for 1 .. 2;
 is(scalar(requests($t, 8091)), 2, 'cache: errors are not cached');

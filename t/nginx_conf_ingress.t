@@ -10,11 +10,12 @@ use Test::Nginx::Raw;
 
 # where people go after they have signed in, by what they asked for
 
-my %back = ('/' => '/', '/a/b.c-d_e~f' => '/a/b.c-d_e~f', '/a?b' => '/a', '/a&rd=https://mallory' => '/a',
-    '/a?b&rd=https://mallory' => '/a', '/a%26rd=x' => '/a', '/a;b' => '/a', '//mallory/a' => '//mallory/a',
-    '/@mallory' => '/', 'http://localhost/a' => '/a', "/a%0d%0aX-Injected:b" => '/a');
+my %back = ('/' => '%2F', '/a/b.c-d_e~f' => '%2Fa%2Fb.c-d_e~f', '/a?b=c&d' => '%2Fa%3Fb%3Dc%26d',
+    '/a&rd=https://mallory' => '%2Fa%26rd%3Dhttps%3A%2F%2Fmallory', '/a%26rd=x' => '%2Fa%2526rd%3Dx',
+    '//mallory/a' => '%2F%2Fmallory%2Fa', '/@mallory' => '%2F%40mallory', 'http://localhost/a' => '%2Fa',
+    '/a%0d%0aX-Injected:b' => '%2Fa%250d%250aX-Injected%3Ab', '/a#b' => '%2Fa%23b');
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite map upstream_keepalive /)->plan(49 + 2 * keys %back);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite map upstream_keepalive /)->plan(53 + 2 * keys %back);
 
 use_conf($t, 'auth-proxy.conf');
 use_conf($t, 'ingress-nginx.conf', 'listen 8080' => 'listen 127.0.0.1:8080', '127.0.0.1:9000' => '127.0.0.1:8090',
@@ -27,11 +28,14 @@ EOC
 
 authority($t, 8091, sub {
     my ($head) = @_;
-    my ($user) = $head =~ /^Cookie: session=(\w+)/mi or
+    # of two cookies the last one that is not empty
+    my ($user) = $head =~ /^Cookie: .*\bsession=(\w+)/mi or
         return 401, ['WWW-Authenticate: Custom', 'Set-Cookie: session=; Max-Age=0', 'X-Secret: s'], 'refused';
     return 403, ['Set-Cookie: a=1', 'Set-Cookie: b=2', 'X-Secret: s'], 'refused' if $user eq 'forbidden';
     return 302, ['Location: https://elsewhere/'] if $user eq 'redirected';
     return 200, [] if $user eq 'silent';
+    return 202, ["X-Auth-Request-User: $user", 'X-Secret: s'], 'a body'
+        if $head =~ m{^X-Original-URI: /assets/(?!cookie)}mi;
     # each connection has a process of its own
     return 202, ["X-Auth-Request-User: $user", "X-Auth-Request-Email: $$", 'Set-Cookie: a=1', 'Set-Cookie: b=2',
         'X-Secret: s'], 'a body';
@@ -50,7 +54,7 @@ my (@asked, $response);
 
 $response = ask('/a');
 is(status($response), 302, 'auth-signin');
-is(header_values($response, 'Location'), 'https://auth.example.com/start?rd=http://localhost/a',
+is(header_values($response, 'Location'), 'https://auth.example.com/start?rd=http://localhost%2Fa',
     'auth-signin-redirect-param');
 is(header_values($response, 'Set-Cookie'), 'session=; Max-Age=0', 'auth-always-set-cookie, refused');
 unlike($response, qr/X-Secret|refused/i, 'refused, nothing else');
@@ -123,6 +127,13 @@ is(scalar(requests($t, 8091)), 3,
     'auth-cache-duration: who is let in once, who is refused with 403 each time');
 is(status(ask('/assets/a', $session->('alice'), 'Authorization: x')), 200,
     'auth-cache-key, another line');
+requests($t, 8091);
+ask('/assets/a') for 1, 2;
+ask('/assets/a', 'Cookie: session=; session=alice') for 1, 2;
+is(scalar(requests($t, 8091)), 4, 'row 30: no verdict for all who have no session');
+is(header_values(ask('/assets/cookie', $session->('bob')), 'Set-Cookie'), 'a=1 | b=2 | application=1',
+    'row 56: cookies that the service sets, with a verdict that is not kept') for 1, 2;
+is(scalar(requests($t, 8091)), 2, 'row 56: a check for each of them');
 
 ### row 31: the service is gone
 

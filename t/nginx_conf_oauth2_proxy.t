@@ -9,7 +9,7 @@ use Auth;
 use ForwardAuth;
 use Test::Nginx::Raw;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(58);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(61);
 
 use_conf($t, 'auth-proxy.conf');
 use_conf($t, 'oauth2-proxy.conf', map({ ("listen $_;" => "listen 127.0.0.1:$_;") } 8080 .. 8082),
@@ -128,6 +128,17 @@ is(header_values(ask({ port => 8081 }, '/a', $session->('refresh')), 'Set-Cookie
     '_oauth2_proxy=new; Path=/ | application=1', 'short: a cookie is refreshed');
 is(header_values(ask({ port => 8081 }, '/a', $session->('parts')), 'Set-Cookie'), join(' | ', @parts, 'application=1'),
     'short: two cookies are two lines');
+
+### what 1. sets, and the others do not
+
+my @others = map { ($_, s/-/_/gr, lc) } qw/ X-User X-Email X-Access-Token /;
+my $names_of_1 = 'x.(?:user|email|access.token)';
+for my $case ([8081, '/a'], [8081, '/api/a'], [8082, '/a']) {
+    my ($port, $uri) = @$case;
+    $response = ask({ port => $port }, $uri, $session->('alice'), map { "$_: mallory" } @others);
+    is(status($response) . header_values(got($response), $names_of_1), 200,
+        "row 26: short: none of the names of 1., $port $uri");
+}
 
 ### 3. with a static upstream
 

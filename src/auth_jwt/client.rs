@@ -1,9 +1,10 @@
 //! The token of a client's request, for the handler and for variables.
 
 use std::cell::{Cell, RefCell};
+use std::ptr;
 
 use super::AuthJwt;
-use super::conf::TokenSource;
+use super::conf::{LocationConf, TokenSource};
 use crate::nginx::{AccessProgress, BeforeLog, Failure, Request, Text};
 use jose::{Claims, Error, JoseHeader, Limits, Summary, TokenType, UnverifiedToken, VerifiedToken};
 use policy::auth_jwt::bearer::{Presented, find_bearer_token};
@@ -18,6 +19,8 @@ pub struct ClientToken {
     malformed: RefCell<Option<(Box<[u8]>, TokenType)>>,
     verified: RefCell<Option<VerifiedToken>>,
     verdict: Cell<Option<TokenVerdict>>,
+    /// The address of the configuration of the location that has judged the request last.
+    judged_by: Cell<Option<usize>>,
     /// The address of the request that nginx logs, if it has come so far.
     logged: Cell<Option<usize>>,
 }
@@ -26,7 +29,9 @@ pub struct ClientToken {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TokenVerdict {
     Accepted,
-    /// Refused, with this value of `$jwt_status`.
+    /// Nobody has looked at the token, by `auth_jwt_mode`.
+    Disabled,
+    /// Refused, or let in without being accepted, with this value of `$jwt_status`.
     Refused(&'static str),
 }
 
@@ -65,10 +70,22 @@ impl AnyToken {
 }
 
 impl ClientToken {
-    /// Forgets what was found out in another location, where other rules hold.
-    pub(super) fn reset(&self) {
+    /// Forgets what was found out in another location, where other rules hold, and notes in which
+    /// one the request is judged now.
+    pub(super) fn reset(&self, conf: &LocationConf) {
         self.verified.replace(None);
         self.verdict.set(None);
+        self.judged_by.set(Some(ptr::from_ref(conf).addr()));
+    }
+
+    /// Whether the verdict is that of this location.
+    pub(super) fn is_judged_by(&self, conf: &LocationConf) -> bool {
+        self.verdict.get().is_some() && self.judged_by.get() == Some(ptr::from_ref(conf).addr())
+    }
+
+    /// Whether the handler waits for keys, maybe in the preaccess phase.
+    fn is_being_judged(&self) -> bool {
+        self.verdict.get().is_none() && self.judged_by.get().is_some()
     }
 
     pub(super) fn verdict(&self) -> Option<TokenVerdict> {
@@ -88,8 +105,12 @@ impl ClientToken {
         self.logged.get() == Some(request.address())
     }
 
-    fn is_refused(&self) -> bool {
-        matches!(self.verdict.get(), Some(TokenVerdict::Refused(_)))
+    /// Whether the request was judged, and the token not accepted.
+    fn is_not_accepted(&self) -> bool {
+        matches!(
+            self.verdict.get(),
+            Some(TokenVerdict::Refused(_) | TokenVerdict::Disabled)
+        )
     }
 
     pub(super) fn set_verified(&self, token: VerifiedToken) {
@@ -150,10 +171,12 @@ impl BeforeLog for AuthJwt {
 /// reason, such as auth_jwt_require. The log tells of it even then.
 pub(super) fn verified_token(request: Request<'_>) -> Result<Option<VerifiedToken>, Failure> {
     let client = request.client_context::<AuthJwt>()?;
-    Ok(match client.is_refused() && !client.is_logged(request) {
-        true => None,
-        false => client.verified.borrow().clone(),
-    })
+    Ok(
+        match client.is_not_accepted() && !client.is_logged(request) {
+            true => None,
+            false => client.verified.borrow().clone(),
+        },
+    )
 }
 
 /// The token that variables speak of: the verified one, or where [`may_be_unverified`] allows it
@@ -186,9 +209,9 @@ fn may_be_unverified(request: Request<'_>, client: &ClientToken) -> bool {
     if client.is_logged(request) || request.location_conf::<AuthJwt>().shows_unverified() {
         return true;
     }
-    !client.is_refused()
+    !client.is_not_accepted()
         && match request.access_progress::<AuthJwt>() {
-            AccessProgress::Before => request.is_main(),
+            AccessProgress::Before => request.is_main() || client.is_being_judged(),
             AccessProgress::During => true,
             AccessProgress::Over => false,
         }

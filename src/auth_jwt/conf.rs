@@ -6,23 +6,28 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::key_file::KeyFile;
+use super::AuthJwt;
+use super::key_file::{KeyFile, KeyFilePath};
 use super::key_request::KeyRequest;
-use crate::nginx::{Config, ConfigError, Inherit, List, Setting, Severity, Template, Variable};
+use super::token_rules::TokenRules;
+use crate::config_checks::{Fault, Question, warn_of_asked_locations, warn_of_return};
+use crate::nginx::{
+    Config, ConfigError, Inherit, List, Setting, Severity, Template, Text, Variable,
+};
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
 use jose::{SignatureCheck, TokenType};
 use policy::auth_jwt::key_cache::KeyCache;
+use policy::auth_jwt::mode::Mode;
+use policy::auth_jwt::recent_files::RecentKeyFiles;
 use policy::auth_jwt::token_cache::{TokenCache, VerifyOptions};
-
-/// The most key files to remember while requests name new ones: a client that chooses names must
-/// not be able to fill the memory.
-const MAX_KEY_FILES: usize = 1024;
 
 /// The configuration of a level.
 #[derive(Default)]
 pub struct LocationConf {
     pub(super) auth_jwt: Setting<Rc<AuthJwtSetting>>,
+    pub(super) mode: Setting<ModeSetting>,
+    pub(super) phase: Setting<Rc<PhaseSetting>>,
     pub(super) token_type: Setting<TokenType>,
     pub(super) key_sources: List<KeySource>,
     pub(super) key_cache: Setting<KeyCache>,
@@ -32,6 +37,7 @@ pub struct LocationConf {
     pub(super) compression: Setting<bool>,
     pub(super) challenge: Setting<ChallengeSetting>,
     pub(super) log_level: Setting<Severity>,
+    pub(super) token_rules: TokenRules,
     /// The keys of the only source, if that is a key request with a constant URI: set by the first
     /// request, which spares the others two hash lookups.
     pub(super) only_key_request: OnceCell<Option<Rc<KeyRequest>>>,
@@ -45,8 +51,24 @@ pub(super) struct AuthJwtSetting {
     /// Whether this is `off token=$variable`, which asks for the values of a token that nobody
     /// verifies.
     pub(super) shows_unverified: bool,
-    /// The file and line of the directive, for a warning that comes when levels are merged. The
-    /// first merge that warns takes it, so that there is one warning for each directive.
+    /// The file and line of the directive.
+    pub(super) position: Rc<str>,
+    /// Whether there was a warning of missing keys: one is enough for each directive.
+    pub(super) has_warned: Cell<bool>,
+}
+
+/// The argument of `auth_jwt_mode`.
+#[derive(Clone)]
+pub(super) enum ModeSetting {
+    Constant(Mode),
+    /// A text with variables, which gives the mode of each request.
+    PerRequest(Template),
+}
+
+/// The argument of `auth_jwt_phase`.
+pub(super) struct PhaseSetting {
+    pub(super) is_preaccess: bool,
+    /// As in [`AuthJwtSetting`].
     pub(super) position: Cell<Option<Box<str>>>,
 }
 
@@ -68,7 +90,8 @@ impl AuthJwtSetting {
             realm: None,
             token: outer.token,
             shows_unverified: outer.shows_unverified,
-            position: Cell::new(None),
+            position: Rc::clone(&self.position),
+            has_warned: Cell::new(true),
         })
     }
 }
@@ -89,8 +112,23 @@ pub(super) enum KeySource {
     File(Rc<KeyFile>),
     /// In a file whose name contains variables.
     FileNamed(Template),
-    /// Behind this URI.
-    Request(Uri),
+    /// Behind a URI.
+    Request(KeyRequestSource),
+}
+
+/// The arguments of `auth_jwt_key_request`.
+#[derive(Clone)]
+pub(super) struct KeyRequestSource {
+    pub(super) uri: Uri,
+    /// The names of the client's header lines that the subrequest has.
+    pub(super) pass_headers: Rc<[Box<[u8]>]>,
+}
+
+impl KeyRequestSource {
+    /// The URI, if the response is the same for all requests.
+    pub(super) fn shared_uri(&self) -> Option<Text<'_>> {
+        self.uri.constant().filter(|_| self.pass_headers.is_empty())
+    }
 }
 
 impl LocationConf {
@@ -122,6 +160,11 @@ impl LocationConf {
         }
     }
 
+    /// Whether requests are judged in the preaccess phase.
+    pub(super) fn is_preaccess(&self) -> bool {
+        self.phase.get().is_some_and(|phase| phase.is_preaccess)
+    }
+
     pub(super) fn key_cache(&self) -> &KeyCache {
         self.key_cache.get().unwrap_or(&KeyCache::NONE)
     }
@@ -141,6 +184,24 @@ impl LocationConf {
         (options.kind, options.check) == (TokenType::Signed, SignatureCheck::Believe)
     }
 
+    fn warn_of_satisfy_any(&self, cf: &Config<'_>) {
+        let is_on = self
+            .auth_jwt
+            .get()
+            .is_some_and(|setting| setting.realm.is_some());
+        if is_on
+            && self.is_preaccess()
+            && cf.has_satisfy_any()
+            && let Some(phase) = self.phase.get()
+            && let Some(position) = phase.position.take()
+        {
+            cf.warn(format_args!(
+                "\"satisfy any\" does not apply to \"auth_jwt_phase preaccess\" in {position}: \
+                 a request without a valid token is refused whatever other modules say"
+            ));
+        }
+    }
+
     fn warn_of_missing_keys(&self, cf: &Config<'_>) {
         let Some(setting) = self.auth_jwt.get() else {
             return;
@@ -148,10 +209,14 @@ impl LocationConf {
         if setting.realm.is_none() || !self.key_sources.is_empty() || self.needs_no_keys() {
             return;
         }
-        if let Some(position) = setting.position.take() {
+        if let Some(ModeSetting::Constant(Mode::Off | Mode::Report)) = self.mode.get() {
+            return;
+        }
+        if !setting.has_warned.replace(true) {
             cf.warn(format_args!(
-                "no auth_jwt_key_file or auth_jwt_key_request for \"auth_jwt\" in {position}, \
-                 every request is refused"
+                "no auth_jwt_key_file or auth_jwt_key_request for \"auth_jwt\" in {}, \
+                 every request is refused",
+                setting.position
             ));
         }
     }
@@ -161,6 +226,8 @@ impl Inherit for LocationConf {
     fn inherit(&mut self, outer: &Self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
         let Self {
             auth_jwt,
+            mode,
+            phase,
             token_type,
             key_sources,
             key_cache,
@@ -170,14 +237,18 @@ impl Inherit for LocationConf {
             compression,
             challenge,
             log_level,
+            token_rules,
             only_key_request: _,
         } = self;
+        let is_own = auth_jwt.get().is_some();
         if let (Some(own), Some(outer)) = (auth_jwt.get(), outer.auth_jwt.get())
             && let Some(inherited) = own.inherit(outer)
         {
             *auth_jwt = Setting::Set(Rc::new(inherited));
         }
         auth_jwt.inherit(&outer.auth_jwt);
+        mode.inherit(&outer.mode);
+        phase.inherit(&outer.phase);
         token_type.inherit(&outer.token_type);
         key_sources.inherit(&outer.key_sources);
         key_cache.inherit(&outer.key_cache);
@@ -187,16 +258,53 @@ impl Inherit for LocationConf {
         compression.inherit(&outer.compression);
         challenge.inherit(&outer.challenge);
         log_level.inherit(&outer.log_level);
+        token_rules.inherit(&outer.token_rules);
+        if let Some(setting) = self.auth_jwt.get()
+            && setting.realm.is_some()
+        {
+            warn_of_return(cf, "auth_jwt", &setting.position, is_own);
+        }
         self.warn_of_missing_keys(cf);
+        self.warn_of_satisfy_any(cf);
+        if self.auth_jwt.get().is_some_and(|own| own.realm.is_some()) {
+            self.token_rules.warn_of_algorithms(self.token_type(), cf);
+        }
         Ok(())
     }
+}
+
+/// Warns of locations with keys that clients can request.
+pub(super) fn warn_of_key_locations(cf: &Config<'_>) {
+    let locations = cf.locations();
+    let questions = locations.iter().flat_map(|&from| {
+        let conf = from.conf::<AuthJwt>();
+        let is_on = conf
+            .auth_jwt
+            .get()
+            .is_some_and(|setting| setting.realm.is_some());
+        let sources = conf.key_sources.iter().filter(move |_| is_on);
+        sources.filter_map(move |source| match source {
+            KeySource::Request(source) => Some(Question {
+                directive: "auth_jwt_key_request",
+                uri: &source.uri,
+                from,
+            }),
+            KeySource::File(_) | KeySource::FileNamed(_) => None,
+        })
+    });
+    warn_of_asked_locations(cf, questions, |asked| {
+        (!asked.is_internal() && !asked.is_server()).then_some(Fault::NotInternal)
+    });
 }
 
 /// What all levels share: sources of keys, so that one that many locations name is read and cached
 /// once, and the token cache. All of it ends with the configuration.
 #[derive(Default)]
 pub struct MainConf {
+    /// Those that the configuration names.
     key_files: RefCell<HashMap<PathBuf, Rc<KeyFile>>>,
+    /// Those that requests name.
+    recent_key_files: RefCell<RecentKeyFiles<KeyFilePath>>,
     /// By server, since the location that a URI selects depends on it.
     key_requests: RefCell<HashMap<usize, KeyRequestsByUri>>,
     /// In bytes, or `None` for `off`.
@@ -218,13 +326,19 @@ impl MainConf {
         self.key_files.borrow_mut().insert(path, Rc::clone(file));
     }
 
-    /// Adds a key file with a name from a request, which it was possible to read, unless there are
-    /// too many.
-    pub(super) fn add_requested_key_file(&self, file: &Rc<KeyFile>) {
+    /// The key file with a path that a request has named.
+    pub(super) fn requested_key_file(&self, path: PathBuf) -> Rc<KeyFile> {
+        let known = self.key_file(&path);
+        known
+            .or_else(|| self.recent_key_files.borrow().find(&path))
+            .unwrap_or_else(|| Rc::new(KeyFile::new(KeyFilePath(path))))
+    }
+
+    /// Remembers such a file after it was used.
+    pub(super) fn remember_requested_key_file(&self, file: &Rc<KeyFile>) {
         let path = &file.access().0;
-        let mut files = self.key_files.borrow_mut();
-        if files.len() < MAX_KEY_FILES && !files.contains_key(path) {
-            files.insert(path.clone(), Rc::clone(file));
+        if self.key_file(path).is_none() {
+            self.recent_key_files.borrow_mut().note_use(path, file);
         }
     }
 
@@ -247,6 +361,7 @@ impl MainConf {
             .borrow()
             .values()
             .for_each(|file| file.forget());
+        self.recent_key_files.borrow_mut().clear();
         let key_requests = self.key_requests.borrow();
         let key_requests = key_requests.values().flat_map(HashMap::values);
         key_requests.for_each(|keys| keys.forget());

@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use super::AuthJwt;
 use super::conf::{
-    AuthJwtSetting, ChallengeSetting, KeySource, LocationConf, MainConf, TokenSource,
+    AuthJwtSetting, ChallengeSetting, KeyRequestSource, KeySource, LocationConf, MainConf,
+    ModeSetting, PhaseSetting, TokenSource,
 };
 use super::key_file::{KeyFile, KeyFilePath};
 use super::variables::{self, PathRoot};
@@ -14,6 +15,8 @@ use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
 use jose::TokenType;
 use policy::auth_jwt::key_cache::KeyCache;
+use policy::auth_jwt::mode::Mode;
+use policy::auth_jwt::pass_header::refused_name_reason;
 use text::{Quoted, is_quotable, is_token};
 
 const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
@@ -25,6 +28,18 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         contexts: EVERYWHERE,
         args: args::ONE_OR_TWO,
         set: Set::Location(auth_jwt),
+    },
+    Directive {
+        name: c"auth_jwt_mode",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(auth_jwt_mode),
+    },
+    Directive {
+        name: c"auth_jwt_phase",
+        contexts: LEVELS,
+        args: args::ONE,
+        set: Set::Location(auth_jwt_phase),
     },
     Directive {
         name: c"auth_jwt_type",
@@ -41,7 +56,7 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
     Directive {
         name: c"auth_jwt_key_request",
         contexts: EVERYWHERE,
-        args: args::ONE,
+        args: args::ONE_OR_MORE,
         set: Set::Location(auth_jwt_key_request),
     },
     Directive {
@@ -61,6 +76,36 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         contexts: EVERYWHERE,
         args: args::ONE_OR_MORE,
         set: Set::Location(auth_jwt_require),
+    },
+    Directive {
+        name: c"auth_jwt_algorithms",
+        contexts: EVERYWHERE,
+        args: args::ONE_OR_MORE,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.set_algorithms(cf)),
+    },
+    Directive {
+        name: c"auth_jwt_max_age",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.set_max_age(cf)),
+    },
+    Directive {
+        name: c"auth_jwt_require_claim",
+        contexts: EVERYWHERE,
+        args: args::TWO_OR_MORE,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.add_claim_rule(cf)),
+    },
+    Directive {
+        name: c"auth_jwt_require_header",
+        contexts: EVERYWHERE,
+        args: args::TWO_OR_MORE,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.add_header_rule(cf)),
+    },
+    Directive {
+        name: c"auth_jwt_require_scope",
+        contexts: EVERYWHERE,
+        args: args::ONE_OR_MORE,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.add_scopes(cf)),
     },
     Directive {
         name: c"auth_jwt_verify_signature",
@@ -121,7 +166,8 @@ fn auth_jwt(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigEr
         shows_unverified: realm.is_none() && !parameters.is_empty(),
         realm,
         token,
-        position: Cell::new(Some(cf.position().into())),
+        position: cf.position().into(),
+        has_warned: Cell::new(false),
     }))
 }
 
@@ -140,6 +186,38 @@ fn realm_template(realm: &[u8], cf: &mut Config<'_>) -> Result<Template, ConfigE
             Quoted::new(realm)
         ))),
     }
+}
+
+/// `auth_jwt_mode required | optional | report | off | $variable`
+fn auth_jwt_mode(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let argument = cf.argument();
+    let template = cf.template(&argument)?;
+    let setting = match (template.constant(), Mode::parse(&argument)) {
+        (None, _) => ModeSetting::PerRequest(template),
+        (Some(_), Some(mode)) => ModeSetting::Constant(mode),
+        (Some(_), None) => {
+            let must = "it must be \"required\", \"optional\", \"report\", \"off\" or a variable";
+            return Err(cf.invalid_value(&argument, must));
+        }
+    };
+    conf.mode.set(setting)
+}
+
+/// `auth_jwt_phase access | preaccess`
+fn auth_jwt_phase(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let argument = cf.argument();
+    let is_preaccess = match &*argument {
+        b"access" => false,
+        b"preaccess" => true,
+        _ => {
+            let must = "it must be \"access\" or \"preaccess\"";
+            return Err(cf.invalid_value(&argument, must));
+        }
+    };
+    conf.phase.set(Rc::new(PhaseSetting {
+        is_preaccess,
+        position: Cell::new(Some(cf.position().into())),
+    }))
 }
 
 /// `auth_jwt_type signed | encrypted | nested`
@@ -195,9 +273,25 @@ fn read_key_file(file: &KeyFile, cf: &Config<'_>) {
     }
 }
 
-/// `auth_jwt_key_request uri`
+/// `auth_jwt_key_request uri [pass_header=name] ...`
 fn auth_jwt_key_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    conf.key_sources.push(KeySource::Request(Uri::read(cf)?));
+    let (_, parameters) = cf.first_argument();
+    let pass_header = |parameter: &Text<'_>| {
+        let name = parameter.strip_prefix(b"pass_header=");
+        let name = name.ok_or_else(|| cf.invalid_parameter(parameter))?;
+        match refused_name_reason(name) {
+            Some(reason) => Err(cf.invalid_value(parameter, reason)),
+            None => Ok(name.into()),
+        }
+    };
+    let pass_headers = parameters
+        .iter()
+        .map(pass_header)
+        .collect::<Result<Vec<Box<[u8]>>, _>>()?;
+    conf.key_sources.push(KeySource::Request(KeyRequestSource {
+        uri: Uri::read(cf)?,
+        pass_headers: pass_headers.into(),
+    }));
     Ok(())
 }
 

@@ -1,42 +1,29 @@
-//! Gets the keys that a request's token is verified with. Some come from subrequests: then nginx
-//! runs the handler again, several times if need be, and the state is kept with the request.
+//! Gets the keys that a request's token is verified with. A request may have to wait for some: then
+//! nginx runs the handler again, several times if need be, and the state is kept with the request.
 
 use std::cell::{Cell, RefCell};
-use std::mem;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::AuthJwt;
-use super::conf::{KeySource, LocationConf};
-use super::key_file::{KeyFile, KeyFilePath};
-use super::key_request::KeyRequest;
+use super::conf::{KeyRequestSource, KeySource, LocationConf};
+use super::key_file::KeyFile;
+use super::key_request::{BODY, KeyFetchTask, KeyRequest, keys_in_response, warn_of_key};
 use crate::nginx::{
-    BodyError, Failure, Request, ResponseBody, Subrequest, SubrequestBody, SubrequestOwner,
-    SubrequestResponse, Template, Waker,
+    Failure, Request, SubrequestBody, SubrequestLines, Target, Template, Text, Waker,
 };
 use crate::subrequest_uri::{UnsafeUri, Uri};
 use jose::KeySet;
+use policy::auth_jwt::fetch_state::Need;
 use policy::auth_jwt::key_cache::{KeyCache, KeyError};
 use policy::auth_jwt::key_file::unsafe_name_reason;
 use policy::auth_jwt::rejection::Rejection;
-use policy::auth_jwt::remote_keys::{FetchDecision, KeyFetch, KeyFollower};
-use policy::single_flight::FlightState;
+use policy::auth_jwt::remote_keys::{KeyFollower, KeyLookup, MaybeKeys};
 use text::Quoted;
-
-/// The first bytes of what gzip writes. A key set never begins with them.
-const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 
 impl From<Failure> for Rejection {
     fn from(failure: Failure) -> Self {
         Self::Nginx(failure.to_string())
-    }
-}
-
-impl SubrequestOwner for AuthJwt {
-    fn subrequest_done(response: SubrequestResponse<'_>) {
-        let status = response.status().0;
-        response
-            .log()
-            .debug(format_args!("auth_jwt: key request done s:{status}"));
     }
 }
 
@@ -46,28 +33,51 @@ impl SubrequestOwner for AuthJwt {
 pub struct KeyFetchState {
     sources: RefCell<Vec<SourceState>>,
     has_refreshed: Cell<bool>,
+    /// Whether the request ends if its client leaves.
+    is_client_watched: Cell<bool>,
 }
 
 /// How far a request has come with one source.
-#[derive(Default)]
 enum SourceState {
-    #[default]
-    NotAsked,
-    /// Not asked, and its cached keys do not have the token's key.
-    Refetch,
-    /// The request's own subrequest is under way. It is the last one that the request has started,
-    /// since sources are asked one after the other. Without a [`KeyFetch`] the keys are not cached.
-    Subrequest(Option<KeyFetch<Waker>>),
-    /// Another request fetches.
-    Waiting(KeyFollower<Waker>),
+    NotAsked(SourceName),
+    /// The request's own subrequest is under way. It is the last one that the request has started.
+    Subrequest(EvaluatedUri),
+    /// A fetch is under way that belongs to no request.
+    Waiting(Rc<KeyRequest>, KeyFollower<Waker>),
     Ready(KeySet),
 }
 
+/// What a source is called for one request. Names with variables are evaluated before the first
+/// subrequest starts: it runs the `set` directives of the server again.
+enum SourceName {
+    /// A file or a URI without variables; the keys that the request needs of it.
+    Fixed(Need),
+    File(PathBuf),
+    Uri(EvaluatedUri),
+}
+
+/// The URI of a request's own subrequest.
+struct EvaluatedUri {
+    path: Box<[u8]>,
+    args: Box<[u8]>,
+    /// The URI as log lines quote it.
+    quoted: Quoted,
+}
+
 impl SourceState {
+    fn is_subrequest(&self) -> bool {
+        matches!(self, Self::Subrequest(_))
+    }
+
+    /// Whether the request has to wait for what was started.
+    fn is_waiting(&self) -> bool {
+        matches!(self, Self::Subrequest(_) | Self::Waiting(..))
+    }
+
     fn keys(&self) -> Option<&KeySet> {
         match self {
             Self::Ready(keys) => Some(keys),
-            Self::NotAsked | Self::Refetch | Self::Subrequest(_) | Self::Waiting(_) => None,
+            Self::NotAsked(_) | Self::Subrequest(_) | Self::Waiting(..) => None,
         }
     }
 }
@@ -80,7 +90,7 @@ pub(super) struct VerificationKeys {
     pub(super) are_shared: bool,
 }
 
-/// The keys of all sources, or `None` while a subrequest is pending: nginx then runs the handler
+/// The keys of all sources, or `None` while the request has to wait: nginx then runs the handler
 /// again. If one source fails, all do: the key that matters might be there.
 pub(super) fn keys(
     request: Request<'_>,
@@ -98,7 +108,7 @@ pub(super) fn keys(
     };
     let is_shared = |source: &KeySource| match source {
         KeySource::File(_) | KeySource::FileNamed(_) => true,
-        KeySource::Request(uri) => uri.constant().is_some(),
+        KeySource::Request(source) => source.shared_uri().is_some(),
     };
     Ok(set.map(|set| VerificationKeys {
         set,
@@ -119,16 +129,29 @@ pub(super) fn cached_keys(request: Request<'_>, conf: &LocationConf) -> Option<K
     match source {
         KeySource::File(file) => file.cached(now, cache, || request.event_loop_iteration()),
         KeySource::FileNamed(_) => None,
-        KeySource::Request(uri) => {
+        KeySource::Request(source) => {
             let key_request = conf
                 .only_key_request
-                .get_or_init(|| uri.constant().map(|uri| key_request(request, &uri)));
+                .get_or_init(|| source.shared_uri().map(|uri| key_request(request, &uri)));
             key_request
                 .as_ref()
                 .filter(|_| !cache.time.is_zero())?
                 .cached(now, cache)
         }
     }
+}
+
+/// Whether [`refresh`] would have a source asked again.
+pub(super) fn may_refresh(request: Request<'_>, conf: &LocationConf) -> bool {
+    let cache = conf.key_cache();
+    let fetcher = KeyFetcher { request, cache };
+    let has_refreshed = |state: &KeyFetchState| state.has_refreshed.get();
+    cache.refresh_interval().is_some()
+        && !request.context::<AuthJwt>().is_some_and(has_refreshed)
+        && conf
+            .key_sources
+            .iter()
+            .any(|source| fetcher.may_refresh(source))
 }
 
 /// Has sources asked again whose cached keys do not have the token's key; see
@@ -138,11 +161,12 @@ pub(super) fn refresh(request: Request<'_>, conf: &LocationConf) -> Result<bool,
     if cache.refresh_interval().is_none() {
         return Ok(false);
     }
+    let fetcher = KeyFetcher { request, cache };
     let state = request.context_or_new::<AuthJwt>(KeyFetchState::default)?;
-    Ok(state.refresh(request, cache, &conf.key_sources))
+    state.refresh(&fetcher, &conf.key_sources)
 }
 
-/// Ends what the request was fetching. Another request that waits for the keys fetches them.
+/// Drops what the request waits for. A fetch for the cache goes on.
 pub(super) fn give_up(request: Request<'_>) {
     if let Some(state) = request.context::<AuthJwt>() {
         state.sources.take();
@@ -157,36 +181,42 @@ impl KeyFetchState {
     ) -> Result<Option<KeySet>, Rejection> {
         // Taken rather than borrowed: meanwhile nginx evaluates variables and starts subrequests.
         let mut states = self.sources.take();
-        states.resize_with(sources.len(), SourceState::default);
+        if states.is_empty() {
+            states = fetcher.name_all(sources)?;
+        }
+        if self.is_client_watched.take() {
+            fetcher.request.stop_watching_client();
+        }
         let keys = fetcher.advance_all(&mut states, sources);
+        // A subrequest of this request watches the client itself.
+        let has_subrequest = states.iter().any(SourceState::is_subrequest);
+        if matches!(keys, Ok(None)) && !has_subrequest {
+            fetcher.request.watch_client();
+            self.is_client_watched.set(true);
+        }
         self.sources.replace(states);
         keys
     }
 
     /// Once for a request, marks the sources that may be refreshed, and says whether there are any:
     /// then [`keys`] may give other keys.
-    fn refresh(&self, request: Request<'_>, cache: &KeyCache, sources: &[KeySource]) -> bool {
+    fn refresh(&self, fetcher: &KeyFetcher<'_>, sources: &[KeySource]) -> Result<bool, Rejection> {
         if self.has_refreshed.replace(true) {
-            return false;
+            return Ok(false);
         }
-        let now = request.uptime();
-        let mut states = self.sources.borrow_mut();
-        states.resize_with(sources.len(), SourceState::default);
+        let mut states = self.sources.take();
+        if states.is_empty() {
+            states = fetcher.name_all(sources)?;
+        }
         let mut any = false;
         for (state, source) in states.iter_mut().zip(sources) {
-            let may_refresh = match source {
-                KeySource::File(file) => file.may_refresh(now, cache),
-                KeySource::FileNamed(_) => false,
-                KeySource::Request(uri) => uri
-                    .constant()
-                    .is_some_and(|uri| key_request(request, &uri).may_refresh(now, cache)),
-            };
-            if may_refresh {
-                *state = SourceState::Refetch;
+            if fetcher.may_refresh(source) {
+                *state = SourceState::NotAsked(SourceName::Fixed(Need::NewerKeys));
                 any = true;
             }
         }
-        any
+        self.sources.replace(states);
+        Ok(any)
     }
 }
 
@@ -196,8 +226,9 @@ struct KeyFetcher<'r> {
     cache: &'r KeyCache,
 }
 
-impl KeyFetcher<'_> {
-    /// The keys of a single source that needs no subrequest now. Such a request needs no state.
+impl<'r> KeyFetcher<'r> {
+    /// The keys of a single source, if the request has them without waiting. Such a request needs
+    /// no state.
     fn keys_without_state(&self, conf: &LocationConf) -> Result<Option<KeySet>, Rejection> {
         let [source] = &*conf.key_sources else {
             return Ok(None);
@@ -209,21 +240,96 @@ impl KeyFetcher<'_> {
             return Ok(Some(keys));
         }
         match source {
-            KeySource::File(file) => self.load_file(file, self.cache, false).map(Some),
-            KeySource::FileNamed(name) => self.load_named_file(name).map(Some),
+            KeySource::File(file) => self.load_file(file, self.cache, Need::Keys).map(Some),
+            KeySource::FileNamed(name) => self.load_named_file(self.file_name(name)?).map(Some),
             KeySource::Request(_) => Ok(None),
         }
     }
 
-    /// Advances one source after the other, up to one that has to wait.
+    fn may_refresh(&self, source: &KeySource) -> bool {
+        let now = self.request.uptime();
+        match source {
+            KeySource::File(file) => file.may_refresh(now, self.cache),
+            KeySource::FileNamed(_) => false,
+            KeySource::Request(source) => self
+                .cached_uri(source)
+                .is_some_and(|uri| key_request(self.request, &uri).may_refresh(now, self.cache)),
+        }
+    }
+
+    /// The URI of a source whose keys are cached.
+    fn cached_uri<'s>(&self, source: &'s KeyRequestSource) -> Option<Text<'s>> {
+        source.shared_uri().filter(|_| !self.cache.time.is_zero())
+    }
+
+    /// The state of each source before it is asked.
+    fn name_all(&self, sources: &[KeySource]) -> Result<Vec<SourceState>, Rejection> {
+        let name = |source: &KeySource| {
+            Ok(SourceState::NotAsked(match source {
+                KeySource::File(_) => SourceName::Fixed(Need::Keys),
+                KeySource::FileNamed(name) => SourceName::File(self.file_name(name)?),
+                KeySource::Request(source) => match self.cached_uri(source) {
+                    Some(_) => SourceName::Fixed(Need::Keys),
+                    None => SourceName::Uri(self.evaluated(&source.uri)?),
+                },
+            }))
+        };
+        sources.iter().map(name).collect()
+    }
+
+    fn file_name(&self, name: &Template) -> Result<PathBuf, Rejection> {
+        let name = name.evaluate(self.request)?;
+        match unsafe_name_reason(&name) {
+            Some(reason) => Err(Rejection::KeyFileName(reason)),
+            None => Ok(self.request.conf_path(&name)),
+        }
+    }
+
+    fn evaluated(&self, uri: &Uri) -> Result<EvaluatedUri, Rejection> {
+        // Once: an evaluation may log a warning.
+        let text = uri.evaluate(self.request)?;
+        let Target { path, args } = self.target(uri, text)?;
+        Ok(EvaluatedUri {
+            path: path[..].into(),
+            args: args[..].into(),
+            quoted: Quoted::new(text),
+        })
+    }
+
+    fn target(&self, uri: &Uri, text: Text<'r>) -> Result<Target<'r>, Rejection> {
+        uri.split_target(self.request, text)?.map_err(|unsafe_uri| {
+            let UnsafeUri { uri, reason } = unsafe_uri;
+            let uri = Quoted::new(uri);
+            Rejection::KeyRequestUri { uri, reason }
+        })
+    }
+
+    /// Asks all sources. Those that are fetched for the cache are asked at the same time. Those for
+    /// which the request makes a subrequest of its own come last and one after the other, so that
+    /// no other source fails while such a subrequest is under way: nginx would hold the refusal back
+    /// until the subrequest ends.
     fn advance_all(
         &self,
         states: &mut [SourceState],
         sources: &[KeySource],
     ) -> Result<Option<KeySet>, Rejection> {
         for (state, source) in states.iter_mut().zip(sources) {
-            *state = self.advance(mem::take(state), source)?;
-            if state.keys().is_none() {
+            let next = match state {
+                SourceState::Ready(_) | SourceState::NotAsked(SourceName::Uri(_)) => continue,
+                SourceState::NotAsked(name) => Some(self.ask(name, source)?),
+                SourceState::Subrequest(uri) => self.finish_subrequest(uri, source)?,
+                SourceState::Waiting(keys, follower) => self.finish_wait(keys, follower, source)?,
+            };
+            if let Some(next) = next {
+                *state = next;
+            }
+        }
+        if states.iter().any(SourceState::is_waiting) {
+            return Ok(None);
+        }
+        for (state, source) in states.iter_mut().zip(sources) {
+            if let SourceState::NotAsked(name) = state {
+                *state = self.ask(name, source)?;
                 return Ok(None);
             }
         }
@@ -233,50 +339,31 @@ impl KeyFetcher<'_> {
         }))
     }
 
-    fn advance(&self, state: SourceState, source: &KeySource) -> Result<SourceState, Rejection> {
-        let force_refresh = matches!(state, SourceState::Refetch);
-        match (state, source) {
-            (SourceState::Ready(keys), _) => Ok(SourceState::Ready(keys)),
-            (_, KeySource::File(file)) => self
-                .load_file(file, self.cache, force_refresh)
-                .map(SourceState::Ready),
-            (_, KeySource::FileNamed(name)) => self.load_named_file(name).map(SourceState::Ready),
-            (SourceState::NotAsked | SourceState::Refetch, KeySource::Request(uri)) => {
-                self.ask(uri, force_refresh)
+    fn ask(&self, name: &mut SourceName, source: &KeySource) -> Result<SourceState, Rejection> {
+        Ok(match (name, source) {
+            (SourceName::Fixed(need), KeySource::File(file)) => {
+                SourceState::Ready(self.load_file(file, self.cache, *need)?)
             }
-            (SourceState::Waiting(follower), KeySource::Request(uri)) => match follower.state() {
-                FlightState::Pending => Ok(SourceState::Waiting(follower)),
-                FlightState::Finished(Ok(keys)) => Ok(SourceState::Ready(keys.clone())),
-                FlightState::Finished(Err(error)) => Err(self.request_failed(uri, error.clone())),
-                FlightState::Abandoned => self.ask(uri, false),
-            },
-            (SourceState::Subrequest(fetch), KeySource::Request(uri)) => {
-                self.finish_subrequest(fetch, uri)
+            (SourceName::File(path), KeySource::FileNamed(_)) => {
+                SourceState::Ready(self.load_named_file(std::mem::take(path))?)
             }
-        }
+            (SourceName::Fixed(need), KeySource::Request(source)) => self.look_up(source, *need)?,
+            (SourceName::Uri(uri), KeySource::Request(source)) => {
+                self.start_subrequest(uri, source)?
+            }
+            _ => return Err(Failure::Inconsistent.into()),
+        })
     }
 
-    fn load_named_file(&self, name: &Template) -> Result<KeySet, Rejection> {
-        let name = name.evaluate(self.request)?;
-        if let Some(reason) = unsafe_name_reason(&name) {
-            return Err(Rejection::KeyFileName(reason));
-        }
-        let path = self.request.conf_path(&name);
+    fn load_named_file(&self, path: PathBuf) -> Result<KeySet, Rejection> {
         let main = self.request.main_conf::<AuthJwt>();
-        let file = main
-            .key_file(&path)
-            .unwrap_or_else(|| Rc::new(KeyFile::new(KeyFilePath(path))));
-        let keys = self.load_file(&file, &KeyCache::NONE, false)?;
-        main.add_requested_key_file(&file);
-        Ok(keys)
+        let file = main.requested_key_file(path);
+        let keys = self.load_file(&file, &KeyCache::NONE, Need::Keys);
+        main.remember_requested_key_file(&file);
+        keys
     }
 
-    fn load_file(
-        &self,
-        file: &KeyFile,
-        cache: &KeyCache,
-        force_refresh: bool,
-    ) -> Result<KeySet, Rejection> {
+    fn load_file(&self, file: &KeyFile, cache: &KeyCache, need: Need) -> Result<KeySet, Rejection> {
         let log = self.request.log();
         let path = file.access();
         let report = |warning: &_| {
@@ -284,7 +371,7 @@ impl KeyFetcher<'_> {
         };
         let iteration = self.request.event_loop_iteration();
         let now = self.request.uptime();
-        let loaded = file.load(now, cache, force_refresh, iteration, report);
+        let loaded = file.load(now, cache, need, iteration, report);
         if let Some(error) = loaded.stale_because {
             log.warn(format_args!(
                 "auth_jwt: key file {path}: {error}; using the last good keys"
@@ -296,108 +383,101 @@ impl KeyFetcher<'_> {
         })
     }
 
-    /// Takes cached keys, waits for another request, or starts a subrequest.
-    fn ask(&self, uri: &Uri, force_refresh: bool) -> Result<SourceState, Rejection> {
-        // The response for a URI with variables is not cached, nor is any without a time.
-        let Some(constant) = uri.constant().filter(|_| !self.cache.time.is_zero()) else {
-            return self.start_subrequest(uri, None);
-        };
-        let now = self.request.uptime();
+    /// Takes cached keys, or waits for a fetch. Starts a fetch if one is due.
+    fn look_up(&self, source: &KeyRequestSource, need: Need) -> Result<SourceState, Rejection> {
+        let uri = source.uri.evaluate(self.request)?;
+        let target = self.target(&source.uri, uri)?;
+        let keys = key_request(self.request, &uri);
+        let (now, jitter) = (self.request.uptime(), self.request.random());
         let waker = || self.request.waker();
-        match key_request(self.request, &constant).decide(now, self.cache, force_refresh, waker)? {
-            FetchDecision::Cached(keys) => Ok(SourceState::Ready(keys)),
-            FetchDecision::Wait(follower) => Ok(SourceState::Waiting(follower)),
-            FetchDecision::Fetch(fetch) => self.start_subrequest(uri, Some(fetch)),
+        let lookup = keys.look_up(now, self.cache, need, jitter, waker)?;
+        let KeyLookup { keys: found, fetch } = lookup;
+        if let Some(fetch) = fetch {
+            let uri = Quoted::new(uri);
+            KeyFetchTask::start(self.request, &target, fetch, &keys, uri, self.cache);
+        }
+        match found {
+            MaybeKeys::Ready(keys) => Ok(SourceState::Ready(keys)),
+            MaybeKeys::Wait(follower) => Ok(SourceState::Waiting(keys, follower)),
+            MaybeKeys::Failed(error) => Err(self.request_failed(Quoted::new(uri), error)),
         }
     }
 
+    fn finish_wait(
+        &self,
+        keys: &KeyRequest,
+        follower: &KeyFollower<Waker>,
+        source: &KeySource,
+    ) -> Result<Option<SourceState>, Rejection> {
+        match keys.after_wait(follower, self.request.uptime(), self.cache) {
+            None => Ok(None),
+            Some(Ok(keys)) => Ok(Some(SourceState::Ready(keys))),
+            Some(Err(error)) => {
+                let KeySource::Request(source) = source else {
+                    return Err(Failure::Inconsistent.into());
+                };
+                let uri = source.uri.evaluate(self.request)?;
+                Err(self.request_failed(Quoted::new(uri), error))
+            }
+        }
+    }
+
+    /// Starts a subrequest of this request, whose response is for nobody else.
     fn start_subrequest(
         &self,
-        uri: &Uri,
-        fetch: Option<KeyFetch<Waker>>,
+        uri: &mut EvaluatedUri,
+        source: &KeyRequestSource,
     ) -> Result<SourceState, Rejection> {
-        let target = match uri.target(self.request)? {
-            Ok(target) => target,
-            Err(UnsafeUri { uri, reason }) => {
-                let uri = Quoted::new(uri);
-                return Err(Rejection::KeyRequestUri { uri, reason });
-            }
+        let target = Target {
+            path: self.request.copy(&uri.path)?,
+            args: self.request.copy(&uri.args)?,
         };
-        let body = ResponseBody::Require(KeySet::MAX_BYTES);
+        let lines = SubrequestLines::Named(&source.pass_headers);
         self.request
-            .start_subrequest::<AuthJwt>(&target, SubrequestBody::None, body)?;
-        Ok(SourceState::Subrequest(fetch))
+            .start_subrequest::<AuthJwt>(&target, SubrequestBody::None, lines, BODY)?;
+        let uri = EvaluatedUri {
+            path: std::mem::take(&mut uri.path),
+            args: std::mem::take(&mut uri.args),
+            quoted: uri.quoted.clone(),
+        };
+        Ok(SourceState::Subrequest(uri))
     }
 
     fn finish_subrequest(
         &self,
-        fetch: Option<KeyFetch<Waker>>,
-        uri: &Uri,
-    ) -> Result<SourceState, Rejection> {
+        uri: &EvaluatedUri,
+        source: &KeySource,
+    ) -> Result<Option<SourceState>, Rejection> {
         let subrequest = self
             .request
             .subrequest::<AuthJwt>()
             .ok_or(Failure::Inconsistent)?;
-        let Some(response) = subrequest.response() else {
-            return Ok(SourceState::Subrequest(fetch));
-        };
+        if subrequest.response().is_none() {
+            return Ok(None);
+        }
         self.request.forget_body_variables::<AuthJwt>();
-        let mut keys = self.parse(response, subrequest, uri);
         let log = self.request.log();
-        for warning in keys.iter().flat_map(KeySet::warnings) {
-            let uri = self.quoted(uri)?;
-            log.warn(format_args!("auth_jwt: key request {uri}: {warning}"));
-        }
-        if let Some(fetch) = fetch {
-            let loaded = fetch.finish(self.request.uptime(), self.cache, keys);
-            if let Some(error) = loaded.stale_because {
-                let uri = self.quoted(uri)?;
-                log.warn(format_args!(
-                    "auth_jwt: key request {uri}: {error}; using the last good keys"
-                ));
+        let report = |warning: &_| warn_of_key(log, &uri.quoted, warning);
+        let shared_uri = match source {
+            KeySource::Request(source) => source.shared_uri(),
+            KeySource::File(_) | KeySource::FileNamed(_) => None,
+        };
+        let keys = keys_in_response(subrequest, |body| match shared_uri {
+            Some(uri) => key_request(self.request, &uri).parse(body, report),
+            None => {
+                let keys = KeySet::parse(body)?;
+                keys.warnings().for_each(report);
+                Ok(keys)
             }
-            keys = loaded.keys;
-        }
-        keys.map(SourceState::Ready)
-            .map_err(|error| self.request_failed(uri, error))
-    }
-
-    fn request_failed(&self, uri: &Uri, error: KeyError) -> Rejection {
-        match self.quoted(uri) {
-            Ok(uri) => Rejection::KeyRequest { uri, error },
-            Err(failure) => failure.into(),
+        });
+        match keys {
+            Ok(keys) => Ok(Some(SourceState::Ready(keys))),
+            Err(error) => Err(self.request_failed(uri.quoted.clone(), error)),
         }
     }
 
-    /// The URI as log lines quote it.
-    fn quoted(&self, uri: &Uri) -> Result<Quoted, Failure> {
-        uri.evaluate(self.request).map(Quoted::new)
-    }
-
-    fn parse(
-        &self,
-        response: SubrequestResponse<'_>,
-        subrequest: &Subrequest,
-        uri: &Uri,
-    ) -> Result<KeySet, KeyError> {
-        if response.status().0 != 200 {
-            return Err(KeyError::Status(response.status().0));
-        }
-        let body = subrequest.body().map_err(|error| match error {
-            BodyError::TooLarge => KeyError::TooLarge,
-            BodyError::Truncated => KeyError::Truncated,
-            BodyError::Unreadable | BodyError::Dropped => {
-                KeyError::Unreadable("nginx has not read the body of the response".into())
-            }
-        })?;
-        // The header does not tell: nginx's own gzip filter adds a Content-Encoding header line.
-        if body.starts_with(GZIP_MAGIC) {
-            return Err(KeyError::Compressed);
-        }
-        match uri.constant() {
-            Some(uri) => key_request(self.request, &uri).parse(&body),
-            None => Ok(KeySet::parse(&body)?),
-        }
+    fn request_failed(&self, uri: Quoted, error: KeyError) -> Rejection {
+        Rejection::KeyRequest { uri, error }
     }
 }
 

@@ -4,48 +4,27 @@ use text::{Quoted, is_quotable};
 
 use super::AuthJwt;
 use super::client::{ClientToken, TokenVerdict, find_token};
-use super::conf::{ChallengeSetting, LocationConf, MainConf};
+use super::conf::{ChallengeSetting, LocationConf, MainConf, ModeSetting};
 use super::fetch::{self, VerificationKeys};
-use crate::nginx::{Access, AccessHandler, Failure, Request, Severity, Status, Template};
+use crate::nginx::{
+    Access, AccessHandler, Failure, PreaccessHandler, Request, Severity, Status, Template,
+};
 use crate::require::Unmet;
-use jose::{AuthenticToken, ErrorKind, KeySet, UnverifiedToken};
+use jose::{AuthenticToken, ErrorKind, KeySet, Summary, UnverifiedToken};
 use policy::auth_jwt::bearer::Presented;
+use policy::auth_jwt::mode::{Mode, Outcome};
 use policy::auth_jwt::rejection::{Challenge, LogLine, RefusalResponse, Rejection, push_attribute};
 use policy::auth_jwt::token_cache::VerifyOptions;
 use policy::log_level::LogLevel;
 
 impl AccessHandler for AuthJwt {
     fn access<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Failure> {
-        let Some(setting) = conf.auth_jwt.get() else {
+        // A location that judges in the preaccess phase has done so by now. If another module kept
+        // nginx from calling the handler there, the request is judged here.
+        if conf.is_preaccess() && request.client_context::<Self>()?.is_judged_by(conf) {
             return Ok(Access::Decline);
-        };
-        let Some(realm) = &setting.realm else {
-            return Ok(Access::Decline);
-        };
-        let client = request.client_context::<Self>()?;
-        client.reset();
-        let presented = find_token(request, setting.token);
-        match decide(request, conf, presented, client) {
-            Ok(None) => Ok(Access::Wait),
-            Ok(Some(())) => {
-                client.set_verdict(TokenVerdict::Accepted);
-                Ok(Access::Allow)
-            }
-            Err(rejection) => {
-                let response = rejection.response();
-                client.set_verdict(TokenVerdict::Refused(response.jwt_status));
-                let line = LogLine {
-                    rejection: &rejection,
-                    summarize: || client.summary(presented),
-                };
-                let severity = match response.log_level {
-                    LogLevel::Info => conf.log_level(),
-                    LogLevel::Error => Severity::Error,
-                };
-                request.log().at(severity, format_args!("auth_jwt: {line}"));
-                refuse(request, realm, conf.challenge.get(), response)
-            }
         }
+        judge(request, conf)
     }
 
     fn forget_caches(conf: &MainConf) {
@@ -55,6 +34,95 @@ impl AccessHandler for AuthJwt {
     fn give_up(request: Request<'_>) {
         fetch::give_up(request);
     }
+}
+
+impl PreaccessHandler for AuthJwt {
+    fn preaccess<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Failure> {
+        match conf.is_preaccess() {
+            true => judge(request, conf),
+            false => Ok(Access::Decline),
+        }
+    }
+}
+
+/// Decides whether the request is served, and says why not.
+fn judge<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Failure> {
+    let Some(setting) = conf.auth_jwt.get() else {
+        return Ok(Access::Decline);
+    };
+    let Some(realm) = &setting.realm else {
+        return Ok(Access::Decline);
+    };
+    let client = request.client_context::<AuthJwt>()?;
+    client.reset(conf);
+    let presented = find_token(request, setting.token);
+    let judged = match mode(request, conf) {
+        Ok(Mode::Off) => {
+            client.set_verdict(TokenVerdict::Disabled);
+            return Ok(Access::Decline);
+        }
+        Ok(mode) => (mode, decide(request, conf, presented, client)),
+        Err(rejection) => (Mode::Required, Err(rejection)),
+    };
+    let (mode, rejection) = match judged {
+        (_, Ok(None)) => return Ok(Access::Wait),
+        (mode, Ok(Some(()))) => (mode, None),
+        (mode, Err(rejection)) => (mode, Some(rejection)),
+    };
+    client.set_verdict(match &rejection {
+        None => TokenVerdict::Accepted,
+        Some(rejection) => TokenVerdict::Refused(rejection.response().jwt_status),
+    });
+    let outcome = mode.outcome(rejection.as_ref());
+    if let Some(rejection) = &rejection {
+        log(request, conf, outcome, rejection, || {
+            client.summary(presented)
+        });
+    }
+    match (outcome, rejection) {
+        (Outcome::Allow, None) => Ok(Access::Allow),
+        (Outcome::Decline | Outcome::DeclineAndLog, _) => Ok(Access::Decline),
+        (_, Some(rejection)) => refuse(request, realm, conf.challenge.get(), rejection.response()),
+        (Outcome::Refuse, None) => Err(Failure::Inconsistent),
+    }
+}
+
+/// The mode that holds for this request.
+fn mode(request: Request<'_>, conf: &LocationConf) -> Result<Mode, Rejection> {
+    match conf.mode.get() {
+        None => Ok(Mode::default()),
+        Some(ModeSetting::Constant(mode)) => Ok(*mode),
+        Some(ModeSetting::PerRequest(template)) => {
+            let name = template.evaluate(request)?;
+            Mode::parse(&name).ok_or_else(|| Rejection::Mode(Quoted::new(name)))
+        }
+    }
+}
+
+/// Writes why a request is refused, or would be in another mode.
+fn log(
+    request: Request<'_>,
+    conf: &LocationConf,
+    outcome: Outcome,
+    rejection: &Rejection,
+    summarize: impl Fn() -> Summary,
+) {
+    let prefix = match outcome {
+        Outcome::Allow | Outcome::Decline => return,
+        Outcome::DeclineAndLog => "would refuse: ",
+        Outcome::Refuse => "",
+    };
+    let severity = match rejection.response().log_level {
+        LogLevel::Info => conf.log_level(),
+        LogLevel::Error => Severity::Error,
+    };
+    let line = LogLine {
+        rejection,
+        summarize,
+    };
+    request
+        .log()
+        .at(severity, format_args!("auth_jwt: {prefix}{line}"));
 }
 
 /// Accepts the request, or gives `None` if it has to wait for keys.
@@ -115,12 +183,19 @@ fn authenticate(
     let (options, leeway) = (conf.verify_options(), conf.leeway());
     let cache = request.main_conf::<AuthJwt>().token_cache();
     let cached = cache.and_then(|cache| Some(cache.borrow_mut().find(text, options)?.token()));
-    // A token that is refused whatever the keys are causes no fetch. A request that has begun to
-    // fetch goes on, since others may wait for it.
+    // A token that is refused whatever the keys are causes no fetch. This was checked before the
+    // request began to wait, and what may have changed since is checked again in `check_policy`.
     if request.context::<AuthJwt>().is_none() {
         match &cached {
-            Some(token) => token.check_without_keys(request.now(), leeway)?,
-            None => parse(client, text, options)?.check_without_keys(request.now(), leeway)?,
+            Some(token) => {
+                token.check_without_keys(request.now(), leeway)?;
+                conf.token_rules.check_algorithm(token.header())?;
+            }
+            None => {
+                let token = parse(client, text, options)?;
+                token.check_without_keys(request.now(), leeway)?;
+                conf.token_rules.check_algorithm(token.header())?;
+            }
         }
     }
     let is_cached = cached.is_some();
@@ -147,10 +222,32 @@ fn authenticate(
                 }
                 return Ok(Some(token));
             }
-            Err(error)
-                if error.kind() == ErrorKind::UnknownKey && fetch::refresh(request, conf)? => {}
+            Err(error) if may_be_of_newer_key(request, conf, &unverified, &keys.set, &error) => {
+                if !fetch::refresh(request, conf)? {
+                    return Err(error.into());
+                }
+            }
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// Whether the key of a token that is refused may be one that its issuer has begun to use since the
+/// keys were fetched.
+fn may_be_of_newer_key(
+    request: Request<'_>,
+    conf: &LocationConf,
+    token: &UnverifiedToken,
+    keys: &KeySet,
+    error: &jose::Error,
+) -> bool {
+    match error.kind() {
+        ErrorKind::UnknownKey => true,
+        // Keys without a kid may have been tried for a kid that the set does not have.
+        ErrorKind::BadSignature | ErrorKind::DecryptionFailed => {
+            fetch::may_refresh(request, conf) && token.names_unknown_key(keys)
+        }
+        _ => false,
     }
 }
 
@@ -177,14 +274,23 @@ fn keys(request: Request<'_>, conf: &LocationConf) -> Result<Option<Verification
     }
 }
 
-/// Checks what holds for each request anew: the times in the claims and `auth_jwt_require`.
+/// Checks what holds for each request anew: the times in the claims, the rules of the location and
+/// `auth_jwt_require`.
 fn check_policy(
     request: Request<'_>,
     conf: &LocationConf,
     token: AuthenticToken,
     client: &ClientToken,
 ) -> Result<(), Rejection> {
-    client.set_verified(token.valid_at(request.now(), conf.leeway())?);
+    let token = token.valid_at(request.now(), conf.leeway())?;
+    match conf.token_rules.is_any() {
+        false => client.set_verified(token),
+        true => {
+            // The variables in rules and the log line are about this token.
+            client.set_verified(token.clone());
+            conf.token_rules.check(request, &token, conf.leeway())?;
+        }
+    }
     for requirement in conf.requirements.iter() {
         if let Some(Unmet { value, status }) = requirement.unmet(request)? {
             return Err(Rejection::Requirement {
@@ -200,7 +306,7 @@ fn refuse<'r>(
     request: Request<'r>,
     realm: &Template,
     challenge: Option<&ChallengeSetting>,
-    response: RefusalResponse,
+    response: RefusalResponse<'_>,
 ) -> Result<Access<'r>, Failure> {
     let attributes = match challenge {
         None => Some(&[] as &[_]),
@@ -219,6 +325,11 @@ fn refuse<'r>(
         }
         if let Some(mut value) = response.challenge.value(&realm) {
             for (name, template) in attributes {
+                // The scopes that are missing come before those that are recommended in general.
+                let has_scope = matches!(response.challenge, Challenge::InsufficientScope(_));
+                if has_scope && **name == *b"scope" {
+                    continue;
+                }
                 add_attribute(request, &mut value, name, template)?;
             }
             request.add_challenge(request.copy(&value)?)?;

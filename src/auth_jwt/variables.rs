@@ -14,9 +14,11 @@ pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
     cf.add_prefix_variable::<JwtHeader>()?;
     cf.add_prefix_variable::<JwtOuterHeader>()?;
     cf.define_variable::<AuthJwt, _>(b"jwt_payload", (), |request, ()| payload(request))?;
-    cf.define_variable::<AuthJwt, _>(b"jwt_claims", (), |request, ()| claims(request))?;
-    cf.define_variable::<AuthJwt, _>(b"jwt_verified", (), |request, ()| verified(request))?;
-    cf.define_variable::<AuthJwt, _>(b"jwt_status", (), |request, ()| status(request))
+    cf.define_changeable_variable::<AuthJwt, _>(b"jwt_claims", (), |request, ()| claims(request))?;
+    cf.define_changeable_variable::<AuthJwt, _>(b"jwt_verified", (), |request, ()| {
+        verified(request)
+    })?;
+    cf.define_changeable_variable::<AuthJwt, _>(b"jwt_status", (), |request, ()| status(request))
 }
 
 /// The part of a token where a path of names begins.
@@ -152,6 +154,7 @@ fn status<'r>(request: Request<'r>) -> Result<Option<Text<'r>>, Failure> {
     let text = match request.client_context::<AuthJwt>()?.verdict() {
         Some(TokenVerdict::Accepted) => "ok",
         Some(TokenVerdict::Refused(status)) => status,
+        Some(TokenVerdict::Disabled) => "disabled",
         None => {
             let conf = request.main().location_conf::<AuthJwt>();
             let setting = conf.auth_jwt.get();

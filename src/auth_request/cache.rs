@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use openssl::sha::Sha256;
 
 use super::AuthRequest;
-use super::conf::{Digest, LocationConf, Scope, VerdictFlights};
+use super::conf::{CacheKey, Digest, LocationConf, Scope};
 use super::variables::CacheStatus;
 use super::verdict::Verdict;
 use crate::nginx::{
@@ -16,13 +16,58 @@ use policy::auth_request::freshness::{Freshness, vary_names};
 use policy::auth_request::header_names::says_how_to_read_body;
 use policy::auth_request::verdict_codec::{self, VerdictRecord, VerdictView};
 use policy::auth_request::worker_cache::WorkerKey;
-use policy::single_flight::{Admission, Follower, Leader};
+use policy::single_flight::{Admission, FlightState, Follower, Leader};
 
 /// The duty to ask the service for a verdict.
 pub(super) type FlightLeader = Leader<Digest, Waker, ()>;
 
 /// A place among those that wait for the leader's verdict.
 pub(super) type FlightFollower = Follower<Waker, ()>;
+
+/// What a request does whose verdict is not in the cache.
+pub(super) enum FlightRole {
+    /// It asks the service, and others wait for it.
+    Lead(FlightLeader),
+    /// It waits for another request.
+    Follow(FlightFollower),
+    /// It asks the service, and nobody waits.
+    AskAlone,
+}
+
+/// The flights that a request has followed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct FollowedFlights {
+    /// How many leaders have left before the service has responded.
+    abandoned: u8,
+    /// Whether a leader had a response.
+    has_response: bool,
+}
+
+impl FollowedFlights {
+    /// A client cannot make others wait for longer than this by leaving again and again.
+    const MAX_ABANDONED: u8 = 5;
+
+    /// These flights and the one that the follower was part of, or `None` if that goes on.
+    pub(super) fn and(self, follower: &FlightFollower) -> Option<Self> {
+        match follower.state() {
+            FlightState::Pending => None,
+            FlightState::Finished(()) => Some(Self {
+                has_response: true,
+                ..self
+            }),
+            FlightState::Abandoned => Some(Self {
+                abandoned: self.abandoned + 1,
+                ..self
+            }),
+        }
+    }
+
+    /// Whether it would be in vain to wait for another leader: a response that is not in the cache
+    /// now was not one to keep.
+    fn are_enough(self) -> bool {
+        self.has_response || self.abandoned >= Self::MAX_ABANDONED
+    }
+}
 
 /// What a request looks for in the cache: everything that the response may depend on, whether or
 /// not `auth_request_cache_key` has it.
@@ -50,8 +95,8 @@ pub(super) enum CacheResult<'r> {
 }
 
 impl<'r, 'c> CacheLookup<'r, 'c> {
-    /// What this request looks for, or `None` if its key is empty or its body cannot be read. The
-    /// variables of the key have the values that they have before the check.
+    /// What this request looks for, or `None` if its key is empty or ambiguous, or its body cannot be
+    /// read. The variables of the key have the values that they have before the check.
     pub(super) fn for_request(
         request: Request<'r>,
         conf: &'c LocationConf,
@@ -59,7 +104,10 @@ impl<'r, 'c> CacheLookup<'r, 'c> {
         target: &Target<'r>,
     ) -> Result<Option<Self>, Failure> {
         let is_copied = conf.body().is_none();
-        let text = match conf.cache_key() {
+        let Some(key) = conf.cache_key().filter(|key| !is_ambiguous(key, request)) else {
+            return Ok(None);
+        };
+        let text = match &*key.parts {
             // perf: a key of one part needs no copy if nothing else differs between requests, 300
             // instructions less.
             [part] if is_copied && conf.has_fixed_uri() => {
@@ -132,6 +180,14 @@ impl<'r, 'c> CacheLookup<'r, 'c> {
             key: hash.finish(),
         }
     }
+}
+
+/// Whether the service may read another value than nginx for a cookie, an argument or a header of
+/// the key.
+fn is_ambiguous(key: &CacheKey, request: Request<'_>) -> bool {
+    let lines = request.headers();
+    let lines = lines.map(|(name, value)| (name.bytes(), value.bytes()));
+    key.sources.are_ambiguous(lines, request.args().bytes())
 }
 
 /// Everything that distinguishes this request from others in the same location: the URI, the parts
@@ -245,11 +301,37 @@ fn restore_verdict<'r>(
 
 impl CacheSlot {
     /// Takes part in the flight of the requests that need this verdict.
-    pub(super) fn join(&self, flights: &VerdictFlights) -> Admission<Digest, Waker, ()> {
-        flights.join(self.key)
+    pub(super) fn join(&self, request: Request<'_>, followed: FollowedFlights) -> FlightRole {
+        let conf = request.main_conf::<AuthRequest>();
+        if followed.are_enough() || conf.uncacheable.contains(&self.key, request.uptime()) {
+            return FlightRole::AskAlone;
+        }
+        match conf.flights.join(self.key) {
+            Admission::Lead(leader) => FlightRole::Lead(leader),
+            Admission::Follow(follower) => FlightRole::Follow(follower),
+        }
     }
 
-    /// Keeps a verdict, for as long as the configuration and the response allow.
+    /// Ends the flight that the request may lead, as the service has responded. `is_cached` says
+    /// whether the verdict was stored.
+    pub(super) fn end_flight(
+        &self,
+        request: Request<'_>,
+        leader: Option<FlightLeader>,
+        is_cached: bool,
+    ) {
+        let uncacheable = &request.main_conf::<AuthRequest>().uncacheable;
+        match is_cached {
+            true => uncacheable.remove(&self.key),
+            false => uncacheable.add(self.key, request.uptime()),
+        }
+        if let Some(leader) = leader {
+            leader.finish(());
+        }
+    }
+
+    /// Stores a verdict, for as long as the configuration and the response allow. False if it is
+    /// not stored.
     pub(super) fn store(
         &self,
         request: Request<'_>,
@@ -257,18 +339,23 @@ impl CacheSlot {
         assigned: &[Text<'_>],
         verdict: &Verdict<'_>,
         response: SubrequestResponse<'_>,
-    ) {
+    ) -> bool {
         let mut validities = conf.cache_valid.iter();
         let validity = validities.find(|validity| validity.statuses.contain(verdict.status.0));
         let Some(validity) = validity else {
-            return;
+            return false;
         };
+        // Such a cookie is meant for this client only.
+        let mut cookies = response.header_values(b"set-cookie");
+        if cookies.next().is_some() && conf.sends_cookie(verdict.status) {
+            return false;
+        }
         let Some(time) = freshness(response, request.now()).cap(validity.time) else {
-            return;
+            return false;
         };
         let vary = response.header_values(b"vary");
         let Some(vary) = vary_names(vary.map(Text::bytes)) else {
-            return;
+            return false;
         };
         let vary: Vec<_> = vary.iter().map(Vec::as_slice).collect();
         let headers = verdict.headers.iter();
@@ -288,9 +375,9 @@ impl CacheSlot {
         };
         let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
         let expires = request.now().saturating_add(seconds);
-        if let Some(bytes) = record.encode() {
-            self.zone.put(&self.key, expires, &bytes, request.log());
-        }
+        record
+            .encode()
+            .is_some_and(|bytes| self.zone.put(&self.key, expires, &bytes, request.log()))
     }
 }
 

@@ -9,6 +9,7 @@ use openssl::sha::sha256;
 
 use super::AuthRequest;
 use super::variables::CheckVariables;
+use crate::config_checks::{Fault, Question, warn_of_asked_locations, warn_of_return};
 use crate::nginx::{
     AssignableVariable, Config, ConfigError, Inherit, List, ResponseBody, Setting, SharedZone,
     Status, Template, Text, Waker,
@@ -17,7 +18,9 @@ use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
 use policy::auth_request::decision::{self, OnError};
 use policy::auth_request::header_names::HeaderNames;
+use policy::auth_request::key_sources::KeySources;
 use policy::auth_request::statuses::Statuses;
+use policy::auth_request::uncacheable::UncacheableKeys;
 use policy::auth_request::worker_cache::WorkerCache;
 use policy::single_flight::SingleFlight;
 use text::Quoted;
@@ -33,6 +36,7 @@ pub(super) type VerdictFlights = SingleFlight<Digest, Waker, ()>;
 #[derive(Default)]
 pub struct MainConf {
     pub(super) flights: VerdictFlights,
+    pub(super) uncacheable: UncacheableKeys,
     pub(super) worker_cache: WorkerCache,
     pub(super) variables: OnceCell<CheckVariables>,
     /// Whether any location has `auth_request_upstream_headers`.
@@ -45,16 +49,21 @@ pub struct MainConf {
 #[derive(Default)]
 pub struct LocationConf {
     pub(super) service: Setting<Service>,
+    /// Whether `service` is this level's own.
+    has_own_service: bool,
     pub(super) assignments: List<Assignment>,
     pub(super) body: Setting<Option<u64>>,
     pub(super) upstream_headers: Setting<Rc<HeaderNames>>,
+    /// The names of all `auth_request_upstream_headers` of this level and the outer ones: an
+    /// application may trust any of them.
+    pub(super) reserved_headers: HeaderNames,
     pub(super) client_headers: List<ClientHeaders>,
     pub(super) deny_status: Setting<Rc<Statuses>>,
     pub(super) deny_body: Setting<Option<usize>>,
     pub(super) on_error: Setting<OnError>,
     pub(super) requirements: List<Requirement>,
     pub(super) cache: Setting<Option<VerdictZone>>,
-    pub(super) cache_key: Setting<Rc<[Template]>>,
+    pub(super) cache_key: Setting<Rc<CacheKey>>,
     pub(super) cache_valid: List<Validity>,
     fingerprint: ConfigFingerprint,
     scope: Scope,
@@ -82,6 +91,15 @@ pub(super) struct ServiceUri {
 pub(super) struct Assignment {
     pub(super) variable: AssignableVariable,
     pub(super) value: Template,
+    /// Whether the value may have a cookie that the response sets.
+    pub(super) shows_set_cookie: bool,
+}
+
+/// The value of `auth_request_cache_key`.
+pub(super) struct CacheKey {
+    pub(super) parts: Box<[Template]>,
+    /// What the parts read of a request.
+    pub(super) sources: KeySources,
 }
 
 /// One `auth_request_client_headers`.
@@ -218,8 +236,24 @@ impl LocationConf {
         Some(self.cache.get()?.as_ref()?.zone)
     }
 
-    pub(super) fn cache_key(&self) -> &[Template] {
-        self.cache_key.get().map_or(&[], |key| key)
+    pub(super) fn cache_key(&self) -> Option<&CacheKey> {
+        self.cache_key.get().map(|key| &**key)
+    }
+
+    /// Whether a cookie of a response with this status may go to the client.
+    pub(super) fn sends_cookie(&self, status: Status) -> bool {
+        // A response that allows may still deny, because of auth_request_require.
+        let allows = status.is_success();
+        let denies = !allows || !self.requirements.is_empty();
+        let is_sent = |headers: &ClientHeaders| {
+            allows && headers.select(b"set-cookie", On::Allow)
+                || denies && headers.select(b"set-cookie", On::Deny)
+        };
+        self.client_headers.iter().any(is_sent)
+            || self
+                .assignments
+                .iter()
+                .any(|assignment| assignment.shows_set_cookie)
     }
 
     /// What distinguishes this location's verdicts in the cache.
@@ -264,9 +298,11 @@ impl Inherit for LocationConf {
     fn inherit(&mut self, outer: &Self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
         let Self {
             service,
+            has_own_service,
             assignments,
             body,
             upstream_headers,
+            reserved_headers,
             client_headers,
             deny_status,
             deny_body,
@@ -278,10 +314,16 @@ impl Inherit for LocationConf {
             fingerprint,
             scope,
         } = self;
+        *has_own_service = service.get().is_some();
         service.inherit(&outer.service);
+        if let Some(Service::At(service)) = service.get() {
+            let position = service.uri.position();
+            warn_of_return(cf, "auth_request", position, *has_own_service);
+        }
         assignments.inherit(&outer.assignments);
         body.inherit(&outer.body);
         upstream_headers.inherit(&outer.upstream_headers);
+        reserved_headers.extend(&outer.reserved_headers);
         client_headers.inherit(&outer.client_headers);
         deny_status.inherit(&outer.deny_status);
         deny_body.inherit(&outer.deny_body);
@@ -298,4 +340,32 @@ impl Inherit for LocationConf {
             .new_scope(fingerprint.digest());
         self.check_cache()
     }
+}
+
+/// Warns of locations that `auth_request` asks and that are no services of their own. A location
+/// that inherits `auth_request`, and that only subrequests reach, is the usual way to protect a
+/// whole server.
+pub(super) fn warn_of_services(cf: &Config<'_>) {
+    let locations = cf.locations();
+    let questions =
+        locations
+            .iter()
+            .filter_map(|&from| match from.conf::<AuthRequest>().service.get() {
+                Some(Service::At(service)) => Some(Question {
+                    directive: "auth_request",
+                    uri: &service.uri,
+                    from,
+                }),
+                Some(Service::Off) | None => None,
+            });
+    warn_of_asked_locations(cf, questions, |asked| {
+        let conf = asked.conf::<AuthRequest>();
+        let is_checked = matches!(conf.service.get(), Some(Service::At(_)));
+        match (asked.is_internal(), asked.is_server()) {
+            (true, _) if is_checked && conf.has_own_service => Some(Fault::AsksItself),
+            (false, _) if is_checked => Some(Fault::AsksItself),
+            (false, false) => Some(Fault::NotInternal),
+            _ => None,
+        }
+    });
 }

@@ -5,14 +5,17 @@ use std::rc::Rc;
 
 use super::AuthRequest;
 use super::conf::{
-    Assignment, ClientHeaders, LocationConf, On, Service, ServiceUri, Validity, VerdictZone,
+    Assignment, CacheKey, ClientHeaders, LocationConf, On, Service, ServiceUri, Validity,
+    VerdictZone,
 };
 use crate::nginx::{Config, ConfigError, Directive, Set, Text, args, context};
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
 use policy::auth_request::decision::OnError;
 use policy::auth_request::header_names::HeaderNames;
+use policy::auth_request::key_sources::KeySources;
 use policy::auth_request::statuses::{Statuses, parse_code};
+use policy::auth_request::variable_names::{shows_set_cookie, variable_names};
 use text::Quoted;
 
 const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
@@ -77,9 +80,12 @@ fn set(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> 
     let [variable, value] = cf.args()[..] else {
         return Err(ConfigError::Directive(c"takes a variable and a value"));
     };
-    let variable = cf.assignable_variable(&variable)?;
-    let value = cf.template(&value)?;
-    conf.assignments.push(Assignment { variable, value });
+    let mut names = variable_names(&value);
+    conf.assignments.push(Assignment {
+        variable: cf.assignable_variable(&variable)?,
+        value: cf.template(&value)?,
+        shows_set_cookie: names.any(|name| shows_set_cookie(&name)),
+    });
     Ok(())
 }
 
@@ -96,6 +102,7 @@ fn upstream_headers(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), 
         names => header_names(cf, names)?,
     };
     cf.main_conf::<AuthRequest>().changes_headers.set(true);
+    conf.reserved_headers.extend(&names);
     conf.upstream_headers.set(Rc::new(names))
 }
 
@@ -200,8 +207,10 @@ fn cache(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError
 fn cache_key(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
     let texts = cf.args();
     let parts = texts.iter().map(|text| cf.template(text));
-    let parts = parts.collect::<Result<_, _>>()?;
-    conf.cache_key.set(parts)
+    conf.cache_key.set(Rc::new(CacheKey {
+        parts: parts.collect::<Result<_, _>>()?,
+        sources: KeySources::of_key(texts.iter().map(|text| text.bytes())),
+    }))
 }
 
 /// `auth_request_cache_valid [code ...] time`

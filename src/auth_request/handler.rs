@@ -3,13 +3,16 @@
 use std::cell::{Cell, OnceCell, RefCell};
 
 use super::AuthRequest;
-use super::cache::{CacheLookup, CacheResult, CacheSlot, FlightFollower, FlightLeader};
+use super::cache::{
+    CacheLookup, CacheResult, CacheSlot, FlightFollower, FlightLeader, FlightRole, FollowedFlights,
+};
 use super::conf::{LocationConf, MainConf, Service, ServiceUri};
 use super::variables::{self, CacheStatus};
 use super::verdict::{self, HeaderLine, Verdict};
 use crate::nginx::{
-    Access, AccessHandler, AroundAccess, BodyError, BodyRead, Failure, Request, SharedZone, Status,
-    Subrequest, SubrequestBody, SubrequestOwner, SubrequestResponse, Target,
+    Access, AccessHandler, AroundAccess, BeforeLog, BodyError, BodyRead, Failure, Request,
+    SharedZone, Status, Subrequest, SubrequestBody, SubrequestLines, SubrequestOwner,
+    SubrequestResponse, Target,
 };
 use crate::subrequest_uri::UnsafeUri;
 use policy::auth_request::decision::Decision;
@@ -17,7 +20,6 @@ use policy::auth_request::header_names::is_credential;
 use policy::auth_request::post_args::PostArgs;
 use policy::auth_request::refusal::{Refusal, RefusalOutcome};
 use policy::log_level::LogLevel;
-use policy::single_flight::{Admission, FlightState};
 
 /// The state of a check in one location. Most checks need none.
 #[derive(Default)]
@@ -29,10 +31,10 @@ pub struct CheckState {
 
 /// What a request of a location with `auth_request_cache` is waiting for.
 enum WaitState {
-    /// Another request asks the service for the same verdict.
-    Following(FlightFollower),
-    /// This request asks the service, and stores the verdict in the slot. It leads a flight unless
-    /// it has followed one already: see [`CheckStep::join_flight`].
+    /// Another request asks the service for the same verdict. The request may have followed others
+    /// before.
+    Following(FlightFollower, FollowedFlights),
+    /// This request asks the service, and stores the verdict in the slot. It may lead a flight.
     Asking(CacheSlot, Option<FlightLeader>),
 }
 
@@ -61,17 +63,12 @@ impl AccessHandler for AuthRequest {
         }
         match step.take_wait_state() {
             None => step.begin(),
-            Some(WaitState::Following(follower)) if follower.state() != FlightState::Pending => {
-                step.find_verdict(true)
-            }
-            Some(state) => {
-                step.set_wait_state(state)?;
-                Ok(Access::Wait)
-            }
+            Some(state) => step.go_on(state),
         }
     }
 
     fn forget_caches(conf: &MainConf) {
+        conf.uncacheable.clear();
         conf.worker_cache.clear();
         conf.flights.forget();
     }
@@ -85,7 +82,7 @@ impl AccessHandler for AuthRequest {
 
 impl AroundAccess for AuthRequest {
     fn before_access(request: Request<'_>, conf: &LocationConf) -> Result<(), Failure> {
-        let names = conf.upstream_headers();
+        let names = &conf.reserved_headers;
         match (names.is_empty(), conf.service.get()) {
             // Credentials stay until the request is judged, because it is judged by them.
             (false, _) => request
@@ -96,21 +93,31 @@ impl AroundAccess for AuthRequest {
     }
 
     fn before_subrequest(request: Request<'_>, conf: &LocationConf) -> Result<(), Failure> {
-        let names = conf.upstream_headers();
+        let names = &conf.reserved_headers;
         match names.is_empty() {
-            true => Ok(()),
+            true => {
+                request.forget_values_of_subrequests();
+                Ok(())
+            }
             false => request.remove_inherited_lines(|name| names.could_impersonate(name)),
         }
     }
 
     fn after_access(request: Request<'_>, conf: &LocationConf) -> Result<(), Failure> {
-        let names = conf.upstream_headers();
+        let names = &conf.reserved_headers;
         let state = request.context::<Self>();
         let is_replaced = state.is_some_and(|state| state.upstream_replaced.get());
         match !is_replaced && names.include_credentials() {
             true => request.replace_upstream_lines(|name| names.could_impersonate(name), &[]),
             false => Ok(()),
         }
+    }
+}
+
+impl BeforeLog for AuthRequest {
+    fn before_log(request: Request<'_>) -> Result<(), Failure> {
+        request.forget_values_of_subrequests();
+        Ok(())
     }
 }
 
@@ -148,12 +155,23 @@ impl<'r> CheckStep<'r, '_> {
                 }
             }
         }
-        self.find_verdict(false)
+        self.find_verdict(FollowedFlights::default())
+    }
+
+    /// Goes on with a request that may still have to wait.
+    fn go_on(&self, state: WaitState) -> Result<Access<'r>, Failure> {
+        if let WaitState::Following(follower, followed) = &state
+            && let Some(followed) = followed.and(follower)
+        {
+            return self.find_verdict(followed);
+        }
+        self.set_wait_state(state)?;
+        Ok(Access::Wait)
     }
 
     /// Looks for a cached verdict, or asks the service. A request that has followed a flight
     /// evaluates its URI and its key again, because both must belong together.
-    fn find_verdict(&self, has_followed: bool) -> Result<Access<'r>, Failure> {
+    fn find_verdict(&self, followed: FollowedFlights) -> Result<Access<'r>, Failure> {
         let target = match self.service.uri.target(self.request)? {
             Ok(target) => target,
             Err(UnsafeUri { uri, reason }) => {
@@ -161,7 +179,7 @@ impl<'r> CheckStep<'r, '_> {
             }
         };
         match self.conf.cache_zone() {
-            Some(zone) => self.find_in_cache(&target, zone, has_followed),
+            Some(zone) => self.find_in_cache(&target, zone, followed),
             None => self.ask(&target),
         }
     }
@@ -170,7 +188,7 @@ impl<'r> CheckStep<'r, '_> {
         &self,
         target: &Target<'r>,
         zone: SharedZone,
-        has_followed: bool,
+        followed: FollowedFlights,
     ) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
         let Some(lookup) = CacheLookup::for_request(request, conf, zone, target)? else {
@@ -183,7 +201,7 @@ impl<'r> CheckStep<'r, '_> {
                 CacheResult::Hit(verdict) => verdict,
                 CacheResult::Miss(status, slot) => {
                     variables::set_cache_status(request, status);
-                    return self.join_flight(target, slot, has_followed);
+                    return self.join_flight(target, slot, followed);
                 }
             },
         };
@@ -191,22 +209,19 @@ impl<'r> CheckStep<'r, '_> {
         self.apply_verdict(&verdict, verdict.cached_decision(conf))
     }
 
-    /// Asks the service, or waits for another request that asks it for the same verdict. A request
-    /// waits only once: if it finds no verdict then, the response was not one to keep, and waiting
-    /// for the next one would be in vain.
+    /// Asks the service, or waits for another request that asks it for the same verdict.
     fn join_flight(
         &self,
         target: &Target<'r>,
         slot: CacheSlot,
-        has_followed: bool,
+        followed: FollowedFlights,
     ) -> Result<Access<'r>, Failure> {
-        let flights = &self.request.main_conf::<AuthRequest>().flights;
-        let leader = match slot.join(flights) {
-            Admission::Lead(leader) => Some(leader),
-            Admission::Follow(_) if has_followed => None,
-            Admission::Follow(follower) => {
+        let leader = match slot.join(self.request, followed) {
+            FlightRole::Lead(leader) => Some(leader),
+            FlightRole::AskAlone => None,
+            FlightRole::Follow(follower) => {
                 follower.wake_at_end(self.request.waker()?);
-                self.set_wait_state(WaitState::Following(follower))?;
+                self.set_wait_state(WaitState::Following(follower, followed))?;
                 return Ok(Access::Wait);
             }
         };
@@ -219,8 +234,12 @@ impl<'r> CheckStep<'r, '_> {
             Some(_) => SubrequestBody::ForwardClientBody,
             None => SubrequestBody::None,
         };
-        self.request
-            .start_subrequest::<AuthRequest>(target, body, self.conf.response_body())?;
+        self.request.start_subrequest::<AuthRequest>(
+            target,
+            body,
+            SubrequestLines::All,
+            self.conf.response_body(),
+        )?;
         Ok(Access::Wait)
     }
 
@@ -231,17 +250,17 @@ impl<'r> CheckStep<'r, '_> {
         subrequest: &Subrequest,
     ) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
-        // The flight ends with this call, whatever becomes of the response.
+        // If an error ends this call early, the flight is abandoned.
         let wait_state = self.take_wait_state();
         let assigned = verdict::assign_variables(request, conf, response)?;
         let verdict = Verdict::from_response(request, conf, response, subrequest)?;
         request.forget_body_variables::<AuthRequest>();
         let decision = verdict.decision(conf, response, subrequest);
-        if let Some(WaitState::Asking(slot, _leader)) = &wait_state
-            && matches!(decision, Decision::Allow | Decision::Deny)
-            && !is_incomplete(subrequest)
-        {
-            slot.store(request, conf, &assigned, &verdict, response);
+        if let Some(WaitState::Asking(slot, leader)) = wait_state {
+            let is_cached = matches!(decision, Decision::Allow | Decision::Deny)
+                && !is_incomplete(subrequest)
+                && slot.store(request, conf, &assigned, &verdict, response);
+            slot.end_flight(request, leader, is_cached);
         }
         self.apply_verdict(&verdict, decision)
     }
@@ -280,7 +299,7 @@ impl<'r> CheckStep<'r, '_> {
             }
         }
         verdict.add_client_headers(request, conf, None)?;
-        if !conf.upstream_headers().is_empty() {
+        if !conf.reserved_headers.is_empty() {
             self.set_upstream_headers(&verdict.upstream_headers(conf))?;
         }
         Ok(Access::Allow)
@@ -301,7 +320,8 @@ impl<'r> CheckStep<'r, '_> {
             None => {}
         }
         let Some(status) = status.map(Status) else {
-            if !conf.upstream_headers().is_empty() {
+            verdict::empty_variables(request, conf);
+            if !conf.reserved_headers.is_empty() {
                 self.set_upstream_headers(&[])?;
             }
             return Ok(Access::Allow);
@@ -322,7 +342,7 @@ impl<'r> CheckStep<'r, '_> {
     /// `auth_request_upstream_headers`.
     fn set_upstream_headers(&self, headers: &[HeaderLine<'r>]) -> Result<(), Failure> {
         let Self { request, conf, .. } = *self;
-        let names = conf.upstream_headers();
+        let names = &conf.reserved_headers;
         request.replace_upstream_lines(|name| names.could_impersonate(name), headers)?;
         let state = request.context_or_new::<AuthRequest>(CheckState::default)?;
         state.upstream_replaced.set(true);

@@ -1,4 +1,5 @@
-//! `$auth_request_status`, `$auth_request_cache_status`, `$post_arg_<name>`.
+//! `$auth_request_status`, `$auth_request_cache_status`, `$escaped_request_uri`,
+//! `$post_arg_<name>`.
 
 use std::ffi::CStr;
 
@@ -7,6 +8,7 @@ use crate::nginx::{
     Config, ConfigError, Failure, ModuleVariable, PrefixVariable, Request, Status, Text,
 };
 use policy::auth_request::post_args::{BodyFormat, PostArgs};
+use policy::uri::encode_value;
 use text::{Quoted, is_field_value};
 
 /// The value of `$auth_request_cache_status`.
@@ -33,7 +35,14 @@ pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
     cf.main_conf::<AuthRequest>()
         .variables
         .get_or_init(|| variables);
+    cf.define_variable::<AuthRequest, _>(b"escaped_request_uri", (), escaped_request_uri)?;
     cf.add_prefix_variable::<PostArgument>()
+}
+
+/// `$escaped_request_uri`: the URI that the client has sent, as a value in the query of another.
+fn escaped_request_uri<'r>(request: Request<'r>, (): &()) -> Result<Option<Text<'r>>, Failure> {
+    let uri = encode_value(&request.original_uri());
+    request.copy(&uri).map(Some)
 }
 
 /// Sets `$auth_request_status`, the status of the last response of the service.

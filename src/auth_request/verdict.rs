@@ -122,12 +122,23 @@ pub(super) fn assign_variables<'r>(
     response: SubrequestResponse<'r>,
 ) -> Result<Vec<Text<'r>>, Failure> {
     let mut assigned = Vec::new();
-    for Assignment { variable, value } in conf.assignments.iter() {
+    for Assignment {
+        variable, value, ..
+    } in conf.assignments.iter()
+    {
         let value = response.evaluate(value)?;
         request.assign(variable, value);
         assigned.push(value);
     }
     Ok(assigned)
+}
+
+/// Empties the variables of all `auth_request_set`: a response that has decided nothing says nothing
+/// of the client either.
+pub(super) fn empty_variables(request: Request<'_>, conf: &LocationConf) {
+    for Assignment { variable, .. } in conf.assignments.iter() {
+        request.assign(variable, Text::from_static(b""));
+    }
 }
 
 /// The headers of a response that may go to the client or to the upstream.

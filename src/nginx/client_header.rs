@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::filter_state::SubrequestFilter;
 use super::header::{HeaderLines, push_line};
 use super::request::Request;
-use super::shim::{forget_line, link_cookies};
+use super::shim::{forget_line, link_lines};
 use super::text::Text;
 use super::variable::Variable;
 use nginx_sys::{
@@ -19,6 +19,16 @@ use nginx_sys::{
 };
 use std::ptr::{self, NonNull};
 use std::slice;
+
+/// Variables that show header lines and have getters of their own, and not that of their family.
+const VARIABLES_WITH_GETTERS: [&[u8]; 6] = [
+    b"http_cookie",
+    b"http_referer",
+    b"http_user_agent",
+    b"http_via",
+    b"http_x_forwarded_for",
+    b"proxy_add_x_forwarded_for",
+];
 
 /// A header line, and its name.
 type NamedLine<'r> = (*mut ngx_table_elt_t, &'r [u8]);
@@ -55,6 +65,7 @@ impl<'r> Request<'r> {
         self,
         is_reserved: impl Fn(&[u8]) -> bool,
     ) -> Result<(), Failure> {
+        self.forget_values_of_subrequests();
         // SAFETY: the request is live, and nothing is added to its list.
         let inherited = unsafe { &raw const (*self.raw()).headers_in.headers };
         let has_verdicts_lines = inherited != self.client_lines();
@@ -77,7 +88,18 @@ impl<'r> Request<'r> {
             // SAFETY: the request is live, and the line one of its own.
             unsafe { forget_line(self.raw(), line) };
         }
+        let state = self.client_context::<SubrequestFilter>()?;
+        state.subrequest_lines_differ.set(true);
         self.use_list(left)
+    }
+
+    /// Drops nginx's cached values of variables about header lines, if a subrequest with other lines
+    /// may have left them: nginx keeps one value for a request and its subrequests.
+    pub fn forget_values_of_subrequests(self) {
+        let state = self.client_context_if_any::<SubrequestFilter>();
+        if state.is_some_and(|state| state.subrequest_lines_differ.get()) {
+            self.forget_header_variables();
+        }
     }
 
     /// Gives upstreams the client's lines again, if a verdict in an earlier location has replaced
@@ -108,10 +130,29 @@ impl<'r> Request<'r> {
         let list = self.new_list(left, lines.len())?;
         for (name, value) in lines {
             let lower_case = self.copy(&name.to_ascii_lowercase())?;
+            // Modules of nginx search the lines that it has pointers to up to a NUL.
+            let value = self.copy(&[value.bytes(), b"\0"].concat())?;
+            let (value, _) = value.split_once(b'\0').ok_or(Failure::Inconsistent)?;
             // SAFETY: the list is the request's, and so are the texts.
-            unsafe { push_line(list.as_ptr(), *name, *value, Some(lower_case))? };
+            unsafe { push_line(list.as_ptr(), *name, value, Some(lower_case))? };
         }
         self.use_list(list)
+    }
+
+    /// A list of the client's lines with these names. Before, the variables that show the client's
+    /// lines are evaluated: nginx keeps their values for a request and its subrequests together, and
+    /// one that has fewer lines must not decide what they are.
+    pub(super) fn named_client_lines(
+        self,
+        names: &[Box<[u8]>],
+    ) -> Result<NonNull<ngx_list_t>, Failure> {
+        let variables = &self.main_conf::<SubrequestFilter>().header_variables;
+        for variable in variables.get_or_init(|| self.header_variables()) {
+            let _ = self.variable(*variable);
+        }
+        let is_named = |name: &[u8]| names.iter().any(|other| other.eq_ignore_ascii_case(name));
+        let lines = self.named_lines().filter(|(_, name)| is_named(name));
+        self.new_list(lines, 0)
     }
 
     /// The list of the client's lines, which may not be the one that upstreams get.
@@ -160,7 +201,7 @@ impl<'r> Request<'r> {
             let headers = &raw mut (*self.raw()).headers_in.headers;
             *headers = *list.as_ptr();
             (*headers).last = &raw mut (*headers).part;
-            if link_cookies(self.raw()) != NGX_OK as ngx_int_t {
+            if link_lines(self.raw()) != NGX_OK as ngx_int_t {
                 return Err(Failure::OutOfMemory);
             }
         }
@@ -171,14 +212,14 @@ impl<'r> Request<'r> {
     /// Drops nginx's cached values of `$http_<name>` and `$cookie_<name>`, because the header lines
     /// have changed.
     fn forget_header_variables(self) {
-        let variables = &self.main_state::<SubrequestFilter>().conf.0;
+        let variables = &self.main_conf::<SubrequestFilter>().header_variables;
         for variable in variables.get_or_init(|| self.header_variables()) {
             self.forget(*variable);
         }
     }
 
-    /// The variables `$http_<name>` and `$cookie_<name>` that the configuration refers to, without
-    /// those that a directive may set.
+    /// The variables `$http_<name>` and `$cookie_<name>`, and others that show header lines, to which
+    /// the configuration refers, without those that a directive may set.
     fn header_variables(self) -> Vec<Variable> {
         // SAFETY: once a configuration is in force, these are arrays of ngx_http_variable_t.
         let [indexed, prefixed] = unsafe {
@@ -195,9 +236,8 @@ impl<'r> Request<'r> {
             .filter(|family| matches!(&*name(family), b"http_" | b"cookie_"))
             .filter_map(|family| family.get_handler)
             .collect();
-        // $http_cookie has a getter of its own.
-        let is_http_cookie = |variable: &ngx_http_variable_t| {
-            &*name(variable) == b"http_cookie"
+        let has_own_getter = |variable: &ngx_http_variable_t| {
+            VARIABLES_WITH_GETTERS.contains(&&*name(variable))
                 && variable.flags & NGX_HTTP_VAR_CHANGEABLE as ngx_uint_t == 0
         };
         let shows_header = |variable: &ngx_http_variable_t| {
@@ -205,7 +245,7 @@ impl<'r> Request<'r> {
             variable
                 .get_handler
                 .is_some_and(|own| getters.any(|getter| ptr::fn_addr_eq(own, *getter)))
-                || is_http_cookie(variable)
+                || has_own_getter(variable)
         };
         let with_index = indexed.iter().enumerate();
         with_index

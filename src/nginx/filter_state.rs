@@ -4,17 +4,22 @@
 
 use super::status::Status;
 use super::variable::Variable;
-use nginx_sys::{ngx_list_t, ngx_table_elt_t};
-use std::cell::{Cell, OnceCell, UnsafeCell};
+use nginx_sys::{ngx_http_handler_pt, ngx_list_t, ngx_table_elt_t};
+use std::cell::{Cell, OnceCell, RefCell, UnsafeCell};
 use std::ptr::NonNull;
 
 /// The nginx module of the filters.
 pub struct SubrequestFilter;
 
-/// The variables `$http_<name>` and `$cookie_<name>` that a configuration refers to; empty until
-/// the first request needs them.
+/// What the module of the filters keeps for a configuration.
 #[derive(Default)]
-pub struct HeaderVariables(pub(super) OnceCell<Vec<Variable>>);
+pub struct FilterConf {
+    /// The variables `$http_<name>` and `$cookie_<name>` that the configuration refers to; empty
+    /// until the first request needs them.
+    pub(super) header_variables: OnceCell<Vec<Variable>>,
+    /// The handlers of other modules that this module adds to the preaccess phase for them.
+    pub(super) preaccess_handlers: RefCell<Vec<ngx_http_handler_pt>>,
+}
 
 /// What is remembered of a client's request, whatever location it is in.
 #[derive(Default)]
@@ -23,26 +28,28 @@ pub struct ClientState {
     pub(super) location: Cell<Option<NonNull<ngx_table_elt_t>>>,
     /// The client's header lines, if the list of the request was replaced by another.
     pub(super) client_lines: Cell<Option<NonNull<ngx_list_t>>>,
+    /// Whether a subrequest has had other header lines than its parent.
+    pub(super) subrequest_lines_differ: Cell<bool>,
 }
 
 /// The reading of a client's body in one location.
-pub struct Reading {
+pub struct BodyReading {
     /// How many bytes the body may have.
     pub(super) limit: u64,
     /// How many bytes have come so far.
     pub(super) seen: Cell<u64>,
-    pub(super) stage: Cell<Stage>,
+    pub(super) stage: Cell<BodyStage>,
 }
 
 /// How far the reading of a client's body has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum BodyStage {
     /// Nothing was done yet.
-    Begin,
+    NotStarted,
     /// nginx was asked to read the body, and has not returned from that call.
-    Asking,
+    Starting,
     /// nginx has returned, and reads the body as it comes.
-    Waiting,
+    InProgress,
     /// The whole body is there.
     Whole,
     /// The request is refused with this status.

@@ -7,9 +7,11 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 /// Iterates over the lines of a header in their order, as pairs of name and value.
+#[derive(Clone)]
 pub struct HeaderLines<'r>(Elements<'r>);
 
 /// Iterates over the elements of the list of a header.
+#[derive(Clone)]
 pub(super) struct Elements<'r> {
     part: *const ngx_list_part_t,
     /// The index of the next element in the part.

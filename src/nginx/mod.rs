@@ -16,6 +16,7 @@
 //! because outside of the fence there is no `static` and no thread; `scripts/lint` holds that.
 #![allow(unsafe_code)]
 
+mod background;
 mod body;
 mod chain;
 mod client_header;
@@ -27,10 +28,12 @@ mod fence;
 mod filter_state;
 mod header;
 mod http_date;
+mod location;
 mod log;
 mod module;
 mod phase;
 mod pool;
+mod regex;
 mod request;
 mod response;
 mod response_body;
@@ -38,6 +41,7 @@ mod setting;
 mod shared;
 mod shim;
 mod status;
+mod stored_file;
 mod subrequest;
 mod subrequest_filter;
 mod subrequest_response;
@@ -47,22 +51,26 @@ mod text;
 mod variable;
 mod waker;
 
+pub use background::BackgroundTask;
 pub use body::BodyRead;
 pub use directive::{Config, ConfigError, Directive, Set, args, context};
 pub use failure::Failure;
 pub use filter_state::SubrequestFilter;
 pub use header::HeaderLines;
 pub use http_date::parse_http_date;
+pub use location::Location;
 pub use log::{Log, Severity};
 pub use module::{Descriptor, Exported, Inherit, Module};
-pub use phase::{Access, AccessHandler, AccessProgress, AroundAccess, BeforeLog};
+pub use phase::{Access, AccessHandler, AccessProgress, AroundAccess, BeforeLog, PreaccessHandler};
+pub use regex::Regex;
 pub use request::Request;
 pub use response::ResponseContent;
 pub use response_body::{BodyError, ResponseBody};
 pub use setting::{List, Setting};
 pub use shared::{SharedZone, ZoneLookup};
 pub use status::Status;
-pub use subrequest::{Subrequest, SubrequestBody, SubrequestOwner};
+pub use stored_file::{OpenError, open_stored_file};
+pub use subrequest::{Subrequest, SubrequestBody, SubrequestLines, SubrequestOwner};
 pub use subrequest_response::{StatusOrigin, SubrequestResponse};
 pub use target::Target;
 pub use template::Template;

@@ -3,17 +3,19 @@
 use super::directive::{Config, ConfigError};
 use super::failure::Failure;
 use super::fence::{guard, panic_count};
-use super::module::Exported;
+use super::filter_state::SubrequestFilter;
+use super::module::{Exported, Module};
 use super::request::Request;
 use super::response::ResponseContent;
 use super::shim::handler_progress;
 use super::status::Status;
+use super::subrequest::our_subrequest;
 use nginx_sys::{
-    NGX_AGAIN, NGX_DECLINED, NGX_DONE, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_OK, ngx_array_push,
-    ngx_array_t, ngx_http_core_main_conf_t, ngx_http_handler_pt, ngx_http_phases,
-    ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_LOG_PHASE,
-    ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE,
-    ngx_http_request_t, ngx_int_t,
+    NGX_AGAIN, NGX_DECLINED, NGX_DONE, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_HTTP_SATISFY_ANY,
+    NGX_OK, ngx_array_push, ngx_array_t, ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t,
+    ngx_http_handler_pt, ngx_http_phases, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
+    ngx_http_phases_NGX_HTTP_LOG_PHASE, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE,
+    ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, ngx_http_request_t, ngx_int_t, ngx_uint_t,
 };
 
 /// What an access handler decides (ngx_http_core_access_phase).
@@ -52,6 +54,20 @@ pub trait AccessHandler: Exported {
     fn give_up(request: Request<'_>);
 }
 
+/// A module that judges requests in the preaccess phase as well, before limit_req and limit_conn
+/// count them.
+pub trait PreaccessHandler: AccessHandler {
+    /// Judges a client's request. [`Access::Allow`] and [`Access::Decline`] mean the same here: the
+    /// request goes on.
+    ///
+    /// # Errors
+    /// [`Failure`] refuses the request with 500.
+    fn preaccess<'r>(
+        request: Request<'r>,
+        conf: &Self::LocationConf,
+    ) -> Result<Access<'r>, Failure>;
+}
+
 /// A module that changes requests before they are judged and after it.
 pub trait AroundAccess: Exported {
     /// Called in the preaccess phase: before any access handler judges the request.
@@ -85,26 +101,27 @@ pub trait BeforeLog: Exported {
     fn before_log(request: Request<'_>) -> Result<(), Failure>;
 }
 
-/// How far the client's request has come with the access handler of a module.
+/// How far the client's request has come with the handlers that judge it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccessProgress {
-    /// nginx has not called the handler yet, and may do so.
+    /// nginx has not called the access handler yet, and may do so.
     Before,
-    /// nginx is calling the handler, or the handler waits.
+    /// nginx is calling a handler, or the handler waits.
     During,
-    /// The handler is not called any more, unless nginx begins again in another location.
+    /// The access handler is not called any more, unless nginx begins again in another location.
     Over,
 }
 
 impl Request<'_> {
-    /// How far the client's request has come with the access handler of `M`. An error page that
-    /// takes the place of the access phase counts as its end.
-    pub fn access_progress<M: AccessHandler>(self) -> AccessProgress {
+    /// How far the client's request has come with the handlers of `M` that judge it. An error page
+    /// that takes the place of the access phase counts as its end.
+    pub fn access_progress<M: PreaccessHandler>(self) -> AccessProgress {
         // SAFETY: the request is live, and nginx has made the phase engine before it serves
         // requests (ngx_http_init_phase_handlers).
-        match unsafe { handler_progress(self.raw(), Some(access::<M>)) } {
-            0 => AccessProgress::Before,
-            1 => AccessProgress::During,
+        let progress = |handler: Handler| unsafe { handler_progress(self.raw(), Some(handler)) };
+        match (progress(preaccess::<M>), progress(access::<M>)) {
+            (1, _) | (_, 1) => AccessProgress::During,
+            (_, 0) => AccessProgress::Before,
             _ => AccessProgress::Over,
         }
     }
@@ -121,6 +138,42 @@ impl Config<'_> {
         Ok(())
     }
 
+    /// Adds the handler of `M` to the preaccess phase, in front of those of nginx's own modules.
+    /// nginx runs the handler that was added last first, and limit_req and limit_conn add theirs
+    /// after this module's postconfiguration: the module of the filters, which comes after them,
+    /// adds this one.
+    pub fn add_preaccess_handler<M: PreaccessHandler>(&mut self) {
+        let filters = self.main_conf::<SubrequestFilter>();
+        filters
+            .preaccess_handlers
+            .borrow_mut()
+            .push(Some(preaccess::<M>));
+    }
+
+    /// Adds the handlers that [`add_preaccess_handler`](Self::add_preaccess_handler) was called
+    /// with.
+    pub(super) fn add_delayed_handlers(&mut self) -> Result<(), ConfigError> {
+        let filters = self.main_conf::<SubrequestFilter>();
+        for handler in filters.preaccess_handlers.take().into_iter().flatten() {
+            self.add_handler(ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, handler)?;
+        }
+        Ok(())
+    }
+
+    /// Whether `satisfy any` is in force in the location that nginx is merging. To be used in
+    /// [`Inherit::inherit`](super::Inherit::inherit).
+    pub fn has_satisfy_any(&self) -> bool {
+        // SAFETY: inside http{} cf->ctx is an ngx_http_conf_ctx_t. While nginx merges the levels of
+        // a module, it points loc_conf at the location (ngx_http_merge_locations), and has merged
+        // those of the core module, which comes first.
+        unsafe {
+            let context = (*self.raw()).ctx.cast::<nginx_sys::ngx_http_conf_ctx_t>();
+            let index = nginx_sys::ngx_http_core_module.ctx_index;
+            let core = (*(*context).loc_conf.add(index)).cast::<ngx_http_core_loc_conf_t>();
+            (*core).satisfy == NGX_HTTP_SATISFY_ANY as ngx_uint_t
+        }
+    }
+
     /// Adds the handlers of `M` to the phases around the access phase. In the precontent phase
     /// the handler runs before those of nginx's own modules, which were added before it. A mirror
     /// therefore gets the request header as the handler leaves it.
@@ -130,6 +183,12 @@ impl Config<'_> {
     pub fn add_handlers_around_access<M: AroundAccess>(&mut self) -> Result<(), ConfigError> {
         self.add_handler(ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, before_access::<M>)?;
         self.add_handler(ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, after_access::<M>)?;
+        Ok(())
+    }
+
+    /// Adds a handler that is called before each location serves one of our subrequests.
+    pub(super) fn add_subrequest_handler(&mut self) -> Result<(), ConfigError> {
+        self.add_handler(ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, subrequest_handler)?;
         Ok(())
     }
 
@@ -177,6 +236,16 @@ impl Config<'_> {
 }
 
 type Handler = unsafe extern "C" fn(*mut ngx_http_request_t) -> ngx_int_t;
+
+unsafe extern "C" fn subrequest_handler(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx calls with a live request (ngx_http_core_generic_phase); the references end
+    // with this call.
+    let (subrequest, request) = unsafe { (our_subrequest(r), Request::from_raw(r)) };
+    if let (Some(subrequest), Some(request)) = (subrequest, request) {
+        subrequest.remember_redirect(request);
+    }
+    NGX_DECLINED as ngx_int_t
+}
 
 unsafe extern "C" fn before_access<M: AroundAccess>(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a live request (ngx_http_core_generic_phase).
@@ -230,17 +299,32 @@ unsafe fn prepare<M: Exported>(
     }
 }
 
+unsafe extern "C" fn preaccess<M: PreaccessHandler>(r: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx calls with a live request (ngx_http_core_generic_phase); the reference ends
+    // with this call.
+    match unsafe { Request::from_raw(r) } {
+        None => NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t,
+        // As in the access phase, a subrequest is not judged.
+        Some(request) if !request.is_main() => NGX_DECLINED as ngx_int_t,
+        // NGX_OK would pass over the other handlers of the phase.
+        Some(request) => match judge::<M>(request, M::preaccess) {
+            Access::Allow => NGX_DECLINED as ngx_int_t,
+            access => code(request, access),
+        },
+    }
+}
+
 unsafe extern "C" fn access<M: AccessHandler>(r: *mut ngx_http_request_t) -> ngx_int_t {
     // SAFETY: nginx calls with a live request (ngx_http_core_access_phase); the reference ends with
     // this call.
-    let Some(request) = (unsafe { Request::from_raw(r) }) else {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
-    };
-    let judged = guard(request.log(), Err(Failure::Panic), || judge::<M>(request));
-    let access = judged.unwrap_or_else(|_| {
-        guard(request.log(), (), || M::give_up(request));
-        Access::Refuse(Status::INTERNAL_SERVER_ERROR)
-    });
+    match unsafe { Request::from_raw(r) } {
+        None => NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t,
+        Some(request) => code(request, judge::<M>(request, M::access)),
+    }
+}
+
+/// What a handler returns to nginx, after it has done what the decision asks for.
+fn code(request: Request<'_>, access: Access<'_>) -> ngx_int_t {
     match access {
         Access::Decline => NGX_DECLINED as ngx_int_t,
         Access::Allow => {
@@ -256,14 +340,30 @@ unsafe extern "C" fn access<M: AccessHandler>(r: *mut ngx_http_request_t) -> ngx
     }
 }
 
-fn judge<M: AccessHandler>(request: Request<'_>) -> Result<Access<'_>, Failure> {
+type Judge<'r, M> = fn(Request<'r>, &<M as Module>::LocationConf) -> Result<Access<'r>, Failure>;
+
+/// Runs a handler. A request that it fails or panics for is refused.
+fn judge<'r, M: AccessHandler>(request: Request<'r>, handler: Judge<'r, M>) -> Access<'r> {
+    let judged = guard(request.log(), Err(Failure::Panic), || {
+        try_judge::<M>(request, handler)
+    });
+    judged.unwrap_or_else(|_| {
+        guard(request.log(), (), || M::give_up(request));
+        Access::Refuse(Status::INTERNAL_SERVER_ERROR)
+    })
+}
+
+fn try_judge<'r, M: AccessHandler>(
+    request: Request<'r>,
+    handler: Judge<'r, M>,
+) -> Result<Access<'r>, Failure> {
     #[cfg(feature = "fault-injection")]
     super::fence::fault_injection::panic_in_access(request, request.state::<M>().is_some());
     forget_caches_after_panic::<M>(request);
     if request.is_poisoned::<M>() {
         return Err(Failure::Panic);
     }
-    let access = M::access(request, request.location_conf::<M>())?;
+    let access = handler(request, request.location_conf::<M>())?;
     // The handler may have allowed the request because a variable whose callback failed is empty.
     match request.is_poisoned::<M>() {
         true => Err(Failure::Panic),

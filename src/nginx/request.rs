@@ -95,6 +95,19 @@ impl<'r> Request<'r> {
         unsafe { has_body(self.main().raw()) != 0 }
     }
 
+    /// The path and the arguments as the client has sent them, which an internal redirect and a
+    /// subrequest keep.
+    pub fn original_uri(self) -> Text<'r> {
+        // SAFETY: r->unparsed_uri is a part of the request line, which lives as long as the request.
+        unsafe { Text::from_raw((*self.raw()).unparsed_uri) }
+    }
+
+    /// The arguments: what follows the `?`, or what a `rewrite` has made of it.
+    pub fn args(self) -> Text<'r> {
+        // SAFETY: r->args is a part of the request line, or nginx has made it in the request's pool.
+        unsafe { Text::from_raw((*self.raw()).args) }
+    }
+
     /// The module's state of the client's request. It is made with its default value if there is
     /// none.
     ///
@@ -268,13 +281,19 @@ impl<'r> Request<'r> {
         Duration::from_millis(unsafe { nginx_sys::ngx_current_msec } as u64)
     }
 
-    /// The number of the current event-loop iteration. None if it is not certain that the client
-    /// has sent this request before the iteration began.
+    /// A number of the current event-loop iteration, which lasts a millisecond at most: a longer
+    /// iteration has several. None if it is not certain that the client has begun to send this
+    /// request before the iteration.
     pub fn event_loop_iteration(self) -> Option<usize> {
         let mut number = 0;
         // SAFETY: r->main and its connection live as long as the request.
         let known = unsafe { shim::event_loop_iteration(self.main().raw(), &raw mut number) };
         (known != 0).then_some(number)
+    }
+
+    /// A random number, which is no secret.
+    pub fn random(self) -> u16 {
+        u16::try_from(shim::random()).unwrap_or(u16::MAX)
     }
 
     /// The time in seconds since 1970, as nginx caches it for one event-loop iteration.

@@ -48,7 +48,7 @@ pub enum BodyError {
 
 /// What the body of a response is doing. A body whose end never comes stays `Kept`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum ResponseBodyStage {
     /// The header has not come, or a header filter failed.
     NoHeader,
     /// Its bytes are kept as they come.
@@ -73,7 +73,7 @@ pub(super) enum Progress {
 /// The body of a response while it is read.
 pub(super) struct BodyReader {
     wanted: ResponseBody,
-    stage: Cell<Stage>,
+    stage: Cell<ResponseBodyStage>,
     /// How many bytes have come so far.
     length: Cell<usize>,
     /// The bytes so far, owned by the pool that this is in. None where no body is kept.
@@ -91,7 +91,7 @@ impl BodyReader {
         };
         Ok(Self {
             wanted,
-            stage: Cell::new(Stage::NoHeader),
+            stage: Cell::new(ResponseBodyStage::NoHeader),
             length: Cell::new(0),
             kept,
         })
@@ -105,15 +105,15 @@ impl BodyReader {
     /// The whole body.
     pub(super) fn bytes(&self) -> Result<Ref<'_, [u8]>, BodyError> {
         match (self.stage.get(), self.kept()) {
-            (Stage::Whole, Some(kept)) => Ok(Ref::map(kept.borrow(), Vec::as_slice)),
-            (Stage::Dropped(reason), _) => Err(reason),
+            (ResponseBodyStage::Whole, Some(kept)) => Ok(Ref::map(kept.borrow(), Vec::as_slice)),
+            (ResponseBodyStage::Dropped(reason), _) => Err(reason),
             _ => Err(BodyError::Truncated),
         }
     }
 
     /// Whether the header has come.
     pub(super) fn has_header(&self) -> bool {
-        self.stage.get() != Stage::NoHeader
+        self.stage.get() != ResponseBodyStage::NoHeader
     }
 
     /// Whether a body of this length (-1 where it is not known) would be kept.
@@ -123,18 +123,18 @@ impl BodyReader {
 
     /// The header has come, and the body is kept.
     pub(super) fn keep(&self) {
-        self.stage.set(Stage::Kept);
+        self.stage.set(ResponseBodyStage::Kept);
     }
 
     /// The header has come, and the body is dropped.
     pub(super) fn drop_it(&self, reason: BodyError) {
-        self.stage.set(Stage::Dropped(reason));
+        self.stage.set(ResponseBodyStage::Dropped(reason));
     }
 
     /// The last byte has come.
     pub(super) fn end(&self) {
-        if self.stage.get() == Stage::Kept {
-            self.stage.set(Stage::Whole);
+        if self.stage.get() == ResponseBodyStage::Kept {
+            self.stage.set(ResponseBodyStage::Whole);
         }
     }
 
@@ -142,7 +142,7 @@ impl BodyReader {
     pub(super) fn push(&self, length: usize, bytes: Option<&[u8]>) -> Progress {
         let length = self.length.get().saturating_add(length);
         self.length.set(length);
-        if let Stage::Dropped(_) = self.stage.get() {
+        if let ResponseBodyStage::Dropped(_) = self.stage.get() {
             return match length <= ResponseBody::MAX_DROPPED {
                 true => Progress::ReadOn,
                 false => Progress::Stop,

@@ -103,6 +103,27 @@ nginx_auth_rest_of_response(const ngx_http_request_t *r, off_t max)
 }
 
 /*
+ * The status of a response of the upstream in place of which nginx serves something else, because
+ * the response has X-Accel-Redirect; 0 if there is none.
+ */
+
+ngx_uint_t
+nginx_auth_redirecting_status(const ngx_http_request_t *r)
+{
+    const ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u == NULL || u->cleanup || u->headers_in.x_accel_redirect == NULL
+        || (u->conf->ignore_headers & NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT))
+    {
+        return 0;
+    }
+
+    return u->headers_in.status_n;
+}
+
+/*
  * Makes a subrequest, which has sent its header, one that its parent does not wait for.  nginx
  * makes such a subrequest with NGX_HTTP_SUBREQUEST_BACKGROUND.
  *
@@ -200,7 +221,7 @@ nginx_auth_end_output(ngx_http_request_t *r)
 }
 
 void
-nginx_auth_set_timer(ngx_event_t *ev, ngx_msec_t time)
+nginx_auth_start_timer(ngx_event_t *ev, ngx_msec_t time)
 {
     ngx_add_timer(ev, time);
 }
@@ -354,37 +375,10 @@ nginx_auth_location_kind(const ngx_http_core_loc_conf_t *clcf)
 }
 
 /*
- * nginx keeps pointers to the header lines that it knows by name; before 1.23.0 some of them are
- * arrays of pointers.  `line` may be a copy of the line that nginx points to.  Both then share
- * the bytes of the name, and therefore the addresses of the names are compared.
+ * nginx keeps pointers to the header lines that it knows by name.  `line` may be a copy of the line
+ * that nginx points to.  Both then share the bytes of the name, and therefore the addresses of the
+ * names are compared.
  */
-
-#if (nginx_version < 1023000)
-
-static void
-forget_in_array(ngx_array_t *lines, const ngx_table_elt_t *line)
-{
-    ngx_uint_t         i, n;
-    ngx_table_elt_t  **line_ptr;
-
-    line_ptr = lines->elts;
-
-    for (i = 0, n = 0; i < lines->nelts; i++) {
-        if (line_ptr[i]->key.data != line->key.data) {
-            line_ptr[n++] = line_ptr[i];
-        }
-    }
-
-    lines->nelts = n;
-}
-
-#define FORGET_ALL(field)  forget_in_array(&r->headers_in.field, line);
-
-#else
-
-#define FORGET_ALL(field)  FORGET(field)
-
-#endif
 
 #define FORGET(field)                                                         \
     if (r->headers_in.field                                                   \
@@ -393,65 +387,127 @@ forget_in_array(ngx_array_t *lines, const ngx_table_elt_t *line)
         r->headers_in.field = NULL;                                           \
     }
 
+/* The next line with this name behind `*index` in the part `*part` of a list of header lines. */
+
+static ngx_table_elt_t *
+next_line(ngx_list_part_t **part, ngx_uint_t *index, const char *name)
+{
+    ngx_table_elt_t  *line;
+
+    while (*part) {
+        while (*index < (*part)->nelts) {
+            line = (ngx_table_elt_t *) (*part)->elts + (*index)++;
+
+            if (line->key.len == ngx_strlen(name)
+                && ngx_strncasecmp(line->key.data, (u_char *) name, line->key.len) == 0)
+            {
+                return line;
+            }
+        }
+
+        *part = (*part)->next;
+        *index = 0;
+    }
+
+    return NULL;
+}
+
+/* Points to the first line with this name; since 1.23.0 each of them points to the next one. */
+
+static void
+link_lines(ngx_http_request_t *r, ngx_table_elt_t **link, const char *name)
+{
+    ngx_uint_t        index;
+    ngx_list_part_t  *part;
+
+    part = &r->headers_in.headers.part;
+    index = 0;
+
+    *link = next_line(&part, &index, name);
+
+#if (nginx_version >= 1023000)
+    while (*link) {
+        link = &(*link)->next;
+        *link = next_line(&part, &index, name);
+    }
+#endif
+}
+
+#if (nginx_version < 1023000)
+
 /*
- * Sets nginx's pointers to the Cookie lines to those in the list of header lines.  nginx finds
- * cookies by these pointers only.
+ * Makes a new array of pointers to the lines with this name.  A subrequest shares the old one with
+ * its parent.
  */
 
-ngx_int_t
-nginx_auth_link_cookies(ngx_http_request_t *r)
+static ngx_int_t
+link_array(ngx_http_request_t *r, ngx_array_t *lines, const char *name)
 {
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *line;
-#if (nginx_version < 1023000)
-    ngx_table_elt_t  **cookie;
+    ngx_uint_t         index;
+    ngx_list_part_t   *part;
+    ngx_table_elt_t   *line, **place;
 
-    if (r->headers_in.cookies.elts == NULL
-        && ngx_array_init(&r->headers_in.cookies, r->pool, 1,
-                          sizeof(ngx_table_elt_t *))
-           != NGX_OK)
-    {
+    part = &r->headers_in.headers.part;
+    index = 0;
+
+    if (ngx_array_init(lines, r->pool, 1, sizeof(ngx_table_elt_t *)) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    r->headers_in.cookies.nelts = 0;
-#else
-    ngx_table_elt_t  **next;
-
-    next = &r->headers_in.cookie;
-#endif
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        line = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (line[i].key.len != 6
-                || ngx_strncasecmp(line[i].key.data, (u_char *) "Cookie", 6) != 0)
-            {
-                continue;
-            }
-
-#if (nginx_version < 1023000)
-            cookie = ngx_array_push(&r->headers_in.cookies);
-            if (cookie == NULL) {
-                return NGX_ERROR;
-            }
-
-            *cookie = &line[i];
-#else
-            *next = &line[i];
-            next = &line[i].next;
-#endif
+    while ((line = next_line(&part, &index, name)) != NULL) {
+        place = ngx_array_push(lines);
+        if (place == NULL) {
+            return NGX_ERROR;
         }
+
+        *place = line;
     }
 
-#if (nginx_version >= 1023000)
-    *next = NULL;
+    return NGX_OK;
+}
+
+#endif
+
+/*
+ * Makes nginx find the lines of the list of header lines where it looks for them: it has pointers
+ * to the Cookie lines, and to those that it has variables of their own for, such as
+ * $http_user_agent.
+ */
+
+ngx_int_t
+nginx_auth_link_lines(ngx_http_request_t *r)
+{
+    link_lines(r, &r->headers_in.user_agent, "User-Agent");
+    link_lines(r, &r->headers_in.referer, "Referer");
+#if (NGX_HTTP_GZIP || NGX_HTTP_HEADERS)
+    link_lines(r, &r->headers_in.via, "Via");
+#endif
+
+#if (nginx_version < 1023000)
+
+    if (link_array(r, &r->headers_in.cookies, "Cookie") != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+#if (NGX_HTTP_X_FORWARDED_FOR)
+    if (link_array(r, &r->headers_in.x_forwarded_for, "X-Forwarded-For") != NGX_OK) {
+        return NGX_ERROR;
+    }
+#endif
+
+#else
+
+    link_lines(r, &r->headers_in.cookie, "Cookie");
+#if (NGX_HTTP_X_FORWARDED_FOR)
+    link_lines(r, &r->headers_in.x_forwarded_for, "X-Forwarded-For");
+#endif
+
 #endif
 
     return NGX_OK;
 }
+
+/* Removes nginx's pointer to a line that nginx_auth_link_lines() does not link. */
 
 void
 nginx_auth_forget_line(ngx_http_request_t *r, const ngx_table_elt_t *line)
@@ -460,16 +516,10 @@ nginx_auth_forget_line(ngx_http_request_t *r, const ngx_table_elt_t *line)
     FORGET(if_unmodified_since)
     FORGET(if_match)
     FORGET(if_none_match)
-    FORGET(user_agent)
-    FORGET(referer)
     FORGET(range)
     FORGET(if_range)
 #if (NGX_HTTP_GZIP || NGX_HTTP_HEADERS)
     FORGET(accept_encoding)
-    FORGET(via)
-#endif
-#if (NGX_HTTP_X_FORWARDED_FOR)
-    FORGET_ALL(x_forwarded_for)
 #endif
 #if (NGX_HTTP_REALIP)
     FORGET(x_real_ip)
@@ -484,6 +534,52 @@ nginx_auth_forget_line(ngx_http_request_t *r, const ngx_table_elt_t *line)
     FORGET(overwrite)
     FORGET(date)
 #endif
+}
+
+/*
+ * Forgets the conditions, the range and the encodings that the client has asked for, which nginx
+ * looks at apart from the list of header lines.
+ */
+
+void
+nginx_auth_forget_conditions(ngx_http_request_t *r)
+{
+    r->headers_in.if_modified_since = NULL;
+    r->headers_in.if_unmodified_since = NULL;
+    r->headers_in.if_match = NULL;
+    r->headers_in.if_none_match = NULL;
+    r->headers_in.range = NULL;
+    r->headers_in.if_range = NULL;
+#if (NGX_HTTP_GZIP || NGX_HTTP_HEADERS)
+    r->headers_in.accept_encoding = NULL;
+#endif
+}
+
+/*
+ * A request that waits in a phase notices that its client leaves only if it looks for that
+ * (ngx_http_limit_req_handler does the same).
+ */
+
+void
+nginx_auth_watch_client(ngx_http_request_t *r)
+{
+    ngx_event_t  *rev = r->connection->read;
+
+    r->read_event_handler = ngx_http_test_reading;
+
+    if (rev->ready) {
+        ngx_post_event(rev, &ngx_posted_events);
+
+    } else {
+        /* If this fails, the request waits on all the same. */
+        (void) ngx_handle_read_event(rev, 0);
+    }
+}
+
+void
+nginx_auth_stop_watching_client(ngx_http_request_t *r)
+{
+    r->read_event_handler = ngx_http_block_reading;
 }
 
 /*
@@ -510,11 +606,30 @@ nginx_auth_fill_not_found(ngx_http_variable_value_t *v)
     v->not_found = 1;
 }
 
+/* nginx computes the value again each time.  A variable's flags say the same by NOCACHEABLE. */
+
+void
+nginx_auth_forbid_caching(ngx_http_variable_value_t *v)
+{
+    v->no_cacheable = 1;
+}
+
 void
 nginx_auth_forget_value(ngx_http_variable_value_t *v)
 {
     v->valid = 0;
     v->not_found = 0;
+}
+
+/* Leaves a value that a directive such as "set" has assigned. */
+
+void
+nginx_auth_forget_computed_value(ngx_http_variable_value_t *v)
+{
+    if (v->no_cacheable) {
+        v->valid = 0;
+        v->not_found = 0;
+    }
 }
 
 ngx_uint_t
@@ -531,31 +646,46 @@ nginx_auth_value_text(const ngx_http_variable_value_t *v, ngx_str_t *text)
 }
 
 /*
- * Numbers the iterations of the event loop.  In one iteration nginx handles the events that the
- * kernel has reported, and then the events that were posted in the meantime.  A request that
- * arrives with a reported event was sent before the iteration began.  This is not certain on a
- * new connection, nor on a connection with TLS or HTTP/2, where nginx may have buffered the
- * request.  The event that ends an iteration goes to the head of the queue, so that posted
- * events, such as that of the next pipelined request, count as part of the next iteration.
+ * Numbers the iterations of the event loop, in parts of a millisecond at most.  In one iteration
+ * nginx handles the events that the kernel has reported, and then the events that were posted in
+ * the meantime.  A request that arrives with a reported event has begun before the iteration.  This
+ * is not certain on a new connection, nor on a connection with TLS or HTTP/2, where nginx may have
+ * buffered the request.  The event that ends an iteration goes to the head of the queue, so that
+ * posted events, such as that of the next pipelined request, count as part of the next iteration.
+ *
+ * The last byte of a request may have come later than the kernel's report, while nginx handled
+ * other requests.  Nothing tells when; a millisecond bounds by how much.
  *
  * perf: the requests of one iteration share one stat() of a key file, which saves each of them
  * about 0.1 us.
  */
 
-static ngx_event_t  iteration_end;
-static ngx_uint_t   iterations;
+#define LONGEST_PART_NSEC  1000000
+
+static ngx_event_t      iteration_end;
+static ngx_uint_t       parts;
+static struct timespec  part_start;
 
 static void
 end_iteration(ngx_event_t *ev)
 {
     (void) ev;
 
-    iterations++;
+    parts++;
+}
+
+static ngx_uint_t
+is_within_part(const struct timespec *now)
+{
+    return now->tv_sec - part_start.tv_sec <= 1
+           && (now->tv_sec - part_start.tv_sec) * 1000000000LL
+              + (now->tv_nsec - part_start.tv_nsec) < LONGEST_PART_NSEC;
 }
 
 ngx_uint_t
 nginx_auth_iteration(const ngx_http_request_t *r, ngx_uint_t *iteration)
 {
+    struct timespec    now;
     ngx_connection_t  *c;
 
     c = r->connection;
@@ -570,14 +700,23 @@ nginx_auth_iteration(const ngx_http_request_t *r, ngx_uint_t *iteration)
         return 0;
     }
 
+    if (clock_gettime(CLOCK_MONOTONIC, &now) == -1) {
+        return 0;
+    }
+
     if (!iteration_end.posted) {
         iteration_end.handler = end_iteration;
         iteration_end.log = ngx_cycle->log;
         iteration_end.posted = 1;
         ngx_queue_insert_head(&ngx_posted_events, &iteration_end.queue);
+        part_start = now;
+
+    } else if (!is_within_part(&now)) {
+        parts++;
+        part_start = now;
     }
 
-    *iteration = iterations;
+    *iteration = parts;
 
     return 1;
 }
@@ -615,3 +754,352 @@ nginx_auth_handler_progress(const ngx_http_request_t *r,
 
     return 2;
 }
+
+/* The configuration of all modules for a location. */
+
+void **
+nginx_auth_location_confs(const ngx_http_core_loc_conf_t *clcf)
+{
+    return clcf->loc_conf;
+}
+
+ngx_uint_t
+nginx_auth_is_location_noname(const ngx_http_core_loc_conf_t *clcf)
+{
+    return clcf->noname;
+}
+
+ngx_uint_t
+nginx_auth_is_location_internal(const ngx_http_core_loc_conf_t *clcf)
+{
+    return clcf->named || clcf->internal == 1;
+}
+
+/*
+ * Calls a function for each server and each of its locations, nested ones as well.  nginx has them
+ * in trees when it has read the configuration.
+ */
+
+typedef void (*visit_pt)(void *data, void **of_server,
+    ngx_http_core_loc_conf_t *location);
+
+static void visit_location(visit_pt visit, void *data, void **of_server,
+    ngx_http_core_loc_conf_t *location);
+
+static void
+visit_tree(visit_pt visit, void *data, void **of_server,
+    ngx_http_location_tree_node_t *node)
+{
+    if (node == NULL) {
+        return;
+    }
+
+    visit_tree(visit, data, of_server, node->left);
+    visit_location(visit, data, of_server, node->exact);
+    visit_location(visit, data, of_server, node->inclusive);
+    visit_tree(visit, data, of_server, node->tree);
+    visit_tree(visit, data, of_server, node->right);
+}
+
+static void
+visit_location(visit_pt visit, void *data, void **of_server,
+    ngx_http_core_loc_conf_t *location)
+{
+    if (location == NULL) {
+        return;
+    }
+
+    visit(data, of_server, location);
+    visit_tree(visit, data, of_server, location->static_locations);
+
+#if (NGX_PCRE)
+    {
+    ngx_http_core_loc_conf_t  **regex;
+
+    for (regex = location->regex_locations; regex && *regex; regex++) {
+        visit_location(visit, data, of_server, *regex);
+    }
+    }
+#endif
+}
+
+void
+nginx_auth_visit_locations(ngx_conf_t *cf, visit_pt visit, void *data)
+{
+    ngx_uint_t                   i;
+    void                       **of_server;
+    ngx_http_core_loc_conf_t   **named;
+    ngx_http_core_srv_conf_t   **cscfp;
+    ngx_http_core_main_conf_t   *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    cscfp = cmcf->servers.elts;
+
+    for (i = 0; i < cmcf->servers.nelts; i++) {
+        of_server = cscfp[i]->ctx->loc_conf;
+        visit_location(visit, data, of_server,
+                       of_server[ngx_http_core_module.ctx_index]);
+
+        for (named = cscfp[i]->named_locations; named && *named; named++) {
+            visit_location(visit, data, of_server, *named);
+        }
+    }
+}
+
+/*
+ * Finds the location that a path reaches, as ngx_http_core_find_location() does for a request:
+ * the longest prefix, unless a regular expression matches first.  `exact` tells that nothing else
+ * is to be tried.  Returns NULL if a regular expression cannot be tried.
+ */
+
+static ngx_http_core_loc_conf_t *
+find_prefix(ngx_http_location_tree_node_t *node, u_char *path, size_t length,
+    ngx_uint_t *exact)
+{
+    ngx_int_t                  order;
+    ngx_http_core_loc_conf_t  *found;
+
+    found = NULL;
+
+    while (node) {
+        order = ngx_filename_cmp(path, node->name, ngx_min(length, node->len));
+
+        if (order < 0 || (order == 0 && length < node->len)) {
+            node = node->left;
+
+        } else if (order > 0 || (length > node->len && !node->inclusive)) {
+            node = node->right;
+
+        } else if (length == node->len) {
+            *exact = node->exact != NULL;
+            return node->exact ? node->exact : node->inclusive;
+
+        } else {
+            found = node->inclusive;
+            path += node->len;
+            length -= node->len;
+            node = node->tree;
+        }
+    }
+
+    return found;
+}
+
+#define FOUND_PREFIX    0    /* a regular expression further out may come before it */
+#define FOUND_FINALLY   1
+#define FOUND_NOTHING   2
+
+static ngx_uint_t
+find_within(ngx_http_core_loc_conf_t *level, ngx_str_t *path,
+    ngx_http_core_loc_conf_t **found)
+{
+    ngx_uint_t                 exact, result;
+    ngx_http_core_loc_conf_t  *prefix;
+
+    *found = level;
+    exact = 0;
+
+    prefix = find_prefix(level->static_locations, path->data, path->len, &exact);
+
+    if (prefix) {
+        if (exact) {
+            *found = prefix;
+            return FOUND_FINALLY;
+        }
+
+        result = find_within(prefix, path, found);
+
+        if (result != FOUND_PREFIX) {
+            return result;
+        }
+    }
+
+#if (NGX_PCRE)
+    if (prefix == NULL || !prefix->noregex) {
+        ngx_int_t                   n;
+        ngx_http_core_loc_conf_t  **regex;
+
+        for (regex = level->regex_locations; regex && *regex; regex++) {
+            n = ngx_regex_exec((*regex)->regex->regex, path, NULL, 0);
+
+            if (n >= 0) {
+                result = find_within(*regex, path, found);
+                return result == FOUND_PREFIX ? FOUND_FINALLY : result;
+            }
+
+            if (n != NGX_REGEX_NO_MATCHED) {
+                return FOUND_NOTHING;
+            }
+        }
+    }
+#endif
+
+    return FOUND_PREFIX;
+}
+
+ngx_http_core_loc_conf_t *
+nginx_auth_find_location(ngx_http_core_loc_conf_t *server, ngx_str_t *path)
+{
+    ngx_http_core_loc_conf_t  *found;
+
+    return find_within(server, path, &found) == FOUND_NOTHING ? NULL : found;
+}
+
+/*
+ * The status of a "return" that answers all requests of a location, or 0.  The rewrite module keeps
+ * the commands of a location one behind the other, each beginning with the function that carries it
+ * out.  The commands in an "if" are skipped, and what follows a "rewrite" or "break" depends on the
+ * request.  The array is the first member of the module's configuration, whose type is private.
+ */
+
+typedef struct {
+    ngx_array_t  *codes;
+} rewrite_loc_conf_t;
+
+ngx_uint_t
+nginx_auth_unconditional_return(ngx_conf_t *cf, void *const *confs)
+{
+    u_char                         *p, *last;
+    ngx_uint_t                      i;
+    ngx_module_t                   *rewrite;
+    rewrite_loc_conf_t             *rlcf;
+    ngx_http_script_code_pt         code;
+    ngx_http_script_if_code_t      *if_code;
+    ngx_http_script_return_code_t  *return_code;
+
+    rewrite = NULL;
+
+    for (i = 0; cf->cycle->modules[i]; i++) {
+        if (ngx_strcmp(cf->cycle->modules[i]->name, "ngx_http_rewrite_module") == 0) {
+            rewrite = cf->cycle->modules[i];
+        }
+    }
+
+    if (rewrite == NULL) {
+        return 0;
+    }
+
+    rlcf = confs[rewrite->ctx_index];
+
+    if (rlcf == NULL || rlcf->codes == NULL) {
+        return 0;
+    }
+
+    p = rlcf->codes->elts;
+    last = p + rlcf->codes->nelts;
+
+    while (p + sizeof(uintptr_t) <= last) {
+        code = *(ngx_http_script_code_pt *) p;
+
+        if (code == ngx_http_script_return_code) {
+            return_code = (ngx_http_script_return_code_t *) p;
+            return return_code->status;
+        }
+
+        if (code == ngx_http_script_if_code) {
+            if_code = (ngx_http_script_if_code_t *) p;
+            p += if_code->next;
+            continue;
+        }
+
+        if (code == ngx_http_script_break_code
+#if (NGX_PCRE)
+            || code == ngx_http_script_regex_start_code
+#endif
+           )
+        {
+            return 0;
+        }
+
+        p += sizeof(uintptr_t);
+    }
+
+    return 0;
+}
+
+/*
+ * Regular expressions.  What a client sends is searched, so that the work must be bounded.  nginx
+ * has no way to set limits for a search, but they can be written in front of an expression; one
+ * that the expression itself sets can only be lower (pcre2pattern, pcrepattern).  PCRE2 before
+ * 10.30 and PCRE1 have no limit for the heap; there the depth alone bounds the memory.
+ */
+
+#if (NGX_PCRE)
+
+#if (NGX_PCRE2) && defined(PCRE2_ERROR_HEAPLIMIT)
+#define NGINX_AUTH_REGEX_LIMITS                                               \
+    "(*LIMIT_MATCH=100000)(*LIMIT_DEPTH=10000)(*LIMIT_HEAP=4096)"
+#else
+#define NGINX_AUTH_REGEX_LIMITS                                               \
+    "(*LIMIT_MATCH=100000)(*LIMIT_RECURSION=2000)"
+#endif
+
+/*
+ * Compiles an expression that ends with a NUL which is not counted.  Returns NULL, and what is
+ * wrong in err, if it cannot be compiled.
+ */
+
+void *
+nginx_auth_regex_compile(ngx_pool_t *pool, ngx_str_t *pattern, ngx_str_t *err)
+{
+    u_char               *p;
+    ngx_regex_compile_t   rc;
+
+    ngx_memzero(&rc, sizeof(ngx_regex_compile_t));
+
+    rc.pool = pool;
+    rc.err = *err;
+    rc.pattern.len = sizeof(NGINX_AUTH_REGEX_LIMITS) - 1 + pattern->len;
+    rc.pattern.data = ngx_pnalloc(pool, rc.pattern.len + 1);
+
+    if (rc.pattern.data == NULL) {
+        err->len = ngx_snprintf(err->data, err->len, "no memory") - err->data;
+        return NULL;
+    }
+
+    p = ngx_cpymem(rc.pattern.data, NGINX_AUTH_REGEX_LIMITS,
+                   sizeof(NGINX_AUTH_REGEX_LIMITS) - 1);
+    ngx_memcpy(p, pattern->data, pattern->len + 1);
+
+    if (ngx_regex_compile(&rc) == NGX_OK) {
+        return rc.regex;
+    }
+
+    *err = rc.err;
+
+    return NULL;
+}
+
+/* Returns 1 if the expression is found, 0 if it is not, and -1 if the search was given up. */
+
+ngx_int_t
+nginx_auth_regex_matches(void *regex, ngx_str_t *text)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_regex_exec(regex, text, NULL, 0);
+
+    if (rc >= 0) {
+        return 1;
+    }
+
+    return rc == NGX_REGEX_NO_MATCHED ? 0 : -1;
+}
+
+#else
+
+void *
+nginx_auth_regex_compile(ngx_pool_t *pool, ngx_str_t *pattern, ngx_str_t *err)
+{
+    err->len = ngx_snprintf(err->data, err->len, "nginx was built without PCRE")
+               - err->data;
+    return NULL;
+}
+
+ngx_int_t
+nginx_auth_regex_matches(void *regex, ngx_str_t *text)
+{
+    return -1;
+}
+
+#endif

@@ -1,6 +1,7 @@
 //! Subrequests whose response only this module sees. The access handler that starts one returns
 //! [`Access::Wait`](super::Access::Wait), and nginx runs it again when the subrequest has ended.
 
+use super::body::empty_request_body;
 use super::drain::Drain;
 use super::failure::Failure;
 use super::fence::guard;
@@ -9,15 +10,16 @@ use super::pool::own;
 use super::request::Request;
 use super::response_body::{BodyError, BodyReader, ResponseBody};
 use super::shim::{
-    forgive_connection, set_buffered, set_filter_need_in_memory, set_headers_in_chunked,
+    forget_conditions, forgive_connection, redirecting_status, set_buffered,
+    set_filter_need_in_memory, set_headers_in_chunked,
 };
 use super::status::Status;
 use super::subrequest_response::SubrequestResponse;
 use super::target::Target;
 use nginx_sys::{
     NGX_ERROR, NGX_HTTP_SUBREQUEST_WAITED, NGX_OK, ngx_http_post_subrequest_t,
-    ngx_http_request_body_t, ngx_http_request_t, ngx_http_subrequest, ngx_int_t, ngx_pcalloc,
-    ngx_pool_t, ngx_uint_t,
+    ngx_http_request_body_t, ngx_http_request_t, ngx_http_subrequest, ngx_int_t, ngx_list_t,
+    ngx_uint_t,
 };
 use std::cell::{Cell, Ref};
 use std::ffi::c_void;
@@ -33,6 +35,8 @@ pub struct Subrequest {
     done: fn(SubrequestResponse<'_>),
     wants_body: fn(Request<'_>, Status) -> bool,
     pub(super) body: BodyReader,
+    /// The status of a response in whose place X-Accel-Redirect has put another.
+    redirecting_status: Cell<Option<Status>>,
     /// What is left of the response when there is one.
     rest: Cell<Option<NonNull<Drain>>>,
     /// Our body filter has returned an error to stop nginx, and nginx has taken it for an error of
@@ -50,6 +54,15 @@ pub enum SubrequestBody {
     ForwardClientBody,
 }
 
+/// The header lines of the client's request that a subrequest has.
+#[derive(Debug, Clone, Copy)]
+pub enum SubrequestLines<'a> {
+    /// All of them.
+    All,
+    /// Those with these names. Variables such as `$http_<name>` show the others all the same.
+    Named(&'a [Box<[u8]>]),
+}
+
 /// A module that makes subrequests.
 pub trait SubrequestOwner: Exported {
     /// Called when a subrequest has its status. nginx may call it a second time, with the status of
@@ -64,8 +77,8 @@ pub trait SubrequestOwner: Exported {
 }
 
 impl<'r> Request<'r> {
-    /// Starts a subrequest: GET with the client's header lines. `body` says what becomes of the
-    /// body of its response. The client sees nothing of it.
+    /// Starts a subrequest: GET with the client's header lines, or some of them. `body` says what
+    /// becomes of the body of its response. The client sees nothing of it.
     ///
     /// # Errors
     /// [`Failure::SubrequestRefused`] if nginx does not start it, having logged why
@@ -74,6 +87,7 @@ impl<'r> Request<'r> {
         self,
         target: &Target<'r>,
         sent: SubrequestBody,
+        lines: SubrequestLines<'_>,
         body: ResponseBody,
     ) -> Result<(), Failure> {
         #[cfg(feature = "fault-injection")]
@@ -81,6 +95,10 @@ impl<'r> Request<'r> {
             return Err(Failure::SubrequestRefused);
         }
         self.forget_body_variables::<M>();
+        let lines = match lines {
+            SubrequestLines::All => None,
+            SubrequestLines::Named(names) => Some(self.named_client_lines(names)?),
+        };
         let (mut uri, mut args) = (target.path.raw(), target.args.raw());
         let flags = NGX_HTTP_SUBREQUEST_WAITED as ngx_uint_t;
         let state = self.state_or_new::<M>()?;
@@ -114,7 +132,10 @@ impl<'r> Request<'r> {
             if let Some(empty_body) = empty_body {
                 set_empty_body(raw, empty_body);
             }
-            (*raw).headers_in.headers = *self.client_lines();
+            match lines {
+                None => (*raw).headers_in.headers = *self.client_lines(),
+                Some(lines) => set_lines(raw, lines),
+            }
             // nginx makes no tunnel in a subrequest: after a 101 it would close the client's
             // connection.
             (*raw).headers_in.upgrade = ptr::null_mut();
@@ -150,6 +171,7 @@ impl Subrequest {
             done: M::subrequest_done,
             wants_body: M::wants_body,
             body,
+            redirecting_status: Cell::new(None),
             rest: Cell::new(None),
             has_stopped_nginx: Cell::new(false),
             post: ngx_http_post_subrequest_t {
@@ -212,9 +234,27 @@ impl Subrequest {
         self.rest.get().map(|rest| unsafe { &*rest.as_ptr() })
     }
 
+    /// Remembers the status of a response in whose place X-Accel-Redirect has put another. nginx
+    /// forgets the response when another upstream is asked.
+    pub(super) fn remember_redirect(&self, request: Request<'_>) {
+        // SAFETY: the request is live.
+        let status = unsafe { redirecting_status(request.raw()) };
+        if status != 0 && self.redirecting_status.get().is_none() {
+            let status = u16::try_from(status).unwrap_or(0);
+            self.redirecting_status.set(Some(Status(status)));
+        }
+    }
+
     /// The subrequest has a response with this status, which is final until nginx makes an error
-    /// page.
-    fn set_response(&self, request: Request<'_>, status: Status) {
+    /// page. What X-Accel-Redirect puts in the place of a response does not allow what the response
+    /// has denied.
+    fn set_response(&self, request: Request<'_>, mut status: Status) {
+        self.remember_redirect(request);
+        if let Some(redirecting) = self.redirecting_status.get()
+            && status.is_success()
+        {
+            status = redirecting;
+        }
         let outcome = guard(request.log(), Err(Failure::Panic), || {
             #[cfg(feature = "fault-injection")]
             super::fence::fault_injection::panic_in_request(request, "subrequest");
@@ -261,21 +301,6 @@ pub(super) unsafe fn our_subrequest<'r>(r: *mut ngx_http_request_t) -> Option<&'
 type DoneHandler =
     unsafe extern "C" fn(*mut ngx_http_request_t, *mut c_void, ngx_int_t) -> ngx_int_t;
 
-/// A request body without bytes.
-///
-/// # Safety
-/// `pool` is live.
-unsafe fn empty_request_body(
-    pool: *mut ngx_pool_t,
-) -> Result<*mut ngx_http_request_body_t, Failure> {
-    // SAFETY: the caller's. All zeros are a body without bytes (ngx_http_read_client_request_body).
-    let body = unsafe { ngx_pcalloc(pool, size_of::<ngx_http_request_body_t>()) };
-    match body.is_null() {
-        true => Err(Failure::OutOfMemory),
-        false => Ok(body.cast()),
-    }
-}
-
 /// Takes the body from a subrequest, which nginx makes with its parent's request_body and a copy of
 /// its parent's headers_in. What has been read of the client's body has to stay the parent's, and a
 /// body that is not sent must not be announced, or the service would wait for it.
@@ -291,6 +316,20 @@ unsafe fn set_empty_body(r: *mut ngx_http_request_t, empty_body: *mut ngx_http_r
         (*r).headers_in.content_length_n = -1;
         (*r).headers_in.transfer_encoding = ptr::null_mut();
         set_headers_in_chunked(r, 0);
+    }
+}
+
+/// Gives a subrequest these header lines in place of those of its parent.
+///
+/// # Safety
+/// `r` is a subrequest that has not run yet, `lines` a list in one part that lives as long.
+unsafe fn set_lines(r: *mut ngx_http_request_t, lines: NonNull<ngx_list_t>) {
+    // SAFETY: the caller's. ngx_list_push looks at `last`, which has to be the part inside the copy.
+    unsafe {
+        let headers = &raw mut (*r).headers_in.headers;
+        *headers = *lines.as_ptr();
+        (*headers).last = &raw mut (*headers).part;
+        forget_conditions(r);
     }
 }
 

@@ -6,7 +6,7 @@ use super::body;
 use super::chain::{buffer_length, buffers};
 use super::directive::{Config, ConfigError, Directive};
 use super::fence::guard;
-use super::filter_state::{ClientState, HeaderVariables, NextFilter, Reading, SubrequestFilter};
+use super::filter_state::{BodyReading, ClientState, FilterConf, NextFilter, SubrequestFilter};
 use super::module::Module;
 use super::request::Request;
 use super::response_body::{BodyError, BodyReader, Progress, ResponseBody};
@@ -26,9 +26,9 @@ static NEXT_HEADER: NextFilter<ngx_http_output_header_filter_pt> = NextFilter::n
 static NEXT_BODY: NextFilter<ngx_http_output_body_filter_pt> = NextFilter::new();
 
 impl Module for SubrequestFilter {
-    type MainConf = HeaderVariables;
+    type MainConf = FilterConf;
     type LocationConf = ();
-    type RequestContext = Reading;
+    type RequestContext = BodyReading;
     type ClientContext = ClientState;
 
     const DIRECTIVES: &'static [Directive<Self>] = &[];
@@ -37,7 +37,9 @@ impl Module for SubrequestFilter {
         Ok(())
     }
 
-    fn postconfiguration(_: &mut Config<'_>) -> Result<(), ConfigError> {
+    fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
+        cf.add_delayed_handlers()?;
+        cf.add_subrequest_handler()?;
         // SAFETY: nginx builds the chains of filters anew, in one thread, each time it reads a
         // configuration; the modules after the first filter find the heads of the chains set.
         unsafe {

@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::pool::own;
 use super::request::Request;
-use super::shim::post_event;
+use super::shim::{post_event, stop_watching_client, watch_client};
 use nginx_sys::ngx_http_request_t;
 use std::cell::Cell;
 use std::ptr::NonNull;
@@ -28,6 +28,19 @@ impl Waker {
 }
 
 impl Request<'_> {
+    /// Makes nginx end the request if its client leaves, while an access handler waits for
+    /// something else than a subrequest of this request or its body.
+    pub fn watch_client(self) {
+        // SAFETY: the request is live, and its access handler runs.
+        unsafe { watch_client(self.raw()) };
+    }
+
+    /// Ends what [`watch_client`](Self::watch_client) began, when the handler goes on.
+    pub fn stop_watching_client(self) {
+        // SAFETY: the request is live, and its access handler runs.
+        unsafe { stop_watching_client(self.raw()) };
+    }
+
     /// A waker for this request.
     ///
     /// # Errors

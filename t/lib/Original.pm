@@ -18,12 +18,12 @@ our %DIFFERENCES = (
     'arguments in the URI' => 'ours splits the URI at "?", the original asks for a path with "?"',
     'client_max_body_size in the check' => 'the original applies it to the length of the client',
     'body of the check' => 'ours sends no body and no length to the service',
-    'broken response' => 'ours refuses where the body of an allowing response breaks off',
     'connection after a body' => 'ours reads the body, so that the connection can be used again',
     'further directives' => 'the original has auth_request and auth_request_set only',
     'log of errors' => 'ours adds the URI and the reason',
     'several challenges' => 'the original copies only the first before nginx 1.23.0',
     'switching protocols' => 'ours responds with 500, the original closes the connection',
+    'warnings' => 'the original says nothing about locations that are asked',
     'variables in the URI' => 'the original takes the URI as it is written',
 );
 

@@ -106,6 +106,20 @@ impl<K, W, R> Default for SingleFlight<K, W, R> {
 }
 
 impl<K: Eq + Hash, W: Wake, R> Leader<K, W, R> {
+    /// Whether somebody waits for the result. A follower that was dropped does not.
+    pub fn has_followers(&self) -> bool {
+        // The other references are that of the leader, and that in the table of flights.
+        Rc::strong_count(&self.flight) > 1 + usize::from(self.is_current())
+    }
+
+    /// Whether the flight is the one that others join. After [`SingleFlight::forget`] it is not, and
+    /// the key may have another flight.
+    pub fn is_current(&self) -> bool {
+        let flights = self.flights.borrow();
+        let current = flights.get(&self.key);
+        current.is_some_and(|flight| Rc::ptr_eq(flight, &self.flight))
+    }
+
     /// Ends the flight with a result for all followers, and wakes them in the order in which they
     /// joined.
     pub fn finish(self, result: R) {
@@ -116,15 +130,9 @@ impl<K: Eq + Hash, W: Wake, R> Leader<K, W, R> {
 
 impl<K: Eq + Hash, W: Wake, R> Drop for Leader<K, W, R> {
     fn drop(&mut self) {
-        let mut flights = self.flights.borrow_mut();
-        // After `forget`, the key may have another flight.
-        if flights
-            .get(&self.key)
-            .is_some_and(|flight| Rc::ptr_eq(flight, &self.flight))
-        {
-            flights.remove(&self.key);
+        if self.is_current() {
+            self.flights.borrow_mut().remove(&self.key);
         }
-        drop(flights);
         self.flight.outcome.get_or_init(|| None);
         // A waker may join again, so no RefCell is borrowed while the wakers run.
         for waker in self.flight.wakers.take() {

@@ -3,11 +3,18 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use super::key_cache::{KeyCache, KeyCacheState, KeyError, KeySetParser, LoadedKeys};
+use super::fetch_state::{AfterFailure, FetchState, Need};
+use super::key_cache::{KeyCache, KeyError, KeySetParser};
 use jose::{KeySet, Warning};
 
 /// How coarse the clock of a file system may be.
 const COARSEST_CLOCK: Duration = Duration::from_secs(2);
+
+/// How much larger keys are in memory than their text, approximately.
+const KEYS_PER_TEXT: usize = 4;
+
+/// What a file without keys has in memory, approximately.
+const FILE_OVERHEAD: usize = 1024;
 
 /// Access to one file, for [`CachedKeyFile`].
 pub trait FileAccess {
@@ -55,10 +62,19 @@ pub struct FileIdentity {
 pub struct CachedKeyFile<A> {
     access: A,
     last_read: RefCell<Option<LastRead>>,
-    state: RefCell<KeyCacheState>,
+    state: RefCell<FetchState>,
     /// The event-loop iteration for which the file is known to be unchanged, see
     /// [`current_keys`](Self::current_keys).
     checked_in: Cell<Option<usize>>,
+}
+
+/// What a request gets from a file.
+#[derive(Debug)]
+pub struct LoadedKeys {
+    /// The keys to use.
+    pub keys: Result<KeySet, KeyError>,
+    /// Why the file is of no use, if `keys` are the last good ones instead.
+    pub stale_because: Option<KeyError>,
 }
 
 /// The file as it was read last.
@@ -106,19 +122,20 @@ impl<A: FileAccess> CachedKeyFile<A> {
             .cloned()
     }
 
-    /// The cached keys while they are fresh, unless `force_refresh`. Otherwise the keys in the
-    /// file, or the last good ones if the file is of no use. `iteration` and `report` are those of
-    /// [`current_keys`](Self::current_keys).
+    /// The cached keys while they are fresh, unless the request needs newer ones. Otherwise the keys
+    /// in the file, or the last good ones if the file is of no use. `iteration` and `report` are
+    /// those of [`current_keys`](Self::current_keys).
     pub fn load(
         &self,
         now: Duration,
         cache: &KeyCache,
-        force_refresh: bool,
+        need: Need,
         iteration: Option<usize>,
         report: impl FnMut(&Warning),
     ) -> LoadedKeys {
         let mut state = self.state.borrow_mut();
-        if !force_refresh && let Some(keys) = state.fresh(now, cache) {
+        let needs_newer = need == Need::NewerKeys && state.may_refresh(now, cache);
+        if !needs_newer && let Some(keys) = state.fresh(now, cache) {
             return LoadedKeys {
                 keys: Ok(keys.clone()),
                 stale_because: None,
@@ -126,10 +143,15 @@ impl<A: FileAccess> CachedKeyFile<A> {
         }
         let result = self.current_keys(iteration, report);
         // A file that is being replaced may be read again at once: that costs little.
-        if result.is_ok() {
-            state.asked(now);
+        state.finish(now, result.as_ref(), AfterFailure::AskAgain);
+        let (keys, stale_because) = match (result, state.usable(now, cache)) {
+            (Err(error), Some(last_good)) => (Ok(last_good.clone()), Some(error)),
+            (result, _) => (result, None),
+        };
+        LoadedKeys {
+            keys,
+            stale_because,
         }
-        state.finish(now, cache, result)
     }
 
     /// Forgets what was read: the next request reads the file.
@@ -137,6 +159,21 @@ impl<A: FileAccess> CachedKeyFile<A> {
         self.last_read.take();
         self.state.take();
         self.checked_in.take();
+    }
+
+    /// How many bytes the file has in memory, approximately; `None` if there is no file.
+    pub fn memory(&self) -> Option<usize> {
+        let last = self.last_read.borrow();
+        let LastRead {
+            identity,
+            is_settled,
+            keys,
+            ..
+        } = last.as_ref()?;
+        let text = usize::try_from(identity.size).unwrap_or(usize::MAX);
+        let keys = if keys.is_ok() { KEYS_PER_TEXT } else { 0 };
+        let texts = keys + usize::from(!is_settled);
+        Some(text.saturating_mul(texts).saturating_add(FILE_OVERHEAD))
     }
 
     /// Whether a token with an unknown key may have the file read while its keys are fresh.
@@ -148,9 +185,10 @@ impl<A: FileAccess> CachedKeyFile<A> {
     /// `report` gets a warning for each key that is weak or unusable, unless all were reported
     /// before.
     ///
-    /// Requests that had arrived before an event-loop iteration began share one stat() in it: a
-    /// replacement that happens after that stat() happens after those requests were sent.
-    /// `iteration` is `None` for a request that may have arrived later.
+    /// Requests that had begun to arrive before an event-loop iteration share one stat() in it, for
+    /// a millisecond at most: a file that is replaced after that stat() is replaced no earlier than
+    /// a millisecond before the last byte of those requests came. `iteration` is `None` for a
+    /// request that may have been sent later.
     ///
     /// # Errors
     /// The file cannot be read or holds no valid key set.
@@ -164,12 +202,14 @@ impl<A: FileAccess> CachedKeyFile<A> {
         if is_unchanged && let Some(last) = &*last_read {
             return last.keys.clone();
         }
-        let FileRead { identity, at, text } = self.access.read()?;
+        let FileRead { identity, at, text } = self.access.read().inspect_err(|_| {
+            last_read.take();
+        })?;
         let mut parser = last_read
             .as_mut()
             .map(|last| std::mem::take(&mut last.parser))
             .unwrap_or_default();
-        let keys = text.and_then(|text| parser.parse(&text));
+        let keys = text.and_then(|text| parser.parse(&text, |_| ()));
         let warnings = || keys.iter().flat_map(KeySet::warnings);
         let last_keys = last_read.iter().flat_map(|last| &last.keys);
         if !last_keys.flat_map(KeySet::warnings).eq(warnings()) {
@@ -195,7 +235,9 @@ impl<A: FileAccess> CachedKeyFile<A> {
             return Ok(true);
         }
         self.checked_in.set(None);
-        let identity = self.access.identity()?;
+        let identity = self.access.identity().inspect_err(|_| {
+            self.last_read.take();
+        })?;
         let is_unchanged = match &*self.last_read.borrow() {
             Some(last) => last.is_settled && last.identity == identity,
             None => false,

@@ -32,7 +32,7 @@ pub enum AuthError {
     #[error("invalid response from the service")]
     InvalidResponse,
     /// nginx did not try to connect: it knows no address, or no server that it counts as alive.
-    #[error("no live server, and the service was not asked")]
+    #[error("the service was not asked")]
     NotAsked,
     /// nginx failed at the header of a response that allows.
     #[error("response was truncated")]

@@ -80,6 +80,15 @@ impl HeaderNames {
         Ok(())
     }
 
+    /// Adds the names of another list.
+    pub fn extend(&mut self, other: &Self) {
+        for name in &other.0 {
+            if !self.0.contains(name) {
+                self.0.push(name.clone());
+            }
+        }
+    }
+
     /// Whether the list selects a header line of a response with this name.
     pub fn selects(&self, name: &[u8]) -> bool {
         self.has(name, |byte| byte.to_ascii_lowercase()) && !is_framing(name)

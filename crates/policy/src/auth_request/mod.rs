@@ -1,10 +1,14 @@
 //! Decisions of `auth_request`.
 
 pub mod decision;
+pub mod field_names;
 pub mod freshness;
 pub mod header_names;
+pub mod key_sources;
 pub mod post_args;
 pub mod refusal;
 pub mod statuses;
+pub mod uncacheable;
+pub mod variable_names;
 pub mod verdict_codec;
 pub mod worker_cache;

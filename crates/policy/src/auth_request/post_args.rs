@@ -14,6 +14,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use text::compact_json;
 
+use super::field_names::{FieldNames, decode, skeleton};
 use super::header_names::is_spelling_of;
 
 #[cfg(test)]
@@ -128,16 +129,9 @@ impl PostArgs {
     }
 
     fn insert(&mut self, name: &str, value: Option<String>) {
-        // Parsers take what is in front of these for the name of an array or an object; one that
-        // is written in C may take a NUL for the end.
-        let parents = ['[', '.', '\0'].map(|end| name.find(end));
-        let parents = parents.map(|end| end.map(|end| skeleton(&name[..end])));
-        let is_element = name.find('[').is_some_and(|at| name[at..].contains(']'));
-        let own = (!is_element).then(|| skeleton(name));
-        for parent in parents.into_iter().flatten() {
-            if Some(&parent) != own.as_ref() {
-                self.args.insert(parent, None);
-            }
+        let FieldNames { own, parents } = FieldNames::of(name);
+        for parent in parents {
+            self.args.insert(parent, None);
         }
         match own.map(|own| self.args.entry(own)) {
             None => {}
@@ -150,15 +144,6 @@ impl PostArgs {
             }
         }
     }
-}
-
-/// What is left of a name if everything is ignored that some parser ignores: upper and lower case
-/// (ASP.NET, and Go's for JSON), the difference between a space, `.`, `[` and `_` (PHP), and
-/// whether words are joined by `_` or by a capital letter (Protocol Buffers).
-fn skeleton(name: &str) -> String {
-    let folded = name.chars().flat_map(char::to_uppercase);
-    let folded = folded.flat_map(char::to_lowercase);
-    folded.filter(|char| char.is_alphanumeric()).collect()
 }
 
 /// The fields of a form. `None` if parsers would disagree on the name of a field, because it is not
@@ -234,28 +219,4 @@ fn value_text(value: &str) -> serde_json::Result<Option<String>> {
         Some(b'n') => None,
         _ => Some(compact_json(value)),
     })
-}
-
-/// Decodes a name or a value of a form: `+` is a space, and `%XX` is a byte. A malformed escape
-/// stays as it is, and the second result says that there is none.
-fn decode(text: &[u8]) -> (Vec<u8>, bool) {
-    let digit = |at: Option<&u8>| at.and_then(|&byte| char::from(byte).to_digit(16));
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut is_well_formed = true;
-    let mut rest = text.iter();
-    while let Some(&byte) = rest.next() {
-        let ahead = rest.as_slice();
-        match (byte, digit(ahead.first()), digit(ahead.get(1))) {
-            (b'+', ..) => decoded.push(b' '),
-            (b'%', Some(high), Some(low)) => {
-                decoded.push((high * 16 + low) as u8);
-                rest = ahead[2..].iter();
-            }
-            _ => {
-                is_well_formed &= byte != b'%';
-                decoded.push(byte);
-            }
-        }
-    }
-    (decoded, is_well_formed)
 }

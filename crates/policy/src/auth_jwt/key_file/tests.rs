@@ -173,21 +173,18 @@ fn a_file_is_not_checked_while_its_keys_are_fresh() {
         time: 60 * second,
         ..KeyCache::NONE
     };
-    let kid = |now, force_refresh| {
-        let keys = file
-            .load(now, &cache, force_refresh, None, |_| ())
-            .keys
-            .unwrap();
+    let kid = |now, need| {
+        let keys = file.load(now, &cache, need, None, |_| ()).keys.unwrap();
         if has_kid(&keys, "1") { 1 } else { 2 }
     };
     disk.write_old(ONE, 1000);
-    assert_eq!(kid(second, false), 1);
+    assert_eq!(kid(second, Need::Keys), 1);
     disk.write_old(TWO, 2000);
-    assert_eq!(kid(60 * second, false), 1);
+    assert_eq!(kid(60 * second, Need::Keys), 1);
     assert!(!file.may_refresh(10 * second, &cache) && file.may_refresh(11 * second, &cache));
-    assert_eq!(kid(11 * second, true), 2);
+    assert_eq!(kid(11 * second, Need::NewerKeys), 2);
     disk.write_old(ONE, 3000);
-    assert_eq!(kid(71 * second, false), 1);
+    assert_eq!(kid(71 * second, Need::Keys), 1);
 }
 
 #[test]
@@ -200,13 +197,17 @@ fn a_refresh_that_fails_may_be_repeated_at_once() {
         ..KeyCache::NONE
     };
     disk.write_old(ONE, 1000);
-    assert!(file.load(second, &cache, false, None, |_| ()).keys.is_ok());
+    assert!(
+        file.load(second, &cache, Need::Keys, None, |_| ())
+            .keys
+            .is_ok()
+    );
     disk.write_old("{", 2000);
-    let loaded = file.load(11 * second, &cache, true, None, |_| ());
+    let loaded = file.load(11 * second, &cache, Need::NewerKeys, None, |_| ());
     assert!(has_kid(&loaded.keys.unwrap(), "1") && loaded.stale_because.is_some());
     assert!(file.may_refresh(11 * second, &cache));
     disk.write_old(TWO, 3000);
-    let loaded = file.load(11 * second, &cache, true, None, |_| ());
+    let loaded = file.load(11 * second, &cache, Need::NewerKeys, None, |_| ());
     assert!(has_kid(&loaded.keys.unwrap(), "2"));
     assert!(!file.may_refresh(20 * second, &cache));
 }
@@ -221,19 +222,23 @@ fn row_39b_the_last_good_keys_are_used_while_the_file_is_invalid() {
         ..KeyCache::NONE
     };
     disk.write_old(ONE, 1000);
-    assert!(file.load(second, &cache, false, None, |_| ()).keys.is_ok());
+    assert!(
+        file.load(second, &cache, Need::Keys, None, |_| ())
+            .keys
+            .is_ok()
+    );
     disk.write_old("{", 2000);
-    let found = file.load(60 * second, &cache, false, None, |_| ());
+    let found = file.load(60 * second, &cache, Need::Keys, None, |_| ());
     assert!(has_kid(&found.keys.unwrap(), "1"));
     assert!(matches!(found.stale_because, Some(KeyError::Invalid(_))));
     assert!(
-        file.load(61 * second, &cache, false, None, |_| ())
+        file.load(61 * second, &cache, Need::Keys, None, |_| ())
             .keys
             .is_err()
     );
     let none = KeyCache::NONE;
     assert!(
-        file.load(2 * second, &none, false, None, |_| ())
+        file.load(2 * second, &none, Need::Keys, None, |_| ())
             .keys
             .is_err()
     );
@@ -252,7 +257,7 @@ fn keys_are_cached_while_the_file_is_unchanged_and_valid() {
         let keys = file.cached(now, &cache, || iteration);
         keys.map(|keys| has_kid(&keys, "1"))
     };
-    let load = |now, iteration| file.load(now, &cache, false, iteration, |_| ());
+    let load = |now, iteration| file.load(now, &cache, Need::Keys, iteration, |_| ());
     disk.write_old(ONE, 1000);
     assert_eq!(cached(second, Some(1)), None, "nobody has read the file");
     assert!(load(second, Some(1)).keys.is_ok());
@@ -282,7 +287,11 @@ fn fresh_keys_need_no_stat() {
         ..KeyCache::NONE
     };
     disk.write_old(ONE, 1000);
-    assert!(file.load(second, &cache, false, None, |_| ()).keys.is_ok());
+    assert!(
+        file.load(second, &cache, Need::Keys, None, |_| ())
+            .keys
+            .is_ok()
+    );
     disk.remove();
     let unused = || panic!("the keys are fresh");
     assert!(file.cached(60 * second, &cache, unused).is_some());

@@ -106,3 +106,12 @@ fn the_type_and_the_encoding_of_a_body_are_known_in_every_spelling() {
         assert!(!says_how_to_read_body(name.as_bytes()), "{name}");
     }
 }
+
+#[test]
+fn a_list_is_extended_by_the_names_that_it_lacks() {
+    let mut list = names(&["X-User", "X-A*"]);
+    list.extend(&names(&["X-Role", "X-User", "X-A"]));
+    assert_eq!(list, names(&["X-User", "X-A*", "X-Role", "X-A"]));
+    list.extend(&HeaderNames::none());
+    assert_eq!(list, names(&["X-User", "X-A*", "X-Role", "X-A"]));
+}

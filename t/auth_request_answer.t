@@ -1,0 +1,203 @@
+#!/usr/bin/perl
+
+# auth_request: the service's response counts with its header. Its body, from
+# wherever it comes and however slowly, costs the client nothing.
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
+use Service;
+use Test::Nginx::Raw;
+
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite cache upstream_keepalive stub_status /);
+$t->plan(73);
+
+configure($t, <<'EOF');
+    proxy_cache_path %%TESTDIR%%/cache keys_zone=cache:1m;
+    sendfile on;
+    upstream kept {
+        server 127.0.0.1:8081;
+        keepalive 4;
+    }
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+        root         %%TESTDIR%%;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+
+        location /plain      { auth_request /auth; try_files /page =404; }
+        location /unbuffered { auth_request /auth-unbuffered; try_files /page =404; }
+        location /cached     { auth_request /auth-cached?$arg_id; try_files /page =404; }
+        location /stored     { auth_request /auth-stored?$arg_id; try_files /page =404; }
+        location /file       { auth_request /auth-file; try_files /page =404; }
+        location /big        { auth_request /auth-big; try_files /page =404; }
+        location /direct     { auth_request /auth-direct; try_files /page =404; }
+        location /accel      { auth_request /auth-accel; try_files /page =404; }
+        location /page-ok    { auth_request /auth-page-ok; try_files /page =404; }
+        location /aside      { auth_request /auth-accel-denied; try_files /page =404; }
+        location /aside-named { auth_request /auth-accel-named; try_files /page =404; }
+        location /aside-proxied { auth_request /auth-accel-proxied; try_files /page =404; }
+        location /aside-return { auth_request /auth-accel-return; try_files /page =404; }
+        location = /status   { stub_status; }
+
+        location = /auth { proxy_pass http://kept; }
+        location = /auth-unbuffered { proxy_buffering off; proxy_pass http://kept; }
+        location = /auth-cached {
+            proxy_cache cache;
+            proxy_cache_key $args;
+            proxy_cache_valid any 1h;
+            proxy_pass http://kept;
+        }
+        location = /auth-stored {
+            proxy_store %%TESTDIR%%/stored$args;
+            proxy_pass http://kept;
+        }
+        location = /auth-file { alias %%TESTDIR%%/ok.txt; }
+        location = /auth-big { alias %%TESTDIR%%/big; }
+        location = /auth-direct { directio 1; alias %%TESTDIR%%/big; }
+        location = /auth-accel {
+            proxy_set_header X-Accel /ok.txt;
+            proxy_pass http://kept;
+        }
+        location = /auth-page-ok {
+            proxy_pass http://127.0.0.1:8089;
+            error_page 502 = /ok.txt;
+        }
+        location = /auth-accel-denied {
+            proxy_set_header X-Accel /ok.txt;
+            proxy_set_header X-Code 401;
+            proxy_pass http://kept;
+        }
+        location = /auth-accel-named {
+            proxy_set_header X-Accel @named;
+            proxy_set_header X-Code 403;
+            proxy_pass http://kept;
+        }
+        location @named { try_files /ok.txt =404; }
+        location = /auth-accel-proxied {
+            proxy_set_header X-Accel /proxied;
+            proxy_set_header X-Code 404;
+            proxy_pass http://kept;
+        }
+        location = /proxied { proxy_pass http://127.0.0.1:8082; }
+        location = /auth-accel-return {
+            proxy_set_header X-Accel /return;
+            proxy_set_header X-Code 401;
+            proxy_pass http://kept;
+        }
+        location = /return { return 204; }
+        location = /ok.txt { root %%TESTDIR%%; }
+    }
+    server {
+        listen       127.0.0.1:8082;
+        server_name  localhost;
+        location / { return 204; }
+    }
+EOF
+
+my $d = $t->testdir();
+mkdir "$d/cache";
+$t->write_file('page', 'CONTENT');
+$t->write_file('ok.txt', 'ok');
+$t->write_file('big', 'x' x 5_000_000);
+
+# X-Code is the status, X-Accel the target of a redirect. With X-Body the rest of
+# that many bytes, with X-Chunked the end of the body waits for go_on().
+service($t, 8081, sub {
+    my ($client, $head) = @_;
+    my ($code) = $head =~ /^X-Code: (\d+)/m;
+    my ($accel) = $head =~ /^X-Accel: (\S+)/m;
+    my ($length) = $head =~ /^X-Body: (\d+)/m;
+    append("$d/connections", "$$\n");
+    $code //= 200;
+    print $client "HTTP/1.1 $code X\r\n", $accel ? "X-Accel-Redirect: $accel\r\n" : '';
+    if ($code == 204) {
+        print $client "\r\n";
+        return 1;
+    }
+    if ($head =~ /^X-Chunked:/m) {
+        print $client "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n";
+        take_request($d, 'rest');
+        print $client "0\r\n\r\n";
+        return 1;
+    }
+    $length //= 0;
+    print $client 'Content-Length: ', $length + 2, "\r\n\r\nok";
+    return 1 unless $length;
+    take_request($d, 'rest');
+    print $client 'x' x $length;
+    return 1;
+});
+$t->run();
+
+### a body that has not come
+
+for my $uri (qw{ /plain /unbuffered /cached?id=a /stored?id=a }) {
+    for my $code (200, 401, 403) {
+        hold($t, 'rest');
+        is(status(ask($uri . ($uri =~ /id=/ ? $code : ''), "X-Code: $code", 'X-Body: 10')), $code,
+            "$uri, $code before the body has come");
+        is(asked($t, 'rest'), 1, "$uri, $code, the service still sends it");
+        go_on($t, 'rest');
+        connections_left();
+        forget($t, 'rest');
+    }
+}
+
+# the next request on the client's connection
+
+hold($t, 'rest');
+my $s = connection();
+is(status(exchange($s, request('/plain', 'X-Code: 403', 'X-Body: 10'))), 403,
+    'a client that keeps its connection');
+is(status(exchange($s, request('/plain', 'X-Code: 204'))), 200, 'its next request');
+go_on($t, 'rest');
+forget($t, 'rest');
+undef $s;
+connections_left();
+
+### what comes soon is read to its end, so that the connection is used again
+
+for my $uri (qw{ /plain /unbuffered /cached?id=b /stored?id=b }) {
+    for my $framing ('X-Body: 60000', 'X-Chunked: 1') {
+        my $name = "$uri, " . $framing =~ s/:.*//r;
+        my $url = $uri . ($uri =~ /id=/ ? $framing =~ s/:.*//r : '');
+        connections();
+        hold($t, 'rest');
+        is(status(ask($url, 'X-Code: 200', $framing)), 200, $name);
+        go_on($t, 'rest');
+        is(connections_left(), 1, "$name, the request has ended");
+        is(status(ask("/plain", 'X-Code: 403')), 403, "$name, the next check");
+        is(connections(), 1, "$name, connections to the service");
+        forget($t, 'rest');
+    }
+}
+is(-s "$d/storedbX-Body", 60002, 'proxy_store has the whole body');
+is(status(ask('/cached?id=bX-Body')), 200, 'proxy_cache has the response');
+is(connections(), 0, 'and the service was not asked');
+
+### bodies from files
+
+is(status(ask("/$_")), 200, "$_, from a file") for qw/ file big accel page-ok direct /;
+for my $code (200, 204, 401) {
+    is(join(' ', map { status(ask("/cached?id=$code", "X-Code: $code")) } 1 .. 3),
+        join(' ', ($code == 401 ? 401 : 200) x 3), "$code, out of a cache");
+}
+
+### a denial stays one whatever X-Accel-Redirect makes of it
+
+is(status(ask('/aside')), 401, 'a file in place of a 401');
+is(status(ask('/aside-named')), 403, 'a named location in place of a 403');
+is(status(ask('/aside-proxied')), 500, 'another service in place of a 404');
+is(status(ask('/aside-return')), 401, 'return in place of a 401');
+
+### helpers
+
+# How many connections to the service there were since the last call.
+sub connections {
+    open my $file, '<', "$d/connections" or return 0;
+    my %seen = map { $_ => 1 } <$file>;
+    unlink "$d/connections";
+    return scalar keys %seen;
+}
