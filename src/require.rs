@@ -2,6 +2,9 @@
 
 use std::rc::Rc;
 
+use policy::requirement::is_always_met;
+use text::Quoted;
+
 use crate::nginx::{Config, ConfigError, Failure, Request, Status, Template};
 
 /// The arguments of one such directive.
@@ -37,6 +40,20 @@ impl Requirement {
         }
         if args.is_empty() {
             return Err(ConfigError::Directive(c"has no value to check"));
+        }
+        let are_values = args.iter().filter(|value| value.starts_with(b"$"));
+        for value in are_values.filter(|value| is_always_met(value)) {
+            let directive = cf.directive();
+            let instead = match &*directive {
+                b"auth_jwt_require" => "auth_jwt_require_claim",
+                _ => "a \"map\"",
+            };
+            cf.warn(format_args!(
+                "the value {} in \"{}\" holds text, so that it is never empty or \"0\" and the \
+                 condition is always met; nothing is compared here, use {instead}",
+                Quoted::whole(value),
+                String::from_utf8_lossy(&directive)
+            ));
         }
         let values = args.iter().map(|value| match value.starts_with(b"$") {
             true => Ok((cf.template(value)?, String::from_utf8_lossy(value).into())),

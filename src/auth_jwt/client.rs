@@ -83,6 +83,11 @@ impl ClientToken {
         self.verdict.get().is_some() && self.judged_by.get() == Some(ptr::from_ref(conf).addr())
     }
 
+    /// Whether the handler waits for keys, maybe in the preaccess phase.
+    fn is_being_judged(&self) -> bool {
+        self.verdict.get().is_none() && self.judged_by.get().is_some()
+    }
+
     pub(super) fn verdict(&self) -> Option<TokenVerdict> {
         self.verdict.get()
     }
@@ -206,7 +211,7 @@ fn may_be_unverified(request: Request<'_>, client: &ClientToken) -> bool {
     }
     !client.is_not_accepted()
         && match request.access_progress::<AuthJwt>() {
-            AccessProgress::Before => request.is_main(),
+            AccessProgress::Before => request.is_main() || client.is_being_judged(),
             AccessProgress::During => true,
             AccessProgress::Over => false,
         }

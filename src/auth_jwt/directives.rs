@@ -78,6 +78,36 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         set: Set::Location(auth_jwt_require),
     },
     Directive {
+        name: c"auth_jwt_algorithms",
+        contexts: EVERYWHERE,
+        args: args::ONE_OR_MORE,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.set_algorithms(cf)),
+    },
+    Directive {
+        name: c"auth_jwt_max_age",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.set_max_age(cf)),
+    },
+    Directive {
+        name: c"auth_jwt_require_claim",
+        contexts: EVERYWHERE,
+        args: args::TWO_OR_MORE,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.add_claim_rule(cf)),
+    },
+    Directive {
+        name: c"auth_jwt_require_header",
+        contexts: EVERYWHERE,
+        args: args::TWO_OR_MORE,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.add_header_rule(cf)),
+    },
+    Directive {
+        name: c"auth_jwt_require_scope",
+        contexts: EVERYWHERE,
+        args: args::ONE_OR_MORE,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.add_scopes(cf)),
+    },
+    Directive {
         name: c"auth_jwt_verify_signature",
         contexts: EVERYWHERE,
         args: args::FLAG,
@@ -136,7 +166,8 @@ fn auth_jwt(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigEr
         shows_unverified: realm.is_none() && !parameters.is_empty(),
         realm,
         token,
-        position: Cell::new(Some(cf.position().into())),
+        position: cf.position().into(),
+        has_warned: Cell::new(false),
     }))
 }
 

@@ -183,12 +183,19 @@ fn authenticate(
     let (options, leeway) = (conf.verify_options(), conf.leeway());
     let cache = request.main_conf::<AuthJwt>().token_cache();
     let cached = cache.and_then(|cache| Some(cache.borrow_mut().find(text, options)?.token()));
-    // A token that is refused whatever the keys are causes no fetch. A request that has begun to
-    // fetch goes on, since others may wait for it.
+    // A token that is refused whatever the keys are causes no fetch. This was checked before the
+    // request began to wait, and what may have changed since is checked again in `check_policy`.
     if request.context::<AuthJwt>().is_none() {
         match &cached {
-            Some(token) => token.check_without_keys(request.now(), leeway)?,
-            None => parse(client, text, options)?.check_without_keys(request.now(), leeway)?,
+            Some(token) => {
+                token.check_without_keys(request.now(), leeway)?;
+                conf.token_rules.check_algorithm(token.header())?;
+            }
+            None => {
+                let token = parse(client, text, options)?;
+                token.check_without_keys(request.now(), leeway)?;
+                conf.token_rules.check_algorithm(token.header())?;
+            }
         }
     }
     let is_cached = cached.is_some();
@@ -215,10 +222,32 @@ fn authenticate(
                 }
                 return Ok(Some(token));
             }
-            Err(error)
-                if error.kind() == ErrorKind::UnknownKey && fetch::refresh(request, conf)? => {}
+            Err(error) if may_be_of_newer_key(request, conf, &unverified, &keys.set, &error) => {
+                if !fetch::refresh(request, conf)? {
+                    return Err(error.into());
+                }
+            }
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// Whether the key of a token that is refused may be one that its issuer has begun to use since the
+/// keys were fetched.
+fn may_be_of_newer_key(
+    request: Request<'_>,
+    conf: &LocationConf,
+    token: &UnverifiedToken,
+    keys: &KeySet,
+    error: &jose::Error,
+) -> bool {
+    match error.kind() {
+        ErrorKind::UnknownKey => true,
+        // Keys without a kid may have been tried for a kid that the set does not have.
+        ErrorKind::BadSignature | ErrorKind::DecryptionFailed => {
+            fetch::may_refresh(request, conf) && token.names_unknown_key(keys)
+        }
+        _ => false,
     }
 }
 
@@ -245,14 +274,23 @@ fn keys(request: Request<'_>, conf: &LocationConf) -> Result<Option<Verification
     }
 }
 
-/// Checks what holds for each request anew: the times in the claims and `auth_jwt_require`.
+/// Checks what holds for each request anew: the times in the claims, the rules of the location and
+/// `auth_jwt_require`.
 fn check_policy(
     request: Request<'_>,
     conf: &LocationConf,
     token: AuthenticToken,
     client: &ClientToken,
 ) -> Result<(), Rejection> {
-    client.set_verified(token.valid_at(request.now(), conf.leeway())?);
+    let token = token.valid_at(request.now(), conf.leeway())?;
+    match conf.token_rules.is_any() {
+        false => client.set_verified(token),
+        true => {
+            // The variables in rules and the log line are about this token.
+            client.set_verified(token.clone());
+            conf.token_rules.check(request, &token, conf.leeway())?;
+        }
+    }
     for requirement in conf.requirements.iter() {
         if let Some(Unmet { value, status }) = requirement.unmet(request)? {
             return Err(Rejection::Requirement {
@@ -268,7 +306,7 @@ fn refuse<'r>(
     request: Request<'r>,
     realm: &Template,
     challenge: Option<&ChallengeSetting>,
-    response: RefusalResponse,
+    response: RefusalResponse<'_>,
 ) -> Result<Access<'r>, Failure> {
     let attributes = match challenge {
         None => Some(&[] as &[_]),
@@ -287,6 +325,11 @@ fn refuse<'r>(
         }
         if let Some(mut value) = response.challenge.value(&realm) {
             for (name, template) in attributes {
+                // The scopes that are missing come before those that are recommended in general.
+                let has_scope = matches!(response.challenge, Challenge::InsufficientScope(_));
+                if has_scope && **name == *b"scope" {
+                    continue;
+                }
                 add_attribute(request, &mut value, name, template)?;
             }
             request.add_challenge(request.copy(&value)?)?;

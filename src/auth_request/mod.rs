@@ -33,6 +33,7 @@ impl Module for AuthRequest {
             cf.add_handlers_around_access::<Self>()?;
             cf.add_handler_before_log::<Self>()?;
         }
+        conf::warn_of_services(cf);
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use super::log::Log;
 use super::pool::own;
 use super::request::Request;
 use super::shim::{
-    delete_event, end_output, end_upstream, is_blocked, post_event, put_in_background, set_timer,
+    delete_event, end_output, end_upstream, is_blocked, post_event, put_in_background, start_timer,
     who_waits,
 };
 use nginx_sys::{
@@ -142,7 +142,7 @@ impl Drain {
 
     fn look_again(&self) {
         // SAFETY: the event is this value's own, and is deleted before its memory is freed (Drop).
-        unsafe { set_timer((&raw const self.event).cast_mut(), INTERVAL) };
+        unsafe { start_timer((&raw const self.event).cast_mut(), INTERVAL) };
     }
 }
 

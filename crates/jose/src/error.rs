@@ -260,6 +260,8 @@ pub enum InputPart {
     Tag,
     /// A JWK Set or a JWK.
     KeySet,
+    /// A JSON value that is compared with a part of a token.
+    Value,
 }
 
 impl Error {
@@ -319,6 +321,7 @@ impl fmt::Display for InputPart {
             Self::Ciphertext => "ciphertext",
             Self::Tag => "authentication tag",
             Self::KeySet => "key set",
+            Self::Value => "value",
         })
     }
 }

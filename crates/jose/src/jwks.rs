@@ -100,6 +100,12 @@ impl KeySet {
             && pairs.all(|(set, generation)| set.generation == *generation)
     }
 
+    /// Whether a usable key has this `kid`.
+    pub(crate) fn has_kid(&self, kid: &str) -> bool {
+        let mut sets = self.sets.iter();
+        sets.any(|set| set.verifiers.has_kid(kid) || set.decrypters.has_kid(kid))
+    }
+
     /// The warnings about the keys, in the order of the sets.
     pub fn warnings(&self) -> impl Iterator<Item = &Warning> {
         self.sets.iter().flat_map(|set| &set.warnings)
@@ -216,6 +222,11 @@ impl<K> KeysByAlgorithm<K> {
         let mut algorithms = self.0.iter();
         let (_, keys) = algorithms.find(|(name, _)| *name == algorithm)?;
         Some(keys)
+    }
+
+    fn has_kid(&self, kid: &str) -> bool {
+        let mut algorithms = self.0.iter();
+        algorithms.any(|(_, keys)| keys.by_kid.contains_key(kid))
     }
 
     fn add(&mut self, algorithm: &'static str, key: K, kid: Option<&str>) {

@@ -26,10 +26,20 @@ mod tests;
 pub use claims::Claims;
 pub use error::{Error, ErrorKind, InputPart};
 pub use header::JoseHeader;
-pub use json::{JsonKind, JsonValue, VariableText, compare_numbers};
+pub use json::{Document, JsonKind, JsonValue, VariableText, compare_numbers};
 pub use jwks::KeySet;
 pub use limits::Limits;
 pub use summary::Summary;
 pub use text::Quoted;
 pub use token::{AuthenticToken, SignatureCheck, TokenType, UnverifiedToken, VerifiedToken};
 pub use warning::Warning;
+
+/// The names of all algorithms for signatures and MACs that are supported.
+pub fn signature_algorithms() -> impl Iterator<Item = &'static str> {
+    jws::algorithms().map(|algorithm| algorithm.name)
+}
+
+/// The names of all algorithms for key management that are supported.
+pub fn key_management_algorithms() -> impl Iterator<Item = &'static str> {
+    jwe::algorithms().map(|algorithm| algorithm.name)
+}

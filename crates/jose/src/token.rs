@@ -204,9 +204,7 @@ impl UnverifiedToken {
                 }))
             }
             TokenForm::Nested(jwe) => {
-                let plaintext = jwe.decrypt(keys)?;
-                check_length(&plaintext, &jwe.limits)?;
-                let jws = SignedToken::parse(&plaintext, &jwe.limits)?;
+                let jws = jwe.decrypt_nested(keys)?;
                 jws.check_signature(keys, check)?;
                 jws.validity_period()?;
                 TokenContent::Nested(Rc::new(NestedToken {
@@ -215,6 +213,23 @@ impl UnverifiedToken {
                 }))
             }
         }))
+    }
+
+    /// Whether the token names a key that the set does not have, so that keys without a `kid` were
+    /// tried at best. Of a nested token either header may name one; to see the header inside, the
+    /// token is decrypted.
+    pub fn names_unknown_key(&self, keys: &KeySet) -> bool {
+        let is_unknown = |header: &JoseHeader| header.kid().is_some_and(|kid| !keys.has_kid(kid));
+        match &self.0 {
+            TokenForm::Signed(jws) => is_unknown(&jws.header),
+            TokenForm::Encrypted(jwe) => is_unknown(&jwe.header),
+            TokenForm::Nested(jwe) => {
+                is_unknown(&jwe.header)
+                    || jwe
+                        .decrypt_nested(keys)
+                        .is_ok_and(|jws| is_unknown(&jws.header))
+            }
+        }
     }
 
     /// Makes all checks: [`authenticate`](Self::authenticate) with [`SignatureCheck::Verify`],
@@ -295,7 +310,8 @@ impl AuthenticToken {
     /// There are at most 16 allocations, to each of which the allocator adds up to 16 bytes.
     const ALLOCATOR_OVERHEAD: usize = 16 * 16;
 
-    fn header(&self) -> &JoseHeader {
+    /// The header. For a nested token this is the header of the JWE.
+    pub fn header(&self) -> &JoseHeader {
         match &self.0 {
             TokenContent::Signed(jws) => &jws.header,
             TokenContent::Encrypted(token) => &token.outer.header,
@@ -446,6 +462,13 @@ impl EncryptedToken {
 
     fn decrypt(&self, keys: &KeySet) -> Result<Vec<u8>, Error> {
         decrypt(&self.header, &self.parts, keys, self.limits.inflated_bytes)
+    }
+
+    /// The token inside.
+    fn decrypt_nested(&self, keys: &KeySet) -> Result<Rc<SignedToken>, Error> {
+        let plaintext = self.decrypt(keys)?;
+        check_length(&plaintext, &self.limits)?;
+        SignedToken::parse(&plaintext, &self.limits)
     }
 
     /// Bytes of memory, including this struct. The decoded parts are not longer than the token.

@@ -1,17 +1,31 @@
 //! JSON texts together with the list of values that are in them.
 
+use std::fmt;
+
 use super::parse;
 use super::value::{JsonKind, JsonValue, Node, StringRef};
 use crate::error::{Error, InputPart};
+use crate::limits::Limits;
 
-/// A JSON object that owns its text.
+/// A JSON text that is owned, with the values in it.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(crate) struct Document {
+pub struct Document {
     text: String,
     nodes: Vec<Node>,
 }
 
 impl Document {
+    /// Parses a value of any type, with the limits that claims have.
+    ///
+    /// # Errors
+    /// If the text is not JSON, or longer or deeper than the limits.
+    pub fn parse_value(text: &[u8], limits: &Limits) -> Result<Self, Error> {
+        let part = InputPart::Value;
+        let text = checked_text(text.to_vec(), part, limits.json_bytes)?;
+        let nodes = parse::nodes(&text, part, limits.json_depth)?;
+        Ok(Self { text, nodes })
+    }
+
     /// Parses an object of at most `bytes` bytes in which arrays and objects are nested at most
     /// `depth` deep. Errors are about `part`.
     pub(crate) fn parse_object(
@@ -20,16 +34,13 @@ impl Document {
         bytes: usize,
         depth: usize,
     ) -> Result<Self, Error> {
-        if text.len() > bytes {
-            return Err(Error::TooLarge { part, limit: bytes });
-        }
-        let text = String::from_utf8(text).map_err(|_| Error::NotUtf8 { part })?;
+        let text = checked_text(text, part, bytes)?;
         let nodes = object_nodes(&text, part, depth)?;
         Ok(Self { text, nodes })
     }
 
-    /// The object.
-    pub(crate) fn root(&self) -> JsonValue<'_> {
+    /// The value that the text consists of.
+    pub fn root(&self) -> JsonValue<'_> {
         JsonValue::new(&self.text, &self.nodes)
     }
 
@@ -50,6 +61,13 @@ impl Document {
     }
 }
 
+impl fmt::Debug for Document {
+    /// Shows only the type, because the value may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.root().fmt(f)
+    }
+}
+
 /// The values of a JSON object whose text somebody else owns.
 pub(crate) struct Index(Vec<Node>);
 
@@ -62,6 +80,13 @@ impl Index {
     /// The object. `text` has to be the text that was parsed.
     pub(crate) fn root<'a>(&'a self, text: &'a str) -> JsonValue<'a> {
         JsonValue::new(text, &self.0)
+    }
+}
+
+fn checked_text(text: Vec<u8>, part: InputPart, limit: usize) -> Result<String, Error> {
+    match text.len() > limit {
+        true => Err(Error::TooLarge { part, limit }),
+        false => String::from_utf8(text).map_err(|_| Error::NotUtf8 { part }),
     }
 }
 

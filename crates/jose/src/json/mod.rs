@@ -11,7 +11,8 @@ mod number;
 mod parse;
 mod value;
 
-pub(crate) use document::{Document, Index};
+pub use document::Document;
+pub(crate) use document::Index;
 pub use number::compare_numbers;
 pub(crate) use value::StringRef;
 pub use value::{JsonKind, JsonValue, VariableText};

@@ -4,6 +4,7 @@ use text::Quoted;
 
 use super::*;
 use crate::error::{Error, InputPart};
+use crate::limits::Limits;
 
 const PART: InputPart = InputPart::Claims;
 
@@ -163,4 +164,42 @@ fn row_14_depth_has_a_limit() {
     };
     assert_eq!(parse(&nested(32)).err(), Some(too_deep.clone()));
     assert_eq!(parse(&nested(10_000)).err(), Some(too_deep));
+}
+
+#[test]
+fn a_document_holds_a_value_of_any_type() {
+    let parse = |text: &[u8]| Document::parse_value(text, &Limits::default());
+    for (text, kind) in [
+        ("null", JsonKind::Null),
+        (" 1 ", JsonKind::Number),
+        ("\"a\"", JsonKind::String),
+        ("[1]", JsonKind::Array),
+        ("{\"a\":[]}", JsonKind::Object),
+    ] {
+        assert_eq!(
+            parse(text.as_bytes()).unwrap().root().kind(),
+            kind,
+            "{text}"
+        );
+    }
+    for (text, message) in [
+        (&b""[..], "value is not JSON at byte 0"),
+        (b"01", "value is not JSON at byte 1"),
+        (b"[1,", "value is not JSON at byte 3"),
+        (b"[1] 2", "value is not JSON at byte 4"),
+        (b"\"\xff\"", "value is not UTF-8"),
+        (b"{\"a\":1,\"a\":1}", "value has the name \"a\" twice"),
+    ] {
+        assert_eq!(parse(text).unwrap_err().to_string(), message);
+    }
+    let deep = "[".repeat(33) + &"]".repeat(33);
+    assert_eq!(
+        parse(deep.as_bytes()).unwrap_err().to_string(),
+        "value is nested deeper than 32 levels"
+    );
+    let long = " ".repeat(256 << 10) + "1";
+    assert_eq!(
+        parse(long.as_bytes()).unwrap_err().to_string(),
+        "value is longer than 262144 bytes"
+    );
 }

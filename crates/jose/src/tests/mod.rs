@@ -9,6 +9,7 @@ mod mutations;
 mod security_cases;
 mod signed;
 mod step_count;
+mod unknown_kid;
 mod vectors;
 mod wycheproof;
 

@@ -11,9 +11,12 @@ pub enum KeyError {
     /// The file cannot be opened or read, for this reason of the operating system.
     #[error("{0}")]
     Unreadable(String),
-    /// The path leads to a directory, a pipe or a device.
+    /// The path leads to a directory, a pipe, a socket or a device.
     #[error("not a regular file")]
     NotRegular,
+    /// The path leads to a file whose content the system makes up.
+    #[error("on a pseudo file system such as /proc")]
+    Pseudo,
     /// There is more than a key set may have.
     #[error("larger than {} bytes", KeySet::MAX_BYTES)]
     TooLarge,
@@ -74,7 +77,12 @@ impl KeyCache {
 /// match.
 #[derive(Default)]
 pub struct KeySetParser {
-    previous: Option<(Box<[u8]>, Result<KeySet, KeyError>)>,
+    previous: Option<ParsedText>,
+}
+
+struct ParsedText {
+    text: Box<[u8]>,
+    result: Result<KeySet, KeyError>,
 }
 
 impl KeySetParser {
@@ -84,14 +92,17 @@ impl KeySetParser {
     /// # Errors
     /// [`KeyError::Invalid`]
     pub fn parse(&mut self, text: &[u8], report: impl FnMut(&Warning)) -> Result<KeySet, KeyError> {
-        if let Some((previous, result)) = &self.previous
-            && **previous == *text
+        if let Some(previous) = &self.previous
+            && *previous.text == *text
         {
-            return result.clone();
+            return previous.result.clone();
         }
         let result = KeySet::parse(text).map_err(KeyError::from);
         result.iter().flat_map(KeySet::warnings).for_each(report);
-        self.previous = Some((text.into(), result.clone()));
+        self.previous = Some(ParsedText {
+            text: text.into(),
+            result: result.clone(),
+        });
         result
     }
 }

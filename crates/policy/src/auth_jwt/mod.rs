@@ -1,14 +1,19 @@
 //! The decisions of `auth_jwt`.
 
+pub mod allowed_algorithms;
 pub mod bearer;
 pub mod fetch_state;
 pub mod key_cache;
 pub mod key_file;
+pub mod max_age;
 pub mod mode;
 pub mod pass_header;
+pub mod recent_files;
 pub mod rejection;
 pub mod remote_keys;
 pub mod revocation;
+pub mod rules;
+pub mod scopes;
 pub mod token_cache;
 
 /// Whether a key of the set has this `kid`, as the error about a token with that `kid` tells.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::key_cache::KeyError;
+use super::max_age::AgeError;
+use super::rules::RuleFailure;
 use crate::log_level::LogLevel;
 use jose::{ErrorKind, Summary};
 use text::{Quoted, is_quotable};
@@ -24,6 +26,35 @@ pub enum Rejection {
     /// The token is compressed, and the configuration does not accept that.
     #[error("the token is compressed, and auth_jwt_compression is off")]
     Compressed,
+    /// The algorithm is supported, but not one of `auth_jwt_algorithms`.
+    #[error("algorithm {alg} is not one of auth_jwt_algorithms")]
+    Algorithm {
+        /// The token's `alg`.
+        alg: Quoted,
+    },
+    /// The token is too old, by `auth_jwt_max_age`.
+    #[error("{0}")]
+    Age(#[from] AgeError),
+    /// A rule of `auth_jwt_require_claim` or `auth_jwt_require_header` is not met.
+    #[error("required {subject} {rule}: {failure}")]
+    Rule {
+        /// What the rule is about.
+        subject: RuleSubject,
+        /// The rule, as the configuration has it.
+        rule: Rc<str>,
+        /// Why it is not met.
+        failure: RuleFailure,
+        /// The configured status.
+        status: u16,
+    },
+    /// The token does not grant a scope of `auth_jwt_require_scope`.
+    #[error("required scope {missing} is not granted")]
+    Scope {
+        /// The first scope that is not granted.
+        missing: Quoted,
+        /// All scopes that are required.
+        required: Rc<str>,
+    },
     /// A condition of `auth_jwt_require` is not met.
     #[error("required {value} is empty or 0")]
     Requirement {
@@ -70,13 +101,31 @@ pub enum Rejection {
     Nginx(String),
 }
 
+/// The part of a token that a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleSubject {
+    /// A claim.
+    Claim,
+    /// A parameter of the JOSE header.
+    Header,
+}
+
+impl fmt::Display for RuleSubject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Claim => "claim",
+            Self::Header => "header parameter",
+        })
+    }
+}
+
 /// What a refusal looks like from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RefusalResponse {
+pub struct RefusalResponse<'a> {
     /// The status of the response.
     pub status: u16,
     /// The header line that asks for another token.
-    pub challenge: Challenge,
+    pub challenge: Challenge<'a>,
     /// How the refusal is logged.
     pub log_level: LogLevel,
     /// The value of `$jwt_status`.
@@ -85,25 +134,35 @@ pub struct RefusalResponse {
 
 /// The `WWW-Authenticate` header line (RFC 6750 section 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Challenge {
+pub enum Challenge<'a> {
     /// None: another token would not help.
     None,
     /// The realm alone: the request had no token.
     Realm,
     /// The realm, and that the token is not accepted.
     InvalidToken,
+    /// The realm, and that a token with these scopes is needed.
+    InsufficientScope(&'a str),
 }
 
 impl Rejection {
     /// What the refusal looks like from outside.
     #[inline]
-    pub fn response(&self) -> RefusalResponse {
+    pub fn response(&self) -> RefusalResponse<'_> {
         use {Challenge as C, LogLevel as L};
         let (status, challenge, log_level, jwt_status) = match self {
             Self::Missing => (401, C::Realm, L::Info, "missing"),
             Self::SeveralTokens => (401, C::InvalidToken, L::Info, "malformed"),
             Self::Token(error) => (401, C::InvalidToken, L::Info, token_status(error.kind())),
             Self::Compressed => (401, C::InvalidToken, L::Info, "unsupported_algorithm"),
+            Self::Algorithm { .. } => (401, C::InvalidToken, L::Info, "unsupported_algorithm"),
+            Self::Age(error) => (401, C::InvalidToken, L::Info, age_status(error)),
+            Self::Rule { status: 401, .. } => (401, C::InvalidToken, L::Info, "claim_mismatch"),
+            Self::Rule { status, .. } => (*status, C::None, L::Info, "claim_mismatch"),
+            Self::Scope { required, .. } => {
+                let challenge = C::InsufficientScope(required);
+                (403, challenge, L::Info, "insufficient_scope")
+            }
             Self::Requirement { status: 401, .. } => (401, C::InvalidToken, L::Info, "requirement"),
             Self::Requirement { status, .. } => (*status, C::None, L::Info, "requirement"),
             Self::Mode(_)
@@ -137,20 +196,37 @@ fn token_status(kind: ErrorKind) -> &'static str {
     }
 }
 
-impl Challenge {
+/// The value of `$jwt_status` for a token that is refused for its `iat`.
+fn age_status(error: &AgeError) -> &'static str {
+    match error {
+        AgeError::Missing => "claim_mismatch",
+        AgeError::NotNumber => "malformed",
+        AgeError::TooOld { .. } => "expired",
+        AgeError::InFuture { .. } => "not_yet_valid",
+    }
+}
+
+impl Challenge<'_> {
     /// The value of the header line, or `None` for [`Challenge::None`]. A realm with control
     /// characters is replaced by an empty one.
     #[inline]
     pub fn value(self, realm: &[u8]) -> Option<Vec<u8>> {
-        let error: &[u8] = match self {
+        let (error, scope): (&[u8], _) = match self {
             Self::None => return None,
-            Self::Realm => b"",
-            Self::InvalidToken => b", error=\"invalid_token\"",
+            Self::Realm => (b"", None),
+            Self::InvalidToken => (b", error=\"invalid_token\"", None),
+            Self::InsufficientScope(scope) => (b", error=\"insufficient_scope\"", Some(scope)),
         };
         let mut value = Vec::with_capacity(64 + realm.len());
         value.extend_from_slice(b"Bearer realm=");
         push_quoted(&mut value, if is_quotable(realm) { realm } else { b"" });
         value.extend_from_slice(error);
+        if let Some(scope) = scope {
+            // A scope has no character that would have to be escaped.
+            value.extend_from_slice(b", scope=\"");
+            value.extend_from_slice(scope.as_bytes());
+            value.push(b'"');
+        }
         Some(value)
     }
 }
@@ -189,7 +265,16 @@ impl<F: Fn() -> Summary> fmt::Display for LogLine<'_, F> {
         write!(f, "{}", self.rejection)?;
         let summary = match self.rejection {
             Rejection::Token(error) => without_repetition((self.summarize)(), error),
-            Rejection::Compressed | Rejection::Requirement { .. } => (self.summarize)(),
+            Rejection::Algorithm { alg } => {
+                let mut summary = (self.summarize)();
+                summary.alg.take_if(|summarized| summarized == alg);
+                summary
+            }
+            Rejection::Age(_)
+            | Rejection::Compressed
+            | Rejection::Rule { .. }
+            | Rejection::Scope { .. }
+            | Rejection::Requirement { .. } => (self.summarize)(),
             _ => return Ok(()),
         };
         match summary == Summary::default() {

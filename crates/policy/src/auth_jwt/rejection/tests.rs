@@ -1,6 +1,6 @@
 use super::*;
 
-fn text(challenge: Challenge, realm: &str) -> String {
+fn text(challenge: Challenge<'_>, realm: &str) -> String {
     String::from_utf8(challenge.value(realm.as_bytes()).unwrap()).unwrap()
 }
 
@@ -15,6 +15,49 @@ fn row_35_a_realm_stays_inside_its_quotes() {
         assert_eq!(text(Challenge::Realm, control), r#"Bearer realm="""#);
     }
     assert_eq!(Challenge::None.value(b"site"), None);
+    assert_eq!(
+        text(Challenge::InsufficientScope("a b"), "site"),
+        r#"Bearer realm="site", error="insufficient_scope", scope="a b""#
+    );
+}
+
+#[test]
+fn a_rule_that_is_not_met_is_named() {
+    let rejection = |subject| Rejection::Rule {
+        subject,
+        rule: "\"a\" eq \"b\"".into(),
+        failure: RuleFailure::Missing,
+        status: 401,
+    };
+    assert_eq!(
+        rejection(RuleSubject::Claim).to_string(),
+        "required claim \"a\" eq \"b\": it is missing"
+    );
+    assert_eq!(
+        rejection(RuleSubject::Header).to_string(),
+        "required header parameter \"a\" eq \"b\": it is missing"
+    );
+}
+
+#[test]
+fn a_log_line_names_an_algorithm_that_is_not_allowed_once() {
+    let rejection = &Rejection::Algorithm {
+        alg: Quoted::new("HS256"),
+    };
+    let line = |alg: &str| {
+        let summarize = || Summary {
+            alg: Some(Quoted::new(alg)),
+            ..Summary::default()
+        };
+        LogLine {
+            rejection,
+            summarize,
+        }
+        .to_string()
+    };
+    let text = "algorithm \"HS256\" is not one of auth_jwt_algorithms";
+    assert_eq!(line("HS256"), text);
+    assert_eq!(line("dir"), format!("{text}; alg \"dir\""));
 }
 
 #[test]
@@ -33,6 +76,12 @@ fn row_35_a_file_name_stays_inside_its_quotes() {
 fn each_rejection_has_its_response() {
     let requirement = |status| Rejection::Requirement {
         value: "$jwt_claim_x".into(),
+        status,
+    };
+    let rule = |status| Rejection::Rule {
+        subject: RuleSubject::Claim,
+        rule: "\"aud\" any \"api\"".into(),
+        failure: RuleFailure::Missing,
         status,
     };
     let uri = || Quoted::new("/jwks");
@@ -55,6 +104,43 @@ fn each_rejection_has_its_response() {
             Rejection::Mode(Quoted::new("x")),
             server,
             "keys_unavailable",
+        ),
+        (
+            Rejection::Algorithm {
+                alg: Quoted::new("HS256"),
+            },
+            token,
+            "unsupported_algorithm",
+        ),
+        (AgeError::Missing.into(), token, "claim_mismatch"),
+        (AgeError::NotNumber.into(), token, "malformed"),
+        (
+            Rejection::Age(AgeError::TooOld {
+                iat: Quoted::new("1"),
+                now: 9,
+                max_age: 1,
+            }),
+            token,
+            "expired",
+        ),
+        (
+            Rejection::Age(AgeError::InFuture {
+                iat: Quoted::new("9"),
+                now: 1,
+                leeway: 0,
+            }),
+            token,
+            "not_yet_valid",
+        ),
+        (rule(401), token, "claim_mismatch"),
+        (rule(403), (403, none, info), "claim_mismatch"),
+        (
+            Rejection::Scope {
+                missing: Quoted::new("b"),
+                required: "a b".into(),
+            },
+            (403, Challenge::InsufficientScope("a b"), info),
+            "insufficient_scope",
         ),
         (Rejection::NoKeySource, server, "keys_unavailable"),
         (

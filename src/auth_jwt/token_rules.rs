@@ -1,0 +1,254 @@
+//! What a location requires of a token beyond NGINX Plus: `auth_jwt_algorithms`,
+//! `auth_jwt_max_age`, `auth_jwt_require_claim`, `auth_jwt_require_header` and
+//! `auth_jwt_require_scope`.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::nginx::{Config, ConfigError, List, Regex, Request, Setting, Text, Variable};
+use jose::{JoseHeader, TokenType, VerifiedToken};
+use policy::auth_jwt::allowed_algorithms::AllowedAlgorithms;
+use policy::auth_jwt::max_age::check_age;
+use policy::auth_jwt::rejection::{Rejection, RuleSubject};
+use policy::auth_jwt::rules::{Rule, RuleConfig, RuleError, RuleRequest};
+use policy::auth_jwt::scopes::RequiredScopes;
+use text::Quoted;
+
+/// What the directives of a level say.
+#[derive(Default)]
+pub(super) struct TokenRules {
+    algorithms: Setting<Rc<AlgorithmsSetting>>,
+    max_age: Setting<Duration>,
+    claims: List<Rule<Variable, Regex>>,
+    header: List<Rule<Variable, Regex>>,
+    scopes: Setting<Rc<RequiredScopes>>,
+    /// Whether any of them is set.
+    // perf: one test instead of five for a request without them.
+    is_any: bool,
+}
+
+/// The arguments of `auth_jwt_algorithms`.
+struct AlgorithmsSetting {
+    allowed: AllowedAlgorithms,
+    /// The file and line of the directive, until there was a warning about it.
+    position: Cell<Option<Box<str>>>,
+}
+
+impl TokenRules {
+    /// Takes over the values that this level does not set.
+    pub(super) fn inherit(&mut self, outer: &Self) {
+        let Self {
+            algorithms,
+            max_age,
+            claims,
+            header,
+            scopes,
+            is_any,
+        } = self;
+        algorithms.inherit(&outer.algorithms);
+        max_age.inherit(&outer.max_age);
+        claims.inherit(&outer.claims);
+        header.inherit(&outer.header);
+        scopes.inherit(&outer.scopes);
+        *is_any = algorithms.get().is_some()
+            || max_age.get().is_some()
+            || !claims.is_empty()
+            || !header.is_empty()
+            || scopes.get().is_some();
+    }
+
+    /// Whether there is anything to check.
+    #[inline]
+    pub(super) fn is_any(&self) -> bool {
+        self.is_any
+    }
+
+    /// Warns if no token of the expected type can have algorithms that are allowed.
+    pub(super) fn warn_of_algorithms(&self, kind: TokenType, cf: &Config<'_>) {
+        if let Some(algorithms) = self.algorithms.get()
+            && !algorithms.allowed.allow_type(kind)
+            && let Some(position) = algorithms.position.take()
+        {
+            cf.warn(format_args!(
+                "\"auth_jwt_algorithms\" in {position} allows no token of the type in \
+                 \"auth_jwt_type\", every request is refused"
+            ));
+        }
+    }
+
+    /// Checks an algorithm that is known before any key is. That of the token inside a nested one
+    /// is not.
+    pub(super) fn check_algorithm(&self, header: &JoseHeader) -> Result<(), Rejection> {
+        match self.algorithms.get() {
+            Some(algorithms) if !algorithms.allowed.allow(header.alg()) => {
+                Err(Rejection::Algorithm {
+                    alg: Quoted::new(header.alg()),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks a verified token. It may come from the cache, and a location with other rules may
+    /// have put it there, so that everything is checked.
+    #[inline(never)]
+    pub(super) fn check(
+        &self,
+        request: Request<'_>,
+        token: &VerifiedToken,
+        leeway: Duration,
+    ) -> Result<(), Rejection> {
+        let claims = token.claims().object();
+        if let Some(max_age) = self.max_age.get() {
+            check_age(claims, request.now(), *max_age, leeway)?;
+        }
+        if let Some(outer) = token.outer_header() {
+            self.check_algorithm(outer)?;
+        }
+        self.check_algorithm(token.header())?;
+        let parts = [
+            (RuleSubject::Claim, &self.claims, claims),
+            (RuleSubject::Header, &self.header, token.header().object()),
+        ];
+        for (subject, rules, object) in parts {
+            for rule in rules.iter() {
+                rule.judge(object, &request)
+                    .map_err(|failure| Rejection::Rule {
+                        subject,
+                        rule: Rc::clone(rule.text()),
+                        failure,
+                        status: rule.status(),
+                    })?;
+            }
+        }
+        match self.scopes.get() {
+            Some(scopes) => check_scopes(scopes, token),
+            None => Ok(()),
+        }
+    }
+
+    /// `auth_jwt_algorithms alg ...`
+    pub(super) fn set_algorithms(&mut self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+        let mut allowed = AllowedAlgorithms::default();
+        for name in cf.args() {
+            let added = allowed.add(&name);
+            added.map_err(|must| cf.invalid_value(&name, &must))?;
+        }
+        self.algorithms.set(Rc::new(AlgorithmsSetting {
+            allowed,
+            position: Cell::new(Some(cf.position().into())),
+        }))
+    }
+
+    /// `auth_jwt_max_age time`
+    pub(super) fn set_max_age(&mut self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+        let argument = cf.argument();
+        match cf.seconds(&argument)? {
+            Duration::ZERO => Err(cf.invalid_value(&argument, "it must be more than 0")),
+            time => self.max_age.set(time),
+        }
+    }
+
+    /// `auth_jwt_require_claim name operator value ... [error=401 | error=403]`
+    pub(super) fn add_claim_rule(&mut self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+        self.claims.push(read_rule(cf)?);
+        Ok(())
+    }
+
+    /// `auth_jwt_require_header name operator value ... [error=401 | error=403]`
+    pub(super) fn add_header_rule(&mut self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+        self.header.push(read_rule(cf)?);
+        Ok(())
+    }
+
+    /// `auth_jwt_require_scope scope ...`
+    pub(super) fn add_scopes(&mut self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+        let mut scopes = match self.scopes.get() {
+            Some(scopes) => RequiredScopes::clone(scopes),
+            None => RequiredScopes::default(),
+        };
+        for name in cf.args() {
+            let added = scopes.add(&name);
+            added.map_err(|must| cf.invalid_value(&name, must))?;
+        }
+        self.scopes = Setting::Set(Rc::new(scopes));
+        Ok(())
+    }
+}
+
+fn check_scopes(scopes: &RequiredScopes, token: &VerifiedToken) -> Result<(), Rejection> {
+    match scopes.missing(token.claims().object()) {
+        None => Ok(()),
+        Some(missing) => Err(Rejection::Scope {
+            missing: Quoted::whole(missing),
+            required: Rc::clone(scopes.joined()),
+        }),
+    }
+}
+
+fn read_rule(cf: &mut Config<'_>) -> Result<Rule<Variable, Regex>, ConfigError> {
+    match Rule::parse(&cf.args(), cf) {
+        Ok(rule) => Ok(rule),
+        Err(NotARule::Syntax(RuleError { part, text, must })) => {
+            Err(ConfigError::message(format_args!(
+                "invalid {part} {} in \"{}\" directive, {must}",
+                Quoted::whole(text),
+                String::from_utf8_lossy(&cf.directive())
+            )))
+        }
+        Err(NotARule::Nginx(error)) => Err(error),
+    }
+}
+
+/// Why a rule cannot be read.
+pub enum NotARule {
+    Syntax(RuleError),
+    /// nginx does not know a variable, for example.
+    Nginx(ConfigError),
+}
+
+impl From<RuleError> for NotARule {
+    fn from(error: RuleError) -> Self {
+        Self::Syntax(error)
+    }
+}
+
+impl RuleConfig for Config<'_> {
+    type Variable = Variable;
+    type Regex = Regex;
+    type Error = NotARule;
+
+    fn variable(&mut self, name: &[u8]) -> Result<Variable, NotARule> {
+        self.variable_reference(name).map_err(NotARule::Nginx)
+    }
+
+    fn regex(&mut self, pattern: &[u8]) -> Result<Regex, String> {
+        self.regex(pattern)
+    }
+
+    fn warn(&mut self, message: String) {
+        Config::warn(self, format_args!("{message}"));
+    }
+}
+
+impl RuleRequest for Request<'_> {
+    type Variable = Variable;
+    type Regex = Regex;
+
+    fn value(&self, variable: &Variable) -> &[u8] {
+        self.variable(*variable).map_or(b"", Text::bytes)
+    }
+
+    fn matches(&self, regex: &Regex, text: &str) -> Result<bool, &'static str> {
+        regex.matches(*self, text)
+    }
+
+    fn matches_pattern(
+        &self,
+        pattern: &[u8],
+        text: &str,
+    ) -> Result<Result<bool, &'static str>, String> {
+        Request::matches_pattern(*self, pattern, text)
+    }
+}
