@@ -52,7 +52,7 @@ impl FileAccess for KeyFilePath {
         })?;
         let text = match metadata.size() > KeySet::MAX_BYTES as u64 {
             true => Err(KeyError::TooLarge),
-            false => read_text(&self.0, file)?,
+            false => read_text(file).map_err(|error| unreadable(&self.0, error))?,
         };
         Ok(FileRead {
             identity: identity(&metadata),
@@ -63,12 +63,10 @@ impl FileAccess for KeyFilePath {
 }
 
 /// The content of a file, which may be growing.
-fn read_text(path: &Path, file: File) -> Result<Result<Vec<u8>, KeyError>, KeyError> {
+fn read_text(file: File) -> io::Result<Result<Vec<u8>, KeyError>> {
     let mut text = Vec::new();
     let limit = KeySet::MAX_BYTES as u64;
-    file.take(limit + 1)
-        .read_to_end(&mut text)
-        .map_err(|error| unreadable(path, error))?;
+    file.take(limit + 1).read_to_end(&mut text)?;
     Ok(match text.len() > KeySet::MAX_BYTES {
         true => Err(KeyError::TooLarge),
         false => Ok(text),

@@ -37,7 +37,7 @@ impl<K> KeysByAlgorithm<K> {
         found.map(|(.., keys)| keys)
     }
 
-    /// Whether there is a key with this `kid`.
+    /// Whether a key has this `kid`.
     pub(super) fn has_kid(&self, kid: &str) -> bool {
         let mut lists = self.0.iter();
         lists.any(|(.., keys)| keys.by_kid.contains_key(kid))

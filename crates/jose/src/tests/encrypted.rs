@@ -142,7 +142,9 @@ fn row_20_truncated_tags_in_the_header_are_refused() {
 fn row_21_bad_padding_gives_the_same_error_as_a_bad_mac() {
     // A good MAC of a ciphertext that is not a whole number of blocks, or has no padding.
     use openssl::{hash::MessageDigest, pkey::PKey, sign::Signer};
-    let key = key("A128CBC-HS256", 0);
+    let mut key = key("A128CBC-HS256", 0);
+    // With one random key in 256 the last block decrypts to something that ends with padding.
+    key.insert("k".into(), test_tokens::base64url(&[7; 32]).into());
     let secret = ::josekit::jwk::Jwk::from_map(key.clone())
         .unwrap()
         .key_value()
@@ -278,7 +280,7 @@ fn row_23_tokens_of_another_type_are_refused() {
     let encrypted = encrypt("dir", "A128GCM", &secret, "{}", CLAIMS);
     let nested = encrypt("dir", "A128GCM", &secret, "{}", &signed);
     let parts = |found, expected| Some(Error::TokenParts { found, expected });
-    assert_eq!(verify(&encrypted, &keys).err(), parts(4, 3));
+    assert_eq!(verify(&encrypted, &keys).err(), parts(5, 3));
     assert_eq!(
         decrypt(&signed, TokenType::Encrypted, &keys).err(),
         parts(3, 5)
@@ -289,17 +291,13 @@ fn row_23_tokens_of_another_type_are_refused() {
     );
     assert_eq!(
         decrypt(&encrypted, TokenType::Nested, &keys).err(),
-        parts(2, 3)
+        Some(Error::Content { is_token: false })
     );
     let twice = encrypt("dir", "A128GCM", &secret, "{}", &encrypted);
-    assert_eq!(decrypt(&twice, TokenType::Nested, &keys).err(), parts(4, 3));
-    let not_json = Some(Error::JsonSyntax {
-        part: InputPart::Claims,
-        offset: 0,
-    });
+    assert_eq!(decrypt(&twice, TokenType::Nested, &keys).err(), parts(5, 3));
     assert_eq!(
         decrypt(&nested, TokenType::Encrypted, &keys).err(),
-        not_json
+        Some(Error::Content { is_token: true })
     );
 
     let none = sign("none", &signing, r#"{"alg":"none"}"#, CLAIMS);
