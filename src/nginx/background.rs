@@ -46,6 +46,10 @@ impl Request<'_> {
         body: ResponseBody,
         task: Box<dyn BackgroundTask>,
     ) -> Result<(), Failure> {
+        #[cfg(feature = "fault-injection")]
+        if super::fence::fault_injection::is_requested(self, "subrequest start") {
+            return Err(Failure::SubrequestRefused);
+        }
         // SAFETY: the request is live, and its access handler runs, so that nginx runs its phases.
         let raw = unsafe { create_background_request(self.raw()) };
         // SAFETY: NULL, or a new request, which lives until it is ended below or in `finish`.
