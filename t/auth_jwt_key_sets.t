@@ -143,7 +143,7 @@ configure($t, <<EOF);
         $locations
         location /written/ { }
         location /fetched/ { auth_jwt_key_request /keys; }
-        location = /keys   { auth_jwt off; alias $dir/fetched.json; }
+        location = /keys   { internal; auth_jwt off; alias $dir/fetched.json; }
     }
 EOF
 
