@@ -161,7 +161,7 @@ my @refused = (
     [ 'no signature', with_part($good, 2, sub { $_ = '' }),
         "bad signature, algorithm \"HS256\", kid \"a\", keys tried: 1" ],
     [ 'other kid', with_part($good, 0, sub { s/"a"/"b"/ }),
-        'no key for algorithm "HS256", kid "b"' ],
+        'no key with kid "b" for HS256: the set has no such kid' ],
     [ 'unknown algorithm', with_part($good, 0, sub { s/HS256/HS1/ }),
         'algorithm "HS1" is not supported; kid "a"' ],
     [ 'iss', sign($key, '{"iss":"https://i\"\\\\\n\u00e9","exp":1}'),

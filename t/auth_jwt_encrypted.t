@@ -117,11 +117,13 @@ is(outcome($t, '/x', encrypt($key{A128KW}, $claims, '--no-kid')), $good,
 is(outcome($t, '/x', encrypt(jwk('A128KW', '--kid', 'A128KW'), $claims)), $failed,
     'a foreign key under our kid');
 is(outcome($t, '/x', encrypt($key{A128KW}, $claims, '--header', '{"kid":"nobody"}')),
-    "$refused <||unknown_key> info no key for algorithm \"A128KW\", kid \"nobody\"",
+    "$refused <||unknown_key> info no key with kid \"nobody\" for A128KW: the set has no "
+    . "such kid",
     'unknown kid');
 is(outcome($t, '/x', encrypt($key{'dir A128GCM'}, $claims, '--enc', 'A128GCM', '--header',
     '{"enc":"A256GCM"}')),
-    "$refused <||unknown_key> info no key for algorithm \"dir\", kid \"dir A128GCM\"",
+    "$refused <||unknown_key> info no key with kid \"dir A128GCM\" for dir: the key with "
+    . "that kid is for other values of \"enc\" only",
     'dir, a key of another length');
 is(outcome($t, '/x', $gcm), $good, 'a good token at the end');
 

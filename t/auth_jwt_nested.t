@@ -73,12 +73,12 @@ for (
     [ 'a foreign key' => sign(jwk('HS256', '--kid', 'HS256'), $claims), 'bad_signature',
         'bad signature, algorithm "HS256", kid "HS256", keys tried: 1' ],
     [ 'row 2: the public key as a secret' => signed_by($public, '{"alg":"HS256","kid":"RS256"}', $claims),
-        'unknown_key', 'no key for algorithm "HS256", kid "RS256"' ],
+        'unknown_key', 'no key with kid "RS256" for HS256: the set has that kid for RS256 only' ],
     [ 'unknown kid' => sign($key{HS256}, $claims, '--header', '{"kid":"x"}'),
-        'unknown_key', 'no key for algorithm "HS256", kid "x"' ],
+        'unknown_key', 'no key with kid "x" for HS256: the set has no such kid' ],
     [ 'signed with the encryption key' =>
         sign($key{A128KW}, $claims, '--alg', 'HS256'), 'unknown_key',
-        'no key for algorithm "HS256", kid "A128KW"', '; alg "A128KW"' ],
+        'no key with kid "A128KW" for HS256: the set has that kid for A128KW only', '; alg "A128KW"' ],
     [ 'crit' => sign($key{HS256}, $claims, '--header', '{"crit":["x"],"x":1}'),
         'unsupported_algorithm', 'critical JOSE header parameter "x" is not supported' ],
     [ 'empty crit' => sign($key{HS256}, $claims, '--header', '{"crit":[]}'),
@@ -120,10 +120,12 @@ is(outcome($t, '/x', $wrap->($signed, '--header', '{"crit":["b64"],"b64":true}')
 ### refused because there are keys for one of the two only
 
 is(outcome($t, '/outer', $wrap->($signed)),
-    "$refused <||unknown_key> info no key for algorithm \"HS256\", kid \"HS256\"$about",
+    "$refused <||unknown_key> info no key with kid \"HS256\" for HS256: the set has no "
+    . "such kid$about",
     'no key for the JWS');
 is(outcome($t, '/inner', $wrap->($signed)),
-    "$refused <||unknown_key> info no key for algorithm \"A128KW\", kid \"A128KW\"",
+    "$refused <||unknown_key> info no key with kid \"A128KW\" for A128KW: the set has no "
+    . "such kid",
     'no key for the JWE');
 is(outcome($t, '/both', $wrap->($signed)), '404 <user|A128KW|ok>', 'keys from two files');
 

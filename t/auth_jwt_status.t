@@ -35,7 +35,7 @@ my @cases = (
         '401 unsupported_algorithm 0 -',
         "info critical JOSE header parameter \"x\" is not supported$about" ],
     [ 'kid', '/', sign($key, '{}', '--header', '{"kid":"x"}'), '401 unknown_key 0 -',
-        'info no key for algorithm "HS256", kid "x"' ],
+        'info no key with kid "x" for HS256: the set has no such kid' ],
     [ 'forged', '/', $forged, '401 bad_signature 0 root',
         "info bad signature, algorithm \"HS256\", kid \"a\", keys tried: 1" ],
     [ 'decrypt', '/encrypted', with_part($encrypted, 4, sub { $_ = 'x' x 16 }),
@@ -57,7 +57,7 @@ my @cases = (
     [ 'no_file', '/no_file', $good, '500 keys_unavailable 0 user',
         'error key file "DIR/none.json": No such file or directory (os error 2)' ],
     [ 'bad_file', '/bad_file', $good, '500 keys_unavailable 0 user',
-        'error key file "DIR/bad.json": key set is not JSON at byte 1' ],
+        'error key file "DIR/bad.json": key set is not JSON at byte 8' ],
     [ 'off', '/off', $forged, '404 disabled 0 root', '' ],
     [ 'never', '/never', $forged, '404 disabled 0 root', '' ],
     [ 'returned', '/return', $good, '204 - 0 user', '' ],
@@ -72,7 +72,7 @@ my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(2 * @cases + 3);
 my $dir = $t->testdir();
 
 $t->write_file('keys.json', jwks($key, $aes));
-$t->write_file('bad.json', 'text');
+$t->write_file('bad.json', '{"keys":');
 
 configure($t, <<'EOF');
     log_format jwt '$arg_n $status $jwt_status $jwt_verified $jwt_claim_sub';

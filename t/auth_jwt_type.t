@@ -208,10 +208,12 @@ is(outcome($t, '/nested', encrypt($rsa, $claims, '--alg', 'RSA-OAEP')),
     $malformed->('token has 1 part instead of 3; alg "RSA-OAEP", kid "rsa"'),
     'where a signature is expected, encryption with the public key is refused');
 is(outcome($t, '/encrypted', encrypt($mac, $claims, '--alg', 'A256KW', '--header', '{"kid":"mac"}')),
-    "$refused <|unknown_key> info no key for algorithm \"A256KW\", kid \"mac\"",
+    "$refused <|unknown_key> info no key with kid \"mac\" for A256KW: the set has that kid "
+    . "for HS256 only",
     'a key for signatures');
 is(outcome($t, '/signed', sign($aes, $claims, '--alg', 'HS256')),
-    "$refused <|unknown_key> info no key for algorithm \"HS256\", kid \"aes\"; "
+    "$refused <|unknown_key> info no key with kid \"aes\" for HS256: the set has that kid "
+    . "for A128KW only; "
     . 'iss "me"', 'a key for encryption');
 is(outcome($t, '/encrypted', encrypt($plain, $claims, '--alg', 'A256KW')), $good,
     'a key that declares no use');

@@ -263,12 +263,10 @@ fn read_key_file(file: &KeyFile, cf: &Config<'_>) {
     if let Err(error) = file.current_keys(None, report) {
         cf.warn(format_args!("key file {path}: {error}"));
     }
-    if cf
-        .worker_user()
-        .is_some_and(|user| path.is_unreadable_by(user))
-    {
+    let obstacle = cf.worker_user().and_then(|user| path.obstacle_for(user));
+    if let Some(obstacle) = obstacle {
         cf.warn(format_args!(
-            "key file {path}: the workers' user has no permission to read it when it changes"
+            "key file {path}: it cannot be read when it changes, {obstacle}"
         ));
     }
 }

@@ -429,6 +429,52 @@ fn key_sets(criterion: &mut Criterion) {
     }
 }
 
+/// What one attempt with a key costs, for the table in src/cost.rs: RSA keys by the size of the
+/// modulus, with the usual exponent and with the largest one. The other kinds are in "verify".
+fn cost(criterion: &mut Criterion) {
+    let largest: JwkObject =
+        serde_json::from_str(include_str!("../../../t/data/rsa-16384.jwk")).unwrap();
+    for size in [2048, 3072, 4096, 8192, 16384] {
+        let mut group = criterion.benchmark_group(format!("cost/RSA-{size}"));
+        let rsa = match size {
+            16384 => largest.clone(),
+            _ => test_tokens::key("RSA", Some(size)).unwrap(),
+        };
+        let token = test_tokens::sign("RS256", &rsa, r#"{"alg":"RS256"}"#, b"{}").unwrap();
+        for (name, e) in [("65537", "AQAB"), ("4294967295", "_____w")] {
+            let mut key = test_tokens::public(&rsa);
+            key.remove("alg");
+            key.insert("e".into(), e.into());
+            let keys = KeySet::parse(key_set(&[key]).as_bytes()).unwrap();
+            group.bench_function(format!("verify, e {name}"), |b| {
+                b.iter(|| try_token(&token, TokenType::Signed, &keys))
+            });
+        }
+        let header = JwkObject::new();
+        let token = test_tokens::encrypt("RSA-OAEP", "A128GCM", &rsa, &header, b"{}").unwrap();
+        let mut key = rsa.clone();
+        key.remove("alg");
+        let keys = KeySet::parse(serde_json::to_string(&key).unwrap().as_bytes()).unwrap();
+        group.sample_size(10);
+        group.bench_function("decrypt", |b| {
+            b.iter(|| try_token(&token, TokenType::Encrypted, &keys))
+        });
+        for member in ["p", "q", "dp", "dq", "qi"] {
+            key.remove(member);
+        }
+        let text = serde_json::to_string(&key).unwrap();
+        group.bench_function("load without primes", |b| {
+            b.iter(|| black_box(KeySet::parse(text.as_bytes()).unwrap()))
+        });
+    }
+}
+
+/// A wrong signature takes as long as a right one.
+fn try_token(token: &str, kind: TokenType, keys: &KeySet) {
+    let token = UnverifiedToken::parse(token.as_bytes(), kind, &Limits::default());
+    let _ = black_box(token.and_then(|token| token.verify(keys, NOW, Duration::ZERO)));
+}
+
 fn decode(text: &str) -> Vec<u8> {
     use base64::Engine as _;
     base64::engine::general_purpose::URL_SAFE_NO_PAD
@@ -441,6 +487,6 @@ criterion_group! {
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_millis(1500));
-    targets = verify, json, key_sets, decrypt
+    targets = verify, json, key_sets, decrypt, cost
 }
 criterion_main!(benches);

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 use base64::engine::Simd;
 use base64::engine::general_purpose::NO_PAD;
+use zeroize::Zeroizing;
 
 use crate::error::{Error, InputPart};
 use crate::step_counter;
@@ -58,6 +59,36 @@ pub(crate) fn append(bytes: &mut Vec<u8>, text: &[u8], part: InputPart) -> Resul
     step_counter::add(text.len());
     let decoded = BASE64URL.decode_vec(text, bytes);
     decoded.map_err(|_| Error::Base64 { part })
+}
+
+/// The bytes of a member of a key, and what is wrong with its text.
+pub(crate) struct LenientBytes {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) has_padding: bool,
+    /// There are characters `+` or `/`.
+    pub(crate) has_standard_alphabet: bool,
+}
+
+/// Decodes a member of a key: base64url or base64, with or without padding. The bytes are the same
+/// in each of these forms. Tokens are decoded by [`decode`], since their text is what is signed.
+///
+/// # Errors
+/// [`Error::Base64`]
+pub(crate) fn decode_leniently(text: &str) -> Result<LenientBytes, Error> {
+    let unpadded = match text.len() & 3 {
+        0 => text.strip_suffix("==").or_else(|| text.strip_suffix('=')),
+        _ => None,
+    };
+    let has_standard_alphabet = text.contains(['+', '/']);
+    let mut url_safe = Zeroizing::new(unpadded.unwrap_or(text).to_owned());
+    if has_standard_alphabet {
+        url_safe = Zeroizing::new(url_safe.replace('+', "-").replace('/', "_"));
+    }
+    Ok(LenientBytes {
+        bytes: decode(url_safe.as_bytes(), InputPart::KeySet)?,
+        has_padding: unpadded.is_some(),
+        has_standard_alphabet,
+    })
 }
 
 #[cfg(test)]

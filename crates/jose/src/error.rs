@@ -6,6 +6,9 @@ use std::fmt;
 
 use text::Quoted;
 
+use crate::no_key::NoKeyReason;
+use crate::not_key_set::NotKeySet;
+
 /// Why a token or a key set was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -117,12 +120,14 @@ pub enum Error {
     },
 
     /// The set has no key that can be used with the token's algorithm and `kid`.
-    #[error("no key for algorithm {alg}{}", and_kid(kid))]
+    #[error("{}", no_key(alg, kid, reason))]
     UnknownKey {
         /// The token's `alg`.
-        alg: Quoted,
+        alg: &'static str,
         /// The token's `kid`.
         kid: Option<Quoted>,
+        /// Why not.
+        reason: NoKeyReason,
     },
     /// None of the keys that were tried made the signature.
     #[error(
@@ -185,38 +190,11 @@ pub enum Error {
         leeway: u64,
     },
 
-    /// A JSON object is neither a JWK Set, which has an array `keys`, nor a JWK, which has `kty`.
-    #[error("neither a JWK Set nor a JWK")]
-    NotKeySet,
-    /// A member of a key is missing, of the wrong type, of the wrong length or not base64url.
-    #[error(
-        "key {index}{}: member \"{member}\" is missing or malformed",
-        and_kid(kid)
-    )]
-    KeyMember {
-        /// Position in the set, counted from 0.
-        index: usize,
-        /// The key's `kid`.
-        kid: Option<Quoted>,
-        /// The name of the member.
-        member: &'static str,
-    },
-    /// An element of `keys` is not a JSON object.
-    #[error("key {index} is not a JSON object")]
-    KeyNotObject {
-        /// Position in the set, counted from 0.
-        index: usize,
-    },
-    /// The members of a key are well-formed, but do not make a key: a point that is not on its
-    /// curve, an even modulus, primes that do not belong to the modulus.
-    #[error("key {index}{}: not a valid {kty} key", and_kid(kid))]
-    KeyInvalid {
-        /// Position in the set, counted from 0.
-        index: usize,
-        /// The key's `kid`.
-        kid: Option<Quoted>,
-        /// The key's `kty`.
-        kty: &'static str,
+    /// A text is neither a JWK Set, which has an array `keys`, nor a JWK, which has `kty`.
+    #[error("{found}")]
+    NotKeySet {
+        /// What it is instead.
+        found: NotKeySet,
     },
 }
 
@@ -302,10 +280,7 @@ impl Error {
             Self::DecryptionFailed { .. } | Self::NoRandomness => ErrorKind::DecryptionFailed,
             Self::Expired { .. } => ErrorKind::Expired,
             Self::NotYetValid { .. } => ErrorKind::NotYetValid,
-            Self::NotKeySet
-            | Self::KeyNotObject { .. }
-            | Self::KeyMember { .. }
-            | Self::KeyInvalid { .. } => ErrorKind::KeySet,
+            Self::NotKeySet { .. } => ErrorKind::KeySet,
         }
     }
 }
@@ -331,6 +306,14 @@ fn number_of_parts(found: usize, expected: usize) -> String {
         1 => format!("1 part instead of {expected}"),
         _ if found > expected => format!("more than {expected} parts"),
         _ => format!("{found} parts instead of {expected}"),
+    }
+}
+
+fn no_key(alg: &str, kid: &Option<Quoted>, reason: &NoKeyReason) -> String {
+    let reason = reason.about_token(kid.is_some());
+    match kid {
+        Some(kid) => format!("no key with kid {kid} for {alg}: {reason}"),
+        None => format!("no key for {alg}: {reason}"),
     }
 }
 

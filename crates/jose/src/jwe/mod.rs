@@ -87,6 +87,11 @@ impl JweParts {
         }
     }
 
+    /// The number of bytes that are decrypted or authenticated.
+    pub(crate) fn length(&self) -> usize {
+        self.aad.len().saturating_add(self.ciphertext.len())
+    }
+
     /// The plaintext, still compressed. `None` whatever is wrong with the encrypted key,
     /// initialization vector, ciphertext or tag. A content key that cannot be unwrapped is replaced
     /// by a random key, so that the time does not tell either (RFC 7516 section 11.5).

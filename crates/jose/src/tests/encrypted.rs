@@ -138,7 +138,9 @@ fn row_20_truncated_tags_in_the_header_are_refused() {
 fn row_21_bad_padding_gives_the_same_error_as_a_bad_mac() {
     // A good MAC of a ciphertext that is not a whole number of blocks, or has no padding.
     use openssl::{hash::MessageDigest, pkey::PKey, sign::Signer};
-    let key = key("A128CBC-HS256", 0);
+    let mut key = key("A128CBC-HS256", 0);
+    // With one random key in 256 the last block decrypts to something that ends with padding.
+    key.insert("k".into(), test_tokens::base64url(&[7; 32]).into());
     let secret = ::josekit::jwk::Jwk::from_map(key.clone())
         .unwrap()
         .key_value()
@@ -169,8 +171,9 @@ fn row_22_other_paddings_of_rsa_are_refused() {
     let keys = private_set(&[with(&key, r#"{"alg":"RSA-OAEP-256"}"#)]);
     let token = encrypt("RSA-OAEP", "A128GCM", &key, "{}", CLAIMS);
     let unknown = Error::UnknownKey {
-        alg: quoted("RSA-OAEP"),
+        alg: "RSA-OAEP",
         kid: None,
+        reason: NoKeyReason::OtherAlgorithms(vec!["RSA-OAEP-256"]),
     };
     assert_eq!(
         decrypt(&token, TokenType::Encrypted, &keys).err(),
@@ -405,8 +408,9 @@ fn keys_for_dir_are_chosen_by_length_and_content_encryption() {
         assert!(!accepted(bad), "{bad}");
     }
     let unknown = Error::UnknownKey {
-        alg: quoted("dir"),
+        alg: "dir",
         kid: None,
+        reason: NoKeyReason::OtherEncryption,
     };
     let longer = private_set(&[key("A256GCM", 0)]);
     assert_eq!(
@@ -423,8 +427,9 @@ fn rsa_keys_decrypt_with_and_without_crt_members() {
     assert!(decrypt(&token, TokenType::Encrypted, &private_set(&[without])).is_ok());
     let public = private_set(&[test_tokens::public(&key)]);
     let unknown = Error::UnknownKey {
-        alg: quoted("RSA-OAEP"),
+        alg: "RSA-OAEP",
         kid: None,
+        reason: NoKeyReason::PublicKey,
     };
     assert_eq!(
         decrypt(&token, TokenType::Encrypted, &public).err(),

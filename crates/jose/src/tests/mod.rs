@@ -2,12 +2,17 @@
 
 #![allow(clippy::arithmetic_side_effects)]
 
+mod certificates;
+mod cost;
 mod encrypted;
 mod josekit_accepts;
 mod keys;
 mod mutations;
+mod no_key;
+mod not_key_set;
 mod security_cases;
 mod signed;
+mod sloppy_keys;
 mod step_count;
 mod unknown_kid;
 mod vectors;

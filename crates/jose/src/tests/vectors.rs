@@ -60,7 +60,7 @@ fn library(file: &str) -> Vec<Vector> {
     // Keys for AES get this warning because nothing in them says that they are not for HMAC.
     assert!(
         keys.warnings()
-            .all(|warning| matches!(warning, Warning::ShortSecret { .. }))
+            .all(|warning| warning.to_string().contains("used, but secret of"))
     );
     let vectors = file["tokens"]
         .as_array()
@@ -225,7 +225,7 @@ fn an_ed448_signature_of_rfc_8032_verifies() {
     let keys =
         KeySet::parse(format!(r#"{{"kty":"OKP","crv":"Ed448","x":"{x}"}}"#).as_bytes()).unwrap();
     let key = keys
-        .verifiers(jws::find("Ed448").unwrap(), None)
+        .verifiers(jws::find("Ed448").unwrap(), None, 0)
         .next()
         .unwrap();
     assert!(key.verify(&[3], &signature));

@@ -66,7 +66,7 @@ fn verifies(alg: &str, key: &Value, test: &Value) -> bool {
     };
     let algorithm = jws::find(alg).unwrap();
     let verifies = |key: &dyn Verifier| key.verify(&bytes(&test["msg"]), &bytes(&test["sig"]));
-    keys.verifiers(algorithm, None).any(verifies)
+    keys.verifiers(algorithm, None, 0).any(verifies)
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn unwrap(
 ) -> Option<Vec<u8>> {
     let keys = KeySet::parse(key.to_string().as_bytes()).ok()?;
     let header = JoseHeader::default();
-    let mut keys = keys.decrypters(jwe::find(alg)?, encryption, None);
+    let mut keys = keys.decrypters(jwe::find(alg)?, encryption, None, 0);
     let content_key = keys.find_map(|key| key.unwrap_key(&header, encrypted, encryption))?;
     Some(content_key.to_vec())
 }

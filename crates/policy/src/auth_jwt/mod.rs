@@ -9,6 +9,7 @@ pub mod max_age;
 pub mod mode;
 pub mod pass_header;
 pub mod recent_files;
+pub mod recent_key_sets;
 pub mod rejection;
 pub mod remote_keys;
 pub mod revocation;

@@ -8,7 +8,7 @@ use super::key_cache::KeyError;
 use super::max_age::AgeError;
 use super::rules::RuleFailure;
 use crate::log_level::LogLevel;
-use jose::{ErrorKind, Summary};
+use jose::{ErrorKind, NotKeySet, Summary};
 use text::{Quoted, is_quotable};
 
 /// Why a request is refused. A [`LogLine`] says more about the token.
@@ -81,7 +81,7 @@ pub enum Rejection {
     #[error("key file name rejected after variable expansion: {0}")]
     KeyFileName(&'static str),
     /// A key request is of no use.
-    #[error("key request {uri}: {error}")]
+    #[error("key request {uri}: {}", in_response(error))]
     KeyRequest {
         /// What was requested.
         uri: Quoted,
@@ -99,6 +99,18 @@ pub enum Rejection {
     /// nginx could not do what was asked, for this reason.
     #[error("{0}")]
     Nginx(String),
+}
+
+/// An error about the response of a key location.
+fn in_response(error: &KeyError) -> String {
+    match error {
+        KeyError::Invalid(jose::Error::NotKeySet {
+            found: found @ (NotKeySet::Html | NotKeySet::Empty | NotKeySet::Object),
+        }) => format!(
+            "HTTP status 200, but {found}; see which location has this URI, and its proxy_pass"
+        ),
+        _ => error.to_string(),
+    }
 }
 
 /// The part of a token that a rule is about.
@@ -290,10 +302,9 @@ fn without_repetition(mut summary: Summary, error: &jose::Error) -> Summary {
     use jose::Error::{BadSignature, DecryptionFailed, UnknownKey, UnsupportedAlgorithm};
     let (alg, kid) = match error {
         UnsupportedAlgorithm { alg } => (alg.clone(), None),
-        UnknownKey { alg, kid } => (alg.clone(), kid.as_ref()),
-        BadSignature { alg, kid, .. } | DecryptionFailed { alg, kid, .. } => {
-            (Quoted::new(alg), kid.as_ref())
-        }
+        UnknownKey { alg, kid, .. }
+        | BadSignature { alg, kid, .. }
+        | DecryptionFailed { alg, kid, .. } => (Quoted::new(alg), kid.as_ref()),
         _ => return summary,
     };
     summary.alg.take_if(|summarized| *summarized == alg);

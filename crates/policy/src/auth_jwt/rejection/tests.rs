@@ -202,10 +202,11 @@ fn line(error: jose::Error, alg: &str, kid: &str) -> String {
 #[test]
 fn a_log_line_names_alg_and_kid_once() {
     let unknown_key = || jose::Error::UnknownKey {
-        alg: Quoted::new("HS256"),
+        alg: "HS256",
         kid: Some(Quoted::new("a")),
+        reason: jose::NoKeyReason::NoSuchKid,
     };
-    let text = "no key for algorithm \"HS256\", kid \"a\"";
+    let text = "no key with kid \"a\" for HS256: the set has no such kid";
     assert_eq!(line(unknown_key(), "HS256", "a"), text);
     assert_eq!(
         line(unknown_key(), "dir", "b"),
@@ -229,4 +230,51 @@ fn a_log_line_names_alg_and_kid_once() {
         .to_string(),
         "no token"
     );
+}
+
+#[test]
+fn errors_of_a_key_location_say_where_to_look() {
+    let text = |error| {
+        let uri = Quoted::new("/jwks");
+        Rejection::KeyRequest { uri, error }.to_string()
+    };
+    let parsed = |body: &[u8]| text(jose::KeySet::parse(body).unwrap_err().into());
+    let location = "see which location has this URI, and its proxy_pass";
+    assert_eq!(
+        parsed(b"<html></html>"),
+        format!(
+            "key request \"/jwks\": HTTP status 200, but HTML or XML instead of a JWK Set; {location}"
+        )
+    );
+    assert_eq!(
+        parsed(b""),
+        format!(
+            "key request \"/jwks\": HTTP status 200, but empty instead of a JWK Set; {location}"
+        )
+    );
+    assert_eq!(
+        parsed(br#"{"jwks_uri":"https://i/keys"}"#),
+        "key request \"/jwks\": OpenID configuration instead of a JWK Set; the keys are at its \
+         jwks_uri \"https://i/keys\""
+    );
+    assert_eq!(
+        text(KeyError::Status(404)),
+        "key request \"/jwks\": HTTP status 404; no location has this URI, or nothing is at the \
+         address in its proxy_pass"
+    );
+    for (status, advice) in [
+        (204, None),
+        (302, Some("redirects are not followed")),
+        (403, Some("refuses the request")),
+        (500, None),
+        (502, Some("the line of nginx above says why")),
+        (
+            504,
+            Some("see proxy_connect_timeout and proxy_read_timeout"),
+        ),
+    ] {
+        let text = text(KeyError::Status(status));
+        assert_eq!(text.contains("; "), advice.is_some(), "{text}");
+        assert!(text.contains(advice.unwrap_or_default()), "{text}");
+    }
 }
