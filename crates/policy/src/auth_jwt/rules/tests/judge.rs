@@ -34,6 +34,7 @@ fn numbers_compare_exactly() {
         ("-2", "-1"),
         ("9", "10"),
         ("-1e400", "1e400"),
+        ("1e99999999999999999999", "1e100000000000000000000"),
     ] {
         let claims = format!("{{\"n\":{less}}}");
         assert!(met(&claims, &["n", "lt", greater]), "{less} {greater}");
