@@ -204,6 +204,21 @@ fn a_variable_that_should_be_json_and_is_not_fails_the_rule_and_its_contrary() {
 }
 
 #[test]
+fn the_order_of_values_does_not_matter() {
+    let nginx = FakeNginx::with("v", b"[broken");
+    for operator in ["in", "!in", "any", "!any", "all", "!all"] {
+        for claim in ["\"a\"", "\"b\"", "[\"a\",\"b\"]"] {
+            let claims = format!("{{\"c\":{claim}}}");
+            for values in [["a", "$v"], ["$v", "a"]] {
+                let says = judge(&claims, &["c", operator, values[0], values[1]], &nginx);
+                let expected = "$v: value is not JSON at byte 1";
+                assert_eq!(says, expected, "{operator} {claim} {values:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_pattern_of_a_variable_is_bounded() {
     let claims = r#"{"s":"abc","n":1}"#;
     let long = "a".repeat(1025);
