@@ -133,7 +133,7 @@ my $with = sub {
 ### bad tokens are refused before any rule is asked
 
 for (
-    [ 'no token' => undef, '401 Bearer realm="r" <|missing|0> info no token' ],
+    [ 'no token' => undef, '401 Bearer realm="r" <|missing|0> info no token: no "Authorization" header line' ],
     [ 'bad signature' => with_part(sign($key, '{"v":"b"}'), 1, sub { s/"b"/"a"/ }),
         "$refused <|bad_signature|0> info bad signature, algorithm \"HS256\", kid \"a\", "
         . 'keys tried: 1' ],

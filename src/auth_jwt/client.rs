@@ -4,10 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::ptr;
 
 use super::AuthJwt;
-use super::conf::{LocationConf, TokenSource};
+use super::conf::{AuthJwtSetting, LocationConf, TokenSource};
 use crate::nginx::{AccessProgress, BeforeLog, Failure, Request, Text};
 use jose::{Claims, Error, JoseHeader, Limits, Summary, TokenType, UnverifiedToken, VerifiedToken};
-use policy::auth_jwt::bearer::{Presented, find_bearer_token};
+use policy::auth_jwt::bearer::{NoToken, Presented, find_bearer_token, find_token_in_value};
+use text::Quoted;
 
 /// What is known of the token of a client's request, whatever location the request is in.
 #[derive(Default)]
@@ -224,9 +225,22 @@ pub(super) fn find_token(request: Request<'_>, source: TokenSource) -> Presented
             let lines = request.headers().named(b"authorization");
             find_bearer_token(lines.map(Text::bytes))
         }
-        TokenSource::Variable(variable) => match request.variable(variable).map(Text::bytes) {
-            None | Some(b"") => Presented::Nothing,
-            Some(token) => Presented::Token(token),
+        TokenSource::Variable(variable) => match request.variable(variable) {
+            None => Presented::Nothing,
+            Some(value) => find_token_in_value(value.bytes()),
         },
     }
+}
+
+/// What there is in a request where [`find_token`] finds none.
+pub(super) fn no_token(request: Request<'_>, setting: &AuthJwtSetting) -> NoToken {
+    if let Some(name) = &setting.token_variable {
+        return NoToken::EmptyVariable(Quoted::whole(&**name));
+    }
+    let authorization = request.headers().named(b"authorization").next();
+    let lines = request
+        .headers()
+        .map(|(name, value)| (name.bytes(), value.bytes()));
+    let others = lines.filter(|(name, _)| !name.eq_ignore_ascii_case(b"cookie"));
+    NoToken::in_header(authorization.map(Text::bytes), others)
 }

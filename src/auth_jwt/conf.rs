@@ -50,6 +50,8 @@ pub(super) struct AuthJwtSetting {
     /// The realm, or `None` for `off`.
     pub(super) realm: Option<Template>,
     pub(super) token: TokenSource,
+    /// The variable of `token=`, as it is configured.
+    pub(super) token_variable: Option<Rc<[u8]>>,
     /// Whether this is `off token=$variable`, which asks for the values of a token that nobody
     /// verifies.
     pub(super) shows_unverified: bool,
@@ -91,6 +93,7 @@ impl AuthJwtSetting {
         is_off_alone.then(|| Self {
             realm: None,
             token: outer.token,
+            token_variable: outer.token_variable.clone(),
             shows_unverified: outer.shows_unverified,
             position: Rc::clone(&self.position),
             has_warned: Cell::new(true),

@@ -176,7 +176,7 @@ impl UnverifiedToken {
                 TokenContent::Signed(jws.clone())
             }
             TokenForm::Encrypted(jwe) => {
-                let claims = Claims::parse(jwe.decrypt(keys)?, &jwe.limits)?;
+                let claims = jwe.decrypt_claims(keys)?;
                 TokenContent::Encrypted(Rc::new(DecryptedToken {
                     outer: jwe.clone(),
                     validity_period: claims.validity_period()?,
@@ -444,9 +444,22 @@ impl EncryptedToken {
         decrypt(&self.header, &self.parts, keys, self.limits.inflated_bytes)
     }
 
+    /// The claims inside.
+    fn decrypt_claims(&self, keys: &KeySet) -> Result<Claims, Error> {
+        let plaintext = self.decrypt(keys)?;
+        // The header of a JWS begins so, and JSON does not.
+        if plaintext.starts_with(b"e") && compact::split::<3>(&plaintext).is_ok() {
+            return Err(Error::Content { is_token: true });
+        }
+        Claims::parse(plaintext, &self.limits)
+    }
+
     /// The token inside.
     fn decrypt_nested(&self, keys: &KeySet) -> Result<Rc<SignedToken>, Error> {
         let plaintext = self.decrypt(keys)?;
+        if plaintext.starts_with(b"{") {
+            return Err(Error::Content { is_token: false });
+        }
         check_length(&plaintext, &self.limits)?;
         SignedToken::parse(&plaintext, &self.limits)
     }

@@ -551,7 +551,7 @@ fn row_24_a_megabyte_of_dots_is_refused() {
     assert_eq!(
         verify(&dots[..65536], &keys).err(),
         Some(Error::TokenParts {
-            found: 4,
+            found: 6,
             expected: 3
         })
     );

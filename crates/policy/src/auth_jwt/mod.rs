@@ -8,6 +8,7 @@ pub mod key_file;
 pub mod max_age;
 pub mod mode;
 pub mod pass_header;
+pub mod realm;
 pub mod recent_files;
 pub mod recent_key_sets;
 pub mod rejection;
