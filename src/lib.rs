@@ -5,6 +5,7 @@
 //! | [`nginx`] | the fence: every FFI call, and every `unsafe` but those of `exports`; safe types out |
 //! | [`auth_jwt`] | the directives `auth_jwt*` and the variables `$jwt_*` |
 //! | [`auth_request`] | the directives `auth_request*` and their variables |
+//! | `config_checks` | warnings about configurations that do not check what they seem to |
 //! | `require` | the directives `auth_jwt_require` and `auth_request_require` |
 //! | `subrequest_uri` | the URIs that `auth_request` and `auth_jwt_key_request` name |
 //! | `wake` | how a single flight wakes a request of nginx |
@@ -15,6 +16,7 @@
 
 pub mod auth_jwt;
 pub mod auth_request;
+mod config_checks;
 mod exports;
 pub mod nginx;
 mod require;

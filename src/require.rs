@@ -2,6 +2,9 @@
 
 use std::rc::Rc;
 
+use policy::requirement::is_always_met;
+use text::Quoted;
+
 use crate::nginx::{Config, ConfigError, Failure, Request, Status, Template};
 
 /// The arguments of one such directive.
@@ -21,8 +24,8 @@ pub(crate) struct Unmet {
 }
 
 impl Requirement {
-    /// Reads `$value ... [error=401 | error=403]`.
-    pub(crate) fn read(cf: &mut Config<'_>) -> Result<Self, ConfigError> {
+    /// Reads `$value ... [error=401 | error=403]`. `instead` is what compares values.
+    pub(crate) fn read(cf: &mut Config<'_>, instead: &str) -> Result<Self, ConfigError> {
         let mut args = cf.args();
         let mut status = Status::UNAUTHORIZED;
         if let Some(last) = args.last()
@@ -37,6 +40,15 @@ impl Requirement {
         }
         if args.is_empty() {
             return Err(ConfigError::Directive(c"has no value to check"));
+        }
+        let are_values = args.iter().filter(|value| value.starts_with(b"$"));
+        for value in are_values.filter(|value| is_always_met(value)) {
+            cf.warn(format_args!(
+                "the value {} in \"{}\" holds text, so that it is never empty or \"0\" and the \
+                 condition is always met; nothing is compared here, use {instead}",
+                Quoted::whole(value),
+                String::from_utf8_lossy(&cf.directive())
+            ));
         }
         let values = args.iter().map(|value| match value.starts_with(b"$") {
             true => Ok((cf.template(value)?, String::from_utf8_lossy(value).into())),

@@ -1,6 +1,8 @@
 //! The URI argument of `auth_request` and `auth_jwt_key_request`. It may contain variables, whose
 //! values a client may have chosen: [`policy::uri`] decides what they may be.
 
+use std::rc::Rc;
+
 use policy::uri;
 
 use crate::nginx::{Config, ConfigError, Failure, Request, Target, Template, Text};
@@ -13,6 +15,8 @@ pub(crate) struct Uri {
     /// The length of the path, if the target is the same for all requests.
     // perf: such a target is not split and checked for each request.
     fixed_path: Option<usize>,
+    /// File and line of the directive.
+    position: Rc<str>,
 }
 
 /// A URI to which no subrequest is made.
@@ -23,8 +27,8 @@ pub(crate) struct UnsafeUri<'r> {
     pub(crate) reason: &'static str,
 }
 
-impl From<Template> for Uri {
-    fn from(template: Template) -> Self {
+impl Uri {
+    fn new(template: Template, position: Rc<str>) -> Self {
         let fixed_path = template.constant().and_then(|text| {
             let Target { path, args } = split(text, true).ok()?;
             uri::encode_args(&args).is_none().then_some(path.len())
@@ -32,11 +36,10 @@ impl From<Template> for Uri {
         Self {
             template,
             fixed_path,
+            position,
         }
     }
-}
 
-impl Uri {
     /// Reads the argument of a directive.
     ///
     /// # Errors
@@ -48,12 +51,24 @@ impl Uri {
         if constant.is_some_and(|uri| !uri.starts_with(b"/")) {
             cf.warn(format_args!(
                 "the URI {} in \"{}\" directive does not begin with \"/\", \
-                 every request is refused",
+                 every request is refused: name a location that has proxy_pass",
                 Quoted::whole(uri),
                 String::from_utf8_lossy(&cf.directive())
             ));
         }
-        Ok(template.into())
+        let position = cf.position().into();
+        Ok(Self::new(template, position))
+    }
+
+    /// The path, if it is the same for all requests.
+    pub(crate) fn constant_path(&self) -> Option<&[u8]> {
+        let text = self.template.constant()?.bytes();
+        text.get(..self.fixed_path?)
+    }
+
+    /// File and line of the directive.
+    pub(crate) fn position(&self) -> &str {
+        &self.position
     }
 
     /// The text, if it contains no variables.

@@ -217,7 +217,7 @@ is($location->('auth_jwt_require $;'), $line_4->('invalid variable name'),
 is($location->('auth_jwt_require "${arg_a";'),
     $line_4->('the closing bracket in "arg_a" variable is missing'),
     'auth_jwt_require, open bracket');
-is($location->('auth_jwt_require $arg_a; auth_jwt_require $arg_a "${arg_b}c" error=403;'), $ok,
+is($location->('auth_jwt_require $arg_a; auth_jwt_require $arg_a "${arg_b}0" error=403;'), $ok,
     'auth_jwt_require twice');
 
 ### auth_jwt_claim_set, auth_jwt_header_set
@@ -241,7 +241,8 @@ for my $part (qw/ claim header /) {
     is($http->("server { set \$a b; }\n\n\nauth_jwt_${_}_set \$a b;"),
         $line_4->('the duplicate "a" variable'), "set, then $_");
     is($set->("\$$_ b;"), $line_4->("the duplicate \"$_\" variable"), "$part, \$$_")
-        for qw/ uri args limit_rate jwt_status jwt_payload /;
+        for qw/ uri args limit_rate jwt_payload /;
+    is($set->('$jwt_status b;'), $ok, "$part, \$jwt_status gives way");
     is($location->("auth_jwt_${_}_set \$a b;"), $line_4->("\"auth_jwt_${_}_set\" $in_if"),
         "$_ in a location");
     is($http->("\n\n\nserver { auth_jwt_${_}_set \$a b; }"),

@@ -15,7 +15,7 @@ use Test::Nginx::Raw;
 use IO::Compress::Gzip qw/ gzip /;
 use Time::HiRes qw/ sleep /;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite cache stub_status ssi /)->plan(58);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite cache stub_status ssi /)->plan(66);
 
 configure($t, <<'EOF');
     proxy_cache_path  %%TESTDIR%%/cache keys_zone=keys:1m;
@@ -44,6 +44,11 @@ configure($t, <<'EOF');
         location /two/         {
             auth_jwt_key_request /keys/one;
             auth_jwt_key_request /keys/two;
+        }
+        location /local/       {
+            auth_jwt_key_request /keys/local;
+            auth_jwt_key_file    %%TESTDIR%%/local.json;
+            auth_jwt_key_cache   1h refresh=1ms;
         }
         location /removed/     { auth_jwt_key_request /keys/removed; auth_jwt_key_cache 1ms stale=1h; }
         location /counted/     { auth_jwt_key_request /keys/counted; }
@@ -107,9 +112,10 @@ my $both = jwks(public($key{a}), public($key{b}));
 gzip(\$keys => \my $zipped);
 
 $t->write_file('keys.json', $keys);
+$t->write_file('local.json', public(jwk('ES256')));
 $t->write_file('ssi.json', $keys);
 $t->write_file('nginx.conf', $t->read_file('nginx.conf') =~ s/%%KEYS%%/$keys/r);
-gives($_, $keys) for qw/ new removed updated /;
+gives($_, $keys) for qw/ new local removed updated /;
 
 # A provider that does what the client's header lines ask for.
 service($t, 8081, sub {
@@ -189,6 +195,22 @@ is(jwt_status(get('/new/', $token{a})), '404 ok', 'a token with a known key does
 go_on($t, 'new');
 is(statuses(@honest), '404', 'the new key is learned');
 is(asked($t, 'new'), 2, 'with one fetch');
+
+# beside a key without a kid, which is tried for every token of its algorithm
+is(jwt_status(get('/local/', $token{a})), '404 ok', 'local, a key of the provider');
+sleep 0.01;
+is(jwt_status(get('/local/', $token{b})), '401 bad_signature', 'local, a kid that nobody has');
+is(asked($t, 'local'), 2, 'local, a fetch for the unknown kid');
+gives('local', $both);
+sleep 0.01;
+is(jwt_status(get('/local/', $token{b})), '404 ok', 'local, the new key is learned');
+is(asked($t, 'local'), 3, 'local, with one fetch');
+sleep 0.01;
+is(jwt_status(get('/local/', sign(jwk('ES256', '--kid', 'b'), '{}'))), '401 bad_signature',
+    'local, a bad signature under a known kid');
+is(jwt_status(get('/local/', sign(jwk('ES256'), '{}'))), '401 bad_signature',
+    'local, a bad signature without a kid');
+is(asked($t, 'local'), 3, 'local, neither causes a fetch');
 
 ### what answers in the asked location
 

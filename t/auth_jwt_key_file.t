@@ -213,7 +213,7 @@ is(verdict(get('/one_broken/', $token{a})) . ', ' . jwt_logged($t),
     "500, error key file \"$dir/cut\": key set is not JSON at byte "
     . (length($key{a}) - 1), 'one of two is broken');
 is(verdict(get('/missing/')) . ', ' . jwt_logged($t),
-    '401 Bearer realm="r", info no token', 'without a token the broken file does not matter');
+    '401 Bearer realm="r", info no token: no "Authorization" header line', 'without a token the broken file does not matter');
 
 my $log = $t->read_file('error.log');
 is(() = $log =~ /\Q$k\E|\Q$d\E/g, 0, 'no key material in the log');

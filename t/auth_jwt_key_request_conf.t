@@ -19,7 +19,7 @@ my $http = sub { return config_test($t, $_[0]) };
 # The same in a location, in line 4 of http.conf.
 my $location = sub {
     my ($directives) = @_;
-    return $http->("server {\nlisten 127.0.0.1:1;\nlocation / {\n$directives\n}}");
+    return $http->("server {\nlisten 127.0.0.1:1;\nlocation / {\n$directives\n} location = /a { internal; }}");
 };
 
 # The same outside of http {}.
@@ -47,13 +47,13 @@ is($location->("$request /a; $request /a;"), $ok, 'twice');
 is($location->("$request /a; auth_jwt_key_file a.jwk;"), $ok, 'with a file');
 is($location->("auth_jwt a; $request \$arg_a;"), $ok, 'variables');
 is($location->("$request /a;"), $ok, 'without auth_jwt');
-is($http->("$request /a; server { auth_jwt a; location / { auth_jwt b; } }"), $ok,
+is($http->("$request /a; server { auth_jwt a; location / { auth_jwt b; } location = /a { internal; } }"), $ok,
     'keys of an outer level');
 
 for my $uri ('a', '@named', 'http://127.0.0.1/', '""', '?a') {
     my $shown = $uri eq '""' ? '' : $uri;
     is($location->("$request $uri;"), "[warn] the URI \"$shown\" in \"$request\" directive does not "
-        . 'begin with "/", every request is refused in '
+        . 'begin with "/", every request is refused: name a location that has proxy_pass in '
         . "DIR/http.conf:4 | $ok", "URI $uri");
 }
 

@@ -94,12 +94,14 @@ for (
         'expired: exp 1, now N, leeway 0' ],
     [ 'early' => sign($key{HS256}, '{"sub":"user","nbf":4102444800}'), 'not_yet_valid',
         'not yet valid: nbf 4102444800, now N, leeway 0' ],
-    [ 'claims alone' => $claims, 'malformed', 'token has 1 part instead of 3' ],
+    [ 'claims alone' => $claims, 'malformed', 'an encrypted token with claims where a nested one '
+        . 'is expected, see auth_jwt_type' ],
     [ 'nothing' => '', 'malformed', 'token has 1 part instead of 3' ],
-    [ 'a JWE' => $wrap->($signed), 'malformed', 'token has more than 3 parts' ],
+    [ 'a JWE' => $wrap->($signed), 'malformed', 'an encrypted token (5 parts) where a signed one is '
+        . 'expected, see auth_jwt_type' ],
     [ 'with a scheme' => "Bearer $signed", 'malformed', 'JOSE header is not base64url' ],
     [ 'with a line feed' => "$signed\n", 'malformed', 'signature is not base64url' ],
-    [ 'with padding' => "$signed=", 'malformed', 'signature is not base64url' ],
+    [ 'with padding' => "$signed=", 'malformed', 'signature is base64url with padding' ],
 ) {
     my ($what, $content, $status, $reason, $rest) = @$_;
     is(outcome($t, '/x', $wrap->($content)),

@@ -19,12 +19,15 @@ my $about = '; alg "HS256", kid "a"';
 # name, URI, token, expected line of access_log and of error.log, more header lines
 my @cases = (
     [ 'good', '/', $good, '404 ok 1 user', '' ],
-    [ 'none', '/', undef, '401 missing 0 -', 'info no token' ],
-    [ 'basic', '/', undef, '401 missing 0 -', 'info no token', 'Authorization: Basic YTpi' ],
-    [ 'empty', '/', '', '401 missing 0 -', 'info no token' ],
+    [ 'none', '/', undef, '401 missing 0 -', 'info no token: no "Authorization" header line' ],
+    [ 'basic', '/', undef, '401 missing 0 -', 'info no token: the "Authorization" header line '
+        . 'has the scheme "Basic" instead of "Bearer"', 'Authorization: Basic YTpi' ],
+    [ 'empty', '/', '', '401 missing 0 -', 'info no token: the "Authorization" header line '
+        . 'has nothing behind "Bearer"' ],
     [ 'text', '/', 'text', '401 malformed 0 -',
         'info token has 1 part instead of 3' ],
-    [ 'kind', '/', $encrypted, '401 malformed 0 -', 'info token has more than 3 parts; '
+    [ 'kind', '/', $encrypted, '401 malformed 0 -', 'info an encrypted token (5 parts) where a '
+        . 'signed one is expected, see auth_jwt_type; '
         . 'alg "A128KW", kid "b"' ],
     [ 'exp', '/', sign($key, '{"sub":"user","exp":"1"}'), '401 malformed 0 user',
         "info claim \"exp\" is not a number$about" ],

@@ -130,4 +130,4 @@ for my $case (@wrong) {
     is(() = $said =~ /\[(?:emerg|alert|crit|error|warn)\]/g, 1, 'one line');
 }
 
-is(config_test($t, $_), 'exit 0', $_) for @fine;
+is(config_test($t, s/server \{/server { location = \/a { internal; }/r), 'exit 0', $_) for @fine;

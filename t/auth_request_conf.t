@@ -132,8 +132,6 @@ push @ours, ["auth_request_require \$uri error=$_;", "invalid value \"error=$_\"
 push @ours, ['auth_request_require error=401;',
     '"auth_request_require" directive has no value to check'];
 push @ours, ['auth_request_require $undefined_one;', 'unknown "undefined_one" variable'];
-push @ours, ["set \$$_ 1;", "the duplicate \"$_\" variable"] for 'auth_request_status';
-$_->[0] =~ /^set / and $_->[0] = "server { $_->[0] }" for @ours;
 
 my @fine = (
     'auth_request /a; server { auth_request /b; auth_request_set $a b; }',
@@ -155,7 +153,7 @@ my @fine = (
 );
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite /)
-    ->plan(2 * @http + 2 * @ours + @fine + 7);
+    ->plan(2 * @http + 2 * @ours + @fine + 8);
 
 my $dir = $t->testdir();
 
@@ -180,7 +178,12 @@ for my $conf (@fine) {
 
 is(config_test($t, 'auth_request auth;'), differs('URI without a slash',
     '[warn] the URI "auth" in "auth_request" directive does not begin with "/", every '
-    . 'request is refused in DIR/http.conf:1 | exit 0', 'exit 0'), 'a URI without a slash');
+    . 'request is refused: name a location that has proxy_pass in DIR/http.conf:1 | exit 0', 'exit 0'),
+    'a URI without a slash');
+is(config_test($t, "server { location / { auth_request /auth; } location /auth { } }"), differs('warnings',
+    '[warn] "auth_request" in DIR/http.conf:1 asks "/auth", which reaches location "/auth": clients can '
+    . 'request it as well; name a location of its own, with "internal" in DIR/nginx.conf:24 | exit 0',
+    'exit 0'), 'a service that clients can request');
 is(config_test($t, 'auth_request /auth;'), 'exit 0', 'a URI with a slash');
 is(config_test($t, 'auth_request $http_auth;'), 'exit 0', 'a variable');
 is(config_test($t, 'auth_request_on_error allow;'), differs('further directives',

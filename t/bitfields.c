@@ -14,7 +14,9 @@
     CHECK(filter_need_in_memory, filter_need_in_memory)                       \
     CHECK(buffered, buffered)                                                 \
     CHECK(preserve_body, preserve_body)                                       \
-    CHECK(keepalive, keepalive)
+    CHECK(keepalive, keepalive)                                               \
+    CHECK(lingering_close, lingering_close)                                   \
+    CHECK(expect_tested, expect_tested)
 
 #define CHECK(name, field)                                                    \
                                                                               \

@@ -10,21 +10,22 @@ use Jose;
 
 use JSON::PP ();
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite proxy map limit_req /)->plan(49);
+my $t = Test::Nginx->new()->has(qw/ http rewrite proxy map limit_req /)->plan(62);
 
 # the ports of a configuration become ports of the test
 
 my %ports = ('bearer.conf' => 8081, 'cookie.conf' => 8083, 'encrypted.conf' => 8084, 'nested.conf' => 8085,
-    'claims-routing.conf' => 8086);
+    'claims-routing.conf' => 8086, 'jwks-remote.conf' => 8087);
 
 for my $name (keys %ports) {
     use_conf($t, $name, 'listen 8080;' => "listen 127.0.0.1:$ports{$name};", '127.0.0.1:9000' => '127.0.0.1:8090',
-        $name eq 'claims-routing.conf' ? ('127.0.0.1:9001' => '127.0.0.1:8092') : ());
+        $name eq 'claims-routing.conf' ? ('127.0.0.1:9001' => '127.0.0.1:8092') : (),
+        $name eq 'jwks-remote.conf' ? ('https://idp.example.com/jwks' => 'http://127.0.0.1:8093/jwks') : ());
 }
 
 # the others have tests of their own
 
-my %others = ('jwks-remote.conf' => 'oidc_provider.t', 'auth-request.conf' => 'nginx_conf_auth_proxy.t',
+my %others = ('auth-request.conf' => 'nginx_conf_auth_proxy.t',
     'jwt-then-request.conf' => 'nginx_conf_jwt_then_request.t', 'ingress-nginx.conf' => 'nginx_conf_ingress.t',
     'apisix-forward-auth.conf' => 'nginx_conf_apisix.t',
     map { ("$_.conf" => 'nginx_conf_' . s/-/_/gr . '.t') } qw/ auth-proxy oauth2-proxy authgear /);
@@ -38,9 +39,15 @@ configure($t, <<'EOF');
     include encrypted.conf;
     include nested.conf;
     include claims-routing.conf;
+    include jwks-remote.conf;
     server {
         listen 127.0.0.1:8090;
         return 200 "$request_uri user=$http_x_user authorization=$http_authorization claims=$http_x_claims tenant=$http_x_tenant";
+    }
+    # the identity provider of jwks-remote.conf, whose response takes its time
+    server {
+        listen 127.0.0.1:8093;
+        location = /jwks { limit_rate 300; alias %%TESTDIR%%/issuer-keys.json; }
     }
     server {
         listen 127.0.0.1:8092;
@@ -169,3 +176,26 @@ my $statuses = sub {
 };
 like($statuses->({ plan => 'none' }), qr/^(200 ){4}.*429/, 'routing, the low limit');
 is($statuses->({ plan => 'gold' }), join(' ', (200) x 12), 'routing, the high limit');
+
+# jwks-remote.conf. A client that leaves while the keys come ends nothing.
+
+my $remote = sub {
+    my ($claims, @lines) = @_;
+    my $own = { sub => 'alice', iss => 'https://idp.example.com', aud => 'https://api.example.com',
+        exp => time + 300, %$claims };
+    return sign($key, JSON::PP::encode_json($own));
+};
+my $impatient = ask({ port => 8087, start => 1 }, '/a', $bearer->($remote->({})));
+close $impatient;
+my $jwks = sub { my $response = ask({ port => 8087 }, '/a?b', $bearer->($remote->(@_)), 'X-User: mallory');
+    return $response =~ m!^HTTP/1.1 200! ? body($response) : status($response) };
+my $alice = '/a?b user=alice authorization= claims= tenant=';
+is($jwks->({}), $alice, 'remote, one audience');
+is($jwks->({ aud => ['https://api.example.com', 'https://idp.example.com/userinfo'] }), $alice,
+    'remote, several audiences');
+is($jwks->({ aud => $_ }), 401, 'remote, another audience')
+    for 'https://api.example.org', ['https://idp.example.com/userinfo'], [], undef,
+    ['x,https://api.example.com'], 'https://api.example.com,x';
+is($jwks->({ iss => $_ }), 401, 'remote, another issuer')
+    for 'https://idp.example.org', 'https://idp.example.com/', ['https://idp.example.com'], undef;
+is(status(ask({ port => 8087 }, '/jwks', $bearer->($remote->({})))), '404', 'remote, the keys are internal');

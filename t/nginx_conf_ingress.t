@@ -10,9 +10,10 @@ use Test::Nginx::Raw;
 
 # where people go after they have signed in, by what they asked for
 
-my %back = ('/' => '/', '/a/b.c-d_e~f' => '/a/b.c-d_e~f', '/a?b' => '/a', '/a&rd=https://mallory' => '/a',
-    '/a?b&rd=https://mallory' => '/a', '/a%26rd=x' => '/a', '/a;b' => '/a', '//mallory/a' => '//mallory/a',
-    '/@mallory' => '/', 'http://localhost/a' => '/a', "/a%0d%0aX-Injected:b" => '/a');
+my %back = ('/' => '%2F', '/a/b.c-d_e~f' => '%2Fa%2Fb.c-d_e~f', '/a?b=c&d' => '%2Fa%3Fb%3Dc%26d',
+    '/a&rd=https://mallory' => '%2Fa%26rd%3Dhttps%3A%2F%2Fmallory', '/a%26rd=x' => '%2Fa%2526rd%3Dx',
+    '//mallory/a' => '%2F%2Fmallory%2Fa', '/@mallory' => '%2F%40mallory', 'http://localhost/a' => '%2Fa',
+    '/a%0d%0aX-Injected:b' => '%2Fa%250d%250aX-Injected%3Ab', '/a#b' => '%2Fa%23b');
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite map upstream_keepalive /)->plan(53 + 2 * keys %back);
 
@@ -53,7 +54,7 @@ my (@asked, $response);
 
 $response = ask('/a');
 is(status($response), 302, 'auth-signin');
-is(header_values($response, 'Location'), 'https://auth.example.com/start?rd=http://localhost/a',
+is(header_values($response, 'Location'), 'https://auth.example.com/start?rd=http://localhost%2Fa',
     'auth-signin-redirect-param');
 is(header_values($response, 'Set-Cookie'), 'session=; Max-Age=0', 'auth-always-set-cookie, refused');
 unlike($response, qr/X-Secret|refused/i, 'refused, nothing else');

@@ -40,15 +40,15 @@ change($_, \$conf) for
     ['listen 8080;', 'listen 127.0.0.1:8080; error_log %%TESTDIR%%/error.log debug;'],
     ['127.0.0.1:9000', '127.0.0.1:8090'],
     ['https://idp.example.com/jwks', 'https://127.0.0.1:8443/jwks'],
-    ['"https://idp.example.com ', "\"$issuer "],
+    ['iss eq  https://idp.example.com', "iss eq $issuer"],
     ['proxy_ssl_name                 idp.example.com', 'proxy_ssl_name localhost'],
     ['/etc/ssl/certs/ca-certificates.crt', '%%TESTDIR%%/ca.crt'],
     ['10m stale=1h refresh=10s', '%%CACHE%%'];
 my $impatient = $conf =~ s/%%CACHE%%/10m stale=1h refresh=50ms/r;
 my $evil = $conf =~ s/%%CACHE%%/0/r =~ s/127\.0\.0\.1:8080/127.0.0.1:8081/r
-    =~ s/127\.0\.0\.1:8443/127.0.0.1:8444/r =~ s/meant_for_us/meant_for_us_2/gr;
+    =~ s/127\.0\.0\.1:8443/127.0.0.1:8444/r;
 my $untrusted = $conf =~ s/%%CACHE%%/0/r =~ s/127\.0\.0\.1:8080/127.0.0.1:8082/r
-    =~ s/ca\.crt/evil.example.crt/r =~ s/meant_for_us/meant_for_us_3/gr;
+    =~ s/ca\.crt/evil.example.crt/r;
 $t->write_file_expand('jwks-remote.conf', $impatient);
 $t->write_file_expand('evil.conf', $evil);
 $t->write_file_expand('untrusted.conf', $untrusted);

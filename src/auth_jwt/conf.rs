@@ -7,23 +7,22 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::AuthJwt;
-use super::key_file::KeyFile;
+use super::key_file::{KeyFile, KeyFilePath};
 use super::key_request::KeyRequest;
 use super::token_rules::TokenRules;
+use crate::config_checks::{Fault, Question, warn_of_asked_locations, warn_of_return};
 use crate::nginx::{
     Config, ConfigError, Inherit, List, Setting, Severity, Template, Text, Variable,
 };
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
-use jose::{KeySet, SignatureCheck, TokenType};
-use policy::auth_jwt::key_cache::KeyCache;
+use jose::{KeySet, SignatureCheck, TokenType, Warning};
+use policy::auth_jwt::key_cache::{KeyCache, KeyError};
 use policy::auth_jwt::mode::Mode;
+use policy::auth_jwt::recent_files::RecentKeyFiles;
+use policy::auth_jwt::recent_key_sets::RecentKeySets;
 use policy::auth_jwt::token_cache::{TokenCache, VerifyOptions};
 use text::Quoted;
-
-/// The most key files to remember while requests name new ones: a client that chooses names must
-/// not be able to fill the memory.
-const MAX_KEY_FILES: usize = 1024;
 
 /// The configuration of a level.
 #[derive(Default)]
@@ -51,12 +50,15 @@ pub(super) struct AuthJwtSetting {
     /// The realm, or `None` for `off`.
     pub(super) realm: Option<Template>,
     pub(super) token: TokenSource,
+    /// The variable of `token=`, as it is configured.
+    pub(super) token_variable: Option<Rc<[u8]>>,
     /// Whether this is `off token=$variable`, which asks for the values of a token that nobody
     /// verifies.
     pub(super) shows_unverified: bool,
-    /// The file and line of the directive, for a warning that comes when levels are merged. The
-    /// first merge that warns takes it, so that there is one warning for each directive.
-    pub(super) position: Cell<Option<Box<str>>>,
+    /// The file and line of the directive.
+    pub(super) position: Rc<str>,
+    /// Whether there was a warning of missing keys: one is enough for each directive.
+    pub(super) has_warned: Cell<bool>,
 }
 
 /// The argument of `auth_jwt_mode`.
@@ -91,8 +93,10 @@ impl AuthJwtSetting {
         is_off_alone.then(|| Self {
             realm: None,
             token: outer.token,
+            token_variable: outer.token_variable.clone(),
             shows_unverified: outer.shows_unverified,
-            position: Cell::new(None),
+            position: Rc::clone(&self.position),
+            has_warned: Cell::new(true),
         })
     }
 }
@@ -213,10 +217,11 @@ impl LocationConf {
         if let Some(ModeSetting::Constant(Mode::Off | Mode::Report)) = self.mode.get() {
             return;
         }
-        if let Some(position) = setting.position.take() {
+        if !setting.has_warned.replace(true) {
             cf.warn(format_args!(
-                "no auth_jwt_key_file or auth_jwt_key_request for \"auth_jwt\" in {position}, \
-                 every request is refused"
+                "no auth_jwt_key_file or auth_jwt_key_request for \"auth_jwt\" in {}, \
+                 every request is refused",
+                setting.position
             ));
         }
     }
@@ -288,6 +293,7 @@ impl Inherit for LocationConf {
             token_rules,
             only_key_request: _,
         } = self;
+        let is_own = auth_jwt.get().is_some();
         if let (Some(own), Some(outer)) = (auth_jwt.get(), outer.auth_jwt.get())
             && let Some(inherited) = own.inherit(outer)
         {
@@ -306,6 +312,11 @@ impl Inherit for LocationConf {
         challenge.inherit(&outer.challenge);
         log_level.inherit(&outer.log_level);
         token_rules.inherit(&outer.token_rules);
+        if let Some(setting) = self.auth_jwt.get()
+            && setting.realm.is_some()
+        {
+            warn_of_return(cf, "auth_jwt", &setting.position, is_own);
+        }
         self.warn_of_missing_keys(cf);
         self.warn_of_useless_keys(cf);
         self.warn_of_satisfy_any(cf);
@@ -316,11 +327,40 @@ impl Inherit for LocationConf {
     }
 }
 
+/// Warns of locations with keys that clients can request.
+pub(super) fn warn_of_key_locations(cf: &Config<'_>) {
+    let locations = cf.locations();
+    let questions = locations.iter().flat_map(|&from| {
+        let conf = from.conf::<AuthJwt>();
+        let is_on = conf
+            .auth_jwt
+            .get()
+            .is_some_and(|setting| setting.realm.is_some());
+        let sources = conf.key_sources.iter().filter(move |_| is_on);
+        sources.filter_map(move |source| match source {
+            KeySource::Request(source) => Some(Question {
+                directive: "auth_jwt_key_request",
+                uri: &source.uri,
+                from,
+            }),
+            KeySource::File(_) | KeySource::FileNamed(_) => None,
+        })
+    });
+    warn_of_asked_locations(cf, questions, |asked| {
+        (!asked.is_internal() && !asked.is_server()).then_some(Fault::NotInternal)
+    });
+}
+
 /// What all levels share: sources of keys, so that one that many locations name is read and cached
 /// once, and the token cache. All of it ends with the configuration.
 #[derive(Default)]
 pub struct MainConf {
+    /// Those that the configuration names.
     key_files: RefCell<HashMap<PathBuf, Rc<KeyFile>>>,
+    /// Those that requests name.
+    recent_key_files: RefCell<RecentKeyFiles<KeyFilePath>>,
+    /// Those of key requests whose responses are for one request only.
+    recent_key_sets: RefCell<RecentKeySets>,
     /// By server, since the location that a URI selects depends on it.
     key_requests: RefCell<HashMap<usize, KeyRequestsByUri>>,
     /// In bytes, or `None` for `off`.
@@ -344,14 +384,30 @@ impl MainConf {
         self.key_files.borrow_mut().insert(path, Rc::clone(file));
     }
 
-    /// Adds a key file with a name from a request, which it was possible to read, unless there are
-    /// too many.
-    pub(super) fn add_requested_key_file(&self, file: &Rc<KeyFile>) {
+    /// The key file with a path that a request has named.
+    pub(super) fn requested_key_file(&self, path: PathBuf) -> Rc<KeyFile> {
+        let known = self.key_file(&path);
+        known
+            .or_else(|| self.recent_key_files.borrow().find(&path))
+            .unwrap_or_else(|| Rc::new(KeyFile::new(KeyFilePath(path))))
+    }
+
+    /// Remembers such a file after it was used.
+    pub(super) fn remember_requested_key_file(&self, file: &Rc<KeyFile>) {
         let path = &file.access().0;
-        let mut files = self.key_files.borrow_mut();
-        if files.len() < MAX_KEY_FILES && !files.contains_key(path) {
-            files.insert(path.clone(), Rc::clone(file));
+        if self.key_file(path).is_none() {
+            self.recent_key_files.borrow_mut().note_use(path, file);
         }
+    }
+
+    /// The keys in a response that is for one request only. `report` gets the warnings about them,
+    /// unless the same text has come before.
+    pub(super) fn parse_response(
+        &self,
+        body: &[u8],
+        report: impl FnMut(&Warning),
+    ) -> Result<KeySet, KeyError> {
+        self.recent_key_sets.borrow_mut().parse(body, report)
     }
 
     /// The keys behind a constant URI.
@@ -373,6 +429,8 @@ impl MainConf {
             .borrow()
             .values()
             .for_each(|file| file.forget());
+        self.recent_key_files.borrow_mut().clear();
+        self.recent_key_sets.borrow_mut().clear();
         let key_requests = self.key_requests.borrow();
         let key_requests = key_requests.values().flat_map(HashMap::values);
         key_requests.for_each(|keys| keys.forget());

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::AuthJwt;
 use super::conf::{KeyRequestSource, KeySource, LocationConf};
-use super::key_file::{KeyFile, KeyFilePath};
+use super::key_file::KeyFile;
 use super::key_request::{BODY, KeyFetchTask, KeyRequest, keys_in_response, warn_of_key};
 use crate::nginx::{
     Failure, Request, SubrequestBody, SubrequestLines, Target, Template, Text, Waker,
@@ -68,6 +68,11 @@ struct EvaluatedUri {
 impl SourceState {
     fn is_subrequest(&self) -> bool {
         matches!(self, Self::Subrequest(_))
+    }
+
+    /// Whether the request has to wait for what was started.
+    fn is_waiting(&self) -> bool {
+        matches!(self, Self::Subrequest(_) | Self::Waiting(..))
     }
 
     fn keys(&self) -> Option<&KeySet> {
@@ -144,6 +149,19 @@ pub(super) fn cached_keys(request: Request<'_>, conf: &LocationConf) -> Option<K
                 .cached(now, cache)
         }
     }
+}
+
+/// Whether [`refresh`] would have a source asked again.
+pub(super) fn may_refresh(request: Request<'_>, conf: &LocationConf) -> bool {
+    let cache = conf.key_cache();
+    let fetcher = KeyFetcher { request, cache };
+    let has_refreshed = |state: &KeyFetchState| state.has_refreshed.get();
+    cache.refresh_interval().is_some()
+        && !request.context::<AuthJwt>().is_some_and(has_refreshed)
+        && conf
+            .key_sources
+            .iter()
+            .any(|source| fetcher.may_refresh(source))
 }
 
 /// Has sources asked again whose cached keys do not have the token's key; see
@@ -296,30 +314,34 @@ impl<'r> KeyFetcher<'r> {
         })
     }
 
-    /// Asks all sources. Those that are fetched for the cache are asked at the same time, and those
-    /// for which the request makes a subrequest of its own one after the other.
+    /// Asks all sources. Those that are fetched for the cache are asked at the same time. Those for
+    /// which the request makes a subrequest of its own come last and one after the other, so that
+    /// no other source fails while such a subrequest is under way: nginx would hold the refusal back
+    /// until the subrequest ends.
     fn advance_all(
         &self,
         states: &mut [SourceState],
         sources: &[KeySource],
     ) -> Result<Option<KeySet>, Rejection> {
-        let mut has_subrequest = states.iter().any(SourceState::is_subrequest);
         for (state, source) in states.iter_mut().zip(sources) {
-            let was_subrequest = state.is_subrequest();
             let next = match state {
-                SourceState::Ready(_) => continue,
-                SourceState::NotAsked(SourceName::Uri(_)) if has_subrequest => continue,
-                SourceState::NotAsked(name) => self.ask(name, source)?,
+                SourceState::Ready(_) | SourceState::NotAsked(SourceName::Uri(_)) => continue,
+                SourceState::NotAsked(name) => Some(self.ask(name, source)?),
                 SourceState::Subrequest(uri) => self.finish_subrequest(uri, source)?,
                 SourceState::Waiting(keys, follower) => self.finish_wait(keys, follower, source)?,
             };
             if let Some(next) = next {
                 *state = next;
-                has_subrequest = (has_subrequest && !was_subrequest) || state.is_subrequest();
             }
         }
-        if states.iter().any(|state| state.keys().is_none()) {
+        if states.iter().any(SourceState::is_waiting) {
             return Ok(None);
+        }
+        for (state, source) in states.iter_mut().zip(sources) {
+            if let SourceState::NotAsked(name) = state {
+                *state = self.ask(name, source)?;
+                return Ok(None);
+            }
         }
         Ok(Some(match states {
             [SourceState::Ready(keys)] => keys.clone(),
@@ -327,12 +349,8 @@ impl<'r> KeyFetcher<'r> {
         }))
     }
 
-    fn ask(
-        &self,
-        name: &mut SourceName,
-        source: &KeySource,
-    ) -> Result<Option<SourceState>, Rejection> {
-        let state = match (name, source) {
+    fn ask(&self, name: &mut SourceName, source: &KeySource) -> Result<SourceState, Rejection> {
+        Ok(match (name, source) {
             (SourceName::Fixed(need), KeySource::File(file)) => {
                 SourceState::Ready(self.load_file(file, self.cache, *need)?)
             }
@@ -344,18 +362,15 @@ impl<'r> KeyFetcher<'r> {
                 self.start_subrequest(uri, source)?
             }
             _ => return Err(Failure::Inconsistent.into()),
-        };
-        Ok(Some(state))
+        })
     }
 
     fn load_named_file(&self, path: PathBuf) -> Result<KeySet, Rejection> {
         let main = self.request.main_conf::<AuthJwt>();
-        let file = main
-            .key_file(&path)
-            .unwrap_or_else(|| Rc::new(KeyFile::new(KeyFilePath(path))));
-        let keys = self.load_file(&file, &KeyCache::NONE, Need::Keys)?;
-        main.add_requested_key_file(&file);
-        Ok(keys)
+        let file = main.requested_key_file(path);
+        let keys = self.load_file(&file, &KeyCache::NONE, Need::Keys);
+        main.remember_requested_key_file(&file);
+        keys
     }
 
     fn load_file(&self, file: &KeyFile, cache: &KeyCache, need: Need) -> Result<KeySet, Rejection> {
@@ -460,9 +475,8 @@ impl<'r> KeyFetcher<'r> {
         let keys = keys_in_response(subrequest, |body| match shared_uri {
             Some(uri) => key_request(self.request, &uri).parse(body, report),
             None => {
-                let keys = KeySet::parse(body)?;
-                keys.warnings().for_each(report);
-                Ok(keys)
+                let main = self.request.main_conf::<AuthJwt>();
+                main.parse_response(body, report)
             }
         });
         match keys {

@@ -1,16 +1,18 @@
 //! Decides whether a request is served.
 
+use std::fmt::Display;
+
 use text::{Quoted, is_quotable};
 
 use super::AuthJwt;
-use super::client::{ClientToken, TokenVerdict, find_token};
+use super::client::{ClientToken, TokenVerdict, find_token, no_token};
 use super::conf::{ChallengeSetting, LocationConf, MainConf, ModeSetting};
 use super::fetch::{self, VerificationKeys};
 use crate::nginx::{
     Access, AccessHandler, Failure, PreaccessHandler, Request, Severity, Status, Template,
 };
 use crate::require::Unmet;
-use jose::{AuthenticToken, ErrorKind, KeySet, Summary, UnverifiedToken};
+use jose::{AuthenticToken, ErrorKind, KeySet, UnverifiedToken};
 use policy::auth_jwt::bearer::Presented;
 use policy::auth_jwt::mode::{Mode, Outcome};
 use policy::auth_jwt::rejection::{Challenge, LogLine, RefusalResponse, Rejection, push_attribute};
@@ -75,9 +77,13 @@ fn judge<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Fa
     });
     let outcome = mode.outcome(rejection.as_ref());
     if let Some(rejection) = &rejection {
-        log(request, conf, outcome, rejection, || {
-            client.summary(presented)
-        });
+        let line = LogLine {
+            rejection,
+            presented,
+            summarize: || client.summary(presented),
+            no_token: || no_token(request, setting),
+        };
+        log(request, conf, outcome, rejection, line);
     }
     match (outcome, rejection) {
         (Outcome::Allow, None) => Ok(Access::Allow),
@@ -105,7 +111,7 @@ fn log(
     conf: &LocationConf,
     outcome: Outcome,
     rejection: &Rejection,
-    summarize: impl Fn() -> Summary,
+    line: impl Display,
 ) {
     let prefix = match outcome {
         Outcome::Allow | Outcome::Decline => return,
@@ -115,10 +121,6 @@ fn log(
     let severity = match rejection.response().log_level {
         LogLevel::Info => conf.log_level(),
         LogLevel::Error => Severity::Error,
-    };
-    let line = LogLine {
-        rejection,
-        summarize,
     };
     request
         .log()
@@ -183,8 +185,8 @@ fn authenticate(
     let (options, leeway) = (conf.verify_options(), conf.leeway());
     let cache = request.main_conf::<AuthJwt>().token_cache();
     let cached = cache.and_then(|cache| Some(cache.borrow_mut().find(text, options)?.token()));
-    // A token that is refused whatever the keys are causes no fetch. A request that has begun to
-    // fetch goes on, since others may wait for it.
+    // A token that is refused whatever the keys are causes no fetch. This was checked before the
+    // request began to wait, and what may have changed since is checked again in `check_policy`.
     if request.context::<AuthJwt>().is_none() {
         match &cached {
             Some(token) => {
@@ -222,10 +224,32 @@ fn authenticate(
                 }
                 return Ok(Some(token));
             }
-            Err(error)
-                if error.kind() == ErrorKind::UnknownKey && fetch::refresh(request, conf)? => {}
+            Err(error) if may_be_of_newer_key(request, conf, &unverified, &keys.set, &error) => {
+                if !fetch::refresh(request, conf)? {
+                    return Err(error.into());
+                }
+            }
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// Whether the key of a token that is refused may be one that its issuer has begun to use since the
+/// keys were fetched.
+fn may_be_of_newer_key(
+    request: Request<'_>,
+    conf: &LocationConf,
+    token: &UnverifiedToken,
+    keys: &KeySet,
+    error: &jose::Error,
+) -> bool {
+    match error.kind() {
+        ErrorKind::UnknownKey => true,
+        // Keys without a kid may have been tried for a kid that the set does not have.
+        ErrorKind::BadSignature | ErrorKind::DecryptionFailed => {
+            fetch::may_refresh(request, conf) && token.names_unknown_key(keys)
+        }
+        _ => false,
     }
 }
 

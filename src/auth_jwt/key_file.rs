@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::nginx::{OpenError, open_stored_file};
 use jose::KeySet;
 use policy::auth_jwt::key_cache::KeyError;
 use policy::auth_jwt::key_file::{CachedKeyFile, FileAccess, FileIdentity, FileRead};
@@ -44,24 +45,32 @@ impl FileAccess for KeyFilePath {
 
     fn read(&self) -> Result<FileRead, KeyError> {
         let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let file = File::open(&self.0).map_err(|error| unreadable(&self.0, error))?;
-        let unreadable = |error| unreadable(&self.0, error);
-        let identity = identity(&file.metadata().map_err(unreadable)?);
-        let mut text = Vec::new();
-        let limit = KeySet::MAX_BYTES as u64;
-        file.take(limit + 1)
-            .read_to_end(&mut text)
-            .map_err(unreadable)?;
-        let text = match text.len() > KeySet::MAX_BYTES {
+        let (file, metadata) = open_stored_file(&self.0).map_err(|error| match error {
+            OpenError::Io(error) => unreadable(&self.0, error),
+            OpenError::NotRegular => KeyError::NotRegular,
+            OpenError::Pseudo => KeyError::Pseudo,
+        })?;
+        let text = match metadata.size() > KeySet::MAX_BYTES as u64 {
             true => Err(KeyError::TooLarge),
-            false => Ok(text),
+            false => read_text(file).map_err(|error| unreadable(&self.0, error))?,
         };
         Ok(FileRead {
-            identity,
+            identity: identity(&metadata),
             at: at.unwrap_or_default(),
             text,
         })
     }
+}
+
+/// The content of a file, which may be growing.
+fn read_text(file: File) -> io::Result<Result<Vec<u8>, KeyError>> {
+    let mut text = Vec::new();
+    let limit = KeySet::MAX_BYTES as u64;
+    file.take(limit + 1).read_to_end(&mut text)?;
+    Ok(match text.len() > KeySet::MAX_BYTES {
+        true => Err(KeyError::TooLarge),
+        false => Ok(text),
+    })
 }
 
 fn identity(metadata: &Metadata) -> FileIdentity {
@@ -74,8 +83,7 @@ fn identity(metadata: &Metadata) -> FileIdentity {
     }
 }
 
-/// The metadata of a regular file. It is checked before the file is opened: opening a pipe or a
-/// device could block the worker forever.
+/// The metadata of a regular file.
 fn regular_file(path: &Path) -> Result<Metadata, KeyError> {
     let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
     match metadata.is_file() {

@@ -31,6 +31,8 @@ impl Module for AuthJwt {
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
         cf.add_access_handler::<Self>()?;
         cf.add_preaccess_handler::<Self>();
-        cf.add_handler_before_log::<Self>()
+        cf.add_handler_before_log::<Self>()?;
+        conf::warn_of_key_locations(cf);
+        Ok(())
     }
 }

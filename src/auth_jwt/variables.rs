@@ -14,9 +14,11 @@ pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
     cf.add_prefix_variable::<JwtHeader>()?;
     cf.add_prefix_variable::<JwtOuterHeader>()?;
     cf.define_variable::<AuthJwt, _>(b"jwt_payload", (), |request, ()| payload(request))?;
-    cf.define_variable::<AuthJwt, _>(b"jwt_claims", (), |request, ()| claims(request))?;
-    cf.define_variable::<AuthJwt, _>(b"jwt_verified", (), |request, ()| verified(request))?;
-    cf.define_variable::<AuthJwt, _>(b"jwt_status", (), |request, ()| status(request))
+    cf.define_changeable_variable::<AuthJwt, _>(b"jwt_claims", (), |request, ()| claims(request))?;
+    cf.define_changeable_variable::<AuthJwt, _>(b"jwt_verified", (), |request, ()| {
+        verified(request)
+    })?;
+    cf.define_changeable_variable::<AuthJwt, _>(b"jwt_status", (), |request, ()| status(request))
 }
 
 /// The part of a token where a path of names begins.

@@ -9,6 +9,7 @@ use openssl::sha::sha256;
 
 use super::AuthRequest;
 use super::variables::CheckVariables;
+use crate::config_checks::{Fault, Question, warn_of_asked_locations, warn_of_return};
 use crate::nginx::{
     AssignableVariable, Config, ConfigError, Inherit, List, ResponseBody, Setting, SharedZone,
     Status, Template, Text, Waker,
@@ -48,6 +49,8 @@ pub struct MainConf {
 #[derive(Default)]
 pub struct LocationConf {
     pub(super) service: Setting<Service>,
+    /// Whether `service` is this level's own.
+    has_own_service: bool,
     pub(super) assignments: List<Assignment>,
     pub(super) body: Setting<Option<u64>>,
     pub(super) upstream_headers: Setting<Rc<HeaderNames>>,
@@ -295,6 +298,7 @@ impl Inherit for LocationConf {
     fn inherit(&mut self, outer: &Self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
         let Self {
             service,
+            has_own_service,
             assignments,
             body,
             upstream_headers,
@@ -310,7 +314,12 @@ impl Inherit for LocationConf {
             fingerprint,
             scope,
         } = self;
+        *has_own_service = service.get().is_some();
         service.inherit(&outer.service);
+        if let Some(Service::At(service)) = service.get() {
+            let position = service.uri.position();
+            warn_of_return(cf, "auth_request", position, *has_own_service);
+        }
         assignments.inherit(&outer.assignments);
         body.inherit(&outer.body);
         upstream_headers.inherit(&outer.upstream_headers);
@@ -331,4 +340,32 @@ impl Inherit for LocationConf {
             .new_scope(fingerprint.digest());
         self.check_cache()
     }
+}
+
+/// Warns of locations that `auth_request` asks and that are no services of their own. A location
+/// that inherits `auth_request`, and that only subrequests reach, is the usual way to protect a
+/// whole server.
+pub(super) fn warn_of_services(cf: &Config<'_>) {
+    let locations = cf.locations();
+    let questions =
+        locations
+            .iter()
+            .filter_map(|&from| match from.conf::<AuthRequest>().service.get() {
+                Some(Service::At(service)) => Some(Question {
+                    directive: "auth_request",
+                    uri: &service.uri,
+                    from,
+                }),
+                Some(Service::Off) | None => None,
+            });
+    warn_of_asked_locations(cf, questions, |asked| {
+        let conf = asked.conf::<AuthRequest>();
+        let is_checked = matches!(conf.service.get(), Some(Service::At(_)));
+        match (asked.is_internal(), asked.is_server()) {
+            (true, _) if is_checked && conf.has_own_service => Some(Fault::AsksItself),
+            (false, _) if is_checked => Some(Fault::AsksItself),
+            (false, false) => Some(Fault::NotInternal),
+            _ => None,
+        }
+    });
 }

@@ -46,6 +46,10 @@ impl Request<'_> {
         body: ResponseBody,
         task: Box<dyn BackgroundTask>,
     ) -> Result<(), Failure> {
+        #[cfg(feature = "fault-injection")]
+        if super::fence::fault_injection::is_requested(self, "subrequest start") {
+            return Err(Failure::SubrequestRefused);
+        }
         // SAFETY: the request is live, and its access handler runs, so that nginx runs its phases.
         let raw = unsafe { create_background_request(self.raw()) };
         // SAFETY: NULL, or a new request, which lives until it is ended below or in `finish`.
@@ -127,6 +131,8 @@ unsafe extern "C" fn finish<M: SubrequestOwner>(r: *mut ngx_http_request_t) {
         let background = unsafe { &*background_data(r).cast::<Background>() };
         // Taken out of the cell first: `done` may make nginx ask whether the response is awaited.
         let task = background.task.take();
+        #[cfg(feature = "fault-injection")]
+        super::fence::fault_injection::panic_in_background(request);
         if let Some(task) = task {
             task.done(request, subrequest);
         }

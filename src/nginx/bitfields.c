@@ -21,11 +21,25 @@ BIT(filter_need_in_memory, filter_need_in_memory)
 BIT(buffered, buffered)
 BIT(preserve_body, preserve_body)
 BIT(keepalive, keepalive)
+BIT(lingering_close, lingering_close)
+BIT(expect_tested, expect_tested)
 
 ngx_uint_t
 nginx_auth_is_header_only(const ngx_http_request_t *r)
 {
     return r->header_only;
+}
+
+/* Makes nginx read the request's body into a file, as dav does, which then moves the file. */
+
+void
+nginx_auth_keep_body_in_file(ngx_http_request_t *r)
+{
+    r->request_body_in_file_only = 1;
+    r->request_body_in_persistent_file = 1;
+    r->request_body_in_clean_file = 1;
+    r->request_body_file_group_access = 1;
+    r->request_body_file_log_level = 0;
 }
 
 /* Whether a request has a body, read or not. */

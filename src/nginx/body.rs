@@ -7,13 +7,17 @@ use super::fence::guard;
 use super::filter_state::{BodyReading, BodyStage, NextFilter, SubrequestFilter};
 use super::log::Log;
 use super::request::Request;
-use super::shim::{buf_in_memory, set_preserve_body};
+use super::shim::{
+    buf_in_memory, keep_body_in_file, set_headers_in_chunked, set_keepalive, set_lingering_close,
+    set_preserve_body,
+};
 use super::status::Status;
 use nginx_sys::{
-    NGX_DONE, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, ngx_buf_t, ngx_chain_t, ngx_http_block_reading,
-    ngx_http_core_run_phases, ngx_http_finalize_request, ngx_http_read_client_request_body,
-    ngx_http_request_body_filter_pt, ngx_http_request_t, ngx_http_top_request_body_filter,
-    ngx_int_t, ngx_read_file,
+    NGX_DONE, NGX_HTTP_PUT, NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, ngx_buf_t, ngx_chain_t,
+    ngx_http_block_reading, ngx_http_core_run_phases, ngx_http_finalize_request,
+    ngx_http_read_client_request_body, ngx_http_request_body_filter_pt, ngx_http_request_body_t,
+    ngx_http_request_t, ngx_http_top_request_body_filter, ngx_int_t, ngx_pcalloc, ngx_pool_t,
+    ngx_read_file,
 };
 use std::cell::Cell;
 use std::{ptr, slice};
@@ -58,6 +62,15 @@ impl Request<'_> {
         if u64::try_from(announced).is_ok_and(|length| length > reading.limit) {
             return Some(BodyRead::Refused(reading.too_large(self.log())));
         }
+        // SAFETY: the request is live. dav, which has no handler of its own in a location, moves the
+        // file of a PUT into place, and refuses a body in memory (ngx_http_dav_put_handler).
+        unsafe {
+            if (*self.raw()).method == NGX_HTTP_PUT as usize
+                && (*self.raw()).content_handler.is_none()
+            {
+                keep_body_in_file(self.raw());
+            }
+        }
         reading.stage.set(BodyStage::Starting);
         // SAFETY: a phase handler may call this. It adds a reference to the request, and NGX_DONE
         // below removes it (ngx_http_mirror_handler does the same).
@@ -83,6 +96,28 @@ impl Request<'_> {
             }
         }
         Some(body)
+    }
+
+    /// Drops a body that was read in part, before the request is refused because of it. Otherwise
+    /// what serves the error page would send that part to an upstream, which would wait for the
+    /// rest. The client's connection is not used again, because the rest is not read.
+    fn drop_partial_body(self) {
+        // SAFETY: the request is live.
+        unsafe {
+            let r = self.raw();
+            if let Ok(empty) = empty_request_body((*r).pool) {
+                // Something is missing: no other location takes this for the client's body.
+                (*empty).rest = 1;
+                (*r).request_body = empty;
+            }
+            (*r).headers_in.content_length = ptr::null_mut();
+            (*r).headers_in.content_length_n = 0;
+            set_headers_in_chunked(r, 0);
+            set_keepalive(r, 0);
+            set_lingering_close(r, 1);
+            // Serving an error page may take long, and nginx must not read on meanwhile.
+            (*r).read_event_handler = Some(ngx_http_block_reading);
+        }
     }
 
     /// The length of the body that was read. None if that is not the whole body: nginx has stopped
@@ -167,8 +202,6 @@ unsafe extern "C" fn request_body_filter(
             && let Some(request) = Request::from_raw(r)
             && guard(request.log(), true, || exceeds(request, length(chain)))
         {
-            // Serving an error page may take long, and nginx must not read on meanwhile.
-            (*r).read_event_handler = Some(ngx_http_block_reading);
             return too_large;
         }
         NEXT.get().map_or(too_large, |next| next(r, chain))
@@ -192,8 +225,24 @@ fn exceeds(request: Request<'_>, more: u64) -> bool {
     let exceeds = reading.seen.get() > reading.limit;
     if exceeds && !matches!(reading.stage.get(), BodyStage::Refused(_)) {
         reading.too_large(request.log());
+        request.drop_partial_body();
     }
     exceeds
+}
+
+/// A request body without bytes.
+///
+/// # Safety
+/// `pool` is live.
+pub(super) unsafe fn empty_request_body(
+    pool: *mut ngx_pool_t,
+) -> Result<*mut ngx_http_request_body_t, Failure> {
+    // SAFETY: the caller's. All zeros are a body without bytes (ngx_http_read_client_request_body).
+    let body = unsafe { ngx_pcalloc(pool, size_of::<ngx_http_request_body_t>()) };
+    match body.is_null() {
+        true => Err(Failure::OutOfMemory),
+        false => Ok(body.cast()),
+    }
 }
 
 pub(super) fn install() {

@@ -79,11 +79,6 @@ impl<'r> Request<'r> {
         unsafe { Self::from_raw((*self.raw()).main) }.unwrap_or(self)
     }
 
-    /// What tells this request from the other requests and subrequests of its client's request.
-    pub fn address(self) -> usize {
-        self.raw().addr()
-    }
-
     /// Whether this is the client's request itself.
     pub fn is_main(self) -> bool {
         self.main().r == self.r
@@ -93,6 +88,13 @@ impl<'r> Request<'r> {
     pub(super) fn has_body(self) -> bool {
         // SAFETY: r->main is live as long as the request.
         unsafe { has_body(self.main().raw()) != 0 }
+    }
+
+    /// The path and the arguments as the client has sent them, which an internal redirect and a
+    /// subrequest keep.
+    pub fn original_uri(self) -> Text<'r> {
+        // SAFETY: r->unparsed_uri is a part of the request line, which lives as long as the request.
+        unsafe { Text::from_raw((*self.raw()).unparsed_uri) }
     }
 
     /// The arguments: what follows the `?`, or what a `rewrite` has made of it.

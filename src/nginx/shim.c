@@ -245,6 +245,51 @@ nginx_auth_post_event(ngx_event_t *ev)
 }
 
 /*
+ * Has a handler send the response when a time is over, as nginx does with a 401 because of
+ * auth_delay (ngx_http_core_auth_delay, which is static).
+ */
+
+ngx_int_t
+nginx_auth_delay_response(ngx_http_request_t *r, ngx_msec_t delay, ngx_http_event_handler_pt handler)
+{
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+    ngx_log_error(NGX_LOG_INFO, c->log, 0, "delaying unauthorized request");
+
+    if (c->read->ready) {
+        ngx_post_event(c->read, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = handler;
+
+    c->write->delayed = 1;
+    ngx_add_timer(c->write, delay);
+
+    /* One more iteration of the event loop, so that each delay takes the same time. */
+    ngx_post_event(c->write, &ngx_posted_next_events);
+
+    return NGX_OK;
+}
+
+/* Whether that time is not over.  2: nginx failed. */
+
+ngx_uint_t
+nginx_auth_is_delayed(ngx_http_request_t *r)
+{
+    if (!r->connection->write->delayed) {
+        return 0;
+    }
+
+    return ngx_handle_write_event(r->connection->write, 0) == NGX_OK ? 1 : 2;
+}
+
+/*
  * Tells who produced the status of a response: an index of ORIGINS in subrequest_response.rs.
  *
  * nginx keeps one state for each attempt to reach an upstream.  After an internal redirect it begins
@@ -606,11 +651,30 @@ nginx_auth_fill_not_found(ngx_http_variable_value_t *v)
     v->not_found = 1;
 }
 
+/* nginx computes the value again each time.  A variable's flags say the same by NOCACHEABLE. */
+
+void
+nginx_auth_forbid_caching(ngx_http_variable_value_t *v)
+{
+    v->no_cacheable = 1;
+}
+
 void
 nginx_auth_forget_value(ngx_http_variable_value_t *v)
 {
     v->valid = 0;
     v->not_found = 0;
+}
+
+/* Leaves a value that a directive such as "set" has assigned. */
+
+void
+nginx_auth_forget_computed_value(ngx_http_variable_value_t *v)
+{
+    if (v->no_cacheable) {
+        v->valid = 0;
+        v->not_found = 0;
+    }
 }
 
 ngx_uint_t
@@ -736,21 +800,284 @@ nginx_auth_handler_progress(const ngx_http_request_t *r,
     return 2;
 }
 
+/* The configuration of all modules for a location. */
+
+void **
+nginx_auth_location_confs(const ngx_http_core_loc_conf_t *clcf)
+{
+    return clcf->loc_conf;
+}
+
+ngx_uint_t
+nginx_auth_is_location_noname(const ngx_http_core_loc_conf_t *clcf)
+{
+    return clcf->noname;
+}
+
+ngx_uint_t
+nginx_auth_is_location_internal(const ngx_http_core_loc_conf_t *clcf)
+{
+    return clcf->named || clcf->internal == 1;
+}
+
+/*
+ * Calls a function for each server and each of its locations, nested ones as well.  nginx has them
+ * in trees when it has read the configuration.
+ */
+
+typedef void (*visit_pt)(void *data, void **of_server,
+    ngx_http_core_loc_conf_t *location);
+
+static void visit_location(visit_pt visit, void *data, void **of_server,
+    ngx_http_core_loc_conf_t *location);
+
+static void
+visit_tree(visit_pt visit, void *data, void **of_server,
+    ngx_http_location_tree_node_t *node)
+{
+    if (node == NULL) {
+        return;
+    }
+
+    visit_tree(visit, data, of_server, node->left);
+    visit_location(visit, data, of_server, node->exact);
+    visit_location(visit, data, of_server, node->inclusive);
+    visit_tree(visit, data, of_server, node->tree);
+    visit_tree(visit, data, of_server, node->right);
+}
+
+static void
+visit_location(visit_pt visit, void *data, void **of_server,
+    ngx_http_core_loc_conf_t *location)
+{
+    if (location == NULL) {
+        return;
+    }
+
+    visit(data, of_server, location);
+    visit_tree(visit, data, of_server, location->static_locations);
+
+#if (NGX_PCRE)
+    {
+    ngx_http_core_loc_conf_t  **regex;
+
+    for (regex = location->regex_locations; regex && *regex; regex++) {
+        visit_location(visit, data, of_server, *regex);
+    }
+    }
+#endif
+}
+
+void
+nginx_auth_visit_locations(ngx_conf_t *cf, visit_pt visit, void *data)
+{
+    ngx_uint_t                   i;
+    void                       **of_server;
+    ngx_http_core_loc_conf_t   **named;
+    ngx_http_core_srv_conf_t   **cscfp;
+    ngx_http_core_main_conf_t   *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    cscfp = cmcf->servers.elts;
+
+    for (i = 0; i < cmcf->servers.nelts; i++) {
+        of_server = cscfp[i]->ctx->loc_conf;
+        visit_location(visit, data, of_server,
+                       of_server[ngx_http_core_module.ctx_index]);
+
+        for (named = cscfp[i]->named_locations; named && *named; named++) {
+            visit_location(visit, data, of_server, *named);
+        }
+    }
+}
+
+/*
+ * Finds the location that a path reaches, as ngx_http_core_find_location() does for a request:
+ * the longest prefix, unless a regular expression matches first.  `exact` tells that nothing else
+ * is to be tried.  Returns NULL if a regular expression cannot be tried.
+ */
+
+static ngx_http_core_loc_conf_t *
+find_prefix(ngx_http_location_tree_node_t *node, u_char *path, size_t length,
+    ngx_uint_t *exact)
+{
+    ngx_int_t                  order;
+    ngx_http_core_loc_conf_t  *found;
+
+    found = NULL;
+
+    while (node) {
+        order = ngx_filename_cmp(path, node->name, ngx_min(length, node->len));
+
+        if (order < 0 || (order == 0 && length < node->len)) {
+            node = node->left;
+
+        } else if (order > 0 || (length > node->len && !node->inclusive)) {
+            node = node->right;
+
+        } else if (length == node->len) {
+            *exact = node->exact != NULL;
+            return node->exact ? node->exact : node->inclusive;
+
+        } else {
+            found = node->inclusive;
+            path += node->len;
+            length -= node->len;
+            node = node->tree;
+        }
+    }
+
+    return found;
+}
+
+#define FOUND_PREFIX    0    /* a regular expression further out may come before it */
+#define FOUND_FINALLY   1
+#define FOUND_NOTHING   2
+
+static ngx_uint_t
+find_within(ngx_http_core_loc_conf_t *level, ngx_str_t *path,
+    ngx_http_core_loc_conf_t **found)
+{
+    ngx_uint_t                 exact, result;
+    ngx_http_core_loc_conf_t  *prefix;
+
+    *found = level;
+    exact = 0;
+
+    prefix = find_prefix(level->static_locations, path->data, path->len, &exact);
+
+    if (prefix) {
+        if (exact) {
+            *found = prefix;
+            return FOUND_FINALLY;
+        }
+
+        result = find_within(prefix, path, found);
+
+        if (result != FOUND_PREFIX) {
+            return result;
+        }
+    }
+
+#if (NGX_PCRE)
+    if (prefix == NULL || !prefix->noregex) {
+        ngx_int_t                   n;
+        ngx_http_core_loc_conf_t  **regex;
+
+        for (regex = level->regex_locations; regex && *regex; regex++) {
+            n = ngx_regex_exec((*regex)->regex->regex, path, NULL, 0);
+
+            if (n >= 0) {
+                result = find_within(*regex, path, found);
+                return result == FOUND_PREFIX ? FOUND_FINALLY : result;
+            }
+
+            if (n != NGX_REGEX_NO_MATCHED) {
+                return FOUND_NOTHING;
+            }
+        }
+    }
+#endif
+
+    return FOUND_PREFIX;
+}
+
+ngx_http_core_loc_conf_t *
+nginx_auth_find_location(ngx_http_core_loc_conf_t *server, ngx_str_t *path)
+{
+    ngx_http_core_loc_conf_t  *found;
+
+    return find_within(server, path, &found) == FOUND_NOTHING ? NULL : found;
+}
+
+/*
+ * The status of a "return" that answers all requests of a location, or 0.  The rewrite module keeps
+ * the commands of a location one behind the other, each beginning with the function that carries it
+ * out.  The commands in an "if" are skipped, and what follows a "rewrite" or "break" depends on the
+ * request.  The array is the first member of the module's configuration, whose type is private.
+ */
+
+typedef struct {
+    ngx_array_t  *codes;
+} rewrite_loc_conf_t;
+
+ngx_uint_t
+nginx_auth_unconditional_return(ngx_conf_t *cf, void *const *confs)
+{
+    u_char                         *p, *last;
+    ngx_uint_t                      i;
+    ngx_module_t                   *rewrite;
+    rewrite_loc_conf_t             *rlcf;
+    ngx_http_script_code_pt         code;
+    ngx_http_script_if_code_t      *if_code;
+    ngx_http_script_return_code_t  *return_code;
+
+    rewrite = NULL;
+
+    for (i = 0; cf->cycle->modules[i]; i++) {
+        if (ngx_strcmp(cf->cycle->modules[i]->name, "ngx_http_rewrite_module") == 0) {
+            rewrite = cf->cycle->modules[i];
+        }
+    }
+
+    if (rewrite == NULL) {
+        return 0;
+    }
+
+    rlcf = confs[rewrite->ctx_index];
+
+    if (rlcf == NULL || rlcf->codes == NULL) {
+        return 0;
+    }
+
+    p = rlcf->codes->elts;
+    last = p + rlcf->codes->nelts;
+
+    while (p + sizeof(uintptr_t) <= last) {
+        code = *(ngx_http_script_code_pt *) p;
+
+        if (code == ngx_http_script_return_code) {
+            return_code = (ngx_http_script_return_code_t *) p;
+            return return_code->status;
+        }
+
+        if (code == ngx_http_script_if_code) {
+            if_code = (ngx_http_script_if_code_t *) p;
+            p += if_code->next;
+            continue;
+        }
+
+        if (code == ngx_http_script_break_code
+#if (NGX_PCRE)
+            || code == ngx_http_script_regex_start_code
+#endif
+           )
+        {
+            return 0;
+        }
+
+        p += sizeof(uintptr_t);
+    }
+
+    return 0;
+}
+
 /*
  * Regular expressions.  What a client sends is searched, so that the work must be bounded.  nginx
  * has no way to set limits for a search, but they can be written in front of an expression; one
- * that the expression itself sets can only be lower (pcre2pattern, pcrepattern).  PCRE2 before
- * 10.30 and PCRE1 have no limit for the heap; there the depth alone bounds the memory.
+ * that the expression itself sets can only be lower (pcre2pattern, pcrepattern).  PCRE counts anew
+ * for each character that a match may begin at, so that the caller must bound the text as well.
+ * PCRE2 before 10.30 and PCRE1 have no limit for the heap; there the depth alone bounds the memory.
  */
 
 #if (NGX_PCRE)
 
 #if (NGX_PCRE2) && defined(PCRE2_ERROR_HEAPLIMIT)
 #define NGINX_AUTH_REGEX_LIMITS                                               \
-    "(*LIMIT_MATCH=100000)(*LIMIT_DEPTH=10000)(*LIMIT_HEAP=4096)"
+    "(*LIMIT_MATCH=10000)(*LIMIT_DEPTH=10000)(*LIMIT_HEAP=4096)"
 #else
 #define NGINX_AUTH_REGEX_LIMITS                                               \
-    "(*LIMIT_MATCH=100000)(*LIMIT_RECURSION=2000)"
+    "(*LIMIT_MATCH=10000)(*LIMIT_RECURSION=2000)"
 #endif
 
 /*

@@ -1,9 +1,9 @@
 //! Declarations of `background.c`, `bitfields.c` and `shim.c`: what takes a C compiler.
 
 use nginx_sys::{
-    ngx_buf_t, ngx_connection_t, ngx_event_t, ngx_http_core_loc_conf_t, ngx_http_handler_pt,
-    ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t, ngx_msec_t, ngx_pool_t, ngx_str_t,
-    ngx_table_elt_t, ngx_uint_t, off_t,
+    ngx_buf_t, ngx_conf_t, ngx_connection_t, ngx_event_t, ngx_http_core_loc_conf_t,
+    ngx_http_handler_pt, ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t, ngx_msec_t,
+    ngx_pool_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t, off_t,
 };
 use std::ffi::{c_uint, c_void};
 
@@ -50,6 +50,27 @@ unsafe extern "C" {
     /// `r` points to a live request.
     #[link_name = "nginx_auth_set_keepalive"]
     pub(super) fn set_keepalive(r: *mut ngx_http_request_t, value: c_uint);
+
+    /// Sets `r->lingering_close`: nginx reads on for a while when it closes the connection.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_set_lingering_close"]
+    pub(super) fn set_lingering_close(r: *mut ngx_http_request_t, value: c_uint);
+
+    /// Sets `r->expect_tested`: nginx sends no 100 (Continue) any more.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_set_expect_tested"]
+    pub(super) fn set_expect_tested(r: *mut ngx_http_request_t, value: c_uint);
+
+    /// Makes nginx read the request's body into a file that another module may move.
+    ///
+    /// # Safety
+    /// `r` points to a live request whose body has not been read.
+    #[link_name = "nginx_auth_keep_body_in_file"]
+    pub(super) fn keep_body_in_file(r: *mut ngx_http_request_t);
 
     /// Whether nginx sends no body after the header of this response (`r->header_only`).
     ///
@@ -187,9 +208,9 @@ unsafe extern "C" {
     /// # Safety
     /// As for [`post_event`].
     #[link_name = "nginx_auth_start_timer"]
-    pub(super) fn set_timer(event: *mut ngx_event_t, time: ngx_msec_t);
+    pub(super) fn start_timer(event: *mut ngx_event_t, time: ngx_msec_t);
 
-    /// Takes back [`post_event`] and [`set_timer`].
+    /// Takes back [`post_event`] and [`start_timer`].
     ///
     /// # Safety
     /// `event` points to an event.
@@ -281,6 +302,24 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_random"]
     pub(super) safe fn random() -> ngx_uint_t;
 
+    /// Has a handler send the response when a time is over, and logs that.
+    ///
+    /// # Safety
+    /// `r` points to a live client's request whose phases have stopped.
+    #[link_name = "nginx_auth_delay_response"]
+    pub(super) fn delay_response(
+        r: *mut ngx_http_request_t,
+        delay: ngx_msec_t,
+        handler: unsafe extern "C" fn(*mut ngx_http_request_t),
+    ) -> ngx_int_t;
+
+    /// Whether that time is not over: 0 it is, 1 not yet, 2 nginx failed.
+    ///
+    /// # Safety
+    /// As for [`delay_response`].
+    #[link_name = "nginx_auth_is_delayed"]
+    pub(super) fn is_delayed(r: *mut ngx_http_request_t) -> ngx_uint_t;
+
     /// Sets the value of a variable's entry.
     ///
     /// # Safety
@@ -302,6 +341,20 @@ unsafe extern "C" {
     /// `value` points to an entry of a variable.
     #[link_name = "nginx_auth_forget_value"]
     pub(super) fn forget_value(value: *mut ngx_http_variable_value_t);
+
+    /// Makes nginx compute a variable each time that it is read.
+    ///
+    /// # Safety
+    /// `value` points to an entry of a variable.
+    #[link_name = "nginx_auth_forbid_caching"]
+    pub(super) fn forbid_caching(value: *mut ngx_http_variable_value_t);
+
+    /// Makes nginx compute a variable again, unless a directive has assigned the value.
+    ///
+    /// # Safety
+    /// `value` points to an entry of a variable.
+    #[link_name = "nginx_auth_forget_computed_value"]
+    pub(super) fn forget_computed_value(value: *mut ngx_http_variable_value_t);
 
     /// Reads a variable's entry that is filled. Returns 0 if it has no value.
     ///
@@ -333,6 +386,65 @@ unsafe extern "C" {
     pub(super) fn handler_progress(
         r: *const ngx_http_request_t,
         handler: ngx_http_handler_pt,
+    ) -> ngx_uint_t;
+
+    /// The configuration of all modules for a location, by their indices.
+    ///
+    /// # Safety
+    /// `clcf` points to a live configuration.
+    #[link_name = "nginx_auth_location_confs"]
+    pub(super) fn location_confs(clcf: *const ngx_http_core_loc_conf_t) -> *mut *mut c_void;
+
+    /// Whether this is the block of an `if` or `limit_except`.
+    ///
+    /// # Safety
+    /// `clcf` points to a live configuration.
+    #[link_name = "nginx_auth_is_location_noname"]
+    pub(super) fn is_location_noname(clcf: *const ngx_http_core_loc_conf_t) -> ngx_uint_t;
+
+    /// Whether a location is named or has `internal`.
+    ///
+    /// # Safety
+    /// `clcf` points to a live configuration.
+    #[link_name = "nginx_auth_is_location_internal"]
+    pub(super) fn is_location_internal(clcf: *const ngx_http_core_loc_conf_t) -> ngx_uint_t;
+
+    /// Calls `visit` for each server, as its own location, and for each of its locations.
+    /// `of_server` is what all modules have configured for the server, by their indices.
+    ///
+    /// # Safety
+    /// `cf` is live, nginx has made the trees of locations, and `visit` may be called with `data`.
+    #[link_name = "nginx_auth_visit_locations"]
+    pub(super) fn visit_locations(
+        cf: *mut ngx_conf_t,
+        visit: unsafe extern "C" fn(
+            data: *mut c_void,
+            of_server: *mut *mut c_void,
+            location: *mut ngx_http_core_loc_conf_t,
+        ),
+        data: *mut c_void,
+    );
+
+    /// The location that a path reaches, or NULL if it cannot be told.
+    ///
+    /// # Safety
+    /// `server` points to the live configuration of a server whose trees of locations nginx has
+    /// made, `path` to a text.
+    #[link_name = "nginx_auth_find_location"]
+    pub(super) fn find_location(
+        server: *mut ngx_http_core_loc_conf_t,
+        path: *const ngx_str_t,
+    ) -> *mut ngx_http_core_loc_conf_t;
+
+    /// The status of a `return` that answers all requests of a location, or 0.
+    ///
+    /// # Safety
+    /// `cf` is live, `confs` is what all modules have configured for the location, by their
+    /// indices, and nginx has read the directives of the location.
+    #[link_name = "nginx_auth_unconditional_return"]
+    pub(super) fn unconditional_return(
+        cf: *mut ngx_conf_t,
+        confs: *const *mut c_void,
     ) -> ngx_uint_t;
 
     /// Compiles a regular expression with limits for the work of a search. Returns NULL and a text

@@ -1,6 +1,7 @@
 //! Subrequests whose response only this module sees. The access handler that starts one returns
 //! [`Access::Wait`](super::Access::Wait), and nginx runs it again when the subrequest has ended.
 
+use super::body::empty_request_body;
 use super::drain::Drain;
 use super::failure::Failure;
 use super::fence::guard;
@@ -18,7 +19,7 @@ use super::target::Target;
 use nginx_sys::{
     NGX_ERROR, NGX_HTTP_SUBREQUEST_WAITED, NGX_OK, ngx_http_post_subrequest_t,
     ngx_http_request_body_t, ngx_http_request_t, ngx_http_subrequest, ngx_int_t, ngx_list_t,
-    ngx_pcalloc, ngx_pool_t, ngx_uint_t,
+    ngx_uint_t,
 };
 use std::cell::{Cell, Ref};
 use std::ffi::c_void;
@@ -299,21 +300,6 @@ pub(super) unsafe fn our_subrequest<'r>(r: *mut ngx_http_request_t) -> Option<&'
 
 type DoneHandler =
     unsafe extern "C" fn(*mut ngx_http_request_t, *mut c_void, ngx_int_t) -> ngx_int_t;
-
-/// A request body without bytes.
-///
-/// # Safety
-/// `pool` is live.
-unsafe fn empty_request_body(
-    pool: *mut ngx_pool_t,
-) -> Result<*mut ngx_http_request_body_t, Failure> {
-    // SAFETY: the caller's. All zeros are a body without bytes (ngx_http_read_client_request_body).
-    let body = unsafe { ngx_pcalloc(pool, size_of::<ngx_http_request_body_t>()) };
-    match body.is_null() {
-        true => Err(Failure::OutOfMemory),
-        false => Ok(body.cast()),
-    }
-}
 
 /// Takes the body from a subrequest, which nginx makes with its parent's request_body and a copy of
 /// its parent's headers_in. What has been read of the client's body has to stay the parent's, and a

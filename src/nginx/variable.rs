@@ -6,7 +6,9 @@ use super::fence::guard;
 use super::module::Exported;
 use super::pool::own;
 use super::request::Request;
-use super::shim::{forget_value, set_not_found, set_value, value_text};
+use super::shim::{
+    forbid_caching, forget_computed_value, forget_value, set_not_found, set_value, value_text,
+};
 use super::text::Text;
 use nginx_sys::{
     NGX_ERROR, NGX_HTTP_VAR_CHANGEABLE, NGX_HTTP_VAR_NOCACHEABLE, NGX_HTTP_VAR_NOHASH,
@@ -92,36 +94,68 @@ impl Config<'_> {
         Ok(())
     }
 
-    /// Defines a variable whose value is computed for each request.
+    /// Defines a variable whose value is computed for each request. It takes the place of one of
+    /// [`define_changeable_variable`](Self::define_changeable_variable).
     ///
     /// # Errors
     /// `the duplicate "name" variable` if a `map`, `set` or other directive has defined it before.
-    /// nginx would hand out that variable, and cache its first value for the whole request.
     pub fn define_variable<M: Exported, D: 'static>(
         &mut self,
         name: &[u8],
         data: D,
         get: Getter<D>,
     ) -> Result<(), ConfigError> {
+        self.define::<M, D>(name, data, get, 0)
+    }
+
+    /// Defines a variable that gives way to a `map`, `set` or other directive of the configuration
+    /// for the same name.
+    ///
+    /// # Errors
+    /// As for [`define_variable`](Self::define_variable).
+    pub fn define_changeable_variable<M: Exported, D: 'static>(
+        &mut self,
+        name: &[u8],
+        data: D,
+        get: Getter<D>,
+    ) -> Result<(), ConfigError> {
+        self.define::<M, D>(name, data, get, NGX_HTTP_VAR_CHANGEABLE)
+    }
+
+    fn define<M: Exported, D: 'static>(
+        &mut self,
+        name: &[u8],
+        data: D,
+        get: Getter<D>,
+        flags: u32,
+    ) -> Result<(), ConfigError> {
         let mut name = self.copy(name)?;
         // SAFETY: cf->pool is the cycle's pool and lives as long as the variable; otherwise as in
         // add_prefix_variable.
         unsafe {
             let definition = own((*self.raw()).pool, VariableDefinition { data, get })?;
-            let flags = NGX_HTTP_VAR_NOCACHEABLE as ngx_uint_t;
-            let variable = ngx_http_add_variable(self.raw(), &raw mut name, flags);
+            let variable = ngx_http_add_variable(self.raw(), &raw mut name, flags as ngx_uint_t);
             let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
-            if variable.flags & NGX_HTTP_VAR_CHANGEABLE as ngx_uint_t != 0 {
+            if variable.get_handler.is_some() && !self.is_definition::<M>(variable.data) {
                 return Err(ConfigError::message(format_args!(
                     "the duplicate {} variable",
                     Quoted::whole(name.as_bytes())
                 )));
             }
+            variable.flags = flags as ngx_uint_t;
             variable.get_handler = Some(get_defined::<M, D>);
             variable.data = definition.as_ptr().expose_provenance();
             self.add_definition::<M>(Definition::Single(variable.data));
         }
         Ok(())
+    }
+
+    /// Whether a variable with this data is one that the module has defined.
+    fn is_definition<M: Exported>(&self, data: usize) -> bool {
+        let definitions = self.main_state::<M>().definitions.borrow();
+        let is_same =
+            |definition: &Definition| matches!(definition, Definition::Single(own) if *own == data);
+        definitions.iter().any(is_same)
     }
 
     fn add_definition<M: Exported>(&self, definition: Definition) {
@@ -140,12 +174,29 @@ impl Config<'_> {
         Ok(())
     }
 
-    /// Adds a variable that only [`Request::set_module_variable`] sets.
+    /// Adds a variable that only [`Request::set_module_variable`] sets. `None` if the configuration
+    /// has a variable of its own by this name, which keeps its meaning. To be called when all of the
+    /// configuration has been read.
     ///
     /// # Errors
     /// nginx does not accept the name, and logs why.
-    pub fn add_module_variable(&mut self, name: &[u8]) -> Result<ModuleVariable, ConfigError> {
-        self.add_valueless_variable(name, 0).map(ModuleVariable)
+    pub fn add_module_variable(
+        &mut self,
+        name: &[u8],
+    ) -> Result<Option<ModuleVariable>, ConfigError> {
+        let mut name_copy = self.copy(name)?;
+        let flags = NGX_HTTP_VAR_CHANGEABLE as ngx_uint_t;
+        // SAFETY: as in add_prefix_variable.
+        unsafe {
+            let variable = ngx_http_add_variable(self.raw(), &raw mut name_copy, flags);
+            let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
+            if variable.get_handler.is_some() {
+                return Ok(None);
+            }
+            variable.get_handler = Some(get_no_value);
+        }
+        self.variable(name)
+            .map(|variable| Some(ModuleVariable(variable)))
     }
 
     /// Adds a variable whose get handler reports no value.
@@ -302,9 +353,10 @@ impl<'r> Request<'r> {
     /// Drops nginx's cached values of the variables that the module has defined, for those who read
     /// cached values although a variable must not be cached, as ngx_http_log_module does.
     pub fn forget_variables_of<M: Exported>(self) {
-        self.own_variables::<M>()
-            .iter()
-            .for_each(|variable| self.forget(*variable));
+        for variable in self.own_variables::<M>() {
+            // SAFETY: r->variables has an entry for each index of the table of variables.
+            unsafe { forget_computed_value((*self.raw()).variables.add(variable.index)) };
+        }
     }
 
     fn own_variables<M: Exported>(self) -> &'r [Variable] {
@@ -397,7 +449,7 @@ unsafe fn fill<'r, M: Exported>(
         super::fence::fault_injection::panic_in_request(request, "variable");
         get()
     });
-    match result {
+    let code = match result {
         Ok(Some(text)) => {
             let text = text.raw();
             // SAFETY: the caller's; the text lives as long as the request.
@@ -415,7 +467,12 @@ unsafe fn fill<'r, M: Exported>(
             unsafe { set_not_found(value) };
             NGX_ERROR as ngx_int_t
         }
-    }
+    };
+    // The value may change with each step of the request. A flag of the variable would say the
+    // same, but would also count for a directive that takes the variable over.
+    // SAFETY: nginx has passed the entry to a get handler to fill.
+    unsafe { forbid_caching(value) };
+    code
 }
 
 /// nginx calls it for a variable that was not set yet: it has no value.

@@ -73,7 +73,8 @@ my $panics = 0;
 
 refused('access', '/jwt');
 refused('access', '/request/file');
-refused('variable', '/jwt/variable-before');
+# nginx evaluates the value of a set twice: its length, and its bytes
+refused('variable', '/jwt/variable-before', 2);
 refused('subrequest', '/request/file');
 refused('subrequest', '/proxied/file');
 
@@ -111,12 +112,13 @@ $t->expect_panics($panics);
 ###############################################################################
 
 sub refused {
-    my ($fault, $uri) = @_;
+    my ($fault, $uri, $lines) = @_;
 
     my $r = get($uri, $fault);
     like($r, qr/^HTTP\/1.1 500 /, "fault in $fault refuses $uri");
     is(pid($r), $pid, "fault in $fault, worker of $uri");
-    is(panics(), ++$panics, "fault in $fault, one line for $uri");
+    $panics += $lines // 1;
+    is(panics(), $panics, "fault in $fault, lines for $uri");
 }
 
 sub panics {

@@ -67,7 +67,7 @@ EOF
 }
 
 # What nginx -t says about nginx.conf: its lines, with "DIR" for the test
-# directory, and its exit code, joined with " | ". With directives, writes them
+# directory, and its exit code or signal, joined with " | ". With directives, writes them
 # first to http.conf and main.conf, which a new nginx.conf includes.
 sub config_test {
     my ($t, $http, $main) = @_;
@@ -80,14 +80,14 @@ sub config_test {
     }
 
     my $output = qx{$Test::Nginx::NGINX -t -p $dir/ -c nginx.conf -e error.log 2>&1};
-    my $code = $? >> 8;
+    my $end = $? & 127 ? 'signal ' . ($? & 127) : 'exit ' . ($? >> 8);
 
     # nginx -t leaves an empty nginx.pid, which looks as if nginx were running
     unlink "$dir/nginx.pid" if -z "$dir/nginx.pid";
 
     my @lines = map { s/^nginx: //r =~ s/\Q$dir\E/DIR/gr }
         grep { /^nginx: \[/ } split /\n/, $output;
-    return join ' | ', @lines, "exit $code";
+    return join ' | ', @lines, $end;
 }
 
 ### Requests ##################################################################

@@ -23,6 +23,7 @@ our %DIFFERENCES = (
     'log of errors' => 'ours adds the URI and the reason',
     'several challenges' => 'the original copies only the first before nginx 1.23.0',
     'switching protocols' => 'ours responds with 500, the original closes the connection',
+    'warnings' => 'the original says nothing about locations that are asked',
     'variables in the URI' => 'the original takes the URI as it is written',
 );
 

@@ -2,7 +2,7 @@
 //! key and the length of the token. The figures are those of docs/performance.md, rounded up. They
 //! do not have to be exact: they keep a token from being tried with many expensive keys.
 
-use crate::jwk::{EcCurve, EdwardsCurve, KeyMaterial, bits};
+use crate::jwk::{EcCurve, EdwardsCurve, KeyMaterial, MlDsa, MontgomeryCurve, bits};
 
 /// A MAC, or unwrapping with AES, besides the bytes of the token.
 const SYMMETRIC: u64 = 2_000;
@@ -11,6 +11,16 @@ const P384: u64 = 260_000;
 const P521: u64 = 430_000;
 const ED25519: u64 = 50_000;
 const ED448: u64 = 280_000;
+const SECP256K1: u64 = 300_000;
+const ML_DSA_44: u64 = 60_000;
+const ML_DSA_65: u64 = 90_000;
+const ML_DSA_87: u64 = 140_000;
+/// A shared secret, which OpenSSL computes for all of these.
+const P256_SECRET: u64 = 100_000;
+const P384_SECRET: u64 = 1_000_000;
+const P521_SECRET: u64 = 500_000;
+const X25519_SECRET: u64 = 60_000;
+const X448_SECRET: u64 = 300_000;
 /// SHA-256 without instructions for it, for each byte.
 const HASHED_BYTE: u64 = 3;
 
@@ -37,19 +47,27 @@ pub(crate) enum KeyKind {
     Rsa,
     Ec(EcCurve),
     Okp(EdwardsCurve),
+    Montgomery(MontgomeryCurve),
+    MlDsa(MlDsa),
 }
 
 impl KeyKind {
     /// A bit that no other kind has.
-    pub(crate) fn bit(self) -> u8 {
+    pub(crate) fn bit(self) -> u16 {
         match self {
             Self::Octets => 1,
             Self::Rsa => 1 << 1,
             Self::Ec(EcCurve::P256) => 1 << 2,
             Self::Ec(EcCurve::P384) => 1 << 3,
             Self::Ec(EcCurve::P521) => 1 << 4,
-            Self::Okp(EdwardsCurve::Ed25519) => 1 << 5,
-            Self::Okp(EdwardsCurve::Ed448) => 1 << 6,
+            Self::Ec(EcCurve::Secp256k1) => 1 << 5,
+            Self::Okp(EdwardsCurve::Ed25519) => 1 << 6,
+            Self::Okp(EdwardsCurve::Ed448) => 1 << 7,
+            Self::Montgomery(MontgomeryCurve::X25519) => 1 << 8,
+            Self::Montgomery(MontgomeryCurve::X448) => 1 << 9,
+            Self::MlDsa(MlDsa::MlDsa44) => 1 << 10,
+            Self::MlDsa(MlDsa::MlDsa65) => 1 << 11,
+            Self::MlDsa(MlDsa::MlDsa87) => 1 << 12,
         }
     }
 }
@@ -71,6 +89,8 @@ impl KeyMaterial {
             Self::Rsa { .. } => KeyKind::Rsa,
             Self::Ec { crv, .. } => KeyKind::Ec(*crv),
             Self::Okp { crv, .. } => KeyKind::Okp(*crv),
+            Self::Montgomery { crv, .. } => KeyKind::Montgomery(*crv),
+            Self::MlDsa { parameters, .. } => KeyKind::MlDsa(*parameters),
         }
     }
 
@@ -88,11 +108,19 @@ impl KeyMaterial {
                 EcCurve::P256 => P256,
                 EcCurve::P384 => P384,
                 EcCurve::P521 => P521,
+                EcCurve::Secp256k1 => SECP256K1,
             },
             Self::Okp { crv, .. } => match crv {
                 EdwardsCurve::Ed25519 => ED25519,
                 EdwardsCurve::Ed448 => ED448,
             },
+            Self::MlDsa { parameters, .. } => match parameters {
+                MlDsa::MlDsa44 => ML_DSA_44,
+                MlDsa::MlDsa65 => ML_DSA_65,
+                MlDsa::MlDsa87 => ML_DSA_87,
+            },
+            // Such keys verify nothing.
+            Self::Montgomery { .. } => SYMMETRIC,
         }
     }
 
@@ -100,7 +128,17 @@ impl KeyMaterial {
     pub(crate) fn decryption_cost(&self) -> u64 {
         match self {
             Self::Rsa { n, .. } => rsa_cost(n).private,
-            Self::Octets(_) | Self::Ec { .. } | Self::Okp { .. } => SYMMETRIC,
+            Self::Ec { crv, .. } => match crv {
+                EcCurve::P256 => P256_SECRET,
+                EcCurve::P384 => P384_SECRET,
+                EcCurve::P521 => P521_SECRET,
+                EcCurve::Secp256k1 => SYMMETRIC,
+            },
+            Self::Montgomery { crv, .. } => match crv {
+                MontgomeryCurve::X25519 => X25519_SECRET,
+                MontgomeryCurve::X448 => X448_SECRET,
+            },
+            Self::Octets(_) | Self::Okp { .. } | Self::MlDsa { .. } => SYMMETRIC,
         }
     }
 }

@@ -22,17 +22,30 @@ pub enum Error {
     },
     /// The compact serialization has the wrong number of parts: a JWS has three (RFC 7515 section
     /// 7.1), a JWE has five (RFC 7516 section 7.1).
-    #[error("token has {}", number_of_parts(*found, *expected))]
+    #[error("{}", wrong_parts(*found, *expected))]
     TokenParts {
-        /// The number of parts, counted up to one more than expected.
+        /// The number of parts, counted up to [`MAX_PARTS`](Self::MAX_PARTS) + 1.
         found: usize,
         /// The number of parts of such a token.
         expected: usize,
     },
-    /// The input is not base64url without padding (RFC 7515 section 2), or its last character has
-    /// bits that no byte uses.
+    /// What an encrypted token contains is of the other kind: claims in a nested token, or a JWS in
+    /// one that is not nested.
+    #[error("{}", wrong_content(*is_token))]
+    Content {
+        /// Whether the content is a JWS.
+        is_token: bool,
+    },
+    /// The input is not base64url (RFC 7515 section 2), or its last character has bits that no byte
+    /// uses.
     #[error("{part} is not base64url")]
     Base64 {
+        /// The input.
+        part: InputPart,
+    },
+    /// The input ends with the padding of base64, which a token must not have (RFC 7515 section 2).
+    #[error("{part} is base64url with padding")]
+    Base64Padding {
         /// The input.
         part: InputPart,
     },
@@ -243,6 +256,9 @@ pub enum InputPart {
 }
 
 impl Error {
+    /// The most parts that any kind of token has.
+    pub const MAX_PARTS: usize = 5;
+
     /// The category of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -253,13 +269,16 @@ impl Error {
             | Self::TooDeep { part, .. }
             | Self::NotObject { part }
             | Self::Base64 { part }
+            | Self::Base64Padding { part }
                 if *part == InputPart::KeySet =>
             {
                 ErrorKind::KeySet
             }
             Self::TokenTooLarge { .. }
             | Self::TokenParts { .. }
+            | Self::Content { .. }
             | Self::Base64 { .. }
+            | Self::Base64Padding { .. }
             | Self::TooLarge { .. }
             | Self::NotUtf8 { .. }
             | Self::JsonSyntax { .. }
@@ -301,11 +320,20 @@ impl fmt::Display for InputPart {
     }
 }
 
-fn number_of_parts(found: usize, expected: usize) -> String {
-    match found {
-        1 => format!("1 part instead of {expected}"),
-        _ if found > expected => format!("more than {expected} parts"),
-        _ => format!("{found} parts instead of {expected}"),
+fn wrong_parts(found: usize, expected: usize) -> String {
+    match (found, expected) {
+        (5, 3) => "an encrypted token (5 parts) where a signed one is expected".into(),
+        (3, 5) => "a signed token (3 parts) where an encrypted one is expected".into(),
+        (1, _) => format!("token has 1 part instead of {expected}"),
+        _ if found > Error::MAX_PARTS => format!("token has more than {} parts", Error::MAX_PARTS),
+        _ => format!("token has {found} parts instead of {expected}"),
+    }
+}
+
+fn wrong_content(is_token: bool) -> &'static str {
+    match is_token {
+        true => "a nested token where an encrypted one with claims is expected",
+        false => "an encrypted token with claims where a nested one is expected",
     }
 }
 

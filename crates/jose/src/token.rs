@@ -176,7 +176,7 @@ impl UnverifiedToken {
                 TokenContent::Signed(jws.clone())
             }
             TokenForm::Encrypted(jwe) => {
-                let claims = Claims::parse(jwe.decrypt(keys)?, &jwe.limits)?;
+                let claims = jwe.decrypt_claims(keys)?;
                 TokenContent::Encrypted(Rc::new(DecryptedToken {
                     outer: jwe.clone(),
                     validity_period: claims.validity_period()?,
@@ -184,9 +184,7 @@ impl UnverifiedToken {
                 }))
             }
             TokenForm::Nested(jwe) => {
-                let plaintext = jwe.decrypt(keys)?;
-                check_length(&plaintext, &jwe.limits)?;
-                let jws = SignedToken::parse(&plaintext, &jwe.limits)?;
+                let jws = jwe.decrypt_nested(keys)?;
                 jws.check_signature(keys, check)?;
                 jws.validity_period()?;
                 TokenContent::Nested(Rc::new(NestedToken {
@@ -195,6 +193,23 @@ impl UnverifiedToken {
                 }))
             }
         }))
+    }
+
+    /// Whether the token names a key that the set does not have, so that keys without a `kid` were
+    /// tried at best. Of a nested token either header may name one; to see the header inside, the
+    /// token is decrypted.
+    pub fn names_unknown_key(&self, keys: &KeySet) -> bool {
+        let is_unknown = |header: &JoseHeader| header.kid().is_some_and(|kid| !keys.has_kid(kid));
+        match &self.0 {
+            TokenForm::Signed(jws) => is_unknown(&jws.header),
+            TokenForm::Encrypted(jwe) => is_unknown(&jwe.header),
+            TokenForm::Nested(jwe) => {
+                is_unknown(&jwe.header)
+                    || jwe
+                        .decrypt_nested(keys)
+                        .is_ok_and(|jws| is_unknown(&jws.header))
+            }
+        }
     }
 
     /// Makes all checks: [`authenticate`](Self::authenticate) with [`SignatureCheck::Verify`],
@@ -429,6 +444,26 @@ impl EncryptedToken {
         decrypt(&self.header, &self.parts, keys, self.limits.inflated_bytes)
     }
 
+    /// The claims inside.
+    fn decrypt_claims(&self, keys: &KeySet) -> Result<Claims, Error> {
+        let plaintext = self.decrypt(keys)?;
+        // The header of a JWS begins so, and JSON does not.
+        if plaintext.starts_with(b"e") && compact::split::<3>(&plaintext).is_ok() {
+            return Err(Error::Content { is_token: true });
+        }
+        Claims::parse(plaintext, &self.limits)
+    }
+
+    /// The token inside.
+    fn decrypt_nested(&self, keys: &KeySet) -> Result<Rc<SignedToken>, Error> {
+        let plaintext = self.decrypt(keys)?;
+        if plaintext.starts_with(b"{") {
+            return Err(Error::Content { is_token: false });
+        }
+        check_length(&plaintext, &self.limits)?;
+        SignedToken::parse(&plaintext, &self.limits)
+    }
+
     /// Bytes of memory, including this struct. The decoded parts are not longer than the token.
     fn memory(&self) -> usize {
         [self.text.len(), self.text.len(), self.header.memory()]
@@ -475,7 +510,7 @@ pub(crate) fn decrypt(
     let (algorithm, encryption) = jwe::check_header(header)?;
     let plaintext = try_keys(
         header,
-        keys.decrypters(algorithm, encryption, header.kid(), parts.length()),
+        keys.decrypters(algorithm, encryption, header, parts.length()),
         |key| parts.decrypt_with(key, header, encryption),
         |kid, tried| match tried {
             0 => no_key(keys, algorithm.name, header, KeyPurpose::Decrypt),

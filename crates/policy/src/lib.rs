@@ -18,5 +18,6 @@ pub mod auth_jwt;
 pub mod auth_request;
 pub mod log_level;
 pub mod lru;
+pub mod requirement;
 pub mod single_flight;
 pub mod uri;

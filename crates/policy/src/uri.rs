@@ -34,20 +34,31 @@ fn ends_request_target(byte: u8) -> bool {
 /// is no such byte. nginx sends arguments as they are, and a variable such as `$uri` may contain a
 /// decoded space, line end or `#`.
 pub fn encode_args(args: &[u8]) -> Option<Vec<u8>> {
+    let is_safe = args.iter().copied().all(is_query_safe);
+    (!is_safe).then(|| encode(args, is_query_safe))
+}
+
+/// Percent-encodes a text so that it can be one value in the query of a URI: everything but the
+/// unreserved characters of RFC 3986 section 2.3.
+pub fn encode_value(text: &[u8]) -> Vec<u8> {
+    encode(text, |byte| {
+        byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+    })
+}
+
+/// Percent-encodes all bytes that are not safe.
+fn encode(text: &[u8], is_safe: fn(u8) -> bool) -> Vec<u8> {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    if args.iter().copied().all(is_query_safe) {
-        return None;
-    }
-    let mut encoded = Vec::with_capacity(args.len() + 16);
-    for &byte in args {
-        if is_query_safe(byte) {
+    let mut encoded = Vec::with_capacity(text.len() + 64);
+    for &byte in text {
+        if is_safe(byte) {
             encoded.push(byte);
         } else {
             let digit = |value: u8| HEX[usize::from(value)];
             encoded.extend([b'%', digit(byte >> 4), digit(byte & 0xf)]);
         }
     }
-    Some(encoded)
+    encoded
 }
 
 fn is_query_safe(byte: u8) -> bool {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use policy::auth_jwt::key_file::unsafe_name_reason;
-use policy::uri::{encode_args, unsafe_path_reason};
+use policy::uri::{encode_args, encode_value, unsafe_path_reason};
 
 libfuzzer_sys::fuzz_target!(|text: &[u8]| nginx_auth_fuzz::in_time(|| check(text)));
 
@@ -28,6 +28,8 @@ fn check(text: &[u8]) {
     );
     // What is encoded once stays as it is.
     assert_eq!(encode_args(args), None);
+    let is_unreserved = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(byte);
+    assert!(encode_value(text).iter().all(is_unreserved));
     if unsafe_name_reason(text).is_none() {
         assert!(!text.is_empty() && !text.contains(&0));
         assert!(

@@ -37,6 +37,12 @@ impl<K> KeysByAlgorithm<K> {
         found.map(|(.., keys)| keys)
     }
 
+    /// Whether a key has this `kid`.
+    pub(super) fn has_kid(&self, kid: &str) -> bool {
+        let mut lists = self.0.iter();
+        lists.any(|(.., keys)| keys.by_kid.contains_key(kid))
+    }
+
     /// The names of all algorithms that there are keys for.
     pub(super) fn algorithms(&self) -> impl Iterator<Item = &'static str> {
         self.0.iter().map(|(name, ..)| *name)
@@ -139,7 +145,7 @@ struct Work {
     spent: u64,
     /// A bit for each kind of key that was tried.
     // perf: a list takes 200 instructions more.
-    kinds: u8,
+    kinds: u16,
 }
 
 impl Work {

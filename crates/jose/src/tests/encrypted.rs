@@ -14,7 +14,7 @@ const ENCRYPTIONS: [&str; 6] = [
     "A256GCM",
 ];
 
-const KEY_MANAGEMENT: [&str; 10] = [
+const KEY_MANAGEMENT: [&str; 14] = [
     "A128KW",
     "A192KW",
     "A256KW",
@@ -25,6 +25,10 @@ const KEY_MANAGEMENT: [&str; 10] = [
     "RSA-OAEP-256",
     "RSA-OAEP-384",
     "RSA-OAEP-512",
+    "ECDH-ES",
+    "ECDH-ES+A128KW",
+    "ECDH-ES+A192KW",
+    "ECDH-ES+A256KW",
 ];
 
 /// Each pair of algorithms with a key for it.
@@ -138,7 +142,9 @@ fn row_20_truncated_tags_in_the_header_are_refused() {
 fn row_21_bad_padding_gives_the_same_error_as_a_bad_mac() {
     // A good MAC of a ciphertext that is not a whole number of blocks, or has no padding.
     use openssl::{hash::MessageDigest, pkey::PKey, sign::Signer};
-    let key = key("A128CBC-HS256", 0);
+    let mut key = key("A128CBC-HS256", 0);
+    // With one random key in 256 the last block decrypts to something that ends with padding.
+    key.insert("k".into(), test_tokens::base64url(&[7; 32]).into());
     let secret = ::josekit::jwk::Jwk::from_map(key.clone())
         .unwrap()
         .key_value()
@@ -188,7 +194,7 @@ fn row_22_other_paddings_of_rsa_are_refused() {
         decrypt(&set_alg("RSA-OAEP-256"), TokenType::Encrypted, &keys).err(),
         failed("RSA-OAEP-256")
     );
-    for alg in ["RSA1_5", "ECDH-ES", "ECDH-ES+A128KW"] {
+    for alg in ["RSA1_5", "ECDH-1PU", "ECDH-ES+A512KW"] {
         let unsupported = Some(Error::UnsupportedAlgorithm { alg: quoted(alg) });
         assert_eq!(
             decrypt(&set_alg(alg), TokenType::Encrypted, &keys).err(),
@@ -274,7 +280,7 @@ fn row_23_tokens_of_another_type_are_refused() {
     let encrypted = encrypt("dir", "A128GCM", &secret, "{}", CLAIMS);
     let nested = encrypt("dir", "A128GCM", &secret, "{}", &signed);
     let parts = |found, expected| Some(Error::TokenParts { found, expected });
-    assert_eq!(verify(&encrypted, &keys).err(), parts(4, 3));
+    assert_eq!(verify(&encrypted, &keys).err(), parts(5, 3));
     assert_eq!(
         decrypt(&signed, TokenType::Encrypted, &keys).err(),
         parts(3, 5)
@@ -285,17 +291,13 @@ fn row_23_tokens_of_another_type_are_refused() {
     );
     assert_eq!(
         decrypt(&encrypted, TokenType::Nested, &keys).err(),
-        parts(2, 3)
+        Some(Error::Content { is_token: false })
     );
     let twice = encrypt("dir", "A128GCM", &secret, "{}", &encrypted);
-    assert_eq!(decrypt(&twice, TokenType::Nested, &keys).err(), parts(4, 3));
-    let not_json = Some(Error::JsonSyntax {
-        part: InputPart::Claims,
-        offset: 0,
-    });
+    assert_eq!(decrypt(&twice, TokenType::Nested, &keys).err(), parts(5, 3));
     assert_eq!(
         decrypt(&nested, TokenType::Encrypted, &keys).err(),
-        not_json
+        Some(Error::Content { is_token: true })
     );
 
     let none = sign("none", &signing, r#"{"alg":"none"}"#, CLAIMS);

@@ -11,9 +11,12 @@ pub enum KeyError {
     /// The file cannot be opened or read, for this reason of the operating system.
     #[error("{0}")]
     Unreadable(String),
-    /// The path leads to a directory, a pipe or a device.
+    /// The path leads to a directory, a pipe, a socket or a device.
     #[error("not a regular file")]
     NotRegular,
+    /// The path leads to a file whose content the system makes up.
+    #[error("on a pseudo file system such as /proc")]
+    Pseudo,
     /// There is more than a key set may have.
     #[error("larger than {} bytes", KeySet::MAX_BYTES)]
     TooLarge,
@@ -92,7 +95,31 @@ impl KeyCache {
 /// match.
 #[derive(Default)]
 pub struct KeySetParser {
-    previous: Option<(Box<[u8]>, Result<KeySet, KeyError>)>,
+    previous: Option<ParsedText>,
+}
+
+/// A text with the key set in it.
+pub(super) struct ParsedText {
+    text: Box<[u8]>,
+    result: Result<KeySet, KeyError>,
+}
+
+impl ParsedText {
+    /// Parses a text. `report` gets the warnings about its keys.
+    pub(super) fn parse(text: &[u8], report: impl FnMut(&Warning)) -> Self {
+        let result = KeySet::parse(text).map_err(KeyError::from);
+        result.iter().flat_map(KeySet::warnings).for_each(report);
+        let text = text.into();
+        Self { text, result }
+    }
+
+    pub(super) fn is_of(&self, text: &[u8]) -> bool {
+        *self.text == *text
+    }
+
+    pub(super) fn result(&self) -> Result<KeySet, KeyError> {
+        self.result.clone()
+    }
 }
 
 impl KeySetParser {
@@ -102,15 +129,9 @@ impl KeySetParser {
     /// # Errors
     /// [`KeyError::Invalid`]
     pub fn parse(&mut self, text: &[u8], report: impl FnMut(&Warning)) -> Result<KeySet, KeyError> {
-        if let Some((previous, result)) = &self.previous
-            && **previous == *text
-        {
-            return result.clone();
-        }
-        let result = KeySet::parse(text).map_err(KeyError::from);
-        result.iter().flat_map(KeySet::warnings).for_each(report);
-        self.previous = Some((text.into(), result.clone()));
-        result
+        let known = self.previous.take().filter(|known| known.is_of(text));
+        let parsed = known.unwrap_or_else(|| ParsedText::parse(text, report));
+        self.previous.insert(parsed).result()
     }
 }
 

@@ -10,6 +10,12 @@ use jose::{KeySet, Warning};
 /// How coarse the clock of a file system may be.
 const COARSEST_CLOCK: Duration = Duration::from_secs(2);
 
+/// How much larger keys are in memory than their text, approximately.
+const KEYS_PER_TEXT: usize = 4;
+
+/// What a file without keys has in memory, approximately.
+const FILE_OVERHEAD: usize = 1024;
+
 /// Access to one file, for [`CachedKeyFile`].
 pub trait FileAccess {
     /// Which file is there now: one stat().
@@ -155,6 +161,21 @@ impl<A: FileAccess> CachedKeyFile<A> {
         self.checked_in.take();
     }
 
+    /// How many bytes the file has in memory, approximately; `None` if there is no file.
+    pub fn memory(&self) -> Option<usize> {
+        let last = self.last_read.borrow();
+        let LastRead {
+            identity,
+            is_settled,
+            keys,
+            ..
+        } = last.as_ref()?;
+        let text = usize::try_from(identity.size).unwrap_or(usize::MAX);
+        let keys = if keys.is_ok() { KEYS_PER_TEXT } else { 0 };
+        let texts = keys + usize::from(!is_settled);
+        Some(text.saturating_mul(texts).saturating_add(FILE_OVERHEAD))
+    }
+
     /// Whether a token with an unknown key may have the file read while its keys are fresh.
     pub fn may_refresh(&self, now: Duration, cache: &KeyCache) -> bool {
         self.state.borrow().may_refresh(now, cache)
@@ -181,7 +202,9 @@ impl<A: FileAccess> CachedKeyFile<A> {
         if is_unchanged && let Some(last) = &*last_read {
             return last.keys.clone();
         }
-        let FileRead { identity, at, text } = self.access.read()?;
+        let FileRead { identity, at, text } = self.access.read().inspect_err(|_| {
+            last_read.take();
+        })?;
         let mut parser = last_read
             .as_mut()
             .map(|last| std::mem::take(&mut last.parser))
@@ -212,7 +235,9 @@ impl<A: FileAccess> CachedKeyFile<A> {
             return Ok(true);
         }
         self.checked_in.set(None);
-        let identity = self.access.identity()?;
+        let identity = self.access.identity().inspect_err(|_| {
+            self.last_read.take();
+        })?;
         let is_unchanged = match &*self.last_read.borrow() {
             Some(last) => last.is_settled && last.identity == identity,
             None => false,

@@ -63,3 +63,14 @@ fn arguments_are_encoded_only_if_they_must_be() {
         Some(&b"u=/a%20b%0D%0AX:%20%00%23%7F%FF&c=%20"[..])
     );
 }
+
+#[test]
+fn a_value_of_a_query_is_encoded_but_for_unreserved_characters() {
+    let unreserved = b"ABCxyz0189-._~";
+    assert_eq!(encode_value(unreserved), unreserved);
+    assert_eq!(encode_value(b""), b"");
+    assert_eq!(
+        encode_value(b"/a/../b c?d=e&f=%2F+#\r\n\"'()*!\x00\x7f\xc3\xbc"),
+        b"%2Fa%2F..%2Fb%20c%3Fd%3De%26f%3D%252F%2B%23%0D%0A%22%27%28%29%2A%21%00%7F%C3%BC"
+    );
+}

@@ -51,7 +51,9 @@ fn a_log_line_names_an_algorithm_that_is_not_allowed_once() {
         };
         LogLine {
             rejection,
+            presented: Presented::Token(b"x"),
             summarize,
+            no_token: || unreachable!("there is a token"),
         }
         .to_string()
     };
@@ -194,7 +196,9 @@ fn line(error: jose::Error, alg: &str, kid: &str) -> String {
     };
     LogLine {
         rejection,
+        presented: Presented::Token(b"x"),
         summarize,
+        no_token: || unreachable!("there is a token"),
     }
     .to_string()
 }
@@ -225,10 +229,52 @@ fn a_log_line_names_alg_and_kid_once() {
     assert_eq!(
         LogLine {
             rejection,
+            presented: Presented::Nothing,
             summarize,
+            no_token: || NoToken::EmptyHeader,
         }
         .to_string(),
-        "no token"
+        "no token: the \"Authorization\" header line is empty"
+    );
+}
+
+#[test]
+fn a_line_about_the_form_of_a_token_has_a_hint() {
+    let line = |error: jose::Error, token: &str| {
+        LogLine {
+            rejection: &Rejection::Token(error),
+            presented: Presented::Token(token.as_bytes()),
+            summarize: Summary::default,
+            no_token: || unreachable!("there is a token"),
+        }
+        .to_string()
+    };
+    let parts = |found, expected| jose::Error::TokenParts { found, expected };
+    assert_eq!(
+        line(parts(5, 3), "a.b.c.d.e"),
+        "an encrypted token (5 parts) where a signed one is expected, see auth_jwt_type"
+    );
+    assert_eq!(
+        line(parts(3, 5), "a.b.c"),
+        "a signed token (3 parts) where an encrypted one is expected, see auth_jwt_type"
+    );
+    assert_eq!(
+        line(parts(4, 3), "a.b.c.d"),
+        "token has 4 parts instead of 3"
+    );
+    let part = InputPart::Header;
+    assert_eq!(
+        line(jose::Error::Base64 { part }, "Bearer a.b.c"),
+        "JOSE header is not base64url: another \"Bearer\" is in front of the token"
+    );
+    assert_eq!(
+        line(jose::Error::Base64Padding { part }, "a=.b.c"),
+        "JOSE header is base64url with padding"
+    );
+    let part = InputPart::Signature;
+    assert_eq!(
+        line(jose::Error::Base64 { part }, "Bearer a.b.c"),
+        "signature is not base64url"
     );
 }
 

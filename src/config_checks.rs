@@ -1,0 +1,78 @@
+//! Warnings about a configuration that nginx accepts, and that does not check what its author
+//! believes it checks.
+
+use std::collections::HashSet;
+
+use crate::nginx::{Config, Location};
+use crate::subrequest_uri::Uri;
+use text::Quoted;
+
+/// Warns of a `return` that answers the requests of a protected location before they are checked.
+/// `directive` and `position` say what protects it. A redirect or an error shows nothing that is
+/// protected, so that it counts only where the directive stands in the same location, in vain.
+pub(crate) fn warn_of_return(cf: &Config<'_>, directive: &str, position: &str, is_own: bool) {
+    let Some(location) = cf.location() else {
+        return;
+    };
+    let Some(status) = location.unconditional_return(cf) else {
+        return;
+    };
+    if is_own || (status < 300 && !location.is_internal()) {
+        cf.warn(format_args!(
+            "\"return {status}\" in {location} answers every request before \"{directive}\" in \
+             {position} is checked; write \"{directive} off\" where that is meant"
+        ));
+    }
+}
+
+/// A directive that asks another location by a subrequest.
+pub(crate) struct Question<'a> {
+    pub(crate) directive: &'static str,
+    pub(crate) uri: &'a Uri,
+    pub(crate) from: Location<'a>,
+}
+
+/// What is wrong with a location that is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Fault {
+    /// The directive is in force there, too. nginx does not check subrequests, so that what the
+    /// location serves is taken for the answer.
+    AsksItself,
+    /// Clients can request it.
+    NotInternal,
+}
+
+/// Warns of locations that are asked and should not be, once for each.
+pub(crate) fn warn_of_asked_locations<'a>(
+    cf: &Config<'_>,
+    questions: impl Iterator<Item = Question<'a>>,
+    fault_of: impl Fn(Location<'a>) -> Option<Fault>,
+) {
+    let mut known = HashSet::new();
+    for question in questions {
+        let Question {
+            directive,
+            uri,
+            from,
+        } = question;
+        let Some(asked) = uri.constant_path().and_then(|path| from.find(path)) else {
+            continue;
+        };
+        let Some(fault) = fault_of(asked).filter(|fault| known.insert((asked, *fault))) else {
+            continue;
+        };
+        let path = uri.constant().map_or(&[][..], |uri| uri.bytes());
+        let (uri, position) = (Quoted::whole(path), uri.position());
+        match fault {
+            Fault::AsksItself => cf.warn(format_args!(
+                "\"{directive}\" in {position} asks {uri}, which reaches {asked}, where \
+                 \"{directive}\" is in force, too, but not checked: what it serves lets requests \
+                 in; name a location of its own, with \"internal\""
+            )),
+            Fault::NotInternal => cf.warn(format_args!(
+                "\"{directive}\" in {position} asks {uri}, which reaches {asked}: clients can \
+                 request it as well; name a location of its own, with \"internal\""
+            )),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+#!/usr/bin/perl
+
+# Warnings of nginx -t about configurations that do not check what they seem to
+# check: a return, a condition that is always met, a location that is asked.
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
+use Jose;
+
+my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy /)->plan(61);
+
+$t->write_file('key.jwk', jwk('HS256'));
+my $ok = 'exit 0';
+my $jwt = 'auth_jwt r; auth_jwt_key_file key.jwk;';
+my $internal = 'location = /check { internal; return 204; }';
+
+# What nginx -t says of a server with these directives, without the directives and the file's last line.
+my $said = sub {
+    my ($server, $http) = @_;
+    return config_test($t, ($http // '') . "\nserver {\nlisten 127.0.0.1:8080;\n$server\n}")
+        =~ s/ in DIR\/nginx\.conf:\d+(?= \||$)//gr;
+};
+my $return = sub {
+    my ($status, $place, $directive, $line) = @_;
+    return "[warn] \"return $status\" in $place answers every request before \"$directive\" in "
+        . "DIR/http.conf:$line is checked; write \"$directive off\" where that is meant | ";
+};
+
+### return, where auth_jwt or auth_request is in the same location
+
+for (
+    [ $jwt, 'auth_jwt', '' ],
+    [ 'auth_request /check;', 'auth_request', $internal ],
+) {
+    my ($protect, $directive, $more) = @$_;
+    for my $what ('204', '200 text', '302 /login', '301 https://example.com/', '403', '404') {
+        my ($status) = $what =~ /(\d+)/;
+        is($said->("location / { $protect return $what; } $more"),
+            $return->($status, 'location "/"', $directive, 4) . $ok, "$directive, return $what");
+    }
+    is($said->("location / { $protect if (\$arg_x) { return 200; } } $more"), $ok,
+        "$directive, return in an if");
+    is($said->("location / { $protect set \$x y; if (\$arg_x) { set \$x z; return 200; } return 200 \$x; } $more"),
+        $return->(200, 'location "/"', $directive, 4) . $ok, "$directive, return behind an if");
+    is($said->("location / { $protect rewrite ^/a /b break; return 200; } $more"), $ok,
+        "$directive, return behind a rewrite that may end it");
+    is($said->("location / { $protect if (\$arg_x) { break; } proxy_pass http://127.0.0.1:1; } $more"), $ok,
+        "$directive, no return");
+    is($said->("$protect return 200; location /a { } location /b { } $more") =~ s/location "[^"]*"/x/gr,
+        $return->(200, 'the server', $directive, 4) . $ok, "$directive, return of the server");
+
+    # inherited
+    is($said->("$protect location /a { return 200; } location = /b { return 404; } location /c { } $more"),
+        $return->(200, 'location "/a"', $directive, 4) . $ok, "$directive of the server");
+    is($said->("$protect location /a { $directive off; return 200; } $more"), $ok, "$directive off");
+    is($said->("$protect location /a { return 302 /b; } location ~ /\\. { return 404; } location \@c { return 200; }"
+        . " location /d { internal; return 200; } $more"), $ok, "$directive of the server, nothing is shown");
+    is($said->("location /a { $protect location /a/b { return 200; } } $more"),
+        $return->(200, 'location "/a/b"', $directive, 4) . $ok, "$directive of a location");
+}
+is($said->("location / { auth_jwt off; return 200; }", 'auth_jwt r; auth_jwt_key_file key.jwk;'), $ok,
+    'auth_jwt of http, off');
+is($said->("location / { return 200; } location /b { limit_except GET { $jwt } return 200; }"), $ok,
+    'no auth_jwt here');
+
+### conditions
+
+for my $directive (qw/ auth_jwt_require auth_request_require /) {
+    my $instead = $directive eq 'auth_jwt_require' ? 'auth_jwt_require_claim' : 'a "map"';
+    my $always = sub {
+        return "[warn] the value \"$_[0]\" in \"$directive\" holds text, so that it is never empty or \"0\" and "
+            . "the condition is always met; nothing is compared here, use $instead in DIR/http.conf:4 | ";
+    };
+    is($said->("location / { $directive \$jwt_claim_sub=bob; }"), $always->('$jwt_claim_sub=bob') . $ok,
+        "$directive, a comparison");
+    is($said->("location / { $directive \$arg_a \"\$arg_a \$arg_b\" \${arg_a}00 error=403; }"),
+        $always->('$arg_a $arg_b') . $always->('${arg_a}00') . $ok, "$directive, two of three values");
+    is($said->("location / { $directive \$arg_a \${arg_b} \$arg_a\$arg_b \${arg_a}0; }"), $ok,
+        "$directive, values that may be empty or 0");
+}
+
+### locations that are asked
+
+my $asks = sub {
+    my ($uri, $place, $line) = @_;
+    return "[warn] \"auth_request\" in DIR/http.conf:" . ($line // 4) . " asks \"$uri\", which reaches $place, where "
+        . '"auth_request" is in force, too, but not checked: what it serves lets requests in; '
+        . 'name a location of its own, with "internal" | ';
+};
+my $open = sub {
+    my ($uri, $place, $directive, $line) = @_;
+    return '[warn] "' . ($directive // 'auth_request') . '" in DIR/http.conf:' . ($line // 4)
+        . " asks \"$uri\", which reaches $place: clients can request it as well; name a location of its own, with \"internal\" | ";
+};
+my $proxy = 'proxy_pass http://127.0.0.1:1;';
+
+is($said->("location / { auth_request /check; } $internal"), $ok, 'an internal location');
+is($said->("auth_request /check; location / { } $internal"), $ok, 'an internal location that inherits auth_request');
+is($said->("location / { auth_request /check; } location /check { auth_request /check; internal; $proxy }"),
+    $asks->('/check', 'location "/check"') . $ok, 'an internal location with an auth_request of its own');
+is($said->("location / { auth_request /check; } location = /check { $proxy }"),
+    $open->('/check', 'location "/check"') . $ok, 'a location without internal');
+is($said->("location / { auth_request /check?a=\$arg_a; } location = /check { $proxy }"), $ok,
+    'a URI with variables is not looked up');
+is($said->("location / { auth_request /check?a=b; } location = /check { $proxy }"),
+    $open->('/check?a=b', 'location "/check"') . $ok, 'a URI with arguments');
+is($said->("location / { auth_request /check; $proxy }"), $asks->('/check', 'location "/"') . $ok,
+    'a URI that falls into the location itself');
+is($said->("auth_request /check; location / { $proxy } location /a { $proxy }"),
+    $asks->('/check', 'location "/"') . $ok, 'a URI that falls into a location of the same server');
+is($said->("auth_request /check;"), $asks->('/check', 'the server') . $ok, 'a server without locations');
+is($said->("location /a { auth_request /check; }"), $ok, 'no location has the URI');
+is($said->("auth_request /check; location / { } location = /check { $proxy }"),
+    $asks->('/check', 'location "/check"') . $ok, 'a location without internal that inherits auth_request');
+is($said->("auth_request /check; location / { } location = /check { auth_request off; $proxy }"),
+    $open->('/check', 'location "/check"') . $ok, 'a location without internal and with auth_request off');
+
+# which location it is
+is($said->("location / { auth_request /a/check; } location /a/ { location = /a/check { $proxy } }"),
+    $open->('/a/check', 'location "/a/check"') . $ok, 'a nested location');
+is($said->("location / { auth_request /a/check; } location /a/ { internal; location = /a/check { $proxy } }"),
+    $ok, 'a nested location inherits internal');
+is($said->("location / { auth_request /a/check; } location /a/ { $proxy } location /a/c { internal; } location /a/cx { $proxy }"),
+    $ok, 'the longest prefix');
+is($said->("location / { auth_request /check; } location /check { internal; } location ~ ^/ch { $proxy }"),
+    $open->('/check', 'location "^/ch"') . $ok, 'a regular expression');
+is($said->("location / { auth_request /check; } location ^~ /check { internal; } location ~ ^/ch { $proxy }"),
+    $ok, 'a prefix that comes before regular expressions');
+is($said->("location / { auth_request /check; } location = /check { internal; } location ~* ^/CH { $proxy }"),
+    $ok, 'an exact location comes before regular expressions');
+is($said->("location / { auth_request /check; } location ~ \\.php\$ { $proxy } $internal"), $ok, 'another regular expression');
+
+# keys
+is($said->("location / { auth_jwt r; auth_jwt_key_request /keys; } location = /keys { $proxy }"),
+    $open->('/keys', 'location "/keys"', 'auth_jwt_key_request') . $ok, 'keys in a location without internal');
+is($said->("auth_jwt r; auth_jwt_key_request /keys; location = /keys { internal; $proxy }"), $ok,
+    'keys in an internal location that inherits auth_jwt');
+is($said->("location / { auth_jwt r; auth_jwt_key_request /keys; $proxy }"),
+    $open->('/keys', 'location "/"', 'auth_jwt_key_request') . $ok, 'keys in the location itself');
+
+### ready configurations say nothing of the kind
+
+my @said;
+for my $file (glob '../nginx-conf/*.conf') {
+    my $conf = slurp($file);
+    next if $file =~ /auth-proxy/;
+    push @said, "$file: $_" for grep { /answers every request|always met|which reaches/ }
+        split / \| /, config_test($t, $conf);
+}
+is(join("\n", @said), '', 'nginx-conf');
+configure($t, "server { listen 127.0.0.1:8080; }");
