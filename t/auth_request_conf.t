@@ -132,8 +132,6 @@ push @ours, ["auth_request_require \$uri error=$_;", "invalid value \"error=$_\"
 push @ours, ['auth_request_require error=401;',
     '"auth_request_require" directive has no value to check'];
 push @ours, ['auth_request_require $undefined_one;', 'unknown "undefined_one" variable'];
-push @ours, ["set \$$_ 1;", "the duplicate \"$_\" variable"] for 'auth_request_status';
-$_->[0] =~ /^set / and $_->[0] = "server { $_->[0] }" for @ours;
 
 my @fine = (
     'auth_request /a; server { auth_request /b; auth_request_set $a b; }',

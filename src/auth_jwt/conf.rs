@@ -16,10 +16,11 @@ use crate::nginx::{
 };
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
-use jose::{KeySet, SignatureCheck, TokenType};
-use policy::auth_jwt::key_cache::KeyCache;
+use jose::{KeySet, SignatureCheck, TokenType, Warning};
+use policy::auth_jwt::key_cache::{KeyCache, KeyError};
 use policy::auth_jwt::mode::Mode;
 use policy::auth_jwt::recent_files::RecentKeyFiles;
+use policy::auth_jwt::recent_key_sets::RecentKeySets;
 use policy::auth_jwt::token_cache::{TokenCache, VerifyOptions};
 use text::Quoted;
 
@@ -358,6 +359,8 @@ pub struct MainConf {
     key_files: RefCell<HashMap<PathBuf, Rc<KeyFile>>>,
     /// Those that requests name.
     recent_key_files: RefCell<RecentKeyFiles<KeyFilePath>>,
+    /// Those of key requests whose responses are for one request only.
+    recent_key_sets: RefCell<RecentKeySets>,
     /// By server, since the location that a URI selects depends on it.
     key_requests: RefCell<HashMap<usize, KeyRequestsByUri>>,
     /// In bytes, or `None` for `off`.
@@ -397,6 +400,16 @@ impl MainConf {
         }
     }
 
+    /// The keys in a response that is for one request only. `report` gets the warnings about them,
+    /// unless the same text has come before.
+    pub(super) fn parse_response(
+        &self,
+        body: &[u8],
+        report: impl FnMut(&Warning),
+    ) -> Result<KeySet, KeyError> {
+        self.recent_key_sets.borrow_mut().parse(body, report)
+    }
+
     /// The keys behind a constant URI.
     pub(super) fn key_request(&self, uri: &[u8], server: usize) -> Rc<KeyRequest> {
         let mut requests = self.key_requests.borrow_mut();
@@ -417,6 +430,7 @@ impl MainConf {
             .values()
             .for_each(|file| file.forget());
         self.recent_key_files.borrow_mut().clear();
+        self.recent_key_sets.borrow_mut().clear();
         let key_requests = self.key_requests.borrow();
         let key_requests = key_requests.values().flat_map(HashMap::values);
         key_requests.for_each(|keys| keys.forget());

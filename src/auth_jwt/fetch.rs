@@ -475,9 +475,8 @@ impl<'r> KeyFetcher<'r> {
         let keys = keys_in_response(subrequest, |body| match shared_uri {
             Some(uri) => key_request(self.request, &uri).parse(body, report),
             None => {
-                let keys = KeySet::parse(body)?;
-                keys.warnings().for_each(report);
-                Ok(keys)
+                let main = self.request.main_conf::<AuthJwt>();
+                main.parse_response(body, report)
             }
         });
         match keys {

@@ -28,6 +28,7 @@ impl Module for AuthRequest {
     }
 
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
+        variables::add_check_variables(cf)?;
         cf.add_access_handler::<Self>()?;
         if cf.main_conf::<Self>().changes_headers.get() {
             cf.add_handlers_around_access::<Self>()?;

@@ -21,13 +21,14 @@ pub(super) enum CacheStatus {
     Bypass,
 }
 
-/// The variables that a check sets.
+/// The variables that a check sets, without those that the configuration itself has defined.
 pub(super) struct CheckVariables {
-    status: ModuleVariable,
-    cache_status: ModuleVariable,
+    status: Option<ModuleVariable>,
+    cache_status: Option<ModuleVariable>,
 }
 
-pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
+/// Adds the variables that a check sets, when all of the configuration has been read.
+pub(super) fn add_check_variables(cf: &mut Config<'_>) -> Result<(), ConfigError> {
     let variables = CheckVariables {
         status: cf.add_module_variable(b"auth_request_status")?,
         cache_status: cf.add_module_variable(b"auth_request_cache_status")?,
@@ -35,7 +36,15 @@ pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
     cf.main_conf::<AuthRequest>()
         .variables
         .get_or_init(|| variables);
-    cf.define_variable::<AuthRequest, _>(b"escaped_request_uri", (), escaped_request_uri)?;
+    Ok(())
+}
+
+pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    cf.define_changeable_variable::<AuthRequest, _>(
+        b"escaped_request_uri",
+        (),
+        escaped_request_uri,
+    )?;
     cf.add_prefix_variable::<PostArgument>()
 }
 
@@ -47,14 +56,16 @@ fn escaped_request_uri<'r>(request: Request<'r>, (): &()) -> Result<Option<Text<
 
 /// Sets `$auth_request_status`, the status of the last response of the service.
 pub(super) fn set_status(request: Request<'_>, status: Status) -> Result<(), Failure> {
+    let variables = request.main_conf::<AuthRequest>().variables.get();
+    let Some(variable) = variables.and_then(|variables| variables.status) else {
+        return Ok(());
+    };
     let text = match status.0 {
         200 => Text::from_static(b"200"),
         204 => Text::from_static(b"204"),
         code => request.copy(format!("{code:03}").as_bytes())?,
     };
-    if let Some(variables) = request.main_conf::<AuthRequest>().variables.get() {
-        request.set_module_variable(variables.status, text);
-    }
+    request.set_module_variable(variable, text);
     Ok(())
 }
 
@@ -67,8 +78,9 @@ pub(super) fn set_cache_status(request: Request<'_>, status: CacheStatus) {
         CacheStatus::Expired => b"EXPIRED",
         CacheStatus::Bypass => b"BYPASS",
     });
-    if let Some(variables) = request.main_conf::<AuthRequest>().variables.get() {
-        request.set_module_variable(variables.cache_status, text);
+    let variables = request.main_conf::<AuthRequest>().variables.get();
+    if let Some(variable) = variables.and_then(|variables| variables.cache_status) {
+        request.set_module_variable(variable, text);
     }
 }
 

@@ -17,6 +17,7 @@ use nginx_sys::{
     ngx_http_run_posted_requests, ngx_int_t, ngx_msec_t,
 };
 use std::cell::Cell;
+use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 
 /// How many milliseconds the rest of a response may take.
@@ -73,7 +74,8 @@ impl Drain {
             )?;
             let event = &raw mut (*drain.as_ptr()).event;
             (*event).handler = Some(event_handler);
-            (*event).data = drain.as_ptr().cast();
+            // In its debug log nginx takes this for a connection.
+            (*event).data = (&raw mut (*drain.as_ptr()).downstream).cast();
             (*event).log = (*nginx_sys::ngx_cycle).log;
             post_event(event);
             Ok(drain)
@@ -160,12 +162,13 @@ fn now() -> ngx_msec_t {
 
 /// nginx calls it with the event of a [`Drain`].
 unsafe extern "C" fn event_handler(event: *mut ngx_event_t) {
-    // SAFETY: `schedule` has set `data`, and the event is deleted before the Drain is freed. The
+    // SAFETY: `schedule` has set `data` to a field of the Drain, and the event is deleted before the Drain is freed. The
     // connection is the client's, which outlives its requests: nginx marks it as destroyed when
     // it has freed the request that it belongs to (ngx_http_free_request), and then
     // ngx_http_run_posted_requests does nothing.
     unsafe {
-        let drain = (*event).data.cast::<Drain>();
+        let drain = (*event).data.byte_sub(offset_of!(Drain, downstream));
+        let drain = drain.cast::<Drain>();
         let connection = (*(*drain).subrequest.as_ptr()).connection;
         guard(Log::of_cycle(), (), || match (*drain).is_begun() {
             false => (*drain).begin(),

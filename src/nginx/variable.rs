@@ -174,12 +174,29 @@ impl Config<'_> {
         Ok(())
     }
 
-    /// Adds a variable that only [`Request::set_module_variable`] sets.
+    /// Adds a variable that only [`Request::set_module_variable`] sets. `None` if the configuration
+    /// has a variable of its own by this name, which keeps its meaning. To be called when all of the
+    /// configuration has been read.
     ///
     /// # Errors
     /// nginx does not accept the name, and logs why.
-    pub fn add_module_variable(&mut self, name: &[u8]) -> Result<ModuleVariable, ConfigError> {
-        self.add_valueless_variable(name, 0).map(ModuleVariable)
+    pub fn add_module_variable(
+        &mut self,
+        name: &[u8],
+    ) -> Result<Option<ModuleVariable>, ConfigError> {
+        let mut name_copy = self.copy(name)?;
+        let flags = NGX_HTTP_VAR_CHANGEABLE as ngx_uint_t;
+        // SAFETY: as in add_prefix_variable.
+        unsafe {
+            let variable = ngx_http_add_variable(self.raw(), &raw mut name_copy, flags);
+            let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
+            if variable.get_handler.is_some() {
+                return Ok(None);
+            }
+            variable.get_handler = Some(get_no_value);
+        }
+        self.variable(name)
+            .map(|variable| Some(ModuleVariable(variable)))
     }
 
     /// Adds a variable whose get handler reports no value.

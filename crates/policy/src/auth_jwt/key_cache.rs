@@ -98,9 +98,28 @@ pub struct KeySetParser {
     previous: Option<ParsedText>,
 }
 
-struct ParsedText {
+/// A text with the key set in it.
+pub(super) struct ParsedText {
     text: Box<[u8]>,
     result: Result<KeySet, KeyError>,
+}
+
+impl ParsedText {
+    /// Parses a text. `report` gets the warnings about its keys.
+    pub(super) fn parse(text: &[u8], report: impl FnMut(&Warning)) -> Self {
+        let result = KeySet::parse(text).map_err(KeyError::from);
+        result.iter().flat_map(KeySet::warnings).for_each(report);
+        let text = text.into();
+        Self { text, result }
+    }
+
+    pub(super) fn is_of(&self, text: &[u8]) -> bool {
+        *self.text == *text
+    }
+
+    pub(super) fn result(&self) -> Result<KeySet, KeyError> {
+        self.result.clone()
+    }
 }
 
 impl KeySetParser {
@@ -110,18 +129,9 @@ impl KeySetParser {
     /// # Errors
     /// [`KeyError::Invalid`]
     pub fn parse(&mut self, text: &[u8], report: impl FnMut(&Warning)) -> Result<KeySet, KeyError> {
-        if let Some(previous) = &self.previous
-            && *previous.text == *text
-        {
-            return previous.result.clone();
-        }
-        let result = KeySet::parse(text).map_err(KeyError::from);
-        result.iter().flat_map(KeySet::warnings).for_each(report);
-        self.previous = Some(ParsedText {
-            text: text.into(),
-            result: result.clone(),
-        });
-        result
+        let known = self.previous.take().filter(|known| known.is_of(text));
+        let parsed = known.unwrap_or_else(|| ParsedText::parse(text, report));
+        self.previous.insert(parsed).result()
     }
 }
 

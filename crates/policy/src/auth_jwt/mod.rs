@@ -10,6 +10,7 @@ pub mod mode;
 pub mod pass_header;
 pub mod realm;
 pub mod recent_files;
+pub mod recent_key_sets;
 pub mod rejection;
 pub mod remote_keys;
 pub mod revocation;

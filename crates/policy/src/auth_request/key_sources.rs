@@ -153,6 +153,19 @@ impl Field<'_> {
         FieldNames::of(&String::from_utf8_lossy(&decode(self.name()).0))
     }
 
+    /// Whether a service may know the field by this name, which is a skeleton.
+    // perf: almost all names are letters, digits and "-_ ". Not decoding those saves a cache hit with
+    // four cookies 6,500 instructions.
+    fn may_have_name(&self, skeleton: &str) -> bool {
+        let name = self.name();
+        let is_simple = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_ ".contains(byte);
+        if !name.iter().all(is_simple) {
+            return self.names().include(skeleton);
+        }
+        let letters = name.iter().filter(|byte| byte.is_ascii_alphanumeric());
+        letters.map(u8::to_ascii_lowercase).eq(skeleton.bytes())
+    }
+
     /// Whether nginx knows the field by this name.
     fn has_name(&self, name: &[u8]) -> bool {
         let own = trim_spaces(self.name());
@@ -170,19 +183,25 @@ fn is_safe(variable: &[u8]) -> bool {
 /// Whether a service may take some field for the named one, except for a single field that nginx
 /// takes for it, too.
 fn is_ambiguous<'a>(fields: impl Iterator<Item = Field<'a>>, name: &FieldName) -> bool {
-    let mut fields = fields.filter(|field| field.names().include(&name.skeleton));
+    let mut fields = fields.filter(|field| field.may_have_name(&name.skeleton));
     let first = fields.next();
     first.is_some_and(|first| !first.has_name(&name.name)) || fields.next().is_some()
 }
 
 fn is_line_ambiguous<'a>(lines: impl Iterator<Item = (&'a [u8], &'a [u8])>, name: &[u8]) -> bool {
-    let mut spellings = lines.filter(|(other, _)| is_spelling_of(other, name));
-    // nginx takes "-" for "_" in the name of a variable, and no other byte.
-    let is_found = |line: &[u8]| {
-        line.iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte))
-    };
-    spellings.next().is_some_and(|(first, _)| !is_found(first)) || spellings.next().is_some()
+    let mut is_there = false;
+    for (line, _) in lines {
+        if line.len() != name.len() || !is_spelling_of(line, name) {
+            continue;
+        }
+        // nginx takes "-" for "_" in the name of a variable, and no other byte.
+        let is_found = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if is_there || !line.iter().all(is_found) {
+            return true;
+        }
+        is_there = true;
+    }
+    false
 }
 
 fn has_repeated_name<'a>(fields: impl Iterator<Item = Field<'a>>) -> bool {

@@ -14,12 +14,18 @@ use super::path::ValuePath;
 /// worker.
 const MAX_COMPARISONS: usize = 100_000;
 
-/// The longest string that a regular expression is applied to. PCRE's own limits count the points
-/// where it may have to go back, and an expression without any can still take quadratic time.
-const MAX_SUBJECT: usize = 4096;
+/// The longest string that a regular expression of the configuration is applied to. The limits that
+/// PCRE has are for the search from one character on, and do not count all that it does. So a search
+/// never takes exponential time, but there are expressions that take cubic time: 0.1 s for this
+/// length.
+const MAX_SUBJECT: usize = 1024;
 
 /// The longest regular expression that a variable may give, since it is compiled for one request.
 const MAX_REQUEST_PATTERN: usize = 1024;
+
+/// The longest string that such an expression is applied to. Whoever writes the expression makes it
+/// as slow as the length allows: 0.05 s for this one.
+const MAX_REQUEST_SUBJECT: usize = 256;
 
 /// What rules need of the request that they are judged for.
 pub trait RuleRequest {
@@ -280,15 +286,13 @@ impl<V, R> RulePattern<V, R> {
         let Some(text) = value.as_str() else {
             return Err(wrong_type(value, "a string"));
         };
-        if text.len() > MAX_SUBJECT {
-            return Err(RuleFailure::TooLong {
-                length: text.len(),
-                limit: MAX_SUBJECT,
-            });
-        }
         let matches = match self {
-            Self::Compiled(regex) => request.matches(regex, &text),
+            Self::Compiled(regex) => {
+                check_length(&text, MAX_SUBJECT)?;
+                request.matches(regex, &text)
+            }
             Self::Variable(variable) => {
+                check_length(&text, MAX_REQUEST_SUBJECT)?;
                 let pattern = variable.pattern(request)?;
                 request
                     .matches_pattern(&pattern, &text)
@@ -384,6 +388,13 @@ impl CurrentValue<'_> {
             Self::Borrowed(operand) => *operand,
             Self::Parsed(document) => Operand::Json(document.root()),
         }
+    }
+}
+
+fn check_length(text: &str, limit: usize) -> Result<(), RuleFailure> {
+    match text.len() {
+        length if length > limit => Err(RuleFailure::TooLong { length, limit }),
+        _ => Ok(()),
     }
 }
 

@@ -264,15 +264,23 @@ fn a_pattern_of_a_variable_is_bounded() {
 fn a_rule_is_bounded_in_time() {
     let nginx = FakeNginx::default();
     let string = |length| format!("{{\"s\":\"{}\"}}", "a".repeat(length));
-    assert_eq!(judge(&string(4096), &["s", "match", "aa"], &nginx), "met");
+    let variable = FakeNginx::with("v", b"aa");
     for operator in ["match", "!match"] {
-        let says = judge(&string(4097), &["s", operator, "aa"], &nginx);
-        assert_eq!(says, "it has 4097 bytes, more than 4096");
+        assert_eq!(
+            judge(&string(1025), &["s", operator, "aa"], &nginx),
+            "it has 1025 bytes, more than 1024"
+        );
+        assert_eq!(
+            judge(&string(257), &["s", operator, "$v"], &variable),
+            "it has 257 bytes, more than 256"
+        );
         assert_eq!(
             judge(&string(9), &["s", operator, "slow"], &nginx),
             "too many steps"
         );
     }
+    assert_eq!(judge(&string(1024), &["s", "match", "aa"], &nginx), "met");
+    assert_eq!(judge(&string(256), &["s", "match", "$v"], &variable), "met");
 
     let numbers = |count: usize| vec!["0"; count].join(",");
     let claims = |count| format!("{{\"a\":[{}]}}", numbers(count));
