@@ -178,7 +178,7 @@ for my $uri (qw{ /plain /unbuffered /cached?id=a /stored?id=a }) {
         hold($t, 'rest');
         is(status(ask($uri . ($uri =~ /id=/ ? $code : ''), "X-Code: $code", 'X-Body: 10')), $code,
             "$uri, $code before the body has come");
-        is(asked($t, 'rest'), 1, "$uri, $code, the service still sends it");
+        is(wait_asked($t, 'rest', 1), 1, "$uri, $code, the service still sends it");
         go_on($t, 'rest');
         connections_left();
         forget($t, 'rest');
@@ -188,7 +188,7 @@ for my $uri (qw{ /plain /unbuffered /cached?id=a /stored?id=a }) {
 for my $uri (qw{ /plain /unbuffered /cached?id=long /stored?id=long }) {
     hold($t, 'rest');
     is(status(ask($uri, 'X-Code: 200', 'X-Body: 70000')), 200, "$uri, a long body");
-    is(asked($t, 'rest'), 1, "$uri, a long body, the service still sends it");
+    is(wait_asked($t, 'rest', 1), 1, "$uri, a long body, the service still sends it");
     go_on($t, 'rest');
     connections_left();
     forget($t, 'rest');
