@@ -62,7 +62,7 @@ is($said->('auth_jwt_type nested; ' . $files->(qw/ rsa sig /)), 'exit 0', 'neste
 is($said->('auth_jwt_verify_signature off; ' . $files->('empty')) =~ /verifies/ ? 'warns' : '', '',
     'signatures do not count');
 is($said->('auth_jwt off; ' . $files->('empty')) =~ /verifies/ ? 'warns' : '', '', 'auth_jwt off');
-is($said->("auth_jwt_key_request /keys; " . $files->('empty')), 'exit 0', 'a key request may have keys');
+is($said->("auth_jwt_key_request /\$arg_a; " . $files->('empty')), 'exit 0', 'a key request may have keys');
 
 my $needless = 'private key, only the public part is needed to verify signatures';
 is($said->($files->('private')), join(' | ', map { "[warn] key file \"DIR/private.json\": $_: $needless" }
@@ -87,7 +87,7 @@ configure($t, <<'EOF');
         location /encrypted/ { auth_jwt_type encrypted; auth_jwt_key_file public_rsa.json; }
         location /weak/      { auth_jwt_key_file weak.json; }
         location /rs512/     { auth_jwt_key_file rs512.json; }
-        location = /keys     { auth_jwt off; alias %%TESTDIR%%/fetched.json; }
+        location = /keys     { internal; auth_jwt off; alias %%TESTDIR%%/fetched.json; }
     }
 EOF
 

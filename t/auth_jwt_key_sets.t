@@ -41,7 +41,13 @@ my @left_out = (
     [ 'crv missing, EC', $spoil->($ec, crv => 'null'), 'member "crv" is missing' ],
     [ 'crv missing, OKP', $spoil->($okp, crv => 'null'), 'member "crv" is missing' ],
     [ 'crv unknown', $spoil->($ec, crv => '"P-192"'), 'unsupported crv "P-192"' ],
-    [ 'crv for key agreement', $spoil->($okp, crv => '"X25519"'), 'unsupported crv "X25519"' ],
+    [ 'crv of another length', $spoil->($okp, crv => '"X448"'),
+        'member "x" has 32 bytes instead of 56' ],
+    [ 'alg of ML-DSA without its type', $add->($okp, '"alg":"ML-DSA-44"'),
+        'alg "ML-DSA-44" is not for a key of this type, curve or length' ],
+    [ 'AKP without alg', '{"kty":"AKP","kid":"odd","pub":"AAAA"}', 'member "alg" is missing' ],
+    [ 'AKP, too short', '{"kty":"AKP","kid":"odd","alg":"ML-DSA-44","pub":"AAAA"}',
+        'member "pub" has 3 bytes instead of 1312' ],
     [ 'alg unknown', $add->($rsa, '"alg":"RS1"'), 'unsupported alg "RS1"' ],
     [ 'alg of another type', $add->($rsa, '"alg":"ES256"'),
         'alg "ES256" is not for a key of this type, curve or length' ],
@@ -143,7 +149,7 @@ configure($t, <<EOF);
         $locations
         location /written/ { }
         location /fetched/ { auth_jwt_key_request /keys; }
-        location = /keys   { auth_jwt off; alias $dir/fetched.json; }
+        location = /keys   { internal; auth_jwt off; alias $dir/fetched.json; }
     }
 EOF
 

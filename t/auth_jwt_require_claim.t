@@ -10,7 +10,7 @@ use Auth;
 use AuthJwt;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(163);
+my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(168);
 
 my $key = jwk('HS256', '--kid', 'a');
 my $aes = jwk('A128KW', '--kid', 'b');
@@ -91,6 +91,9 @@ configure($t, <<EOF);
             auth_jwt_require_claim w eq b;
             auth_jwt_require \$arg_a error=403;
         }
+        location /report  { auth_jwt_mode report; auth_jwt_require_claim v eq a error=403; }
+        location /optional { auth_jwt_mode optional; auth_jwt_require_claim v eq a error=403; }
+        location /preaccess { auth_jwt_phase preaccess; auth_jwt_require_claim v eq a error=403; }
         location /off     { auth_jwt off; auth_jwt_require_claim v eq never; }
         location /nokeys  { auth_jwt_key_file none.json; auth_jwt_require_claim v eq a error=403; }
         location /outer/ {
@@ -110,7 +113,7 @@ configure($t, <<EOF);
     }
 EOF
 
-$t->run();
+run_quietly($t);
 
 my $refused = '401 Bearer realm="r", error="invalid_token"';
 my $hs256 = 'alg "HS256", kid "a"';
@@ -359,6 +362,15 @@ is(outcome($t, '/ne', $token), "$refused " . $failed->('claim "v" !eq "a": it is
 is(outcome($t, '/eq', $token), $ok->('a'), 'the same token again');
 is(verdict(get('/var', $token, $v->('a'))), 404, 'the same token, the variable is met');
 is(verdict(get('/var', $token, $v->('b'))), $refused, 'the same token, the variable is not met');
+
+### modes and phases
+
+my $not_a = '<|claim_mismatch|0> info required claim "v" eq "a": it is "b"; ' . $hs256;
+is($with->('/optional', '{"v":"b"}'), "403 $not_a", 'optional, not met');
+is(verdict(get('/optional')), 404, 'optional, no token');
+is($with->('/preaccess', '{"v":"b"}'), "403 $not_a", 'preaccess, not met');
+is($with->('/preaccess', '{"v":"a"}'), '404 <|ok|1>', 'preaccess, met');
+is($with->('/report', '{"v":"b"}'), "404 $not_a" =~ s/info/info would refuse:/r, 'report, not met');
 
 ### inheritance
 

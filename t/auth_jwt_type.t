@@ -150,7 +150,7 @@ for (
 my $unsupported = sub { "$refused <|unsupported_algorithm> info $_[0]" };
 my $malformed = sub { "$refused <|malformed> info $_[0]" };
 for my $alg (qw/ PBES2-HS256+A128KW PBES2-HS384+A192KW PBES2-HS512+A256KW RSA1_5
-    ECDH-ES ECDH-ES+A128KW ECDH-ES+A256KW none HS256 A128CBC A128GCM a128kw /, '')
+    ECDH-SS ECDH-1PU ECDH-ES+A128GCMKW none HS256 A128CBC A128GCM a128kw /, '')
 {
     my $token = encrypt($aes, $claims, '--header', "{\"alg\":\"$alg\",\"p2c\":2147483647,"
         . '"p2s":"AAAA","epk":{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}}');

@@ -22,8 +22,8 @@ pub struct ClientToken {
     verdict: Cell<Option<TokenVerdict>>,
     /// The address of the configuration of the location that has judged the request last.
     judged_by: Cell<Option<usize>>,
-    /// The address of the request that nginx logs, if it has come so far.
-    logged: Cell<Option<usize>>,
+    /// Whether the request has ended, and nginx logs it.
+    is_logged: Cell<bool>,
 }
 
 /// What the handler decided last.
@@ -97,15 +97,6 @@ impl ClientToken {
         self.verdict.set(Some(verdict));
     }
 
-    /// Notes that nginx logs a request now.
-    pub(super) fn set_logged(&self, request: Request<'_>) {
-        self.logged.set(Some(request.address()));
-    }
-
-    fn is_logged(&self, request: Request<'_>) -> bool {
-        self.logged.get() == Some(request.address())
-    }
-
     /// Whether the request was judged, and the token not accepted.
     fn is_not_accepted(&self) -> bool {
         matches!(
@@ -159,8 +150,10 @@ impl ClientToken {
 
 impl BeforeLog for AuthJwt {
     fn before_log(request: Request<'_>) -> Result<(), Failure> {
-        if request.uses_variables_of::<Self>() {
-            request.client_context::<Self>()?.set_logged(request);
+        // The log of a subrequest comes before the end of the client's request, which shares the
+        // cached values of variables with it.
+        if request.is_main() && request.uses_variables_of::<Self>() {
+            request.client_context::<Self>()?.is_logged.set(true);
             // Those that were evaluated for an upstream may have been empty.
             request.forget_variables_of::<Self>();
         }
@@ -172,12 +165,10 @@ impl BeforeLog for AuthJwt {
 /// reason, such as auth_jwt_require. The log tells of it even then.
 pub(super) fn verified_token(request: Request<'_>) -> Result<Option<VerifiedToken>, Failure> {
     let client = request.client_context::<AuthJwt>()?;
-    Ok(
-        match client.is_not_accepted() && !client.is_logged(request) {
-            true => None,
-            false => client.verified.borrow().clone(),
-        },
-    )
+    Ok(match client.is_not_accepted() && !client.is_logged.get() {
+        true => None,
+        false => client.verified.borrow().clone(),
+    })
 }
 
 /// The token that variables speak of: the verified one, or where [`may_be_unverified`] allows it
@@ -207,7 +198,7 @@ pub(super) fn token(request: Request<'_>) -> Result<Option<AnyToken>, Failure> {
 /// tell an upstream an identity that anybody can write. While the handler waits for keys, the only
 /// subrequests are those that fetch them, and their location may depend on the token.
 fn may_be_unverified(request: Request<'_>, client: &ClientToken) -> bool {
-    if client.is_logged(request) || request.location_conf::<AuthJwt>().shows_unverified() {
+    if client.is_logged.get() || request.location_conf::<AuthJwt>().shows_unverified() {
         return true;
     }
     !client.is_not_accepted()

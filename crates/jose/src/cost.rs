@@ -3,7 +3,7 @@
 //! bench -p jose -- cost`, docs/performance.md), rounded up. They do not have to be exact: they keep
 //! a token from being tried with many expensive keys.
 
-use crate::jwk::{EcCurve, EdwardsCurve, KeyMaterial, bits};
+use crate::jwk::{EcCurve, EdwardsCurve, KeyMaterial, MlDsa, MontgomeryCurve, bits};
 
 /// A MAC, or unwrapping with AES, besides the bytes of the token.
 const SYMMETRIC: u64 = 2_000;
@@ -12,6 +12,16 @@ const P384: u64 = 260_000;
 const P521: u64 = 430_000;
 const ED25519: u64 = 50_000;
 const ED448: u64 = 280_000;
+const SECP256K1: u64 = 300_000;
+const ML_DSA_44: u64 = 60_000;
+const ML_DSA_65: u64 = 90_000;
+const ML_DSA_87: u64 = 140_000;
+/// A shared secret, which OpenSSL computes for all of these.
+const P256_SECRET: u64 = 100_000;
+const P384_SECRET: u64 = 1_000_000;
+const P521_SECRET: u64 = 500_000;
+const X25519_SECRET: u64 = 60_000;
+const X448_SECRET: u64 = 300_000;
 /// SHA-256 without instructions for it, for each byte.
 const HASHED_BYTE: u64 = 3;
 
@@ -38,6 +48,8 @@ pub(crate) enum KeyKind {
     Rsa,
     Ec(EcCurve),
     Okp(EdwardsCurve),
+    Montgomery(MontgomeryCurve),
+    MlDsa(MlDsa),
 }
 
 impl RsaCost {
@@ -57,6 +69,8 @@ impl KeyMaterial {
             Self::Rsa { .. } => KeyKind::Rsa,
             Self::Ec { crv, .. } => KeyKind::Ec(*crv),
             Self::Okp { crv, .. } => KeyKind::Okp(*crv),
+            Self::Montgomery { crv, .. } => KeyKind::Montgomery(*crv),
+            Self::MlDsa { parameters, .. } => KeyKind::MlDsa(*parameters),
         }
     }
 
@@ -74,11 +88,19 @@ impl KeyMaterial {
                 EcCurve::P256 => P256,
                 EcCurve::P384 => P384,
                 EcCurve::P521 => P521,
+                EcCurve::Secp256k1 => SECP256K1,
             },
             Self::Okp { crv, .. } => match crv {
                 EdwardsCurve::Ed25519 => ED25519,
                 EdwardsCurve::Ed448 => ED448,
             },
+            Self::MlDsa { parameters, .. } => match parameters {
+                MlDsa::MlDsa44 => ML_DSA_44,
+                MlDsa::MlDsa65 => ML_DSA_65,
+                MlDsa::MlDsa87 => ML_DSA_87,
+            },
+            // Such keys verify nothing.
+            Self::Montgomery { .. } => SYMMETRIC,
         }
     }
 
@@ -86,7 +108,17 @@ impl KeyMaterial {
     pub(crate) fn decryption_cost(&self) -> u64 {
         match self {
             Self::Rsa { n, .. } => rsa_cost(n).private,
-            Self::Octets(_) | Self::Ec { .. } | Self::Okp { .. } => SYMMETRIC,
+            Self::Ec { crv, .. } => match crv {
+                EcCurve::P256 => P256_SECRET,
+                EcCurve::P384 => P384_SECRET,
+                EcCurve::P521 => P521_SECRET,
+                EcCurve::Secp256k1 => SYMMETRIC,
+            },
+            Self::Montgomery { crv, .. } => match crv {
+                MontgomeryCurve::X25519 => X25519_SECRET,
+                MontgomeryCurve::X448 => X448_SECRET,
+            },
+            Self::Octets(_) | Self::Okp { .. } | Self::MlDsa { .. } => SYMMETRIC,
         }
     }
 }

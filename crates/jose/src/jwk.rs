@@ -1,11 +1,14 @@
-//! One JSON Web Key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2): its key material,
-//! and what the key may be used for. An entry that makes no key, or one of an unknown type, curve,
-//! algorithm or use, is left out with a [`KeyFault`], as RFC 7517 section 5 demands. Key material
-//! that is written sloppily but denotes one key without doubt is taken with a [`KeyFlaw`].
+//! One JSON Web Key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2, RFC 9964 section 3):
+//! its key material, and what the key may be used for. An entry that makes no key, or one of an
+//! unknown type, curve, algorithm or use, is left out with a [`KeyFault`], as RFC 7517 section 5
+//! demands. Key material that is written sloppily but denotes one key without doubt is taken with a
+//! [`KeyFlaw`].
 
 mod certificate;
 mod members;
 mod rsa_primes;
+
+use std::cell::Cell;
 
 use zeroize::Zeroizing;
 
@@ -56,9 +59,23 @@ pub(crate) enum KeyMaterial {
         crv: EcCurve,
         x: Vec<u8>,
         y: Vec<u8>,
+        /// `None` if the key has no private member, or may not be used for key agreement.
+        d: Option<PrivateNumber>,
     },
     /// `kty` "OKP" with a curve for signatures.
     Okp { crv: EdwardsCurve, x: Vec<u8> },
+    /// `kty` "OKP" with a curve for key agreement.
+    Montgomery {
+        crv: MontgomeryCurve,
+        x: Vec<u8>,
+        /// `None` if the key has no private member, or may not be used for key agreement.
+        d: Option<PrivateNumber>,
+    },
+    /// `kty` "AKP" with an `alg` of ML-DSA.
+    MlDsa {
+        parameters: MlDsa,
+        public_key: Vec<u8>,
+    },
 }
 
 /// The private members of an RSA key (RFC 7518 section 6.3.2).
@@ -68,12 +85,20 @@ pub(crate) struct RsaPrivateMembers {
     pub(crate) crt: [Zeroizing<Vec<u8>>; 5],
 }
 
-/// A curve for ECDSA (RFC 7518 section 6.2.1.1).
+/// The private member of a key on a curve.
+pub(crate) struct PrivateNumber {
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
+    /// Whether the number is known to belong to the public members. Key agreement finds out.
+    pub(crate) is_checked: Cell<bool>,
+}
+
+/// A curve for ECDSA, and for key agreement (RFC 7518 section 6.2.1.1, RFC 8812 section 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EcCurve {
     P256,
     P384,
     P521,
+    Secp256k1,
 }
 
 /// A curve for EdDSA (RFC 8037 section 2).
@@ -81,6 +106,21 @@ pub(crate) enum EcCurve {
 pub(crate) enum EdwardsCurve {
     Ed25519,
     Ed448,
+}
+
+/// A curve for key agreement only (RFC 8037 section 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MontgomeryCurve {
+    X25519,
+    X448,
+}
+
+/// A parameter set of ML-DSA (FIPS 204 section 4), which is what `alg` names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MlDsa {
+    MlDsa44,
+    MlDsa65,
+    MlDsa87,
 }
 
 impl JwkEntry {
@@ -136,23 +176,36 @@ impl Jwk {
             usage,
             operations,
             material,
-            is_private: kty != "oct" && members.has("d"),
+            is_private: match &*kty {
+                "oct" => false,
+                "AKP" => members.has("priv"),
+                _ => members.has("d"),
+            },
         };
-        if key.is_private && key.may_use_rsa_oaep() {
-            key.read_rsa_private_members(members, completions)?;
+        if key.is_private && key.may_decrypt() && key.decryption_family().is_some() {
+            key.read_private_members(members, completions)?;
         }
         Ok(key)
     }
 
-    /// Adds the private members of an RSA key. They are not read unless they are used, because to
-    /// complete them takes time.
-    fn read_rsa_private_members(
+    /// Adds the private members. They are not read unless they are used, because to complete those
+    /// of RSA takes time.
+    fn read_private_members(
         &mut self,
         members: &mut JwkMembers<'_>,
         completions: &mut usize,
     ) -> Result<(), KeyFault> {
-        if let KeyMaterial::Rsa { n, e, private } = &mut self.material {
-            *private = Some(members.rsa_private_members(n, e, completions)?);
+        match &mut self.material {
+            KeyMaterial::Rsa { n, e, private } => {
+                *private = Some(members.rsa_private_members(n, e, completions)?);
+            }
+            KeyMaterial::Ec { crv, d, .. } => {
+                *d = Some(members.private_number(crv.coordinate_length())?);
+            }
+            KeyMaterial::Montgomery { crv, d, .. } => {
+                *d = Some(members.private_number(crv.point_length())?);
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -179,9 +232,13 @@ impl Jwk {
 
     /// The member that does not allow the key to be used for this.
     pub(crate) fn forbidden_by(&self, purpose: KeyPurpose) -> Option<&'static str> {
-        let (allowed_use, allowed_operations) = match purpose {
-            KeyPurpose::Verify => ("sig", &["verify"][..]),
-            KeyPurpose::Decrypt => ("enc", &["decrypt", "unwrapKey"][..]),
+        let (allowed_use, allowed_operations) = match (purpose, &self.material) {
+            (KeyPurpose::Verify, _) => ("sig", &["verify"][..]),
+            (
+                KeyPurpose::Decrypt,
+                KeyMaterial::Ec { .. } | KeyMaterial::Okp { .. } | KeyMaterial::Montgomery { .. },
+            ) => ("enc", &["deriveKey", "deriveBits"][..]),
+            (KeyPurpose::Decrypt, _) => ("enc", &["decrypt", "unwrapKey"][..]),
         };
         let is_allowed = |operation: &String| allowed_operations.contains(&operation.as_str());
         if self.usage.as_deref().is_some_and(|own| own != allowed_use) {
@@ -205,8 +262,26 @@ impl Jwk {
         }
     }
 
-    fn may_use_rsa_oaep(&self) -> bool {
-        self.may_decrypt() && self.alg().is_none_or(|alg| alg.starts_with("RSA-OAEP"))
+    /// Whether the key would decrypt if it had private members.
+    pub(crate) fn lacks_private_members(&self) -> bool {
+        !self.is_private && self.decryption_family().is_some()
+    }
+
+    /// The beginning of the names of the algorithms that a key pair of this type and curve decrypts
+    /// with. `None` if there is no such algorithm, or the key's own `alg` is another one.
+    pub(crate) fn decryption_family(&self) -> Option<&'static str> {
+        let family = match &self.material {
+            KeyMaterial::Rsa { .. } => "RSA-OAEP",
+            KeyMaterial::Ec {
+                crv: EcCurve::P256 | EcCurve::P384 | EcCurve::P521,
+                ..
+            }
+            | KeyMaterial::Montgomery { .. } => "ECDH-ES",
+            _ => return None,
+        };
+        self.alg()
+            .is_none_or(|alg| alg.starts_with(family))
+            .then_some(family)
     }
 }
 
@@ -217,35 +292,39 @@ impl KeyMaterial {
             Self::Octets(_) => "oct",
             Self::Rsa { .. } => "RSA",
             Self::Ec { .. } => "EC",
-            Self::Okp { .. } => "OKP",
+            Self::Okp { .. } | Self::Montgomery { .. } => "OKP",
+            Self::MlDsa { .. } => "AKP",
         }
     }
 
     /// The curve of the key.
     fn crv(&self) -> Option<&'static str> {
         match self {
-            Self::Octets(_) | Self::Rsa { .. } => None,
+            Self::Octets(_) | Self::Rsa { .. } | Self::MlDsa { .. } => None,
             Self::Ec { crv, .. } => Some(crv.name()),
             Self::Okp { crv, .. } => Some(crv.name()),
+            Self::Montgomery { crv, .. } => Some(crv.name()),
         }
     }
 }
 
 impl EcCurve {
-    const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
+    const ALL: [Self; 4] = [Self::P256, Self::P384, Self::P521, Self::Secp256k1];
 
-    fn name(self) -> &'static str {
+    /// The value of `crv`.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::P256 => "P-256",
             Self::P384 => "P-384",
             Self::P521 => "P-521",
+            Self::Secp256k1 => "secp256k1",
         }
     }
 
     /// Length of a coordinate in bytes.
-    fn coordinate_length(self) -> usize {
+    pub(crate) fn coordinate_length(self) -> usize {
         match self {
-            Self::P256 => 32,
+            Self::P256 | Self::Secp256k1 => 32,
             Self::P384 => 48,
             Self::P521 => 66,
         }
@@ -267,6 +346,48 @@ impl EdwardsCurve {
         match self {
             Self::Ed25519 => 32,
             Self::Ed448 => 57,
+        }
+    }
+}
+
+impl MontgomeryCurve {
+    const ALL: [Self; 2] = [Self::X25519, Self::X448];
+
+    /// The value of `crv`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::X25519 => "X25519",
+            Self::X448 => "X448",
+        }
+    }
+
+    /// Length of an encoded point, and of a private key, in bytes.
+    pub(crate) fn point_length(self) -> usize {
+        match self {
+            Self::X25519 => 32,
+            Self::X448 => 56,
+        }
+    }
+}
+
+impl MlDsa {
+    const ALL: [Self; 3] = [Self::MlDsa44, Self::MlDsa65, Self::MlDsa87];
+
+    /// The value of `alg`.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::MlDsa44 => "ML-DSA-44",
+            Self::MlDsa65 => "ML-DSA-65",
+            Self::MlDsa87 => "ML-DSA-87",
+        }
+    }
+
+    /// Length of an encoded public key in bytes.
+    fn public_key_length(self) -> usize {
+        match self {
+            Self::MlDsa44 => 1312,
+            Self::MlDsa65 => 1952,
+            Self::MlDsa87 => 2592,
         }
     }
 }

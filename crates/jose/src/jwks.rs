@@ -16,6 +16,7 @@ use self::candidates::{Candidate, KeysByAlgorithm, candidates};
 use self::entries::{EntrySummary, KeyEntries};
 use crate::crypto::Verifier;
 use crate::error::{Error, InputPart};
+use crate::header::JoseHeader;
 use crate::json::{Index, JsonKind, JsonValue};
 use crate::jwe::{self, ContentEncryption, Decrypter, KeyManagementAlgorithm};
 use crate::jwk::{Jwk, JwkEntry, KeyMaterial};
@@ -178,12 +179,13 @@ impl KeySet {
         &self,
         algorithm: &KeyManagementAlgorithm,
         encryption: &ContentEncryption,
-        kid: Option<&str>,
+        header: &JoseHeader,
         ciphertext_length: usize,
     ) -> impl Iterator<Item = &dyn Decrypter> {
         let tables = self.sets.iter().map(|set| &set.decrypters);
+        let kid = header.kid();
         let keys = candidates(tables, algorithm.name, kid, ciphertext_length, |key| {
-            key.fits(encryption)
+            key.fits(header, encryption)
         });
         keys.map(|key| &**key)
     }
@@ -281,6 +283,10 @@ impl PreparedKey {
             let named = verifier.map(|verifier| (algorithm.name, verifier));
             prepared.verifiers.extend(named);
         }
+        let invalid = |error| match &key.material {
+            KeyMaterial::Ec { .. } | KeyMaterial::Montgomery { .. } => KeyFault::NotKeyPair,
+            _ => invalid(error),
+        };
         for algorithm in jwe::algorithms() {
             let decrypter = algorithm.prepare(key).map_err(invalid)?;
             let named = decrypter.map(|decrypter| (algorithm.name, decrypter));
@@ -304,10 +310,9 @@ impl PreparedKey {
 /// Whether a key that can be used with no algorithm may have this `alg` nevertheless: it is not
 /// meant for that use, or is a public key for encryption.
 fn may_have(key: &Jwk, alg: &str) -> bool {
-    match (jws::find(alg), &key.material) {
-        (Some(_), _) => !key.may_verify(),
-        (None, KeyMaterial::Rsa { .. }) => alg.starts_with("RSA-OAEP"),
-        (None, _) => !key.may_decrypt(),
+    match jws::find(alg) {
+        Some(_) => !key.may_verify(),
+        None => !key.may_decrypt() || key.lacks_private_members(),
     }
 }
 

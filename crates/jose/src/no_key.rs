@@ -27,6 +27,8 @@ pub enum NoKeyReason {
     OtherAlgorithms(Vec<&'static str>),
     /// The keys are for another content encryption.
     OtherEncryption,
+    /// The keys are on another curve than the sender's key.
+    OtherCurve,
     /// A member of the key does not allow this use.
     OtherPurpose {
         /// What the key would be needed for.
@@ -92,6 +94,7 @@ impl NoKeyReason {
             Self::EmptySet | Self::NoSuchKid => "does not exist".to_owned(),
             Self::OtherAlgorithms(names) => format!("is for {} only", names.join(", ")),
             Self::OtherEncryption => "is for other values of \"enc\" only".to_owned(),
+            Self::OtherCurve => "is on another curve than \"epk\"".to_owned(),
             Self::OtherPurpose { needed, member } => match (needed, *member) {
                 (KeyPurpose::Verify, "use") => "is for encryption only, by its \"use\"".to_owned(),
                 (KeyPurpose::Decrypt, "use") => "is for signatures only, by its \"use\"".to_owned(),

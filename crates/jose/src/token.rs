@@ -510,7 +510,7 @@ pub(crate) fn decrypt(
     let (algorithm, encryption) = jwe::check_header(header)?;
     let plaintext = try_keys(
         header,
-        keys.decrypters(algorithm, encryption, header.kid(), parts.length()),
+        keys.decrypters(algorithm, encryption, header, parts.length()),
         |key| parts.decrypt_with(key, header, encryption),
         |kid, tried| match tried {
             0 => no_key(keys, algorithm.name, header, KeyPurpose::Decrypt),

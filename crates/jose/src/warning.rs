@@ -126,6 +126,10 @@ pub enum KeyFault {
         /// The key's `kty`.
         kty: &'static str,
     },
+    /// The members are well-formed, but make no key pair for key agreement: the point is not on the
+    /// curve, or the private member is not that of the point.
+    #[error("its members are not a key pair of the curve")]
+    NotKeyPair,
     /// `x5c` takes the place of the members that are missing, and is no array of certificates, or
     /// the first certificate has another type of key.
     #[error("member \"x5c\" has no certificate for a key of this type")]

@@ -43,6 +43,7 @@ fn ec(key: &EcKey<Public>) -> Option<KeyMaterial> {
         Nid::X9_62_PRIME256V1 => EcCurve::P256,
         Nid::SECP384R1 => EcCurve::P384,
         Nid::SECP521R1 => EcCurve::P521,
+        Nid::SECP256K1 => EcCurve::Secp256k1,
         _ => return None,
     };
     let coordinates = || {
@@ -54,5 +55,5 @@ fn ec(key: &EcKey<Public>) -> Option<KeyMaterial> {
         Ok((x.to_vec_padded(length)?, y.to_vec_padded(length)?))
     };
     let (x, y) = coordinates().map_err(|_: ErrorStack| ()).ok()?;
-    Some(KeyMaterial::Ec { crv, x, y })
+    Some(KeyMaterial::Ec { crv, x, y, d: None })
 }

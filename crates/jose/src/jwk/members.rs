@@ -1,11 +1,13 @@
 //! Reads the members of a JWK. A member that is null counts as absent.
 
+use std::cell::Cell;
+
 use text::Quoted;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
-    CRT_MEMBERS, EcCurve, EdwardsCurve, KeyMaterial, MAX_EXPONENT_BITS, RsaPrivateMembers, bits,
-    certificate, rsa_primes,
+    CRT_MEMBERS, EcCurve, EdwardsCurve, KeyMaterial, MAX_EXPONENT_BITS, MlDsa, MontgomeryCurve,
+    PrivateNumber, RsaPrivateMembers, bits, certificate, rsa_primes,
 };
 use crate::compact;
 use crate::json::{JsonKind, JsonValue};
@@ -117,6 +119,7 @@ impl<'a> JwkMembers<'a> {
             "RSA" => self.rsa(),
             "EC" => self.ec(),
             "OKP" => self.okp(),
+            "AKP" => self.akp(),
             _ => Err(unsupported("kty", kty)),
         }
     }
@@ -180,6 +183,7 @@ impl<'a> JwkMembers<'a> {
             crv,
             x: self.coordinate("x", crv.coordinate_length())?,
             y: self.coordinate("y", crv.coordinate_length())?,
+            d: None,
         })
     }
 
@@ -187,10 +191,42 @@ impl<'a> JwkMembers<'a> {
         if let Some(certified) = self.certificate_instead_of(&["x"], "OKP")? {
             return Ok(certified);
         }
-        let crv = self.curve(EdwardsCurve::ALL, EdwardsCurve::name)?;
-        Ok(KeyMaterial::Okp {
-            crv,
-            x: self.coordinate("x", crv.point_length())?,
+        let crv = self.required_text("crv")?;
+        let mut edwards = EdwardsCurve::ALL.into_iter();
+        if let Some(crv) = edwards.find(|curve| curve.name() == crv) {
+            let x = self.coordinate("x", crv.point_length())?;
+            return Ok(KeyMaterial::Okp { crv, x });
+        }
+        let crv = self.curve(MontgomeryCurve::ALL, MontgomeryCurve::name)?;
+        let x = self.coordinate("x", crv.point_length())?;
+        Ok(KeyMaterial::Montgomery { crv, x, d: None })
+    }
+
+    /// An Algorithm Key Pair. Its `alg` is required, and says what its other members are.
+    fn akp(&mut self) -> Result<KeyMaterial, KeyFault> {
+        let alg = self.required_text("alg")?;
+        let mut sets = MlDsa::ALL.into_iter();
+        let found = sets.find(|parameters| parameters.name() == alg);
+        let parameters = found.ok_or_else(|| unsupported("alg", &alg))?;
+        let public_key = self.bytes("pub")?;
+        match (public_key.len(), parameters.public_key_length()) {
+            (bytes, expected) if bytes != expected => Err(KeyFault::Length {
+                member: "pub",
+                bytes,
+                expected,
+            }),
+            _ => Ok(KeyMaterial::MlDsa {
+                parameters,
+                public_key,
+            }),
+        }
+    }
+
+    /// The private member of a key on a curve, which has this length.
+    pub(super) fn private_number(&mut self, length: usize) -> Result<PrivateNumber, KeyFault> {
+        Ok(PrivateNumber {
+            bytes: Zeroizing::new(self.coordinate("d", length)?),
+            is_checked: Cell::new(false),
         })
     }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use text::Quoted;
 
 use super::PreparedKey;
-use crate::jwk::{Jwk, KeyMaterial};
+use crate::jwk::Jwk;
 use crate::no_key::{KeyPurpose, NoKeyReason, SetWarning, UselessKey};
 use crate::token_type::{SignatureCheck, TokenType};
 use crate::warning::KeyFault;
@@ -112,21 +112,27 @@ impl Ability {
             let verifies = jws::find(alg).map(|algorithm| algorithm.name);
             verifies.or_else(|| jwe::find(alg).map(|algorithm| algorithm.name))
         });
-        Self::Useless(match (own, purpose, &key.material) {
-            (Some(own), KeyPurpose::Verify, _) => NoKeyReason::OtherAlgorithms(vec![own]),
-            (Some(own), _, KeyMaterial::Rsa { .. }) if own.starts_with("RSA-OAEP") => {
-                NoKeyReason::PublicKey
+        Self::Useless(match (own, purpose) {
+            (_, KeyPurpose::Decrypt) if key.lacks_private_members() => NoKeyReason::PublicKey,
+            (Some(own), _) => NoKeyReason::OtherAlgorithms(vec![own]),
+            (None, KeyPurpose::Verify) => {
+                NoKeyReason::OtherAlgorithms(match prepared.decrypters[..] {
+                    [] => decryption_algorithms(key),
+                    _ => names(KeyPurpose::Decrypt),
+                })
             }
-            (None, KeyPurpose::Decrypt, KeyMaterial::Rsa { .. }) => NoKeyReason::PublicKey,
-            (Some(own), ..) => NoKeyReason::OtherAlgorithms(vec![own]),
-            (None, KeyPurpose::Verify, _) => {
-                NoKeyReason::OtherAlgorithms(names(KeyPurpose::Decrypt))
-            }
-            (None, KeyPurpose::Decrypt, _) => {
-                NoKeyReason::OtherAlgorithms(names(KeyPurpose::Verify))
-            }
+            (None, KeyPurpose::Decrypt) => NoKeyReason::OtherAlgorithms(names(KeyPurpose::Verify)),
         })
     }
+}
+
+/// The algorithms that the key decrypts with if it has private members.
+fn decryption_algorithms(key: &Jwk) -> Vec<&'static str> {
+    let names = jwe::algorithms().map(|algorithm| algorithm.name);
+    let family = key.decryption_family();
+    names
+        .filter(|name| family.is_some_and(|family| name.starts_with(family)))
+        .collect()
 }
 
 impl KeyEntries {
@@ -192,7 +198,10 @@ pub(super) fn no_key_reason<'a>(
     names.sort_unstable();
     names.dedup();
     if names.contains(&algorithm) {
-        return NoKeyReason::OtherEncryption;
+        return match algorithm.starts_with("ECDH-ES") {
+            true => NoKeyReason::OtherCurve,
+            false => NoKeyReason::OtherEncryption,
+        };
     }
     match (names.is_empty(), reasons.into_iter().next()) {
         (true, Some(reason)) => reason,

@@ -22,6 +22,7 @@ fn private_key(alg: &str) -> PKey<Private> {
         "ES256" => ec(Nid::X9_62_PRIME256V1),
         "ES512" => ec(Nid::SECP521R1),
         "ES256K" => ec(Nid::SECP256K1),
+        "P-224" => ec(Nid::SECP224R1),
         "Ed25519" => PKey::generate_ed25519().unwrap(),
         _ => PKey::generate_ed448().unwrap(),
     }
@@ -58,6 +59,10 @@ fn token(alg: &str, key: &PKey<Private>) -> String {
             .key_pair_from_pem(pem)
             .unwrap()
             .to_jwk_key_pair(),
+        "ES256K" => josekit::jws::ES256K
+            .key_pair_from_pem(pem)
+            .unwrap()
+            .to_jwk_key_pair(),
         "ES512" => josekit::jws::ES512
             .key_pair_from_pem(pem)
             .unwrap()
@@ -85,6 +90,7 @@ fn row_50_an_entry_with_a_certificate_alone_is_used() {
         ("RS256", "RSA", None),
         ("ES256", "EC", Some("P-256")),
         ("ES512", "EC", Some("P-521")),
+        ("ES256K", "EC", Some("secp256k1")),
         ("Ed25519", "OKP", Some("Ed25519")),
         ("Ed448", "OKP", Some("Ed448")),
     ] {
@@ -109,8 +115,7 @@ fn row_50_an_entry_with_a_certificate_alone_is_used() {
 
 #[test]
 fn row_50_an_entry_with_an_unusable_certificate_is_left_out() {
-    let [rsa, p256, secp256k1] =
-        ["RS256", "ES256", "ES256K"].map(|alg| certificate(&private_key(alg)));
+    let [rsa, p256, p224] = ["RS256", "ES256", "P-224"].map(|alg| certificate(&private_key(alg)));
     for entry in [
         r#"{"kty":"RSA","x5c":["MIIB"]}"#.to_owned(),
         r#"{"kty":"RSA","x5c":[]}"#.to_owned(),
@@ -121,9 +126,9 @@ fn row_50_an_entry_with_an_unusable_certificate_is_left_out() {
         format!(r#"{{"kty":"RSA","x5c":["MIIB","{rsa}"]}}"#),
         format!(r#"{{"kty":"EC","x5c":["{rsa}"]}}"#),
         format!(r#"{{"kty":"EC","crv":"P-384","x5c":["{p256}"]}}"#),
-        format!(r#"{{"kty":"EC","x5c":["{secp256k1}"]}}"#),
+        format!(r#"{{"kty":"EC","x5c":["{p224}"]}}"#),
         format!(r#"{{"kty":"OKP","x5c":["{p256}"]}}"#),
-        format!(r#"{{"x5c":["{secp256k1}"]}}"#),
+        format!(r#"{{"x5c":["{p224}"]}}"#),
     ] {
         let keys = parse_set(&entry);
         assert_eq!(keys.usable_keys(), 0, "{entry}");

@@ -47,7 +47,13 @@ fn row_58_expensive_keys_are_few() {
             "{bits} {members}"
         );
     }
-    for (alg, expected) in [("ES256", 16), ("ES384", 7), ("ES512", 4), ("Ed448", 7)] {
+    for (alg, expected) in [
+        ("ES256", 16),
+        ("ES384", 7),
+        ("ES512", 4),
+        ("ES256K", 6),
+        ("Ed448", 7),
+    ] {
         let keys = sixteen(|n| key(alg, n.into()));
         assert_eq!(tried(&keys, alg, None), expected, "{alg}");
     }
@@ -114,14 +120,37 @@ fn row_58_one_private_rsa_key_is_tried() {
     let keys: Vec<_> = (0..4).map(|n| key("RSA", n)).collect();
     let algorithm = jwe::find("RSA-OAEP").unwrap();
     let encryption = jwe::find_encryption("A128GCM").unwrap();
-    let tried = |keys: &KeySet, kid| keys.decrypters(algorithm, encryption, kid, 0).count();
-    assert_eq!(tried(&parse_set(&keys), None), 2);
+    let tried = |keys: &KeySet, header: &str| {
+        let header = test_tokens::base64url(header.as_bytes());
+        let header = JoseHeader::parse(header.as_bytes(), &Limits::default()).unwrap();
+        keys.decrypters(algorithm, encryption, &header, 0).count()
+    };
+    let (nameless, k) = (r#"{"alg":""}"#, r#"{"alg":"","kid":"k"}"#);
+    assert_eq!(tried(&parse_set(&keys), nameless), 2);
     let named: Vec<_> = keys.iter().map(|key| with(key, r#"{"kid":"k"}"#)).collect();
-    assert_eq!(tried(&parse_set(&named), Some("k")), 4);
+    assert_eq!(tried(&parse_set(&named), k), 4);
     let large: JwkObject =
         serde_json::from_str(include_str!("../../../../t/data/rsa-16384.jwk")).unwrap();
     let set = parse_set(&[large.clone(), large]);
-    assert_eq!(tried(&set, None), 1);
+    assert_eq!(tried(&set, nameless), 1);
+}
+
+#[test]
+fn row_58_few_private_keys_are_tried_for_key_agreement() {
+    let algorithm = jwe::find("ECDH-ES").unwrap();
+    let encryption = jwe::find_encryption("A128GCM").unwrap();
+    for (curve, expected) in [
+        ("P-256", 16),
+        ("P-384", 2),
+        ("P-521", 4),
+        ("X25519", 16),
+        ("X448", 6),
+    ] {
+        let keys = sixteen(|n| key(curve, n.into()));
+        let header = JoseHeader::default();
+        let tried = keys.decrypters(algorithm, encryption, &header, 0);
+        assert_eq!(tried.count(), expected, "{curve}");
+    }
 }
 
 #[test]

@@ -88,16 +88,16 @@ fn a_set_is_a_jwk_set_or_a_jwk() {
 fn row_50_unsupported_keys_are_left_out() {
     let left_out = |entry: &str| fault(entry).unwrap().to_string();
     assert_eq!(
-        left_out(r#"{"kty":"AKP","kid":"p\nq"}"#),
-        r#"unsupported kty "AKP""#
+        left_out(r#"{"kty":"AKPX","kid":"p\nq"}"#),
+        r#"unsupported kty "AKPX""#
     );
     assert_eq!(
-        left_out(r#"{"kty":"EC","crv":"secp256k1"}"#),
-        r#"unsupported crv "secp256k1""#
+        left_out(r#"{"kty":"EC","crv":"P-256K"}"#),
+        r#"unsupported crv "P-256K""#
     );
     assert_eq!(
-        left_out(r#"{"kty":"OKP","crv":"X25519","x":"AA"}"#),
-        r#"unsupported crv "X25519""#
+        left_out(r#"{"kty":"OKP","crv":"X2551","x":"AA"}"#),
+        r#"unsupported crv "X2551""#
     );
     assert_eq!(
         left_out(r#"{"kty":"RSA","alg":"RSA1_5"}"#),
@@ -111,14 +111,68 @@ fn row_50_unsupported_keys_are_left_out() {
         left_out(r#"{"kty":"RSA","oth":[]}"#),
         r#"unsupported oth "[...]""#
     );
-    let keys = parse_set(r#"{"keys":[null,{"kty":"AKP","kid":"p\nq"}]}"#).unwrap();
+    let keys = parse_set(r#"{"keys":[null,{"kty":"AKPX","kid":"p\nq"}]}"#).unwrap();
     assert_eq!(
         warnings(&keys),
         [
             "key 0: left out, not a JSON object",
-            r#"key 1, kid "p\x0aq": left out, unsupported kty "AKP""#
+            r#"key 1, kid "p\x0aq": left out, unsupported kty "AKPX""#
         ]
     );
+}
+
+#[test]
+fn row_60_keys_for_ml_dsa_name_their_algorithm() {
+    for (alg, length) in [
+        ("ML-DSA-44", 1312),
+        ("ML-DSA-65", 1952),
+        ("ML-DSA-87", 2592),
+    ] {
+        let own = key(alg, 0);
+        let unsupported = |alg| {
+            let (member, value) = ("alg", quoted(alg));
+            Some(KeyFault::Unsupported { member, value })
+        };
+        if !crypto::HAS_ML_DSA {
+            assert_eq!(fault(&text(&own)), unsupported(alg));
+            continue;
+        }
+        assert_eq!(parse_set(&text(&own)).unwrap().usable_keys(), 1);
+        let nameless = with(&own, r#"{"alg":null}"#);
+        let missing = Some(KeyFault::Missing { member: "alg" });
+        assert_eq!(fault(&text(&nameless)), missing, "{alg}");
+        for other in ["ES256", "ML-DSA-4", "ML-DSA"] {
+            let other_alg = with(&own, &format!(r#"{{"alg":"{other}"}}"#));
+            assert_eq!(fault(&text(&other_alg)), unsupported(other), "{alg}");
+        }
+        let wrong_length = |bytes, expected| {
+            let member = "pub";
+            Some(KeyFault::Length {
+                member,
+                bytes,
+                expected,
+            })
+        };
+        for (other, expected) in [
+            ("ML-DSA-44", 1312),
+            ("ML-DSA-65", 1952),
+            ("ML-DSA-87", 2592),
+        ] {
+            if other != alg {
+                let other = with(&own, &format!(r#"{{"alg":"{other}"}}"#));
+                assert_eq!(fault(&text(&other)), wrong_length(length, expected));
+            }
+        }
+        // Unlike numbers, the octets of a key do not lack zeros or have too many.
+        for (wrong, byte) in [(1, 7), (length - 1, 7), (length + 1, 7), (length + 1, 0)] {
+            let public = test_tokens::base64url(&vec![byte; wrong]);
+            let key = with(&own, &format!(r#"{{"pub":"{public}"}}"#));
+            assert_eq!(fault(&text(&key)), wrong_length(wrong, length));
+        }
+        // The private member is of no use here.
+        let private = with(&own, r#"{"priv":1}"#);
+        assert_eq!(parse_set(&text(&private)).unwrap().usable_keys(), 1);
+    }
 }
 
 #[test]
@@ -137,6 +191,8 @@ fn row_50_malformed_entries_are_left_out() {
         ("RSA", "RSA", &["n", "e", "p", "qi"]),
         ("ES384", "EC", &["x", "y"]),
         ("Ed448", "OKP", &["x"]),
+        ("P-384", "EC", &["x", "y", "d"]),
+        ("X25519", "OKP", &["x", "d"]),
     ] {
         for &member in members {
             let fault_of = |value: &str| {
@@ -234,7 +290,7 @@ fn an_optional_member_that_is_null_counts_as_absent() {
 
 #[test]
 fn row_8_points_off_their_curves_are_refused() {
-    for (alg, length) in [("ES256", 32), ("ES384", 48), ("ES512", 66)] {
+    for (alg, length) in [("ES256", 32), ("ES384", 48), ("ES512", 66), ("ES256K", 32)] {
         let zeros = test_tokens::base64url(&vec![0; length]);
         let off = with(&key(alg, 0), &format!(r#"{{"x":"{zeros}"}}"#));
         assert_eq!(refused(&off), invalid("EC"), "{alg}");

@@ -57,7 +57,7 @@ fn row_1_alg_none_is_refused() {
         "HS256 ",
         "HS256\\u0000",
         "RS1",
-        "ES256K",
+        "ES384K",
     ] {
         let header = format!(r#"{{"alg":"{alg}"}}"#);
         let expected = unsupported(&alg.replace("\\u0000", "\0"));
@@ -221,7 +221,7 @@ fn row_5_a_refused_token_is_refused_again() {
 
 #[test]
 fn row_8_other_forms_of_ecdsa_signatures_are_refused() {
-    for (alg, length) in [("ES256", 32), ("ES384", 48), ("ES512", 66)] {
+    for (alg, length) in [("ES256", 32), ("ES384", 48), ("ES512", 66), ("ES256K", 32)] {
         let keys = set(&[key(alg, 0)]);
         let header = format!(r#"{{"alg":"{alg}"}}"#);
         let signed = sign(alg, &key(alg, 0), &header, CLAIMS);
@@ -257,12 +257,60 @@ fn row_8_other_forms_of_ecdsa_signatures_are_refused() {
         }
         assert!(verify(&signed, &keys).is_ok());
     }
-    // A key on another curve is not tried.
-    let token = sign("ES384", &key("ES384", 0), r#"{"alg":"ES256"}"#, CLAIMS);
-    assert_eq!(
-        verify(&token, &set(&[key("ES384", 0)])).err(),
-        unknown("ES256", for_others(&["ES384"]))
-    );
+    // A key on another curve is not tried, even if its numbers have the same length.
+    for (own, named) in [("ES384", "ES256"), ("ES256K", "ES256"), ("ES256", "ES256K")] {
+        let header = format!(r#"{{"alg":"{named}"}}"#);
+        let token = sign(own, &key(own, 0), &header, CLAIMS);
+        assert_eq!(
+            verify(&token, &set(&[key(own, 0)])).err(),
+            unknown(named, for_others(&[own]))
+        );
+    }
+}
+
+#[test]
+fn row_60_other_forms_of_ml_dsa_signatures_are_refused() {
+    let sets = ["ML-DSA-44", "ML-DSA-65", "ML-DSA-87"];
+    for alg in sets {
+        let header = format!(r#"{{"alg":"{alg}"}}"#);
+        let signed = sign(alg, &key(alg, 0), &header, CLAIMS);
+        let keys = set(&[key(alg, 0)]);
+        if !crypto::HAS_ML_DSA {
+            assert_eq!(verify(&signed, &keys).err(), unsupported(alg));
+            continue;
+        }
+        assert!(verify(&signed, &keys).is_ok());
+        let (message, signature) = signed.rsplit_once('.').unwrap();
+        let signature = compact::decode(signature.as_bytes(), InputPart::Signature).unwrap();
+        let length = signature.len();
+        let mut forgeries = vec![
+            vec![],
+            vec![0; length],
+            vec![0xff; length],
+            signature[..length - 1].to_vec(),
+            [&signature[..], &[0]].concat(),
+            [&[0], &signature[..]].concat(),
+        ];
+        for position in [0, length / 2, length - 1] {
+            let mut forged = signature.clone();
+            forged[position] ^= 1;
+            forgeries.push(forged);
+        }
+        for forged in forgeries {
+            let token = format!("{message}.{}", base64url(&forged));
+            assert_eq!(verify(&token, &keys).err(), bad(alg, 1), "{alg}");
+        }
+        // A key is for one set of parameters, although all are made of the same seed.
+        for other in sets.into_iter().filter(|other| *other != alg) {
+            let header = format!(r#"{{"alg":"{other}"}}"#);
+            let token = sign(alg, &key(alg, 0), &header, CLAIMS);
+            assert_eq!(
+                verify(&token, &keys).err(),
+                unknown(other, for_others(&[alg]))
+            );
+            assert_eq!(verify(&token, &set(&[key(other, 0)])).err(), bad(other, 1));
+        }
+    }
 }
 
 #[test]
@@ -302,13 +350,15 @@ fn row_9_other_forms_of_eddsa_signatures_are_refused() {
     let others = for_others(&["Ed448", "EdDSA"]);
     assert_eq!(verify(&token, &ed448).err(), unknown("Ed25519", others));
     let x25519 = with(&key("Ed25519", 0), r#"{"crv":"X25519"}"#);
-    let unsupported = KeyFault::Unsupported {
-        member: "crv",
-        value: quoted("X25519"),
-    };
+    let others = for_others(&[
+        "ECDH-ES",
+        "ECDH-ES+A128KW",
+        "ECDH-ES+A192KW",
+        "ECDH-ES+A256KW",
+    ]);
     assert_eq!(
         verify(&token, &set(&[x25519])).err(),
-        unknown("Ed25519", NoKeyReason::LeftOut(unsupported))
+        unknown("Ed25519", others)
     );
 }
 

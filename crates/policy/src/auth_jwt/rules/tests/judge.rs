@@ -34,6 +34,7 @@ fn numbers_compare_exactly() {
         ("-2", "-1"),
         ("9", "10"),
         ("-1e400", "1e400"),
+        ("1e99999999999999999999", "1e100000000000000000000"),
     ] {
         let claims = format!("{{\"n\":{less}}}");
         assert!(met(&claims, &["n", "lt", greater]), "{less} {greater}");
@@ -198,6 +199,21 @@ fn a_variable_that_should_be_json_and_is_not_fails_the_rule_and_its_contrary() {
             let nginx = FakeNginx::with("v", value.as_bytes());
             let says = judge(claims, &["t", operator, "json=$v"], &nginx);
             assert_eq!(says, format!("json=$v: {reason}"), "{operator} {value}");
+        }
+    }
+}
+
+#[test]
+fn the_order_of_values_does_not_matter() {
+    let nginx = FakeNginx::with("v", b"[broken");
+    for operator in ["in", "!in", "any", "!any", "all", "!all"] {
+        for claim in ["\"a\"", "\"b\"", "[\"a\",\"b\"]"] {
+            let claims = format!("{{\"c\":{claim}}}");
+            for values in [["a", "$v"], ["$v", "a"]] {
+                let says = judge(&claims, &["c", operator, values[0], values[1]], &nginx);
+                let expected = "$v: value is not JSON at byte 1";
+                assert_eq!(says, expected, "{operator} {claim} {values:?}");
+            }
         }
     }
 }
