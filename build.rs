@@ -2,6 +2,7 @@
 //! headers and macros.
 
 use std::path::Path;
+use std::process::Command;
 use std::{env, error, fs};
 
 fn main() -> Result<(), Box<dyn error::Error>> {
@@ -22,29 +23,61 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         println!("cargo::rustc-cfg=nginx_debug");
     }
 
-    // nginx-sys 0.5.0 gives the macros under the name "metadata" and with "cflags=" in front.
-    compile_shim(
-        &nginx("INCLUDE")?,
-        &nginx("CFLAGS").or_else(|_| nginx("METADATA"))?,
-    );
-    record_nginx(&nginx("INCLUDE")?, &nginx("BUILD_DIR")?)
+    let (include, build_dir) = (nginx("INCLUDE")?, nginx("BUILD_DIR")?);
+    let flags = layout_flags(&build_dir)?;
+    check_bindgen_flags(&flags)?;
+    compile_shim(&include, &flags);
+    record_nginx(&include, &build_dir)
+}
+
+/// The flags that nginx was compiled with and that may change how C lays out a structure.
+fn layout_flags(build_dir: &str) -> Result<Vec<String>, Box<dyn error::Error>> {
+    const SCRIPT: &str = "scripts/layout-flags";
+    println!("cargo::rerun-if-changed={SCRIPT}");
+    let makefile = Path::new(build_dir).join("Makefile");
+    println!("cargo::rerun-if-changed={}", makefile.display());
+    let output = Command::new(SCRIPT).arg(makefile).output()?;
+    if !output.status.success() {
+        let error = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{SCRIPT}: {error}").into());
+    }
+    let flags = String::from_utf8(output.stdout)?;
+    Ok(flags.lines().map(String::from).collect())
+}
+
+/// nginx-sys hands only macros on to bindgen. Others have to be in the variable that bindgen itself
+/// reads, or the layout of structures in Rust may be another one than nginx's.
+fn check_bindgen_flags(flags: &[String]) -> Result<(), Box<dyn error::Error>> {
+    const VARIABLE: &str = "BINDGEN_EXTRA_CLANG_ARGS";
+    println!("cargo::rerun-if-env-changed={VARIABLE}");
+    let given = env::var(VARIABLE).unwrap_or_default();
+    let given: Vec<_> = given.split_whitespace().collect();
+    let is_missing = |flag: &&str| !flag.starts_with("-D") && !given.contains(flag);
+    let missing: Vec<_> = flags
+        .iter()
+        .map(String::as_str)
+        .filter(is_missing)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "nginx was configured with flags that bindgen has to get as well: add \"{}\" to {VARIABLE} and \
+         build again",
+        missing.join(" ")
+    )
+    .into())
 }
 
 /// See the files for why each is in C.
-fn compile_shim(include: &str, defines: &str) {
+fn compile_shim(include: &str, flags: &[String]) {
     let mut shim = cc::Build::new();
     for file in ["background.c", "bitfields.c", "shim.c"].map(|name| format!("src/nginx/{name}")) {
         println!("cargo::rerun-if-changed={file}");
         shim.file(file);
     }
     shim.includes(env::split_paths(include));
-    let defines = defines.trim_start_matches("cflags=").split_whitespace();
-    for define in defines.filter_map(|word| word.strip_prefix("-D")) {
-        let (name, value) = define
-            .split_once('=')
-            .map_or((define, None), |(n, v)| (n, Some(v)));
-        shim.define(name, value);
-    }
+    shim.flags(flags);
     shim.compile("nginx_auth_shim");
 }
 

@@ -24,8 +24,8 @@ pub(crate) struct Unmet {
 }
 
 impl Requirement {
-    /// Reads `$value ... [error=401 | error=403]`.
-    pub(crate) fn read(cf: &mut Config<'_>) -> Result<Self, ConfigError> {
+    /// Reads `$value ... [error=401 | error=403]`. `instead` is what compares values.
+    pub(crate) fn read(cf: &mut Config<'_>, instead: &str) -> Result<Self, ConfigError> {
         let mut args = cf.args();
         let mut status = Status::UNAUTHORIZED;
         if let Some(last) = args.last()
@@ -43,16 +43,11 @@ impl Requirement {
         }
         let are_values = args.iter().filter(|value| value.starts_with(b"$"));
         for value in are_values.filter(|value| is_always_met(value)) {
-            let directive = cf.directive();
-            let instead = match &*directive {
-                b"auth_jwt_require" => "auth_jwt_require_claim",
-                _ => "a \"map\"",
-            };
             cf.warn(format_args!(
                 "the value {} in \"{}\" holds text, so that it is never empty or \"0\" and the \
                  condition is always met; nothing is compared here, use {instead}",
                 Quoted::whole(value),
-                String::from_utf8_lossy(&directive)
+                String::from_utf8_lossy(&cf.directive())
             ));
         }
         let values = args.iter().map(|value| match value.starts_with(b"$") {

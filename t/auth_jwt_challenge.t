@@ -125,14 +125,14 @@ for (["Bearer $good", "Bearer $good"], ["Bearer $good", "Bearer $forged"],
 
 my $about = '; alg "HS256", kid "a"';
 my @refused = (
-    [ 'none', undef, 'no token' ],
+    [ 'none', undef, 'no token: no "Authorization" header line' ],
     [ 'one part', 'x', 'token has 1 part instead of 3' ],
     [ 'two parts', 'x.y', 'token has 2 parts instead of 3' ],
-    [ 'four parts', "$good.", 'token has more than 3 parts'
+    [ 'four parts', "$good.", 'token has 4 parts instead of 3'
         . $about ],
-    [ 'five parts', 'a.b.c.d.e', 'token has more than 3 parts' ],
-    [ 'padding in header', $good =~ s/\./=./r, 'JOSE header is not base64url' ],
-    [ 'padding behind', "$good=", "signature is not base64url$about" ],
+    [ 'five parts', 'a.b.c.d.e', 'an encrypted token (5 parts) where a signed one is expected, see auth_jwt_type' ],
+    [ 'padding in header', $good =~ s/\./=./r, 'JOSE header is base64url with padding' ],
+    [ 'padding behind', "$good=", "signature is base64url with padding$about" ],
     [ 'base64', $good =~ s/\.[^.]*$/.a+\/a/r, "signature is not base64url$about" ],
     [ 'trailing bits', 'eyJhbGciOiJIUzI1NiJ9.e30.QR',
         'signature is not base64url; alg "HS256"' ],
@@ -161,7 +161,7 @@ my @refused = (
     [ 'no signature', with_part($good, 2, sub { $_ = '' }),
         "bad signature, algorithm \"HS256\", kid \"a\", keys tried: 1" ],
     [ 'other kid', with_part($good, 0, sub { s/"a"/"b"/ }),
-        'no key for algorithm "HS256", kid "b"' ],
+        'no key with kid "b" for HS256: the set has no such kid' ],
     [ 'unknown algorithm', with_part($good, 0, sub { s/HS256/HS1/ }),
         'algorithm "HS1" is not supported; kid "a"' ],
     [ 'iss', sign($key, '{"iss":"https://i\"\\\\\n\u00e9","exp":1}'),

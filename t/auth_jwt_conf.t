@@ -264,8 +264,9 @@ SKIP: {
         $t->write_file('nginx.conf', $conf);
         return config_test($t);
     };
-    my $closed = '[warn] key file "DIR/root.jwk": the workers\' user has no permission '
-        . 'to read it when it changes in DIR/http.conf:4 | ';
+    my $closed = '[warn] key file "DIR/root.jwk": it cannot be read when it changes, user "nobody" '
+        . 'may not read it, its owner is "root" and its mode 0600; run: chown nobody '
+        . '"DIR/root.jwk" && chmod u+r "DIR/root.jwk" in DIR/http.conf:4 | ';
 
     $t->write_file('root.jwk', jwk('HS256'));
     chmod 0600, $t->testdir() . '/root.jwk' or die;

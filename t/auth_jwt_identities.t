@@ -11,7 +11,7 @@ use Jose;
 use ParamService;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy fastcgi ssi mirror access auth_basic
-    limit_req sub /)->plan(100);
+    limit_req sub /)->plan(102);
 
 my $key = jwk('HS256', '--kid', 'a');
 my $aes = jwk('A128KW', '--kid', 'b');
@@ -33,6 +33,9 @@ configure($t, <<'EOF');
         default "";
         ~.      $jwt_claim_sub;
     }
+    # without volatile: whoever evaluates it first decides
+    map $jwt_claim_sub $cached { default $jwt_claim_sub; }
+    log_format sub '$jwt_claim_sub $cached';
     map $jwt_claim_admin $early { volatile; default 0; true 1; }
     limit_req_zone $jwt_claim_sub zone=sub:1m rate=1r/m;
 
@@ -114,6 +117,10 @@ configure($t, <<'EOF');
         location /mirror  { auth_jwt off; mirror /mirrored; proxy_pass http://127.0.0.1:8081; }
         location /mirrored { internal; proxy_pass http://127.0.0.1:8083; }
         location /fastcgi { auth_jwt off; fastcgi_pass 127.0.0.1:8084; }
+        location /logged  { auth_jwt off; auth_request /log_asked; proxy_pass http://127.0.0.1:8081;
+                            proxy_set_header X-User $cached; }
+        location = /log_asked { internal; log_subrequest on; access_log %%TESTDIR%%/sub.log sub;
+                            proxy_pass http://127.0.0.1:8082/yes; }
         location /header  { auth_jwt off; add_header X-V "<$jwt_claim_sub|$user|$listed>" always; }
         location /filter  { auth_jwt off; sub_filter SUB "<$jwt_claim_sub>"; sub_filter_types *;
                             proxy_pass http://127.0.0.1:8081/filter; }
@@ -198,6 +205,8 @@ for my $token ($forged, $expired, $good) {
     is(body(get('/ssi/page.html', $token)), "nonenone $nothing", "SSI, $name");
     is(header(get('/asked', $token), 'X-Told'), '<>', "the service of auth_request, $name");
 }
+is((body(get('/logged', $forged)) =~ /^user=<(.*?)>/)[0], '', 'after the log of a subrequest');
+is($t->read_file('sub.log'), "- \n", 'the log of a subrequest');
 is(body(get('/off_cookie/off', undef, "Cookie: jwt=$forged")), $nothing,
     'off inside a location with token=');
 is(body(get('/any/basic', undef, 'Authorization: Basic dXNlcjpwYXNzd29yZA==')), $nothing,

@@ -11,7 +11,7 @@ use Jose;
 
 use POSIX qw/ mkfifo /;
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(83);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(106);
 my $dir = $t->testdir();
 
 # the keys a and b have their own kid, the twins share one, and nobody has none
@@ -33,22 +33,38 @@ $t->write_file('sub/b.jwk', $key{b});
 $t->write_file('nobody.jwk', $key{nobody});
 $t->write_file('twins.json', jwks(@key{qw/ a twin other_twin /}));
 $t->write_file('page', 'secret page');
+$t->write_file('bom.json', "\xef\xbb\xbf$key{a}");
 $t->write_file('spaced.json', "\r\n\t { \"keys\" : [\n$key{a} ] } \n\n");
 
-my @none = (    # sets in which there is no key to use: no error, and no token
-    [ 'empty set', '{"keys":[]}' ],
-    [ 'unknown kty', '{"keys":[{"kty":"new","k":"AAAA"}]}',
-        'key 0: skipped, unsupported kty "new"' ],
-    [ 'for encryption', $key{nobody} =~ s/^\{/{"use":"enc",/r ],
-    [ 'unknown use', $key{nobody} =~ s/^\{/{"use":"new",/r,
-        'key 0: skipped, unsupported use "new"' ],
-    [ 'other operations', $key{nobody} =~ s/^\{/{"key_ops":["sign"],/r ],
-    [ 'no operations', $key{nobody} =~ s/^\{/{"key_ops":[],/r ],
-    [ 'other alg', $key{nobody} =~ s/HS256/HS384/r, 'key 0: '
-        . 'secret of 32 bytes is shorter than 48 bytes' ],
-    [ 'unknown alg', $key{nobody} =~ s/HS256/HS255/r,
-        'key 0: skipped, unsupported alg "HS255"' ],
+# sets in which there is no key to use: no error, and no token. The text, a warning about the key, and
+# why no key verifies signatures
+my @none = (
+    [ 'empty set', '{"keys":[]}', undef, 'it is empty' ],
+    map({ [ $_->[0], $_->[1], "key 0: left out, $_->[2]", "key 0 is left out, $_->[2]" ] }
+        [ 'unknown kty', '{"keys":[{"kty":"new","k":"AAAA"}]}', 'unsupported kty "new"' ],
+        [ 'unknown use', $key{nobody} =~ s/^\{/{"use":"new",/r, 'unsupported use "new"' ],
+        [ 'unknown alg', $key{nobody} =~ s/HS256/HS255/r, 'unsupported alg "HS255"' ],
+        [ 'no operations', $key{nobody} =~ s/^\{/{"key_ops":[],/r, 'member "key_ops" is empty, so '
+            . 'that the key may be used for nothing' ],
+        [ 'strings', '{"keys":["a"]}', 'not a JSON object' ],
+        [ 'twice', '{"keys":[{"kty":"oct","k":"AAAA","k":"AAAA"}]}', 'member "k" occurs twice' ],
+        [ 'no k', '{"kty":"oct"}', 'member "k" is missing' ],
+        [ 'empty k', '{"kty":"oct","k":""}', 'member "k" is empty or zero' ],
+        [ 'number kid', '{"kty":"oct","kid":1,"k":"AAAA"}', 'member "kid" is not a string' ]),
+    map({ [ $_->[0], $_->[1], undef, "key 0 $_->[2]" ] }
+        [ 'for encryption', $key{nobody} =~ s/^\{/{"use":"enc",/r,
+            'is for encryption only, by its "use"' ],
+        [ 'other operations', $key{nobody} =~ s/^\{/{"key_ops":["sign"],/r,
+            'may not verify, by its "key_ops"' ]),
+    [ 'off curve', $key{es} =~ s/"y":"[^"]{4}/"y":"AAAA/r,
+        'key 0, kid "es": left out, members "x" and "y" are not a point of the curve',
+        'key 0, kid "es" is left out, members "x" and "y" are not a point of the curve' ],
+    [ 'other alg', $key{nobody} =~ s/HS256/HS384/r,
+        'key 0: used, but secret of 32 bytes is shorter than 48 bytes' ],
 );
+
+my $instead = 'instead of a JWK Set';
+my $page = 'docs/keys.md tells how to make a JWK Set of it';
 
 my @broken = (
     [ 'missing', undef, 'No such file or directory (os error 2)' ],
@@ -57,31 +73,26 @@ my @broken = (
     [ 'dangling', undef, 'No such file or directory (os error 2)' ],
     [ 'loop', undef, 'Too many levels of symbolic links (os error 40)' ],
     [ 'large', undef, 'larger than 8388608 bytes' ],
-    [ 'empty', '', 'key set is not JSON at byte 0' ],
-    [ 'text', 'k', 'key set is not JSON at byte 0' ],
-    [ 'pem', "-----BEGIN PUBLIC KEY-----\n", 'key set is not JSON at byte 1' ],
+    [ 'empty', '', "empty $instead" ],
+    [ 'text', 'k', "plain text, perhaps a secret, $instead; $page" ],
+    [ 'pem', "-----BEGIN PUBLIC KEY-----\n", "PEM public key $instead; $page" ],
+    [ 'pem_private', "-----BEGIN RSA PRIVATE KEY-----\n", "PEM private key $instead; $page" ],
+    [ 'certificate', "-----BEGIN CERTIFICATE-----\n", "PEM certificate $instead; $page" ],
+    [ 'html', "<!DOCTYPE html>\n", "HTML or XML $instead" ],
+    [ 'openid', '{"issuer":"https://i","jwks_uri":"https://i/keys"}',
+        "OpenID configuration $instead; the keys are at its jwks_uri \"https://i/keys\"" ],
+    [ 'x509', '{"k1":"-----BEGIN CERTIFICATE-----\n"}', "certificates by kid $instead; use the "
+        . 'provider\'s address for a JWK Set, or see docs/keys.md' ],
     [ 'cut', substr($key{a}, 0, -1), 'key set is not JSON at byte '
         . (length($key{a}) - 1) ],
-    [ 'bom', "\xef\xbb\xbf$key{a}", 'key set is not JSON at byte 0' ],
     [ 'trailing', "$key{a}\n$key{b}", 'key set is not JSON at byte '
         . (length($key{a}) + 1) ],
     [ 'latin1', $key{a} =~ s/"a"/"\xe9"/r, 'key set is not UTF-8' ],
-    [ 'array', "[$key{a}]", 'key set is not a JSON object' ],
+    [ 'array', "[$key{a}]", "array of keys $instead; put {\"keys\":...} around it" ],
     [ 'null', 'null', 'key set is not a JSON object' ],
-    [ 'object', '{}', 'neither a JWK Set nor a JWK' ],
-    [ 'keys_object', "{\"keys\":$key{a}}", 'neither a JWK Set nor a JWK' ],
-    [ 'keys_strings', '{"keys":["a"]}', 'key 0 is not a JSON object' ],
-    [ 'twice', $key{a} =~ s/^\{/{"k":"AAAA",/r,
-        'key set has the name "k" twice' ],
-    [ 'no_k', '{"kty":"oct"}', 'key 0: member "k" is missing or malformed' ],
-    [ 'empty_k', '{"kty":"oct","kid":"e","k":""}',
-        'key 0, kid "e": member "k" is missing or malformed' ],
-    [ 'padded_k', "{\"keys\":[$key{b},{\"kty\":\"oct\",\"k\":\"$k=\"}]}",
-        'key 1: member "k" is missing or malformed' ],
-    [ 'number_kid', '{"kty":"oct","kid":1,"k":"AAAA"}',
-        'key 0: member "kid" is missing or malformed' ],
-    [ 'off_curve', $key{es} =~ s/"y":"[^"]{4}/"y":"AAAA/r,
-        'key 0, kid "es": not a valid EC key' ],
+    [ 'object', '{}', "neither a JWK Set nor a JWK: it has neither \"keys\" nor \"kty\"" ],
+    [ 'keys_object', "{\"keys\":$key{a}}", 'neither a JWK Set nor a JWK: "keys" is no array' ],
+    [ 'keys_twice', "{\"keys\":[],\"keys\":[$key{a}]}", 'key set has the name "keys" twice' ],
     [ 'deep', '{"a":' . '[' x 40 . ']' x 40 . '}',
         'key set is nested deeper than 32 levels' ],
 );
@@ -112,6 +123,7 @@ configure($t, <<EOF);
         location /one/      { auth_jwt_key_file a.jwk; }
         location /set/      { auth_jwt_key_file twins.json; }
         location /spaced/   { auth_jwt_key_file spaced.json; }
+        location /bom/      { auth_jwt_key_file bom.json; }
         location /absolute/ { auth_jwt_key_file $dir/b.jwk; }
         location /relative/ { auth_jwt_key_file sub/b.jwk; }
         location /dotted/   { auth_jwt_key_file ./sub/../b.jwk; }
@@ -123,7 +135,7 @@ configure($t, <<EOF);
         }
         location /one_broken/ {
             auth_jwt_key_file a.jwk;
-            auth_jwt_key_file no_k;
+            auth_jwt_key_file cut;
             location /one_broken/mended/ { auth_jwt_key_file a.jwk; }
         }
         $locations
@@ -140,10 +152,12 @@ for (@broken) {
     is(delete $warnings{"[warn] key file \"DIR/$name\": $reason"}, 1,
         "$name, nginx -t");
 }
-for (grep { $_->[2] } @none) {
-    my ($name, undef, $warning) = @$_;
+for (@none) {
+    my ($name, undef, $warning, $reason) = @$_;
     is(delete $warnings{"[warn] key file \"DIR/$name\": $warning"}, 1,
-        "$name, nginx -t");
+        "$name, nginx -t") if $warning;
+    is(delete $warnings{"[warn] key file \"DIR/$name\": no key of this set verifies signatures: "
+        . $reason}, 1, "$name, nginx -t, no key") if $reason;
 }
 is(join(' | ', keys %warnings), '', 'nginx -t, no other warning');
 
@@ -161,6 +175,7 @@ is(accepted('/', @all), 'a', 'inherited from http');
 is(accepted('/one/', @all), 'a', 'a JWK');
 is(accepted('/set/', @all), 'a other_twin twin', 'a set, several of one kid');
 is(accepted('/spaced/', @all), 'a', 'a set with white space');
+is(accepted('/bom/', @all), 'a', 'a byte order mark is skipped');
 is(accepted('/absolute/', @all), 'b', 'absolute path');
 is(accepted('/relative/', @all), 'b', 'relative path');
 is(accepted('/dotted/', @all), 'b', 'the configuration may say ..');
@@ -195,10 +210,10 @@ for (@broken) {
 }
 
 is(verdict(get('/one_broken/', $token{a})) . ', ' . jwt_logged($t),
-    "500, error key file \"$dir/no_k\": "
-    . 'key 0: member "k" is missing or malformed', 'one of two is broken');
+    "500, error key file \"$dir/cut\": key set is not JSON at byte "
+    . (length($key{a}) - 1), 'one of two is broken');
 is(verdict(get('/missing/')) . ', ' . jwt_logged($t),
-    '401 Bearer realm="r", info no token', 'without a token the broken file does not matter');
+    '401 Bearer realm="r", info no token: no "Authorization" header line', 'without a token the broken file does not matter');
 
 my $log = $t->read_file('error.log');
 is(() = $log =~ /\Q$k\E|\Q$d\E/g, 0, 'no key material in the log');

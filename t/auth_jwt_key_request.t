@@ -173,7 +173,7 @@ for my $source (@sources) {
     is(jwt_status(get("/$source/", $token{a})), '404 ok', "$source, good");
     is(jwt_logged($t), join("\n",
         'info bad signature, algorithm "ES256", kid "a", keys tried: 1',
-        'info no key for algorithm "ES256", kid "b"'),
+        'info no key with kid "b" for ES256: the set has no such kid'),
         "$source, log");
 }
 
@@ -194,7 +194,8 @@ for my $uri (qw/ last first file /) {
         "one of several broken, $uri");
     my $source = $uri eq 'file' ? 'key file "' . $t->testdir() . '/none.json":'
         . ' No such file or directory (os error 2)'
-        : 'key request "/none": HTTP status 404';
+        : 'key request "/none": HTTP status 404; no location has this URI, or nothing is at the '
+            . 'address in its proxy_pass';
     is(jwt_logged($t), "error $source", "one of several broken, $uri, log");
 }
 is(asked($t, 'counted'), 0, 'no key request after a source that is broken');

@@ -164,7 +164,8 @@ jwt_logged($t);
 for my $uri (qw/ broken-any broken-request broken-request-any /) {
     my $before = asked($t, 'check');
     is(result("/$uri/", 'good'), '500 keys_unavailable', $uri);
-    is(jwt_logged($t), 'error key request "/none": HTTP status 404', "$uri, log");
+    is(jwt_logged($t), 'error key request "/none": HTTP status 404; no location has this '
+        . 'URI, or nothing is at the address in its proxy_pass', "$uri, log");
     is(asked($t, 'check'), $before, "$uri, no check");
 }
 

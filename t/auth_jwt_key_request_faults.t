@@ -30,6 +30,9 @@ my $cut = 'response was truncated';
 
 # What the service sends, and the reason in the log. The keys in it are good.
 
+my $instead = 'instead of a JWK Set';
+my $look = 'see which location has this URI, and its proxy_pass';
+
 my @refused = (
     ['nothing', '', 'HTTP status 502'],
     ['HTTP/0.9', $keys, 'HTTP status 0'],
@@ -53,9 +56,10 @@ my @refused = (
     ['101', "HTTP/1.1 101 X\r\nUpgrade: x\r\n\r\n$keys", 'HTTP status 101'],
     ['204', "HTTP/1.1 204 X\r\n\r\n", 'HTTP status 204'],
 
-    ['empty', keys_response(''), 'key set is not JSON at byte 0'],
-    ['empty, until the end', "$ok\r\n", 'key set is not JSON at byte 0'],
-    ['HTML', keys_response("<html>$keys</html>"), 'key set is not JSON at byte 0'],
+    ['empty', keys_response(''), "HTTP status 200, but empty $instead; $look"],
+    ['empty, until the end', "$ok\r\n", "HTTP status 200, but empty $instead; $look"],
+    ['HTML', keys_response("<html>$keys</html>"),
+        "HTTP status 200, but HTML or XML $instead; $look"],
     ['garbage after the keys', keys_response("$keys}"),
         'key set is not JSON at byte ' . length $keys],
     ['half the keys', keys_response(substr $keys, 0, 40),
@@ -64,15 +68,15 @@ my @refused = (
     ['not UTF-8', keys_response("{\"keys\":[{\"kty\":\"\xff\"}]}"),
         'key set is not UTF-8'],
     ['a string', keys_response('"keys"'), 'key set is not a JSON object'],
-    ['an array', keys_response("[$keys]"), 'key set is not a JSON object'],
-    ['another object', keys_response('{"issuer":"a"}'),
-        'neither a JWK Set nor a JWK'],
+    ['an array', keys_response("[$keys]"), "array of keys $instead; put {\"keys\":...} around it"],
+    ['another object', keys_response('{"issuer":"a"}'), 'HTTP status 200, but neither a JWK Set '
+        . "nor a JWK: it has neither \"keys\" nor \"kty\"; $look"],
+    ['OpenID configuration', keys_response('{"jwks_uri":"https://i/keys"}'),
+        "OpenID configuration $instead; the keys are at its jwks_uri \"https://i/keys\""],
     ['keys of another type', keys_response('{"keys":{}}'),
-        'neither a JWK Set nor a JWK'],
+        'neither a JWK Set nor a JWK: "keys" is no array'],
     ['keys twice', keys_response($keys =~ s/\}$/,"keys":[]}/r),
         'key set has the name "keys" twice'],
-    ['a bad key', keys_response($keys =~ s/"x":"/"x":"+/r),
-        'key 0, kid "a": member "x" is missing or malformed'],
     ['gzip', keys_response($zipped, 'Content-Encoding: gzip'), $compressed],
     ['gzip, unnamed', keys_response($zipped), $compressed],
 
@@ -95,6 +99,7 @@ my @unknown = (
     ['no keys', '{"keys":[]}'],
     ['a key of an unknown kind', '{"keys":[{"kty":"X","kid":"a"}]}'],
     ['a key for encryption', $keys =~ s/"kty"/"use":"enc","kty"/r],
+    ['a bad key', $keys =~ s/"x":"/"x":"+/r],
 );
 
 my @locations = qw/ buffered unbuffered cached /;
@@ -188,7 +193,7 @@ for my $location (@locations) {
             // '/keys/';
         respond_with($t, 'case', $response);
         is(jwt_status(get_keys($location, $number)), '500 keys_unavailable', "$location, $name");
-        is(jwt_logged($t), "error key request \"$source\": $reason",
+        is(jwt_logged($t), "error key request \"$source\": " . with_advice($reason),
             "$location, $name, log");
     }
 
@@ -198,7 +203,7 @@ for my $location (@locations) {
         my ($name, $body) = @$case;
         respond_with($t, 'case', keys_response($body));
         is(jwt_status(get("/$location/", $token)), '401 unknown_key', "$location, $name");
-        like(jwt_logged($t), qr/^info no key for /m, "$location, $name, log");
+        like(jwt_logged($t), qr/^info no key with kid "a" for ES256: /m, "$location, $name, log");
     }
 }
 
@@ -210,15 +215,15 @@ for my $case (['refused', 502], ['hangs', 504], ['stops', 0], ['closed', 444],
     my ($name, $status) = @$case;
     is(jwt_status(get("/$name/", $token)), '500 keys_unavailable', $name);
     is(jwt_logged($t), "error key request \"/keys-$name\": "
-        . ($status ? "HTTP status $status" : $cut), "$name, log");
+        . ($status ? with_advice("HTTP status $status") : $cut), "$name, log");
 }
 
 respond_with($t, 'case', keys_response($keys, 404));
 is(jwt_status(get('/any/', $token)), '500 keys_unavailable', 'satisfy any');
-is(jwt_logged($t), 'error key request "/keys/": HTTP status 404',
+is(jwt_logged($t), 'error key request "/keys/": ' . with_advice('HTTP status 404'),
     'satisfy any, log');
 is(body(get('/error/', $token)), 'ERROR PAGE', 'error page of the client');
-is(jwt_logged($t), 'error key request "/keys-none": HTTP status 404',
+is(jwt_logged($t), 'error key request "/keys-none": ' . with_advice('HTTP status 404'),
     'error page of the client, log');
 
 ### the next request
@@ -230,6 +235,23 @@ like(get('/alive'), qr/^X-Status: \S+ $pid\r/m, 'the worker did not end');
 
 ###############################################################################
 
+# The reason with what the log line adds to some statuses.
+sub with_advice {
+    my ($reason) = @_;
+    my %advice = (
+        map({ $_ => 'redirects are not followed, proxy_pass needs the final address' }
+            301, 302, 307),
+        map({ $_ => 'the provider or the location refuses the request' } 401, 403),
+        404 => 'no location has this URI, or nothing is at the address in its proxy_pass',
+        502 => 'the line of nginx above says why, see proxy_pass, proxy_ssl_* and resolver of the '
+            . 'location',
+        504 => 'see proxy_connect_timeout and proxy_read_timeout of the location',
+    );
+    my ($status) = $reason =~ /^HTTP status (\d+)\z/;
+    return defined $status && $advice{$status} ? "$reason; $advice{$status}" : $reason;
+}
+
+###############################################################################
 # The response at a location, which needs the keys of this case.
 sub get_keys {
     my ($location, $number) = @_;

@@ -15,7 +15,7 @@ use Test::Nginx::Raw;
 
 use IO::Compress::Gzip qw/ gzip /;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(40);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(42);
 
 configure($t, <<'EOF');
     server {
@@ -41,6 +41,8 @@ configure($t, <<'EOF');
             auth_jwt_key_request /keys/cached;
             auth_jwt_key_cache 1h;
         }
+        location /weak/     { auth_jwt_key_request /keys/$arg_a; }
+        location /weak-constant/ { auth_jwt_key_request /keys/weak; }
         location /told/     { auth_jwt_key_request /keys-told/$arg_a; }
         location /set/      {
             set $source /keys/location;
@@ -64,6 +66,8 @@ my %token = map { $_ => sign($key{$_}, '{"exp":"now+300"}') } keys %key;
 my %keys = map { $_ => jwks(public($key{$_})) } keys %key;
 gzip(\$keys{a} => \my $zipped);
 
+$keys{weak} = '{"kty":"oct","kid":"w","k":"AAAA"}';
+
 $t->write_file('server.json', $keys{c});
 $t->write_file('location.json', $keys{a});
 service($t, 8081, sub {
@@ -75,7 +79,7 @@ service($t, 8081, sub {
     syswrite $client, $head =~ /^Accept-Encoding:.*gzip/mi
         ? keys_response($zipped, 'Content-Encoding: gzip')
         : $head =~ /^(?:Range|If-)/mi ? keys_response('', 304)
-        : keys_response($keys{ $tenant // { server => 'c', first => 'b' }->{$name} // 'a' });
+        : keys_response($keys{ $tenant // { server => 'c', first => 'b', weak => 'weak' }->{$name} // 'a' });
     return 0;
 });
 run_quietly($t);
@@ -137,6 +141,14 @@ is(asked($t, 'tenant') . asked($t, 'cached'), '131', 'both, one is cached');
 is(jwt_status(get('/set/', $token{a})), '404 ok', 'set, the key of the location');
 is(jwt_status(get('/set/', $token{b})), '404 ok', 'set, the key of the first source');
 is(jwt_status(get('/set/', $token{c})), '401 unknown_key', 'set, the key of the server');
+
+### warnings about keys: once for each text, not for each request
+
+for my $uri ('/weak/?a=weak', '/weak-constant/') {
+    jwt_logged($t);
+    get($uri, $token{a}) for 1 .. 3;
+    is(scalar(grep { /^warn/ } split /\n/, jwt_logged($t)), 1, "$uri, one warning");
+}
 
 ###############################################################################
 

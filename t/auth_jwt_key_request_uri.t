@@ -100,7 +100,7 @@ for my $case (@issuers) {
         ? "warn a value in the token contains a control character, the variable is empty\n" : '';
     like(jwt_logged($t), $reason && !$emptied
         ? qr/^error key request: the URI "[^"]*" \Q$reason\E\z/
-        : qr/^${emptied}info no key for [^\r\n]*\z/, "issuer $shown, log");
+        : qr/^${emptied}info no key with kid "evil" for ES256: [^\r\n]*\z/, "issuer $shown, log");
 }
 is(asked($t, 'evil'), 0, "never the attacker's keys");
 is(asked($t, 'internal'), 0, 'never the keys of another location');

@@ -55,7 +55,7 @@ for my $case ([ '/', 'warn' ], [ '/notice', 'notice' ], [ '/info/', 'info' ],
     my ($uri, $level) = @$case;
     jwt_logged($t);
     get($uri);
-    is(jwt_logged($t), "$level no token", "$uri, no token");
+    is(jwt_logged($t), "$level no token: no \"Authorization\" header line", "$uri, no token");
     get($uri, with_part($good, 2, sub { $_ ^= 'x' }));
     is(jwt_logged($t), "$level bad signature, algorithm \"HS256\", keys tried: 1",
         "$uri, bad signature");

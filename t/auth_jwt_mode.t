@@ -161,7 +161,7 @@ get('/optional');
 get('/off', $bad);
 is(jwt_logged($t), '', 'no line for what is not refused');
 get('/report/');
-is(jwt_logged($t), 'info would refuse: no token', 'report, no token');
+is(jwt_logged($t), 'info would refuse: no token: no "Authorization" header line', 'report, no token');
 get('/report/', $late);
 is(jwt_logged($t) =~ s/now \d+/now N/r,
     'info would refuse: expired: exp 1, now N, leeway 0; alg "HS256"', 'report, expired');

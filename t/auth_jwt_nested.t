@@ -73,12 +73,12 @@ for (
     [ 'a foreign key' => sign(jwk('HS256', '--kid', 'HS256'), $claims), 'bad_signature',
         'bad signature, algorithm "HS256", kid "HS256", keys tried: 1' ],
     [ 'row 2: the public key as a secret' => signed_by($public, '{"alg":"HS256","kid":"RS256"}', $claims),
-        'unknown_key', 'no key for algorithm "HS256", kid "RS256"' ],
+        'unknown_key', 'no key with kid "RS256" for HS256: the set has that kid for RS256 only' ],
     [ 'unknown kid' => sign($key{HS256}, $claims, '--header', '{"kid":"x"}'),
-        'unknown_key', 'no key for algorithm "HS256", kid "x"' ],
+        'unknown_key', 'no key with kid "x" for HS256: the set has no such kid' ],
     [ 'signed with the encryption key' =>
         sign($key{A128KW}, $claims, '--alg', 'HS256'), 'unknown_key',
-        'no key for algorithm "HS256", kid "A128KW"', '; alg "A128KW"' ],
+        'no key with kid "A128KW" for HS256: the set has that kid for A128KW only', '; alg "A128KW"' ],
     [ 'crit' => sign($key{HS256}, $claims, '--header', '{"crit":["x"],"x":1}'),
         'unsupported_algorithm', 'critical JOSE header parameter "x" is not supported' ],
     [ 'empty crit' => sign($key{HS256}, $claims, '--header', '{"crit":[]}'),
@@ -94,12 +94,14 @@ for (
         'expired: exp 1, now N, leeway 0' ],
     [ 'early' => sign($key{HS256}, '{"sub":"user","nbf":4102444800}'), 'not_yet_valid',
         'not yet valid: nbf 4102444800, now N, leeway 0' ],
-    [ 'claims alone' => $claims, 'malformed', 'token has 1 part instead of 3' ],
+    [ 'claims alone' => $claims, 'malformed', 'an encrypted token with claims where a nested one '
+        . 'is expected, see auth_jwt_type' ],
     [ 'nothing' => '', 'malformed', 'token has 1 part instead of 3' ],
-    [ 'a JWE' => $wrap->($signed), 'malformed', 'token has more than 3 parts' ],
+    [ 'a JWE' => $wrap->($signed), 'malformed', 'an encrypted token (5 parts) where a signed one is '
+        . 'expected, see auth_jwt_type' ],
     [ 'with a scheme' => "Bearer $signed", 'malformed', 'JOSE header is not base64url' ],
     [ 'with a line feed' => "$signed\n", 'malformed', 'signature is not base64url' ],
-    [ 'with padding' => "$signed=", 'malformed', 'signature is not base64url' ],
+    [ 'with padding' => "$signed=", 'malformed', 'signature is base64url with padding' ],
 ) {
     my ($what, $content, $status, $reason, $rest) = @$_;
     is(outcome($t, '/x', $wrap->($content)),
@@ -120,10 +122,12 @@ is(outcome($t, '/x', $wrap->($signed, '--header', '{"crit":["b64"],"b64":true}')
 ### refused because there are keys for one of the two only
 
 is(outcome($t, '/outer', $wrap->($signed)),
-    "$refused <||unknown_key> info no key for algorithm \"HS256\", kid \"HS256\"$about",
+    "$refused <||unknown_key> info no key with kid \"HS256\" for HS256: the set has no "
+    . "such kid$about",
     'no key for the JWS');
 is(outcome($t, '/inner', $wrap->($signed)),
-    "$refused <||unknown_key> info no key for algorithm \"A128KW\", kid \"A128KW\"",
+    "$refused <||unknown_key> info no key with kid \"A128KW\" for A128KW: the set has no "
+    . "such kid",
     'no key for the JWE');
 is(outcome($t, '/both', $wrap->($signed)), '404 <user|A128KW|ok>', 'keys from two files');
 

@@ -108,7 +108,7 @@ my $met = sub { "404 <$_[0]|ok|1>" };
 ### bad tokens are refused before requirements are checked
 
 for (
-    [ 'no token' => undef, '401 Bearer realm="r" <|missing|0> info no token' ],
+    [ 'no token' => undef, '401 Bearer realm="r" <|missing|0> info no token: no "Authorization" header line' ],
     [ 'bad signature' => with_part(sign($key, '{"v":"0"}'), 1, sub { s/0/1/ }),
         "$refused <|bad_signature|0> info bad signature, algorithm \"HS256\", kid \"a\", "
         . 'keys tried: 1' ],

@@ -65,7 +65,7 @@ my $ok = '404 <ok|1>';
 
 ### bad tokens are refused before
 
-is(outcome($t, '/read', undef), '401 Bearer realm="r" <missing|0> info no token', 'no token');
+is(outcome($t, '/read', undef), '401 Bearer realm="r" <missing|0> info no token: no "Authorization" header line', 'no token');
 is(outcome($t, '/read', sign($key, '{"exp":1}')), '401 Bearer realm="r", error="invalid_token" '
     . "<expired|0> info expired: exp 1, now N, leeway 0; $hs256", 'expired');
 

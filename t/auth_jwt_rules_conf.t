@@ -108,9 +108,9 @@ is($location->("auth_jwt_require_scope a $_->[0];"), $line_4->("invalid value \"
 ### algorithms
 
 for my $name ('rs256', 'none', 'A128GCM', 'RSA1_5', '$arg_a') {
-    is($location->("auth_jwt_algorithms RS256 $name;") =~ s/, HS512, .*(?=, RSA-OAEP-512 )/, .../r,
+    is($location->("auth_jwt_algorithms RS256 $name;") =~ s/, HS512, .*(?= for encrypted)/, .../r,
         $line_4->("invalid value \"$name\" in \"auth_jwt_algorithms\" directive, it must be one of HS256, "
-        . 'HS384, ..., RSA-OAEP-512 for encrypted tokens'), "algorithm $name");
+        . 'HS384, ... for encrypted tokens'), "algorithm $name");
 }
 my $useless = sub { "[warn] \"auth_jwt_algorithms\" in DIR/http.conf:4 allows no token of the type in "
     . '"auth_jwt_type", every request is refused in DIR/nginx.conf:N | ' };

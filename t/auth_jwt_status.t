@@ -19,12 +19,15 @@ my $about = '; alg "HS256", kid "a"';
 # name, URI, token, expected line of access_log and of error.log, more header lines
 my @cases = (
     [ 'good', '/', $good, '404 ok 1 user', '' ],
-    [ 'none', '/', undef, '401 missing 0 -', 'info no token' ],
-    [ 'basic', '/', undef, '401 missing 0 -', 'info no token', 'Authorization: Basic YTpi' ],
-    [ 'empty', '/', '', '401 missing 0 -', 'info no token' ],
+    [ 'none', '/', undef, '401 missing 0 -', 'info no token: no "Authorization" header line' ],
+    [ 'basic', '/', undef, '401 missing 0 -', 'info no token: the "Authorization" header line '
+        . 'has the scheme "Basic" instead of "Bearer"', 'Authorization: Basic YTpi' ],
+    [ 'empty', '/', '', '401 missing 0 -', 'info no token: the "Authorization" header line '
+        . 'has nothing behind "Bearer"' ],
     [ 'text', '/', 'text', '401 malformed 0 -',
         'info token has 1 part instead of 3' ],
-    [ 'kind', '/', $encrypted, '401 malformed 0 -', 'info token has more than 3 parts; '
+    [ 'kind', '/', $encrypted, '401 malformed 0 -', 'info an encrypted token (5 parts) where a '
+        . 'signed one is expected, see auth_jwt_type; '
         . 'alg "A128KW", kid "b"' ],
     [ 'exp', '/', sign($key, '{"sub":"user","exp":"1"}'), '401 malformed 0 user',
         "info claim \"exp\" is not a number$about" ],
@@ -35,7 +38,7 @@ my @cases = (
         '401 unsupported_algorithm 0 -',
         "info critical JOSE header parameter \"x\" is not supported$about" ],
     [ 'kid', '/', sign($key, '{}', '--header', '{"kid":"x"}'), '401 unknown_key 0 -',
-        'info no key for algorithm "HS256", kid "x"' ],
+        'info no key with kid "x" for HS256: the set has no such kid' ],
     [ 'forged', '/', $forged, '401 bad_signature 0 root',
         "info bad signature, algorithm \"HS256\", kid \"a\", keys tried: 1" ],
     [ 'decrypt', '/encrypted', with_part($encrypted, 4, sub { $_ = 'x' x 16 }),
@@ -57,7 +60,7 @@ my @cases = (
     [ 'no_file', '/no_file', $good, '500 keys_unavailable 0 user',
         'error key file "DIR/none.json": No such file or directory (os error 2)' ],
     [ 'bad_file', '/bad_file', $good, '500 keys_unavailable 0 user',
-        'error key file "DIR/bad.json": key set is not JSON at byte 1' ],
+        'error key file "DIR/bad.json": key set is not JSON at byte 8' ],
     [ 'off', '/off', $forged, '404 disabled 0 root', '' ],
     [ 'never', '/never', $forged, '404 disabled 0 root', '' ],
     [ 'returned', '/return', $good, '204 - 0 user', '' ],
@@ -72,7 +75,7 @@ my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(2 * @cases + 3);
 my $dir = $t->testdir();
 
 $t->write_file('keys.json', jwks($key, $aes));
-$t->write_file('bad.json', 'text');
+$t->write_file('bad.json', '{"keys":');
 
 configure($t, <<'EOF');
     log_format jwt '$arg_n $status $jwt_status $jwt_verified $jwt_claim_sub';

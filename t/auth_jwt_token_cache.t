@@ -12,7 +12,7 @@ use KeyService;
 
 use Time::HiRes;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite --with-debug /)->plan(180);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite --with-debug /)->plan(188);
 my $dir = $t->testdir();
 
 ### values of the directive
@@ -43,11 +43,12 @@ is($said->("$name $_;"), 'exit 0', "size $_") for qw/ off 1 4096 64k 64K 4m 16M 
 
 my %key = map { $_ => jwk('HS256', '--kid', $_) } qw/ a b c /;
 my $aes = jwk('A128KW', '--kid', 'aes');
+my $rsa = jwk('RSA-OAEP', '--kid', 'rsa');
 my $foreign = jwk('HS256', '--kid', 'a');
 my %file = (
     a => $key{a}, a2 => jwks($key{a}), ab => jwks(@key{qw/ a b /}), b => $key{b},
     rotated => $key{a}, shrunk => jwks(@key{qw/ a b /}), second => $key{b},
-    removed => $key{a}, aes => $aes, all => jwks($aes, $key{a}),
+    removed => $key{a}, aes => $aes, rsa => $rsa, all => jwks($aes, $key{a}),
 );
 $t->write_file("$_.json", $file{$_}) for keys %file;
 
@@ -59,6 +60,7 @@ my $locations = <<'EOF';
         add_header        X-Claims "<$jwt_claim_sub|$jwt_claim_list|$jwt_claim_object|$jwt_header_kid>" always;
 
         location /a/        { }
+        location /rsa/      { auth_jwt_type encrypted; auth_jwt_key_file rsa.json; }
         location /a2/       { auth_jwt_key_file a2.json; }
         location /ab/       { auth_jwt_key_file ab.json; }
         location /b/        { auth_jwt_key_file b.json; }
@@ -354,6 +356,21 @@ is(ask_cached('/jwe/', $huge), 'miss 404 ok 1', 'a token larger than an eighth o
     for 1 .. 2;
 is(join(' ', map { ask_cached('/a/', $_) =~ s/ .*//r } @known), join(' ', ('hit') x 60),
     'row 51: and it evicts no other');
+$t->stop();
+
+# the same with the default size, and with what anybody can make who has the public key
+
+serve('');
+run_quietly($t);
+@known = map { sign($key{a}, "{\"sub\":\"known $_\"}") } 1 .. 300;
+get('/a/', $_) for @known;
+for my $claims ('{"x":"' . 'x' x 250_000 . '"}', '{"x":[' . join(',', (1) x 125_000) . ']}') {
+    my $token = encrypt(public($rsa), $claims, '--header', '{"zip":"DEF"}');
+    is(status(get('/rsa/', $token)), '404', 'RSA-OAEP with 250 KB of claims') for 1 .. 3;
+    my $hits = hits();
+    get('/a/', $_) for @known;
+    is(hits() - $hits, 300, 'row 51: 300 tokens stay known');
+}
 
 # the object outlives the file: functions refer to it
 $t->stop()->stop_daemons();

@@ -73,15 +73,18 @@ my $aes_log = '; alg "A128KW", kid "aes"';
 
 ### each type of token at each location
 
+my $see = ' is expected, see auth_jwt_type';
+my $jwe = "an encrypted token (5 parts) where a signed one$see";
+my $jws = "a signed token (3 parts) where an encrypted one$see";
 my %reason = (
-    'signed encrypted' => 'token has more than 3 parts' . $aes_log,
-    'signed nested' => 'token has more than 3 parts' . $aes_log,
-    'encrypted signed' => 'token has 3 parts instead of 5; '
+    'signed encrypted' => $jwe . $aes_log,
+    'signed nested' => $jwe . $aes_log,
+    'encrypted signed' => "$jws; "
         . 'alg "HS256", kid "mac", iss "me"',
-    'encrypted nested' => 'claims set is not JSON at byte 0' . $aes_log,
-    'nested signed' => 'token has 3 parts instead of 5; '
+    'encrypted nested' => "a nested token where an encrypted one with claims$see$aes_log",
+    'nested signed' => "$jws; "
         . 'alg "HS256", kid "mac", iss "me"',
-    'nested encrypted' => 'token has 1 part instead of 3' . $aes_log,
+    'nested encrypted' => "an encrypted token with claims where a nested one$see$aes_log",
 );
 for (sort keys %reason) {
     my ($expected, $kind) = split;
@@ -130,7 +133,7 @@ for (
     [ "$token{encrypted}" . '.' x 60_000, 'token has more than 5 parts' . $aes_log ],
     [ '.' x 60_000, 'token has more than 5 parts' ],
     [ '....', 'JOSE header is not JSON at byte 0' ],
-    [ "$token{encrypted}=", 'authentication tag is not base64url' . $aes_log ],
+    [ "$token{encrypted}=", 'authentication tag is base64url with padding' . $aes_log ],
     [ "$token{encrypted}!", 'authentication tag is not base64url' . $aes_log ],
     [ join('.', @parts[0, 1, 2], "$parts[3] ", $parts[4]),
         'ciphertext is not base64url' . $aes_log ],
@@ -147,7 +150,7 @@ for (
 my $unsupported = sub { "$refused <|unsupported_algorithm> info $_[0]" };
 my $malformed = sub { "$refused <|malformed> info $_[0]" };
 for my $alg (qw/ PBES2-HS256+A128KW PBES2-HS384+A192KW PBES2-HS512+A256KW RSA1_5
-    ECDH-ES ECDH-ES+A128KW ECDH-ES+A256KW none HS256 A128CBC A128GCM a128kw /, '')
+    ECDH-SS ECDH-1PU ECDH-ES+A128GCMKW none HS256 A128CBC A128GCM a128kw /, '')
 {
     my $token = encrypt($aes, $claims, '--header', "{\"alg\":\"$alg\",\"p2c\":2147483647,"
         . '"p2s":"AAAA","epk":{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}}');
@@ -205,13 +208,15 @@ is(outcome($t, '/encrypted', encrypt($aes, 'not compressed', '--header', '{"zip"
 is(outcome($t, '/encrypted', encrypt($rsa, $claims, '--alg', 'RSA-OAEP')), $good,
     'with encrypted tokens, anybody who has the public key can make one');
 is(outcome($t, '/nested', encrypt($rsa, $claims, '--alg', 'RSA-OAEP')),
-    $malformed->('token has 1 part instead of 3; alg "RSA-OAEP", kid "rsa"'),
+    $malformed->("an encrypted token with claims where a nested one$see; alg \"RSA-OAEP\", kid \"rsa\""),
     'where a signature is expected, encryption with the public key is refused');
 is(outcome($t, '/encrypted', encrypt($mac, $claims, '--alg', 'A256KW', '--header', '{"kid":"mac"}')),
-    "$refused <|unknown_key> info no key for algorithm \"A256KW\", kid \"mac\"",
+    "$refused <|unknown_key> info no key with kid \"mac\" for A256KW: the set has that kid "
+    . "for HS256 only",
     'a key for signatures');
 is(outcome($t, '/signed', sign($aes, $claims, '--alg', 'HS256')),
-    "$refused <|unknown_key> info no key for algorithm \"HS256\", kid \"aes\"; "
+    "$refused <|unknown_key> info no key with kid \"aes\" for HS256: the set has that kid "
+    . "for A128KW only; "
     . 'iss "me"', 'a key for encryption');
 is(outcome($t, '/encrypted', encrypt($plain, $claims, '--alg', 'A256KW')), $good,
     'a key that declares no use');

@@ -14,9 +14,10 @@ use JSON::PP qw/ decode_json encode_json /;
 use MIME::Base64 qw/ decode_base64url /;
 
 my @signing = qw/ HS256 HS384 HS512 RS256 RS384 RS512 PS256 PS384 PS512 ES256
-    ES384 ES512 Ed25519 Ed448 /;
+    ES384 ES512 ES256K Ed25519 Ed448 ML-DSA-44 ML-DSA-65 ML-DSA-87 /;
 my @wrapping = qw/ dir A128KW A192KW A256KW A128GCMKW A192GCMKW A256GCMKW
-    RSA-OAEP RSA-OAEP-256 RSA-OAEP-384 RSA-OAEP-512 /;
+    RSA-OAEP RSA-OAEP-256 RSA-OAEP-384 RSA-OAEP-512 ECDH-ES ECDH-ES+A128KW
+    ECDH-ES+A192KW ECDH-ES+A256KW /;
 my @content = qw/ A128CBC-HS256 A192CBC-HS384 A256CBC-HS512 A128GCM A192GCM
     A256GCM /;
 
@@ -24,7 +25,7 @@ my @files = map { decode_json(slurp("data/$_.json")) } qw/ npm-jose jwcrypto /;
 my $tokens = 0;
 $tokens += @{$_->{tokens}} for @files;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(2 * $tokens + 2 * 27 + 3);
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(2 * $tokens + 2 * 34 + 3);
 
 # nested tokens are encrypted here, so nginx needs that key, too
 my $outer = jwk('A256GCMKW', '--kid', 'outer');
@@ -42,6 +43,9 @@ configure($t, <<'EOF');
         auth_jwt          "r" token=$http_x_token;
         auth_jwt_key_file $arg_keys.json;
         add_header        X-V "<$jwt_claims>" always;
+
+        # for tokens with ML-DSA inside
+        large_client_header_buffers 4 16k;
 
         location /signed    { auth_jwt_type signed; }
         location /encrypted { auth_jwt_type encrypted; }
@@ -86,7 +90,7 @@ for (@nested) {
 my @pairs = map { my $alg = $_; map { "$alg $_" } @content } @wrapping;
 is(join(' ', grep { !$seen{$_} } @signing), '', 'no signature algorithm is missing');
 is(join(', ', grep { !$seen{$_} } @pairs), '', 'no pair is missing');
-is(scalar @nested, 27, 'number of nested tokens');
+is(scalar @nested, 34, 'number of nested tokens');
 
 ###############################################################################
 

@@ -54,7 +54,7 @@ my $forged = sign($foreign, '{"sub":"user"}');
 
 my $none = encode_base64url('{"alg":"none"}') . '.' . encode_base64url('{"sub":"user"}') . '.';
 for (
-    [ 'no token' => undef, '401 Bearer realm="r" <|missing|0> info no token' ],
+    [ 'no token' => undef, '401 Bearer realm="r" <|missing|0> info no token: no "Authorization" header line' ],
     [ 'alg none' => $none, "$refused <|unsupported_algorithm|0> "
         . 'info algorithm "none" is not supported' ],
     [ 'unknown alg' => sign($key, '{"sub":"user"}', '--raw-header', '{"alg":"HS257"}'),
@@ -76,7 +76,7 @@ for (
         . $about ],
     [ 'two parts' => $forged =~ s/\.[^.]*\z//r, "$refused <|malformed|0> "
         . "info token has 2 parts instead of 3$about" ],
-    [ 'not base64url' => "$forged=", "$refused <|malformed|0> info signature is not base64url"
+    [ 'not base64url' => "$forged=", "$refused <|malformed|0> info signature is base64url with padding"
         . $about ],
 ) {
     my ($what, $token, $expected) = @$_;

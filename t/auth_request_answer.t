@@ -6,13 +6,19 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
+use Http2;
 use Service;
 use Test::Nginx::Raw;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite cache upstream_keepalive stub_status /);
-$t->plan(73);
+my $t = Test::Nginx->new()
+    ->has(qw/ http proxy rewrite cache upstream_keepalive stub_status http_v2 /)->plan(85);
+
+$t->write_file_expand('http2.conf', listen_http2($t));
+$t->write_file('aio.conf',
+    `$Test::Nginx::NGINX -V 2>&1` =~ /--with-threads/ ? 'aio threads; aio_write on;' : '');
 
 configure($t, <<'EOF');
+    include aio.conf;
     proxy_cache_path %%TESTDIR%%/cache keys_zone=cache:1m;
     sendfile on;
     upstream kept {
@@ -21,6 +27,7 @@ configure($t, <<'EOF');
     }
     server {
         listen       127.0.0.1:8080;
+        include      http2.conf;
         server_name  localhost;
         root         %%TESTDIR%%;
         proxy_http_version 1.1;
@@ -39,6 +46,18 @@ configure($t, <<'EOF');
         location /aside-named { auth_request /auth-accel-named; try_files /page =404; }
         location /aside-proxied { auth_request /auth-accel-proxied; try_files /page =404; }
         location /aside-return { auth_request /auth-accel-return; try_files /page =404; }
+        location /page-cached {
+            auth_request /auth-cached?$arg_id;
+            auth_request_deny_body 100;
+        }
+        location /page-file {
+            auth_request /auth-page-file;
+            auth_request_deny_body 100;
+        }
+        location /app {
+            auth_request /auth;
+            proxy_pass http://127.0.0.1:8084;
+        }
         location = /status   { stub_status; }
 
         location = /auth { proxy_pass http://kept; }
@@ -54,6 +73,7 @@ configure($t, <<'EOF');
             proxy_pass http://kept;
         }
         location = /auth-file { alias %%TESTDIR%%/ok.txt; }
+        location = /auth-page-file { error_page 404 =403 /ok.txt; return 404; }
         location = /auth-big { alias %%TESTDIR%%/big; }
         location = /auth-direct { directio 1; alias %%TESTDIR%%/big; }
         location = /auth-accel {
@@ -106,9 +126,9 @@ $t->write_file('big', 'x' x 5_000_000);
 # that many bytes, with X-Chunked the end of the body waits for go_on().
 service($t, 8081, sub {
     my ($client, $head) = @_;
-    my ($code) = $head =~ /^X-Code: (\d+)/m;
+    my ($code) = $head =~ /^X-Code: (\d+)/mi;
     my ($accel) = $head =~ /^X-Accel: (\S+)/m;
-    my ($length) = $head =~ /^X-Body: (\d+)/m;
+    my ($length) = $head =~ /^X-Body: (\d+)/mi;
     append("$d/connections", "$$\n");
     $code //= 200;
     print $client "HTTP/1.1 $code X\r\n", $accel ? "X-Accel-Redirect: $accel\r\n" : '';
@@ -128,6 +148,13 @@ service($t, 8081, sub {
     take_request($d, 'rest');
     print $client 'x' x $length;
     return 1;
+});
+
+service($t, 8084, sub {
+    my ($client) = @_;
+    take_request($d, 'app');
+    print $client "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nAPP";
+    return 0;
 });
 $t->run();
 
@@ -185,12 +212,44 @@ for my $code (200, 204, 401) {
         join(' ', ($code == 401 ? 401 : 200) x 3), "$code, out of a cache");
 }
 
+for my $uri (qw{ /page-cached?id=x /page-cached?id=x /page-file }) {
+    my $code = $uri eq '/page-file' ? 403 : 401;
+    like(ask($uri, 'X-Code: 401'), qr/^HTTP\S+ $code .*\r\n\r\nok\z/s,
+        "$uri, a body for the client");
+}
+
 ### a denial stays one whatever X-Accel-Redirect makes of it
 
 is(status(ask('/aside')), 401, 'a file in place of a 401');
 is(status(ask('/aside-named')), 403, 'a named location in place of a 403');
 is(status(ask('/aside-proxied')), 500, 'another service in place of a 404');
 is(status(ask('/aside-return')), 401, 'return in place of a 401');
+
+### HTTP/2, clients that leave, and a reload, while the rest has not come
+
+hold($t, 'rest');
+for my $code (401, 200) {
+    is(status(http2_curl('/plain', "-H 'X-Code: $code'", "-H 'X-Body: 10'")), $code,
+        "HTTP/2, $code");
+}
+is(connections_left(), 1, 'HTTP/2, all is over');
+
+hold($t, 'app');
+my @clients = map { ask({ start => 1 }, '/app', 'X-Body: 10') } 1 .. 5;
+is(wait_asked($t, 'app', 5), 5, 'the application is asked before the rest has come');
+@clients = ();
+is(connections_left(), 1, 'clients that leave before their response');
+go_on($t, 'app');
+is(body(ask('/app', 'X-Body: 10')), 'APP', 'a response of the application');
+
+my ($old) = workers($t);
+my $client = connection();
+$client->print(request('/plain', 'X-Code: 401', 'X-Body: 10'));
+is(status(read_response($client)), 401, 'a denial before a reload');
+reload_workers($t);
+ok(wait_until(sub { !-e "/proc/$old" }), 'the old worker ends');
+is(status(ask('/plain', 'X-Code: 204')), 200, 'the new worker');
+go_on($t, 'rest');
 
 ### helpers
 

@@ -9,7 +9,7 @@ use Http2;
 use Test::Nginx::Raw;
 
 my $t = Test::Nginx->new()
-    ->has(qw/ http proxy rewrite auth_basic http_v2 stub_status gzip /)->plan(69);
+    ->has(qw/ http proxy rewrite auth_basic http_v2 stub_status gzip /)->plan(70);
 
 configure($t, <<"EOF");
     proxy_read_timeout 1s;
@@ -180,10 +180,15 @@ is(join(' ', map { body(read_response($s)) } 1 .. 5), 'no no no no no',
 like(exchange($s, $get), qr/^Connection: keep-alive\b.*\r\n\r\nno\z/ms, 'the connection is kept');
 like(exchange($s, $post =~ s/POST \//POST \/body/r), qr/^HTTP\S+ 413 /, 'a body too large');
 
-$response = http2_curl('/', "-d 'some data'", "-H 'X-Code: 403'",
+$response = http2_curl('/', "-H 'X-Code: 403'",
     "-H 'X-Body: $type\\nContent-Length: 2\\n\\nno'");
 like($response, qr!^HTTP/2 403.*^content-type: application/problem\+json\b.*\r\n\r\nno\z!ms,
     'HTTP/2');
+# curl may take what nginx sends after such a response (RST_STREAM) for an error.
+my $h2 = http2_connection();
+$h2->print(http2_request({ open => 1 }, 1, '/', 'x-code', 403,
+    'x-body', 'Content-Length: 2\n\nno') . http2_data(1, 'some data'));
+is({ http2_bodies($h2, 1) }->{1}, 'no', 'HTTP/2, body unread');
 
 ### helpers
 

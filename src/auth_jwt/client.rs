@@ -4,10 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::ptr;
 
 use super::AuthJwt;
-use super::conf::{LocationConf, TokenSource};
+use super::conf::{AuthJwtSetting, LocationConf, TokenSource};
 use crate::nginx::{AccessProgress, BeforeLog, Failure, Request, Text};
 use jose::{Claims, Error, JoseHeader, Limits, Summary, TokenType, UnverifiedToken, VerifiedToken};
-use policy::auth_jwt::bearer::{Presented, find_bearer_token};
+use policy::auth_jwt::bearer::{NoToken, Presented, find_bearer_token, find_token_in_value};
+use text::Quoted;
 
 /// What is known of the token of a client's request, whatever location the request is in.
 #[derive(Default)]
@@ -21,8 +22,8 @@ pub struct ClientToken {
     verdict: Cell<Option<TokenVerdict>>,
     /// The address of the configuration of the location that has judged the request last.
     judged_by: Cell<Option<usize>>,
-    /// The address of the request that nginx logs, if it has come so far.
-    logged: Cell<Option<usize>>,
+    /// Whether the request has ended, and nginx logs it.
+    is_logged: Cell<bool>,
 }
 
 /// What the handler decided last.
@@ -96,15 +97,6 @@ impl ClientToken {
         self.verdict.set(Some(verdict));
     }
 
-    /// Notes that nginx logs a request now.
-    pub(super) fn set_logged(&self, request: Request<'_>) {
-        self.logged.set(Some(request.address()));
-    }
-
-    fn is_logged(&self, request: Request<'_>) -> bool {
-        self.logged.get() == Some(request.address())
-    }
-
     /// Whether the request was judged, and the token not accepted.
     fn is_not_accepted(&self) -> bool {
         matches!(
@@ -158,8 +150,10 @@ impl ClientToken {
 
 impl BeforeLog for AuthJwt {
     fn before_log(request: Request<'_>) -> Result<(), Failure> {
-        if request.uses_variables_of::<Self>() {
-            request.client_context::<Self>()?.set_logged(request);
+        // The log of a subrequest comes before the end of the client's request, which shares the
+        // cached values of variables with it.
+        if request.is_main() && request.uses_variables_of::<Self>() {
+            request.client_context::<Self>()?.is_logged.set(true);
             // Those that were evaluated for an upstream may have been empty.
             request.forget_variables_of::<Self>();
         }
@@ -171,12 +165,10 @@ impl BeforeLog for AuthJwt {
 /// reason, such as auth_jwt_require. The log tells of it even then.
 pub(super) fn verified_token(request: Request<'_>) -> Result<Option<VerifiedToken>, Failure> {
     let client = request.client_context::<AuthJwt>()?;
-    Ok(
-        match client.is_not_accepted() && !client.is_logged(request) {
-            true => None,
-            false => client.verified.borrow().clone(),
-        },
-    )
+    Ok(match client.is_not_accepted() && !client.is_logged.get() {
+        true => None,
+        false => client.verified.borrow().clone(),
+    })
 }
 
 /// The token that variables speak of: the verified one, or where [`may_be_unverified`] allows it
@@ -206,7 +198,7 @@ pub(super) fn token(request: Request<'_>) -> Result<Option<AnyToken>, Failure> {
 /// tell an upstream an identity that anybody can write. While the handler waits for keys, the only
 /// subrequests are those that fetch them, and their location may depend on the token.
 fn may_be_unverified(request: Request<'_>, client: &ClientToken) -> bool {
-    if client.is_logged(request) || request.location_conf::<AuthJwt>().shows_unverified() {
+    if client.is_logged.get() || request.location_conf::<AuthJwt>().shows_unverified() {
         return true;
     }
     !client.is_not_accepted()
@@ -224,9 +216,22 @@ pub(super) fn find_token(request: Request<'_>, source: TokenSource) -> Presented
             let lines = request.headers().named(b"authorization");
             find_bearer_token(lines.map(Text::bytes))
         }
-        TokenSource::Variable(variable) => match request.variable(variable).map(Text::bytes) {
-            None | Some(b"") => Presented::Nothing,
-            Some(token) => Presented::Token(token),
+        TokenSource::Variable(variable) => match request.variable(variable) {
+            None => Presented::Nothing,
+            Some(value) => find_token_in_value(value.bytes()),
         },
     }
+}
+
+/// What there is in a request where [`find_token`] finds none.
+pub(super) fn no_token(request: Request<'_>, setting: &AuthJwtSetting) -> NoToken {
+    if let Some(name) = &setting.token_variable {
+        return NoToken::EmptyVariable(Quoted::whole(&**name));
+    }
+    let authorization = request.headers().named(b"authorization").next();
+    let lines = request
+        .headers()
+        .map(|(name, value)| (name.bytes(), value.bytes()));
+    let others = lines.filter(|(name, _)| !name.eq_ignore_ascii_case(b"cookie"));
+    NoToken::in_header(authorization.map(Text::bytes), others)
 }

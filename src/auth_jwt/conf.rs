@@ -1,7 +1,7 @@
 //! The configuration: what the directives of a level say, and what all levels share.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,11 +16,13 @@ use crate::nginx::{
 };
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
-use jose::{SignatureCheck, TokenType};
-use policy::auth_jwt::key_cache::KeyCache;
+use jose::{KeySet, SignatureCheck, TokenType, Warning};
+use policy::auth_jwt::key_cache::{KeyCache, KeyError};
 use policy::auth_jwt::mode::Mode;
 use policy::auth_jwt::recent_files::RecentKeyFiles;
+use policy::auth_jwt::recent_key_sets::RecentKeySets;
 use policy::auth_jwt::token_cache::{TokenCache, VerifyOptions};
+use text::Quoted;
 
 /// The configuration of a level.
 #[derive(Default)]
@@ -48,6 +50,8 @@ pub(super) struct AuthJwtSetting {
     /// The realm, or `None` for `off`.
     pub(super) realm: Option<Template>,
     pub(super) token: TokenSource,
+    /// The variable of `token=`, as it is configured.
+    pub(super) token_variable: Option<Rc<[u8]>>,
     /// Whether this is `off token=$variable`, which asks for the values of a token that nobody
     /// verifies.
     pub(super) shows_unverified: bool,
@@ -89,6 +93,7 @@ impl AuthJwtSetting {
         is_off_alone.then(|| Self {
             realm: None,
             token: outer.token,
+            token_variable: outer.token_variable.clone(),
             shows_unverified: outer.shows_unverified,
             position: Rc::clone(&self.position),
             has_warned: Cell::new(true),
@@ -220,6 +225,54 @@ impl LocationConf {
             ));
         }
     }
+
+    /// Warns of key files that are of no use here, or that hold more than is needed. Nothing is
+    /// known of keys that only a request fetches.
+    fn warn_of_useless_keys(&self, cf: &Config<'_>) {
+        let is_on = self
+            .auth_jwt
+            .get()
+            .is_some_and(|auth_jwt| auth_jwt.realm.is_some());
+        if !is_on || self.key_sources.is_empty() || self.needs_no_keys() {
+            return;
+        }
+        let keys = |source: &KeySource| match source {
+            KeySource::File(file) => file.current_keys(None, |_| ()).ok(),
+            KeySource::FileNamed(_) | KeySource::Request(_) => None,
+        };
+        let Some(sets) = self
+            .key_sources
+            .iter()
+            .map(keys)
+            .collect::<Option<Vec<_>>>()
+        else {
+            return;
+        };
+        let set = KeySet::merge(&sets);
+        set.is_first_use();
+        let sources = self.describe_key_sources();
+        let VerifyOptions { kind, check, .. } = self.verify_options();
+        for warning in set.warnings_for(kind, check) {
+            let warning = format!("{sources}: {warning}");
+            if cf.main_conf::<AuthJwt>().is_new_warning(&warning) {
+                cf.warn(format_args!("{warning}"));
+            }
+        }
+    }
+
+    /// The sources of keys as log lines name them.
+    pub(super) fn describe_key_sources(&self) -> String {
+        let describe = |source: &KeySource| match source {
+            KeySource::File(file) => format!("key file {}", file.access()),
+            KeySource::FileNamed(_) => "key file named by variables".to_owned(),
+            KeySource::Request(source) => match source.uri.constant() {
+                Some(uri) => format!("key request {}", Quoted::whole(uri)),
+                None => "key request with variables".to_owned(),
+            },
+        };
+        let sources: Vec<_> = self.key_sources.iter().map(describe).collect();
+        sources.join(", ")
+    }
 }
 
 impl Inherit for LocationConf {
@@ -265,6 +318,7 @@ impl Inherit for LocationConf {
             warn_of_return(cf, "auth_jwt", &setting.position, is_own);
         }
         self.warn_of_missing_keys(cf);
+        self.warn_of_useless_keys(cf);
         self.warn_of_satisfy_any(cf);
         if self.auth_jwt.get().is_some_and(|own| own.realm.is_some()) {
             self.token_rules.warn_of_algorithms(self.token_type(), cf);
@@ -305,11 +359,15 @@ pub struct MainConf {
     key_files: RefCell<HashMap<PathBuf, Rc<KeyFile>>>,
     /// Those that requests name.
     recent_key_files: RefCell<RecentKeyFiles<KeyFilePath>>,
+    /// Those of key requests whose responses are for one request only.
+    recent_key_sets: RefCell<RecentKeySets>,
     /// By server, since the location that a URI selects depends on it.
     key_requests: RefCell<HashMap<usize, KeyRequestsByUri>>,
     /// In bytes, or `None` for `off`.
     token_cache_size: RefCell<Setting<Option<usize>>>,
     token_cache: OnceCell<Option<RefCell<TokenCache>>>,
+    /// What was said about key files when levels were merged: many levels may have the same file.
+    warnings: RefCell<HashSet<String>>,
 }
 
 type KeyRequestsByUri = HashMap<Box<[u8]>, Rc<KeyRequest>>;
@@ -342,6 +400,16 @@ impl MainConf {
         }
     }
 
+    /// The keys in a response that is for one request only. `report` gets the warnings about them,
+    /// unless the same text has come before.
+    pub(super) fn parse_response(
+        &self,
+        body: &[u8],
+        report: impl FnMut(&Warning),
+    ) -> Result<KeySet, KeyError> {
+        self.recent_key_sets.borrow_mut().parse(body, report)
+    }
+
     /// The keys behind a constant URI.
     pub(super) fn key_request(&self, uri: &[u8], server: usize) -> Rc<KeyRequest> {
         let mut requests = self.key_requests.borrow_mut();
@@ -362,12 +430,18 @@ impl MainConf {
             .values()
             .for_each(|file| file.forget());
         self.recent_key_files.borrow_mut().clear();
+        self.recent_key_sets.borrow_mut().clear();
         let key_requests = self.key_requests.borrow();
         let key_requests = key_requests.values().flat_map(HashMap::values);
         key_requests.for_each(|keys| keys.forget());
         if let Some(Some(tokens)) = self.token_cache.get() {
             tokens.borrow_mut().clear();
         }
+    }
+
+    /// Whether nobody has warned of this before.
+    fn is_new_warning(&self, warning: &str) -> bool {
+        self.warnings.borrow_mut().insert(warning.to_owned())
     }
 
     /// Sets the size of the token cache.

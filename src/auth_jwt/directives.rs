@@ -17,6 +17,7 @@ use jose::TokenType;
 use policy::auth_jwt::key_cache::KeyCache;
 use policy::auth_jwt::mode::Mode;
 use policy::auth_jwt::pass_header::refused_name_reason;
+use policy::auth_jwt::realm;
 use text::{Quoted, is_quotable, is_token};
 
 const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
@@ -153,16 +154,24 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
 
 /// `auth_jwt string [token=$variable] | off [token=$variable]`
 fn auth_jwt(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let (realm, parameters) = cf.first_argument();
+    let (text, parameters) = cf.first_argument();
     let token = match parameters.first() {
         None => TokenSource::Bearer,
         Some(parameter) => token_source(*parameter, cf)?,
     };
-    let realm = match &*realm {
+    let realm = match &*text {
         b"off" => None,
         realm => Some(realm_template(realm, cf)?),
     };
+    if let Some(doubt) = realm::doubt(&text).filter(|_| parameters.is_empty()) {
+        let text = Quoted::whole(text);
+        cf.warn(format_args!("\"auth_jwt\" has the realm {text}: {doubt}"));
+    }
     conf.auth_jwt.set(Rc::new(AuthJwtSetting {
+        token_variable: parameters.first().and_then(|parameter| {
+            let variable = parameter.strip_prefix(b"token=")?;
+            Some(variable.into())
+        }),
         shows_unverified: realm.is_none() && !parameters.is_empty(),
         realm,
         token,
@@ -263,12 +272,10 @@ fn read_key_file(file: &KeyFile, cf: &Config<'_>) {
     if let Err(error) = file.current_keys(None, report) {
         cf.warn(format_args!("key file {path}: {error}"));
     }
-    if cf
-        .worker_user()
-        .is_some_and(|user| path.is_unreadable_by(user))
-    {
+    let obstacle = cf.worker_user().and_then(|user| path.obstacle_for(user));
+    if let Some(obstacle) = obstacle {
         cf.warn(format_args!(
-            "key file {path}: the workers' user has no permission to read it when it changes"
+            "key file {path}: it cannot be read when it changes, {obstacle}"
         ));
     }
 }
@@ -340,7 +347,8 @@ fn auth_jwt_leeway(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), C
 
 /// `auth_jwt_require $value ... [error=401 | error=403]`
 fn auth_jwt_require(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    conf.requirements.push(Requirement::read(cf)?);
+    conf.requirements
+        .push(Requirement::read(cf, "auth_jwt_require_claim")?);
     Ok(())
 }
 

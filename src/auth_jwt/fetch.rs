@@ -19,6 +19,7 @@ use policy::auth_jwt::key_cache::{KeyCache, KeyError};
 use policy::auth_jwt::key_file::unsafe_name_reason;
 use policy::auth_jwt::rejection::Rejection;
 use policy::auth_jwt::remote_keys::{KeyFollower, KeyLookup, MaybeKeys};
+use policy::auth_jwt::token_cache::VerifyOptions;
 use text::Quoted;
 
 impl From<Failure> for Rejection {
@@ -110,6 +111,15 @@ pub(super) fn keys(
         KeySource::File(_) | KeySource::FileNamed(_) => true,
         KeySource::Request(source) => source.shared_uri().is_some(),
     };
+    if let Some(set) = set.as_ref().filter(|set| set.is_first_use()) {
+        let VerifyOptions { kind, check, .. } = conf.verify_options();
+        for warning in set.warnings_for(kind, check) {
+            let sources = conf.describe_key_sources();
+            request
+                .log()
+                .warn(format_args!("auth_jwt: {sources}: {warning}"));
+        }
+    }
     Ok(set.map(|set| VerificationKeys {
         set,
         are_shared: conf.key_sources.iter().all(is_shared),
@@ -465,9 +475,8 @@ impl<'r> KeyFetcher<'r> {
         let keys = keys_in_response(subrequest, |body| match shared_uri {
             Some(uri) => key_request(self.request, &uri).parse(body, report),
             None => {
-                let keys = KeySet::parse(body)?;
-                keys.warnings().for_each(report);
-                Ok(keys)
+                let main = self.request.main_conf::<AuthJwt>();
+                main.parse_response(body, report)
             }
         });
         match keys {

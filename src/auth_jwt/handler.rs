@@ -1,16 +1,18 @@
 //! Decides whether a request is served.
 
+use std::fmt::Display;
+
 use text::{Quoted, is_quotable};
 
 use super::AuthJwt;
-use super::client::{ClientToken, TokenVerdict, find_token};
+use super::client::{ClientToken, TokenVerdict, find_token, no_token};
 use super::conf::{ChallengeSetting, LocationConf, MainConf, ModeSetting};
 use super::fetch::{self, VerificationKeys};
 use crate::nginx::{
     Access, AccessHandler, Failure, PreaccessHandler, Request, Severity, Status, Template,
 };
 use crate::require::Unmet;
-use jose::{AuthenticToken, ErrorKind, KeySet, Summary, UnverifiedToken};
+use jose::{AuthenticToken, ErrorKind, KeySet, UnverifiedToken};
 use policy::auth_jwt::bearer::Presented;
 use policy::auth_jwt::mode::{Mode, Outcome};
 use policy::auth_jwt::rejection::{Challenge, LogLine, RefusalResponse, Rejection, push_attribute};
@@ -75,9 +77,13 @@ fn judge<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Fa
     });
     let outcome = mode.outcome(rejection.as_ref());
     if let Some(rejection) = &rejection {
-        log(request, conf, outcome, rejection, || {
-            client.summary(presented)
-        });
+        let line = LogLine {
+            rejection,
+            presented,
+            summarize: || client.summary(presented),
+            no_token: || no_token(request, setting),
+        };
+        log(request, conf, outcome, rejection, line);
     }
     match (outcome, rejection) {
         (Outcome::Allow, None) => Ok(Access::Allow),
@@ -105,7 +111,7 @@ fn log(
     conf: &LocationConf,
     outcome: Outcome,
     rejection: &Rejection,
-    summarize: impl Fn() -> Summary,
+    line: impl Display,
 ) {
     let prefix = match outcome {
         Outcome::Allow | Outcome::Decline => return,
@@ -115,10 +121,6 @@ fn log(
     let severity = match rejection.response().log_level {
         LogLevel::Info => conf.log_level(),
         LogLevel::Error => Severity::Error,
-    };
-    let line = LogLine {
-        rejection,
-        summarize,
     };
     request
         .log()

@@ -20,14 +20,14 @@ pub(super) type KeyFile = CachedKeyFile<KeyFilePath>;
 pub(super) struct KeyFilePath(pub(super) PathBuf);
 
 impl KeyFilePath {
-    /// Whether the permissions of the file certainly keep this user from reading it.
-    pub(super) fn is_unreadable_by(&self, user: u32) -> bool {
+    /// What keeps this user from reading the file, if its permissions certainly do.
+    pub(super) fn obstacle_for(&self, user: u32) -> Option<String> {
         const READABLE_BY_GROUP_OR_OTHERS: u32 = 0o044;
         let is_root = user == 0;
-        !is_root
-            && fs::metadata(&self.0).is_ok_and(|metadata| {
-                metadata.uid() != user && metadata.mode() & READABLE_BY_GROUP_OR_OTHERS == 0
-            })
+        let metadata = fs::metadata(&self.0).ok()?;
+        let is_unreadable =
+            metadata.uid() != user && metadata.mode() & READABLE_BY_GROUP_OR_OTHERS == 0;
+        (!is_root && is_unreadable).then(|| obstacle(&self.0, &metadata, user))
     }
 }
 
@@ -46,13 +46,13 @@ impl FileAccess for KeyFilePath {
     fn read(&self) -> Result<FileRead, KeyError> {
         let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let (file, metadata) = open_stored_file(&self.0).map_err(|error| match error {
-            OpenError::Io(error) => unreadable(error),
+            OpenError::Io(error) => unreadable(&self.0, error),
             OpenError::NotRegular => KeyError::NotRegular,
             OpenError::Pseudo => KeyError::Pseudo,
         })?;
         let text = match metadata.size() > KeySet::MAX_BYTES as u64 {
             true => Err(KeyError::TooLarge),
-            false => read_text(file)?,
+            false => read_text(file).map_err(|error| unreadable(&self.0, error))?,
         };
         Ok(FileRead {
             identity: identity(&metadata),
@@ -63,12 +63,10 @@ impl FileAccess for KeyFilePath {
 }
 
 /// The content of a file, which may be growing.
-fn read_text(file: File) -> Result<Result<Vec<u8>, KeyError>, KeyError> {
+fn read_text(file: File) -> io::Result<Result<Vec<u8>, KeyError>> {
     let mut text = Vec::new();
     let limit = KeySet::MAX_BYTES as u64;
-    file.take(limit + 1)
-        .read_to_end(&mut text)
-        .map_err(unreadable)?;
+    file.take(limit + 1).read_to_end(&mut text)?;
     Ok(match text.len() > KeySet::MAX_BYTES {
         true => Err(KeyError::TooLarge),
         false => Ok(text),
@@ -87,13 +85,54 @@ fn identity(metadata: &Metadata) -> FileIdentity {
 
 /// The metadata of a regular file.
 fn regular_file(path: &Path) -> Result<Metadata, KeyError> {
-    let metadata = fs::metadata(path).map_err(unreadable)?;
+    let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
     match metadata.is_file() {
         true => Ok(metadata),
         false => Err(KeyError::NotRegular),
     }
 }
 
-fn unreadable(error: io::Error) -> KeyError {
-    KeyError::Unreadable(error.to_string())
+fn unreadable(path: &Path, error: io::Error) -> KeyError {
+    let reason = match (error.kind(), worker_user()) {
+        (io::ErrorKind::PermissionDenied, Some(user)) => match fs::metadata(path) {
+            Ok(metadata) => format!("{error}: {}", obstacle(path, &metadata, user)),
+            Err(_) => format!(
+                "{error}: user \"{}\" may not enter a folder above it",
+                user_name(user)
+            ),
+        },
+        _ => error.to_string(),
+    };
+    KeyError::Unreadable(reason)
+}
+
+/// Why this user may not read the file, and what helps.
+fn obstacle(path: &Path, metadata: &Metadata, user: u32) -> String {
+    let (user, owner) = (user_name(user), user_name(metadata.uid()));
+    let mode = metadata.mode() & 0o7777;
+    let path = Quoted::whole(path.as_os_str().as_encoded_bytes());
+    format!(
+        "user \"{user}\" may not read it, its owner is \"{owner}\" and its mode {mode:04o}; run: \
+         chown {user} {path} && chmod u+r {path}"
+    )
+}
+
+/// The user that this process runs as.
+fn worker_user() -> Option<u32> {
+    // /proc/self itself belongs to root after nginx has changed the user of the process.
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The name of a user in /etc/passwd, or the number.
+fn user_name(user: u32) -> String {
+    let number = user.to_string();
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == number).then(|| name.to_owned())
+    });
+    name.unwrap_or(number)
 }

@@ -185,7 +185,7 @@ fn on_error(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigEr
 
 /// `auth_request_require $value ... [error=401 | error=403]`
 fn require(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    conf.requirements.push(Requirement::read(cf)?);
+    conf.requirements.push(Requirement::read(cf, "a \"map\"")?);
     Ok(())
 }
 

@@ -90,14 +90,11 @@ impl<'r> Verdict<'r> {
         denial: Option<Status>,
     ) -> Result<(), Failure> {
         let on = denial.map_or(On::Allow, |_| On::Deny);
-        for &(name, value) in &self.headers {
-            if denial.is_some_and(|status| goes_with_denial(status.0, &name))
-                || conf.client_headers.iter().any(|c| c.select(&name, on))
-            {
-                request.add_response_line(name, value)?;
-            }
-        }
-        Ok(())
+        let lines = self.headers.iter().copied();
+        request.add_response_lines(lines.filter(|(name, _)| {
+            denial.is_some_and(|status| goes_with_denial(status.0, name))
+                || conf.client_headers.iter().any(|c| c.select(name, on))
+        }))
     }
 
     /// The headers that go to the upstream.
@@ -167,10 +164,9 @@ fn headers<'r>(
         }
         is_valid
     };
-    let headers = response.headers();
+    let mut headers = response.headers(is_wanted);
+    headers.retain(|(name, value)| is_valid(name, value));
     headers
-        .filter(|(name, value)| is_wanted(name) && is_valid(name, value))
-        .collect()
 }
 
 /// The body of a response that may deny.

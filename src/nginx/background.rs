@@ -131,6 +131,8 @@ unsafe extern "C" fn finish<M: SubrequestOwner>(r: *mut ngx_http_request_t) {
         let background = unsafe { &*background_data(r).cast::<Background>() };
         // Taken out of the cell first: `done` may make nginx ask whether the response is awaited.
         let task = background.task.take();
+        #[cfg(feature = "fault-injection")]
+        super::fence::fault_injection::panic_in_background(request);
         if let Some(task) = task {
             task.done(request, subrequest);
         }

@@ -16,7 +16,8 @@ use nginx_sys::{
     NGX_OK, ngx_connection_t, ngx_event_t, ngx_http_post_request, ngx_http_request_t,
     ngx_http_run_posted_requests, ngx_int_t, ngx_msec_t,
 };
-use std::cell::Cell;
+use std::cell::{Cell, UnsafeCell};
+use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 
 /// How many milliseconds the rest of a response may take.
@@ -38,10 +39,10 @@ pub(super) struct Drain {
     since: Cell<ngx_msec_t>,
     waited_for_since: Cell<Option<ngx_msec_t>>,
     is_output_ended: Cell<bool>,
-    event: ngx_event_t,
+    event: UnsafeCell<ngx_event_t>,
     /// What nginx takes for the client's connection while it reads the rest.
-    downstream: ngx_connection_t,
-    downstream_write: ngx_event_t,
+    downstream: UnsafeCell<ngx_connection_t>,
+    downstream_write: UnsafeCell<ngx_event_t>,
 }
 
 impl Drain {
@@ -66,14 +67,15 @@ impl Drain {
                     since: Cell::new(0),
                     waited_for_since: Cell::new(None),
                     is_output_ended: Cell::new(false),
-                    event: std::mem::zeroed(),
-                    downstream: std::mem::zeroed(),
-                    downstream_write: std::mem::zeroed(),
+                    event: UnsafeCell::new(std::mem::zeroed()),
+                    downstream: UnsafeCell::new(std::mem::zeroed()),
+                    downstream_write: UnsafeCell::new(std::mem::zeroed()),
                 },
             )?;
-            let event = &raw mut (*drain.as_ptr()).event;
+            let event = drain.as_ref().event.get();
             (*event).handler = Some(event_handler);
-            (*event).data = drain.as_ptr().cast();
+            // In its debug log nginx takes this for a connection.
+            (*event).data = (&raw mut (*drain.as_ptr()).downstream).cast();
             (*event).log = (*nginx_sys::ngx_cycle).log;
             post_event(event);
             Ok(drain)
@@ -88,19 +90,17 @@ impl Drain {
     /// The subrequest has ended.
     pub(super) fn cancel(&self) {
         // SAFETY: the event is this value's own.
-        unsafe { delete_event((&raw const self.event).cast_mut()) };
+        unsafe { delete_event(self.event.get()) };
     }
 
     fn begin(&self) {
         let r = self.subrequest.as_ptr();
         self.is_begun.set(true);
         self.since.set(now());
-        let downstream = (&raw const self.downstream).cast_mut();
-        let downstream_write = (&raw const self.downstream_write).cast_mut();
         // SAFETY: the subrequest is live as long as the pool that this value is in, and has sent
         // its header. The parent is the request that waits for it in the access phase.
         unsafe {
-            put_in_background(r, downstream, downstream_write);
+            put_in_background(r, self.downstream.get(), self.downstream_write.get());
             self.look_again();
             (self.begun)(r);
             if ngx_http_post_request((*r).parent, ptr::null_mut()) != NGX_OK as ngx_int_t {
@@ -109,15 +109,14 @@ impl Drain {
         }
     }
 
-    /// Ends the subrequest if its time is over.
-    fn supervise(&self) {
+    /// Whether the time of the subrequest is over.
+    fn is_over(&self) -> bool {
         let r = self.subrequest.as_ptr();
-        // SAFETY: the subrequest is live as long as the pool that this value is in. It is not used
-        // after end_upstream, and nor is this value.
+        // SAFETY: the subrequest is live as long as the pool that this value is in.
         unsafe {
             // nginx frees no request that a thread works for.
             if is_blocked(r) != 0 {
-                return self.look_again();
+                return false;
             }
             let is_over = match who_waits(r) {
                 0 => false,
@@ -133,16 +132,13 @@ impl Drain {
                     now().wrapping_sub(since) >= MAX_TIME_WAITED_FOR
                 }
             };
-            match is_over || now().wrapping_sub(self.since.get()) >= MAX_TIME {
-                true => end_upstream(r),
-                false => self.look_again(),
-            }
+            is_over || now().wrapping_sub(self.since.get()) >= MAX_TIME
         }
     }
 
     fn look_again(&self) {
         // SAFETY: the event is this value's own, and is deleted before its memory is freed (Drop).
-        unsafe { start_timer((&raw const self.event).cast_mut(), INTERVAL) };
+        unsafe { start_timer(self.event.get(), INTERVAL) };
     }
 }
 
@@ -160,16 +156,20 @@ fn now() -> ngx_msec_t {
 
 /// nginx calls it with the event of a [`Drain`].
 unsafe extern "C" fn event_handler(event: *mut ngx_event_t) {
-    // SAFETY: `schedule` has set `data`, and the event is deleted before the Drain is freed. The
+    // SAFETY: `schedule` has set `data` to a field of the Drain, and the event is deleted before the Drain is freed. The
     // connection is the client's, which outlives its requests: nginx marks it as destroyed when
     // it has freed the request that it belongs to (ngx_http_free_request), and then
     // ngx_http_run_posted_requests does nothing.
     unsafe {
-        let drain = (*event).data.cast::<Drain>();
-        let connection = (*(*drain).subrequest.as_ptr()).connection;
+        let drain = (*event).data.byte_sub(offset_of!(Drain, downstream));
+        let drain = drain.cast::<Drain>();
+        let r = (*drain).subrequest.as_ptr();
+        let connection = (*r).connection;
         guard(Log::of_cycle(), (), || match (*drain).is_begun() {
             false => (*drain).begin(),
-            true => (*drain).supervise(),
+            // This may free the Drain: there must be no reference to it.
+            true if (*drain).is_over() => end_upstream(r),
+            true => (*drain).look_again(),
         });
         ngx_http_run_posted_requests(connection);
     }

@@ -90,6 +90,18 @@ pub(super) mod fault_injection {
         })
     }
 
+    /// Panics if the URI of a background subrequest has `inject-fault`.
+    pub(in crate::nginx) fn panic_in_background(request: Request<'_>) {
+        let fault = b"inject-fault";
+        if request
+            .original_uri()
+            .windows(fault.len())
+            .any(|part| part == fault)
+        {
+            panic!("injected fault");
+        }
+    }
+
     /// Panics if one of the arguments of a directive is `inject-fault`.
     pub(in crate::nginx) fn panic_in_directive(args: &[&[u8]]) {
         if args.contains(&&b"inject-fault"[..]) {

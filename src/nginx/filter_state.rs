@@ -6,6 +6,7 @@ use super::status::Status;
 use super::variable::Variable;
 use nginx_sys::{ngx_http_handler_pt, ngx_list_t, ngx_table_elt_t};
 use std::cell::{Cell, OnceCell, RefCell, UnsafeCell};
+use std::ffi::c_void;
 use std::ptr::NonNull;
 
 /// The nginx module of the filters.
@@ -24,13 +25,28 @@ pub struct FilterConf {
 /// What is remembered of a client's request, whatever location it is in.
 #[derive(Default)]
 pub struct ClientState {
-    /// The `Location` line that we have added to its response.
-    pub(super) location: Cell<Option<NonNull<ngx_table_elt_t>>>,
+    /// Lines that we have added to the header of its response.
+    pub(super) added_single_lines: AddedSingleLines,
+    /// A denial that waits for the end of `auth_delay`.
+    pub(super) delayed_response: Cell<Option<DelayedResponse>>,
     /// The client's header lines, if the list of the request was replaced by another.
     pub(super) client_lines: Cell<Option<NonNull<ngx_list_t>>>,
     /// Whether a subrequest has had other header lines than its parent.
     pub(super) subrequest_lines_differ: Cell<bool>,
 }
+
+/// A response that is sent when `auth_delay` is over.
+#[derive(Clone, Copy)]
+pub(super) struct DelayedResponse {
+    pub(super) status: Status,
+    /// In the pool of the client's request: `response.rs` has its type.
+    pub(super) content: Option<NonNull<c_void>>,
+}
+
+/// Lines that we have added to a response, of names of which a response has only one:
+/// `single_line.rs` says which.
+#[derive(Default)]
+pub(super) struct AddedSingleLines(pub(super) [Cell<Option<NonNull<ngx_table_elt_t>>>; 6]);
 
 /// The reading of a client's body in one location.
 pub struct BodyReading {

@@ -40,6 +40,7 @@ mod response_body;
 mod setting;
 mod shared;
 mod shim;
+mod single_line;
 mod status;
 mod stored_file;
 mod subrequest;

@@ -332,10 +332,10 @@ fn code(request: Request<'_>, access: Access<'_>) -> ngx_int_t {
             NGX_OK as ngx_int_t
         }
         Access::Refuse(status) => ngx_int_t::try_from(status.0).unwrap_or(500),
-        Access::Respond(status, content) => {
-            request.respond(status, content);
-            NGX_DONE as ngx_int_t
-        }
+        Access::Respond(status, content) => match request.respond_as_nginx(status, content) {
+            Ok(()) => NGX_DONE as ngx_int_t,
+            Err(_) => NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t,
+        },
         Access::Wait => NGX_AGAIN as ngx_int_t,
     }
 }

@@ -79,11 +79,6 @@ impl<'r> Request<'r> {
         unsafe { Self::from_raw((*self.raw()).main) }.unwrap_or(self)
     }
 
-    /// What tells this request from the other requests and subrequests of its client's request.
-    pub fn address(self) -> usize {
-        self.raw().addr()
-    }
-
     /// Whether this is the client's request itself.
     pub fn is_main(self) -> bool {
         self.main().r == self.r

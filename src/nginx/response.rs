@@ -1,18 +1,23 @@
 //! What we add to the response to a client: header lines, challenges, or a response of our own.
 
 use super::failure::Failure;
-use super::filter_state::SubrequestFilter;
+use super::fence::guard;
+use super::filter_state::{DelayedResponse, SubrequestFilter};
 use super::header::{HeaderLines, push_line};
 use super::request::Request;
-use super::shim::{is_header_only, set_keepalive};
+use super::shim::{delay_response, is_delayed, is_header_only, set_expect_tested, set_keepalive};
 use super::status::Status;
 use super::text::Text;
 use nginx_sys::{
-    NGX_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t, ngx_http_discard_request_body,
-    ngx_http_finalize_request, ngx_http_output_filter, ngx_http_send_header, ngx_int_t,
-    ngx_pcalloc, ngx_table_elt_t, ngx_uint_t, off_t,
+    NGX_ERROR, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t,
+    ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_discard_request_body,
+    ngx_http_finalize_request, ngx_http_output_filter, ngx_http_request_t, ngx_http_send_header,
+    ngx_int_t, ngx_pcalloc, ngx_table_elt_t, ngx_uint_t, off_t,
 };
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 use std::ptr::{self, NonNull};
+use text::charset;
 
 /// The body of a response, and how to read it.
 #[derive(Clone, Copy)]
@@ -32,76 +37,41 @@ impl<'r> Request<'r> {
         unsafe { HeaderLines::from_raw(&raw const (*self.raw()).headers_out.headers) }
     }
 
-    /// Adds a line to the response's header, unless an equal line is there.
-    pub fn add_response_line(self, name: Text<'r>, value: Text<'r>) -> Result<(), Failure> {
-        let is_equal = |(other, text): (Text<'_>, Text<'_>)| {
-            other.eq_ignore_ascii_case(&name) && *text == *value
-        };
-        if self.response_headers().any(is_equal) {
+    /// Adds lines to the response's header, except those that are there already.
+    pub fn add_response_lines(
+        self,
+        lines: impl Iterator<Item = (Text<'r>, Text<'r>)>,
+    ) -> Result<(), Failure> {
+        let mut lines = lines.peekable();
+        if lines.peek().is_none() {
             return Ok(());
         }
-        let line = self.push_response_line(name, value)?;
-        // SAFETY: the line is a new element of headers_out.headers.
-        unsafe {
-            if name.eq_ignore_ascii_case(b"www-authenticate") {
-                self.link_challenge(line);
-            } else if name.eq_ignore_ascii_case(b"location") {
-                self.link_location(line)?;
+        let state = self.client_context::<SubrequestFilter>()?;
+        let mut seen: HashSet<_> = self.response_headers().map(UniqueLine).collect();
+        let mut challenges = None;
+        for (name, value) in lines {
+            if !seen.insert(UniqueLine((name, value))) {
+                continue;
+            }
+            let line = self.push_response_line(name, value)?;
+            // SAFETY: the line is a new element of headers_out.headers.
+            unsafe {
+                if name.eq_ignore_ascii_case(b"www-authenticate") {
+                    let end = challenges.unwrap_or_else(|| self.end_of_challenges());
+                    challenges = Some(link_challenge(end, line));
+                } else {
+                    self.note_added_line(&state.added_single_lines, line);
+                }
             }
         }
         Ok(())
-    }
-
-    /// Makes a line the one that nginx takes for the response's `Location`. nginx reads it for old
-    /// browsers (ngx_http_send_refresh), and replaces it where an error page is a redirect.
-    ///
-    /// # Safety
-    /// `line` is an element of headers_out.headers.
-    unsafe fn link_location(self, line: *mut ngx_table_elt_t) -> Result<(), Failure> {
-        let added = &self.client_context::<SubrequestFilter>()?.location;
-        // SAFETY: the request is live, and so are the lines that were added to its response.
-        unsafe {
-            if let Some(previous) = added.replace(NonNull::new(line)) {
-                (*previous.as_ptr()).hash = 0;
-            }
-            (*self.raw()).headers_out.location = line;
-        }
-        Ok(())
-    }
-
-    /// Decides, before the header is sent, which `Location` the client gets: the line that we have
-    /// added, as it is and not made absolute by nginx, or one that has replaced it.
-    pub(super) fn settle_location(self) {
-        let state = self.client_context_if_any::<SubrequestFilter>();
-        if let Some(added) = state.and_then(|state| state.location.take()) {
-            self.settle_added_location(added);
-        }
-    }
-
-    fn settle_added_location(self, added: NonNull<ngx_table_elt_t>) {
-        // The upstream's `Location` is in the list only (ngx_http_upstream_rewrite_location).
-        let mut lines = self.response_headers().elements();
-        // SAFETY: an element of the list, which lives as long as the request.
-        let name = |line: *mut ngx_table_elt_t| unsafe { Text::from_raw((*line).key) };
-        let has_another = lines
-            .any(|line| line != added.as_ptr() && name(line).eq_ignore_ascii_case(b"location"));
-        // SAFETY: the request is live, and the line one of its response's.
-        unsafe {
-            let location = &raw mut (*self.raw()).headers_out.location;
-            if *location == added.as_ptr() {
-                *location = ptr::null_mut();
-                (*added.as_ptr()).hash = usize::from(!has_another);
-            } else {
-                (*added.as_ptr()).hash = 0;
-            }
-        }
     }
 
     /// Adds a `WWW-Authenticate` line to the response, after those that it has.
     pub fn add_challenge(self, value: Text<'r>) -> Result<(), Failure> {
         let line = self.push_response_line(Text::from_static(b"WWW-Authenticate"), value)?;
         // SAFETY: the line is a new element of headers_out.headers.
-        unsafe { self.link_challenge(line) };
+        unsafe { link_challenge(self.end_of_challenges(), line) };
         Ok(())
     }
 
@@ -109,16 +79,41 @@ impl<'r> Request<'r> {
         self,
         name: Text<'r>,
         value: Text<'r>,
-    ) -> Result<*mut ngx_table_elt_t, Failure> {
+    ) -> Result<NonNull<ngx_table_elt_t>, Failure> {
         // SAFETY: the list is the request's, and so are the texts.
         unsafe {
             let headers = &raw mut (*self.raw()).headers_out.headers;
-            Ok(push_line(headers, name, value, None)?.as_ptr())
+            push_line(headers, name, value, None)
+        }
+    }
+
+    /// Sends a response, and ends the request: at once, or as late as nginx sends a 401 of its own
+    /// because of `auth_delay`. nginx logs what goes wrong.
+    pub(super) fn respond_as_nginx(
+        self,
+        status: Status,
+        content: Option<&'r ResponseContent<'r>>,
+    ) -> Result<(), Failure> {
+        // SAFETY: r->loc_conf has one entry for each HTTP module, the core module's among them.
+        let delay = unsafe { (*self.core_location_conf()).auth_delay };
+        if status != Status::UNAUTHORIZED || delay == 0 {
+            self.respond(status, content);
+            return Ok(());
+        }
+        let state = self.client_context::<SubrequestFilter>()?;
+        state.delayed_response.set(Some(DelayedResponse {
+            status,
+            content: content.map(|content| NonNull::from(content).cast()),
+        }));
+        // SAFETY: the request is live, and its phases have stopped.
+        match unsafe { delay_response(self.raw(), delay, send_delayed_response) } {
+            code if code == NGX_OK as ngx_int_t => Ok(()),
+            _ => Err(Failure::OutOfMemory),
         }
     }
 
     /// Sends a response, and ends the request. nginx logs what goes wrong.
-    pub(super) fn respond(self, status: Status, content: Option<&ResponseContent<'r>>) {
+    fn respond(self, status: Status, content: Option<&ResponseContent<'r>>) {
         let code = self.send(status, content).unwrap_or(NGX_ERROR as ngx_int_t);
         // SAFETY: the request is live. nginx still counts a reference to it while its phases run.
         unsafe { ngx_http_finalize_request(self.raw(), code) };
@@ -140,23 +135,37 @@ impl<'r> Request<'r> {
             encoding: empty,
             body: empty,
         });
-        let (content_type, bytes) = (content_type.raw(), body.raw());
+        let bytes = body.raw();
+        // Filters go by the name of the type, and leave a text with a charset as it is
+        // (ngx_http_upstream_copy_content_type).
+        let (type_length, charset) = charset(&content_type).unwrap_or((content_type.len(), b""));
+        let charset = content_type.part_of(charset).unwrap_or(empty).raw();
+        let content_type = content_type.raw();
         let encoding = match encoding.is_empty() {
             true => ptr::null_mut(),
-            false => self.push_response_line(Text::from_static(b"Content-Encoding"), encoding)?,
+            false => {
+                let name = Text::from_static(b"Content-Encoding");
+                self.push_response_line(name, encoding)?.as_ptr()
+            }
         };
         // SAFETY: the request is live, its header was not sent, and the texts live as long as it
         // (ngx_http_send_response does the same).
         unsafe {
+            // Nobody reads the body that the client may be waiting to send. nginx does the same for
+            // its own pages (ngx_http_special_response_handler).
+            set_expect_tested(r, 1);
             if ngx_http_discard_request_body(r) != NGX_OK as ngx_int_t {
                 set_keepalive(r, 0);
             }
             let out = &raw mut (*r).headers_out;
+            // In an error page nginx would send the status that the page is for.
+            (*r).err_status = 0;
             (*out).status = ngx_uint_t::from(status.0);
             (*out).content_length_n = off_t::try_from(bytes.len).map_err(|_| Failure::TooLong)?;
             (*out).content_encoding = encoding;
             (*out).content_type = content_type;
-            (*out).content_type_len = content_type.len;
+            (*out).content_type_len = type_length;
+            (*out).charset = charset;
             (*out).content_type_lowcase = ptr::null_mut();
             let sent = ngx_http_send_header(r);
             if sent != NGX_OK as ngx_int_t || is_header_only(r) != 0 {
@@ -176,25 +185,22 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Puts a line at the end of the list that starts at headers_out.www_authenticate. nginx walks
-    /// this list to remove the challenges when another handler allows the request under `satisfy
-    /// any`: a challenge outside of it would stay on a 200.
-    ///
-    /// # Safety
-    /// `line` is an element of headers_out.headers that is in no such list yet.
-    unsafe fn link_challenge(self, line: *mut ngx_table_elt_t) {
+    /// The end of the list that starts at headers_out.www_authenticate. nginx walks this list to
+    /// remove the challenges when another handler allows the request under `satisfy any`: a
+    /// challenge outside of it would stay on a 200.
+    fn end_of_challenges(self) -> *mut *mut ngx_table_elt_t {
         // SAFETY: the elements live as long as the request, and the last one's `next` is NULL.
         unsafe {
             let first = &raw mut (*self.raw()).headers_out.www_authenticate;
             #[cfg(nginx_linked_headers)]
-            let last = std::iter::successors(Some(first), |&link| {
+            let end = std::iter::successors(Some(first), |&link| {
                 (!(*link).is_null()).then(|| &raw mut (**link).next)
             })
             .last()
             .unwrap_or(first);
             #[cfg(not(nginx_linked_headers))]
-            let last = first;
-            *last = line;
+            let end = first;
+            end
         }
     }
 
@@ -203,12 +209,8 @@ impl<'r> Request<'r> {
     /// they belong to the 401 whose error page is being served.
     #[cfg(not(nginx_linked_headers))]
     pub(super) fn clear_challenges_of_old_nginx(self) {
-        // SAFETY: r->loc_conf has one entry for each HTTP module, the core module's among them.
-        let satisfy = unsafe {
-            let index = nginx_sys::ngx_http_core_module.ctx_index;
-            let conf = (*self.raw()).loc_conf.add(index);
-            (*(*conf).cast::<nginx_sys::ngx_http_core_loc_conf_t>()).satisfy
-        };
+        // SAFETY: the configuration lives as long as the request.
+        let satisfy = unsafe { (*self.core_location_conf()).satisfy };
         if satisfy != nginx_sys::NGX_HTTP_SATISFY_ANY as nginx_sys::ngx_uint_t {
             return;
         }
@@ -225,4 +227,78 @@ impl<'r> Request<'r> {
 
     #[cfg(nginx_linked_headers)]
     pub(super) fn clear_challenges_of_old_nginx(self) {}
+
+    fn core_location_conf(self) -> *const ngx_http_core_loc_conf_t {
+        // SAFETY: r->loc_conf has one entry for each HTTP module, the core module's among them.
+        unsafe { (*(*self.raw()).loc_conf.add(ngx_http_core_module.ctx_index)).cast() }
+    }
+}
+
+/// A header line of which there is to be one. Two are equal if their names are equal in any case.
+#[derive(Clone, Copy)]
+struct UniqueLine<'r>((Text<'r>, Text<'r>));
+
+impl PartialEq for UniqueLine<'_> {
+    fn eq(&self, Self((name, value)): &Self) -> bool {
+        *self.0.1 == **value && self.0.0.eq_ignore_ascii_case(name)
+    }
+}
+
+impl Eq for UniqueLine<'_> {}
+
+impl Hash for UniqueLine<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self((name, value)) = self;
+        name.iter()
+            .for_each(|byte| state.write_u8(byte.to_ascii_lowercase()));
+        value.hash(state);
+    }
+}
+
+/// nginx calls it when the time of [`Request::respond_as_nginx`] is over, and maybe before.
+unsafe extern "C" fn send_delayed_response(r: *mut ngx_http_request_t) {
+    // SAFETY: nginx calls with the live request; the reference ends with this call.
+    let Some(request) = (unsafe { Request::from_raw(r) }) else {
+        return;
+    };
+    // SAFETY: as above.
+    match unsafe { is_delayed(r) } {
+        0 => {}
+        1 => return,
+        // SAFETY: as above.
+        _ => unsafe {
+            return ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t);
+        },
+    }
+    guard(request.log(), (), || {
+        let state = request.client_context_if_any::<SubrequestFilter>();
+        let Some(delayed) = state.and_then(|state| state.delayed_response.take()) else {
+            return;
+        };
+        // SAFETY: respond_as_nginx put it there; the pool of the request owns it.
+        let content = delayed
+            .content
+            .map(|content| unsafe { content.cast::<ResponseContent<'_>>().as_ref() });
+        request.respond(delayed.status, content);
+    });
+}
+
+/// Puts a line at the end of a list of challenges, and returns the new end. Before 1.23.0 nginx
+/// knows only one challenge.
+///
+/// # Safety
+/// `end` is the end of the list of a live request, and `line` a line of its response that is in no
+/// such list yet.
+unsafe fn link_challenge(
+    end: *mut *mut ngx_table_elt_t,
+    line: NonNull<ngx_table_elt_t>,
+) -> *mut *mut ngx_table_elt_t {
+    // SAFETY: the caller's.
+    unsafe {
+        *end = line.as_ptr();
+        #[cfg(nginx_linked_headers)]
+        return &raw mut (*line.as_ptr()).next;
+        #[cfg(not(nginx_linked_headers))]
+        end
+    }
 }

@@ -245,6 +245,51 @@ nginx_auth_post_event(ngx_event_t *ev)
 }
 
 /*
+ * Has a handler send the response when a time is over, as nginx does with a 401 because of
+ * auth_delay (ngx_http_core_auth_delay, which is static).
+ */
+
+ngx_int_t
+nginx_auth_delay_response(ngx_http_request_t *r, ngx_msec_t delay, ngx_http_event_handler_pt handler)
+{
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+    ngx_log_error(NGX_LOG_INFO, c->log, 0, "delaying unauthorized request");
+
+    if (c->read->ready) {
+        ngx_post_event(c->read, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    r->read_event_handler = ngx_http_test_reading;
+    r->write_event_handler = handler;
+
+    c->write->delayed = 1;
+    ngx_add_timer(c->write, delay);
+
+    /* One more iteration of the event loop, so that each delay takes the same time. */
+    ngx_post_event(c->write, &ngx_posted_next_events);
+
+    return NGX_OK;
+}
+
+/* Whether that time is not over.  2: nginx failed. */
+
+ngx_uint_t
+nginx_auth_is_delayed(ngx_http_request_t *r)
+{
+    if (!r->connection->write->delayed) {
+        return 0;
+    }
+
+    return ngx_handle_write_event(r->connection->write, 0) == NGX_OK ? 1 : 2;
+}
+
+/*
  * Tells who produced the status of a response: an index of ORIGINS in subrequest_response.rs.
  *
  * nginx keeps one state for each attempt to reach an upstream.  After an internal redirect it begins
@@ -1020,18 +1065,19 @@ nginx_auth_unconditional_return(ngx_conf_t *cf, void *const *confs)
 /*
  * Regular expressions.  What a client sends is searched, so that the work must be bounded.  nginx
  * has no way to set limits for a search, but they can be written in front of an expression; one
- * that the expression itself sets can only be lower (pcre2pattern, pcrepattern).  PCRE2 before
- * 10.30 and PCRE1 have no limit for the heap; there the depth alone bounds the memory.
+ * that the expression itself sets can only be lower (pcre2pattern, pcrepattern).  PCRE counts anew
+ * for each character that a match may begin at, so that the caller must bound the text as well.
+ * PCRE2 before 10.30 and PCRE1 have no limit for the heap; there the depth alone bounds the memory.
  */
 
 #if (NGX_PCRE)
 
 #if (NGX_PCRE2) && defined(PCRE2_ERROR_HEAPLIMIT)
 #define NGINX_AUTH_REGEX_LIMITS                                               \
-    "(*LIMIT_MATCH=100000)(*LIMIT_DEPTH=10000)(*LIMIT_HEAP=4096)"
+    "(*LIMIT_MATCH=10000)(*LIMIT_DEPTH=10000)(*LIMIT_HEAP=4096)"
 #else
 #define NGINX_AUTH_REGEX_LIMITS                                               \
-    "(*LIMIT_MATCH=100000)(*LIMIT_RECURSION=2000)"
+    "(*LIMIT_MATCH=10000)(*LIMIT_RECURSION=2000)"
 #endif
 
 /*

@@ -302,6 +302,24 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_random"]
     pub(super) safe fn random() -> ngx_uint_t;
 
+    /// Has a handler send the response when a time is over, and logs that.
+    ///
+    /// # Safety
+    /// `r` points to a live client's request whose phases have stopped.
+    #[link_name = "nginx_auth_delay_response"]
+    pub(super) fn delay_response(
+        r: *mut ngx_http_request_t,
+        delay: ngx_msec_t,
+        handler: unsafe extern "C" fn(*mut ngx_http_request_t),
+    ) -> ngx_int_t;
+
+    /// Whether that time is not over: 0 it is, 1 not yet, 2 nginx failed.
+    ///
+    /// # Safety
+    /// As for [`delay_response`].
+    #[link_name = "nginx_auth_is_delayed"]
+    pub(super) fn is_delayed(r: *mut ngx_http_request_t) -> ngx_uint_t;
+
     /// Sets the value of a variable's entry.
     ///
     /// # Safety

@@ -9,6 +9,7 @@ use super::status::Status;
 use super::template::Template;
 use super::text::Text;
 use nginx_sys::ngx_uint_t;
+use std::collections::HashMap;
 
 /// Who produced the status of a response. A status such as 502 or 504 may be nginx's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,25 @@ pub struct SubrequestResponse<'r> {
     status: Status,
 }
 
+/// How many lines there are with one name.
+#[derive(Default)]
+struct LineCounts {
+    sent: usize,
+    upstream: usize,
+}
+
+impl LineCounts {
+    /// Whether the lines are taken from the upstream's response, and not from what nginx would send.
+    fn is_from_upstream(&self) -> bool {
+        // nginx keeps the challenges of a 401 when it replaces the response by an error page;
+        // before 1.23.0 only the first of them.
+        match cfg!(nginx_linked_headers) {
+            true => self.sent == 0,
+            false => self.sent < self.upstream,
+        }
+    }
+}
+
 impl<'r> SubrequestResponse<'r> {
     pub(super) fn new(request: Request<'r>, status: Status) -> Self {
         Self { request, status }
@@ -78,37 +98,46 @@ impl<'r> SubrequestResponse<'r> {
         template.evaluate(self.request)
     }
 
-    /// The header lines that nginx would send to a client, and the upstream's lines that it would
-    /// not send, because of `proxy_hide_header` or because it made an error page.
-    pub fn headers(self) -> impl Iterator<Item = (Text<'r>, Text<'r>)> {
-        let sent = self.request.response_headers();
-        let upstream = self.upstream_headers();
-        sent.filter(move |(name, _)| !self.is_from_upstream(name))
-            .chain(upstream.filter(move |(name, _)| self.is_from_upstream(name)))
+    /// The header lines with the names that `is_wanted` selects: those that nginx would send to a
+    /// client, and the upstream's lines that it would not send, because of `proxy_hide_header` or
+    /// because it made an error page.
+    // The service decides how many lines there are, so they are looked at a fixed number of times.
+    pub fn headers(self, is_wanted: impl Fn(&[u8]) -> bool) -> Vec<(Text<'r>, Text<'r>)> {
+        let is_wanted = |(name, _): &(Text<'r>, Text<'r>)| is_wanted(name);
+        let mut sent: Vec<_> = self.request.response_headers().filter(is_wanted).collect();
+        let mut upstream: Vec<_> = self.upstream_headers().filter(is_wanted).collect();
+        if upstream.is_empty() {
+            return sent;
+        }
+        let mut counts = HashMap::<_, LineCounts>::new();
+        for (name, _) in &sent {
+            counts.entry(name.to_ascii_lowercase()).or_default().sent += 1;
+        }
+        for (name, _) in &upstream {
+            counts
+                .entry(name.to_ascii_lowercase())
+                .or_default()
+                .upstream += 1;
+        }
+        let is_from_upstream = |name: &[u8]| {
+            let counts = counts.get(&name.to_ascii_lowercase());
+            counts.is_some_and(LineCounts::is_from_upstream)
+        };
+        sent.retain(|(name, _)| !is_from_upstream(name));
+        upstream.retain(|(name, _)| is_from_upstream(name));
+        sent.append(&mut upstream);
+        sent
     }
 
     /// The values of all header lines with this name.
     pub fn header_values(self, name: &'static [u8]) -> impl Iterator<Item = Text<'r>> {
-        let lines = self.headers();
-        lines.filter_map(|(other, value)| other.eq_ignore_ascii_case(name).then_some(value))
+        let lines = self.headers(move |other| other.eq_ignore_ascii_case(name));
+        lines.into_iter().map(|(_, value)| value)
     }
 
     /// The log of the request.
     pub fn log(self) -> Log<'r> {
         self.request.log()
-    }
-
-    /// Whether the lines with this name are taken from the upstream's response, and not from what
-    /// nginx would send.
-    fn is_from_upstream(self, name: &[u8]) -> bool {
-        let has_name = |(other, _): &(Text<'_>, Text<'_>)| other.eq_ignore_ascii_case(name);
-        let sent = self.request.response_headers().filter(has_name).count();
-        // nginx keeps the challenges of a 401 when it replaces the response by an error page;
-        // before 1.23.0 only the first of them.
-        match cfg!(nginx_linked_headers) {
-            true => sent == 0,
-            false => sent < self.upstream_headers().filter(has_name).count(),
-        }
     }
 
     /// The header lines of the upstream's response; none if there is no upstream.

@@ -18,10 +18,13 @@ use criterion::{
 };
 use jose::{KeySet, Limits, TokenType, UnverifiedToken};
 use josekit::jwk::Jwk;
-use openssl::bn::BigNum;
+use openssl::bn::{BigNum, BigNumContext};
 use openssl::cipher_ctx::{CipherCtx, CipherCtxFlags};
+use openssl::derive::Deriver;
+use openssl::ec::{EcGroup, EcPoint};
 use openssl::md::{Md, MdRef};
-use openssl::pkey::{PKey, Private};
+use openssl::nid::Nid;
+use openssl::pkey::{Id, PKey, Private};
 use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::{Padding, RsaPrivateKeyBuilder};
 use openssl::symm;
@@ -32,9 +35,25 @@ type Group<'a> = BenchmarkGroup<'a, WallTime>;
 
 const NOW: i64 = 1_700_000_000;
 
-const SIGNED: [&str; 14] = [
-    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256",
-    "ES384", "ES512", "Ed25519", "Ed448",
+const SIGNED: [&str; 18] = [
+    "HS256",
+    "HS384",
+    "HS512",
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "ES256K",
+    "Ed25519",
+    "Ed448",
+    "ML-DSA-44",
+    "ML-DSA-65",
+    "ML-DSA-87",
 ];
 
 /// The `alg` of a token that is signed by such a key.
@@ -88,7 +107,9 @@ fn verify(criterion: &mut Criterion) {
             b.iter(|| verify_token(&token, TokenType::Signed, &keys))
         });
         raw(&mut group, alg, &key, &token);
-        josekit_verify(&mut group, alg, &key, &token);
+        if !alg.starts_with("ML-DSA") {
+            josekit_verify(&mut group, alg, &key, &token);
+        }
         jsonwebtoken_verify(&mut group, alg, &key, &token);
     }
 }
@@ -143,6 +164,10 @@ fn raw(group: &mut Group, alg: &str, key: &JwkObject, token: &str) {
         "ES256" => parsed(&signature::ECDSA_P256_SHA256_FIXED, &point()),
         "ES384" => parsed(&signature::ECDSA_P384_SHA384_FIXED, &point()),
         "ES512" => parsed(&signature::ECDSA_P521_SHA512_FIXED, &point()),
+        "ES256K" => parsed(&signature::ECDSA_P256K1_SHA256_FIXED, &point()),
+        "ML-DSA-44" => parsed(&signature::ML_DSA_44, &member("pub")),
+        "ML-DSA-65" => parsed(&signature::ML_DSA_65, &member("pub")),
+        "ML-DSA-87" => parsed(&signature::ML_DSA_87, &member("pub")),
         _ => parsed(&signature::ED25519, &member("x")),
     };
     group.bench_function("raw", |b| b.iter(|| key.verify_sig(message, &mac).unwrap()));
@@ -167,6 +192,7 @@ fn josekit_verify(group: &mut Group, alg: &str, key: &JwkObject, token: &str) {
         "ES256" => Box::new(jws::ES256.verifier_from_jwk(&key).unwrap()),
         "ES384" => Box::new(jws::ES384.verifier_from_jwk(&key).unwrap()),
         "ES512" => Box::new(jws::ES512.verifier_from_jwk(&key).unwrap()),
+        "ES256K" => Box::new(jws::ES256K.verifier_from_jwk(&key).unwrap()),
         _ => Box::new(jws::EdDSA.verifier_from_jwk(&key).unwrap()),
     };
     group.bench_function("josekit", |b| b.iter(|| josekit_decode(token, &*verifier)));
@@ -180,7 +206,7 @@ fn josekit_decode(token: &str, verifier: &dyn josekit::jws::JwsVerifier) {
     black_box((payload, header));
 }
 
-/// jsonwebtoken has neither ES512 nor Ed448.
+/// jsonwebtoken has neither ES512, ES256K, Ed448 nor ML-DSA.
 fn jsonwebtoken_verify(group: &mut Group, kind: &str, key: &JwkObject, token: &str) {
     use jsonwebtoken::{Algorithm, DecodingKey, Validation};
     let algorithm = serde_json::from_value::<Algorithm>(alg(kind).into());
@@ -211,7 +237,7 @@ const ENCRYPTIONS: [&str; 6] = [
     "A256GCM",
 ];
 
-const KEY_MANAGEMENT: [&str; 11] = [
+const KEY_MANAGEMENT: [&str; 15] = [
     "dir",
     "A128KW",
     "A192KW",
@@ -223,28 +249,41 @@ const KEY_MANAGEMENT: [&str; 11] = [
     "RSA-OAEP-256",
     "RSA-OAEP-384",
     "RSA-OAEP-512",
+    "ECDH-ES",
+    "ECDH-ES+A128KW",
+    "ECDH-ES+A192KW",
+    "ECDH-ES+A256KW",
 ];
+
+/// Curves for ECDH-ES besides P-256, which is the one of the others.
+const CURVES: [&str; 4] = ["P-384", "P-521", "X25519", "X448"];
 
 fn decrypt(criterion: &mut Criterion) {
     for alg in KEY_MANAGEMENT {
         for enc in ENCRYPTIONS {
             let mut group = criterion.benchmark_group(format!("decrypt/{alg}/{enc}"));
             let key = key(if alg == "dir" { enc } else { alg }, "k1");
-            let header = JwkObject::from_iter([("kid".to_owned(), "k1".into())]);
-            let token = test_tokens::encrypt(alg, enc, &key, &header, claims().as_bytes()).unwrap();
-            let keys = KeySet::parse(serde_json::to_string(&key).unwrap().as_bytes()).unwrap();
-            group.bench_function("ours", |b| {
-                b.iter(|| verify_token(&token, TokenType::Encrypted, &keys))
-            });
-            raw_decrypt(&mut group, alg, enc, &key, &token);
-            let decrypter = josekit_decrypter(alg, &key);
-            group.bench_function("josekit", |b| {
-                b.iter(|| {
-                    black_box(josekit::jwt::decode_with_decrypter(&token, &*decrypter).unwrap())
-                })
-            });
+            decrypt_with(&mut group, alg, enc, &key);
         }
     }
+    for curve in CURVES {
+        let mut group = criterion.benchmark_group(format!("decrypt/ECDH-ES on {curve}/A256GCM"));
+        decrypt_with(&mut group, "ECDH-ES", "A256GCM", &key(curve, "k1"));
+    }
+}
+
+fn decrypt_with(group: &mut Group, alg: &str, enc: &str, key: &JwkObject) {
+    let header = JwkObject::from_iter([("kid".to_owned(), "k1".into())]);
+    let token = test_tokens::encrypt(alg, enc, key, &header, claims().as_bytes()).unwrap();
+    let keys = KeySet::parse(serde_json::to_string(key).unwrap().as_bytes()).unwrap();
+    group.bench_function("ours", |b| {
+        b.iter(|| verify_token(&token, TokenType::Encrypted, &keys))
+    });
+    raw_decrypt(group, alg, enc, key, &token);
+    let decrypter = josekit_decrypter(alg, key);
+    group.bench_function("josekit", |b| {
+        b.iter(|| black_box(josekit::jwt::decode_with_decrypter(&token, &*decrypter).unwrap()))
+    });
 }
 
 /// OpenSSL unwraps the content key with a parsed key, and decrypts the content. HMAC is computed by
@@ -252,7 +291,7 @@ fn decrypt(criterion: &mut Criterion) {
 fn raw_decrypt(group: &mut Group, alg: &str, enc: &str, key: &JwkObject, token: &str) {
     let parts: Vec<_> = token.split('.').collect();
     let [header, encrypted_key, iv, ciphertext, tag] = [0, 1, 2, 3, 4].map(|n| decode(parts[n]));
-    let unwrap = raw_unwrap(alg, key, serde_json::from_slice(&header).unwrap());
+    let unwrap = raw_unwrap(alg, enc, key, serde_json::from_slice(&header).unwrap());
     let open = raw_open(enc);
     let aad = parts[0].as_bytes();
     group.bench_function("raw", |b| {
@@ -262,7 +301,10 @@ fn raw_decrypt(group: &mut Group, alg: &str, enc: &str, key: &JwkObject, token: 
 
 type Unwrap = Box<dyn Fn(&[u8]) -> Vec<u8>>;
 
-fn raw_unwrap(alg: &str, key: &JwkObject, header: JwkObject) -> Unwrap {
+fn raw_unwrap(alg: &str, enc: &str, key: &JwkObject, header: JwkObject) -> Unwrap {
+    if alg.starts_with("ECDH-ES") {
+        return raw_agreement(alg, enc, key, header["epk"].as_object().unwrap());
+    }
     let member = move |name: &str| decode(header[name].as_str().unwrap());
     let secret = key.get("k").map(|k| decode(k.as_str().unwrap()));
     if let Some(md) = alg.strip_prefix("RSA-OAEP") {
@@ -287,21 +329,103 @@ fn raw_unwrap(alg: &str, key: &JwkObject, header: JwkObject) -> Unwrap {
                 symm::decrypt_aead(cipher, &secret, Some(&iv), &[], encrypted, &tag).unwrap()
             })
         }
-        _ => Box::new(move |encrypted| {
-            let cipher = match secret.len() {
-                16 => openssl::cipher::Cipher::aes_128_wrap(),
-                24 => openssl::cipher::Cipher::aes_192_wrap(),
-                _ => openssl::cipher::Cipher::aes_256_wrap(),
-            };
-            let mut context = CipherCtx::new().unwrap();
-            context.set_flags(CipherCtxFlags::FLAG_WRAP_ALLOW);
-            let secret = Some(&secret[..]);
-            context.decrypt_init(Some(cipher), secret, None).unwrap();
-            let mut cek = Vec::new();
-            context.cipher_update_vec(encrypted, &mut cek).unwrap();
-            cek
-        }),
+        _ => Box::new(move |encrypted| raw_key_unwrap(&secret, encrypted)),
     }
+}
+
+fn raw_key_unwrap(secret: &[u8], encrypted: &[u8]) -> Vec<u8> {
+    let cipher = match secret.len() {
+        16 => openssl::cipher::Cipher::aes_128_wrap(),
+        24 => openssl::cipher::Cipher::aes_192_wrap(),
+        _ => openssl::cipher::Cipher::aes_256_wrap(),
+    };
+    let mut context = CipherCtx::new().unwrap();
+    context.set_flags(CipherCtxFlags::FLAG_WRAP_ALLOW);
+    let secret = Some(secret);
+    context.decrypt_init(Some(cipher), secret, None).unwrap();
+    let mut cek = Vec::new();
+    context.cipher_update_vec(encrypted, &mut cek).unwrap();
+    cek
+}
+
+/// Multiplies the sender's point, hashes the result, and unwraps.
+fn raw_agreement(alg: &str, enc: &str, key: &JwkObject, epk: &JwkObject) -> Unwrap {
+    let (purpose, length) = match alg.strip_prefix("ECDH-ES+A") {
+        Some(wrapping) => (alg, wrapping[..3].parse::<usize>().unwrap() / 8),
+        None => (enc, content_key_length(enc)),
+    };
+    let number = |number: usize| (number as u32).to_be_bytes().to_vec();
+    let info = [
+        number(purpose.len()),
+        purpose.as_bytes().to_vec(),
+        vec![0; 8],
+        number(8 * length),
+    ];
+    let info = info.concat();
+    let is_wrapped = purpose == alg;
+    let secret = raw_secret(key, epk);
+    Box::new(move |encrypted| {
+        let secret = secret();
+        let mut agreed = Vec::new();
+        for round in 1..=length.div_ceil(32) {
+            let text = [number(round), secret.clone(), info.clone()].concat();
+            agreed.extend_from_slice(&openssl::sha::sha256(&text));
+        }
+        agreed.truncate(length);
+        match is_wrapped {
+            true => raw_key_unwrap(&agreed, encrypted),
+            false => agreed,
+        }
+    })
+}
+
+fn content_key_length(enc: &str) -> usize {
+    match enc {
+        "A128GCM" => 16,
+        "A192GCM" => 24,
+        "A128CBC-HS256" | "A256GCM" => 32,
+        "A192CBC-HS384" => 48,
+        _ => 64,
+    }
+}
+
+fn raw_secret(key: &JwkObject, epk: &JwkObject) -> Box<dyn Fn() -> Vec<u8>> {
+    let member = |key: &JwkObject, name: &str| decode(key[name].as_str().unwrap());
+    let (d, x) = (member(key, "d"), member(epk, "x"));
+    let curve = match key["crv"].as_str().unwrap() {
+        "P-256" => Nid::X9_62_PRIME256V1,
+        "P-384" => Nid::SECP384R1,
+        "P-521" => Nid::SECP521R1,
+        crv => {
+            let id = if crv == "X25519" {
+                Id::X25519
+            } else {
+                Id::X448
+            };
+            let key = PKey::private_key_from_raw_bytes(&d, id).unwrap();
+            return Box::new(move || {
+                let sender = PKey::public_key_from_raw_bytes(&x, id).unwrap();
+                let mut deriver = Deriver::new(&key).unwrap();
+                deriver.set_peer(&sender).unwrap();
+                deriver.derive_to_vec().unwrap()
+            });
+        }
+    };
+    let group = EcGroup::from_curve_name(curve).unwrap();
+    let d = BigNum::from_slice(&d).unwrap();
+    let length = i32::try_from(x.len()).unwrap();
+    let point = [vec![4], x, member(epk, "y")].concat();
+    Box::new(move || {
+        let mut context = BigNumContext::new().unwrap();
+        let sender = EcPoint::from_bytes(&group, &point, &mut context).unwrap();
+        let mut product = EcPoint::new(&group).unwrap();
+        product.mul2(&group, &sender, &d, &mut context).unwrap();
+        let (mut x, mut y) = (BigNum::new().unwrap(), BigNum::new().unwrap());
+        product
+            .affine_coordinates(&group, &mut x, &mut y, &mut context)
+            .unwrap();
+        x.to_vec_padded(length).unwrap()
+    })
 }
 
 fn rsa_private_key(key: &JwkObject) -> PKey<Private> {
@@ -368,6 +492,10 @@ fn josekit_decrypter(alg: &str, key: &JwkObject) -> Box<dyn josekit::jwe::JweDec
         "A128GCMKW" => Box::new(jwe::A128GCMKW.decrypter_from_jwk(&key).unwrap()),
         "A192GCMKW" => Box::new(jwe::A192GCMKW.decrypter_from_jwk(&key).unwrap()),
         "A256GCMKW" => Box::new(jwe::A256GCMKW.decrypter_from_jwk(&key).unwrap()),
+        "ECDH-ES" => Box::new(jwe::ECDH_ES.decrypter_from_jwk(&key).unwrap()),
+        "ECDH-ES+A128KW" => Box::new(jwe::ECDH_ES_A128KW.decrypter_from_jwk(&key).unwrap()),
+        "ECDH-ES+A192KW" => Box::new(jwe::ECDH_ES_A192KW.decrypter_from_jwk(&key).unwrap()),
+        "ECDH-ES+A256KW" => Box::new(jwe::ECDH_ES_A256KW.decrypter_from_jwk(&key).unwrap()),
         "RSA-OAEP" => Box::new(jwe::RSA_OAEP.decrypter_from_jwk(&key).unwrap()),
         "RSA-OAEP-256" => Box::new(jwe::RSA_OAEP_256.decrypter_from_jwk(&key).unwrap()),
         "RSA-OAEP-384" => Box::new(jwe::RSA_OAEP_384.decrypter_from_jwk(&key).unwrap()),
@@ -429,6 +557,52 @@ fn key_sets(criterion: &mut Criterion) {
     }
 }
 
+/// What one attempt with a key costs, for the table in src/cost.rs: RSA keys by the size of the
+/// modulus, with the usual exponent and with the largest one. The other kinds are in "verify".
+fn cost(criterion: &mut Criterion) {
+    let largest: JwkObject =
+        serde_json::from_str(include_str!("../../../t/data/rsa-16384.jwk")).unwrap();
+    for size in [2048, 3072, 4096, 8192, 16384] {
+        let mut group = criterion.benchmark_group(format!("cost/RSA-{size}"));
+        let rsa = match size {
+            16384 => largest.clone(),
+            _ => test_tokens::key("RSA", Some(size)).unwrap(),
+        };
+        let token = test_tokens::sign("RS256", &rsa, r#"{"alg":"RS256"}"#, b"{}").unwrap();
+        for (name, e) in [("65537", "AQAB"), ("4294967295", "_____w")] {
+            let mut key = test_tokens::public(&rsa);
+            key.remove("alg");
+            key.insert("e".into(), e.into());
+            let keys = KeySet::parse(key_set(&[key]).as_bytes()).unwrap();
+            group.bench_function(format!("verify, e {name}"), |b| {
+                b.iter(|| try_token(&token, TokenType::Signed, &keys))
+            });
+        }
+        let header = JwkObject::new();
+        let token = test_tokens::encrypt("RSA-OAEP", "A128GCM", &rsa, &header, b"{}").unwrap();
+        let mut key = rsa.clone();
+        key.remove("alg");
+        let keys = KeySet::parse(serde_json::to_string(&key).unwrap().as_bytes()).unwrap();
+        group.sample_size(10);
+        group.bench_function("decrypt", |b| {
+            b.iter(|| try_token(&token, TokenType::Encrypted, &keys))
+        });
+        for member in ["p", "q", "dp", "dq", "qi"] {
+            key.remove(member);
+        }
+        let text = serde_json::to_string(&key).unwrap();
+        group.bench_function("load without primes", |b| {
+            b.iter(|| black_box(KeySet::parse(text.as_bytes()).unwrap()))
+        });
+    }
+}
+
+/// A wrong signature takes as long as a right one.
+fn try_token(token: &str, kind: TokenType, keys: &KeySet) {
+    let token = UnverifiedToken::parse(token.as_bytes(), kind, &Limits::default());
+    let _ = black_box(token.and_then(|token| token.verify(keys, NOW, Duration::ZERO)));
+}
+
 fn decode(text: &str) -> Vec<u8> {
     use base64::Engine as _;
     base64::engine::general_purpose::URL_SAFE_NO_PAD
@@ -441,6 +615,6 @@ criterion_group! {
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_millis(1500));
-    targets = verify, json, key_sets, decrypt
+    targets = verify, json, key_sets, decrypt, cost
 }
 criterion_main!(benches);

@@ -1,12 +1,15 @@
 //! Checking signatures and MACs, with the library that does most of them: aws-lc-rs with the cargo
-//! feature of that name, ring without it or with the feature `ring`. Their APIs differ in two
-//! points, which this file hides: ring cannot parse a public key in advance, and has no P-521.
+//! feature of that name, ring without it or with the feature `ring`. This file hides in what they
+//! differ: ring cannot parse a public key in advance, and has neither P-521 nor secp256k1, which
+//! OpenSSL does in its place, nor ML-DSA.
 
 #[cfg(all(feature = "aws-lc-rs", not(feature = "ring")))]
 use self::aws_lc as library;
 #[cfg(not(all(feature = "aws-lc-rs", not(feature = "ring"))))]
 use self::on_ring as library;
-pub(crate) use library::{VerificationAlgorithm, hmac, p521, signature};
+pub(crate) use library::{
+    HAS_ML_DSA, VerificationAlgorithm, hmac, ml_dsa, p521, secp256k1, signature,
+};
 
 /// Checks signatures or MACs with one key under one algorithm.
 pub(crate) trait Verifier {
@@ -46,6 +49,10 @@ mod aws_lc {
     pub(crate) use aws_lc_rs::signature::{self, VerificationAlgorithm};
 
     use super::{InvalidKey, PublicKey, Verifier};
+    use crate::jwk::MlDsa;
+
+    /// Whether the library has ML-DSA.
+    pub(crate) const HAS_ML_DSA: bool = true;
 
     pub(super) type ParsedKey = signature::ParsedPublicKey;
 
@@ -65,6 +72,25 @@ mod aws_lc {
         let key = PublicKey::new(&signature::ECDSA_P521_SHA512_FIXED, point)?;
         Ok(Box::new(key))
     }
+
+    /// ES256K with the key that has this uncompressed point.
+    pub(crate) fn secp256k1(point: &[u8]) -> Result<Box<dyn Verifier>, InvalidKey> {
+        let key = PublicKey::new(&signature::ECDSA_P256K1_SHA256_FIXED, point)?;
+        Ok(Box::new(key))
+    }
+
+    /// ML-DSA with an empty context and this encoded public key.
+    pub(crate) fn ml_dsa(
+        parameters: MlDsa,
+        public_key: &[u8],
+    ) -> Result<Box<dyn Verifier>, InvalidKey> {
+        let algorithm = match parameters {
+            MlDsa::MlDsa44 => &signature::ML_DSA_44,
+            MlDsa::MlDsa65 => &signature::ML_DSA_65,
+            MlDsa::MlDsa87 => &signature::ML_DSA_87,
+        };
+        Ok(Box::new(PublicKey::new(algorithm, public_key)?))
+    }
 }
 
 #[cfg(not(all(feature = "aws-lc-rs", not(feature = "ring"))))]
@@ -73,15 +99,17 @@ mod on_ring {
     use openssl::ec::{EcGroup, EcKey, EcPoint};
     use openssl::ecdsa::EcdsaSig;
     use openssl::error::ErrorStack;
+    use openssl::hash::{MessageDigest, hash};
     use openssl::nid::Nid;
     use openssl::pkey::Public;
     pub(crate) use ring::hmac;
     pub(crate) use ring::signature::{self, VerificationAlgorithm};
 
     use super::{InvalidKey, Verifier};
+    use crate::jwk::MlDsa;
 
-    /// Length of R, and of S, in bytes.
-    const P521_NUMBER_LENGTH: usize = 66;
+    /// Whether the library has ML-DSA.
+    pub(crate) const HAS_ML_DSA: bool = false;
 
     /// ring parses the key for each signature.
     pub(super) type ParsedKey = signature::UnparsedPublicKey<Vec<u8>>;
@@ -106,8 +134,31 @@ mod on_ring {
 
     /// ES512 with the key that has this uncompressed point, by OpenSSL.
     pub(crate) fn p521(point: &[u8]) -> Result<Box<dyn Verifier>, InvalidKey> {
-        let key = ec_key(Nid::SECP521R1, point).map_err(|_| InvalidKey)?;
-        Ok(Box::new(P521(key)))
+        ecdsa_key(Nid::SECP521R1, point, 66, MessageDigest::sha512())
+    }
+
+    /// ES256K with the key that has this uncompressed point, by OpenSSL.
+    pub(crate) fn secp256k1(point: &[u8]) -> Result<Box<dyn Verifier>, InvalidKey> {
+        ecdsa_key(Nid::SECP256K1, point, 32, MessageDigest::sha256())
+    }
+
+    /// There is no algorithm for such keys, so that this is never called.
+    pub(crate) fn ml_dsa(_: MlDsa, _: &[u8]) -> Result<Box<dyn Verifier>, InvalidKey> {
+        Err(InvalidKey)
+    }
+
+    fn ecdsa_key(
+        curve: Nid,
+        point: &[u8],
+        number_length: usize,
+        digest: MessageDigest,
+    ) -> Result<Box<dyn Verifier>, InvalidKey> {
+        let key = ec_key(curve, point).map_err(|_| InvalidKey)?;
+        Ok(Box::new(EcdsaKey {
+            key,
+            number_length,
+            digest,
+        }))
     }
 
     fn ec_key(curve: Nid, point: &[u8]) -> Result<EcKey<Public>, ErrorStack> {
@@ -117,20 +168,26 @@ mod on_ring {
         EcKey::from_public_key(&group, &point)
     }
 
-    struct P521(EcKey<Public>);
+    /// A key for ECDSA by OpenSSL.
+    struct EcdsaKey {
+        key: EcKey<Public>,
+        /// Length of R, and of S, in bytes.
+        number_length: usize,
+        digest: MessageDigest,
+    }
 
-    impl P521 {
+    impl EcdsaKey {
         fn check(&self, message: &[u8], r: &[u8], s: &[u8]) -> Result<bool, ErrorStack> {
             let (r, s) = (BigNum::from_slice(r)?, BigNum::from_slice(s)?);
             let signature = EcdsaSig::from_private_components(r, s)?;
-            signature.verify(&openssl::sha::sha512(message), &self.0)
+            signature.verify(&hash(self.digest, message)?, &self.key)
         }
     }
 
-    impl Verifier for P521 {
+    impl Verifier for EcdsaKey {
         fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-            match signature.split_at_checked(P521_NUMBER_LENGTH) {
-                Some((r, s)) if s.len() == P521_NUMBER_LENGTH => {
+            match signature.split_at_checked(self.number_length) {
+                Some((r, s)) if s.len() == self.number_length => {
                     self.check(message, r, s).unwrap_or(false)
                 }
                 _ => false,

@@ -6,6 +6,9 @@ use std::fmt;
 
 use text::Quoted;
 
+use crate::no_key::NoKeyReason;
+use crate::not_key_set::NotKeySet;
+
 /// Why a token or a key set was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -19,17 +22,30 @@ pub enum Error {
     },
     /// The compact serialization has the wrong number of parts: a JWS has three (RFC 7515 section
     /// 7.1), a JWE has five (RFC 7516 section 7.1).
-    #[error("token has {}", number_of_parts(*found, *expected))]
+    #[error("{}", wrong_parts(*found, *expected))]
     TokenParts {
-        /// The number of parts, counted up to one more than expected.
+        /// The number of parts, counted up to [`MAX_PARTS`](Self::MAX_PARTS) + 1.
         found: usize,
         /// The number of parts of such a token.
         expected: usize,
     },
-    /// The input is not base64url without padding (RFC 7515 section 2), or its last character has
-    /// bits that no byte uses.
+    /// What an encrypted token contains is of the other kind: claims in a nested token, or a JWS in
+    /// one that is not nested.
+    #[error("{}", wrong_content(*is_token))]
+    Content {
+        /// Whether the content is a JWS.
+        is_token: bool,
+    },
+    /// The input is not base64url (RFC 7515 section 2), or its last character has bits that no byte
+    /// uses.
     #[error("{part} is not base64url")]
     Base64 {
+        /// The input.
+        part: InputPart,
+    },
+    /// The input ends with the padding of base64, which a token must not have (RFC 7515 section 2).
+    #[error("{part} is base64url with padding")]
+    Base64Padding {
         /// The input.
         part: InputPart,
     },
@@ -117,12 +133,14 @@ pub enum Error {
     },
 
     /// The set has no key that can be used with the token's algorithm and `kid`.
-    #[error("no key for algorithm {alg}{}", and_kid(kid))]
+    #[error("{}", no_key(alg, kid, reason))]
     UnknownKey {
         /// The token's `alg`.
-        alg: Quoted,
+        alg: &'static str,
         /// The token's `kid`.
         kid: Option<Quoted>,
+        /// Why not.
+        reason: NoKeyReason,
     },
     /// None of the keys that were tried made the signature.
     #[error(
@@ -185,38 +203,11 @@ pub enum Error {
         leeway: u64,
     },
 
-    /// A JSON object is neither a JWK Set, which has an array `keys`, nor a JWK, which has `kty`.
-    #[error("neither a JWK Set nor a JWK")]
-    NotKeySet,
-    /// A member of a key is missing, of the wrong type, of the wrong length or not base64url.
-    #[error(
-        "key {index}{}: member \"{member}\" is missing or malformed",
-        and_kid(kid)
-    )]
-    KeyMember {
-        /// Position in the set, counted from 0.
-        index: usize,
-        /// The key's `kid`.
-        kid: Option<Quoted>,
-        /// The name of the member.
-        member: &'static str,
-    },
-    /// An element of `keys` is not a JSON object.
-    #[error("key {index} is not a JSON object")]
-    KeyNotObject {
-        /// Position in the set, counted from 0.
-        index: usize,
-    },
-    /// The members of a key are well-formed, but do not make a key: a point that is not on its
-    /// curve, an even modulus, primes that do not belong to the modulus.
-    #[error("key {index}{}: not a valid {kty} key", and_kid(kid))]
-    KeyInvalid {
-        /// Position in the set, counted from 0.
-        index: usize,
-        /// The key's `kid`.
-        kid: Option<Quoted>,
-        /// The key's `kty`.
-        kty: &'static str,
+    /// A text is neither a JWK Set, which has an array `keys`, nor a JWK, which has `kty`.
+    #[error("{found}")]
+    NotKeySet {
+        /// What it is instead.
+        found: NotKeySet,
     },
 }
 
@@ -265,6 +256,9 @@ pub enum InputPart {
 }
 
 impl Error {
+    /// The most parts that any kind of token has.
+    pub const MAX_PARTS: usize = 5;
+
     /// The category of the error.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -275,13 +269,16 @@ impl Error {
             | Self::TooDeep { part, .. }
             | Self::NotObject { part }
             | Self::Base64 { part }
+            | Self::Base64Padding { part }
                 if *part == InputPart::KeySet =>
             {
                 ErrorKind::KeySet
             }
             Self::TokenTooLarge { .. }
             | Self::TokenParts { .. }
+            | Self::Content { .. }
             | Self::Base64 { .. }
+            | Self::Base64Padding { .. }
             | Self::TooLarge { .. }
             | Self::NotUtf8 { .. }
             | Self::JsonSyntax { .. }
@@ -302,10 +299,7 @@ impl Error {
             Self::DecryptionFailed { .. } | Self::NoRandomness => ErrorKind::DecryptionFailed,
             Self::Expired { .. } => ErrorKind::Expired,
             Self::NotYetValid { .. } => ErrorKind::NotYetValid,
-            Self::NotKeySet
-            | Self::KeyNotObject { .. }
-            | Self::KeyMember { .. }
-            | Self::KeyInvalid { .. } => ErrorKind::KeySet,
+            Self::NotKeySet { .. } => ErrorKind::KeySet,
         }
     }
 }
@@ -326,11 +320,28 @@ impl fmt::Display for InputPart {
     }
 }
 
-fn number_of_parts(found: usize, expected: usize) -> String {
-    match found {
-        1 => format!("1 part instead of {expected}"),
-        _ if found > expected => format!("more than {expected} parts"),
-        _ => format!("{found} parts instead of {expected}"),
+fn wrong_parts(found: usize, expected: usize) -> String {
+    match (found, expected) {
+        (5, 3) => "an encrypted token (5 parts) where a signed one is expected".into(),
+        (3, 5) => "a signed token (3 parts) where an encrypted one is expected".into(),
+        (1, _) => format!("token has 1 part instead of {expected}"),
+        _ if found > Error::MAX_PARTS => format!("token has more than {} parts", Error::MAX_PARTS),
+        _ => format!("token has {found} parts instead of {expected}"),
+    }
+}
+
+fn wrong_content(is_token: bool) -> &'static str {
+    match is_token {
+        true => "a nested token where an encrypted one with claims is expected",
+        false => "an encrypted token with claims where a nested one is expected",
+    }
+}
+
+fn no_key(alg: &str, kid: &Option<Quoted>, reason: &NoKeyReason) -> String {
+    let reason = reason.about_token(kid.is_some());
+    match kid {
+        Some(kid) => format!("no key with kid {kid} for {alg}: {reason}"),
+        None => format!("no key for {alg}: {reason}"),
     }
 }
 

@@ -1,25 +1,41 @@
 //! JWK Sets (RFC 7517 section 5), prepared for verification: for each algorithm the keys that can
 //! be used with it, indexed by `kid`, so that the time to find a key does not depend on the size of
-//! the set.
+//! the set. An entry that makes no key takes no other key down.
 
-use std::collections::HashMap;
+mod candidates;
+mod entries;
+
+use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use text::Quoted;
 
+use self::candidates::{Candidate, KeysByAlgorithm, candidates};
+use self::entries::{EntrySummary, KeyEntries};
 use crate::crypto::Verifier;
 use crate::error::{Error, InputPart};
+use crate::header::JoseHeader;
 use crate::json::{Index, JsonKind, JsonValue};
 use crate::jwe::{self, ContentEncryption, Decrypter, KeyManagementAlgorithm};
-use crate::jwk::{Jwk, KeyMaterial, UnusableKey};
+use crate::jwk::{Jwk, JwkEntry, KeyMaterial};
 use crate::jws::{self, SignatureAlgorithm};
+use crate::no_key::{KeyPurpose, NoKeyReason, SetWarning};
+use crate::not_key_set::{NotKeySet, PemLabel};
 use crate::step_counter;
-use crate::warning::Warning;
+use crate::token_type::{SignatureCheck, TokenType};
+use crate::warning::{KeyFault, KeyFlaw, KeyProblem, Warning};
 
 /// How deep a JWK Set may be nested, counting members that are ignored.
 const MAX_DEPTH: usize = 32;
+
+/// For how many RSA private keys of a set the primes are computed. That takes 0.5 ms for a key of
+/// 2,048 bits and 60 ms for one of 16,384 bits, during which the worker does nothing else.
+const MAX_COMPLETIONS: usize = 16;
+
+/// What some editors write in front of UTF-8 (RFC 8259 section 8.1).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The keys of one JWK Set, or of several merged ones. Clones share the keys.
 #[derive(Clone, Default)]
@@ -36,26 +52,36 @@ struct ParsedSet {
     usable: usize,
     verifiers: KeysByAlgorithm<Box<dyn Verifier>>,
     decrypters: KeysByAlgorithm<Box<dyn Decrypter>>,
+    entries: KeyEntries,
     warnings: Vec<Warning>,
+    /// Whether [`KeySet::is_first_use`] was called.
+    is_used: Cell<bool>,
 }
 
 impl KeySet {
     /// Maximum length of a JWK Set in bytes.
     pub const MAX_BYTES: usize = 8 << 20;
-    /// Maximum number of keys that are tried for one token.
-    pub const MAX_CANDIDATES: usize = 16;
 
-    /// Parses a JWK Set, or a single JWK. Keys that are not supported are skipped with a
-    /// [`Warning`].
+    /// Parses a JWK Set, or a single JWK. A byte order mark in front of it is skipped. Entries that
+    /// make no usable key are left out with a [`Warning`].
     ///
     /// # Errors
-    /// If the text is not a JWK Set, or a supported key is malformed.
+    /// If the text is not a JWK Set.
     pub fn parse(text: &[u8]) -> Result<Self, Error> {
         let part = InputPart::KeySet;
         if text.len() > Self::MAX_BYTES {
             let limit = Self::MAX_BYTES;
             return Err(Error::TooLarge { part, limit });
         }
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+        Self::parse_json(text).map_err(|error| match NotKeySet::recognize(text) {
+            Some(found) => Error::NotKeySet { found },
+            None => error,
+        })
+    }
+
+    fn parse_json(text: &[u8]) -> Result<Self, Error> {
+        let part = InputPart::KeySet;
         let text = std::str::from_utf8(text).map_err(|_| Error::NotUtf8 { part })?;
         let index = Index::of_object(text, part, MAX_DEPTH)?;
         let object = index.root(text);
@@ -64,15 +90,20 @@ impl KeySet {
             generation: NEXT_GENERATION.fetch_add(1, Ordering::Relaxed),
             ..ParsedSet::default()
         };
+        let mut completions = MAX_COMPLETIONS;
         match object.get(b"keys") {
             Some(keys) if keys.kind() == JsonKind::Array => {
-                for (index, key) in keys.elements().enumerate() {
-                    set.add(key, index)?;
-                }
+                let keys = keys.elements().enumerate();
+                keys.for_each(|(index, key)| set.add(key, index, &mut completions));
             }
-            None if object.get(b"kty").is_some() => set.add(object, 0)?,
-            _ => return Err(Error::NotKeySet),
+            None if object.get(b"kty").is_some() => set.add(object, 0, &mut completions),
+            _ => {
+                let found = other_object(object);
+                return Err(Error::NotKeySet { found });
+            }
         }
+        set.verifiers.sort();
+        set.decrypters.sort();
         Ok(Self {
             sets: Rc::from([Rc::new(set)]),
         })
@@ -111,22 +142,36 @@ impl KeySet {
         self.sets.iter().flat_map(|set| &set.warnings)
     }
 
+    /// Whether some of the keys were not used before, as far as this method was told.
+    pub fn is_first_use(&self) -> bool {
+        let was_used = self.sets.iter().map(|set| set.is_used.replace(true));
+        was_used.fold(false, |is_new, was_used| is_new | !was_used)
+    }
+
+    /// What the operator should know about the set where such tokens are expected.
+    pub fn warnings_for(&self, kind: TokenType, check: SignatureCheck) -> Vec<SetWarning> {
+        let entries = || self.sets.iter().flat_map(|set| set.entries.iter());
+        entries::warnings(entries, kind, check)
+    }
+
     /// How many keys can be used with an algorithm.
     pub(crate) fn usable_keys(&self) -> usize {
         let counts = self.sets.iter().map(|set| set.usable);
         counts.fold(0, usize::saturating_add)
     }
 
-    /// The keys to try for a signed token: first those with its `kid`, then those without a `kid`.
-    /// All keys if the token has no `kid`.
+    /// The keys to try for a signed token with a message of this length: first those with its
+    /// `kid`, then those without a `kid`. All keys if the token has no `kid`. In each case no more
+    /// than are within a certain cost.
     pub(crate) fn verifiers(
         &self,
         algorithm: &SignatureAlgorithm,
         kid: Option<&str>,
+        message_length: usize,
     ) -> impl Iterator<Item = &dyn Verifier> {
         let tables = self.sets.iter().map(|set| &set.verifiers);
-        let keys = candidates(tables, algorithm.name, kid);
-        keys.map(|key| &**key).take(Self::MAX_CANDIDATES)
+        let keys = candidates(tables, algorithm.name, kid, message_length, |_| true);
+        keys.map(|key| &**key)
     }
 
     /// The keys to try for an encrypted token, in the same order.
@@ -134,12 +179,27 @@ impl KeySet {
         &self,
         algorithm: &KeyManagementAlgorithm,
         encryption: &ContentEncryption,
-        kid: Option<&str>,
+        header: &JoseHeader,
+        ciphertext_length: usize,
     ) -> impl Iterator<Item = &dyn Decrypter> {
         let tables = self.sets.iter().map(|set| &set.decrypters);
-        let keys = candidates(tables, algorithm.name, kid).map(|key| &**key);
-        keys.filter(|key| key.fits(encryption))
-            .take(Self::MAX_CANDIDATES)
+        let kid = header.kid();
+        let keys = candidates(tables, algorithm.name, kid, ciphertext_length, |key| {
+            key.fits(header, encryption)
+        });
+        keys.map(|key| &**key)
+    }
+
+    /// Why the set has no key for a token with this algorithm and `kid`.
+    pub(crate) fn no_key_reason(
+        &self,
+        algorithm: &'static str,
+        kid: Option<&str>,
+        purpose: KeyPurpose,
+    ) -> NoKeyReason {
+        let entries = self.sets.iter().map(|set| &set.entries);
+        let algorithms = self.sets.iter().flat_map(|set| set.algorithms(purpose));
+        entries::no_key_reason(entries, algorithms, algorithm, kid, purpose)
     }
 }
 
@@ -151,157 +211,144 @@ impl fmt::Debug for KeySet {
 }
 
 impl ParsedSet {
-    /// Adds a key, prepared for each algorithm that it can be used with.
-    fn add(&mut self, key: JsonValue<'_>, index: usize) -> Result<(), Error> {
-        let key = match Jwk::parse(key, index, is_supported) {
-            Ok(key) => key,
-            Err(UnusableKey::Skipped(warning)) => {
-                self.warnings.push(warning);
-                return Ok(());
-            }
-            Err(UnusableKey::Malformed(error)) => return Err(error),
-        };
-        let invalid = |_| Error::KeyInvalid {
-            index,
-            kid: key.kid.as_deref().map(Quoted::new),
-            kty: key.kty(),
-        };
-        let kid = key.kid.as_deref();
-        let mut is_usable = false;
+    /// Adds an entry. Its key is prepared for each algorithm that it can be used with.
+    fn add(&mut self, entry: JsonValue<'_>, index: usize, completions: &mut usize) {
         step_counter::add(1);
-        for algorithm in jws::algorithms() {
-            if let Some(verifier) = algorithm.prepare(&key).map_err(invalid)? {
-                is_usable = true;
-                self.verifiers.add(algorithm.name, verifier, kid);
+        let JwkEntry {
+            kid,
+            key,
+            mut flaws,
+        } = JwkEntry::parse(entry, is_supported, completions);
+        let prepared = key.and_then(|key| PreparedKey::new(&key).map(|prepared| (key, prepared)));
+        let kid = kid.as_deref();
+        let (problem, summary) = match prepared {
+            Err(fault) => {
+                let summary = EntrySummary::LeftOut(fault.clone());
+                (Some(KeyProblem::LeftOut(fault)), summary)
             }
-        }
-        for algorithm in jwe::algorithms() {
-            if let Some(decrypter) = algorithm.prepare(&key).map_err(invalid)? {
-                is_usable = true;
-                self.decrypters.add(algorithm.name, decrypter, kid);
+            Ok((key, prepared)) => {
+                flaws.extend(short_secret(&key));
+                let summary = EntrySummary::new(&key, &prepared);
+                self.add_prepared(&key.material, prepared, kid);
+                let problem = (!flaws.is_empty()).then_some(KeyProblem::Used(flaws));
+                (problem, summary)
             }
-        }
-        self.usable = self.usable.saturating_add(usize::from(is_usable));
-        self.warn_of_short_secret(&key, index);
-        Ok(())
+        };
+        self.entries.add(index, kid, summary);
+        self.warnings.extend(problem.map(|problem| Warning {
+            index,
+            kid: kid.map(Quoted::new),
+            problem,
+        }));
     }
 
-    fn warn_of_short_secret(&mut self, key: &Jwk, index: usize) {
-        if let KeyMaterial::Octets(secret) = &key.material
-            && key.may_verify()
-            && let Some(recommended) = jws::recommended_secret_length(key.alg())
-            && secret.len() < recommended
-        {
-            self.warnings.push(Warning::ShortSecret {
-                index,
-                kid: key.kid.as_deref().map(Quoted::new),
-                bytes: secret.len(),
-                recommended,
-            });
+    fn add_prepared(&mut self, material: &KeyMaterial, key: PreparedKey, kid: Option<&str>) {
+        let kind = material.kind();
+        self.usable = self.usable.saturating_add(usize::from(!key.is_useless()));
+        let cost = material.verification_cost();
+        for (name, key) in key.verifiers {
+            self.verifiers.add(name, Candidate { key, kind, cost }, kid);
         }
+        let cost = material.decryption_cost();
+        for (name, key) in key.decrypters {
+            self.decrypters
+                .add(name, Candidate { key, kind, cost }, kid);
+        }
+    }
+
+    /// The algorithms that there are keys for.
+    fn algorithms(&self, purpose: KeyPurpose) -> Vec<&'static str> {
+        match purpose {
+            KeyPurpose::Verify => self.verifiers.algorithms().collect(),
+            KeyPurpose::Decrypt => self.decrypters.algorithms().collect(),
+        }
+    }
+}
+
+/// A key, prepared for each algorithm that it can be used with.
+struct PreparedKey {
+    verifiers: Vec<(&'static str, Box<dyn Verifier>)>,
+    decrypters: Vec<(&'static str, Box<dyn Decrypter>)>,
+}
+
+impl PreparedKey {
+    fn new(key: &Jwk) -> Result<Self, KeyFault> {
+        let invalid = |_| KeyFault::Invalid { kty: key.kty() };
+        let mut prepared = Self {
+            verifiers: Vec::new(),
+            decrypters: Vec::new(),
+        };
+        for algorithm in jws::algorithms() {
+            let verifier = algorithm.prepare(key).map_err(invalid)?;
+            let named = verifier.map(|verifier| (algorithm.name, verifier));
+            prepared.verifiers.extend(named);
+        }
+        let invalid = |error| match &key.material {
+            KeyMaterial::Ec { .. } | KeyMaterial::Montgomery { .. } => KeyFault::NotKeyPair,
+            _ => invalid(error),
+        };
+        for algorithm in jwe::algorithms() {
+            let decrypter = algorithm.prepare(key).map_err(invalid)?;
+            let named = decrypter.map(|decrypter| (algorithm.name, decrypter));
+            prepared.decrypters.extend(named);
+        }
+        match key.alg() {
+            Some(alg) if prepared.is_useless() && !may_have(key, alg) => {
+                Err(KeyFault::AlgorithmMismatch {
+                    alg: Quoted::new(alg),
+                })
+            }
+            _ => Ok(prepared),
+        }
+    }
+
+    fn is_useless(&self) -> bool {
+        self.verifiers.is_empty() && self.decrypters.is_empty()
+    }
+}
+
+/// Whether a key that can be used with no algorithm may have this `alg` nevertheless: it is not
+/// meant for that use, or is a public key for encryption.
+fn may_have(key: &Jwk, alg: &str) -> bool {
+    match jws::find(alg) {
+        Some(_) => !key.may_verify(),
+        None => !key.may_decrypt() || key.lacks_private_members(),
+    }
+}
+
+fn short_secret(key: &Jwk) -> Option<KeyFlaw> {
+    let KeyMaterial::Octets(secret) = &key.material else {
+        return None;
+    };
+    let recommended = jws::recommended_secret_length(key.alg()).filter(|_| key.may_verify())?;
+    (secret.len() < recommended).then_some(KeyFlaw::ShortSecret {
+        bytes: secret.len(),
+        recommended,
+    })
+}
+
+/// What a JSON object is that has neither an array `keys` nor a `kty`.
+fn other_object(object: JsonValue<'_>) -> NotKeySet {
+    if object.get(b"keys").is_some() {
+        return NotKeySet::KeysNotArray;
+    }
+    if let Some(uri) = object.get(b"jwks_uri").and_then(JsonValue::as_str) {
+        return NotKeySet::OpenIdConfiguration {
+            jwks_uri: Quoted::new(&*uri),
+        };
+    }
+    let is_certificate = |value: JsonValue<'_>| {
+        let text = value.as_str();
+        text.and_then(|text| PemLabel::find(&text)) == Some(PemLabel::Certificate)
+    };
+    let mut members = object.members().map(|(_, value)| value);
+    match members.next().is_some_and(is_certificate) && members.all(is_certificate) {
+        true => NotKeySet::CertificatesByKid,
+        false => NotKeySet::Object,
     }
 }
 
 /// Whether a key may have this `alg`. The `alg` of a key for direct use is a content encryption.
 fn is_supported(alg: &str) -> bool {
     jws::find(alg).is_some() || jwe::find(alg).is_some() || jwe::find_encryption(alg).is_some()
-}
-
-/// The keys of one set by algorithm.
-// perf: there are few algorithms, so that a list takes 60 instructions less than a hash table.
-struct KeysByAlgorithm<K>(Vec<(&'static str, KeysByKid<K>)>);
-
-impl<K> Default for KeysByAlgorithm<K> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<K> KeysByAlgorithm<K> {
-    fn get(&self, algorithm: &str) -> Option<&KeysByKid<K>> {
-        let mut algorithms = self.0.iter();
-        let (_, keys) = algorithms.find(|(name, _)| *name == algorithm)?;
-        Some(keys)
-    }
-
-    fn has_kid(&self, kid: &str) -> bool {
-        let mut algorithms = self.0.iter();
-        algorithms.any(|(_, keys)| keys.by_kid.contains_key(kid))
-    }
-
-    fn add(&mut self, algorithm: &'static str, key: K, kid: Option<&str>) {
-        let mut algorithms = self.0.iter_mut();
-        if let Some((_, keys)) = algorithms.find(|(name, _)| *name == algorithm) {
-            return keys.add(key, kid);
-        }
-        let mut keys = KeysByKid::default();
-        keys.add(key, kid);
-        self.0.push((algorithm, keys));
-    }
-}
-
-/// The keys of one set for one algorithm, in the order of the set.
-struct KeysByKid<K> {
-    all: Vec<K>,
-    /// Positions in `all`.
-    // perf: foldhash takes 120 instructions less for a look-up than the default hash, which is made
-    // for untrusted keys: whoever writes a key set is trusted, and clients only choose what is
-    // looked up.
-    by_kid: HashMap<String, Vec<usize>, foldhash::fast::RandomState>,
-    /// Positions in `all`.
-    without_kid: Vec<usize>,
-}
-
-impl<K> Default for KeysByKid<K> {
-    fn default() -> Self {
-        Self {
-            all: Vec::new(),
-            by_kid: HashMap::default(),
-            without_kid: Vec::new(),
-        }
-    }
-}
-
-impl<K> KeysByKid<K> {
-    fn add(&mut self, key: K, kid: Option<&str>) {
-        let positions = match kid {
-            Some(kid) => self.by_kid.entry(kid.to_owned()).or_default(),
-            None => &mut self.without_kid,
-        };
-        positions.push(self.all.len());
-        self.all.push(key);
-    }
-
-    fn with_kid(&self, kid: &str) -> impl Iterator<Item = &K> {
-        let positions = self.by_kid.get(kid).map(Vec::as_slice);
-        self.at(positions.unwrap_or_default())
-    }
-
-    fn without_kid(&self) -> impl Iterator<Item = &K> {
-        self.at(&self.without_kid)
-    }
-
-    fn at(&self, positions: &[usize]) -> impl Iterator<Item = &K> {
-        positions
-            .iter()
-            .filter_map(|&position| self.all.get(position))
-    }
-}
-
-/// The keys of all tables for an algorithm, in the order in which they are tried for a token with
-/// this `kid`.
-fn candidates<'a, K: 'a>(
-    tables: impl Iterator<Item = &'a KeysByAlgorithm<K>> + Clone,
-    algorithm: &str,
-    kid: Option<&str>,
-) -> impl Iterator<Item = &'a K> {
-    let keys = tables.filter_map(move |table| table.get(algorithm));
-    let with_this_kid =
-        move |keys: &'a KeysByKid<K>| kid.into_iter().flat_map(|kid| keys.with_kid(kid));
-    let named = keys.clone().flat_map(with_this_kid);
-    let has_kid = kid.is_some();
-    let unnamed = keys.clone().filter(move |_| has_kid);
-    let unnamed = unnamed.flat_map(KeysByKid::without_kid);
-    let all = keys.filter(move |_| !has_kid).flat_map(|keys| &keys.all);
-    named.chain(unnamed).chain(all)
 }

@@ -6,6 +6,7 @@
 
 mod claims;
 mod compact;
+mod cost;
 mod crypto;
 mod error;
 mod header;
@@ -15,9 +16,12 @@ mod jwk;
 mod jwks;
 mod jws;
 mod limits;
+mod no_key;
+mod not_key_set;
 mod step_counter;
 mod summary;
 mod token;
+mod token_type;
 mod warning;
 
 #[cfg(test)]
@@ -29,10 +33,13 @@ pub use header::JoseHeader;
 pub use json::{Document, JsonKind, JsonValue, VariableText, compare_numbers};
 pub use jwks::KeySet;
 pub use limits::Limits;
+pub use no_key::{KeyPurpose, NoKeyReason, SetWarning, UselessKey};
+pub use not_key_set::{NotKeySet, PemLabel};
 pub use summary::Summary;
 pub use text::Quoted;
-pub use token::{AuthenticToken, SignatureCheck, TokenType, UnverifiedToken, VerifiedToken};
-pub use warning::Warning;
+pub use token::{AuthenticToken, UnverifiedToken, VerifiedToken};
+pub use token_type::{SignatureCheck, TokenType};
+pub use warning::{KeyFault, KeyFlaw, KeyProblem, Warning};
 
 /// The names of all algorithms for signatures and MACs that are supported.
 pub fn signature_algorithms() -> impl Iterator<Item = &'static str> {

@@ -19,30 +19,10 @@ use crate::jwe::{self, JweParts};
 use crate::jwks::KeySet;
 use crate::jws;
 use crate::limits::Limits;
+use crate::no_key::KeyPurpose;
 use crate::step_counter;
 use crate::summary::Summary;
-
-/// The kind of token that is expected.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub enum TokenType {
-    /// A JWS with claims as its payload.
-    #[default]
-    Signed,
-    /// A JWE with claims as its plaintext.
-    Encrypted,
-    /// A JWE with a JWS as its plaintext, which has claims as its payload (RFC 7519 section 11.2).
-    Nested,
-}
-
-/// Whether the signature of a JWS is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SignatureCheck {
-    /// One of the keys must have made the signature.
-    Verify,
-    /// The signature is not checked, so that everybody can write such tokens. All other checks are
-    /// made, and a JWE still has to be encrypted to one of the keys.
-    Believe,
-}
+use crate::token_type::{SignatureCheck, TokenType};
 
 /// A token that has the right form. Nothing in it can be trusted.
 #[derive(Clone)]
@@ -196,7 +176,7 @@ impl UnverifiedToken {
                 TokenContent::Signed(jws.clone())
             }
             TokenForm::Encrypted(jwe) => {
-                let claims = Claims::parse(jwe.decrypt(keys)?, &jwe.limits)?;
+                let claims = jwe.decrypt_claims(keys)?;
                 TokenContent::Encrypted(Rc::new(DecryptedToken {
                     outer: jwe.clone(),
                     validity_period: claims.validity_period()?,
@@ -464,9 +444,22 @@ impl EncryptedToken {
         decrypt(&self.header, &self.parts, keys, self.limits.inflated_bytes)
     }
 
+    /// The claims inside.
+    fn decrypt_claims(&self, keys: &KeySet) -> Result<Claims, Error> {
+        let plaintext = self.decrypt(keys)?;
+        // The header of a JWS begins so, and JSON does not.
+        if plaintext.starts_with(b"e") && compact::split::<3>(&plaintext).is_ok() {
+            return Err(Error::Content { is_token: true });
+        }
+        Claims::parse(plaintext, &self.limits)
+    }
+
     /// The token inside.
     fn decrypt_nested(&self, keys: &KeySet) -> Result<Rc<SignedToken>, Error> {
         let plaintext = self.decrypt(keys)?;
+        if plaintext.starts_with(b"{") {
+            return Err(Error::Content { is_token: false });
+        }
         check_length(&plaintext, &self.limits)?;
         SignedToken::parse(&plaintext, &self.limits)
     }
@@ -490,15 +483,18 @@ pub(crate) fn verify_signature(
     let algorithm = jws::check_header(header)?;
     try_keys(
         header,
-        keys.verifiers(algorithm, header.kid()),
+        keys.verifiers(algorithm, header.kid(), message.len()),
         |key| {
             step_counter::add(message.len());
             Ok(key.verify(message, signature).then_some(()))
         },
-        |kid, tried| Error::BadSignature {
-            alg: algorithm.name,
-            kid,
-            tried,
+        |kid, tried| match tried {
+            0 => no_key(keys, algorithm.name, header, KeyPurpose::Verify),
+            _ => Error::BadSignature {
+                alg: algorithm.name,
+                kid,
+                tried,
+            },
         },
     )
 }
@@ -514,12 +510,15 @@ pub(crate) fn decrypt(
     let (algorithm, encryption) = jwe::check_header(header)?;
     let plaintext = try_keys(
         header,
-        keys.decrypters(algorithm, encryption, header.kid()),
+        keys.decrypters(algorithm, encryption, header, parts.length()),
         |key| parts.decrypt_with(key, header, encryption),
-        |kid, tried| Error::DecryptionFailed {
-            alg: algorithm.name,
-            kid,
-            tried,
+        |kid, tried| match tried {
+            0 => no_key(keys, algorithm.name, header, KeyPurpose::Decrypt),
+            _ => Error::DecryptionFailed {
+                alg: algorithm.name,
+                kid,
+                tried,
+            },
         },
     )?;
     match header.zip() {
@@ -543,14 +542,17 @@ fn try_keys<K, T>(
             return Ok(success);
         }
     }
-    let kid = header.kid().map(Quoted::new);
-    Err(match tried {
-        0 => Error::UnknownKey {
-            alg: Quoted::new(header.alg()),
-            kid,
-        },
-        _ => all_failed(kid, tried),
-    })
+    Err(all_failed(header.kid().map(Quoted::new), tried))
+}
+
+/// The set has no key for a token with this header.
+#[cold]
+fn no_key(keys: &KeySet, alg: &'static str, header: &JoseHeader, purpose: KeyPurpose) -> Error {
+    Error::UnknownKey {
+        alg,
+        kid: header.kid().map(Quoted::new),
+        reason: keys.no_key_reason(alg, header.kid(), purpose),
+    }
 }
 
 fn check_length(token: &[u8], limits: &Limits) -> Result<(), Error> {

@@ -429,5 +429,7 @@ impl SlabMap<'_> {
     }
 }
 
+#[cfg(any(test, feature = "model"))]
+pub mod model;
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,13 @@
-//! Makes keys and tokens for tests, with josekit, which shares no code with the crate that verifies
-//! them. Header and payload are raw text, and the key's own `alg`, `use` and `key_ops` are ignored,
+//! Makes keys and tokens for tests, with josekit and ml-dsa, which share no code with the crate that
+//! verifies them. Header and payload are raw text, and the key's own `alg`, `use` and `key_ops` are ignored,
 //! so that wrong tokens can be made, too.
+
+mod ml_dsa;
 
 use anyhow::{Result, anyhow, bail};
 use josekit::jwe::{self, JweContext, JweEncrypter, JweHeader};
 use josekit::jwk::Jwk;
-use josekit::jwk::alg::{ec::EcCurve, ed::EdCurve};
+use josekit::jwk::alg::{ec::EcCurve, ecx::EcxCurve, ed::EdCurve};
 use josekit::jws::{self, JwsSigner};
 use josekit::{Map, Value};
 use openssl::hash::MessageDigest;
@@ -15,13 +17,16 @@ use openssl::sign::Signer;
 /// The members of a JWK, or of another JSON object.
 pub type JwkObject = Map<String, Value>;
 
-/// A new private key with its `alg`. `alg` may also be a curve or a content encryption. `size` is
-/// the length of an RSA modulus in bits, or of a secret in bytes. By default it is 2048, or as long
-/// as the algorithm demands.
+/// A new private key with its `alg`. `alg` may also be a curve or a content encryption. Keys for
+/// ECDH-ES are on P-256 unless `alg` is another curve. `size` is the length of an RSA modulus in
+/// bits, or of a secret in bytes. By default it is 2048, or as long as the algorithm demands.
 ///
 /// # Errors
 /// If the algorithm is unknown, or the size is impossible.
 pub fn key(alg: &str, size: Option<usize>) -> Result<JwkObject> {
+    if ml_dsa::has(alg) {
+        return ml_dsa::key(alg);
+    }
     let octets = |default: usize| -> Result<Jwk> {
         let mut jwk = Jwk::new("oct");
         jwk.set_key_value(random(size.unwrap_or(default))?);
@@ -34,26 +39,36 @@ pub fn key(alg: &str, size: Option<usize>) -> Result<JwkObject> {
         "A128KW" | "A128GCMKW" | "A128GCM" => octets(16)?,
         "A192KW" | "A192GCMKW" | "A192GCM" => octets(24)?,
         "dir" => octets(32)?,
-        "ES256" => Jwk::generate_ec_key(EcCurve::P256)?,
-        "ES384" => Jwk::generate_ec_key(EcCurve::P384)?,
-        "ES512" => Jwk::generate_ec_key(EcCurve::P521)?,
+        "ES256" | "P-256" => Jwk::generate_ec_key(EcCurve::P256)?,
+        "ES384" | "P-384" => Jwk::generate_ec_key(EcCurve::P384)?,
+        "ES512" | "P-521" => Jwk::generate_ec_key(EcCurve::P521)?,
+        "ES256K" => Jwk::generate_ec_key(EcCurve::Secp256k1)?,
+        "X25519" => Jwk::generate_ecx_key(EcxCurve::X25519)?,
+        "X448" => Jwk::generate_ecx_key(EcxCurve::X448)?,
         "EdDSA" | "Ed25519" => Jwk::generate_ed_key(EdCurve::Ed25519)?,
         "Ed448" => Jwk::generate_ed_key(EdCurve::Ed448)?,
+        _ if alg.starts_with("ECDH-ES") => Jwk::generate_ec_key(EcCurve::P256)?,
         _ if alg.starts_with("RS") || alg.starts_with("PS") => {
             Jwk::generate_rsa_key(u32::try_from(size.unwrap_or(2048))?)?
         }
         _ => bail!("unknown algorithm \"{alg}\""),
     };
     let mut jwk: JwkObject = jwk.into();
+    // josekit restricts keys on X25519 and X448, and no others.
+    jwk.remove("use");
     let is_encryption = alg.contains("GCM") && !alg.ends_with("KW") || alg.contains("CBC");
-    let alg = if is_encryption { "dir" } else { alg };
+    let alg = match alg {
+        _ if is_encryption => "dir",
+        "P-256" | "P-384" | "P-521" | "X25519" | "X448" => "ECDH-ES",
+        _ => alg,
+    };
     jwk.insert("alg".into(), alg.into());
     Ok(jwk)
 }
 
 /// The key without its private members. A secret has no public half and is returned as it is.
 pub fn public(jwk: &JwkObject) -> JwkObject {
-    let private = ["d", "p", "q", "dp", "dq", "qi", "oth"];
+    let private = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
     let keep = |(name, _): &(&String, &Value)| !private.contains(&name.as_str());
     let members = jwk.iter().filter(keep);
     members
@@ -68,14 +83,16 @@ pub fn public(jwk: &JwkObject) -> JwkObject {
 /// If the algorithm is unknown, or the key does not fit it.
 pub fn sign(alg: &str, key: &JwkObject, header: &str, payload: &[u8]) -> Result<String> {
     let message = format!("{}.{}", base64url(header.as_bytes()), base64url(payload));
-    let signature = match (alg, signer(alg, key)?) {
-        (_, Some(signer)) => signer.sign(message.as_bytes())?,
-        ("none", None) => Vec::new(),
-        (_, None) => mac(alg, key, message.as_bytes())?,
+    let signature = match signer(alg, key)? {
+        Some(signer) => signer.sign(message.as_bytes())?,
+        None if alg == "none" => Vec::new(),
+        None if ml_dsa::has(alg) => ml_dsa::sign(alg, key, message.as_bytes())?,
+        None => mac(alg, key, message.as_bytes())?,
     };
     Ok(format!("{message}.{}", base64url(&signature)))
 }
 
+/// josekit's signer. `None` if josekit does not make these signatures.
 fn signer(alg: &str, key: &JwkObject) -> Result<Option<Box<dyn JwsSigner>>> {
     let key = unrestricted(key)?;
     Ok(Some(match alg {
@@ -88,8 +105,10 @@ fn signer(alg: &str, key: &JwkObject) -> Result<Option<Box<dyn JwsSigner>>> {
         "ES256" => Box::new(jws::ES256.signer_from_jwk(&key)?),
         "ES384" => Box::new(jws::ES384.signer_from_jwk(&key)?),
         "ES512" => Box::new(jws::ES512.signer_from_jwk(&key)?),
+        "ES256K" => Box::new(jws::ES256K.signer_from_jwk(&key)?),
         "EdDSA" | "Ed25519" | "Ed448" => Box::new(jws::EdDSA.signer_from_jwk(&key)?),
         "none" | "HS256" | "HS384" | "HS512" => return Ok(None),
+        _ if ml_dsa::has(alg) => return Ok(None),
         _ => bail!("unknown algorithm \"{alg}\""),
     }))
 }
@@ -109,7 +128,7 @@ fn mac(alg: &str, key: &JwkObject, message: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// A JWE in compact form. Its header has `alg`, `enc`, the parameters of `header`, which may
-/// replace these two, and what the algorithm adds (`iv`, `tag`). The content is compressed if
+/// replace these two, and what the algorithm adds (`iv`, `tag`, `epk`). The content is compressed if
 /// `header` has the `zip` "DEF".
 ///
 /// # Errors
@@ -140,6 +159,14 @@ pub fn encrypt(
     // josekit reads parameters from one header, of which it needs none, and adds them to another.
     let empty = JweHeader::new();
     let mut added = JweHeader::new();
+    // The key depends on these two.
+    for name in ["apu", "apv"] {
+        if let Some(value) = header.get(name)
+            && alg.starts_with("ECDH-ES")
+        {
+            added.set_claim(name, Some(value.clone()))?;
+        }
+    }
     let cek = match encrypter.compute_content_encryption_key(encryption, &empty, &mut added)? {
         Some(cek) => cek.into_owned(),
         None => random(encryption.key_len())?,
@@ -169,6 +196,10 @@ fn encrypter(alg: &str, key: &JwkObject) -> Result<Box<dyn JweEncrypter>> {
         "A128GCMKW" => Box::new(jwe::A128GCMKW.encrypter_from_jwk(&key)?),
         "A192GCMKW" => Box::new(jwe::A192GCMKW.encrypter_from_jwk(&key)?),
         "A256GCMKW" => Box::new(jwe::A256GCMKW.encrypter_from_jwk(&key)?),
+        "ECDH-ES" => Box::new(jwe::ECDH_ES.encrypter_from_jwk(&key)?),
+        "ECDH-ES+A128KW" => Box::new(jwe::ECDH_ES_A128KW.encrypter_from_jwk(&key)?),
+        "ECDH-ES+A192KW" => Box::new(jwe::ECDH_ES_A192KW.encrypter_from_jwk(&key)?),
+        "ECDH-ES+A256KW" => Box::new(jwe::ECDH_ES_A256KW.encrypter_from_jwk(&key)?),
         "RSA-OAEP" => Box::new(jwe::RSA_OAEP.encrypter_from_jwk(&key)?),
         "RSA-OAEP-256" => Box::new(jwe::RSA_OAEP_256.encrypter_from_jwk(&key)?),
         "RSA-OAEP-384" => Box::new(jwe::RSA_OAEP_384.encrypter_from_jwk(&key)?),
@@ -194,6 +225,11 @@ fn random(length: usize) -> Result<Vec<u8>> {
     let mut bytes = vec![0; length];
     openssl::rand::rand_bytes(&mut bytes)?;
     Ok(bytes)
+}
+
+fn from_base64url(text: &str) -> Result<Vec<u8>> {
+    use base64::Engine as _;
+    Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text)?)
 }
 
 /// Base64url without padding.

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! test-tokens key ALG [--kid KID] [--size N] [--use sig|enc] [--no-alg] [--public]
-//!     a new private key, or its public half. ALG: HS256 ... Ed448, RSA-OAEP ..., A128KW ..., or a
-//!     content encryption for a key with "alg":"dir". --size: bits of an RSA modulus, or bytes of a
-//!     secret
+//!     a new private key, or its public half. ALG: HS256 ... ML-DSA-87, RSA-OAEP ..., A128KW ..., a
+//!     curve for a key with "alg":"ECDH-ES", or a content encryption for a key with "alg":"dir".
+//!     --size: bits of an RSA modulus, or bytes of a secret
 //! test-tokens public FILE              the key without its private members
 //! test-tokens jwks [--public] FILE...  a set of the keys in these files
 //! test-tokens sign --key FILE [--alg ALG] [--header JSON | --raw-header TEXT] [--no-kid] PAYLOAD
@@ -165,6 +165,7 @@ fn algorithm(options: &mut Options, key: &JwkObject) -> Result<String> {
         (_, Some("P-256")) => Some("ES256"),
         (_, Some("P-384")) => Some("ES384"),
         (_, Some("P-521")) => Some("ES512"),
+        (_, Some("secp256k1")) => Some("ES256K"),
         (Some("OKP"), _) => Some("EdDSA"),
         _ => None,
     };

@@ -62,3 +62,31 @@ fn compact_json_has_white_space_only_in_strings() {
     assert_eq!(compact_json(json), r#"{"a b":[1,2],"c\" d\\":" \" "}"#);
     assert_eq!(compact_json(""), "");
 }
+
+#[test]
+fn the_charset_of_a_content_type_is_found_behind_its_type() {
+    for (content_type, type_length, expected) in [
+        ("text/html; charset=utf-8", 9, "utf-8"),
+        ("text/html;charset=utf-8", 9, "utf-8"),
+        ("text/html; Charset=\"UTF-8\"", 9, "UTF-8"),
+        ("text/html; a=b;  charset=x", 14, "x"),
+        ("text/html; charset=", 9, ""),
+        (";charset=x", 0, "x"),
+    ] {
+        assert_eq!(
+            charset(content_type.as_bytes()),
+            Some((type_length, expected.as_bytes())),
+            "{content_type}"
+        );
+    }
+    for content_type in [
+        "",
+        "text/html",
+        "text/html;",
+        "text/html; a=b",
+        "charset=x",
+        ";;",
+    ] {
+        assert_eq!(charset(content_type.as_bytes()), None, "{content_type}");
+    }
+}

@@ -1,5 +1,6 @@
 // Writes ../npm-jose.json: a token for each algorithm that npm's jose supports, with new keys.
-//   npm ci && node npm-jose.mjs
+//   npm ci && npx node@24.9.0 npm-jose.mjs
+// ML-DSA takes node 24.7 or later.
 import { readFileSync, writeFileSync } from "node:fs";
 import * as jose from "jose";
 
@@ -30,8 +31,9 @@ async function sign(alg, kid) {
   tokens.push({ alg, token: await signer.sign(await key(kid, alg)) });
 }
 
-async function encrypt(alg, enc, kid) {
+async function encrypt(alg, enc, kid, parties = {}) {
   const encrypter = new jose.CompactEncrypt(payload).setProtectedHeader({ alg, enc, kid });
+  encrypter.setKeyManagementParameters(parties);
   const usage = alg === "dir" ? enc : alg;
   tokens.push({ alg, enc, token: await encrypter.encrypt(await key(kid, usage, "public")) });
 }
@@ -45,15 +47,27 @@ for (const bits of [256, 384, 512]) {
 }
 await newKey("ed25519", "Ed25519");
 await sign("EdDSA", "ed25519");
+for (const bits of [44, 65, 87]) await sign(`ML-DSA-${bits}`, await newKey(`ml-dsa-${bits}`, `ML-DSA-${bits}`));
 await sign("Ed25519", "ed25519");
+
+const curves = ["P-256", "P-384", "P-521", "X25519"];
+for (const crv of curves) await newKey(crv, "ECDH-ES", { crv });
 
 const encryptions = {
   "A128CBC-HS256": 32, "A192CBC-HS384": 48, "A256CBC-HS512": 64, A128GCM: 16, A192GCM: 24, A256GCM: 32,
 };
 const wrappings = [128, 192, 256].map((bits) => [bits, newSecret(`aes-${bits}`, bits / 8)]);
+let round = 0;
 for (const [enc, bytes] of Object.entries(encryptions)) {
   await encrypt("dir", enc, newSecret(`dir-${enc}`, bytes));
   for (const alg of ["RSA-OAEP", "RSA-OAEP-256", "RSA-OAEP-384", "RSA-OAEP-512"]) await encrypt(alg, enc, "rsa");
+  // Each of the four curves meets each algorithm.
+  const agreements = ["ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW"];
+  for (const [n, alg] of agreements.entries()) {
+    const parties = n % 2 ? { apu: payload, apv: payload.subarray(0, 1) } : {};
+    await encrypt(alg, enc, curves[(n + round) % curves.length], parties);
+  }
+  round += 1;
   for (const [bits, kid] of wrappings) {
     await encrypt(`A${bits}KW`, enc, kid);
     await encrypt(`A${bits}GCMKW`, enc, kid);

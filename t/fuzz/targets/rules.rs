@@ -39,7 +39,7 @@ impl RuleRequest for FakeNginx<'_> {
     }
 
     fn matches(&self, regex: &Vec<u8>, text: &str) -> Result<bool, &'static str> {
-        assert!(!regex.is_empty() && text.len() <= 4096);
+        assert!(!regex.is_empty() && text.len() <= 1024);
         let mut windows = text.as_bytes().windows(regex.len());
         Ok(windows.any(|window| window == regex.as_slice()))
     }

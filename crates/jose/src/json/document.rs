@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::parse;
+use text::Quoted;
+
+use super::parse::{self, RepeatedNames};
 use super::value::{JsonKind, JsonValue, Node, StringRef};
 use crate::error::{Error, InputPart};
 use crate::limits::Limits;
@@ -22,7 +24,7 @@ impl Document {
     pub fn parse_value(text: &[u8], limits: &Limits) -> Result<Self, Error> {
         let part = InputPart::Value;
         let text = checked_text(text.to_vec(), part, limits.json_bytes)?;
-        let nodes = parse::nodes(&text, part, limits.json_depth)?;
+        let nodes = parse::nodes(&text, part, limits.json_depth, RepeatedNames::Refuse)?;
         Ok(Self { text, nodes })
     }
 
@@ -35,7 +37,7 @@ impl Document {
         depth: usize,
     ) -> Result<Self, Error> {
         let text = checked_text(text, part, bytes)?;
-        let nodes = object_nodes(&text, part, depth)?;
+        let nodes = object_nodes(&text, part, depth, RepeatedNames::Refuse)?;
         Ok(Self { text, nodes })
     }
 
@@ -72,9 +74,17 @@ impl fmt::Debug for Document {
 pub(crate) struct Index(Vec<Node>);
 
 impl Index {
-    /// Like [`Document::parse_object`], without a copy of the text.
+    /// Like [`Document::parse_object`], without a copy of the text. Inside the object there may be
+    /// others that have two members of the same name, see [`JsonValue::repeated_name`].
     pub(crate) fn of_object(text: &str, part: InputPart, depth: usize) -> Result<Self, Error> {
-        object_nodes(text, part, depth).map(Self)
+        let nodes = object_nodes(text, part, depth, RepeatedNames::Accept)?;
+        match JsonValue::new(text, &nodes).repeated_name() {
+            None => Ok(Self(nodes)),
+            Some(name) => Err(Error::DuplicateName {
+                part,
+                name: Quoted::new(&*name),
+            }),
+        }
     }
 
     /// The object. `text` has to be the text that was parsed.
@@ -90,8 +100,13 @@ fn checked_text(text: Vec<u8>, part: InputPart, limit: usize) -> Result<String, 
     }
 }
 
-fn object_nodes(text: &str, part: InputPart, depth: usize) -> Result<Vec<Node>, Error> {
-    let nodes = parse::nodes(text, part, depth)?;
+fn object_nodes(
+    text: &str,
+    part: InputPart,
+    depth: usize,
+    repeated_names: RepeatedNames,
+) -> Result<Vec<Node>, Error> {
+    let nodes = parse::nodes(text, part, depth, repeated_names)?;
     match JsonValue::new(text, &nodes).kind() {
         JsonKind::Object => Ok(nodes),
         _ => Err(Error::NotObject { part }),

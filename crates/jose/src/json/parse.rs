@@ -15,9 +15,22 @@ use crate::step_counter;
 /// faster.
 const MAX_COMPARED_NAMES: usize = 32;
 
+/// Whether the parser refuses an object with two members of the same name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum RepeatedNames {
+    Refuse,
+    /// The caller has to ask [`JsonValue::repeated_name`] for each object that it reads.
+    Accept,
+}
+
 /// Parses `text` into the nodes of its values. The first node is the whole value. Errors are about
 /// `part`.
-pub(super) fn nodes(text: &str, part: InputPart, depth: usize) -> Result<Vec<Node>, Error> {
+pub(super) fn nodes(
+    text: &str,
+    part: InputPart,
+    depth: usize,
+    repeated_names: RepeatedNames,
+) -> Result<Vec<Node>, Error> {
     // Every offset in the text fits into the fields of a node.
     let end = u32::try_from(text.len()).map_err(|_| Error::TooLarge {
         part,
@@ -28,6 +41,7 @@ pub(super) fn nodes(text: &str, part: InputPart, depth: usize) -> Result<Vec<Nod
         end,
         // perf: no reallocation for usual claims, 1,500 instructions less.
         nodes: Vec::with_capacity((text.len() >> 4).max(16)),
+        repeated_names,
         failure: ParseFailure::Depth,
     };
     match parser.document(depth) {
@@ -56,6 +70,7 @@ struct Parser<'a> {
     /// Length of the text.
     end: u32,
     nodes: Vec<Node>,
+    repeated_names: RepeatedNames,
     /// Has a meaning only once a method has returned `None`.
     failure: ParseFailure,
 }
@@ -122,7 +137,9 @@ impl<'a> Parser<'a> {
         } else {
             loop {
                 rest = self.string(skip_space(rest))?;
-                self.note_name(object, &mut names);
+                if self.repeated_names == RepeatedNames::Refuse {
+                    self.note_name(object, &mut names);
+                }
                 rest = match skip_space(rest) {
                     [b':', value @ ..] => skip_space(self.value(value, depth)?),
                     rest => return self.fail(rest),
@@ -267,18 +284,8 @@ impl<'a> Parser<'a> {
         false
     }
 
-    /// The alphabetically first name that an object has twice, without escape sequences.
     fn repeated_name(&self, object: usize) -> Option<Cow<'_, str>> {
-        let object = JsonValue::new(self.text, self.nodes.get(object..).unwrap_or_default());
-        let mut names: Vec<_> = object.members().map(|(name, _)| name).collect();
-        names.sort_unstable_by(|a, b| {
-            step_counter::add(a.len().min(b.len()));
-            a.cmp(b)
-        });
-        let repeated = names
-            .windows(2)
-            .position(|pair| matches!(pair, [a, b] if a == b))?;
-        Some(names.swap_remove(repeated))
+        JsonValue::new(self.text, self.nodes.get(object..).unwrap_or_default()).repeated_name()
     }
 
     fn bytes(&self, node: &Node) -> &'a [u8] {

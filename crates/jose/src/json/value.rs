@@ -131,6 +131,20 @@ impl<'a> JsonValue<'a> {
         members.map_while(|(name, value)| Some((name.as_str()?, value)))
     }
 
+    /// The alphabetically first name that an object has twice. Names with and without escape
+    /// sequences can be the same.
+    pub(crate) fn repeated_name(self) -> Option<Cow<'a, str>> {
+        let mut names: Vec<_> = self.members().map(|(name, _)| name).collect();
+        names.sort_unstable_by(|a, b| {
+            step_counter::add(a.len().min(b.len()));
+            a.cmp(b)
+        });
+        let repeated = names
+            .windows(2)
+            .position(|pair| matches!(pair, [a, b] if a == b))?;
+        Some(names.swap_remove(repeated))
+    }
+
     /// The member of an object with this name. `None` for other types.
     pub fn get(self, name: &[u8]) -> Option<JsonValue<'a>> {
         let mut members = self.name_value_pairs();

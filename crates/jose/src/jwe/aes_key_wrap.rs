@@ -21,15 +21,15 @@ const WRAPPING_OVERHEAD: usize = 8;
 pub(super) static ALGORITHMS: [KeyManagementAlgorithm; 6] = [
     KeyManagementAlgorithm {
         name: "A128KW",
-        decrypter: |key| decrypter(key, "A128KW", 16, WrapCipher::KeyWrap(Cipher::aes_128_wrap)),
+        decrypter: |key| decrypter(key, "A128KW", 16, WrapCipher::KeyWrap(&KeyWrap::A128)),
     },
     KeyManagementAlgorithm {
         name: "A192KW",
-        decrypter: |key| decrypter(key, "A192KW", 24, WrapCipher::KeyWrap(Cipher::aes_192_wrap)),
+        decrypter: |key| decrypter(key, "A192KW", 24, WrapCipher::KeyWrap(&KeyWrap::A192)),
     },
     KeyManagementAlgorithm {
         name: "A256KW",
-        decrypter: |key| decrypter(key, "A256KW", 32, WrapCipher::KeyWrap(Cipher::aes_256_wrap)),
+        decrypter: |key| decrypter(key, "A256KW", 32, WrapCipher::KeyWrap(&KeyWrap::A256)),
     },
     KeyManagementAlgorithm {
         name: "A128GCMKW",
@@ -61,8 +61,44 @@ fn decrypter(key: &Jwk, name: &str, length: usize, cipher: WrapCipher) -> Prepar
     }
 }
 
+/// AES Key Wrap with keys of one length.
+pub(super) struct KeyWrap {
+    /// Length of the wrapping key in bytes.
+    pub(super) key_length: usize,
+    cipher: fn() -> &'static CipherRef,
+}
+
+impl KeyWrap {
+    pub(super) const A128: Self = Self {
+        key_length: 16,
+        cipher: Cipher::aes_128_wrap,
+    };
+    pub(super) const A192: Self = Self {
+        key_length: 24,
+        cipher: Cipher::aes_192_wrap,
+    };
+    pub(super) const A256: Self = Self {
+        key_length: 32,
+        cipher: Cipher::aes_256_wrap,
+    };
+
+    /// The content key. `None` if this key did not wrap it, or it has the wrong length.
+    pub(super) fn unwrap(
+        &self,
+        key: &[u8],
+        encrypted_key: &[u8],
+        encryption: &ContentEncryption,
+    ) -> Option<ContentKey> {
+        let length = encryption.key_length.saturating_add(WRAPPING_OVERHEAD);
+        if encrypted_key.len() != length {
+            return None;
+        }
+        unwrap((self.cipher)(), key, encrypted_key).ok()
+    }
+}
+
 enum WrapCipher {
-    KeyWrap(fn() -> &'static CipherRef),
+    KeyWrap(&'static KeyWrap),
     Gcm(fn() -> symm::Cipher),
 }
 
@@ -79,13 +115,7 @@ impl Decrypter for WrappingKey {
         encryption: &ContentEncryption,
     ) -> Option<ContentKey> {
         match self.cipher {
-            WrapCipher::KeyWrap(cipher) => {
-                let length = encryption.key_length.saturating_add(WRAPPING_OVERHEAD);
-                if encrypted_key.len() != length {
-                    return None;
-                }
-                unwrap(cipher(), &self.secret, encrypted_key).ok()
-            }
+            WrapCipher::KeyWrap(cipher) => cipher.unwrap(&self.secret, encrypted_key, encryption),
             WrapCipher::Gcm(cipher) => {
                 let parameter = |name: &[u8], part| {
                     let text = header.object().get(name)?.as_str()?;

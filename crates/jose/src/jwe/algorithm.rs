@@ -12,8 +12,9 @@ pub(crate) type ContentKey = Zeroizing<Vec<u8>>;
 
 /// Unwraps content keys with one key under one algorithm.
 pub(crate) trait Decrypter {
-    /// Whether the key can be used with this content encryption.
-    fn fits(&self, _encryption: &ContentEncryption) -> bool {
+    /// Whether the key can be used with this content encryption and what the header says of the
+    /// receiver's key.
+    fn fits(&self, _header: &JoseHeader, _encryption: &ContentEncryption) -> bool {
         true
     }
 

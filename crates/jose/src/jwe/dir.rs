@@ -38,7 +38,7 @@ struct SharedKey {
 }
 
 impl Decrypter for SharedKey {
-    fn fits(&self, encryption: &ContentEncryption) -> bool {
+    fn fits(&self, _: &JoseHeader, encryption: &ContentEncryption) -> bool {
         self.secret.len() == encryption.key_length
             && self
                 .only_encryption

@@ -4,9 +4,11 @@
 //! PBES2.
 
 mod aes_key_wrap;
+mod agreement;
 mod algorithm;
 mod content;
 mod dir;
+mod ecdh_es;
 mod rsa_oaep;
 
 use text::Quoted;
@@ -20,9 +22,10 @@ pub(crate) use algorithm::{Decrypter, KeyManagementAlgorithm};
 pub(crate) use content::encryptions;
 pub(crate) use content::{ContentEncryption, find_encryption};
 
-static FAMILIES: [&[KeyManagementAlgorithm]; 3] = [
+static FAMILIES: [&[KeyManagementAlgorithm]; 4] = [
     &aes_key_wrap::ALGORITHMS,
     &dir::ALGORITHMS,
+    &ecdh_es::ALGORITHMS,
     &rsa_oaep::ALGORITHMS,
 ];
 
@@ -85,6 +88,11 @@ impl JweParts {
             Some(_) => Ok((header, parts)),
             None => Err(Error::HeaderParameter { name: "enc" }),
         }
+    }
+
+    /// The number of bytes that are decrypted or authenticated.
+    pub(crate) fn length(&self) -> usize {
+        self.aad.len().saturating_add(self.ciphertext.len())
     }
 
     /// The plaintext, still compressed. `None` whatever is wrong with the encrypted key,

@@ -46,12 +46,7 @@ fn decrypter(key: &Jwk, name: &str, digest: fn() -> &'static MdRef) -> Prepared<
         return Ok(None);
     }
     let key = private_key(n, e, private)?;
-    let decrypter = OaepKey { key, digest };
-    // private_key has checked the numbers only if there are primes.
-    match private.crt.is_some() || decrypter.is_consistent().unwrap_or(false) {
-        true => Ok(Some(Box::new(decrypter))),
-        false => Err(InvalidKey),
-    }
+    Ok(Some(Box::new(OaepKey { key, digest })))
 }
 
 /// Makes OpenSSL's key, which wipes the numbers when it is dropped.
@@ -60,27 +55,23 @@ fn private_key(
     e: &[u8],
     private: &RsaPrivateMembers,
 ) -> Result<PKey<Private>, InvalidKey> {
-    let number = |bytes: &[u8]| BigNum::from_slice(bytes).map_err(|_| InvalidKey);
-    let (n, e, d) = (number(n)?, number(e)?, number(&private.d)?);
-    let crt = private
-        .crt
-        .as_ref()
-        .map(|crt| crt.each_ref().map(|value| number(value)));
-    // OpenSSL accepts primes that are wrong and then does without them.
-    if let Some([Ok(p), Ok(q), Ok(dp), Ok(dq), Ok(qi)]) = &crt
-        && !are_consistent(&n, &e, &d, [p, q, dp, dq, qi]).map_err(|_| InvalidKey)?
-    {
-        return Err(InvalidKey);
-    }
     let build = || {
-        let builder = RsaPrivateKeyBuilder::new(n, e, d)?;
-        let Some([Ok(p), Ok(q), Ok(dp), Ok(dq), Ok(qi)]) = crt else {
-            return PKey::from_rsa(builder.build());
-        };
-        let builder = builder.set_factors(p, q)?.set_crt_params(dp, dq, qi)?;
-        PKey::from_rsa(builder.build())
+        let number = BigNum::from_slice;
+        let (n, e, d) = (number(n)?, number(e)?, number(&private.d)?);
+        let [p, q, dp, dq, qi] = private.crt.each_ref().map(|member| number(member));
+        let crt = [p?, q?, dp?, dq?, qi?];
+        // OpenSSL accepts primes that are wrong and then does without them.
+        if !are_consistent(&n, &e, &d, crt.each_ref())? {
+            return Ok(None);
+        }
+        let [p, q, dp, dq, qi] = crt;
+        let builder = RsaPrivateKeyBuilder::new(n, e, d)?.set_factors(p, q)?;
+        let builder = builder.set_crt_params(dp, dq, qi)?;
+        PKey::from_rsa(builder.build()).map(Some)
     };
-    build().map_err(|_: ErrorStack| InvalidKey)
+    build()
+        .map_err(|_: ErrorStack| InvalidKey)?
+        .ok_or(InvalidKey)
 }
 
 /// Whether the numbers of a private key belong to each other as RFC 8017 section 3.2 says. Whether
@@ -89,7 +80,7 @@ fn are_consistent(
     n: &BigNumRef,
     e: &BigNumRef,
     d: &BigNumRef,
-    [p, q, dp, dq, qi]: [&BigNumRef; 5],
+    [p, q, dp, dq, qi]: [&BigNum; 5],
 ) -> Result<bool, ErrorStack> {
     let mut context = BigNumContext::new()?;
     let one = BigNum::from_u32(1)?;
@@ -101,7 +92,7 @@ fn are_consistent(
         Ok(product == one)
     };
     for (prime, exponent) in [(p, dp), (q, dq)] {
-        let mut order = prime.to_owned()?;
+        let mut order = BigNumRef::to_owned(prime)?;
         order.sub_word(1)?;
         is_consistent &= are_inverse(e, exponent, &order)? && are_inverse(e, d, &order)?;
     }
@@ -114,17 +105,6 @@ struct OaepKey {
 }
 
 impl OaepKey {
-    /// Whether the private exponent belongs to the public one: it decrypts what the other encrypts.
-    fn is_consistent(&self) -> Result<bool, ErrorStack> {
-        let message = [0x5a; 32];
-        let mut context = PkeyCtx::new(&self.key)?;
-        context.encrypt_init()?;
-        self.set_padding(&mut context)?;
-        let mut encrypted = Vec::new();
-        context.encrypt_to_vec(&message, &mut encrypted)?;
-        Ok(self.decrypt(&encrypted)?.as_slice() == message)
-    }
-
     fn decrypt(&self, encrypted: &[u8]) -> Result<ContentKey, ErrorStack> {
         let mut context = PkeyCtx::new(&self.key)?;
         context.decrypt_init()?;

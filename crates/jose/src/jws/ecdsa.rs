@@ -1,12 +1,13 @@
-//! ECDSA with SHA-2 on the curve of the same strength (RFC 7518 section 3.4). A signature is R
-//! followed by S, each as long as the order of the curve. DER is refused.
+//! ECDSA with SHA-2 on the curve of the same strength (RFC 7518 section 3.4, RFC 8812 section 3.2).
+//! A signature is R followed by S, each as long as the order of the curve. DER is refused. Each
+//! signature has a twin with n - S in the place of S, and no RFC says that only one of them is good.
 
 use super::algorithm::SignatureAlgorithm;
 use crate::crypto::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED};
 use crate::crypto::{self, Prepared, PublicKey, VerificationAlgorithm, Verifier};
 use crate::jwk::{EcCurve, KeyMaterial};
 
-pub(super) static ALGORITHMS: [SignatureAlgorithm; 3] = [
+pub(super) static ALGORITHMS: [SignatureAlgorithm; 4] = [
     SignatureAlgorithm {
         name: "ES256",
         verifier: |key| verifier(key, EcCurve::P256, &ECDSA_P256_SHA256_FIXED),
@@ -22,7 +23,20 @@ pub(super) static ALGORITHMS: [SignatureAlgorithm; 3] = [
                 crv: EcCurve::P521,
                 x,
                 y,
+                ..
             } => crypto::p521(&uncompressed_point(x, y)).map(Some),
+            _ => Ok(None),
+        },
+    },
+    SignatureAlgorithm {
+        name: "ES256K",
+        verifier: |key| match key {
+            KeyMaterial::Ec {
+                crv: EcCurve::Secp256k1,
+                x,
+                y,
+                ..
+            } => crypto::secp256k1(&uncompressed_point(x, y)).map(Some),
             _ => Ok(None),
         },
     },
@@ -34,7 +48,7 @@ fn verifier(
     algorithm: &'static dyn VerificationAlgorithm,
 ) -> Prepared<dyn Verifier> {
     match key {
-        KeyMaterial::Ec { crv, x, y } if *crv == curve => {
+        KeyMaterial::Ec { crv, x, y, .. } if *crv == curve => {
             let key = PublicKey::new(algorithm, &uncompressed_point(x, y))?;
             Ok(Some(Box::new(key)))
         }

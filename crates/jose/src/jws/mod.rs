@@ -1,4 +1,4 @@
-//! The registry of algorithms for signatures and MACs (RFC 7518 section 3, RFC 8037, RFC 9864). An
+//! The registry of algorithms for signatures and MACs (RFC 7518 section 3, RFC 8037, 8812, 9864 and 9964). An
 //! algorithm is one row in the file of its family. A key gets a verifier for an algorithm only if
 //! the algorithm is meant for such keys, so that it is impossible to use an RSA public key as an
 //! HMAC secret. There is no row for `none`.
@@ -7,6 +7,7 @@ mod algorithm;
 mod ecdsa;
 mod eddsa;
 mod hmac;
+mod ml_dsa;
 mod rsa;
 
 use text::Quoted;
@@ -16,11 +17,12 @@ use crate::header::JoseHeader;
 pub(crate) use algorithm::SignatureAlgorithm;
 pub(crate) use hmac::recommended_secret_length;
 
-static FAMILIES: [&[SignatureAlgorithm]; 4] = [
+static FAMILIES: [&[SignatureAlgorithm]; 5] = [
     &hmac::ALGORITHMS,
     &rsa::ALGORITHMS,
     &ecdsa::ALGORITHMS,
     &eddsa::ALGORITHMS,
+    ml_dsa::ALGORITHMS,
 ];
 
 /// All algorithms.

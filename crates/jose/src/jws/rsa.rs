@@ -19,9 +19,8 @@ use crate::jwk::{KeyMaterial, bits};
 const PKCS1: Padding = Padding::PKCS1;
 const PSS: Padding = Padding::PKCS1_PSS;
 
-/// The limits of aws-lc-rs and ring in bits. OpenSSL accepts longer numbers, but is slower.
+/// The longest modulus of aws-lc-rs and ring in bits. OpenSSL accepts longer ones, but is slower.
 const MAX_LIBRARY_MODULUS: usize = 8192;
-const MAX_LIBRARY_EXPONENT: usize = 33;
 
 pub(super) static ALGORITHMS: [SignatureAlgorithm; 6] = [
     SignatureAlgorithm {
@@ -81,7 +80,7 @@ fn verifier(
         return Ok(None);
     };
     let rsa = public_key(n, e).map_err(|_| InvalidKey)?;
-    if bits(n) <= MAX_LIBRARY_MODULUS && bits(e) <= MAX_LIBRARY_EXPONENT {
+    if bits(n) <= MAX_LIBRARY_MODULUS {
         let der = rsa.public_key_to_der_pkcs1().map_err(|_| InvalidKey)?;
         return Ok(Some(Box::new(PublicKey::new(algorithm, &der)?)));
     }

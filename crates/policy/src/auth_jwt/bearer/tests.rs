@@ -41,3 +41,116 @@ fn row_43_any_case_and_any_number_of_spaces() {
     assert_eq!(one("Bearer a b"), Presented::Token(&b"a b"[..]));
     assert_eq!(one("Bearer \tabc"), Presented::Token(&b"\tabc"[..]));
 }
+
+#[test]
+fn a_variable_may_have_the_scheme_in_front() {
+    for value in [
+        "abc",
+        "Bearer abc",
+        "bearer   abc",
+        "Bearer%20abc",
+        "BEARER+abc",
+        "Bearer %20+abc",
+    ] {
+        let token = Presented::Token(&b"abc"[..]);
+        assert_eq!(find_token_in_value(value.as_bytes()), token, "{value:?}");
+    }
+    for value in ["", "Bearer", "bearer ", "Bearer%20"] {
+        let nothing = Presented::Nothing;
+        assert_eq!(find_token_in_value(value.as_bytes()), nothing, "{value:?}");
+    }
+    for value in [
+        "Bearerabc",
+        "Bearer.a.b",
+        "Basic abc",
+        " abc",
+        "Bearer\tabc",
+    ] {
+        let whole = Presented::Token(value.as_bytes());
+        assert_eq!(find_token_in_value(value.as_bytes()), whole, "{value:?}");
+    }
+    let twice = find_token_in_value(b"Bearer Bearer abc");
+    assert_eq!(twice, Presented::Token(&b"Bearer abc"[..]));
+}
+
+fn missing(authorization: Option<&str>, lines: &[(&str, &str)]) -> String {
+    let lines = lines
+        .iter()
+        .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    NoToken::in_header(authorization.map(str::as_bytes), lines).to_string()
+}
+
+#[test]
+fn no_token_says_what_is_there_instead() {
+    let header = "the \"Authorization\" header line";
+    for (value, text) in [
+        ("", "is empty"),
+        (" ", "is empty"),
+        ("Bearer", "has nothing behind \"Bearer\""),
+        ("bearer  ", "has nothing behind \"Bearer\""),
+        (
+            "Bearer\teyJ.e30.x",
+            "has a tab instead of a space behind \"Bearer\"",
+        ),
+        (
+            "Bearer: eyJ.e30.x",
+            "has something instead of a space behind \"Bearer\"",
+        ),
+        (
+            "Bearer=eyJ.e30.x",
+            "has something instead of a space behind \"Bearer\"",
+        ),
+        ("\"Bearer eyJ.e30.x\"", "begins with a quotation mark"),
+        (
+            "JWT eyJ.e30.x",
+            "has the scheme \"JWT\" instead of \"Bearer\"",
+        ),
+        (
+            "token eyJ.e30.x",
+            "has the scheme \"Token\" instead of \"Bearer\"",
+        ),
+        (
+            "Basic dTpw",
+            "has the scheme \"Basic\" instead of \"Bearer\"",
+        ),
+        ("basic", "has the scheme \"Basic\" instead of \"Bearer\""),
+        ("secret eyJ.e30.x", "has another scheme than \"Bearer\""),
+        ("eyJ.e30.x", "has no \"Bearer\" in front of the token"),
+        ("eyJ.e30.x more", "has another scheme than \"Bearer\""),
+    ] {
+        assert_eq!(
+            missing(Some(value), &[]),
+            format!("{header} {text}"),
+            "{value:?}"
+        );
+    }
+    let none = "no \"Authorization\" header line";
+    assert_eq!(missing(None, &[]), none);
+    let others = [("Host", "a.b.c"), ("Accept", "eyJ"), ("X-A", "Basic x")];
+    assert_eq!(missing(None, &others), none);
+    for (name, value) in [("X-Access-Token", "eyJ.e30.x"), ("X-Auth\"", "bearer abc")] {
+        let text = format!("{none}, but {} may hold one", Quoted::new(name));
+        assert_eq!(missing(None, &[("Host", "a"), (name, value)]), text);
+    }
+    let empty = NoToken::EmptyVariable(Quoted::whole("$cookie_jwt"));
+    assert_eq!(empty.to_string(), "\"$cookie_jwt\" is empty");
+}
+
+#[test]
+fn what_is_in_front_of_a_token_is_said() {
+    for token in ["Bearer eyJ", "BEARER: eyJ", "bearer%20eyJ"] {
+        let text = "another \"Bearer\" is in front of the token";
+        assert_eq!(in_front_of(token.as_bytes()), Some(text), "{token}");
+    }
+    assert_eq!(
+        in_front_of(b"\"eyJ\""),
+        Some("a quotation mark is in front of the token")
+    );
+    assert_eq!(
+        in_front_of(b"\teyJ"),
+        Some("white space is in front of the token")
+    );
+    for token in ["", "eyJ", "Bearer", "Bearereyj", "Basic eyJ"] {
+        assert_eq!(in_front_of(token.as_bytes()), None, "{token}");
+    }
+}

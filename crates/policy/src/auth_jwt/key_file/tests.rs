@@ -308,7 +308,7 @@ fn weak_keys_are_reported_when_the_file_is_read() {
         .unwrap();
     assert_eq!(
         reported,
-        ["key 0: secret of 3 bytes is shorter than 32 bytes"]
+        ["key 0: used, but secret of 3 bytes is shorter than 32 bytes"]
     );
     // The file is read again, since it is not settled, but its warnings are the same.
     file.current_keys(None, |warning| panic!("{warning}"))

@@ -51,7 +51,9 @@ fn a_log_line_names_an_algorithm_that_is_not_allowed_once() {
         };
         LogLine {
             rejection,
+            presented: Presented::Token(b"x"),
             summarize,
+            no_token: || unreachable!("there is a token"),
         }
         .to_string()
     };
@@ -194,7 +196,9 @@ fn line(error: jose::Error, alg: &str, kid: &str) -> String {
     };
     LogLine {
         rejection,
+        presented: Presented::Token(b"x"),
         summarize,
+        no_token: || unreachable!("there is a token"),
     }
     .to_string()
 }
@@ -202,10 +206,11 @@ fn line(error: jose::Error, alg: &str, kid: &str) -> String {
 #[test]
 fn a_log_line_names_alg_and_kid_once() {
     let unknown_key = || jose::Error::UnknownKey {
-        alg: Quoted::new("HS256"),
+        alg: "HS256",
         kid: Some(Quoted::new("a")),
+        reason: jose::NoKeyReason::NoSuchKid,
     };
-    let text = "no key for algorithm \"HS256\", kid \"a\"";
+    let text = "no key with kid \"a\" for HS256: the set has no such kid";
     assert_eq!(line(unknown_key(), "HS256", "a"), text);
     assert_eq!(
         line(unknown_key(), "dir", "b"),
@@ -224,9 +229,98 @@ fn a_log_line_names_alg_and_kid_once() {
     assert_eq!(
         LogLine {
             rejection,
+            presented: Presented::Nothing,
             summarize,
+            no_token: || NoToken::EmptyHeader,
         }
         .to_string(),
-        "no token"
+        "no token: the \"Authorization\" header line is empty"
     );
+}
+
+#[test]
+fn a_line_about_the_form_of_a_token_has_a_hint() {
+    let line = |error: jose::Error, token: &str| {
+        LogLine {
+            rejection: &Rejection::Token(error),
+            presented: Presented::Token(token.as_bytes()),
+            summarize: Summary::default,
+            no_token: || unreachable!("there is a token"),
+        }
+        .to_string()
+    };
+    let parts = |found, expected| jose::Error::TokenParts { found, expected };
+    assert_eq!(
+        line(parts(5, 3), "a.b.c.d.e"),
+        "an encrypted token (5 parts) where a signed one is expected, see auth_jwt_type"
+    );
+    assert_eq!(
+        line(parts(3, 5), "a.b.c"),
+        "a signed token (3 parts) where an encrypted one is expected, see auth_jwt_type"
+    );
+    assert_eq!(
+        line(parts(4, 3), "a.b.c.d"),
+        "token has 4 parts instead of 3"
+    );
+    let part = InputPart::Header;
+    assert_eq!(
+        line(jose::Error::Base64 { part }, "Bearer a.b.c"),
+        "JOSE header is not base64url: another \"Bearer\" is in front of the token"
+    );
+    assert_eq!(
+        line(jose::Error::Base64Padding { part }, "a=.b.c"),
+        "JOSE header is base64url with padding"
+    );
+    let part = InputPart::Signature;
+    assert_eq!(
+        line(jose::Error::Base64 { part }, "Bearer a.b.c"),
+        "signature is not base64url"
+    );
+}
+
+#[test]
+fn errors_of_a_key_location_say_where_to_look() {
+    let text = |error| {
+        let uri = Quoted::new("/jwks");
+        Rejection::KeyRequest { uri, error }.to_string()
+    };
+    let parsed = |body: &[u8]| text(jose::KeySet::parse(body).unwrap_err().into());
+    let location = "see which location has this URI, and its proxy_pass";
+    assert_eq!(
+        parsed(b"<html></html>"),
+        format!(
+            "key request \"/jwks\": HTTP status 200, but HTML or XML instead of a JWK Set; {location}"
+        )
+    );
+    assert_eq!(
+        parsed(b""),
+        format!(
+            "key request \"/jwks\": HTTP status 200, but empty instead of a JWK Set; {location}"
+        )
+    );
+    assert_eq!(
+        parsed(br#"{"jwks_uri":"https://i/keys"}"#),
+        "key request \"/jwks\": OpenID configuration instead of a JWK Set; the keys are at its \
+         jwks_uri \"https://i/keys\""
+    );
+    assert_eq!(
+        text(KeyError::Status(404)),
+        "key request \"/jwks\": HTTP status 404; no location has this URI, or nothing is at the \
+         address in its proxy_pass"
+    );
+    for (status, advice) in [
+        (204, None),
+        (302, Some("redirects are not followed")),
+        (403, Some("refuses the request")),
+        (500, None),
+        (502, Some("the line of nginx above says why")),
+        (
+            504,
+            Some("see proxy_connect_timeout and proxy_read_timeout"),
+        ),
+    ] {
+        let text = text(KeyError::Status(status));
+        assert_eq!(text.contains("; "), advice.is_some(), "{text}");
+        assert!(text.contains(advice.unwrap_or_default()), "{text}");
+    }
 }

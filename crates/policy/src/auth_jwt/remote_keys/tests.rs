@@ -264,8 +264,7 @@ struct Model {
     started_at: Duration,
     ended_at: Option<Duration>,
     failures: u32,
-    /// The pause after a failure: it is over for certain from this time on, and lasts for certain
-    /// as long as it is not shorter than its minimum. There is no jitter in this test.
+    /// The end of the pause after a failure, without jitter.
     paused_until: Duration,
 }
 
@@ -346,7 +345,10 @@ fn check_request(
             });
         }
         // In the pause after a failure there is no waiting.
-        MaybeKeys::Failed(_) => prop_assert!(!has_keys && !model.fetching && model.is_paused()),
+        MaybeKeys::Failed(error) => {
+            prop_assert!(matches!(error, KeyError::Paused(_)));
+            prop_assert!(!has_keys && !model.fetching && model.is_paused());
+        }
     }
     // One fetch at a time, none in a pause, and one for every request that finds no fresh keys or
     // needs newer ones.

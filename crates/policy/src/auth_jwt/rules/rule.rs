@@ -14,12 +14,18 @@ use super::path::ValuePath;
 /// worker.
 const MAX_COMPARISONS: usize = 100_000;
 
-/// The longest string that a regular expression is applied to. PCRE's own limits count the points
-/// where it may have to go back, and an expression without any can still take quadratic time.
-const MAX_SUBJECT: usize = 4096;
+/// The longest string that a regular expression of the configuration is applied to. The limits that
+/// PCRE has are for the search from one character on, and do not count all that it does. So a search
+/// never takes exponential time, but there are expressions that take cubic time: 0.1 s for this
+/// length.
+const MAX_SUBJECT: usize = 1024;
 
 /// The longest regular expression that a variable may give, since it is compiled for one request.
 const MAX_REQUEST_PATTERN: usize = 1024;
+
+/// The longest string that such an expression is applied to. Whoever writes the expression makes it
+/// as slow as the length allows: 0.05 s for this one.
+const MAX_REQUEST_SUBJECT: usize = 256;
 
 /// What rules need of the request that they are judged for.
 pub trait RuleRequest {
@@ -157,8 +163,8 @@ impl<V, R> Test<V, R> {
             Self::Eq(own) => Ok(own.current(request)?.operand().equals(value)),
             Self::Order(order, own) => order.judge(value, own, request),
             Self::In(list) => is_in(value, list, request),
-            Self::Any(list) => has_any(value, list, request),
-            Self::All(list) => has_all(value, list, request),
+            Self::Any(list) => has_one(value, list, true, request),
+            Self::All(list) => Ok(!has_one(value, list, false, request)?),
             Self::Match(pattern) => pattern.judge(value, request),
         }
     }
@@ -192,13 +198,15 @@ impl Order {
     }
 }
 
-/// Whether the value is one of the list, or a name in the only object of the list.
+/// Whether the value is one of the list, or a name in the only object of the list. All of the list is
+/// looked at, so that the order of values does not decide whether one that is of no use counts.
 fn is_in<V>(
     value: JsonValue<'_>,
     list: &[RuleValue<V>],
     request: &impl RuleRequest<Variable = V>,
 ) -> Result<bool, RuleFailure> {
     let is_alone = list.len() == 1;
+    let mut is_found = false;
     for own in list {
         let current = own.current(request)?;
         if let Operand::Json(object) = current.operand()
@@ -211,47 +219,28 @@ fn is_in<V>(
             };
         }
         let mut elements = current.operand().elements(is_alone);
-        if elements.any(|element| element.equals(value)) {
-            return Ok(true);
-        }
+        is_found = is_found || elements.any(|element| element.equals(value));
     }
-    Ok(false)
+    Ok(is_found)
 }
 
-/// Whether one of the list is among the elements of the value.
-fn has_any<V>(
+/// Whether there is one in the list that is among the elements of the value or, unless `expected`,
+/// one that is not. All of the list is looked at, as in [`is_in`].
+fn has_one<V>(
     value: JsonValue<'_>,
     list: &[RuleValue<V>],
+    expected: bool,
     request: &impl RuleRequest<Variable = V>,
 ) -> Result<bool, RuleFailure> {
-    let mut comparisons = 0;
+    let (mut comparisons, mut is_found) = (0, false);
     for own in list {
         let current = own.current(request)?;
-        for element in current.operand().elements(list.len() == 1) {
-            if is_among(element, value, &mut comparisons)? {
-                return Ok(true);
-            }
+        let mut elements = current.operand().elements(list.len() == 1);
+        while !is_found && let Some(element) = elements.next() {
+            is_found = is_among(element, value, &mut comparisons)? == expected;
         }
     }
-    Ok(false)
-}
-
-/// Whether all of the list are among the elements of the value.
-fn has_all<V>(
-    value: JsonValue<'_>,
-    list: &[RuleValue<V>],
-    request: &impl RuleRequest<Variable = V>,
-) -> Result<bool, RuleFailure> {
-    let mut comparisons = 0;
-    for own in list {
-        let current = own.current(request)?;
-        for element in current.operand().elements(list.len() == 1) {
-            if !is_among(element, value, &mut comparisons)? {
-                return Ok(false);
-            }
-        }
-    }
-    Ok(true)
+    Ok(is_found)
 }
 
 fn is_among(
@@ -280,15 +269,13 @@ impl<V, R> RulePattern<V, R> {
         let Some(text) = value.as_str() else {
             return Err(wrong_type(value, "a string"));
         };
-        if text.len() > MAX_SUBJECT {
-            return Err(RuleFailure::TooLong {
-                length: text.len(),
-                limit: MAX_SUBJECT,
-            });
-        }
         let matches = match self {
-            Self::Compiled(regex) => request.matches(regex, &text),
+            Self::Compiled(regex) => {
+                check_length(&text, MAX_SUBJECT)?;
+                request.matches(regex, &text)
+            }
             Self::Variable(variable) => {
+                check_length(&text, MAX_REQUEST_SUBJECT)?;
                 let pattern = variable.pattern(request)?;
                 request
                     .matches_pattern(&pattern, &text)
@@ -384,6 +371,13 @@ impl CurrentValue<'_> {
             Self::Borrowed(operand) => *operand,
             Self::Parsed(document) => Operand::Json(document.root()),
         }
+    }
+}
+
+fn check_length(text: &str, limit: usize) -> Result<(), RuleFailure> {
+    match text.len() {
+        length if length > limit => Err(RuleFailure::TooLong { length, limit }),
+        _ => Ok(()),
     }
 }
 

@@ -21,6 +21,8 @@ fn words_of_a_string_and_elements_of_an_array_are_scopes() {
         r#"{"scp":["write","x","read"]}"#,
         r#"{"scope":"read","scp":["write"]}"#,
         r#"{"scope":"r\u0065ad write"}"#,
+        r#"{"scope":"reader read xwrite writes write"}"#,
+        r#"{"scope":"readread read writewrite-write write"}"#,
         r#"{"scope":7,"scp":"read write"}"#,
     ] {
         assert_eq!(missing(claims, &["read", "write"]), None, "{claims}");
@@ -37,6 +39,10 @@ fn row_17_what_only_looks_like_a_scope_grants_nothing() {
         r#"{"scope":[]}"#,
         r#"{"scope":{"read":true}}"#,
         r#"{"scope":"reader"}"#,
+        r#"{"scope":"xread"}"#,
+        r#"{"scope":"readread"}"#,
+        r#"{"scope":"reader xread read2"}"#,
+        r#"{"scope":"readread-read xread"}"#,
         r#"{"scope":"READ"}"#,
         r#"{"scope":"a,read"}"#,
         r#"{"scope":"a\tread"}"#,
@@ -79,4 +85,31 @@ fn a_challenge_can_hold_every_scope() {
         &**required.joined(),
         "read https://x.example/a:b !#%&'()*+,-./[]^_`{|}~"
     );
+}
+
+/// The search skips words; this says the same word by word.
+#[test]
+fn a_scope_is_found_exactly_where_a_word_is_it() {
+    for words in words_of(&["a", "b", " "], 7) {
+        for name in ["a", "aa", "ab", "aba"] {
+            let claims = format!("{{\"scope\":\"{words}\"}}");
+            let is_word = words.split(' ').any(|word| word == name);
+            assert_eq!(
+                missing(&claims, &[name]).is_none(),
+                is_word,
+                "{name} in {words:?}"
+            );
+        }
+    }
+}
+
+/// All texts of so many characters.
+fn words_of(characters: &[&str], length: usize) -> Vec<String> {
+    match length {
+        0 => vec![String::new()],
+        length => words_of(characters, length - 1)
+            .iter()
+            .flat_map(|text| characters.iter().map(move |next| format!("{text}{next}")))
+            .collect(),
+    }
 }

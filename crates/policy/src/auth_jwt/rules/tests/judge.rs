@@ -34,6 +34,7 @@ fn numbers_compare_exactly() {
         ("-2", "-1"),
         ("9", "10"),
         ("-1e400", "1e400"),
+        ("1e99999999999999999999", "1e100000000000000000000"),
     ] {
         let claims = format!("{{\"n\":{less}}}");
         assert!(met(&claims, &["n", "lt", greater]), "{less} {greater}");
@@ -203,6 +204,21 @@ fn a_variable_that_should_be_json_and_is_not_fails_the_rule_and_its_contrary() {
 }
 
 #[test]
+fn the_order_of_values_does_not_matter() {
+    let nginx = FakeNginx::with("v", b"[broken");
+    for operator in ["in", "!in", "any", "!any", "all", "!all"] {
+        for claim in ["\"a\"", "\"b\"", "[\"a\",\"b\"]"] {
+            let claims = format!("{{\"c\":{claim}}}");
+            for values in [["a", "$v"], ["$v", "a"]] {
+                let says = judge(&claims, &["c", operator, values[0], values[1]], &nginx);
+                let expected = "$v: value is not JSON at byte 1";
+                assert_eq!(says, expected, "{operator} {claim} {values:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_pattern_of_a_variable_is_bounded() {
     let claims = r#"{"s":"abc","n":1}"#;
     let long = "a".repeat(1025);
@@ -264,15 +280,23 @@ fn a_pattern_of_a_variable_is_bounded() {
 fn a_rule_is_bounded_in_time() {
     let nginx = FakeNginx::default();
     let string = |length| format!("{{\"s\":\"{}\"}}", "a".repeat(length));
-    assert_eq!(judge(&string(4096), &["s", "match", "aa"], &nginx), "met");
+    let variable = FakeNginx::with("v", b"aa");
     for operator in ["match", "!match"] {
-        let says = judge(&string(4097), &["s", operator, "aa"], &nginx);
-        assert_eq!(says, "it has 4097 bytes, more than 4096");
+        assert_eq!(
+            judge(&string(1025), &["s", operator, "aa"], &nginx),
+            "it has 1025 bytes, more than 1024"
+        );
+        assert_eq!(
+            judge(&string(257), &["s", operator, "$v"], &variable),
+            "it has 257 bytes, more than 256"
+        );
         assert_eq!(
             judge(&string(9), &["s", operator, "slow"], &nginx),
             "too many steps"
         );
     }
+    assert_eq!(judge(&string(1024), &["s", "match", "aa"], &nginx), "met");
+    assert_eq!(judge(&string(256), &["s", "match", "$v"], &variable), "met");
 
     let numbers = |count: usize| vec!["0"; count].join(",");
     let claims = |count| format!("{{\"a\":[{}]}}", numbers(count));

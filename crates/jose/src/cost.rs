@@ -1,0 +1,137 @@
+//! What one attempt with a key costs: an estimate in nanoseconds, by the type and the size of the
+//! key and the length of the token. The figures are those of the benchmark group "cost" (`cargo
+//! bench -p jose -- cost`, docs/performance.md), rounded up. They do not have to be exact: they keep
+//! a token from being tried with many expensive keys.
+
+use crate::jwk::{EcCurve, EdwardsCurve, KeyMaterial, MlDsa, MontgomeryCurve, bits};
+
+/// A MAC, or unwrapping with AES, besides the bytes of the token.
+const SYMMETRIC: u64 = 2_000;
+const P256: u64 = 70_000;
+const P384: u64 = 260_000;
+const P521: u64 = 430_000;
+const ED25519: u64 = 50_000;
+const ED448: u64 = 280_000;
+const SECP256K1: u64 = 300_000;
+const ML_DSA_44: u64 = 60_000;
+const ML_DSA_65: u64 = 90_000;
+const ML_DSA_87: u64 = 140_000;
+/// A shared secret, which OpenSSL computes for all of these.
+const P256_SECRET: u64 = 100_000;
+const P384_SECRET: u64 = 1_000_000;
+const P521_SECRET: u64 = 500_000;
+const X25519_SECRET: u64 = 60_000;
+const X448_SECRET: u64 = 300_000;
+/// SHA-256 without instructions for it, for each byte.
+const HASHED_BYTE: u64 = 3;
+
+/// The costs of RSA for moduli of up to so many bits: a multiplication with the public key, of which
+/// a signature takes one for each bit of the exponent and one for each bit that is set; and a
+/// private operation.
+const RSA: [(usize, RsaCost); 4] = [
+    (2048, RsaCost::new(1_200, 700_000)),
+    (4096, RsaCost::new(3_300, 4_200_000)),
+    (8192, RsaCost::new(15_000, 50_000_000)),
+    (16384, RsaCost::new(55_000, 350_000_000)),
+];
+
+#[derive(Clone, Copy)]
+struct RsaCost {
+    multiplication: u64,
+    private: u64,
+}
+
+/// What kind of key it is: at least one key of each kind is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyKind {
+    Octets,
+    Rsa,
+    Ec(EcCurve),
+    Okp(EdwardsCurve),
+    Montgomery(MontgomeryCurve),
+    MlDsa(MlDsa),
+}
+
+impl RsaCost {
+    const fn new(multiplication: u64, private: u64) -> Self {
+        Self {
+            multiplication,
+            private,
+        }
+    }
+}
+
+impl KeyMaterial {
+    /// The kind of the key.
+    pub(crate) fn kind(&self) -> KeyKind {
+        match self {
+            Self::Octets(_) => KeyKind::Octets,
+            Self::Rsa { .. } => KeyKind::Rsa,
+            Self::Ec { crv, .. } => KeyKind::Ec(*crv),
+            Self::Okp { crv, .. } => KeyKind::Okp(*crv),
+            Self::Montgomery { crv, .. } => KeyKind::Montgomery(*crv),
+            Self::MlDsa { parameters, .. } => KeyKind::MlDsa(*parameters),
+        }
+    }
+
+    /// The cost to verify a signature, without that of the message.
+    pub(crate) fn verification_cost(&self) -> u64 {
+        match self {
+            Self::Octets(_) => SYMMETRIC,
+            Self::Rsa { n, e, .. } => {
+                let ones = e.iter().map(|byte| u64::from(byte.count_ones()));
+                let squares = u64::try_from(bits(e)).unwrap_or(u64::MAX);
+                let multiplications = ones.fold(squares, u64::saturating_add);
+                rsa_cost(n).multiplication.saturating_mul(multiplications)
+            }
+            Self::Ec { crv, .. } => match crv {
+                EcCurve::P256 => P256,
+                EcCurve::P384 => P384,
+                EcCurve::P521 => P521,
+                EcCurve::Secp256k1 => SECP256K1,
+            },
+            Self::Okp { crv, .. } => match crv {
+                EdwardsCurve::Ed25519 => ED25519,
+                EdwardsCurve::Ed448 => ED448,
+            },
+            Self::MlDsa { parameters, .. } => match parameters {
+                MlDsa::MlDsa44 => ML_DSA_44,
+                MlDsa::MlDsa65 => ML_DSA_65,
+                MlDsa::MlDsa87 => ML_DSA_87,
+            },
+            // Such keys verify nothing.
+            Self::Montgomery { .. } => SYMMETRIC,
+        }
+    }
+
+    /// The cost to decrypt a content key, without that of the content.
+    pub(crate) fn decryption_cost(&self) -> u64 {
+        match self {
+            Self::Rsa { n, .. } => rsa_cost(n).private,
+            Self::Ec { crv, .. } => match crv {
+                EcCurve::P256 => P256_SECRET,
+                EcCurve::P384 => P384_SECRET,
+                EcCurve::P521 => P521_SECRET,
+                EcCurve::Secp256k1 => SYMMETRIC,
+            },
+            Self::Montgomery { crv, .. } => match crv {
+                MontgomeryCurve::X25519 => X25519_SECRET,
+                MontgomeryCurve::X448 => X448_SECRET,
+            },
+            Self::Octets(_) | Self::Okp { .. } | Self::MlDsa { .. } => SYMMETRIC,
+        }
+    }
+}
+
+/// The cost of the bytes that are hashed or decrypted.
+pub(crate) fn message_cost(length: usize) -> u64 {
+    let length = u64::try_from(length).unwrap_or(u64::MAX);
+    length.saturating_mul(HASHED_BYTE)
+}
+
+fn rsa_cost(n: &[u8]) -> RsaCost {
+    let size = bits(n);
+    let found = RSA.iter().find(|(limit, _)| size <= *limit);
+    let [.., (_, largest)] = RSA;
+    found.map_or(largest, |(_, cost)| *cost)
+}

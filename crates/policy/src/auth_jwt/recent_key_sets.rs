@@ -1,0 +1,67 @@
+//! The key sets of responses that are for one request only. A source says the same to many
+//! requests: a text that comes again is neither parsed nor reported again, whatever its URI is.
+
+use super::key_cache::{KeyError, ParsedText};
+use crate::lru::Lru;
+use jose::{KeySet, Warning};
+
+/// The key sets that were parsed most recently, within a bound of bytes.
+pub struct RecentKeySets(Lru<ParsedText>);
+
+impl RecentKeySets {
+    const BYTES: usize = 32 << 20;
+
+    /// The memory of a typical set with its text.
+    const TYPICAL_BYTES: usize = 16 << 10;
+
+    /// How much larger a set with its text is in memory than the text, approximately.
+    const MEMORY_PER_TEXT: usize = 5;
+
+    /// The key set in a text. `report` gets the warnings about its keys, unless the text is known.
+    ///
+    /// # Errors
+    /// [`KeyError::Invalid`]
+    pub fn parse(&mut self, text: &[u8], report: impl FnMut(&Warning)) -> Result<KeySet, KeyError> {
+        let hash = self.0.hash(text);
+        if let Some(known) = self.0.find(hash, |known| known.is_of(text)) {
+            return known.result();
+        }
+        let parsed = ParsedText::parse(text, report);
+        let result = parsed.result();
+        let bytes = text.len().saturating_mul(Self::MEMORY_PER_TEXT);
+        self.0.insert(hash, bytes, parsed);
+        result
+    }
+
+    /// Forgets all sets.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Default for RecentKeySets {
+    fn default() -> Self {
+        Self(Lru::new(Self::BYTES, Self::TYPICAL_BYTES))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_text_is_neither_parsed_nor_reported_again() {
+        let mut sets = RecentKeySets::default();
+        let mut parse = |kid: &str| {
+            let text = format!(r#"{{"kty":"oct","kid":"{kid}","k":"AAAA"}}"#);
+            let mut reported = 0;
+            let keys = sets.parse(text.as_bytes(), |_| reported += 1).unwrap();
+            (keys.generations().collect::<Vec<_>>(), reported)
+        };
+        let (a, b) = (parse("a"), parse("b"));
+        assert_eq!([a.1, b.1], [1, 1]);
+        assert_eq!([parse("a"), parse("b")], [(a.0, 0), (b.0, 0)]);
+        let error = sets.parse(b"{}", |_| ()).unwrap_err();
+        assert_eq!(sets.parse(b"{}", |_| ()).unwrap_err(), error);
+    }
+}

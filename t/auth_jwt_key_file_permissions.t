@@ -1,0 +1,62 @@
+#!/usr/bin/perl
+
+# auth_jwt_key_file: a file that the workers' user may not read. The line names the user, the owner
+# and the mode of the file, and the command that helps.
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Auth;
+use AuthJwt;
+use Jose;
+
+my $t = Test::Nginx->new()->has(qw/ http /);
+plan(skip_all => 'only for root') unless $> == 0;
+$t->plan(6);
+my $dir = $t->testdir();
+
+my $key = jwk('HS256', '--kid', 'a');
+my $token = sign($key, '{}');
+mkdir "$dir/keys" or die;
+$t->write_file('keys/a.jwk', $key);
+chmod 0755, $dir, "$dir/keys" or die;
+chmod 0644, "$dir/keys/a.jwk" or die;
+
+configure($t, <<'EOF');
+    server {
+        listen       127.0.0.1:8080;
+        server_name  localhost;
+
+        location / {
+            auth_jwt          "r";
+            auth_jwt_key_file keys/a.jwk;
+        }
+    }
+EOF
+
+my $conf = $t->read_file('nginx.conf');
+$conf =~ s/\buser root;/user nobody root;/ or die 'nginx does not run as root';
+$t->write_file('nginx.conf', $conf);
+$t->run();
+
+is(verdict(get('/x', $token)), '404', 'the workers may read the file');
+
+# what rotates keys as root and lets nobody else read them
+$t->write_file('keys/b.jwk', jwk('HS256', '--kid', 'b'));
+chmod 0600, "$dir/keys/b.jwk" or die;
+rename "$dir/keys/b.jwk", "$dir/keys/a.jwk" or die;
+jwt_logged($t);
+is(verdict(get('/x', $token)), '500', 'the workers may not read the new file');
+my $denied = "error key file \"$dir/keys/a.jwk\": Permission denied (os error 13): user \"nobody\"";
+is(jwt_logged($t), "$denied may not read it, its owner is \"root\" and its mode 0600; run: chown "
+    . "nobody \"$dir/keys/a.jwk\" && chmod u+r \"$dir/keys/a.jwk\"", 'who may not read it, and the cure');
+
+my ($command) = $t->read_file('error.log') =~ /run: (chown .*? && chmod .*?), client:/;
+system($command) == 0 or die "Can't run $command\n";
+is(verdict(get('/x', sign($t->read_file('keys/a.jwk'), '{}'))), '404', 'after that command');
+
+chmod 0700, "$dir/keys" or die;
+jwt_logged($t);
+is(verdict(get('/x', $token)), '500', 'the workers may not enter the folder');
+is(jwt_logged($t), "$denied may not enter a folder above it", 'a closed folder, log');
+
+###############################################################################
