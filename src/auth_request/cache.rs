@@ -12,7 +12,7 @@ use crate::nginx::{
     Failure, Request, ResponseContent, SharedZone, Status, SubrequestResponse, Target, Template,
     Text, Waker, ZoneLookup, parse_http_date,
 };
-use policy::auth_request::freshness::{Freshness, vary_names};
+use policy::auth_request::freshness::{Freshness, has_seen, is_http_header, vary_names};
 use policy::auth_request::header_names::says_how_to_read_body;
 use policy::auth_request::verdict_codec::{self, VerdictRecord, VerdictView};
 use policy::auth_request::worker_cache::WorkerKey;
@@ -358,6 +358,12 @@ impl CacheSlot {
             return false;
         };
         let vary: Vec<_> = vary.iter().map(Vec::as_slice).collect();
+        if !vary
+            .iter()
+            .all(|name| has_seen_clients(request, response, name))
+        {
+            return false;
+        }
         let headers = verdict.headers.iter();
         let content = verdict.content.into_iter();
         let record = VerdictRecord {
@@ -394,6 +400,16 @@ fn freshness(response: SubrequestResponse<'_>, now: i64) -> Freshness {
             now,
         ))
         .and(Freshness::from_expires(expires, now))
+}
+
+/// Whether the service has seen the client's header with this name, as far as that is known.
+fn has_seen_clients(request: Request<'_>, response: SubrequestResponse<'_>, name: &[u8]) -> bool {
+    let lines = request.headers();
+    let lines = lines.filter(|(other, _)| other.eq_ignore_ascii_case(name));
+    let sent = response.sent_request();
+    sent.is_none_or(|sent| {
+        !is_http_header(&sent) || has_seen(&sent, name, lines.map(|(_, value)| value.bytes()))
+    })
 }
 
 /// A digest of the request's headers with these names.
