@@ -11,8 +11,8 @@ use super::AuthRequest;
 use super::variables::CheckVariables;
 use crate::config_checks::{Fault, Question, warn_of_asked_locations, warn_of_return};
 use crate::nginx::{
-    AssignableVariable, Config, ConfigError, Inherit, List, ResponseBody, Setting, SharedZone,
-    Status, Template, Text, Waker,
+    AssignableVariable, Config, ConfigError, Inherit, List, MergedConfig, ResponseBody, Setting,
+    SharedZone, Status, Template, Text, Waker,
 };
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
@@ -345,12 +345,12 @@ impl Inherit for LocationConf {
 /// Warns of locations that `auth_request` asks and that are no services of their own. A location
 /// that inherits `auth_request`, and that only subrequests reach, is the usual way to protect a
 /// whole server.
-pub(super) fn warn_of_services(cf: &Config<'_>) {
+pub(super) fn warn_of_services(cf: &MergedConfig<'_, '_>) {
     let locations = cf.locations();
     let questions =
         locations
             .iter()
-            .filter_map(|&from| match from.conf::<AuthRequest>().service.get() {
+            .filter_map(|&from| match cf.conf::<AuthRequest>(from).service.get() {
                 Some(Service::At(service)) => Some(Question {
                     directive: "auth_request",
                     uri: &service.uri,
@@ -359,7 +359,7 @@ pub(super) fn warn_of_services(cf: &Config<'_>) {
                 Some(Service::Off) | None => None,
             });
     warn_of_asked_locations(cf, questions, |asked| {
-        let conf = asked.conf::<AuthRequest>();
+        let conf = cf.conf::<AuthRequest>(asked);
         let is_checked = matches!(conf.service.get(), Some(Service::At(_)));
         match (asked.is_internal(), asked.is_server()) {
             (true, _) if is_checked && conf.has_own_service => Some(Fault::AsksItself),

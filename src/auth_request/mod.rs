@@ -10,7 +10,7 @@ mod handler;
 mod variables;
 mod verdict;
 
-use crate::nginx::{Config, ConfigError, Directive, Module};
+use crate::nginx::{Config, ConfigError, Directive, MergedConfig, Module};
 
 /// The nginx module.
 pub struct AuthRequest;
@@ -34,7 +34,10 @@ impl Module for AuthRequest {
             cf.add_handlers_around_access::<Self>()?;
             cf.add_handler_before_log::<Self>()?;
         }
-        conf::warn_of_services(cf);
         Ok(())
+    }
+
+    fn check(cf: &MergedConfig<'_, '_>) {
+        conf::warn_of_services(cf);
     }
 }
