@@ -6,6 +6,7 @@
 mod cache;
 mod conf;
 mod directives;
+mod flight;
 mod handler;
 mod variables;
 mod verdict;
