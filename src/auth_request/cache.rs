@@ -139,7 +139,10 @@ impl<'r, 'c> CacheLookup<'r, 'c> {
 fn is_ambiguous(key: &CacheKey, request: Request<'_>) -> bool {
     let lines = request.headers();
     let lines = lines.map(|(name, value)| (name.bytes(), value.bytes()));
-    key.sources.are_ambiguous(lines, request.args().bytes())
+    let used_args = request.main_conf::<AuthRequest>().used_args.get();
+    let used_args = used_args.map_or(&[][..], Vec::as_slice);
+    key.sources
+        .are_ambiguous(used_args, lines, request.args().bytes())
 }
 
 /// Everything that distinguishes this request from others in the same location: the URI, the parts
