@@ -11,7 +11,7 @@ use Service;
 use Test::Nginx::Raw;
 
 my $t = Test::Nginx->new()
-    ->has(qw/ http proxy rewrite cache upstream_keepalive stub_status http_v2 /)->plan(85);
+    ->has(qw/ http proxy rewrite cache upstream_keepalive stub_status http_v2 /)->plan(102);
 
 $t->write_file_expand('http2.conf', listen_http2($t));
 $t->write_file('aio.conf',
@@ -56,6 +56,14 @@ configure($t, <<'EOF');
         }
         location /app {
             auth_request /auth;
+            proxy_pass http://127.0.0.1:8084;
+        }
+        location /app-unbuffered {
+            auth_request /auth-unbuffered;
+            proxy_pass http://127.0.0.1:8084;
+        }
+        location /app-cached {
+            auth_request /auth-cached?$arg_id;
             proxy_pass http://127.0.0.1:8084;
         }
         location = /status   { stub_status; }
@@ -136,6 +144,11 @@ service($t, 8081, sub {
         print $client "\r\n";
         return 1;
     }
+    if ($head =~ /^X-Endless:/m) {
+        print $client "Transfer-Encoding: chunked\r\n\r\n";
+        while (print $client "400\r\n" . 'x' x 1024 . "\r\n") { }
+        return 0;
+    }
     if ($head =~ /^X-Chunked:/m) {
         print $client "Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n";
         take_request($d, 'rest');
@@ -165,11 +178,20 @@ for my $uri (qw{ /plain /unbuffered /cached?id=a /stored?id=a }) {
         hold($t, 'rest');
         is(status(ask($uri . ($uri =~ /id=/ ? $code : ''), "X-Code: $code", 'X-Body: 10')), $code,
             "$uri, $code before the body has come");
-        is(asked($t, 'rest'), 1, "$uri, $code, the service still sends it");
+        is(wait_asked($t, 'rest', 1), 1, "$uri, $code, the service still sends it");
         go_on($t, 'rest');
         connections_left();
         forget($t, 'rest');
     }
+}
+
+for my $uri (qw{ /plain /unbuffered /cached?id=long /stored?id=long }) {
+    hold($t, 'rest');
+    is(status(ask($uri, 'X-Code: 200', 'X-Body: 70000')), 200, "$uri, a long body");
+    is(wait_asked($t, 'rest', 1), 1, "$uri, a long body, the service still sends it");
+    go_on($t, 'rest');
+    connections_left();
+    forget($t, 'rest');
 }
 
 # the next request on the client's connection
@@ -200,6 +222,7 @@ for my $uri (qw{ /plain /unbuffered /cached?id=b /stored?id=b }) {
         forget($t, 'rest');
     }
 }
+ok(!-e "$d/storedlong", 'proxy_store has no long body');
 is(-s "$d/storedbX-Body", 60002, 'proxy_store has the whole body');
 is(status(ask('/cached?id=bX-Body')), 200, 'proxy_cache has the response');
 is(connections(), 0, 'and the service was not asked');
@@ -241,6 +264,13 @@ is(wait_asked($t, 'app', 5), 5, 'the application is asked before the rest has co
 is(connections_left(), 1, 'clients that leave before their response');
 go_on($t, 'app');
 is(body(ask('/app', 'X-Body: 10')), 'APP', 'a response of the application');
+
+### a body without end costs the response of the application nothing
+
+for my $uri (qw{ /app /app-unbuffered /app-cached?id=y /app-cached?id=y }) {
+    is(body(ask($uri, 'X-Endless: 1')), 'APP', "$uri, a body without end");
+    is(connections_left(), 1, "$uri, a body without end, all is over");
+}
 
 my ($old) = workers($t);
 my $client = connection();

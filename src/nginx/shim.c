@@ -38,6 +38,17 @@ nginx_auth_forgive_connection(ngx_http_request_t *r)
     r->connection->error = 0;
 }
 
+/* Keeps nginx from caching and storing the response of an upstream. */
+
+void
+nginx_auth_forbid_storing(ngx_http_request_t *r)
+{
+    if (r->upstream) {
+        r->upstream->cacheable = 0;
+        r->upstream->store = 0;
+    }
+}
+
 /*
  * Makes nginx stop reading the response of an upstream.  Otherwise nginx would read a response
  * that it caches or stores to its end, and would then cache that the upstream has failed.
@@ -46,27 +57,17 @@ nginx_auth_forgive_connection(ngx_http_request_t *r)
 void
 nginx_auth_stop_upstream(ngx_http_request_t *r)
 {
-    ngx_http_upstream_t  *u;
+    nginx_auth_forbid_storing(r);
 
-    u = r->upstream;
-
-    if (u == NULL) {
-        return;
-    }
-
-    u->cacheable = 0;
-    u->store = 0;
-
-    if (u->pipe) {
-        u->pipe->upstream_error = 1;
+    if (r->upstream && r->upstream->pipe) {
+        r->upstream->pipe->upstream_error = 1;
     }
 }
 
 /*
- * Tells what follows the header of a response.  0: nothing, or something that nginx itself has
- * (a file, a cached response, an error page).  1: a body that is not worth reading if nobody wants
- * it, because the connection to the upstream will not be used again, or because the body is longer
- * than `max`.  2: a body from the upstream.
+ * Tells what follows the header of a response: `Rest` in shim.rs has the numbers.  A body from the
+ * upstream is not worth reading if the connection will not be used again, or if the body is longer
+ * than `max`.
  *
  * After an error page or an internal redirect nginx has finalized the upstream, which then has no
  * cleanup handler.  An upstream whose response is complete with its header has `keepalive` set
@@ -1043,7 +1044,7 @@ nginx_auth_unconditional_return(ngx_conf_t *cf, void *const *confs)
 
         if (code == ngx_http_script_if_code) {
             if_code = (ngx_http_script_if_code_t *) p;
-            p += if_code->next;
+            p += ngx_max(if_code->next, sizeof(ngx_http_script_if_code_t));
             continue;
         }
 

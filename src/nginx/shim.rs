@@ -7,6 +7,18 @@ use nginx_sys::{
 };
 use std::ffi::{c_uint, c_void};
 
+/// What follows the header of a response. shim.c returns no other numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub(super) enum Rest {
+    /// Nothing, or something that nginx itself has: a file, a cached response, an error page.
+    Nothing = 0,
+    /// A body from the upstream that is not worth reading if nobody wants it.
+    NotWorthReading = 1,
+    /// A body from the upstream.
+    Coming = 2,
+}
+
 unsafe extern "C" {
     /// Sets `r->header_only`: nginx sends no body after the header of this response.
     ///
@@ -147,13 +159,19 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_origin"]
     pub(super) fn origin(r: *const ngx_http_request_t, status: ngx_uint_t) -> ngx_uint_t;
 
-    /// What follows the header of a response: 0 nothing that the upstream has yet to send; 1 a body
-    /// that is not worth reading; 2 a body.
+    /// What follows the header of a response.
     ///
     /// # Safety
     /// `r` points to a live request.
     #[link_name = "nginx_auth_rest_of_response"]
-    pub(super) fn rest_of_response(r: *const ngx_http_request_t, max: off_t) -> ngx_uint_t;
+    pub(super) fn rest_of_response(r: *const ngx_http_request_t, max: off_t) -> Rest;
+
+    /// Keeps nginx from caching and storing the response of the upstream, if there is one.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_forbid_storing"]
+    pub(super) fn forbid_storing(r: *mut ngx_http_request_t);
 
     /// The status of a response in whose place X-Accel-Redirect has put another; 0 if there is none.
     ///

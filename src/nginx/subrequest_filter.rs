@@ -11,8 +11,8 @@ use super::module::Module;
 use super::request::Request;
 use super::response_body::{BodyError, BodyReader, Progress, ResponseBody};
 use super::shim::{
-    buf_ends_response, buf_in_memory, buf_special, connection_failed, is_header_only,
-    rest_of_response, set_header_only, stop_upstream,
+    Rest, buf_ends_response, buf_in_memory, buf_special, connection_failed, forbid_storing,
+    is_header_only, rest_of_response, set_header_only, stop_upstream,
 };
 use super::subrequest::{Subrequest, our_subrequest};
 use nginx_sys::{
@@ -72,9 +72,14 @@ unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
     let failed = NGX_ERROR as ngx_int_t;
     let plan = guard(request.log(), None, || Some(plan(request, subrequest)));
     let Some(plan) = plan else { return failed };
-    if plan.is_header_all {
-        // SAFETY: as above.
-        unsafe { set_header_only(r, 1) };
+    // SAFETY: as above.
+    unsafe {
+        if plan.is_abandoned {
+            forbid_storing(r);
+        }
+        if plan.is_header_all {
+            set_header_only(r, 1);
+        }
     }
     #[cfg(feature = "fault-injection")]
     let pass_on = || match super::fence::fault_injection::is_requested(request, "header filter") {
@@ -102,8 +107,11 @@ unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
 struct Plan {
     /// Why the body is dropped, unless it is kept.
     dropped: Option<BodyError>,
-    /// nginx has nothing to do after the header: there is no body, or it is not worth reading.
+    /// nginx has nothing more to do: there is no body, or it is not worth reading.
     is_header_all: bool,
+    /// The upstream has a body that is not worth reading. nginx would read it to its end all the
+    /// same if it could cache or store it.
+    is_abandoned: bool,
 }
 
 fn plan(request: Request<'_>, subrequest: &Subrequest) -> Plan {
@@ -120,10 +128,11 @@ fn plan(request: Request<'_>, subrequest: &Subrequest) -> Plan {
         false if is_wanted => Some(BodyError::TooLarge),
         false => Some(BodyError::Dropped),
     };
+    let is_empty = is_bodiless || rest == Rest::Nothing && length == 0;
     Plan {
         dropped,
-        // An upstream's response without a body is complete, and so is an empty one of a cache.
-        is_header_all: is_bodiless || rest != 2 && dropped.is_some() || rest == 0 && length == 0,
+        is_header_all: is_empty || dropped.is_some() && rest != Rest::Coming,
+        is_abandoned: dropped.is_some() && rest == Rest::NotWorthReading,
     }
 }
 
