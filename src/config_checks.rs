@@ -48,14 +48,17 @@ pub(crate) fn warn_of_asked_locations<'a>(
     questions: impl Iterator<Item = Question<'a>>,
     fault_of: impl Fn(Location<'a>) -> Option<Fault>,
 ) {
-    let mut known = HashSet::new();
+    let (mut known_questions, mut known) = (HashSet::new(), HashSet::new());
     for question in questions {
         let Question {
             directive,
             uri,
             from,
         } = question;
-        let Some(asked) = uri.constant_path().and_then(|path| from.find(path)) else {
+        // All locations of a server find the same one, and may be many that inherit the directive.
+        let is_new = |path: &&'a [u8]| known_questions.insert((from.server(), *path));
+        let path = uri.constant_path().filter(is_new);
+        let Some(asked) = path.and_then(|path| from.find(path)) else {
             continue;
         };
         let Some(fault) = fault_of(asked).filter(|fault| known.insert((asked, *fault))) else {

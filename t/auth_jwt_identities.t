@@ -10,8 +10,8 @@ use AuthJwt;
 use Jose;
 use ParamService;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy fastcgi ssi mirror access auth_basic
-    limit_req sub /)->plan(102);
+my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy fastcgi uwsgi scgi ssi mirror access auth_basic
+    limit_req sub /)->plan(108);
 
 my $key = jwk('HS256', '--kid', 'a');
 my $aes = jwk('A128KW', '--kid', 'b');
@@ -117,6 +117,8 @@ configure($t, <<'EOF');
         location /mirror  { auth_jwt off; mirror /mirrored; proxy_pass http://127.0.0.1:8081; }
         location /mirrored { internal; proxy_pass http://127.0.0.1:8083; }
         location /fastcgi { auth_jwt off; fastcgi_pass 127.0.0.1:8084; }
+        location /uwsgi   { auth_jwt off; uwsgi_pass 127.0.0.1:8086; uwsgi_param HTTP_X_USER $jwt_claim_sub; }
+        location /scgi    { auth_jwt off; scgi_pass 127.0.0.1:8087; scgi_param HTTP_X_USER $jwt_claim_sub; }
         location /logged  { auth_jwt off; auth_request /log_asked; proxy_pass http://127.0.0.1:8081;
                             proxy_set_header X-User $cached; }
         location = /log_asked { internal; log_subrequest on; access_log %%TESTDIR%%/sub.log sub;
@@ -182,6 +184,8 @@ configure($t, <<'EOF');
 EOF
 
 param_service($t, 8084, 'fastcgi');
+param_service($t, 8086, 'uwsgi');
+param_service($t, 8087, 'scgi');
 $t->run();
 
 my $claims = '{"sub":"user","admin":true}';
@@ -201,7 +205,10 @@ for my $token ($forged, $expired, $good) {
     is(body(get($_, $token)), $nothing, "$_, $name") for qw{ /tried /index/ /accel };
     is(variables(get('/header', $token)), '<||>', "add_header, $name");
     is(body(get('/filter', $token)), '<>', "sub_filter, $name");
-    is(join('', body(get('/fastcgi', $token)) =~ /^HTTP_X_USER=(.*)$/m), '', "fastcgi_param, $name");
+    for my $protocol (qw/ fastcgi uwsgi scgi /) {
+        my ($user) = body(get("/$protocol", $token)) =~ /^HTTP_X_USER=(.*)$/m;
+        is($user, '', "${protocol}_param, $name");
+    }
     is(body(get('/ssi/page.html', $token)), "nonenone $nothing", "SSI, $name");
     is(header(get('/asked', $token), 'X-Told'), '<>', "the service of auth_request, $name");
 }

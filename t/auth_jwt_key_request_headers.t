@@ -95,7 +95,7 @@ for my $case (['/constant/', 'constant'], ['/variable/?a=name', 'name']) {
         my $response = get($uri, $token{a}, @lines);
         is(jwt_status($response), '404 ok', "$uri, $round");
         is(header($response, 'X-Seen'), 'a d bytes=0-3', "$uri, $round, variables afterwards");
-        is(passed($name), 'Connection Host', "$uri, $round, what the source gets");
+        is(passed($name), 'Host', "$uri, $round, what the source gets");
         is(asked($t, $name), $round, "$uri, $round, a key request for each");
     }
 }
@@ -105,7 +105,7 @@ for my $case (['/constant/', 'constant'], ['/variable/?a=name', 'name']) {
 my $response = get('/told/?a=told', $token{a}, @lines);
 is(jwt_status($response), '404 ok', 'told');
 is((last_request($t, 'told') =~ /^X-Told: (.*)\r/m)[0], 'a u d bytes=0-3', 'told, variables');
-is(passed('told'), 'Connection Host X-Told', 'told, what the source gets');
+is(passed('told'), 'Host X-Told', 'told, what the source gets');
 is(header($response, 'X-Seen'), 'a d bytes=0-3', 'told, variables afterwards');
 is(header(get('/told/?a=told', $token{a}), 'X-Seen'), '  ', 'another client has none');
 
@@ -114,7 +114,7 @@ is(header(get('/told/?a=told', $token{a}), 'X-Seen'), '  ', 'another client has 
 for my $round (1, 2) {
     is(jwt_status(get('/passed/', $token{a}, @lines, 'X-Second: s')), '404 ok',
         "passed, $round, tenant a");
-    is(passed('tenant'), 'Connection Host X-Second X-Tenant', "passed, $round, what the source gets");
+    is(passed('tenant'), 'Host X-Second X-Tenant', "passed, $round, what the source gets");
     is(jwt_status(get('/passed/', $token{a}, 'x-tenant: b')), '401 unknown_key',
         "passed, $round, a token of tenant a for tenant b");
     is(jwt_status(get('/passed/', $token{b}, 'X-Tenant: b')), '404 ok',
@@ -155,7 +155,8 @@ for my $uri ('/weak/?a=weak', '/weak-constant/') {
 # The names of the header lines that the source got last for this name.
 sub passed {
     my ($name) = @_;
-    return join ' ', sort map { /^([^:]+):/ ? $1 : () } split /\r\n/, last_request($t, $name);
+    # nginx's own line Connection goes since 1.29.7
+    return join ' ', sort map { /^((?!Connection:)[^:]+):/ ? $1 : () } split /\r\n/, last_request($t, $name);
 }
 
 # A client with a token that this key signed, and of this tenant.

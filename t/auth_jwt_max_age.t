@@ -8,7 +8,7 @@ use Auth;
 use AuthJwt;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(32);
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(41);
 
 my $key = jwk('HS256', '--kid', 'a');
 my $aes = jwk('A128KW', '--kid', 'b');
@@ -23,13 +23,19 @@ configure($t, <<'EOF');
         auth_jwt_key_file keys.json;
         add_header        X-V "<$jwt_status|$jwt_verified>" always;
 
+        auth_jwt_key_cache 1h;
+
         location /all     { }
+        location /all-encrypted { auth_jwt_type encrypted; auth_jwt_leeway 100y; }
         location /hour    { auth_jwt_max_age 1h; }
         location /leeway  { auth_jwt_max_age 1h; auth_jwt_leeway 600; }
         location /century { auth_jwt_max_age 100y; auth_jwt_leeway 100y; }
         location /order   { auth_jwt_max_age 1h; auth_jwt_algorithms HS384; auth_jwt_require_claim v exists; }
+        location /no-keys { auth_jwt_max_age 1h; auth_jwt_key_request /never; }
+        location /order-encrypted { auth_jwt_type encrypted; auth_jwt_max_age 1h; auth_jwt_algorithms A256KW; }
         location /encrypted { auth_jwt_type encrypted; auth_jwt_max_age 1h; }
         location /nested  { auth_jwt_type nested; auth_jwt_max_age 1h; }
+        location = /never { internal; return 500; }
         location /outer/ {
             auth_jwt_max_age 1h;
             location /outer/same  { }
@@ -73,13 +79,26 @@ is($age->('/leeway', sign($key, '{"iat":"now-3660"}')), $old->(3600), 'the leewa
 is($age->('/hour', sign($key, '{"iat":"now-3660","exp":"now+60"}')), $old->(3600), 'exp does not help');
 is($age->('/hour', sign($key, '{"iat":"now-3660","exp":1}')),
     "$refused <expired|0> info expired: exp 1, now N, leeway 0; $hs256", 'exp comes first');
-is($age->('/order', sign($key, '{"iat":"now-3660"}')),
-    "$refused <unsupported_algorithm|0> info algorithm \"HS256\" is not one of auth_jwt_algorithms; kid \"a\"",
-    'what needs no key comes before');
 is($age->('/encrypted', encrypt($aes, '{"iat":"now-3660"}')), $old->(3600, 'alg "A128KW", kid "b"'),
     'encrypted');
 is($age->('/nested', encrypt($aes, sign($key, '{"iat":"now-3660"}'))),
     $old->(3600, 'alg "A128KW", kid "b"'), 'nested');
+
+### what can be checked without keys is checked first, whether the token is in the cache or not
+
+my $bad = with_part(sign($key, '{"iat":"now-3660"}'), 2, sub { s/./x/s });
+is($age->('/hour', $bad), $old->(3600), 'too old, and the signature is bad');
+is($age->('/no-keys', sign($key, '{"iat":"now-3660"}')), $old->(3600), 'too old, no key is asked for');
+my $signed = sign($key, '{"iat":"now-3660","n":1}');
+my $jwe = encrypt($aes, '{"iat":"now-3660","exp":1}');
+my $other = "$refused <unsupported_algorithm|0> info algorithm \"A128KW\" is not one of "
+    . 'auth_jwt_algorithms; kid "b"';
+for my $cached ('not cached', 'cached') {
+    is($age->('/order', $signed), $old->(3600), "the age before the algorithm, $cached");
+    is($age->('/order-encrypted', $jwe), $other, "but not times that are encrypted, $cached");
+    is($age->('/all', $signed), $ok, "signed, $cached");
+    is($age->('/all-encrypted', $jwe), $ok, "encrypted, $cached");
+}
 
 ### accepted
 

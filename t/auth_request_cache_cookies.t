@@ -38,7 +38,7 @@ my @plain = (
     ['/all', 'Cookie: session=a; session=b'],
 );
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite map /)->plan(2 * @ambiguous + 2 * @plain + 23);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite map /)->plan(2 * @ambiguous + 2 * @plain + 25);
 
 configure($t, <<'EOF');
     auth_request_cache_zone  verdicts:1m;
@@ -49,6 +49,7 @@ configure($t, <<'EOF');
     add_header X-Seen "$auth_request_cache_status" always;
     underscores_in_headers   on;
 
+    map $upstream_http_set_cookie $from_cookie { volatile; default "<$upstream_http_set_cookie>"; }
     map $cookie_session $session { default "<$cookie_session>"; }
 
     # no session: no verdict is kept, whatever the host
@@ -83,6 +84,8 @@ configure($t, <<'EOF');
         location /set    { auth_request_set $set "<$upstream_http_set_cookie>"; }
         location /part   { auth_request_set $part ${upstream_cookie_a}; }
         location /sent   { auth_request_set $sent $sent_http_set_cookie; }
+
+        location /mapped { auth_request_set $mapped $from_cookie; }
 
         location = /auth {
             auth_request off;
@@ -136,9 +139,9 @@ is(both('/any', 'Answer-Line: X-Reason: r'), '404 MISS 404 HIT', 'without a cook
 is(both('/other', @cookie), '404 MISS 404 HIT', 'a cookie that no client gets');
 is(both('/other', @denied), '403 MISS 403 HIT', 'a cookie that no client gets, denied');
 is(both('/require', @cookie), '404 MISS 404 MISS', 'a condition may still deny, with the cookie');
-is(both($_, @cookie), '404 MISS 404 MISS', "auth_request_set of a cookie: $_") for '/set', '/part', '/sent';
+is(both($_, @cookie), '404 MISS 404 MISS', "auth_request_set of a cookie: $_") for '/set', '/part', '/sent', '/mapped';
 is(both($_, 'Answer-Line: X-Reason: r'), '404 MISS 404 HIT', "without a cookie: $_")
-    for '/set', '/part', '/sent';
+    for '/set', '/part', '/sent', '/mapped';
 
 # two visitors without a cookie: each gets one of their own
 

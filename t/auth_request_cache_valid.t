@@ -106,7 +106,7 @@ my @broken_off = (
 );
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
-    ->plan(2 * @never + 2 * @kept + 2 * @errors + 2 * @broken_off + 62);
+    ->plan(2 * @never + 2 * @kept + 2 * @errors + 2 * @broken_off + 77);
 
 configure($t, <<'EOF');
     auth_request_cache_zone  verdicts:128k;
@@ -144,6 +144,17 @@ configure($t, <<'EOF');
             add_header X-Id $said always;
             add_header X-Seen "$auth_request_cache_status" always; }
 
+        location /made { auth_request /auth-made; }
+        location = /auth-made {
+            auth_request off;
+            proxy_set_header Authorization "Bearer $http_x_token";
+            proxy_set_header User-Agent $http_user_agent;
+            proxy_set_header Cookie $http_cookie;
+            proxy_set_header Accept text/html;
+            proxy_set_header Origin "";
+            proxy_set_body "GET / HTTP/1.1\r\nAccept-Language: x\r\n\r\n";
+            proxy_pass http://127.0.0.1:8081;
+        }
         location = /auth { auth_request off; proxy_pass http://127.0.0.1:8081; }
         location = /dead { auth_request off; proxy_pass http://127.0.0.1:8089; }
     }
@@ -265,6 +276,25 @@ is(status_and_cache(ask('/vary', 'Key: vary', $vary, 'Origin:', 'Origin: origin'
 is(status_and_cache(ask('/vary', 'Key: vary', $vary,
     'Accept-Language:', 'Accept-Language: origin')),
     '404 MISS', 'the same values with another name');
+
+### Vary, by what the service saw
+
+my @client = ('X-Token: a', 'Authorization: Basic b', 'User-Agent: c', 'Cookie: d', 'Accept: e', 'Origin: f',
+    'Accept-Language: g');
+for my $name (qw/ Authorization Accept /) {
+    asked_twice('/made', "$name, which the location makes", 404, "Answer-Line: Vary: $name", @client);
+    asked_twice('/made', "$name, which the location makes, none of the client", 404, "Answer-Line: Vary: $name",
+        'X-Token: a');
+}
+kept('/made', 'a header that the location makes, with the value of the client', 404,
+    'Answer-Line: Vary: accept, authorization', 'X-Token: a', 'Accept: text/html', 'Authorization: Bearer a');
+kept('/made', "$_, as the client has sent it", 404, "Answer-Line: Vary: $_", @client)
+    for 'User-Agent', 'Cookie', 'Accept-Language', 'Cookie, user-agent';
+kept('/made', 'Origin, which the service does not get', 404, 'Answer-Line: Vary: Origin', @client);
+kept('/made', "$_, none", 404, "Answer-Line: Vary: $_") for 'User-Agent', 'Cookie', 'Origin';
+kept('/made', 'two lines as one', 404, 'Answer-Line: Vary: Cookie', 'Cookie: a', 'Cookie: b');
+is(join(' ', map { status_and_cache(ask('/made', 'Key: made', 'Answer-Line: Vary: User-Agent', "User-Agent: $_")) }
+    qw/ a b a b /), '404 MISS 404 MISS 404 MISS 404 MISS', 'a verdict for the last value');
 
 ### helpers
 

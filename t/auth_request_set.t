@@ -32,6 +32,9 @@ configure($t, <<'EOF');
 
         location = /auth {
             internal;
+            # since nginx 1.29.7 connections are kept, and a request that fails on
+            # a kept one is sent again
+            proxy_set_header Connection close;
             proxy_pass http://backend/$http_x_code;
         }
         location / { auth_request /auth; }

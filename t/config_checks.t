@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
 # Warnings of nginx -t about configurations that do not check what they seem to
-# check: a return, a condition that is always met, a location that is asked.
+# check: a return, a condition that is always met, a location that is asked
+# (row 34).
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -189,14 +189,12 @@ fn authenticate(
     // request began to wait, and what may have changed since is checked again in `check_policy`.
     if request.context::<AuthJwt>().is_none() {
         match &cached {
-            Some(token) => {
-                token.check_without_keys(request.now(), leeway)?;
-                conf.token_rules.check_algorithm(token.header())?;
-            }
+            Some(token) => check_without_keys(request, conf, token)?,
             None => {
                 let token = parse(client, text, options)?;
                 token.check_without_keys(request.now(), leeway)?;
-                conf.token_rules.check_algorithm(token.header())?;
+                let rules = &conf.token_rules;
+                rules.check_without_keys(request, token.header(), token.claims(), leeway)?;
             }
         }
     }
@@ -266,6 +264,18 @@ fn parse(
     }
 }
 
+/// Checks of a token out of the cache what can be checked before there are keys.
+fn check_without_keys(
+    request: Request<'_>,
+    conf: &LocationConf,
+    token: &AuthenticToken,
+) -> Result<(), Rejection> {
+    let (header, claims) = (token.header(), token.readable_claims());
+    token.check_without_keys(request.now(), conf.leeway())?;
+    let rules = &conf.token_rules;
+    rules.check_without_keys(request, header, claims, conf.leeway())
+}
+
 fn keys(request: Request<'_>, conf: &LocationConf) -> Result<Option<VerificationKeys>, Rejection> {
     match conf.needs_no_keys() {
         true => Ok(Some(VerificationKeys {
@@ -284,14 +294,15 @@ fn check_policy(
     token: AuthenticToken,
     client: &ClientToken,
 ) -> Result<(), Rejection> {
-    let token = token.valid_at(request.now(), conf.leeway())?;
-    match conf.token_rules.is_any() {
-        false => client.set_verified(token),
-        true => {
-            // The variables in rules and the log line are about this token.
-            client.set_verified(token.clone());
-            conf.token_rules.check(request, &token, conf.leeway())?;
-        }
+    if conf.token_rules.is_any() {
+        // A token out of the cache is refused for the same reason as one that is not there.
+        check_without_keys(request, conf, &token)?;
+        let token = token.valid_at(request.now(), conf.leeway())?;
+        // The variables in rules and the log line are about this token.
+        client.set_verified(token.clone());
+        conf.token_rules.check(request, &token, conf.leeway())?;
+    } else {
+        client.set_verified(token.valid_at(request.now(), conf.leeway())?);
     }
     for requirement in conf.requirements.iter() {
         if let Some(Unmet { value, status }) = requirement.unmet(request)? {

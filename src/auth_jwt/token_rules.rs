@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::nginx::{Config, ConfigError, List, Regex, Request, Setting, Text, Variable};
-use jose::{JoseHeader, TokenType, VerifiedToken};
+use jose::{Claims, JoseHeader, TokenType, VerifiedToken};
 use policy::auth_jwt::allowed_algorithms::AllowedAlgorithms;
 use policy::auth_jwt::max_age::check_age;
 use policy::auth_jwt::rejection::{Rejection, RuleSubject};
@@ -77,17 +77,19 @@ impl TokenRules {
         }
     }
 
-    /// Checks an algorithm that is known before any key is. That of the token inside a nested one
-    /// is not.
-    pub(super) fn check_algorithm(&self, header: &JoseHeader) -> Result<(), Rejection> {
-        match self.algorithms.get() {
-            Some(algorithms) if !algorithms.allowed.allow(header.alg()) => {
-                Err(Rejection::Algorithm {
-                    alg: Quoted::new(header.alg()),
-                })
-            }
-            _ => Ok(()),
+    /// Checks what can be checked before there are keys: the age if the claims are not encrypted,
+    /// and the algorithm of the header. That of the token inside a nested one is not known yet.
+    pub(super) fn check_without_keys(
+        &self,
+        request: Request<'_>,
+        header: &JoseHeader,
+        claims: Option<&Claims>,
+        leeway: Duration,
+    ) -> Result<(), Rejection> {
+        if let Some(claims) = claims {
+            self.check_age(request, claims, leeway)?;
         }
+        self.check_algorithm(header)
     }
 
     /// Checks a verified token. It may come from the cache, and a location with other rules may
@@ -99,16 +101,13 @@ impl TokenRules {
         token: &VerifiedToken,
         leeway: Duration,
     ) -> Result<(), Rejection> {
-        let claims = token.claims().object();
-        if let Some(max_age) = self.max_age.get() {
-            check_age(claims, request.now(), *max_age, leeway)?;
-        }
+        self.check_age(request, token.claims(), leeway)?;
         if let Some(outer) = token.outer_header() {
             self.check_algorithm(outer)?;
         }
         self.check_algorithm(token.header())?;
         let parts = [
-            (RuleSubject::Claim, &self.claims, claims),
+            (RuleSubject::Claim, &self.claims, token.claims().object()),
             (RuleSubject::Header, &self.header, token.header().object()),
         ];
         for (subject, rules, object) in parts {
@@ -125,6 +124,29 @@ impl TokenRules {
         match self.scopes.get() {
             Some(scopes) => check_scopes(scopes, token),
             None => Ok(()),
+        }
+    }
+
+    fn check_age(
+        &self,
+        request: Request<'_>,
+        claims: &Claims,
+        leeway: Duration,
+    ) -> Result<(), Rejection> {
+        match self.max_age.get() {
+            Some(max_age) => Ok(check_age(claims.object(), request.now(), *max_age, leeway)?),
+            None => Ok(()),
+        }
+    }
+
+    fn check_algorithm(&self, header: &JoseHeader) -> Result<(), Rejection> {
+        match self.algorithms.get() {
+            Some(algorithms) if !algorithms.allowed.allow(header.alg()) => {
+                Err(Rejection::Algorithm {
+                    alg: Quoted::new(header.alg()),
+                })
+            }
+            _ => Ok(()),
         }
     }
 

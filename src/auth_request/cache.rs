@@ -12,8 +12,9 @@ use crate::nginx::{
     Failure, Request, ResponseContent, SharedZone, Status, SubrequestResponse, Target, Template,
     Text, Waker, ZoneLookup, parse_http_date,
 };
-use policy::auth_request::freshness::{Freshness, vary_names};
+use policy::auth_request::freshness::{Freshness, has_seen, is_http_header, vary_names};
 use policy::auth_request::header_names::says_how_to_read_body;
+use policy::auth_request::variable_names::has_cookie;
 use policy::auth_request::verdict_codec::{self, VerdictRecord, VerdictView};
 use policy::auth_request::worker_cache::WorkerKey;
 use policy::single_flight::{Admission, FlightState, Follower, Leader};
@@ -345,9 +346,7 @@ impl CacheSlot {
         let Some(validity) = validity else {
             return false;
         };
-        // Such a cookie is meant for this client only.
-        let mut cookies = response.header_values(b"set-cookie");
-        if cookies.next().is_some() && conf.sends_cookie(verdict.status) {
+        if sets_cookie(conf, assigned, verdict, response) {
             return false;
         }
         let Some(time) = freshness(response, request.now()).cap(validity.time) else {
@@ -358,6 +357,12 @@ impl CacheSlot {
             return false;
         };
         let vary: Vec<_> = vary.iter().map(Vec::as_slice).collect();
+        if !vary
+            .iter()
+            .all(|name| has_seen_clients(request, response, name))
+        {
+            return false;
+        }
         let headers = verdict.headers.iter();
         let content = verdict.content.into_iter();
         let record = VerdictRecord {
@@ -394,6 +399,31 @@ fn freshness(response: SubrequestResponse<'_>, now: i64) -> Freshness {
             now,
         ))
         .and(Freshness::from_expires(expires, now))
+}
+
+/// Whether the client gets a cookie that the response sets, and that is meant for this client only:
+/// by `auth_request_client_headers`, or in a variable of `auth_request_set`.
+fn sets_cookie(
+    conf: &LocationConf,
+    assigned: &[Text<'_>],
+    verdict: &Verdict<'_>,
+    response: SubrequestResponse<'_>,
+) -> bool {
+    response.header_values(b"set-cookie").any(|cookie| {
+        // A map may have made a value of the cookie.
+        let is_assigned = |value: &Text<'_>| has_cookie(value, &cookie);
+        conf.sends_cookie(verdict.status) || assigned.iter().any(is_assigned)
+    })
+}
+
+/// Whether the service has seen the client's header with this name, as far as that is known.
+fn has_seen_clients(request: Request<'_>, response: SubrequestResponse<'_>, name: &[u8]) -> bool {
+    let lines = request.headers();
+    let lines = lines.filter(|(other, _)| other.eq_ignore_ascii_case(name));
+    let sent = response.sent_request();
+    sent.is_none_or(|sent| {
+        !is_http_header(&sent) || has_seen(&sent, name, lines.map(|(_, value)| value.bytes()))
+    })
 }
 
 /// A digest of the request's headers with these names.

@@ -84,13 +84,23 @@ impl<'cf> Location<'cf> {
             data: path.as_ptr().cast_mut(),
         };
         // SAFETY: the server lives as long as the configuration, and the path is only read.
-        let found = unsafe { shim::find_location(self.server(), &raw const path) };
+        let found =
+            unsafe { shim::find_location(self.server().location.as_ptr(), &raw const path) };
         NonNull::new(found).map(|location| Self { location, ..self })
     }
 
-    fn server(self) -> *mut ngx_http_core_loc_conf_t {
-        // SAFETY: of_server has an entry for each HTTP module, the core module's among them.
-        unsafe { (*self.of_server.as_ptr().add(ngx_http_core_module.ctx_index)).cast() }
+    /// The server outside of its locations.
+    pub fn server(self) -> Self {
+        // SAFETY: of_server has an entry for each HTTP module, and the core module's is not NULL
+        // (ngx_http_core_create_loc_conf).
+        let server = unsafe {
+            let server = *self.of_server.as_ptr().add(ngx_http_core_module.ctx_index);
+            NonNull::new_unchecked(server.cast())
+        };
+        Self {
+            location: server,
+            ..self
+        }
     }
 
     /// What all modules have configured here, by their indices. The core module's configuration of
@@ -113,7 +123,7 @@ impl<'cf> Location<'cf> {
 
     /// Whether this is the server outside of its locations.
     pub fn is_server(self) -> bool {
-        self.location.as_ptr() == self.server()
+        self == self.server()
     }
 
     /// Whether no request of a client begins here: the location is named, or has `internal`.

@@ -1045,7 +1045,7 @@ nginx_auth_unconditional_return(ngx_conf_t *cf, void *const *confs)
 
         if (code == ngx_http_script_if_code) {
             if_code = (ngx_http_script_if_code_t *) p;
-            p += if_code->next;
+            p += ngx_max(if_code->next, sizeof(ngx_http_script_if_code_t));
             continue;
         }
 

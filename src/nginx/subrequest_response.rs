@@ -8,7 +8,7 @@ use super::shim::origin;
 use super::status::Status;
 use super::template::Template;
 use super::text::Text;
-use nginx_sys::ngx_uint_t;
+use nginx_sys::{ngx_str_t, ngx_uint_t};
 use std::collections::HashMap;
 
 /// Who produced the status of a response. A status such as 502 or 504 may be nginx's own.
@@ -134,6 +134,26 @@ impl<'r> SubrequestResponse<'r> {
     pub fn header_values(self, name: &'static [u8]) -> impl Iterator<Item = Text<'r>> {
         let lines = self.headers(move |other| other.eq_ignore_ascii_case(name));
         lines.into_iter().map(|(_, value)| value)
+    }
+
+    /// What nginx has sent to the upstream, up to the client's body: with HTTP/1, the header, and a
+    /// body of `proxy_set_body`. `None` if it has sent nothing, for example because of a cache.
+    pub fn sent_request(self) -> Option<Text<'r>> {
+        // SAFETY: r->upstream is NULL or lives as long as the request, and so does the chain of what
+        // was sent, whose first buffer the upstream module has filled (ngx_http_proxy_create_request).
+        // Sending moves `pos` only: for another try nginx sends from `start` to `last` again
+        // (ngx_http_upstream_reinit).
+        unsafe {
+            let upstream = (*self.request.raw()).upstream.as_ref()?;
+            let buf = upstream.request_bufs.as_ref()?.buf.as_ref()?;
+            if buf.start.is_null() || buf.last < buf.start {
+                return None;
+            }
+            Some(Text::from_raw(ngx_str_t {
+                len: buf.last.offset_from_unsigned(buf.start),
+                data: buf.start,
+            }))
+        }
     }
 
     /// The log of the request.

@@ -202,7 +202,9 @@ sub run_quietly {
 # The process ids of all workers that were started so far, in their order.
 sub started_workers {
     my ($t) = @_;
-    my @workers = $t->read_file('error.log') =~ /start worker process (\d+)$/mg;
+    my @workers;
+    # nginx takes connections before it writes the first line
+    wait_until(sub { @workers = $t->read_file('error.log') =~ /start worker process (\d+)$/mg });
     return @workers;
 }
 

@@ -31,7 +31,7 @@ use crate::warning::{KeyFault, KeyFlaw, KeyProblem, Warning};
 const MAX_DEPTH: usize = 32;
 
 /// For how many RSA private keys of a set the primes are computed. That takes 0.5 ms for a key of
-/// 2,048 bits and 60 ms for one of 16,384 bits, during which the worker does nothing else.
+/// 2,048 bits and 21 ms for one of 16,384 bits, during which the worker does nothing else.
 const MAX_COMPLETIONS: usize = 16;
 
 /// What some editors write in front of UTF-8 (RFC 8259 section 8.1).

@@ -299,6 +299,14 @@ impl AuthenticToken {
         }
     }
 
+    /// The claims, if everybody who has the token can read them.
+    pub fn readable_claims(&self) -> Option<&Claims> {
+        match &self.0 {
+            TokenContent::Signed(jws) => Some(&jws.claims),
+            TokenContent::Encrypted(_) | TokenContent::Nested(_) => None,
+        }
+    }
+
     fn claims(&self) -> &Claims {
         match &self.0 {
             TokenContent::Signed(jws) => &jws.claims,

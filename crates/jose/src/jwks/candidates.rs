@@ -143,7 +143,9 @@ struct Work {
     /// The cost of the token's bytes for each key.
     message: u64,
     spent: u64,
-    kinds: Vec<KeyKind>,
+    /// A bit for each kind of key that was tried.
+    // perf: a list takes 200 instructions more.
+    kinds: u16,
 }
 
 impl Work {
@@ -152,7 +154,7 @@ impl Work {
             budget,
             message: message_cost(message_length),
             spent: 0,
-            kinds: Vec::new(),
+            kinds: 0,
         }
     }
 
@@ -160,13 +162,11 @@ impl Work {
     fn admits<K>(&mut self, key: &Candidate<K>) -> bool {
         let cost = key.cost.saturating_add(self.message);
         let spent = self.spent.saturating_add(cost);
-        let is_first = !self.kinds.contains(&key.kind);
+        let is_first = self.kinds & key.kind.bit() == 0;
         let is_admitted = is_first || spent <= self.budget;
         if is_admitted {
             self.spent = spent;
-        }
-        if is_first {
-            self.kinds.push(key.kind);
+            self.kinds |= key.kind.bit();
         }
         is_admitted
     }

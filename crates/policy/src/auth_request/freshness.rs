@@ -137,6 +137,37 @@ fn number(text: &[u8]) -> Option<u64> {
     Some(text.parse().unwrap_or(u64::MAX))
 }
 
+/// Whether a service that was sent this request, an HTTP/1 header, has seen the client's values of a
+/// header, or none. A location may make such a header from something else, which the response then
+/// depends on.
+pub fn has_seen<'a>(
+    sent: &[u8],
+    name: &[u8],
+    client_values: impl Iterator<Item = &'a [u8]>,
+) -> bool {
+    let lines = sent.split(|&byte| byte == b'\n').skip(1);
+    let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    // The body may follow.
+    let lines = lines.take_while(|line| !line.is_empty());
+    let values = lines.filter_map(|line| {
+        let (other, value) = line.split_at_checked(name.len())?;
+        let value = value.strip_prefix(b":")?;
+        other.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
+    });
+    let values: Vec<_> = values.collect();
+    let client_values: Vec<_> = client_values.map(<[u8]>::trim_ascii).collect();
+    // nginx joins several lines in a variable such as $http_cookie.
+    let is_joined = |by: &[u8]| client_values.len() > 1 && values == [client_values.join(by)];
+    values.is_empty() || values == client_values || is_joined(b"; ") || is_joined(b", ")
+}
+
+/// Whether this is the header of an HTTP/1 request, and not that of another protocol.
+pub fn is_http_header(sent: &[u8]) -> bool {
+    let end = sent.iter().position(|&byte| byte == b'\n');
+    let line = end.map_or(&b""[..], |end| sent[..end].trim_ascii_end());
+    line.ends_with(b" HTTP/1.0") || line.ends_with(b" HTTP/1.1")
+}
+
 /// The names in all `Vary` lines: in lower case, sorted, without duplicates. `None` if the response
 /// fits no other request, because one of the names is `*` or that of a header which nginx or a proxy
 /// may make for the service, for example from the URI or the client's address. The client's value

@@ -15,6 +15,14 @@ pub fn variable_names(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
+/// Whether a text contains the name and the value of a cookie, which is the value of a `Set-Cookie`
+/// line.
+pub fn has_cookie(text: &[u8], cookie: &[u8]) -> bool {
+    let pair = cookie.split(|&byte| byte == b';').next();
+    let pair = pair.unwrap_or_default().trim_ascii();
+    !pair.is_empty() && text.windows(pair.len()).any(|window| window == pair)
+}
+
 /// Whether a variable has a cookie that the response to the subrequest sets.
 pub fn shows_set_cookie(variable: &[u8]) -> bool {
     matches!(

@@ -39,3 +39,23 @@ fn a_cookie_of_the_response_is_known_by_the_name_of_its_variable() {
         assert!(!shows_set_cookie(name.as_bytes()), "{name}");
     }
 }
+
+#[test]
+fn a_cookie_is_found_in_a_text() {
+    for (text, cookie) in [
+        ("a=1", "a=1"),
+        ("x a=1; Path=/", "a=1; Path=/; HttpOnly"),
+        ("<a=1>", " a=1 ;Path=/"),
+    ] {
+        assert!(has_cookie(text.as_bytes(), cookie.as_bytes()), "{text}");
+    }
+    for (text, cookie) in [
+        ("", "a=1"),
+        ("a=2", "a=1"),
+        ("a=1", "a=12"),
+        ("a", ""),
+        ("a", "; Path=/"),
+    ] {
+        assert!(!has_cookie(text.as_bytes(), cookie.as_bytes()), "{text}");
+    }
+}
