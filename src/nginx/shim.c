@@ -251,7 +251,8 @@ nginx_auth_post_event(ngx_event_t *ev)
  */
 
 ngx_int_t
-nginx_auth_delay_response(ngx_http_request_t *r, ngx_msec_t delay, ngx_http_event_handler_pt handler)
+nginx_auth_delay_response(ngx_http_request_t *r, ngx_msec_t delay,
+    ngx_http_event_handler_pt handler)
 {
     ngx_connection_t  *c;
 
@@ -293,8 +294,8 @@ nginx_auth_is_delayed(ngx_http_request_t *r)
 /*
  * Tells who produced the status of a response: an index of ORIGINS in subrequest_response.rs.
  *
- * nginx keeps one state for each attempt to reach an upstream.  After an internal redirect it begins
- * with a state that has no peer.
+ * nginx keeps one state for each attempt to reach an upstream.  After an internal redirect it
+ * begins with a state that has no peer.
  */
 
 enum {
