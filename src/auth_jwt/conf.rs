@@ -355,6 +355,8 @@ pub(super) fn warn_of_key_locations(cf: &MergedConfig<'_, '_>) {
 /// once, and the token cache. All of it ends with the configuration.
 #[derive(Default)]
 pub struct MainConf {
+    /// Whether a level has `auth_jwt_phase preaccess`.
+    pub(super) uses_preaccess: Cell<bool>,
     /// Those that the configuration names.
     key_files: RefCell<HashMap<PathBuf, Rc<KeyFile>>>,
     /// Those that requests name.
