@@ -18,6 +18,9 @@ use crate::jwk::Jwk;
 /// Maximum length in bytes of `apu` and of `apv`. Usual ones are names, nonces or hashes.
 const MAX_PARTY_INFO: usize = 512;
 
+/// Length of a SHA-256 hash in bytes.
+const HASH_LENGTH: usize = 32;
+
 pub(super) static ALGORITHMS: [KeyManagementAlgorithm; 4] = [
     KeyManagementAlgorithm {
         name: "ECDH-ES",
@@ -123,11 +126,8 @@ fn concat_kdf(secret: &[u8], other_info: &[&[u8]; 3], length: usize) -> Option<Z
     let key_bits = number(length.checked_mul(8)?)?;
     // With this capacity the vector does not grow, which would leave a copy of the key in freed
     // memory.
-    let mut key = Zeroizing::new(Vec::with_capacity(length.next_multiple_of(32)));
-    for round in 1.. {
-        if key.len() >= length {
-            break;
-        }
+    let mut key = Zeroizing::new(Vec::with_capacity(length.next_multiple_of(HASH_LENGTH)));
+    for round in 1..=length.div_ceil(HASH_LENGTH) {
         let mut hash = Sha256::new();
         hash.update(&number(round)?);
         hash.update(secret);
