@@ -20,7 +20,6 @@ $t->write_file('aio.conf',
 configure($t, <<'EOF');
     include aio.conf;
     proxy_cache_path %%TESTDIR%%/cache keys_zone=cache:1m;
-    sendfile on;
     upstream kept {
         server 127.0.0.1:8081;
         keepalive 4;
@@ -30,6 +29,7 @@ configure($t, <<'EOF');
         include      http2.conf;
         server_name  localhost;
         root         %%TESTDIR%%;
+        sendfile     on;
         proxy_http_version 1.1;
         proxy_set_header Connection "";
 
