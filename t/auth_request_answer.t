@@ -29,7 +29,7 @@ configure($t, <<'EOF');
         include      http2.conf;
         server_name  localhost;
         root         %%TESTDIR%%;
-        sendfile on;
+        sendfile     on;
         proxy_http_version 1.1;
         proxy_set_header Connection "";
 
