@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use crate::nginx::{Config, Location};
+use crate::nginx::{Config, Location, MergedConfig};
 use crate::subrequest_uri::Uri;
 use text::Quoted;
 
@@ -44,7 +44,7 @@ pub(crate) enum Fault {
 
 /// Warns of locations that are asked and should not be, once for each.
 pub(crate) fn warn_of_asked_locations<'a>(
-    cf: &Config<'_>,
+    cf: &MergedConfig<'_, 'a>,
     questions: impl Iterator<Item = Question<'a>>,
     fault_of: impl Fn(Location<'a>) -> Option<Fault>,
 ) {

@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 
-# auth_jwt_compression: whether encrypted tokens may be compressed.
+# auth_jwt_compression: whether encrypted tokens may be compressed (row 18: a
+# bomb is not inflated where it is off).
 
 use FindBin;
 use lib "$FindBin::Bin/lib";

@@ -64,9 +64,9 @@ is($said->('auth_jwt_verify_signature off; ' . $files->('empty')) =~ /verifies/ 
 is($said->('auth_jwt off; ' . $files->('empty')) =~ /verifies/ ? 'warns' : '', '', 'auth_jwt off');
 is($said->("auth_jwt_key_request /\$arg_a; " . $files->('empty')), 'exit 0', 'a key request may have keys');
 
-my $needless = 'private key, only the public part is needed to verify signatures';
-is($said->($files->('private')), join(' | ', map { "[warn] key file \"DIR/private.json\": $_: $needless" }
-    'key 0, kid "RS256"', 'key 2, kid "ES256"'), 'private keys');
+my $needless = 'private keys, of which only the public part is needed to verify signatures:';
+is($said->($files->('private')), "[warn] key file \"DIR/private.json\": $needless key 0, kid \"RS256\"; "
+    . 'key 2, kid "ES256"', 'private keys');
 is($said->('auth_jwt_type encrypted; ' . $files->('rsa')), 'exit 0', 'encrypted, a private key');
 
 my $twice = "server {\nauth_jwt a;\nauth_jwt_key_file empty.json;\nlocation / { }\nlocation /b { }\n}";
@@ -113,7 +113,7 @@ for (['file', 'used', "key file \"$dir/used.json\""], ['request', 'fetched', 'ke
     replace_file($t, "$file.json", jwks($key{ES256}));
     jwt_logged($t);
     get("/$location/", $token) for 1 .. 2;
-    is(jwt_logged($t), "warn $source: key 0, kid \"ES256\": $needless", "$location, a private key");
+    is(jwt_logged($t), "warn $source: $needless key 0, kid \"ES256\"", "$location, a private key");
 }
 
 ### why there is no key

@@ -127,9 +127,12 @@ $_->[3] = public($_->[3]) =~ s/"alg":null,?//r for @sloppy[0 .. $#sloppy - 1];
 
 ###############################################################################
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(3 * @left_out + 3 * @sloppy + 7);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(3 * @left_out + 3 * @sloppy + 9);
 my $dir = $t->testdir();
 
+my ($large) = slurp('data/rsa-16384.jwk') =~ /"n":\s*"([^"]+)"/ or die;
+$large = "{\"kty\":\"RSA\",\"n\":\"$large\",\"e\":\"AQAB\"}";
+$t->write_file('hostile.json', '{"keys":[' . join(',', ($large) x 16) . ']}');
 $t->write_file("left_out_$_.json", "{\"keys\":[$left_out[$_][1],$good]}") for 0 .. $#left_out;
 $t->write_file("sloppy_$_.json", "{\"keys\":[$good,$sloppy[$_][3]]}") for 0 .. $#sloppy;
 $t->write_file("$_.json", "{\"keys\":[$good]}") for qw/ written fetched /;
@@ -148,6 +151,7 @@ configure($t, <<EOF);
 
         $locations
         location /written/ { }
+        location /hostile/ { auth_jwt_key_file hostile.json; }
         location /fetched/ { auth_jwt_key_request /keys; }
         location = /keys   { internal; auth_jwt off; alias $dir/fetched.json; }
     }
@@ -176,6 +180,14 @@ for (0 .. $#sloppy) {
     is(verdict(get("/sloppy_$_/", sign($key, '{}', '--alg', $alg))), '404', "$name, the key works");
 }
 is(join(' | ', keys %warnings), '', 'no other warning');
+
+### a hostile set: only one of the expensive keys is tried (row 58)
+
+jwt_logged($t);
+is(verdict(get('/hostile/', sign($private{RS256}, '{}', '--alg', 'RS256', '--no-kid'))), $refused,
+    'sixteen keys of 16,384 bits, refused');
+is(jwt_logged($t), 'info bad signature, algorithm "RS256", keys tried: 1',
+    'sixteen keys of 16,384 bits, one was tried');
 
 ### once a load, never once a request
 

@@ -11,7 +11,7 @@ use Service;
 use Test::Nginx::Raw;
 
 my $t = Test::Nginx->new()
-    ->has(qw/ http proxy rewrite cache upstream_keepalive stub_status http_v2 /)->plan(102);
+    ->has(qw/ http proxy rewrite cache upstream_keepalive stub_status http_v2 sub /)->plan(104);
 
 $t->write_file_expand('http2.conf', listen_http2($t));
 $t->write_file('aio.conf',
@@ -82,6 +82,17 @@ configure($t, <<'EOF');
         }
         location = /auth-file { alias %%TESTDIR%%/ok.txt; }
         location = /auth-page-file { error_page 404 =403 /ok.txt; return 404; }
+        location /page-unknown {
+            auth_request /auth-page-unknown;
+            auth_request_deny_body 100;
+        }
+        location = /auth-page-unknown { error_page 404 =403 /big-unknown; return 404; }
+        # without a length
+        location = /big-unknown {
+            sub_filter y z;
+            sub_filter_types *;
+            alias %%TESTDIR%%/big;
+        }
         location = /auth-big { alias %%TESTDIR%%/big; }
         location = /auth-direct { directio 1; alias %%TESTDIR%%/big; }
         location = /auth-accel {
@@ -240,6 +251,9 @@ for my $uri (qw{ /page-cached?id=x /page-cached?id=x /page-file }) {
     like(ask($uri, 'X-Code: 401'), qr/^HTTP\S+ $code .*\r\n\r\nok\z/s,
         "$uri, a body for the client");
 }
+
+like(ask('/page-unknown'), qr/^HTTP\S+ 403 .*403 Forbidden/s, 'a file that is too large a body');
+is(connections_left(), 1, 'a file that is too large a body, all is over');
 
 ### a denial stays one whatever X-Accel-Redirect makes of it
 

@@ -25,6 +25,8 @@ my @ambiguous = (
     ['/arg?%74oken=VALID'],
     ['/arg?x=1;token=VALID'],
     ['/header', 'X-Token: a', 'X_Token: b'],
+    ['/mapped-arg?mapped=&mapped=VALID'],
+    ['/mapped-arg?%6dapped=VALID'],
 );
 my @plain = (
     ['/cookie'],
@@ -36,6 +38,9 @@ my @plain = (
     ['/arg', 'Cookie: session=a; session=b'],
     ['/header', 'X-Token: a', 'X-Other: b', 'X-Other: c'],
     ['/all', 'Cookie: session=a; session=b'],
+    ['/cookie', 'Cookie: session=a; session.sig=b'],
+    ['/map?x=1&x=2', 'Cookie: session=a; session.sig=b'],
+    ['/mapped-arg?mapped=a&x=1&x=2'],
 );
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite map /)->plan(2 * @ambiguous + 2 * @plain + 25);
@@ -50,6 +55,7 @@ configure($t, <<'EOF');
     underscores_in_headers   on;
 
     map $upstream_http_set_cookie $from_cookie { volatile; default "<$upstream_http_set_cookie>"; }
+    map $arg_mapped $from_arg { default "<$arg_mapped>"; }
     map $cookie_session $session { default "<$cookie_session>"; }
 
     # no session: no verdict is kept, whatever the host
@@ -65,6 +71,7 @@ configure($t, <<'EOF');
 
         location /cookie { auth_request_cache_key $host $http_key $cookie_session; }
         location /map    { auth_request_cache_key $host $http_key $session; }
+        location /mapped-arg { auth_request_cache_key $host $http_key $from_arg; }
         location /arg    { auth_request_cache_key $host $http_key $arg_token; }
         location /header { auth_request_cache_key $host $http_key $http_x_token; }
         location /all    { auth_request_cache_key $host $http_key $http_cookie; }

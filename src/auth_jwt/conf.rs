@@ -12,7 +12,7 @@ use super::key_request::KeyRequest;
 use super::token_rules::TokenRules;
 use crate::config_checks::{Fault, Question, warn_of_asked_locations, warn_of_return};
 use crate::nginx::{
-    Config, ConfigError, Inherit, List, Setting, Severity, Template, Text, Variable,
+    Config, ConfigError, Inherit, List, MergedConfig, Setting, Severity, Template, Text, Variable,
 };
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
@@ -328,10 +328,10 @@ impl Inherit for LocationConf {
 }
 
 /// Warns of locations with keys that clients can request.
-pub(super) fn warn_of_key_locations(cf: &Config<'_>) {
+pub(super) fn warn_of_key_locations(cf: &MergedConfig<'_, '_>) {
     let locations = cf.locations();
     let questions = locations.iter().flat_map(|&from| {
-        let conf = from.conf::<AuthJwt>();
+        let conf = cf.conf::<AuthJwt>(from);
         let is_on = conf
             .auth_jwt
             .get()
@@ -355,6 +355,8 @@ pub(super) fn warn_of_key_locations(cf: &Config<'_>) {
 /// once, and the token cache. All of it ends with the configuration.
 #[derive(Default)]
 pub struct MainConf {
+    /// Whether a level has `auth_jwt_phase preaccess`.
+    pub(super) uses_preaccess: Cell<bool>,
     /// Those that the configuration names.
     key_files: RefCell<HashMap<PathBuf, Rc<KeyFile>>>,
     /// Those that requests name.

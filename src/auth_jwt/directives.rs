@@ -223,6 +223,9 @@ fn auth_jwt_phase(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), Co
             return Err(cf.invalid_value(&argument, must));
         }
     };
+    if is_preaccess {
+        cf.main_conf::<AuthJwt>().uses_preaccess.set(true);
+    }
     conf.phase.set(Rc::new(PhaseSetting {
         is_preaccess,
         position: Cell::new(Some(cf.position().into())),

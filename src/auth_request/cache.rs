@@ -1,74 +1,25 @@
 //! The cache of verdicts: in shared memory, with copies in each worker.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use openssl::sha::Sha256;
 
 use super::AuthRequest;
 use super::conf::{CacheKey, Digest, LocationConf, Scope};
+use super::flight::{FlightLeader, FlightRole, FollowedFlights};
 use super::variables::CacheStatus;
 use super::verdict::Verdict;
 use crate::nginx::{
     Failure, Request, ResponseContent, SharedZone, Status, SubrequestResponse, Target, Template,
-    Text, Waker, ZoneLookup, parse_http_date,
+    Text, ZoneLookup, parse_http_date,
 };
 use policy::auth_request::freshness::{Freshness, has_seen, is_http_header, vary_names};
 use policy::auth_request::header_names::says_how_to_read_body;
 use policy::auth_request::variable_names::has_cookie;
 use policy::auth_request::verdict_codec::{self, VerdictRecord, VerdictView};
 use policy::auth_request::worker_cache::WorkerKey;
-use policy::single_flight::{Admission, FlightState, Follower, Leader};
-
-/// The duty to ask the service for a verdict.
-pub(super) type FlightLeader = Leader<Digest, Waker, ()>;
-
-/// A place among those that wait for the leader's verdict.
-pub(super) type FlightFollower = Follower<Waker, ()>;
-
-/// What a request does whose verdict is not in the cache.
-pub(super) enum FlightRole {
-    /// It asks the service, and others wait for it.
-    Lead(FlightLeader),
-    /// It waits for another request.
-    Follow(FlightFollower),
-    /// It asks the service, and nobody waits.
-    AskAlone,
-}
-
-/// The flights that a request has followed.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct FollowedFlights {
-    /// How many leaders have left before the service has responded.
-    abandoned: u8,
-    /// Whether a leader had a response.
-    has_response: bool,
-}
-
-impl FollowedFlights {
-    /// A client cannot make others wait for longer than this by leaving again and again.
-    const MAX_ABANDONED: u8 = 5;
-
-    /// These flights and the one that the follower was part of, or `None` if that goes on.
-    pub(super) fn and(self, follower: &FlightFollower) -> Option<Self> {
-        match follower.state() {
-            FlightState::Pending => None,
-            FlightState::Finished(()) => Some(Self {
-                has_response: true,
-                ..self
-            }),
-            FlightState::Abandoned => Some(Self {
-                abandoned: self.abandoned + 1,
-                ..self
-            }),
-        }
-    }
-
-    /// Whether it would be in vain to wait for another leader: a response that is not in the cache
-    /// now was not one to keep.
-    fn are_enough(self) -> bool {
-        self.has_response || self.abandoned >= Self::MAX_ABANDONED
-    }
-}
+use policy::single_flight::Admission;
 
 /// What a request looks for in the cache: everything that the response may depend on, whether or
 /// not `auth_request_cache_key` has it.
@@ -188,7 +139,10 @@ impl<'r, 'c> CacheLookup<'r, 'c> {
 fn is_ambiguous(key: &CacheKey, request: Request<'_>) -> bool {
     let lines = request.headers();
     let lines = lines.map(|(name, value)| (name.bytes(), value.bytes()));
-    key.sources.are_ambiguous(lines, request.args().bytes())
+    let used_args = request.main_conf::<AuthRequest>().used_args.get();
+    let used_args = used_args.map_or(&[][..], Vec::as_slice);
+    key.sources
+        .are_ambiguous(used_args, lines, request.args().bytes())
 }
 
 /// Everything that distinguishes this request from others in the same location: the URI, the parts
@@ -341,28 +295,13 @@ impl CacheSlot {
         verdict: &Verdict<'_>,
         response: SubrequestResponse<'_>,
     ) -> bool {
-        let mut validities = conf.cache_valid.iter();
-        let validity = validities.find(|validity| validity.statuses.contain(verdict.status.0));
-        let Some(validity) = validity else {
+        let Some(time) = time_to_keep(request, conf, assigned, verdict, response) else {
             return false;
         };
-        if sets_cookie(conf, assigned, verdict, response) {
-            return false;
-        }
-        let Some(time) = freshness(response, request.now()).cap(validity.time) else {
-            return false;
-        };
-        let vary = response.header_values(b"vary");
-        let Some(vary) = vary_names(vary.map(Text::bytes)) else {
+        let Some(vary) = usable_vary(request, response) else {
             return false;
         };
         let vary: Vec<_> = vary.iter().map(Vec::as_slice).collect();
-        if !vary
-            .iter()
-            .all(|name| has_seen_clients(request, response, name))
-        {
-            return false;
-        }
         let headers = verdict.headers.iter();
         let content = verdict.content.into_iter();
         let record = VerdictRecord {
@@ -384,6 +323,33 @@ impl CacheSlot {
             .encode()
             .is_some_and(|bytes| self.zone.put(&self.key, expires, &bytes, request.log()))
     }
+}
+
+/// How long a verdict may be kept, or `None` if it may not.
+fn time_to_keep(
+    request: Request<'_>,
+    conf: &LocationConf,
+    assigned: &[Text<'_>],
+    verdict: &Verdict<'_>,
+    response: SubrequestResponse<'_>,
+) -> Option<Duration> {
+    let mut validities = conf.cache_valid.iter();
+    let validity = validities.find(|validity| validity.statuses.contain(verdict.status.0))?;
+    if sets_cookie(conf, assigned, verdict, response) {
+        return None;
+    }
+    freshness(response, request.now()).cap(validity.time)
+}
+
+/// The names in all `Vary` lines, or `None` if the client's values of such a header do not tell
+/// whether the response fits another request.
+fn usable_vary(request: Request<'_>, response: SubrequestResponse<'_>) -> Option<Vec<Vec<u8>>> {
+    let vary = response.header_values(b"vary");
+    let vary = vary_names(vary.map(Text::bytes))?;
+    let mut names = vary.iter();
+    names
+        .all(|name| has_seen_clients(request, response, name))
+        .then_some(vary)
 }
 
 /// How long a response may be kept, as far as its header says. The shortest limit counts: a verdict

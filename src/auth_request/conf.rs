@@ -11,14 +11,14 @@ use super::AuthRequest;
 use super::variables::CheckVariables;
 use crate::config_checks::{Fault, Question, warn_of_asked_locations, warn_of_return};
 use crate::nginx::{
-    AssignableVariable, Config, ConfigError, Inherit, List, ResponseBody, Setting, SharedZone,
-    Status, Template, Text, Waker,
+    AssignableVariable, Config, ConfigError, Inherit, List, MergedConfig, ResponseBody, Setting,
+    SharedZone, Status, Template, Text, Waker,
 };
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
 use policy::auth_request::decision::{self, OnError};
 use policy::auth_request::header_names::HeaderNames;
-use policy::auth_request::key_sources::KeySources;
+use policy::auth_request::key_sources::{FieldName, KeySources};
 use policy::auth_request::statuses::Statuses;
 use policy::auth_request::uncacheable::UncacheableKeys;
 use policy::auth_request::worker_cache::WorkerCache;
@@ -39,6 +39,8 @@ pub struct MainConf {
     pub(super) uncacheable: UncacheableKeys,
     pub(super) worker_cache: WorkerCache,
     pub(super) variables: OnceCell<CheckVariables>,
+    /// The names of all `$arg_<name>` that the configuration refers to.
+    pub(super) used_args: OnceCell<Vec<FieldName>>,
     /// Whether any location has `auth_request_upstream_headers`.
     pub(super) changes_headers: Cell<bool>,
     /// The digests of all [`Scope`]s.
@@ -345,12 +347,12 @@ impl Inherit for LocationConf {
 /// Warns of locations that `auth_request` asks and that are no services of their own. A location
 /// that inherits `auth_request`, and that only subrequests reach, is the usual way to protect a
 /// whole server.
-pub(super) fn warn_of_services(cf: &Config<'_>) {
+pub(super) fn warn_of_services(cf: &MergedConfig<'_, '_>) {
     let locations = cf.locations();
     let questions =
         locations
             .iter()
-            .filter_map(|&from| match from.conf::<AuthRequest>().service.get() {
+            .filter_map(|&from| match cf.conf::<AuthRequest>(from).service.get() {
                 Some(Service::At(service)) => Some(Question {
                     directive: "auth_request",
                     uri: &service.uri,
@@ -359,7 +361,7 @@ pub(super) fn warn_of_services(cf: &Config<'_>) {
                 Some(Service::Off) | None => None,
             });
     warn_of_asked_locations(cf, questions, |asked| {
-        let conf = asked.conf::<AuthRequest>();
+        let conf = cf.conf::<AuthRequest>(asked);
         let is_checked = matches!(conf.service.get(), Some(Service::At(_)));
         match (asked.is_internal(), asked.is_server()) {
             (true, _) if is_checked && conf.has_own_service => Some(Fault::AsksItself),

@@ -3,10 +3,9 @@
 use std::cell::{Cell, OnceCell, RefCell};
 
 use super::AuthRequest;
-use super::cache::{
-    CacheLookup, CacheResult, CacheSlot, FlightFollower, FlightLeader, FlightRole, FollowedFlights,
-};
+use super::cache::{CacheLookup, CacheResult, CacheSlot};
 use super::conf::{LocationConf, MainConf, Service, ServiceUri};
+use super::flight::{FlightFollower, FlightLeader, FlightRole, FollowedFlights};
 use super::variables::{self, CacheStatus};
 use super::verdict::{self, HeaderLine, Verdict};
 use crate::nginx::{

@@ -6,11 +6,13 @@
 mod cache;
 mod conf;
 mod directives;
+mod flight;
 mod handler;
 mod variables;
 mod verdict;
 
-use crate::nginx::{Config, ConfigError, Directive, Module};
+use crate::nginx::{Config, ConfigError, Directive, MergedConfig, Module};
+use policy::auth_request::key_sources::FieldName;
 
 /// The nginx module.
 pub struct AuthRequest;
@@ -29,12 +31,19 @@ impl Module for AuthRequest {
 
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
         variables::add_check_variables(cf)?;
+        let used_args = cf.referenced_variables(b"arg_");
+        let used_args = used_args.iter().map(|name| FieldName::new(name));
+        let used_args = used_args.collect();
+        cf.main_conf::<Self>().used_args.get_or_init(|| used_args);
         cf.add_access_handler::<Self>()?;
         if cf.main_conf::<Self>().changes_headers.get() {
             cf.add_handlers_around_access::<Self>()?;
             cf.add_handler_before_log::<Self>()?;
         }
-        conf::warn_of_services(cf);
         Ok(())
+    }
+
+    fn check(cf: &MergedConfig<'_, '_>) {
+        conf::warn_of_services(cf);
     }
 }

@@ -353,6 +353,24 @@ impl<'cf> Config<'cf> {
     }
 }
 
+/// A configuration whose levels nginx has merged, so that nothing changes them any more.
+pub struct MergedConfig<'c, 'cf> {
+    pub(super) config: &'c Config<'cf>,
+}
+
+impl<'c, 'cf> MergedConfig<'c, 'cf> {
+    /// # Safety
+    /// nginx has called postconfiguration with this configuration.
+    pub(super) unsafe fn new(config: &'c Config<'cf>) -> Self {
+        Self { config }
+    }
+
+    /// Logs a `[warn]`, to which nginx adds file and line.
+    pub fn warn(&self, message: fmt::Arguments<'_>) {
+        self.config.warn(message);
+    }
+}
+
 /// NGX_CONF_ERROR
 pub(super) fn conf_error() -> *mut c_char {
     ptr::without_provenance_mut(usize::MAX)

@@ -156,10 +156,10 @@ fn now() -> ngx_msec_t {
 
 /// nginx calls it with the event of a [`Drain`].
 unsafe extern "C" fn event_handler(event: *mut ngx_event_t) {
-    // SAFETY: `schedule` has set `data` to a field of the Drain, and the event is deleted before the Drain is freed. The
-    // connection is the client's, which outlives its requests: nginx marks it as destroyed when
-    // it has freed the request that it belongs to (ngx_http_free_request), and then
-    // ngx_http_run_posted_requests does nothing.
+    // SAFETY: `schedule` has set `data` to a field of the Drain, and the event is deleted before
+    // the Drain is freed. The connection is the client's, which outlives its requests: nginx marks
+    // it as destroyed when it has freed the request that it belongs to (ngx_http_free_request), and
+    // then ngx_http_run_posted_requests does nothing.
     unsafe {
         let drain = (*event).data.byte_sub(offset_of!(Drain, downstream));
         let drain = drain.cast::<Drain>();

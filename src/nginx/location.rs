@@ -1,7 +1,7 @@
 //! The locations of a configuration that nginx has read, for checks of the configuration as a
 //! whole.
 
-use super::directive::Config;
+use super::directive::{Config, MergedConfig};
 use super::module::Exported;
 use super::shim;
 use nginx_sys::{
@@ -44,22 +44,30 @@ impl<'cf> Config<'cf> {
             (shim::is_location_noname(location.location.as_ptr()) == 0).then_some(location)
         }
     }
+}
 
-    /// All servers and their locations. To be used when nginx has read and merged all of them.
+impl<'cf> MergedConfig<'_, 'cf> {
+    /// All servers and their locations.
     pub fn locations(&self) -> Vec<Location<'cf>> {
         let mut locations = Vec::new();
-        // SAFETY: cf is live; nginx has made the trees of locations before it calls
-        // postconfiguration (ngx_http_block), and before that there are none. add_location gets
-        // this vector.
+        // SAFETY: cf is live, and nginx has made the trees of locations before it calls
+        // postconfiguration (ngx_http_block). add_location gets this vector.
         unsafe {
             let data = (&raw mut locations).cast::<c_void>();
-            shim::visit_locations(self.raw(), add_location, data);
+            shim::visit_locations(self.config.raw(), add_location, data);
         }
         locations
     }
+
+    /// What a module has configured for a location.
+    pub fn conf<M: Exported>(&self, location: Location<'cf>) -> &'cf M::LocationConf {
+        // SAFETY: confs has an entry for each HTTP module, and create_loc_conf<M> has made that of
+        // M. Nothing changes it now (MergedConfig::new).
+        unsafe { &*(*location.confs().add(M::descriptor().ctx_index())).cast() }
+    }
 }
 
-/// Adds a location to the `Vec` that [`Config::locations`] has handed over as `data`.
+/// Adds a location to the `Vec` that [`MergedConfig::locations`] has handed over as `data`.
 unsafe extern "C" fn add_location(
     data: *mut c_void,
     of_server: *mut *mut c_void,
@@ -111,14 +119,6 @@ impl<'cf> Location<'cf> {
         }
         // SAFETY: the location lives as long as the configuration.
         unsafe { shim::location_confs(self.location.as_ptr()) }
-    }
-
-    /// What a module has configured here.
-    pub fn conf<M: Exported>(self) -> &'cf M::LocationConf {
-        // SAFETY: confs has an entry for each HTTP module, and create_loc_conf<M> has made that of
-        // M. nginx merges all of them before it calls postconfiguration, after which nothing
-        // changes them.
-        unsafe { &*(*self.confs().add(M::descriptor().ctx_index())).cast() }
     }
 
     /// Whether this is the server outside of its locations.

@@ -54,7 +54,7 @@ mod waker;
 
 pub use background::BackgroundTask;
 pub use body::BodyRead;
-pub use directive::{Config, ConfigError, Directive, Set, args, context};
+pub use directive::{Config, ConfigError, Directive, MergedConfig, Set, args, context};
 pub use failure::Failure;
 pub use filter_state::SubrequestFilter;
 pub use header::HeaderLines;

@@ -1,7 +1,7 @@
 //! HTTP modules of nginx, each described by a Rust type: this file makes the tables and callbacks
 //! that nginx needs out of it.
 
-use super::directive::{Commands, Config, ConfigError, Directive, conf_error};
+use super::directive::{Commands, Config, ConfigError, Directive, MergedConfig, conf_error};
 use super::fence::{guard, install_hook};
 use super::log::Log;
 use super::pool::own;
@@ -43,6 +43,9 @@ pub trait Module: Sized + 'static {
     /// # Errors
     /// nginx does not start with the configuration.
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError>;
+
+    /// Called after that: a place for warnings about the configuration as a whole.
+    fn check(_cf: &MergedConfig<'_, '_>) {}
 }
 
 /// The main configuration of a module, and what the fence keeps beside it.
@@ -174,7 +177,10 @@ unsafe extern "C" fn preconfiguration<M: Exported>(cf: *mut ngx_conf_t) -> ngx_i
 unsafe extern "C" fn postconfiguration<M: Exported>(cf: *mut ngx_conf_t) -> ngx_int_t {
     let check_and_configure = |cf: &mut Config<'_>| {
         check_order(cf, M::descriptor().order)?;
-        M::postconfiguration(cf)
+        M::postconfiguration(cf)?;
+        // SAFETY: ngx_http_block calls postconfiguration with it.
+        M::check(&unsafe { MergedConfig::new(cf) });
+        Ok(())
     };
     // SAFETY: ngx_http_block calls with its live cf.
     unsafe { configure(cf, check_and_configure) }

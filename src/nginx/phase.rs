@@ -28,7 +28,7 @@ pub enum Access<'r> {
     /// The request ends with this status, unless the status is 401 or 403 and another handler
     /// allows the request under `satisfy any`.
     Refuse(Status),
-    /// The request ends with this response. No error page replaces it.
+    /// The request ends with this response, a 401 after `auth_delay`. No error page replaces it.
     Respond(Status, Option<&'r ResponseContent<'r>>),
     /// The handler waits for something, such as a subrequest. nginx runs it again when that has
     /// ended.

@@ -65,12 +65,28 @@ nginx_auth_stop_upstream(ngx_http_request_t *r)
 }
 
 /*
+ * Whether a response is that of an upstream, which nginx is reading from.  After an error page or
+ * an internal redirect nginx has finalized the upstream, which then has no cleanup handler.
+ */
+
+ngx_uint_t
+nginx_auth_is_from_upstream(const ngx_http_request_t *r)
+{
+#if (NGX_HTTP_CACHE)
+    if (r->cached) {
+        return 0;
+    }
+#endif
+
+    return r->upstream && r->upstream->cleanup;
+}
+
+/*
  * Tells what follows the header of a response: `Rest` in shim.rs has the numbers.  A body from the
  * upstream is not worth reading if the connection will not be used again, or if the body is longer
  * than `max`.
  *
- * After an error page or an internal redirect nginx has finalized the upstream, which then has no
- * cleanup handler.  An upstream whose response is complete with its header has `keepalive` set
+ * An upstream whose response is complete with its header has `keepalive` set
  * (ngx_http_proxy_process_header); if nothing has come after it, the connection can be kept as it
  * is.
  */
@@ -80,15 +96,9 @@ nginx_auth_rest_of_response(const ngx_http_request_t *r, off_t max)
 {
     const ngx_http_upstream_t  *u;
 
-#if (NGX_HTTP_CACHE)
-    if (r->cached) {
-        return 0;
-    }
-#endif
-
     u = r->upstream;
 
-    if (u == NULL || u->cleanup == NULL
+    if (!nginx_auth_is_from_upstream(r)
         || (u->keepalive && u->buffer.pos == u->buffer.last))
     {
         return 0;
@@ -251,7 +261,8 @@ nginx_auth_post_event(ngx_event_t *ev)
  */
 
 ngx_int_t
-nginx_auth_delay_response(ngx_http_request_t *r, ngx_msec_t delay, ngx_http_event_handler_pt handler)
+nginx_auth_delay_response(ngx_http_request_t *r, ngx_msec_t delay,
+    ngx_http_event_handler_pt handler)
 {
     ngx_connection_t  *c;
 
@@ -293,8 +304,8 @@ nginx_auth_is_delayed(ngx_http_request_t *r)
 /*
  * Tells who produced the status of a response: an index of ORIGINS in subrequest_response.rs.
  *
- * nginx keeps one state for each attempt to reach an upstream.  After an internal redirect it begins
- * with a state that has no peer.
+ * nginx keeps one state for each attempt to reach an upstream.  After an internal redirect it
+ * begins with a state that has no peer.
  */
 
 enum {

@@ -159,6 +159,13 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_origin"]
     pub(super) fn origin(r: *const ngx_http_request_t, status: ngx_uint_t) -> ngx_uint_t;
 
+    /// Whether a response is that of an upstream, which nginx is reading from.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_is_from_upstream"]
+    pub(super) fn is_from_upstream(r: *const ngx_http_request_t) -> ngx_uint_t;
+
     /// What follows the header of a response.
     ///
     /// # Safety

@@ -12,7 +12,7 @@ use super::request::Request;
 use super::response_body::{BodyError, BodyReader, Progress, ResponseBody};
 use super::shim::{
     Rest, buf_ends_response, buf_in_memory, buf_special, connection_failed, forbid_storing,
-    is_header_only, rest_of_response, set_header_only, stop_upstream,
+    is_from_upstream, is_header_only, rest_of_response, set_header_only, stop_upstream,
 };
 use super::subrequest::{Subrequest, our_subrequest};
 use nginx_sys::{
@@ -152,6 +152,9 @@ unsafe extern "C" fn body_filter(r: *mut ngx_http_request_t, chain: *mut ngx_cha
             // SAFETY: as above.
             let is_stopped = match unsafe { consume(buf, &subrequest.body) } {
                 Progress::ReadOn => false,
+                // What nginx makes itself is not made in the background.
+                // SAFETY: the request is live.
+                Progress::ReadBehind if unsafe { is_from_upstream(r) } == 0 => true,
                 Progress::ReadBehind => subrequest.leave_rest_behind(request).is_err(),
                 Progress::Stop => true,
             };

@@ -56,7 +56,8 @@ struct LineCounts {
 }
 
 impl LineCounts {
-    /// Whether the lines are taken from the upstream's response, and not from what nginx would send.
+    /// Whether the lines are taken from the upstream's response, and not from what nginx would
+    /// send.
     fn is_from_upstream(&self) -> bool {
         // nginx keeps the challenges of a 401 when it replaces the response by an error page;
         // before 1.23.0 only the first of them.

@@ -17,6 +17,7 @@ use nginx_sys::{
     ngx_http_variable_value_t, ngx_int_t, ngx_str_t, ngx_uint_t,
 };
 use std::ffi::CStr;
+use std::slice;
 use text::Quoted;
 
 /// A family of variables with a common prefix, like nginx's own `$arg_<name>`.
@@ -237,6 +238,26 @@ impl Config<'_> {
         usize::try_from(index)
             .map(|index| Variable { index })
             .map_err(|_| ConfigError::Logged)
+    }
+
+    /// The variables with this prefix that the directives read so far refer to: their names behind
+    /// it.
+    pub fn referenced_variables(&self, prefix: &[u8]) -> Vec<Vec<u8>> {
+        // SAFETY: nginx has made the array of ngx_http_variable_t, or not yet; it does not change
+        // during this call, and its names live as long as the configuration.
+        let variables = unsafe {
+            let variables = &(*self.core_main_conf()).variables;
+            match variables.nelts {
+                0 => &[][..],
+                count => slice::from_raw_parts(variables.elts.cast::<ngx_http_variable_t>(), count),
+            }
+        };
+        let names = variables.iter();
+        // SAFETY: as above.
+        let names = names.map(|variable| unsafe { Text::from_raw(variable.name) });
+        names
+            .filter_map(|name| name.strip_prefix(prefix).map(<[u8]>::to_vec))
+            .collect()
     }
 
     /// The name in a reference such as `$name`.

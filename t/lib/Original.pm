@@ -21,6 +21,7 @@ our %DIFFERENCES = (
     'connection after a body' => 'ours reads the body, so that the connection can be used again',
     'further directives' => 'the original has auth_request and auth_request_set only',
     'log of errors' => 'ours adds the URI and the reason',
+    'replaced denial' => 'the original lets in what X-Accel-Redirect makes of a denial',
     'several challenges' => 'the original copies only the first before nginx 1.23.0',
     'switching protocols' => 'ours responds with 500, the original closes the connection',
     'warnings' => 'the original says nothing about locations that are asked',

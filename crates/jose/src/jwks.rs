@@ -34,6 +34,9 @@ const MAX_DEPTH: usize = 32;
 /// 2,048 bits and 21 ms for one of 16,384 bits, during which the worker does nothing else.
 const MAX_COMPLETIONS: usize = 16;
 
+/// How many warnings about a set are listed.
+const MAX_WARNINGS: usize = 100;
+
 /// What some editors write in front of UTF-8 (RFC 8259 section 8.1).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -150,8 +153,8 @@ impl KeySet {
 
     /// What the operator should know about the set where such tokens are expected.
     pub fn warnings_for(&self, kind: TokenType, check: SignatureCheck) -> Vec<SetWarning> {
-        let entries = || self.sets.iter().flat_map(|set| set.entries.iter());
-        entries::warnings(entries, kind, check)
+        let sets = self.sets.iter().map(|set| &set.entries);
+        entries::warnings(sets, kind, check)
     }
 
     /// How many keys can be used with an algorithm.
@@ -235,11 +238,31 @@ impl ParsedSet {
             }
         };
         self.entries.add(index, kid, summary);
-        self.warnings.extend(problem.map(|problem| Warning {
+        if let Some(problem) = problem {
+            self.warn(index, kid, problem);
+        }
+    }
+
+    fn warn(&mut self, index: usize, kid: Option<&str>, problem: KeyProblem) {
+        let problem = match (self.warnings.len() < MAX_WARNINGS, self.warnings.last_mut()) {
+            (
+                false,
+                Some(Warning {
+                    problem: KeyProblem::NotListed(more),
+                    ..
+                }),
+            ) => {
+                *more = more.saturating_add(1);
+                return;
+            }
+            (false, _) => KeyProblem::NotListed(0),
+            (true, _) => problem,
+        };
+        self.warnings.push(Warning {
             index,
             kid: kid.map(Quoted::new),
             problem,
-        }));
+        });
     }
 
     fn add_prepared(&mut self, material: &KeyMaterial, key: PreparedKey, kid: Option<&str>) {

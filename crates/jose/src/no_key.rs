@@ -54,12 +54,12 @@ pub enum SetWarning {
         /// How many more keys there are.
         more: usize,
     },
-    /// A key has private members, and only its public part is used.
-    PrivateKey {
-        /// Position in the set, counted from 0.
-        index: usize,
-        /// The key's `kid`.
-        kid: Option<Quoted>,
+    /// Some keys have private members, and only their public part is used.
+    PrivateKeys {
+        /// The position in the set, counted from 0, and the `kid` of the first of them.
+        keys: Vec<(usize, Option<Quoted>)>,
+        /// How many more there are.
+        more: usize,
     },
 }
 
@@ -116,29 +116,31 @@ impl UselessKey {
 
 impl fmt::Display for SetWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::PrivateKey { index, kid } => write!(
-                f,
-                "{}: private key, only the public part is needed to verify signatures",
-                entry_name(*index, kid.as_ref())
-            ),
+        let (what, keys, more): (_, Vec<_>, _) = match self {
             Self::Useless {
                 purpose,
                 keys,
                 more,
-            } => {
-                f.write_str(match purpose {
-                    KeyPurpose::Verify => "no key of this set verifies signatures: ",
-                    KeyPurpose::Decrypt => "no key of this set decrypts tokens: ",
-                })?;
-                let keys: Vec<_> = keys.iter().map(UselessKey::text).collect();
-                f.write_str(&keys.join("; "))?;
-                match (keys.len(), more) {
-                    (0, _) => f.write_str("it is empty"),
-                    (_, 0) => Ok(()),
-                    (_, more) => write!(f, "; and {more} more"),
-                }
-            }
+            } => (
+                match purpose {
+                    KeyPurpose::Verify => "no key of this set verifies signatures",
+                    KeyPurpose::Decrypt => "no key of this set decrypts tokens",
+                },
+                keys.iter().map(UselessKey::text).collect(),
+                more,
+            ),
+            Self::PrivateKeys { keys, more } => (
+                "private keys, of which only the public part is needed to verify signatures",
+                keys.iter()
+                    .map(|(index, kid)| entry_name(*index, kid.as_ref()))
+                    .collect(),
+                more,
+            ),
+        };
+        match (keys.is_empty(), more) {
+            (true, _) => write!(f, "{what}: it is empty"),
+            (false, 0) => write!(f, "{what}: {}", keys.join("; ")),
+            (false, more) => write!(f, "{what}: {}; and {more} more", keys.join("; ")),
         }
     }
 }

@@ -22,6 +22,9 @@ pub enum KeyProblem {
     LeftOut(KeyFault),
     /// The key is used in spite of this.
     Used(Vec<KeyFlaw>),
+    /// There is a problem with this entry and with so many more behind it. The warnings of a set end
+    /// here, so that a set cannot fill a log.
+    NotListed(usize),
 }
 
 /// Why an entry is left out.
@@ -182,6 +185,9 @@ impl fmt::Display for Warning {
         write!(f, "{}: ", entry_name(self.index, self.kid.as_ref()))?;
         match &self.problem {
             KeyProblem::LeftOut(fault) => write!(f, "left out, {fault}"),
+            KeyProblem::NotListed(more) => {
+                write!(f, "something is wrong with this entry and with {more} more")
+            }
             KeyProblem::Used(flaws) => {
                 f.write_str("used, but ")?;
                 for (position, flaw) in flaws.iter().enumerate() {

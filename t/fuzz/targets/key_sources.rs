@@ -2,7 +2,7 @@
 //! to the first zero byte, the arguments behind it.
 #![no_main]
 
-use policy::auth_request::key_sources::KeySources;
+use policy::auth_request::key_sources::{FieldName, KeySources};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| nginx_auth_fuzz::in_time(|| check(bytes)));
 
@@ -12,7 +12,8 @@ fn check(bytes: &[u8]) {
     let args = parts.next().unwrap_or_default();
     let is_ambiguous = |key: &[u8], cookies: &[&[u8]], args: &[u8]| {
         let lines = cookies.iter().map(|value| (&b"Cookie"[..], *value));
-        KeySources::of_key([key].into_iter()).are_ambiguous(lines, args)
+        let used_args = [FieldName::new(b"token")];
+        KeySources::of_key([key].into_iter()).are_ambiguous(&used_args, lines, args)
     };
     // A request that has a cookie or an argument once, and this one in front of it, has it twice.
     let with_cookie = [b"session=a; ", cookies].concat();

@@ -14,6 +14,9 @@ use crate::{jwe, jws};
 
 /// How many entries are looked at for one token.
 const MAX_EXAMINED: usize = 16;
+/// How many entries there may be for one that was left out to be remembered: an entry of a few bytes
+/// takes some hundred bytes of memory.
+const MAX_LEFT_OUT: usize = 1024;
 /// How many keys a warning about a set names.
 const MAX_NAMED: usize = 8;
 
@@ -23,6 +26,8 @@ pub(super) struct KeyEntries {
     all: Vec<KeyEntry>,
     /// Positions in `all`.
     by_kid: HashMap<String, Vec<usize>, foldhash::fast::RandomState>,
+    /// How many entries were left out that are not in `all`.
+    forgotten: usize,
 }
 
 /// One entry of a set.
@@ -137,6 +142,10 @@ fn decryption_algorithms(key: &Jwk) -> Vec<&'static str> {
 
 impl KeyEntries {
     pub(super) fn add(&mut self, index: usize, kid: Option<&str>, summary: EntrySummary) {
+        if matches!(summary, EntrySummary::LeftOut(_)) && self.all.len() >= MAX_LEFT_OUT {
+            self.forgotten = self.forgotten.saturating_add(1);
+            return;
+        }
         if let Some(kid) = kid {
             let positions = self.by_kid.entry(kid.to_owned()).or_default();
             positions.push(self.all.len());
@@ -210,8 +219,8 @@ pub(super) fn no_key_reason<'a>(
 }
 
 /// What the operator should know about these entries where such tokens are expected.
-pub(super) fn warnings<'a, I: Iterator<Item = &'a KeyEntry>>(
-    entries: impl Fn() -> I,
+pub(super) fn warnings<'a>(
+    sets: impl Iterator<Item = &'a KeyEntries> + Clone,
     kind: TokenType,
     check: SignatureCheck,
 ) -> Vec<SetWarning> {
@@ -221,35 +230,53 @@ pub(super) fn warnings<'a, I: Iterator<Item = &'a KeyEntry>>(
         decrypts.then_some(KeyPurpose::Decrypt),
         verifies.then_some(KeyPurpose::Verify),
     ];
-    let purposes = purposes.into_iter().flatten();
-    let useless = purposes.filter_map(|purpose| {
-        let is_usable = |entry: &KeyEntry| entry.summary.ability(purpose).is_ok();
-        (!entries().any(is_usable)).then(|| useless_for(entries(), purpose))
-    });
-    let private = entries()
-        .filter(|entry| verifies && entry.summary.is_needlessly_private(decrypts))
-        .map(|entry| SetWarning::PrivateKey {
-            index: entry.index,
-            kid: entry.kid.clone(),
-        });
-    useless.chain(private).collect()
+    let useless = purposes
+        .into_iter()
+        .flatten()
+        .filter_map(|purpose| useless_for(sets.clone(), purpose));
+    let private = verifies.then(|| needlessly_private(sets.clone(), decrypts));
+    useless.chain(private.flatten()).collect()
 }
 
+/// That no entry can be used for this purpose, if so.
 fn useless_for<'a>(
-    mut entries: impl Iterator<Item = &'a KeyEntry>,
+    sets: impl Iterator<Item = &'a KeyEntries> + Clone,
     purpose: KeyPurpose,
-) -> SetWarning {
-    let named = entries.by_ref().take(MAX_NAMED);
-    let keys = named.filter_map(|entry| {
-        Some(UselessKey {
-            index: entry.index,
-            kid: entry.kid.clone(),
-            reason: entry.summary.ability(purpose).err()?,
-        })
-    });
-    SetWarning::Useless {
-        purpose,
-        keys: keys.collect(),
-        more: entries.count(),
+) -> Option<SetWarning> {
+    let forgotten = sets.clone().map(|set| set.forgotten);
+    let forgotten = forgotten.fold(0, usize::saturating_add);
+    let (mut keys, mut more) = (Vec::new(), forgotten);
+    for entry in sets.flat_map(KeyEntries::iter) {
+        let reason = entry.summary.ability(purpose).err()?;
+        match keys.len() < MAX_NAMED {
+            true => keys.push(UselessKey {
+                index: entry.index,
+                kid: entry.kid.clone(),
+                reason,
+            }),
+            false => more = more.saturating_add(1),
+        }
     }
+    Some(SetWarning::Useless {
+        purpose,
+        keys,
+        more,
+    })
+}
+
+/// The private keys that only verify signatures, if there are any.
+fn needlessly_private<'a>(
+    sets: impl Iterator<Item = &'a KeyEntries>,
+    decrypts: bool,
+) -> Option<SetWarning> {
+    let entries = sets.flat_map(KeyEntries::iter);
+    let mut private = entries.filter(|entry| entry.summary.is_needlessly_private(decrypts));
+    let named = private.by_ref().take(MAX_NAMED);
+    let keys: Vec<_> = named
+        .map(|entry| (entry.index, entry.kid.clone()))
+        .collect();
+    (!keys.is_empty()).then(|| SetWarning::PrivateKeys {
+        keys,
+        more: private.count(),
+    })
 }

@@ -179,14 +179,16 @@ fn private_keys_that_only_verify_are_reported() {
         key("HS256", 0),
         test_tokens::public(&key("ES256", 0)),
     ];
-    let private = |names: &[&str]| -> Vec<_> {
-        let text = "private key, only the public part is needed to verify signatures";
-        names.iter().map(|name| format!("{name}: {text}")).collect()
+    let private = |names: &str| {
+        let text = "private keys, of which only the public part is needed to verify signatures";
+        [format!("{text}: {names}")]
     };
-    let all = private(&["key 0, kid \"r\"", "key 1, kid \"e\"", "key 2"]);
+    let all = private("key 0, kid \"r\"; key 1, kid \"e\"; key 2");
     assert_eq!(warnings_for(Signed, &keys), all);
     // Keys of RSA and on P-256 are for encryption, too.
-    assert_eq!(warnings_for(Nested, &keys), all[2..]);
+    assert_eq!(warnings_for(Nested, &keys), private("key 2"));
+    let many = vec![key("Ed25519", 0); 10];
+    assert!(warnings_for(Signed, &many)[0].ends_with("; key 7; and 2 more"));
     assert_eq!(warnings_for(Encrypted, &keys), [""; 0]);
     let for_encryption = with(&key("RSA", 0), r#"{"use":"enc"}"#);
     assert_eq!(
@@ -211,4 +213,21 @@ fn the_first_use_of_a_set_that_was_parsed_is_told() {
     assert!(!first.is_first_use());
     assert!(merged.is_first_use());
     assert!(!second.is_first_use());
+}
+
+#[test]
+fn the_warnings_about_a_set_end_after_a_hundred() {
+    let set = format!("{{\"keys\":[{}null]}}", "null,".repeat(1499));
+    let keys = KeySet::parse(set.as_bytes()).unwrap();
+    let warnings: Vec<_> = keys.warnings().map(Warning::to_string).collect();
+    assert_eq!(warnings.len(), 101);
+    assert_eq!(warnings[99], "key 99: left out, not a JSON object");
+    assert_eq!(
+        warnings[100],
+        "key 100: something is wrong with this entry and with 1399 more"
+    );
+    let about_set = keys.warnings_for(TokenType::Signed, SignatureCheck::Verify);
+    let about_set: Vec<_> = about_set.iter().map(SetWarning::to_string).collect();
+    assert_eq!(about_set.len(), 1);
+    assert!(about_set[0].ends_with("; key 7 is left out, not a JSON object; and 1492 more"));
 }

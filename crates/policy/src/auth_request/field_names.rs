@@ -13,12 +13,21 @@ pub struct FieldNames {
 }
 
 impl FieldNames {
-    /// The names that a decoded name may stand for.
+    /// The names that the decoded name of an argument may stand for.
     pub fn of(name: &str) -> Self {
         // Parsers take what is in front of these for the name of an array or an object; one that
         // is written in C may take a NUL for the end.
-        let ends = ['[', '.', '\0'].into_iter();
-        let parents = ends.filter_map(|end| name.find(end));
+        Self::with_ends(name, &['[', '.', '\0'])
+    }
+
+    /// The names that the name of a cookie may stand for. A dot does not make an object: frameworks
+    /// have a `session.sig` beside their `session`.
+    pub fn of_cookie(name: &str) -> Self {
+        Self::with_ends(name, &['[', '\0'])
+    }
+
+    fn with_ends(name: &str, ends: &[char]) -> Self {
+        let parents = ends.iter().filter_map(|&end| name.find(end));
         let is_element = name.find('[').is_some_and(|at| name[at..].contains(']'));
         let own = (!is_element).then(|| skeleton(name));
         let parents = parents.map(|end| skeleton(&name[..end]));

@@ -51,19 +51,20 @@ pub struct KeySources {
     args: Vec<FieldName>,
     /// The names after `http_`.
     headers: Vec<Vec<u8>>,
-    /// Whether there is a variable, such as one of `map`, that may be made of any cookie or any
-    /// argument.
+    /// Whether there is a variable, such as one of `map`, that may be made of any cookie or argument.
     any: bool,
 }
 
+/// The name of a cookie or an argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct FieldName {
+pub struct FieldName {
     name: Vec<u8>,
     skeleton: String,
 }
 
 impl FieldName {
-    fn new(name: &[u8]) -> Self {
+    /// A name as it is in `$cookie_<name>` or `$arg_<name>`.
+    pub fn new(name: &[u8]) -> Self {
         Self {
             name: name.into(),
             skeleton: skeleton(&String::from_utf8_lossy(name)),
@@ -94,9 +95,11 @@ impl KeySources {
 
     /// Whether a request has something twice that the key needs once, or in a spelling that nginx
     /// and a service may read differently. `lines` are those of the request's header, and `args`
-    /// its arguments.
+    /// its arguments; `used_args` are the names of all `$arg_<name>` in the configuration, of which
+    /// a variable of `map` may be made.
     pub fn are_ambiguous<'a>(
         &self,
+        used_args: &[FieldName],
         lines: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
         args: &'a [u8],
     ) -> bool {
@@ -107,16 +110,20 @@ impl KeySources {
         let cookies = cookies.flat_map(|(_, value)| value.split(|byte| b";,".contains(byte)));
         let cookies = cookies.map(|pair| Field {
             pair,
-            is_found: true,
+            place: FieldPlace::Cookie,
         });
         // Some services take a ";" for a "&".
         let args = args.split(|&byte| byte == b'&').flat_map(|pair| {
             let pairs = pair.split(|&byte| byte == b';').enumerate();
             pairs.map(|(index, pair)| Field {
                 pair,
-                is_found: index == 0,
+                place: match index {
+                    0 => FieldPlace::Arg,
+                    _ => FieldPlace::InsideArg,
+                },
             })
         });
+        let is_arg_ambiguous = |name: &FieldName| is_ambiguous(args.clone(), name);
         self.headers
             .iter()
             .any(|name| is_line_ambiguous(lines.clone(), name))
@@ -124,11 +131,8 @@ impl KeySources {
                 .cookies
                 .iter()
                 .any(|name| is_ambiguous(cookies.clone(), name))
-            || self
-                .args
-                .iter()
-                .any(|name| is_ambiguous(args.clone(), name))
-            || self.any && (has_repeated_name(cookies) || has_repeated_name(args))
+            || self.args.iter().any(is_arg_ambiguous)
+            || self.any && (has_repeated_name(cookies) || used_args.iter().any(is_arg_ambiguous))
     }
 }
 
@@ -136,8 +140,15 @@ impl KeySources {
 #[derive(Clone, Copy)]
 struct Field<'a> {
     pair: &'a [u8],
-    /// Whether nginx looks for a name at its beginning.
-    is_found: bool,
+    place: FieldPlace,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FieldPlace {
+    Cookie,
+    Arg,
+    /// Inside of what nginx takes for one argument.
+    InsideArg,
 }
 
 impl Field<'_> {
@@ -150,7 +161,12 @@ impl Field<'_> {
 
     /// The names by which a service may know the field.
     fn names(&self) -> FieldNames {
-        FieldNames::of(&String::from_utf8_lossy(&decode(self.name()).0))
+        let name = decode(self.name()).0;
+        let name = String::from_utf8_lossy(&name);
+        match self.place {
+            FieldPlace::Cookie => FieldNames::of_cookie(&name),
+            FieldPlace::Arg | FieldPlace::InsideArg => FieldNames::of(&name),
+        }
     }
 
     /// Whether a service may know the field by this name, which is a skeleton.
@@ -169,7 +185,9 @@ impl Field<'_> {
     /// Whether nginx knows the field by this name.
     fn has_name(&self, name: &[u8]) -> bool {
         let own = trim_spaces(self.name());
-        self.is_found && self.pair.contains(&b'=') && own.eq_ignore_ascii_case(name)
+        self.place != FieldPlace::InsideArg
+            && self.pair.contains(&b'=')
+            && own.eq_ignore_ascii_case(name)
     }
 }
 

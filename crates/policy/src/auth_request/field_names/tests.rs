@@ -23,6 +23,13 @@ fn a_name_may_stand_for_others() {
 }
 
 #[test]
+fn a_dot_does_not_make_a_cookie_an_element() {
+    assert_eq!(FieldNames::of("a.b").parents, ["a"]);
+    assert!(FieldNames::of_cookie("a.b").parents.is_empty());
+    assert_eq!(FieldNames::of_cookie("a.b[c]").parents, ["ab"]);
+}
+
+#[test]
 fn an_escape_is_decoded_or_malformed() {
     assert_eq!(decode(b"a+b%26%c3%BC="), ("a b&\u{fc}=".into(), true));
     for text in ["%", "%4", "%zz", "a%u0062"] {
