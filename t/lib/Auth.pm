@@ -42,7 +42,8 @@ sub import {
 
 my %tests;      # address -> weak reference to the test object, for END
 
-# Writes nginx.conf with these directives in http {} and in the main context.
+# configure($t, $http, $main) writes nginx.conf with these directives in http {}
+# and in the main context.
 sub configure {
     my ($t, $http, $main) = @_;
     $main //= '';
@@ -66,9 +67,10 @@ $http}
 EOF
 }
 
-# What nginx -t says about nginx.conf: its lines, with "DIR" for the test
-# directory, and its exit code or signal, joined with " | ". With directives, writes them
-# first to http.conf and main.conf, which a new nginx.conf includes.
+# config_test($t) returns what nginx -t says about nginx.conf: its lines, in which
+# "DIR" stands for the test directory, and its exit code or signal, joined with " | ".
+# config_test($t, $http, $main) writes these directives first, to http.conf and
+# main.conf, which a new nginx.conf includes.
 sub config_test {
     my ($t, $http, $main) = @_;
     my $dir = $t->testdir();
@@ -92,15 +94,17 @@ sub config_test {
 
 ### Requests ##################################################################
 
-# The response to a GET, or to what the options say, with these header lines:
+# ask() sends a request with these header lines, and returns the response. The
+# request is a GET unless the options say something else:
 #
 #     ask('/page', 'X-A: 1')
 #     ask({ method => 'POST', body => 'x=1', port => 8081 }, '/page')
 #
-# The options are those of request(), and: port, in the numbers of nginx.conf;
-# start, to return the socket without reading from it. The response ends with the
-# connection: it is HTTP/1.0, or with the option version or chunks HTTP/1.1 and
-# "Connection: close". Returns '' where there is no response.
+# The options are those of request(), and two more: port is a port as nginx.conf
+# names it, and start makes ask() return the socket without reading from it. The
+# response ends with the connection, because the request is HTTP/1.0, or with the
+# option version or chunks HTTP/1.1 with "Connection: close". ask() returns '' if
+# there is no response.
 sub ask {
     my %options = ref $_[0] ? %{ shift() } : ();
     my ($uri, @lines) = @_;
@@ -112,9 +116,10 @@ sub ask {
         $options{start} ? (start => 1) : ()) // '';
 }
 
-# The text of such a request, for a connection that stays open: HTTP/1.1. The
-# options are method, version, body (sent with its length) and chunks (a body in
-# these chunks). A line Host is there in any case.
+# request() returns the text of such a request, for a connection that stays open:
+# it is HTTP/1.1. The options are method, version, body (which is sent with its
+# length) and chunks (a list: the body is sent in these chunks). The request always
+# has a Host line.
 sub request {
     my %options = ref $_[0] ? %{ shift() } : ();
     my ($uri, @lines) = @_;
@@ -133,7 +138,7 @@ sub request {
         'HTTP/' . ($options{version} // '1.1')), @lines, '', $body;
 }
 
-# The header line with this bearer token; nothing without a token.
+# bearer() returns the header line with this token, or an empty list without one.
 sub bearer {
     my ($token) = @_;
     return defined $token ? "Authorization: Bearer $token" : ();
@@ -141,27 +146,27 @@ sub bearer {
 
 ### Responses #################################################################
 
-# The status, of several responses to one request that of the last one (after
-# 100 Continue); "none" where there is no response.
+# status() returns the status of a response, or "none" if there is no response. If
+# a 100 (Continue) comes first, the status is that of the response after it.
 sub status {
     my ($response) = @_;
     return ($response // '') =~ /^(?:HTTP\S+ 1\d\d .*?\r\n\r\n)?HTTP\S+ (\d+)/s ? $1 : 'none';
 }
 
-# The body as it was sent; '' where there is none.
+# body() returns the body as it was sent, or '' if there is none.
 sub body {
     my ($response) = @_;
     return ($response // '') =~ /\r\n\r\n(?!HTTP\S+ \d)(.*)\z/s ? $1 : '';
 }
 
-# The values of all header lines with this name.
+# headers() returns the values of all header lines with this name.
 sub headers {
     my ($response, $name) = @_;
     my ($head) = split /\r\n\r\n(?!HTTP\S+ \d)/, $response // '';
     return ($head // '') =~ /^\Q$name\E: ?([^\r\n]*)/mgi;
 }
 
-# The value of the first of them, or undef.
+# header() returns the value of the first of them, or undef.
 sub header {
     my ($response, $name) = @_;
     my ($value) = headers($response, $name);
@@ -172,9 +177,9 @@ sub header {
 
 my %read;       # test directory -> how much of error.log was read
 
-# What nginx has logged for requests since the last call, one line each as
-# "level text", without what nginx was doing ("while ...") and without the level
-# debug. With a pattern, only the lines that match it.
+# logged() returns what nginx has logged for requests since the last call. Each line
+# has the form "level text", without what nginx was doing ("while ..."). Lines of
+# the level debug are left out, and so are those that do not match the pattern.
 sub logged {
     my ($t, $pattern) = @_;
     my $log = $t->read_file('error.log');
@@ -188,7 +193,7 @@ sub logged {
 
 ### Processes #################################################################
 
-# Starts nginx without its warnings on the terminal.
+# run_quietly() starts nginx, and keeps its warnings from the terminal.
 sub run_quietly {
     my ($t) = @_;
     open my $stderr, '>&', \*STDERR or die "Can't dup stderr: $!\n";
@@ -199,7 +204,8 @@ sub run_quietly {
     return $t;
 }
 
-# The process ids of all workers that were started so far, in their order.
+# started_workers() returns the process ids of all workers that were started so
+# far, in the order in which they were started.
 sub started_workers {
     my ($t) = @_;
     my @workers;
@@ -208,14 +214,14 @@ sub started_workers {
     return @workers;
 }
 
-# The one that was started last.
+# worker() returns the process id of the worker that was started last.
 sub worker {
     my ($t) = @_;
     return (started_workers($t))[-1];
 }
 
-# The process ids of the workers that take connections: none that is shutting
-# down.
+# workers() returns the process ids of the workers that take connections. A worker
+# that is shutting down takes none.
 sub workers {
     my ($t) = @_;
     my ($master) = $t->read_file('nginx.pid') =~ /(\d+)/;
@@ -225,7 +231,8 @@ sub workers {
     } split ' ', $children;
 }
 
-# Reloads, and returns when none of the workers before takes connections.
+# reload_workers() reloads, and returns when the workers that there were before take
+# no connections any more.
 sub reload_workers {
     my ($t) = @_;
     my @before = workers($t);
@@ -236,14 +243,15 @@ sub reload_workers {
     });
 }
 
-# The same with another configuration, as for configure().
+# reload_with() writes another configuration, as configure() does, and reloads.
 sub reload_with {
     my ($t, $http, $main) = @_;
     configure($t, $http, $main);
     return reload_workers($t);
 }
 
-# The memory in KiB that a process has, and the most that it has had so far.
+# memory() returns how many KiB of memory a process has, peak_memory() how many it
+# has had at most.
 sub memory { return _memory('VmRSS', @_) }
 sub peak_memory { return _memory('VmHWM', @_) }
 
@@ -252,8 +260,8 @@ sub _memory {
     return slurp("/proc/$pid/status") =~ /^$field:\s+(\d+) kB/m ? $1 : die "no $field\n";
 }
 
-# How many connections nginx has, once it is only the one that asks or after ten
-# seconds. At the URI is a stub_status.
+# connections_left() waits until nginx has no connection but the one that asks, ten
+# seconds at most, and returns how many it has. The URI is that of a stub_status.
 sub connections_left {
     my ($uri) = @_;
     my $active = 0;
@@ -266,7 +274,8 @@ sub connections_left {
 
 ### Waiting, and files ########################################################
 
-# Whether the condition came true within ten seconds.
+# wait_until() waits until the condition is true, ten seconds at most, and returns
+# whether it is.
 sub wait_until {
     my ($condition) = @_;
     for (1 .. 1000) {
@@ -276,7 +285,7 @@ sub wait_until {
     return 0;
 }
 
-# The content of a file, in bytes.
+# slurp() returns the content of a file, in bytes.
 sub slurp {
     my ($path) = @_;
     local $/;
@@ -284,7 +293,8 @@ sub slurp {
     return <$file> // '';
 }
 
-# Adds the text to a file by one write, as several processes may do at a time.
+# append() adds the text to a file by one write, because several processes may do so
+# at a time.
 sub append {
     my ($path, $text) = @_;
     open my $file, '>>:raw', $path or die "Can't open $path: $!\n";
@@ -292,7 +302,8 @@ sub append {
     close $file or die "Can't write $path: $!\n";
 }
 
-# Puts a new file in the place of an old one, so that nobody reads half of it.
+# replace_file() puts a new file in the place of an old one, so that nobody reads
+# half of it.
 sub replace_file {
     my ($t, $name, $content) = @_;
     my $path = $t->testdir() . "/$name";

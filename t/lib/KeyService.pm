@@ -10,7 +10,7 @@ use Test::Nginx::Raw;
 
 our @EXPORT = (@Service::EXPORT, qw/ key_service keys_response last_request respond_with /);
 
-# Runs it on one of the test's ports.
+# key_service() runs the service on one of the test's ports.
 sub key_service {
     my ($t, $number) = @_;
     my $dir = $t->testdir();
@@ -28,13 +28,14 @@ sub key_service {
     });
 }
 
-# What it sends for this name from now on.
+# respond_with() says what the service sends for this name from now on.
 sub respond_with {
     my ($t, $name, $response) = @_;
     replace_file($t, "response.$name", $response);
 }
 
-# A response with this body, by default 200, and more header lines.
+# keys_response() returns a response with this body and these header lines. A number
+# in front of the lines is its status, which is 200 otherwise.
 sub keys_response {
     my ($body, @lines) = @_;
     my $status = @lines && $lines[0] =~ /^\d+$/ ? shift @lines : 200;
@@ -42,7 +43,7 @@ sub keys_response {
         @lines, '', $body;
 }
 
-# The last request that it got for this name.
+# last_request() returns the last request that the service got for this name.
 sub last_request {
     my ($t, $name) = @_;
     return $t->read_file("request.$name");

@@ -11,8 +11,8 @@ use Time::HiRes qw/ sleep /;
 
 our @EXPORT = qw/ asked forget go_on hold take_request wait_asked /;
 
-# For the service, in a process of its own: counts a request, and returns when it
-# may respond.
+# take_request() is for the service, which is a process of its own. It counts a
+# request, and returns when the service may respond.
 sub take_request {
     my ($dir, $name) = @_;
     append("$dir/asked.$name", '.');
@@ -24,26 +24,27 @@ sub take_request {
     }
 }
 
-# How often it was asked for this name.
+# asked() returns how often the service was asked for this name.
 sub asked {
     my ($t, $name) = @_;
     return -s $t->testdir() . "/asked.$name" || 0;
 }
 
-# How often it was asked, once it was so often or after ten seconds.
+# wait_asked() waits until it was asked so often, ten seconds at most, and returns
+# how often it was asked.
 sub wait_asked {
     my ($t, $name, $count) = @_;
     wait_until(sub { asked($t, $name) >= $count });
     return asked($t, $name);
 }
 
-# Counts from 0 again.
+# forget() makes asked() count from 0 again.
 sub forget {
     my ($t, $name) = @_;
     unlink $t->testdir() . "/asked.$name";
 }
 
-# Has all requests wait, but for the first so many, until go_on().
+# hold() makes all requests but the first so many wait until go_on() is called.
 sub hold {
     my ($t, $name, $passed) = @_;
     replace_file($t, "hold.$name", $passed // 0);

@@ -11,8 +11,8 @@ use Time::HiRes qw/ time /;
 
 our @EXPORT = (@Service::EXPORT, qw/ seen verdict_service /);
 
-# Runs it on one of the test's ports. These lines of a request decide about its
-# response: Answer (the status), Answer-Line (a header line), Answer-Body, and
+# verdict_service() runs the service on one of the test's ports. These lines of a
+# request decide about its response: Answer (the status), Answer-Line (a header line), Answer-Body, and
 # Answer-Raw (the whole response, in which \r and \n are line ends). Each response
 # has a line X-Id of its own and a line X-Said with the URI of the request, and the
 # length and first bytes of its body. The name for asked() and hold() is the first
@@ -43,7 +43,7 @@ sub verdict_service {
     });
 }
 
-# Of a response the status, and the value of its line X-Seen.
+# seen() returns the status of a response and the value of its line X-Seen.
 sub seen {
     my ($response) = @_;
     return join ' ', status($response), header($response, 'X-Seen') // ();

@@ -1,4 +1,4 @@
-//! Makes keys and tokens for tests, benches and the demo. Each call prints one line.
+//! Makes keys and tokens for tests and benches. Each call prints one line.
 //!
 //! ```text
 //! test-tokens key ALG [--kid KID] [--size N] [--use sig|enc] [--no-alg] [--public]
