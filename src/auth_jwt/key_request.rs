@@ -69,7 +69,7 @@ impl BackgroundTask for KeyFetchTask {
         self.fetch.is_awaited()
     }
 
-    fn done(self: Box<Self>, request: Request<'_>, subrequest: &Subrequest) {
+    fn take_response(self: Box<Self>, request: Request<'_>, subrequest: &Subrequest) {
         let (log, now) = (request.log(), request.uptime());
         let Self {
             fetch,

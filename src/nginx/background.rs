@@ -24,7 +24,7 @@ pub trait BackgroundTask: 'static {
     fn is_awaited(&self) -> bool;
 
     /// Takes the response. `request` is the one around the subrequest.
-    fn done(self: Box<Self>, request: Request<'_>, subrequest: &Subrequest);
+    fn take_response(self: Box<Self>, request: Request<'_>, subrequest: &Subrequest);
 }
 
 /// The state of a background subrequest, in the pool of the request around it.
@@ -129,12 +129,12 @@ unsafe extern "C" fn finish<M: SubrequestOwner>(r: *mut ngx_http_request_t) {
         }
         // SAFETY: the state was given to run_background_request, and belongs to the request's pool.
         let background = unsafe { &*background_data(r).cast::<Background>() };
-        // Taken out of the cell first: `done` may make nginx ask whether the response is awaited.
+        // Taken out of the cell first: `take_response` may make nginx ask whether the response is awaited.
         let task = background.task.take();
         #[cfg(feature = "fault-injection")]
         super::fence::fault_injection::panic_in_background(request);
         if let Some(task) = task {
-            task.done(request, subrequest);
+            task.take_response(request, subrequest);
         }
         true
     });
