@@ -245,7 +245,7 @@ impl Challenge<'_> {
 }
 
 /// Adds `, name="value"` to a challenge. The value has no control characters
-/// ([`is_quotable`](text::is_quotable)).
+/// ([`is_quotable`]).
 pub fn push_attribute(challenge: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     challenge.extend_from_slice(b", ");
     challenge.extend_from_slice(name);
