@@ -14,7 +14,7 @@ use Test::Nginx::Raw;
 use IO::Socket::SSL qw/ SSL_VERIFY_NONE /;
 use IO::Socket::UNIX;
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy rewrite /)->plan(9);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy rewrite /)->plan(12);
 my $dir = $t->testdir();
 
 my $made = system("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
@@ -45,11 +45,32 @@ configure($t, <<'EOF', 'worker_processes 1; worker_shutdown_timeout 1s;');
         }
     }
 
+    server {
+        listen       127.0.0.1:8082;
+        listen       127.0.0.1:8444 ssl;
+
+        ssl_certificate     cert.pem;
+        ssl_certificate_key key.pem;
+
+        if ($scheme != https) { return 301 https://localhost$request_uri; }
+        if ($https = "")      { return 403; }
+
+        auth_jwt             "r";
+        auth_jwt_key_request /keys;
+        auth_jwt_key_cache   1h;
+        root                 html;
+
+        location = /keys {
+            internal;
+            proxy_set_header Host $host;
+            proxy_pass       http://127.0.0.1:8081/both;
+        }
+    }
 EOF
 
 my $key = jwk('HS256', '--kid', 'a');
 my $token = sign($key, '{"exp":"now+300"}');
-respond_with($t, $_, keys_response(jwks($key))) for qw/ tls unix hangs /;
+respond_with($t, $_, keys_response(jwks($key))) for qw/ tls unix both hangs /;
 key_service($t, 8081);
 run_quietly($t);
 
@@ -58,8 +79,16 @@ run_quietly($t);
 my $tls = IO::Socket::SSL->new(PeerAddr => '127.0.0.1:' . port(8443),
     SSL_verify_mode => SSL_VERIFY_NONE) or die "Can't connect: $!\n";
 is(asked_over($tls, '/tls/'), '404', 'over TLS');
-is((last_request($t, 'tls') =~ /^X-Told: (.*)\r/m)[0], 'http  ' . port(8443) . ' .',
+is((last_request($t, 'tls') =~ /^X-Told: (.*)\r/m)[0], 'https on ' . port(8443) . ' .',
     'over TLS, variables');
+
+# a server for both that redirects http
+$tls = IO::Socket::SSL->new(PeerAddr => '127.0.0.1:' . port(8444),
+    SSL_verify_mode => SSL_VERIFY_NONE) or die "Can't connect: $!\n";
+is(asked_over($tls, '/'), '404', 'over TLS, a server that redirects http');
+is(status(ask({ port => 8082 }, '/', bearer($token))), '301', 'without TLS, the same server');
+is(last_request($t, 'both') =~ /^(Host: \S+)/m ? $1 : 'none', 'Host: localhost',
+    'a server without a name, $host');
 my $unix = IO::Socket::UNIX->new(Peer => "$dir/socket") or die "Can't connect: $!\n";
 is(asked_over($unix, '/unix/'), '404', 'over a Unix domain socket');
 

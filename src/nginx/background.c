@@ -169,6 +169,41 @@ open_connection(const ngx_http_request_t *client)
 }
 
 /*
+ * The rewrite phase of the server runs for each subrequest, and servers for both http and https have
+ * "if ($scheme != https) { return 301 ...; }" there.  The connection to nobody has no TLS, so these
+ * two variables get their values from the connection of the client that has come so far.
+ */
+
+static void
+set_scheme(ngx_http_request_t *r, ngx_uint_t is_https)
+{
+    ngx_uint_t                  i;
+    ngx_http_variable_t        *variables;
+    ngx_http_variable_value_t  *value;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+    variables = cmcf->variables.elts;
+
+    for (i = 0; i < cmcf->variables.nelts; i++) {
+        value = &r->variables[i];
+
+        if (variables[i].name.len == 6 && ngx_strncmp(variables[i].name.data, "scheme", 6) == 0) {
+            value->data = (u_char *) (is_https ? "https" : "http");
+            value->len = is_https ? 5 : 4;
+            value->valid = 1;
+
+        } else if (variables[i].name.len == 5
+                   && ngx_strncmp(variables[i].name.data, "https", 5) == 0)
+        {
+            value->data = (u_char *) (is_https ? "on" : "");
+            value->len = is_https ? 2 : 0;
+            value->valid = 1;
+        }
+    }
+}
+
+/*
  * Makes a GET request in the server and for the location of the client's request, without header
  * lines.  It does nothing by itself.  Returns NULL on failure, which nginx logs.
  */
@@ -180,6 +215,7 @@ nginx_auth_create_background_request(const ngx_http_request_t *client)
     ngx_connection_t          *c;
     ngx_pool_cleanup_t        *cln;
     ngx_http_request_t        *r;
+    ngx_http_core_srv_conf_t  *cscf;
     ngx_http_core_loc_conf_t  *clcf;
 
     c = open_connection(client);
@@ -215,6 +251,18 @@ nginx_auth_create_background_request(const ngx_http_request_t *client)
     ngx_str_set(&r->http_protocol, "HTTP/1.1");
     r->logged = 1;
     r->write_event_handler = ngx_http_request_empty_handler;
+#if (NGX_HTTP_SSL)
+    set_scheme(r, client->connection->ssl != NULL);
+#else
+    set_scheme(r, 0);
+#endif
+
+    cscf = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
+
+    if (cscf->server_name.len == 0) {
+        /* Without a value of $host, "proxy_set_header Host $host" would send no such line. */
+        ngx_str_set(&r->headers_in.server, "localhost");
+    }
 
     cln = ngx_pool_cleanup_add(r->pool, 0);
 
