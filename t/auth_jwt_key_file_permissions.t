@@ -11,7 +11,7 @@ use Jose;
 
 my $t = Test::Nginx->new()->has(qw/ http /);
 plan(skip_all => 'only for root') unless $> == 0;
-$t->plan(6);
+$t->plan(7);
 my $dir = $t->testdir();
 
 my $key = jwk('HS256', '--kid', 'a');
@@ -57,6 +57,10 @@ is(verdict(get('/x', sign($t->read_file('keys/a.jwk'), '{}'))), '404', 'after th
 chmod 0700, "$dir/keys" or die;
 jwt_logged($t);
 is(verdict(get('/x', $token)), '500', 'the workers may not enter the folder');
-is(jwt_logged($t), "$denied may not enter a folder above it", 'a closed folder, log');
+my $closed = "may not enter the folder \"$dir/keys\", its owner is \"root\" and its mode 0700; "
+    . "run: chmod go+x \"$dir/keys\"";
+is(jwt_logged($t), "$denied $closed", 'a closed folder, log');
+system("chmod go+x $dir/keys") == 0 or die "Can't run chmod\n";
+is(verdict(get('/x', sign($t->read_file('keys/a.jwk'), '{}'))), '404', 'after that command');
 
 ###############################################################################

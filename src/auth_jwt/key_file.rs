@@ -23,11 +23,13 @@ impl KeyFilePath {
     /// What keeps this user from reading the file, if its permissions certainly do.
     pub(super) fn obstacle_for(&self, user: u32) -> Option<String> {
         const READABLE_BY_GROUP_OR_OTHERS: u32 = 0o044;
-        let is_root = user == 0;
+        if user == 0 {
+            return None;
+        }
         let metadata = fs::metadata(&self.0).ok()?;
         let is_unreadable =
             metadata.uid() != user && metadata.mode() & READABLE_BY_GROUP_OR_OTHERS == 0;
-        (!is_root && is_unreadable).then(|| obstacle(&self.0, &metadata, user))
+        is_unreadable.then(|| obstacle(&self.0, &metadata, user))
     }
 }
 
@@ -96,10 +98,15 @@ fn unreadable(path: &Path, error: io::Error) -> KeyError {
     let reason = match (error.kind(), worker_user()) {
         (io::ErrorKind::PermissionDenied, Some(user)) => match fs::metadata(path) {
             Ok(metadata) => format!("{error}: {}", obstacle(path, &metadata, user)),
-            Err(_) => format!(
-                "{error}: user \"{}\" may not enter a folder above it",
-                user_name(user)
-            ),
+            Err(_) => {
+                let closed = closed_folder(path, user).unwrap_or_else(|| {
+                    format!(
+                        "user \"{}\" may not enter a folder above it",
+                        user_name(user)
+                    )
+                });
+                format!("{error}: {closed}")
+            }
         },
         _ => error.to_string(),
     };
@@ -115,6 +122,27 @@ fn obstacle(path: &Path, metadata: &Metadata, user: u32) -> String {
         "user \"{user}\" may not read it, its owner is \"{owner}\" and its mode {mode:04o}; run: \
          chown {user} {path} && chmod u+r {path}"
     )
+}
+
+/// Which folder above the file this user certainly may not enter, and what helps. From the root on,
+/// since nobody can tell what is behind a closed folder.
+fn closed_folder(path: &Path, user: u32) -> Option<String> {
+    const OPEN_TO_GROUP_OR_OTHERS: u32 = 0o011;
+    let mut folders: Vec<&Path> = path.ancestors().skip(1).collect();
+    folders.reverse();
+    for folder in folders {
+        let metadata = fs::metadata(folder).ok()?;
+        if metadata.uid() != user && metadata.mode() & OPEN_TO_GROUP_OR_OTHERS == 0 {
+            let (user, owner) = (user_name(user), user_name(metadata.uid()));
+            let mode = metadata.mode() & 0o7777;
+            let folder = Quoted::whole(folder.as_os_str().as_encoded_bytes());
+            return Some(format!(
+                "user \"{user}\" may not enter the folder {folder}, its owner is \"{owner}\" and its \
+                 mode {mode:04o}; run: chmod go+x {folder}"
+            ));
+        }
+    }
+    None
 }
 
 /// The user that this process runs as.
