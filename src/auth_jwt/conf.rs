@@ -152,6 +152,12 @@ impl LocationConf {
         setting.is_some_and(|setting| setting.shows_unverified)
     }
 
+    /// Whether requests are judged here: there is an `auth_jwt` other than `off`.
+    pub(super) fn is_on(&self) -> bool {
+        let setting = self.auth_jwt.get();
+        setting.is_some_and(|setting| setting.realm.is_some())
+    }
+
     /// The options under which tokens are verified here.
     pub(super) fn verify_options(&self) -> VerifyOptions {
         let check = match self.verify_signature.get() {
@@ -190,11 +196,7 @@ impl LocationConf {
     }
 
     fn warn_of_satisfy_any(&self, cf: &Config<'_>) {
-        let is_on = self
-            .auth_jwt
-            .get()
-            .is_some_and(|setting| setting.realm.is_some());
-        if is_on
+        if self.is_on()
             && self.is_preaccess()
             && cf.has_satisfy_any()
             && let Some(phase) = self.phase.get()
@@ -229,11 +231,7 @@ impl LocationConf {
     /// Warns of key files that are of no use here, or that hold more than is needed. Nothing is
     /// known of keys that only a request fetches.
     fn warn_of_useless_keys(&self, cf: &Config<'_>) {
-        let is_on = self
-            .auth_jwt
-            .get()
-            .is_some_and(|auth_jwt| auth_jwt.realm.is_some());
-        if !is_on || self.key_sources.is_empty() || self.needs_no_keys() {
+        if !self.is_on() || self.key_sources.is_empty() || self.needs_no_keys() {
             return;
         }
         let keys = |source: &KeySource| match source {
@@ -249,7 +247,8 @@ impl LocationConf {
             return;
         };
         let set = KeySet::merge(&sets);
-        set.is_first_use();
+        // These warnings are said now, and not once more by the first request.
+        set.mark_used();
         let sources = self.describe_key_sources();
         let VerifyOptions { kind, check, .. } = self.verify_options();
         for warning in set.warnings_for(kind, check) {
@@ -320,7 +319,7 @@ impl Inherit for LocationConf {
         self.warn_of_missing_keys(cf);
         self.warn_of_useless_keys(cf);
         self.warn_of_satisfy_any(cf);
-        if self.auth_jwt.get().is_some_and(|own| own.realm.is_some()) {
+        if self.is_on() {
             self.token_rules.warn_of_algorithms(self.token_type(), cf);
         }
         Ok(())
@@ -332,10 +331,7 @@ pub(super) fn warn_of_key_locations(cf: &MergedConfig<'_, '_>) {
     let locations = cf.locations();
     let questions = locations.iter().flat_map(|&from| {
         let conf = cf.conf::<AuthJwt>(from);
-        let is_on = conf
-            .auth_jwt
-            .get()
-            .is_some_and(|setting| setting.realm.is_some());
+        let is_on = conf.is_on();
         let sources = conf.key_sources.iter().filter(move |_| is_on);
         sources.filter_map(move |source| match source {
             KeySource::Request(source) => Some(Question {

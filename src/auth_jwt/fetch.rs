@@ -111,7 +111,7 @@ pub(super) fn keys(
         KeySource::File(_) | KeySource::FileNamed(_) => true,
         KeySource::Request(source) => source.shared_uri().is_some(),
     };
-    if let Some(set) = set.as_ref().filter(|set| set.is_first_use()) {
+    if let Some(set) = set.as_ref().filter(|set| set.mark_used()) {
         let VerifyOptions { kind, check, .. } = conf.verify_options();
         for warning in set.warnings_for(kind, check) {
             let sources = conf.describe_key_sources();
@@ -316,8 +316,8 @@ impl<'r> KeyFetcher<'r> {
 
     /// Asks all sources. Those that are fetched for the cache are asked at the same time. Those for
     /// which the request makes a subrequest of its own come last and one after the other, so that
-    /// no other source fails while such a subrequest is under way: nginx would hold the refusal back
-    /// until the subrequest ends.
+    /// no other source fails while such a subrequest is under way: nginx would hold the refusal
+    /// back until the subrequest ends.
     fn advance_all(
         &self,
         states: &mut [SourceState],

@@ -294,15 +294,19 @@ fn check_policy(
     token: AuthenticToken,
     client: &ClientToken,
 ) -> Result<(), Rejection> {
-    if conf.token_rules.is_any() {
-        // A token out of the cache is refused for the same reason as one that is not there.
-        check_without_keys(request, conf, &token)?;
-        let token = token.valid_at(request.now(), conf.leeway())?;
+    let (rules, leeway) = (&conf.token_rules, conf.leeway());
+    if rules.is_any() {
+        if token.readable_claims().is_none() {
+            // The algorithm of an encrypted token is checked before its times, as it is before
+            // there are keys: a token out of the cache is refused for the same reason as any other.
+            rules.check_without_keys(request, token.header(), None, leeway)?;
+        }
+        let token = token.valid_at(request.now(), leeway)?;
         // The variables in rules and the log line are about this token.
         client.set_verified(token.clone());
-        conf.token_rules.check(request, &token, conf.leeway())?;
+        rules.check(request, &token, leeway)?;
     } else {
-        client.set_verified(token.valid_at(request.now(), conf.leeway())?);
+        client.set_verified(token.valid_at(request.now(), leeway)?);
     }
     for requirement in conf.requirements.iter() {
         if let Some(Unmet { value, status }) = requirement.unmet(request)? {

@@ -155,14 +155,10 @@ fn status<'r>(request: Request<'r>) -> Result<Option<Text<'r>>, Failure> {
         Some(TokenVerdict::Accepted) => "ok",
         Some(TokenVerdict::Refused(status)) => status,
         Some(TokenVerdict::Disabled) => "disabled",
-        None => {
-            let conf = request.main().location_conf::<AuthJwt>();
-            let setting = conf.auth_jwt.get();
-            match setting.is_some_and(|setting| setting.realm.is_some()) {
-                true => return Ok(None),
-                false => "disabled",
-            }
-        }
+        None => match request.main().location_conf::<AuthJwt>().is_on() {
+            true => return Ok(None),
+            false => "disabled",
+        },
     };
     Ok(Some(Text::from_static(text.as_bytes())))
 }

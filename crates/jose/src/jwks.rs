@@ -57,7 +57,7 @@ struct ParsedSet {
     decrypters: KeysByAlgorithm<Box<dyn Decrypter>>,
     entries: KeyEntries,
     warnings: Vec<Warning>,
-    /// Whether [`KeySet::is_first_use`] was called.
+    /// Whether [`KeySet::mark_used`] was called.
     is_used: Cell<bool>,
 }
 
@@ -145,8 +145,8 @@ impl KeySet {
         self.sets.iter().flat_map(|set| &set.warnings)
     }
 
-    /// Whether some of the keys were not used before, as far as this method was told.
-    pub fn is_first_use(&self) -> bool {
+    /// Notes that the keys are used, and says whether some of them were not used before.
+    pub fn mark_used(&self) -> bool {
         let was_used = self.sets.iter().map(|set| set.is_used.replace(true));
         was_used.fold(false, |is_new, was_used| is_new | !was_used)
     }

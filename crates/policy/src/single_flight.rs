@@ -112,8 +112,8 @@ impl<K: Eq + Hash, W: Wake, R> Leader<K, W, R> {
         Rc::strong_count(&self.flight) > 1 + usize::from(self.is_current())
     }
 
-    /// Whether the flight is the one that others join. After [`SingleFlight::forget`] it is not, and
-    /// the key may have another flight.
+    /// Whether the flight is the one that others join. After [`SingleFlight::forget`] it is not,
+    /// and the key may have another flight.
     pub fn is_current(&self) -> bool {
         let flights = self.flights.borrow();
         let current = flights.get(&self.key);

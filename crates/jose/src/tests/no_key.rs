@@ -209,10 +209,10 @@ fn keys_for_signatures_are_not_missed_where_signatures_do_not_count() {
 fn the_first_use_of_a_set_that_was_parsed_is_told() {
     let [first, second] = [(); 2].map(|()| parse_set(&[key("HS256", 0)]));
     let merged = KeySet::merge([&first, &second]);
-    assert!(first.clone().is_first_use());
-    assert!(!first.is_first_use());
-    assert!(merged.is_first_use());
-    assert!(!second.is_first_use());
+    assert!(first.clone().mark_used());
+    assert!(!first.mark_used());
+    assert!(merged.mark_used());
+    assert!(!second.mark_used());
 }
 
 #[test]

@@ -83,8 +83,8 @@ impl KeyCache {
         refresh: Some(Self::REFRESH),
     };
 
-    /// The least time between the end of a fetch and a refresh of fresh keys. `None`: there are no fresh keys, or they
-    /// are never refreshed.
+    /// The least time between the end of a fetch and a refresh of fresh keys. `None`: there are no
+    /// fresh keys, or they are never refreshed.
     pub fn refresh_interval(&self) -> Option<Duration> {
         self.refresh.filter(|_| !self.time.is_zero())
     }

@@ -122,9 +122,9 @@ impl<A: FileAccess> CachedKeyFile<A> {
             .cloned()
     }
 
-    /// The cached keys while they are fresh, unless the request needs newer ones. Otherwise the keys
-    /// in the file, or the last good ones if the file is of no use. `iteration` and `report` are
-    /// those of [`current_keys`](Self::current_keys).
+    /// The cached keys while they are fresh, unless the request needs newer ones. Otherwise the
+    /// keys in the file, or the last good ones if the file is of no use. `iteration` and `report`
+    /// are those of [`current_keys`](Self::current_keys).
     pub fn load(
         &self,
         now: Duration,

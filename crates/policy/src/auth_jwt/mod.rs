@@ -13,7 +13,6 @@ pub mod recent_files;
 pub mod recent_key_sets;
 pub mod rejection;
 pub mod remote_keys;
-pub mod revocation;
 pub mod rules;
 pub mod scopes;
 pub mod token_cache;

@@ -137,9 +137,9 @@ fn number(text: &[u8]) -> Option<u64> {
     Some(text.parse().unwrap_or(u64::MAX))
 }
 
-/// Whether a service that was sent this request, an HTTP/1 header, has seen the client's values of a
-/// header, or none. A location may make such a header from something else, which the response then
-/// depends on.
+/// Whether a service that was sent this request, an HTTP/1 header, has seen the client's values of
+/// a header, or none. A location may make such a header from something else, which the response
+/// then depends on.
 pub fn has_seen<'a>(
     sent: &[u8],
     name: &[u8],
@@ -169,9 +169,9 @@ pub fn is_http_header(sent: &[u8]) -> bool {
 }
 
 /// The names in all `Vary` lines: in lower case, sorted, without duplicates. `None` if the response
-/// fits no other request, because one of the names is `*` or that of a header which nginx or a proxy
-/// may make for the service, for example from the URI or the client's address. The client's value
-/// would not tell then what the service has seen.
+/// fits no other request, because one of the names is `*` or that of a header which nginx or a
+/// proxy may make for the service, for example from the URI or the client's address. The client's
+/// value would not tell then what the service has seen.
 pub fn vary_names<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<Vec<Vec<u8>>> {
     let names = lines.flat_map(|line| line.split(|&byte| byte == b','));
     let mut names: Vec<_> = names

@@ -51,7 +51,8 @@ pub struct KeySources {
     args: Vec<FieldName>,
     /// The names after `http_`.
     headers: Vec<Vec<u8>>,
-    /// Whether there is a variable, such as one of `map`, that may be made of any cookie or argument.
+    /// Whether there is a variable, such as one of `map`, that may be made of any cookie or
+    /// argument.
     any: bool,
 }
 
@@ -170,8 +171,8 @@ impl Field<'_> {
     }
 
     /// Whether a service may know the field by this name, which is a skeleton.
-    // perf: almost all names are letters, digits and "-_ ". Not decoding those saves a cache hit with
-    // four cookies 6,500 instructions.
+    // perf: almost all names are letters, digits and "-_ ". Not decoding those saves a cache hit
+    // with four cookies 6,500 instructions.
     fn may_have_name(&self, skeleton: &str) -> bool {
         let name = self.name();
         let is_simple = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_ ".contains(byte);

@@ -1,4 +1,5 @@
-//! What a value of a token is compared with, and how: JSON values by their content, numbers exactly.
+//! What a value of a token is compared with, and how: JSON values by their content, numbers
+//! exactly.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;

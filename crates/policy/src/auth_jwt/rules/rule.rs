@@ -15,9 +15,9 @@ use super::path::ValuePath;
 const MAX_COMPARISONS: usize = 100_000;
 
 /// The longest string that a regular expression of the configuration is applied to. The limits that
-/// PCRE has are for the search from one character on, and do not count all that it does. So a search
-/// never takes exponential time, but there are expressions that take cubic time: 0.1 s for this
-/// length.
+/// PCRE has are for the search from one character on, and do not count all that it does. So a
+/// search never takes exponential time, but there are expressions that take cubic time: 0.1 s for
+/// this length.
 const MAX_SUBJECT: usize = 1024;
 
 /// The longest regular expression that a variable may give, since it is compiled for one request.
@@ -198,8 +198,8 @@ impl Order {
     }
 }
 
-/// Whether the value is one of the list, or a name in the only object of the list. All of the list is
-/// looked at, so that the order of values does not decide whether one that is of no use counts.
+/// Whether the value is one of the list, or a name in the only object of the list. All of the list
+/// is looked at, so that the order of values does not decide whether one that is of no use counts.
 fn is_in<V>(
     value: JsonValue<'_>,
     list: &[RuleValue<V>],
@@ -334,8 +334,8 @@ impl<V> RuleVariable<V> {
         }
     }
 
-    /// The value as a regular expression: the text of a JSON string, or the value as it is. An empty
-    /// expression would be found in each text.
+    /// The value as a regular expression: the text of a JSON string, or the value as it is. An
+    /// empty expression would be found in each text.
     fn pattern<'a>(
         &self,
         request: &'a impl RuleRequest<Variable = V>,
