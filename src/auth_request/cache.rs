@@ -47,8 +47,8 @@ pub(super) enum CacheResult<'r> {
 }
 
 impl<'r, 'c> CacheLookup<'r, 'c> {
-    /// What this request looks for, or `None` if its key is empty or ambiguous, or its body cannot be
-    /// read. The variables of the key have the values that they have before the check.
+    /// What this request looks for, or `None` if its key is empty or ambiguous, or its body cannot
+    /// be read. The variables of the key have the values that they have before the check.
     pub(super) fn for_request(
         request: Request<'r>,
         conf: &'c LocationConf,
@@ -146,8 +146,9 @@ fn is_ambiguous(key: &CacheKey, request: Request<'_>) -> bool {
 }
 
 /// Everything that distinguishes this request from others in the same location: the URI, the parts
-/// of the key and, last, what the body is and the body itself. Each part follows its length, so that parts cannot run into each
-/// other. The text is empty if the key is empty or the body cannot be read.
+/// of the key and, last, what the body is and the body itself. Each part follows its length, so
+/// that parts cannot run into each other. The text is empty if the key is empty or the body cannot
+/// be read.
 fn lookup_text(
     request: Request<'_>,
     conf: &LocationConf,

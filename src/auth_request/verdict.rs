@@ -130,8 +130,8 @@ pub(super) fn assign_variables<'r>(
     Ok(assigned)
 }
 
-/// Empties the variables of all `auth_request_set`: a response that has decided nothing says nothing
-/// of the client either.
+/// Empties the variables of all `auth_request_set`: a response that has decided nothing says
+/// nothing of the client either.
 pub(super) fn empty_variables(request: Request<'_>, conf: &LocationConf) {
     for Assignment { variable, .. } in conf.assignments.iter() {
         request.assign(variable, Text::from_static(b""));

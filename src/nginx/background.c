@@ -169,9 +169,9 @@ open_connection(const ngx_http_request_t *client)
 }
 
 /*
- * The rewrite phase of the server runs for each subrequest, and servers for both http and https have
- * "if ($scheme != https) { return 301 ...; }" there.  The connection to nobody has no TLS, so these
- * two variables get their values from the connection of the client that has come so far.
+ * The rewrite phase of the server runs for each subrequest, and servers for both http and https
+ * have "if ($scheme != https) { return 301 ...; }" there.  The connection to nobody has no TLS, so
+ * these two variables get their values from the connection of the client that has come so far.
  */
 
 static void
@@ -318,7 +318,10 @@ nginx_auth_end_background_request(ngx_http_request_t *r)
 {
     r->write_event_handler = ngx_http_request_empty_handler;
 
-    /* There is no client for which the connection could stay open (ngx_http_finalize_connection). */
+    /*
+     * There is no client for which the connection could stay open
+     * (ngx_http_finalize_connection).
+     */
     r->connection->read->eof = 1;
 
     ngx_http_finalize_request(r, NGX_DONE);

@@ -129,7 +129,8 @@ unsafe extern "C" fn finish<M: SubrequestOwner>(r: *mut ngx_http_request_t) {
         }
         // SAFETY: the state was given to run_background_request, and belongs to the request's pool.
         let background = unsafe { &*background_data(r).cast::<Background>() };
-        // Taken out of the cell first: `take_response` may make nginx ask whether the response is awaited.
+        // Taken out of the cell first: `take_response` may make nginx ask whether the response is
+        // awaited.
         let task = background.task.take();
         #[cfg(feature = "fault-injection")]
         super::fence::fault_injection::panic_in_background(request);

@@ -62,8 +62,8 @@ impl Request<'_> {
         if u64::try_from(announced).is_ok_and(|length| length > reading.limit) {
             return Some(BodyRead::Refused(reading.too_large(self.log())));
         }
-        // SAFETY: the request is live. dav, which has no handler of its own in a location, moves the
-        // file of a PUT into place, and refuses a body in memory (ngx_http_dav_put_handler).
+        // SAFETY: the request is live. dav, which has no handler of its own in a location, moves
+        // the file of a PUT into place, and refuses a body in memory (ngx_http_dav_put_handler).
         unsafe {
             if (*self.raw()).method == NGX_HTTP_PUT as usize
                 && (*self.raw()).content_handler.is_none()

@@ -93,8 +93,8 @@ impl<'r> Request<'r> {
         self.use_list(left)
     }
 
-    /// Drops nginx's cached values of variables about header lines, if a subrequest with other lines
-    /// may have left them: nginx keeps one value for a request and its subrequests.
+    /// Drops nginx's cached values of variables about header lines, if a subrequest with other
+    /// lines may have left them: nginx keeps one value for a request and its subrequests.
     pub fn forget_values_of_subrequests(self) {
         let state = self.client_context_if_any::<SubrequestFilter>();
         if state.is_some_and(|state| state.subrequest_lines_differ.get()) {
@@ -140,8 +140,8 @@ impl<'r> Request<'r> {
     }
 
     /// A list of the client's lines with these names. Before, the variables that show the client's
-    /// lines are evaluated: nginx keeps their values for a request and its subrequests together, and
-    /// one that has fewer lines must not decide what they are.
+    /// lines are evaluated: nginx keeps their values for a request and its subrequests together,
+    /// and one that has fewer lines must not decide what they are.
     pub(super) fn named_client_lines(
         self,
         names: &[Box<[u8]>],
@@ -218,8 +218,8 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// The variables `$http_<name>` and `$cookie_<name>`, and others that show header lines, to which
-    /// the configuration refers, without those that a directive may set.
+    /// The variables `$http_<name>` and `$cookie_<name>`, and others that show header lines, to
+    /// which the configuration refers, without those that a directive may set.
     fn header_variables(self) -> Vec<Variable> {
         // SAFETY: once a configuration is in force, these are arrays of ngx_http_variable_t.
         let [indexed, prefixed] = unsafe {

@@ -93,13 +93,15 @@ impl<'r> Request<'r> {
     /// The path and the arguments as the client has sent them, which an internal redirect and a
     /// subrequest keep.
     pub fn original_uri(self) -> Text<'r> {
-        // SAFETY: r->unparsed_uri is a part of the request line, which lives as long as the request.
+        // SAFETY: r->unparsed_uri is a part of the request line, which lives as long as the
+        // request.
         unsafe { Text::from_raw((*self.raw()).unparsed_uri) }
     }
 
     /// The arguments: what follows the `?`, or what a `rewrite` has made of it.
     pub fn args(self) -> Text<'r> {
-        // SAFETY: r->args is a part of the request line, or nginx has made it in the request's pool.
+        // SAFETY: r->args is a part of the request line, or nginx has made it in the request's
+        // pool.
         unsafe { Text::from_raw((*self.raw()).args) }
     }
 

@@ -180,7 +180,8 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_forbid_storing"]
     pub(super) fn forbid_storing(r: *mut ngx_http_request_t);
 
-    /// The status of a response in whose place X-Accel-Redirect has put another; 0 if there is none.
+    /// The status of a response in whose place X-Accel-Redirect has put another; 0 if there is
+    /// none.
     ///
     /// # Safety
     /// `r` points to a live request.
@@ -242,8 +243,8 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_delete_event"]
     pub(super) fn delete_event(event: *mut ngx_event_t);
 
-    /// Makes nginx find the header lines that it has pointers to, such as cookies, in the list of the
-    /// request's header lines. Returns NGX_ERROR if there is no memory.
+    /// Makes nginx find the header lines that it has pointers to, such as cookies, in the list of
+    /// the request's header lines. Returns NGX_ERROR if there is no memory.
     ///
     /// # Safety
     /// `r` points to a live request.

@@ -324,7 +324,8 @@ unsafe fn set_empty_body(r: *mut ngx_http_request_t, empty_body: *mut ngx_http_r
 /// # Safety
 /// `r` is a subrequest that has not run yet, `lines` a list in one part that lives as long.
 unsafe fn set_lines(r: *mut ngx_http_request_t, lines: NonNull<ngx_list_t>) {
-    // SAFETY: the caller's. ngx_list_push looks at `last`, which has to be the part inside the copy.
+    // SAFETY: the caller's. ngx_list_push looks at `last`, which has to be the part inside the
+    // copy.
     unsafe {
         let headers = &raw mut (*r).headers_in.headers;
         *headers = *lines.as_ptr();

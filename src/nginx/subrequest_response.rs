@@ -139,10 +139,10 @@ impl<'r> SubrequestResponse<'r> {
     /// What nginx has sent to the upstream, up to the client's body: with HTTP/1, the header, and a
     /// body of `proxy_set_body`. `None` if it has sent nothing, for example because of a cache.
     pub fn sent_request(self) -> Option<Text<'r>> {
-        // SAFETY: r->upstream is NULL or lives as long as the request, and so does the chain of what
-        // was sent, whose first buffer the upstream module has filled (ngx_http_proxy_create_request).
-        // Sending moves `pos` only: for another try nginx sends from `start` to `last` again
-        // (ngx_http_upstream_reinit).
+        // SAFETY: r->upstream is NULL or lives as long as the request, and so does the chain of
+        // what was sent, whose first buffer the upstream module has filled
+        // (ngx_http_proxy_create_request). Sending moves `pos` only: for another try nginx sends
+        // from `start` to `last` again (ngx_http_upstream_reinit).
         unsafe {
             let upstream = (*self.request.raw()).upstream.as_ref()?;
             let buf = upstream.request_bufs.as_ref()?.buf.as_ref()?;

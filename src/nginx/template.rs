@@ -72,8 +72,8 @@ fn variable_alone(text: &[u8]) -> Option<&[u8]> {
 impl Template {
     /// The text, if it has no variables.
     pub fn constant(&self) -> Option<Text<'_>> {
-        // SAFETY: the value lives as long as its configuration, of which this is a part. Without variables nginx leaves
-        // `lengths` NULL and the text in `value`.
+        // SAFETY: the value lives as long as its configuration, of which this is a part. Without
+        // variables nginx leaves `lengths` NULL and the text in `value`.
         unsafe {
             let value = self.value.as_ref();
             value.lengths.is_null().then(|| Text::from_raw(value.value))

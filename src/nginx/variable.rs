@@ -176,8 +176,8 @@ impl Config<'_> {
     }
 
     /// Adds a variable that only [`Request::set_module_variable`] sets. `None` if the configuration
-    /// has a variable of its own by this name, which keeps its meaning. To be called when all of the
-    /// configuration has been read.
+    /// has a variable of its own by this name, which keeps its meaning. To be called when all of
+    /// the configuration has been read.
     ///
     /// # Errors
     /// nginx does not accept the name, and logs why.
@@ -445,8 +445,8 @@ unsafe extern "C" fn get_defined<M: Exported, D: 'static>(
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
         return NGX_ERROR as ngx_int_t;
     };
-    // SAFETY: nginx calls a get handler with the data of the variable, which define_variable has put
-    // there and which lives as long as the configuration.
+    // SAFETY: nginx calls a get handler with the data of the variable, which define_variable has
+    // put there and which lives as long as the configuration.
     let definition = unsafe { &*std::ptr::with_exposed_provenance::<VariableDefinition<D>>(data) };
     let get = || (definition.get)(request, &definition.data);
     // SAFETY: nginx calls a get handler with an entry to fill.

@@ -24,8 +24,8 @@ const X448_SECRET: u64 = 320_000;
 /// SHA-256 without instructions for it, for each byte.
 const HASHED_BYTE: u64 = 3;
 
-/// The costs of RSA for moduli of up to so many bits: a multiplication with the public key, of which
-/// a signature takes one for each bit of the exponent and one for each bit that is set; and a
+/// The costs of RSA for moduli of up to so many bits: a multiplication with the public key, of
+/// which a signature takes one for each bit of the exponent and one for each bit that is set; and a
 /// private operation.
 const RSA: [(usize, RsaCost); 4] = [
     (2048, RsaCost::new(1_200, 700_000)),

@@ -1,5 +1,5 @@
-//! One JSON Web Key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2, RFC 9964 section 3):
-//! its key material, and what the key may be used for. An entry that makes no key, or one of an
+//! One JSON Web Key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2, RFC 9964 section
+//! 3): its key material, and what the key may be used for. An entry that makes no key, or one of an
 //! unknown type, curve, algorithm or use, is left out with a [`KeyFault`], as RFC 7517 section 5
 //! demands. Key material that is written sloppily but denotes one key without doubt is taken with a
 //! [`KeyFlaw`].

@@ -22,8 +22,8 @@ pub enum KeyProblem {
     LeftOut(KeyFault),
     /// The key is used in spite of this.
     Used(Vec<KeyFlaw>),
-    /// There is a problem with this entry and with so many more behind it. The warnings of a set end
-    /// here, so that a set cannot fill a log.
+    /// There is a problem with this entry and with so many more behind it. The warnings of a set
+    /// end here, so that a set cannot fill a log.
     NotListed(usize),
 }
 

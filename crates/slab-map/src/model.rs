@@ -1,4 +1,5 @@
-//! A map that owns its memory, compared with a simple model of it: for the tests and the fuzz target.
+//! A map that owns its memory, compared with a simple model of it: for the tests and the fuzz
+//! target.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::expect_used,

@@ -1,6 +1,6 @@
-//! Makes keys and tokens for tests, with josekit and ml-dsa, which share no code with the crate that
-//! verifies them. Header and payload are raw text, and the key's own `alg`, `use` and `key_ops` are ignored,
-//! so that wrong tokens can be made, too.
+//! Makes keys and tokens for tests, with josekit and ml-dsa, which share no code with the crate
+//! that verifies them. Header and payload are raw text, and the key's own `alg`, `use` and
+//! `key_ops` are ignored, so that wrong tokens can be made, too.
 
 mod ml_dsa;
 
@@ -128,8 +128,8 @@ fn mac(alg: &str, key: &JwkObject, message: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// A JWE in compact form. Its header has `alg`, `enc`, the parameters of `header`, which may
-/// replace these two, and what the algorithm adds (`iv`, `tag`, `epk`). The content is compressed if
-/// `header` has the `zip` "DEF".
+/// replace these two, and what the algorithm adds (`iv`, `tag`, `epk`). The content is compressed
+/// if `header` has the `zip` "DEF".
 ///
 /// # Errors
 /// If an algorithm is unknown, or the key does not fit it.

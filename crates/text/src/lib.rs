@@ -1,5 +1,6 @@
 //! Text that comes from outside: how a log line quotes it, and whether a header field or a quoted
-//! string may contain it. The module, `policy` and `jose` use this crate, so it depends on none of them.
+//! string may contain it. The module, `policy` and `jose` use this crate, so it depends on none of
+//! them.
 
 use std::fmt::{self, Write};
 

@@ -81,8 +81,9 @@ struct SeenNames {
     count: usize,
     /// The marks of all names so far, see [`mark`].
     marks: u64,
-    /// Whether the names have to be sorted at the end of the object to know that they are different:
-    /// one has an escape sequence, two may be the same, or there are too many to compare.
+    /// Whether the names have to be sorted at the end of the object to know that they are
+    /// different: one has an escape sequence, two may be the same, or there are too many to
+    /// compare.
     must_sort: bool,
 }
 
@@ -351,8 +352,8 @@ fn mark(quoted: &[u8]) -> u64 {
 ///
 /// Reads eight bytes at a time. Subtracting a limit from each byte sets the upper bit of those that
 /// are below it. A borrow can also set the upper bit of a byte behind such a byte, but never of one
-/// before it, so that the first byte with the bit set is right. Bytes of 128 and more, which are not
-/// ASCII, have that bit without any subtraction: `!word` leaves them out.
+/// before it, so that the first byte with the bit set is right. Bytes of 128 and more, which are
+/// not ASCII, have that bit without any subtraction: `!word` leaves them out.
 // perf: 4,700 instructions less than byte by byte.
 fn skip_plain(mut text: &[u8]) -> &[u8] {
     const ONES: u64 = u64::from_le_bytes([1; 8]);

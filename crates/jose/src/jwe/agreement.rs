@@ -173,8 +173,8 @@ fn is_consistent(
 
 /// The first coordinate of a multiple of the sender's point. The cofactor of these curves is 1, so
 /// that no other point than the one at infinity, which cannot be written in a JWK, has small order.
-// perf: OpenSSL's interface for any kind of key checks the order of the point as well, which doubles
-// the time.
+// perf: OpenSSL's interface for any kind of key checks the order of the point as well, which
+// doubles the time.
 fn ec_secret(key: &EcKey<Private>, x: &[u8], y: &[u8]) -> Result<SharedSecret, ErrorStack> {
     let mut context = BigNumContext::new()?;
     let group = key.group();

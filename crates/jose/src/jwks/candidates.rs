@@ -6,8 +6,8 @@ use crate::cost::{KeyKind, message_cost};
 
 /// The most keys that are tried for one token.
 const MAX_CANDIDATES: usize = 16;
-/// What keys may cost that have the token's `kid`, in nanoseconds: all keys with one `kid` are meant
-/// to be tried, so this is more than sixteen usual ones cost.
+/// What keys may cost that have the token's `kid`, in nanoseconds: all keys with one `kid` are
+/// meant to be tried, so this is more than sixteen usual ones cost.
 const NAMED_BUDGET: u64 = 12_000_000;
 /// What other keys may cost.
 const BUDGET: u64 = 2_000_000;

@@ -14,8 +14,8 @@ use crate::{jwe, jws};
 
 /// How many entries are looked at for one token.
 const MAX_EXAMINED: usize = 16;
-/// How many entries there may be for one that was left out to be remembered: an entry of a few bytes
-/// takes some hundred bytes of memory.
+/// How many entries there may be for one that was left out to be remembered: an entry of a few
+/// bytes takes some hundred bytes of memory.
 const MAX_LEFT_OUT: usize = 1024;
 /// How many keys a warning about a set names.
 const MAX_NAMED: usize = 8;

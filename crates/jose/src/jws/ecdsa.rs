@@ -1,6 +1,7 @@
 //! ECDSA with SHA-2 on the curve of the same strength (RFC 7518 section 3.4, RFC 8812 section 3.2).
 //! A signature is R followed by S, each as long as the order of the curve. DER is refused. Each
-//! signature has a twin with n - S in the place of S, and no RFC says that only one of them is good.
+//! signature has a twin with n - S in the place of S, and no RFC says that only one of them is
+//! good.
 
 use super::algorithm::SignatureAlgorithm;
 use crate::crypto::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED};

@@ -1,6 +1,6 @@
-//! ML-DSA (RFC 9964, FIPS 204), with an empty context and without a hash before it. A build with ring
-//! has none: there the table is empty, so that keys for ML-DSA are unsupported like those of any
-//! other unknown algorithm.
+//! ML-DSA (RFC 9964, FIPS 204), with an empty context and without a hash before it. A build with
+//! ring has none: there the table is empty, so that keys for ML-DSA are unsupported like those of
+//! any other unknown algorithm.
 
 use super::algorithm::SignatureAlgorithm;
 use crate::crypto::{self, HAS_ML_DSA, Prepared, Verifier};

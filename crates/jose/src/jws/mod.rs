@@ -1,7 +1,7 @@
-//! The registry of algorithms for signatures and MACs (RFC 7518 section 3, RFC 8037, 8812, 9864 and 9964). An
-//! algorithm is one row in the file of its family. A key gets a verifier for an algorithm only if
-//! the algorithm is meant for such keys, so that it is impossible to use an RSA public key as an
-//! HMAC secret. There is no row for `none`.
+//! The registry of algorithms for signatures and MACs (RFC 7518 section 3, RFC 8037, 8812, 9864 and
+//! 9964). An algorithm is one row in the file of its family. A key gets a verifier for an algorithm
+//! only if the algorithm is meant for such keys, so that it is impossible to use an RSA public key
+//! as an HMAC secret. There is no row for `none`.
 
 mod algorithm;
 mod ecdsa;

@@ -294,7 +294,8 @@ fn row_59_the_key_of_the_sender_is_one_public_key_on_the_curve() {
 
 #[test]
 fn row_59_points_off_the_curve_are_refused() {
-    // Whoever sends points of other curves learns the private key bit by bit (RFC 8725 section 3.4).
+    // Whoever sends points of other curves learns the private key bit by bit (RFC 8725 section
+    // 3.4).
     for curve in ["P-256", "P-384", "P-521"] {
         let (receiver, sender, secret) = parties(curve);
         let keys = private_set(&[receiver]);

@@ -32,7 +32,8 @@ fn key_set(keys: &[Value]) -> KeySet {
     KeySet::parse(serde_json::json!({ "keys": keys }).to_string().as_bytes()).unwrap()
 }
 
-/// The examples of RFC 7515, 7516, 7520, 8037 and 9964 in compact form, apart from the nested token.
+/// The examples of RFC 7515, 7516, 7520, 8037 and 9964 in compact form, apart from the nested
+/// token.
 fn rfc() -> Vec<Vector> {
     let file: Value = serde_json::from_str(include_str!("../../../../t/data/rfc.json")).unwrap();
     let vectors = file["tokens"].as_array().unwrap().iter();
