@@ -93,8 +93,9 @@ impl<K: Clone + Eq + Hash, W: Wake, R> SingleFlight<K, W, R> {
         self.0.borrow_mut().clear();
     }
 
-    /// Whether somebody is fetching this key.
-    pub fn is_in_flight(&self, key: &K) -> bool {
+    /// Whether somebody is fetching this key, for tests.
+    #[cfg(test)]
+    fn is_in_flight(&self, key: &K) -> bool {
         self.0.borrow().contains_key(key)
     }
 }
