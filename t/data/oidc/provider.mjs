@@ -1,5 +1,6 @@
-// An OpenID provider for t/oidc_provider.t: node provider.mjs PORT CERTIFICATE KEY
-// Clients get JWT access tokens by client_credentials. GET /add: a new key signs from now on, those before are still
+// The OpenID provider of t/lib/OidcProvider.pm: node provider.mjs PORT CERTIFICATE KEY
+// Clients get JWT access tokens by client_credentials for any resource, with the scopes read and mcp:tools if they ask
+// for them. GET /add: a new key signs from now on, those before are still
 // published; GET /drop: they no longer are.
 
 import { generateKeyPairSync } from 'node:crypto'
@@ -40,7 +41,7 @@ function restart() {
       resourceIndicators: {
         enabled: true,
         getResourceServerInfo: (_, resource) => ({
-          scope: 'read',
+          scope: 'read mcp:tools',
           audience: resource,
           accessTokenFormat: 'jwt',
           accessTokenTTL: 300,
