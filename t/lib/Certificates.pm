@@ -21,13 +21,12 @@ sub certificate_authority {
 }
 
 # certificate() makes a certificate for these host names and IP addresses. The options are
-# authority (the name of one; without it the certificate is self-signed), days (for how long
-# it is valid, default 2; it is expired if the number is negative) and purpose ("server", the
-# default, or "client").
+# authority (the name of one; without it the certificate is self-signed), from (how many days
+# from now it begins to be valid, default -10), days (how many days from now it ends, default 2)
+# and purpose ("server", the default, or "client").
 sub certificate {
     my ($t, $name, $hosts, %options) = @_;
     my $dir = $t->testdir();
-    my $days = $options{days} // 2;
     my @issuer;
     if (my $authority = $options{authority}) {
         @issuer = (issuer =>
@@ -36,8 +35,8 @@ sub certificate {
     return _write($t, $name,
         subject => { commonName => $hosts->[0] },
         subjectAltNames => [map { [/^[\d.]+\z|:/ ? 'IP' : 'DNS', $_] } @$hosts],
-        not_before => time - 10 * $DAY,
-        not_after => time + $days * $DAY,
+        not_before => time + ($options{from} // -10) * $DAY,
+        not_after => time + ($options{days} // 2) * $DAY,
         purpose => $options{purpose} // 'server',
         @issuer);
 }

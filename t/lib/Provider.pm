@@ -27,6 +27,7 @@ my $json = JSON::PP->new()->canonical();
 # down           true: nothing listens
 # handshake      what happens before TLS: "good", "hang", "close", "reset", "garbage"
 # certificate    the name of the files of its certificate, see provider_certificates()
+# tls_version    the only version of TLS that it speaks, such as "TLSv1_1"
 # client_authority  certificates of clients by this authority are required
 # discovery, jwks   how it responds to a request for the document or for the keys:
 #   "good"
@@ -43,7 +44,7 @@ my $json = JSON::PP->new()->canonical();
 #   "large_length"       200 MB, with their length
 #   "endless_header"     header lines as long as somebody reads them
 #   "gzip"               Content-Encoding: gzip
-#   "redirect URL"       302
+#   "redirect URL"       302. There are copies of both documents below /moved, which do not redirect
 #   "status N"           this status, with a text that is no JSON
 # discovery_lines, jwks_lines   more header lines of a good response
 my %GOOD = (

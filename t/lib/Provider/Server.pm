@@ -12,7 +12,7 @@ use IO::Socket::INET ();
 use IO::Socket::SSL ();
 use JSON::PP ();
 use POSIX ();
-use Socket qw/ SOL_SOCKET SO_LINGER /;
+use Socket qw/ MSG_PEEK SOL_SOCKET SO_LINGER /;
 use Time::HiRes qw/ sleep time /;
 
 my $LARGE = 200 * 1024 * 1024;
@@ -73,20 +73,28 @@ sub _connection {
         _wait_while($client, sub { $state->{handshake} eq 'hang' });
         return;
     }
-    return if $handshake eq 'close';
+    if ($handshake eq 'close') {
+        # with a ClientHello that nobody has read, the end would be an RST
+        sysread $client, my $hello, 65_536;
+        return;
+    }
     return _reset($client) if $handshake eq 'reset';
     if ($handshake eq 'garbage') {
         print $client "SSH-2.0-OpenSSH_9.2\r\n";
         return;
     }
 
-    unless ($plain) {
-        my $asked = '';
+    if ($plain) {
+        recv $client, my $first, 1, MSG_PEEK;
+        # as servers do: a ClientHello is no HTTP
+        return _send($client, 400, [], 'no HTTP') if $first eq "\x16";
+    } else {
         my $authority = $state->{client_authority};
         my $tls = IO::Socket::SSL->start_SSL($client,
             SSL_server => 1,
             SSL_cert_file => "$dir/$state->{certificate}.crt",
             SSL_key_file => "$dir/$state->{certificate}.key",
+            $state->{tls_version} ? (SSL_version => $state->{tls_version}, SSL_cipher_list => 'ALL:@SECLEVEL=0') : (),
             $authority ? (SSL_ca_file => "$dir/$authority.crt",
                 SSL_verify_mode => IO::Socket::SSL::SSL_VERIFY_PEER()
                     | IO::Socket::SSL::SSL_VERIFY_FAIL_IF_NO_PEER_CERT())
@@ -133,6 +141,7 @@ sub _respond {
     my $document = $what eq 'jwks' ? $state->{keys} // '{"keys":[]}' : $json->encode(_document());
     my $lines = $state->{"${what}_lines"};
     my ($behaviour, $value) = split / /, $state->{$what}, 2;
+    $behaviour = 'good' if $behaviour eq 'redirect' && $uri =~ /^\/moved/;
     my $length = length $document;
 
     if ($behaviour eq 'good') {
@@ -185,8 +194,7 @@ sub _respond {
     return 0;
 }
 
-# Which document a URI is: "discovery", "jwks" or "other". /moved/ is where redirects of tests
-# lead to.
+# Which document a URI is: "discovery", "jwks" or "other".
 sub _kind {
     my ($uri) = @_;
     my $metadata = $state->{metadata};
