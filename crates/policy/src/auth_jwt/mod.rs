@@ -15,6 +15,7 @@ pub mod recent_files;
 pub mod recent_key_sets;
 pub mod rejection;
 pub mod remote_keys;
+pub mod resource_metadata;
 pub mod rules;
 pub mod scopes;
 pub mod token_cache;
