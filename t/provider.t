@@ -12,14 +12,14 @@ use Jose;
 use JSON::PP qw/ decode_json /;
 use Provider;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(80);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(82);
 my $dir = $t->testdir();
 my $resolver = dns_port(8953);
 
 configure($t, <<"EOF");
     server {
         listen    127.0.0.1:8080;
-        resolver  $resolver valid=1s ipv6=off;
+        resolver  $resolver valid=1s;
         resolver_timeout 1s;
         location / { proxy_pass http://\$arg_host:%%PORT_8081%%; }
     }
@@ -30,7 +30,7 @@ configure($t, <<"EOF");
 EOF
 
 provider_certificates($t);
-answer_names($t, 'a.example' => ['127.0.0.1'], 'empty.example' => [], 'silent.example' => undef);
+answer_names($t, 'a.example' => ['127.0.0.1'], 'b.example' => ['::1', '127.0.0.1'], 'empty.example' => [], 'silent.example' => undef);
 dns_server($t, 8953);
 connect_proxy($t, 8090);
 $t->run();
@@ -127,6 +127,8 @@ is($idp->wait_asked('left', 1), 1, 'a client left');
 ### names
 
 is(body(ask('/?host=a.example')), 'reached', 'a name');
+is(body(ask('/?host=b.example')), 'reached', 'a name with two addresses');
+ok($t->read_file('error.log') =~ /name was resolved to ::1$/m, 'one of which is of IPv6');
 is(status(ask("/?host=$_.example")), 502, "$_ name") for qw/ empty silent no /;
 answer_names($t, 'a.example' => []);
 is(wait_until(sub { status(ask('/?host=a.example')) eq '502' }), 1, 'a name that has no address any more');

@@ -12,10 +12,11 @@ use Auth;
 use Exporter qw/ import /;
 use IO::Socket::INET ();
 use JSON::PP ();
+use Socket qw/ AF_INET AF_INET6 inet_pton /;
 
 our @EXPORT = qw/ answer_names dns_port dns_questions dns_server /;
 
-my ($A, $IN, $NXDOMAIN) = (1, 1, 3);
+my ($A, $AAAA, $IN, $NXDOMAIN) = (1, 28, 1, 3);
 
 # The address of the server.
 sub dns_port {
@@ -23,7 +24,7 @@ sub dns_port {
     return '127.0.0.1:' . port($number, udp => 1);
 }
 
-# Names and their IPv4 addresses. A name that is not among them does not exist. A name with
+# Names and their addresses, of IPv4 and IPv6. A name that is not among them does not exist. A name with
 # undef in place of a list gets no answer at all.
 sub answer_names {
     my ($t, %names) = @_;
@@ -64,10 +65,11 @@ sub _answer {
     my $exists = exists $names->{$name};
     return undef if $exists and !defined $names->{$name};
 
-    my @addresses = $type == $A && $exists ? @{ $names->{$name} } : ();
+    my @addresses = grep { $type == (/:/ ? $AAAA : $A) } @{ $names->{$name} // [] };
     my $flags = 0x8180 | ($exists ? 0 : $NXDOMAIN);
     return join '', pack('n6', $id, $flags, 1, scalar @addresses, 0, 0), $question,
-        map { pack 'n n n N n/a', 0xc00c, $A, $IN, 1, pack 'C4', split /\./ } @addresses;
+        map { pack 'n n n N n/a', 0xc00c, $type, $IN, 1, inet_pton(/:/ ? AF_INET6 : AF_INET, $_) }
+        @addresses;
 }
 
 1;
