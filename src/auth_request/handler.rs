@@ -15,7 +15,7 @@ use crate::nginx::{
 };
 use crate::subrequest_uri::UnsafeUri;
 use policy::auth_request::decision::Decision;
-use policy::auth_request::header_names::is_credential;
+use policy::header_names::is_credential;
 use policy::auth_request::post_args::PostArgs;
 use policy::auth_request::refusal::{Refusal, RefusalOutcome};
 use policy::log_level::LogLevel;
