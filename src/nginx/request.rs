@@ -255,6 +255,25 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// A copy of bytes in the request's pool, with a NUL behind them: modules of nginx search the
+    /// header lines that it has pointers to up to a NUL.
+    pub(super) fn copy_with_nul(self, bytes: &[u8]) -> Result<Text<'r>, Failure> {
+        // SAFETY: r->pool lives as long as the request; NULL is checked, and ngx_pnalloc has
+        // allocated as many bytes as are written.
+        unsafe {
+            let data = ngx_pnalloc((*self.raw()).pool, bytes.len() + 1).cast::<u8>();
+            if data.is_null() {
+                return Err(Failure::OutOfMemory);
+            }
+            ptr::copy_nonoverlapping(bytes.as_ptr(), data, bytes.len());
+            data.add(bytes.len()).write(0);
+            Ok(Text::from_raw(ngx_str_t {
+                len: bytes.len(),
+                data,
+            }))
+        }
+    }
+
     /// A copy of a value in the request's pool.
     ///
     /// # Errors
