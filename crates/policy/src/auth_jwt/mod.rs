@@ -16,6 +16,8 @@ pub mod remote_keys;
 pub mod rules;
 pub mod scopes;
 pub mod token_cache;
+pub mod token_carrier;
+pub mod upstream_header;
 pub mod value_path;
 
 /// Whether a key of the set has this `kid`, as the error about a token with that `kid` tells.
