@@ -9,7 +9,7 @@ use ForwardAuth;
 use Http2;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy grpc rewrite map /)->plan(56);
+my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy grpc rewrite map /)->plan(60);
 
 # A recipe has a port of its own: its listen, and the ports of the application and of the
 # service, are replaced.
@@ -22,6 +22,7 @@ my %port = (
     'Take the token from one of several places' => 8084,
     'Read a cookie whose name begins with __Host-' => 8085,
     'Make room for large tokens' => 8086,
+    'Tell the application who the user is, without the token' => 8087,
 );
 
 my %recipe = slurp('../docs/recipes.md') =~ /^## ([^\n]*)\n(.*?)(?=^## |\z)/msg;
@@ -148,6 +149,21 @@ for my $case (
     my ($status, $uri, @lines) = @$case;
     is(status(ask({ port => 8084 }, $uri, @lines)), $status,
         join ', ', 'tokens', map { s/\Q$good\E/GOOD/r =~ s/\Q$bad\E/BAD/r } $uri, @lines);
+}
+
+### who the user is
+
+my $boss = sign($key, '{"sub":"bob","realm_access":{"roles":["boss","user"]}}');
+for my $case (
+    ['', '/', "Cookie: access_token=$bad", 'X-User: root'],
+    ['cookie: a=1 x-roles: boss,user x-user: bob', '/', "Cookie: access_token=$boss; a=1", 'x-user: root', 'X.Roles: x'],
+    ['x-user: a', '/', "Cookie: access_token=$good", 'X-Roles: boss'],
+    ['cookie: access_token=GOOD', '/public/', "Cookie: access_token=$good", 'X-User: root', 'X-Roles: boss'],
+) {
+    my ($lines, @request) = @$case;
+    my $got = body(ask({ port => 8087 }, @request)) =~ s/\Q$good\E/GOOD/r;
+    my @got = $got =~ /^((?:x.user|x.roles|cookie): .*)$/mg;
+    is("@got", $lines, "who the user is: $lines");
 }
 
 ### __Host-

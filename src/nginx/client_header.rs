@@ -9,6 +9,7 @@
 //! Each module has changes of its own ([`LineChanges`]): lines of the client that it hides from
 //! upstreams, and lines that it adds. It takes them back without those of the other module.
 
+use super::directive::Config;
 use super::failure::Failure;
 use super::filter_state::{ClientState, LineChanges, SubrequestFilter};
 use super::header::{HeaderLines, LineList};
@@ -19,9 +20,10 @@ use super::text::Text;
 use super::upstream_line::UpstreamLine;
 use super::variable::Variable;
 use nginx_sys::{
-    NGX_HTTP_VAR_CHANGEABLE, NGX_OK, ngx_http_variable_t, ngx_int_t, ngx_list_create,
-    ngx_list_push, ngx_list_t, ngx_table_elt_t, ngx_uint_t,
+    NGX_HTTP_VAR_CHANGEABLE, NGX_OK, ngx_hash_key_t, ngx_http_variable_t, ngx_int_t,
+    ngx_list_create, ngx_list_push, ngx_list_t, ngx_table_elt_t, ngx_uint_t,
 };
+use std::iter;
 use std::ptr::{self, NonNull};
 use std::slice;
 
@@ -108,7 +110,7 @@ impl<'r> Request<'r> {
         if changes.iter().all(|change| *change == LineChange::Keep) {
             return Ok(());
         }
-        let list = self.new_list(std::iter::empty(), lines.len())?;
+        let list = self.new_list(iter::empty(), lines.len())?;
         for ((line, _), change) in lines.iter().zip(changes) {
             let line = *line;
             match change {
@@ -246,12 +248,21 @@ impl<'r> Request<'r> {
         if !hides_any && added().next().is_none() {
             return self.use_list(client_lines);
         }
-        let left = self.named_lines().filter(|(line, _)| !is_hidden(*line));
-        let list = self.new_list(left, added().count())?;
-        for line in added() {
-            // SAFETY: the line is one of a list of the request; the list is not in use yet.
-            unsafe { push_copy(list, line)? };
+        let mut added: Vec<_> = added().collect();
+        let list = self.new_list(iter::empty(), self.named_lines().count() + added.len())?;
+        // SAFETY: a line of a list of the request; the list is not in use yet.
+        let push = |line: *mut ngx_table_elt_t| unsafe { push_copy(list, line) };
+        for (line, _) in self.named_lines() {
+            if !is_hidden(line) {
+                push(line)?;
+                continue;
+            }
+            // One with another value stays at its place.
+            added
+                .extract_if(.., |other| is_same(*other, line))
+                .try_for_each(push)?;
         }
+        added.into_iter().try_for_each(push)?;
         self.use_list(list)
     }
 
@@ -290,6 +301,26 @@ impl<'r> Request<'r> {
             // SAFETY: the request is live.
             None => unsafe { &raw const (*self.raw()).headers_in.headers },
         }
+    }
+
+    /// The client's lines, those that are hidden from upstreams among them, and the lines that
+    /// other modules than `M` have added.
+    pub(super) fn client_lines_and_added<M: Exported>(self) -> Result<*const ngx_list_t, Failure> {
+        let Some(state) = self.client_context_if_any::<SubrequestFilter>() else {
+            return Ok(self.client_lines());
+        };
+        let own = state.changes_of::<M>()?;
+        let others = || state.changes.iter().filter(|other| !ptr::eq(*other, own));
+        let added = || others().flat_map(LineChanges::added);
+        if added().next().is_none() {
+            return Ok(self.client_lines());
+        }
+        let list = self.new_list(self.named_lines(), added().count())?;
+        for line in added() {
+            // SAFETY: the line is one of a list of the request; the list is not in use yet.
+            unsafe { push_copy(list, line)? };
+        }
+        Ok(list.as_ptr())
     }
 
     /// The client's lines with their names.
@@ -376,6 +407,28 @@ impl<'r> Request<'r> {
             .filter(|(_, variable)| shows_header(variable))
             .map(|(index, _)| Variable { index })
             .collect()
+    }
+}
+
+impl Config<'_> {
+    /// Whether a name such as `http_NAME`, `cookie_NAME` or `arg_NAME` has the meaning that nginx
+    /// gives to its prefix: no directive defines a variable of this name.
+    pub fn is_variable_of_nginx(&self, name: &[u8]) -> bool {
+        // SAFETY: nginx makes the keys before it reads http{}, and frees them when all of it has
+        // been read (ngx_http_variables_init_vars); their names live as long.
+        let keys = unsafe {
+            match (*self.core_main_conf()).variables_keys.as_ref() {
+                Some(keys) => keys.keys.as_slice::<ngx_hash_key_t>(),
+                None => return false,
+            }
+        };
+        let is_defined = keys
+            .iter()
+            .any(|key| key.key.as_bytes().eq_ignore_ascii_case(name));
+        !is_defined
+            || VARIABLES_WITH_GETTERS
+                .iter()
+                .any(|own| own.eq_ignore_ascii_case(name))
     }
 }
 

@@ -5,7 +5,7 @@
 use super::header::LineList;
 use super::status::Status;
 use super::variable::Variable;
-use nginx_sys::{ngx_http_handler_pt, ngx_table_elt_t};
+use nginx_sys::{ngx_http_handler_pt, ngx_str_t, ngx_table_elt_t};
 use std::cell::{Cell, OnceCell, RefCell, UnsafeCell};
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -16,6 +16,8 @@ pub struct SubrequestFilter;
 /// What the module of the filters keeps for a configuration.
 #[derive(Default)]
 pub struct FilterConf {
+    /// The variable `$request_uri`.
+    pub(super) request_uri: OnceCell<Variable>,
     /// The variables `$http_<name>` and `$cookie_<name>` that the configuration refers to; empty
     /// until the first request needs them.
     pub(super) header_variables: OnceCell<Vec<Variable>>,
@@ -34,6 +36,8 @@ pub struct ClientState {
     pub(super) client_lines: LineList,
     /// What each module has changed of them for upstreams.
     pub(super) changes: [LineChanges; 2],
+    /// The arguments as they were before some of them were removed.
+    pub(super) removed_args: Cell<Option<ngx_str_t>>,
     /// Whether a subrequest has had other header lines than its parent.
     pub(super) subrequest_lines_differ: Cell<bool>,
 }

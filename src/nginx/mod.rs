@@ -16,6 +16,7 @@
 //! because outside of the fence there is no `static` and no thread; `scripts/lint` holds that.
 #![allow(unsafe_code)]
 
+mod arguments;
 mod background;
 mod body;
 mod chain;

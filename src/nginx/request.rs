@@ -130,7 +130,7 @@ impl<'r> Request<'r> {
     }
 
     /// The module's state of the client's request, if there is one.
-    pub(super) fn client_context_if_any<M: Exported>(self) -> Option<&'r M::ClientContext> {
+    pub fn client_context_if_any<M: Exported>(self) -> Option<&'r M::ClientContext> {
         let Variable { index } = self.main_state::<M>().client_context.get().copied()?;
         // SAFETY: as for `client_context`.
         unsafe {

@@ -41,6 +41,10 @@ impl Config<'_> {
 }
 
 impl HeaderName {
+    pub fn bytes(&self) -> &[u8] {
+        self.name.as_bytes()
+    }
+
     /// # Safety
     /// Both texts live as long as the name is used. `lower_case` is `name` in lower case.
     unsafe fn new(name: ngx_str_t, lower_case: ngx_str_t) -> Self {
