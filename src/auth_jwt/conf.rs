@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::AuthJwt;
-use super::key_file::{KeyFile, KeyFilePath};
+use super::file_path::{FilePath, KeyFile};
 use super::key_request::KeyRequest;
 use super::token_rules::TokenRules;
 use crate::config_checks::{Fault, Question, warn_of_asked_locations, warn_of_return};
@@ -356,7 +356,7 @@ pub struct MainConf {
     /// Those that the configuration names.
     key_files: RefCell<HashMap<PathBuf, Rc<KeyFile>>>,
     /// Those that requests name.
-    recent_key_files: RefCell<RecentKeyFiles<KeyFilePath>>,
+    recent_key_files: RefCell<RecentKeyFiles<FilePath>>,
     /// Those of key requests whose responses are for one request only.
     recent_key_sets: RefCell<RecentKeySets>,
     /// By server, since the location that a URI selects depends on it.
@@ -387,7 +387,7 @@ impl MainConf {
         let known = self.key_file(&path);
         known
             .or_else(|| self.recent_key_files.borrow().find(&path))
-            .unwrap_or_else(|| Rc::new(KeyFile::new(KeyFilePath(path))))
+            .unwrap_or_else(|| Rc::new(KeyFile::new(FilePath(path))))
     }
 
     /// Remembers such a file after it was used.

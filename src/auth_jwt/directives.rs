@@ -8,7 +8,7 @@ use super::conf::{
     AuthJwtSetting, ChallengeSetting, KeyRequestSource, KeySource, LocationConf, MainConf,
     ModeSetting, PhaseSetting, TokenSource,
 };
-use super::key_file::{KeyFile, KeyFilePath};
+use super::file_path::{FilePath, KeyFile};
 use super::variables::{self, PathRoot};
 use crate::nginx::{Config, ConfigError, Directive, Set, Severity, Template, Text, args, context};
 use crate::require::Requirement;
@@ -258,7 +258,7 @@ fn auth_jwt_key_file(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(),
     let main = cf.main_conf::<AuthJwt>();
     let path = cf.path(&name);
     let file = main.key_file(&path).unwrap_or_else(|| {
-        let file = Rc::new(KeyFile::new(KeyFilePath(path)));
+        let file = Rc::new(KeyFile::new(FilePath(path)));
         read_key_file(&file, cf);
         main.add_key_file(&file);
         file

@@ -15,7 +15,10 @@ pub mod rejection;
 pub mod remote_keys;
 pub mod rules;
 pub mod scopes;
+#[cfg(test)]
+mod test_disk;
 pub mod token_cache;
+pub mod watched_file;
 
 /// Whether a key of the set has this `kid`, as the error about a token with that `kid` tells.
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::auth_jwt::watched_file::FileError;
 
 fn text(challenge: Challenge<'_>, realm: &str) -> String {
     String::from_utf8(challenge.value(realm.as_bytes()).unwrap()).unwrap()
@@ -66,7 +67,7 @@ fn a_log_line_names_an_algorithm_that_is_not_allowed_once() {
 fn row_35_a_file_name_stays_inside_its_quotes() {
     let refused = Rejection::KeyFile {
         path: "/keys/a\r\n[alert] \"\u{fc}".into(),
-        error: KeyError::NotRegular,
+        error: KeyError::File(FileError::NotRegular),
     };
     assert_eq!(
         refused.to_string(),
