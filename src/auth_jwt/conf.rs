@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::AuthJwt;
 use super::file_path::{FilePath, KeyFile};
 use super::key_request::KeyRequest;
+use super::revocation::RevocationFiles;
 use super::token_rules::TokenRules;
 use crate::config_checks::{Fault, Question, warn_of_asked_locations, warn_of_return};
 use crate::nginx::{
@@ -359,6 +360,8 @@ pub struct MainConf {
     recent_key_files: RefCell<RecentKeyFiles<FilePath>>,
     /// Those of key requests whose responses are for one request only.
     recent_key_sets: RefCell<RecentKeySets>,
+    /// Lists of revoked names.
+    pub(super) revocation_files: RevocationFiles,
     /// By server, since the location that a URI selects depends on it.
     key_requests: RefCell<HashMap<usize, KeyRequestsByUri>>,
     /// In bytes, or `None` for `off`.
@@ -429,6 +432,7 @@ impl MainConf {
             .for_each(|file| file.forget());
         self.recent_key_files.borrow_mut().clear();
         self.recent_key_sets.borrow_mut().clear();
+        self.revocation_files.forget_all();
         let key_requests = self.key_requests.borrow();
         let key_requests = key_requests.values().flat_map(HashMap::values);
         key_requests.for_each(|keys| keys.forget());

@@ -18,6 +18,7 @@ use policy::auth_jwt::key_cache::KeyCache;
 use policy::auth_jwt::mode::Mode;
 use policy::auth_jwt::pass_header::refused_name_reason;
 use policy::auth_jwt::realm;
+use policy::auth_jwt::revocation::RevocationSubject;
 use text::{Quoted, is_quotable, is_token};
 
 const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
@@ -89,6 +90,33 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         contexts: EVERYWHERE,
         args: args::ONE,
         set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.set_max_age(cf)),
+    },
+    Directive {
+        name: c"auth_jwt_revocation_list_sub",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(|conf: &mut LocationConf, cf| {
+            let lists = &mut conf.token_rules.revocation_lists;
+            lists.set(RevocationSubject::Sub, cf)
+        }),
+    },
+    Directive {
+        name: c"auth_jwt_revocation_list_kid",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(|conf: &mut LocationConf, cf| {
+            let lists = &mut conf.token_rules.revocation_lists;
+            lists.set(RevocationSubject::Kid, cf)
+        }),
+    },
+    Directive {
+        name: c"auth_jwt_revocation_list_jti",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(|conf: &mut LocationConf, cf| {
+            let lists = &mut conf.token_rules.revocation_lists;
+            lists.set(RevocationSubject::Jti, cf)
+        }),
     },
     Directive {
         name: c"auth_jwt_require_claim",
@@ -275,12 +303,7 @@ fn read_key_file(file: &KeyFile, cf: &Config<'_>) {
     if let Err(error) = file.current_keys(None, report) {
         cf.warn(format_args!("key file {path}: {error}"));
     }
-    let obstacle = cf.worker_user().and_then(|user| path.obstacle_for(user));
-    if let Some(obstacle) = obstacle {
-        cf.warn(format_args!(
-            "key file {path}: it cannot be read when it changes, {obstacle}"
-        ));
-    }
+    path.warn_of_obstacle("key file", cf);
 }
 
 /// `auth_jwt_key_request uri [pass_header=name] ...`

@@ -5,9 +5,9 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use crate::nginx::{OpenError, open_stored_file};
+use crate::nginx::{Config, OpenError, open_stored_file};
 use policy::auth_jwt::key_file::CachedKeyFile;
 use policy::auth_jwt::watched_file::{FileAccess, FileError, FileIdentity, FileRead};
 use text::Quoted;
@@ -19,8 +19,19 @@ pub(super) type KeyFile = CachedKeyFile<FilePath>;
 pub(super) struct FilePath(pub(super) PathBuf);
 
 impl FilePath {
+    /// Warns if the workers certainly may not read the file. They have what the master read until it
+    /// changes. `kind` is what the file is to the configuration.
+    pub(super) fn warn_of_obstacle(&self, kind: &str, cf: &Config<'_>) {
+        let obstacle = cf.worker_user().and_then(|user| self.obstacle_for(user));
+        if let Some(obstacle) = obstacle {
+            cf.warn(format_args!(
+                "{kind} {self}: it cannot be read when it changes, {obstacle}"
+            ));
+        }
+    }
+
     /// What keeps this user from reading the file, if its permissions certainly do.
-    pub(super) fn obstacle_for(&self, user: u32) -> Option<String> {
+    fn obstacle_for(&self, user: u32) -> Option<String> {
         const READABLE_BY_GROUP_OR_OTHERS: u32 = 0o044;
         if user == 0 {
             return None;
@@ -45,7 +56,6 @@ impl FileAccess for FilePath {
     }
 
     fn read(&self, max_bytes: usize) -> Result<FileRead, FileError> {
-        let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let (file, metadata) = open_stored_file(&self.0).map_err(|error| match error {
             OpenError::Io(error) => unreadable(&self.0, error),
             OpenError::NotRegular => FileError::NotRegular,
@@ -59,9 +69,13 @@ impl FileAccess for FilePath {
         };
         Ok(FileRead {
             identity: identity(&metadata),
-            at: at.unwrap_or_default(),
             text,
         })
+    }
+
+    fn now(&self) -> Duration {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        now.unwrap_or_default()
     }
 }
 

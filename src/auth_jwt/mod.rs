@@ -8,6 +8,7 @@ mod fetch;
 mod file_path;
 mod handler;
 mod key_request;
+mod revocation;
 mod token_rules;
 mod variables;
 

@@ -5,8 +5,13 @@ use std::time::Duration;
 
 use super::fetch_state::{AfterFailure, FetchState, Need};
 use super::key_cache::{KeyCache, KeyError, KeySetParser};
-use super::watched_file::{FileAccess, FileError, WatchedFile};
+use super::watched_file::{FileAccess, FileError, ReadLimits, WatchedFile};
 use jose::{KeySet, Warning};
+
+const LIMITS: ReadLimits = ReadLimits {
+    max_bytes: KeySet::MAX_BYTES,
+    max_unsettled_bytes: u64::MAX,
+};
 
 /// How much larger keys are in memory than their text, approximately.
 const KEYS_PER_TEXT: usize = 4;
@@ -41,7 +46,7 @@ impl<A: FileAccess> CachedKeyFile<A> {
     /// A key file that is not read yet.
     pub fn new(access: A) -> Self {
         Self {
-            file: WatchedFile::new(access, KeySet::MAX_BYTES),
+            file: WatchedFile::new(access, LIMITS),
             state: RefCell::default(),
         }
     }

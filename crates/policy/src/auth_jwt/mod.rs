@@ -13,6 +13,8 @@ pub mod recent_files;
 pub mod recent_key_sets;
 pub mod rejection;
 pub mod remote_keys;
+pub mod revocation;
+pub mod revocation_file;
 pub mod revocation_list;
 pub mod rules;
 pub mod scopes;

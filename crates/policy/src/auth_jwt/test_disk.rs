@@ -6,18 +6,30 @@ use std::time::Duration;
 
 use super::watched_file::{FileAccess, FileError, FileIdentity, FileRead};
 
-/// The time at which all files are read, in seconds since 1970.
+/// The time at first, in seconds since 1970.
 pub(crate) const NOW: u64 = 1_000_000;
 
 /// A file in memory, or none.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Disk {
     content: Rc<RefCell<Content>>,
     writes: Rc<Cell<u64>>,
     reads: Rc<Cell<u64>>,
+    now: Rc<Cell<u64>>,
 }
 
 type Content = Option<(Vec<u8>, FileIdentity)>;
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self {
+            content: Rc::default(),
+            writes: Rc::default(),
+            reads: Rc::default(),
+            now: Rc::new(Cell::new(NOW)),
+        }
+    }
+}
 
 impl Disk {
     /// Writes the file, with this mtime.
@@ -55,6 +67,11 @@ impl Disk {
         self.content.replace(None);
     }
 
+    /// Sets the clock.
+    pub(crate) fn set_now(&self, seconds: u64) {
+        self.now.set(seconds);
+    }
+
     /// How often the file was read.
     pub(crate) fn reads(&self) -> u64 {
         self.reads.get()
@@ -75,12 +92,15 @@ impl FileAccess for Disk {
         self.reads.set(self.reads.get() + 1);
         Ok(FileRead {
             identity: *identity,
-            at: Duration::from_secs(NOW),
             text: match text.len() > max_bytes {
                 true => Err(FileError::TooLarge(max_bytes)),
                 false => Ok(text.clone()),
             },
         })
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_secs(self.now.get())
     }
 }
 

@@ -19,14 +19,25 @@ pub trait FileAccess {
     /// # Errors
     /// The file cannot be read.
     fn read(&self, max_bytes: usize) -> Result<FileRead, FileError>;
+
+    /// The time since 1970, by the clock that file systems use.
+    fn now(&self) -> Duration;
+}
+
+/// How a file is read.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadLimits {
+    /// How large the file may be, in bytes.
+    pub max_bytes: usize,
+    /// How large a file may be that is read for each request while it is not settled, see
+    /// [`LastRead::is_settled`].
+    pub max_unsettled_bytes: u64,
 }
 
 /// A file that was read.
 pub struct FileRead {
     /// The identity of the file that was read, not of one that has replaced it since.
     pub identity: FileIdentity,
-    /// When it was read, since 1970.
-    pub at: Duration,
     /// All of it, or [`FileError::TooLarge`] for a file with more than `max_bytes`.
     pub text: Result<Vec<u8>, FileError>,
 }
@@ -67,7 +78,7 @@ pub enum FileError {
 /// A file, and what was made of its text. A change of the file takes effect with the next request.
 pub struct WatchedFile<A, T> {
     access: A,
-    max_bytes: usize,
+    limits: ReadLimits,
     last_read: RefCell<Option<LastRead<T>>>,
     /// The event-loop iteration for which the file is known to be unchanged, see
     /// [`current`](Self::current).
@@ -78,19 +89,20 @@ pub struct WatchedFile<A, T> {
 pub struct LastRead<T> {
     /// Which file that was.
     pub identity: FileIdentity,
-    /// Whether a later write changes the identity. A file that is not settled is read again for
-    /// each request.
+    /// Whether a later write certainly changes the identity. A file that is not settled is read again
+    /// for each request, or once more when it is settled, by its size
+    /// ([`ReadLimits::max_unsettled_bytes`]).
     pub is_settled: bool,
     /// What was made of the text.
     pub content: T,
 }
 
 impl<A: FileAccess, T> WatchedFile<A, T> {
-    /// A file that is not read yet, and has no more than this many bytes.
-    pub fn new(access: A, max_bytes: usize) -> Self {
+    /// A file that is not read yet.
+    pub fn new(access: A, limits: ReadLimits) -> Self {
         Self {
             access,
-            max_bytes,
+            limits,
             last_read: RefCell::default(),
             checked_in: Cell::default(),
         }
@@ -135,7 +147,8 @@ impl<A: FileAccess, T> WatchedFile<A, T> {
             return Ok(look(&last.content));
         }
         let previous = last_read.take();
-        let FileRead { identity, at, text } = self.access.read(self.max_bytes)?;
+        let at = self.access.now();
+        let FileRead { identity, text } = self.access.read(self.limits.max_bytes)?;
         let is_settled = identity.is_settled(at);
         let content = make(text, previous.map(|last| last.content), is_settled);
         let last = last_read.insert(LastRead {
@@ -160,13 +173,19 @@ impl<A: FileAccess, T> WatchedFile<A, T> {
             self.last_read.take();
         })?;
         let is_unchanged = match &*self.last_read.borrow() {
-            Some(last) => last.is_settled && last.identity == identity,
+            Some(last) => last.identity == identity && self.is_to_be_kept(last),
             None => false,
         };
         if is_unchanged {
             self.checked_in.set(iteration);
         }
         Ok(is_unchanged)
+    }
+
+    /// Whether a file that looks unchanged is not read again.
+    fn is_to_be_kept(&self, last: &LastRead<T>) -> bool {
+        let is_large = last.identity.size > self.limits.max_unsettled_bytes;
+        last.is_settled || is_large && !last.identity.is_settled(self.access.now())
     }
 }
 

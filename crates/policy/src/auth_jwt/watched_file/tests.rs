@@ -1,8 +1,10 @@
 use super::*;
-use crate::auth_jwt::test_disk::{Disk, missing};
+use crate::auth_jwt::test_disk::{Disk, NOW, missing};
 
-/// The most that a file of these tests may have, in bytes.
-const MAX_BYTES: usize = 8;
+const LIMITS: ReadLimits = ReadLimits {
+    max_bytes: 8,
+    max_unsettled_bytes: 4,
+};
 
 struct Content {
     text: Result<String, FileError>,
@@ -13,7 +15,7 @@ struct Content {
 type File = WatchedFile<Disk, Content>;
 
 fn file(disk: &Disk) -> File {
-    WatchedFile::new(disk.clone(), MAX_BYTES)
+    WatchedFile::new(disk.clone(), LIMITS)
 }
 
 /// What a request sees: the text, that of the read before, and whether the file is settled.
@@ -65,7 +67,7 @@ fn a_file_that_is_too_large_is_an_error_and_read_once() {
     let file = file(&disk);
     disk.write_old("012345678", 1000);
     for _ in 0..2 {
-        assert_eq!(look(&file, None), Err(FileError::TooLarge(MAX_BYTES)));
+        assert_eq!(look(&file, None), Err(FileError::TooLarge(8)));
     }
     assert_eq!(disk.reads(), 1);
     disk.write_old("01234567", 1000);
@@ -97,6 +99,30 @@ fn a_file_that_is_not_settled_is_read_for_each_request() {
     disk.write_unnoticed("b");
     assert_eq!(look(&file, None).unwrap(), "b after a, not settled");
     assert_eq!(file.is_unchanged(None), Ok(false));
+}
+
+#[test]
+fn a_large_file_that_is_not_settled_is_read_once_more_when_it_is() {
+    let disk = Disk::default();
+    let file = file(&disk);
+    disk.write_now("large");
+    let first = "large after nothing, not settled";
+    assert_eq!(look(&file, None).unwrap(), first);
+    disk.write_unnoticed("LARGE");
+    for _ in 0..2 {
+        assert_eq!(look(&file, None).unwrap(), first);
+    }
+    // A change that shows takes effect at once.
+    disk.write("other", NOW, 2);
+    assert_eq!(look(&file, None).unwrap(), "other after large, not settled");
+    disk.write_unnoticed("OTHER");
+    disk.set_now(NOW + 2);
+    assert_eq!(look(&file, None).unwrap(), "other after large, not settled");
+    disk.set_now(NOW + 3);
+    for _ in 0..2 {
+        assert_eq!(look(&file, None).unwrap(), "OTHER after other");
+    }
+    assert_eq!(disk.reads(), 3);
 }
 
 #[test]
