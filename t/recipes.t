@@ -9,7 +9,7 @@ use ForwardAuth;
 use Http2;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy grpc rewrite map /)->plan(65);
+my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy grpc rewrite map /)->plan(69);
 
 # A recipe has a port of its own: its listen, and the ports of the application and of the
 # service, are replaced.
@@ -22,7 +22,8 @@ my %port = (
     'Take the token from one of several places' => 8084,
     'Read a cookie whose name begins with __Host-' => 8085,
     'Make room for large tokens' => 8086,
-    'Revoke tokens before they expire' => 8087,
+    'Tell the application who the user is, without the token' => 8087,
+    'Revoke tokens before they expire' => 8088,
 );
 
 my %recipe = slurp('../docs/recipes.md') =~ /^## ([^\n]*)\n(.*?)(?=^## |\z)/msg;
@@ -154,6 +155,21 @@ for my $case (
         join ', ', 'tokens', map { s/\Q$good\E/GOOD/r =~ s/\Q$bad\E/BAD/r } $uri, @lines);
 }
 
+### who the user is
+
+my $boss = sign($key, '{"sub":"bob","realm_access":{"roles":["boss","user"]}}');
+for my $case (
+    ['', '/', "Cookie: access_token=$bad", 'X-User: root'],
+    ['cookie: a=1 x-roles: boss,user x-user: bob', '/', "Cookie: access_token=$boss; a=1", 'x-user: root', 'X.Roles: x'],
+    ['x-user: a', '/', "Cookie: access_token=$good", 'X-Roles: boss'],
+    ['cookie: access_token=GOOD', '/public/', "Cookie: access_token=$good", 'X-User: root', 'X-Roles: boss'],
+) {
+    my ($lines, @request) = @$case;
+    my $got = body(ask({ port => 8087 }, @request)) =~ s/\Q$good\E/GOOD/r;
+    my @got = $got =~ /^((?:x.user|x.roles|cookie): .*)$/mg;
+    is("@got", $lines, "who the user is: $lines");
+}
+
 ### __Host-
 
 for my $case (
@@ -186,9 +202,9 @@ is(status(ask('/', 'Authorization: Bearer large')), 500, "large: nginx's own lim
 ### lists of revoked names
 
 my $token = sub { sign($key, '{"sub":"' . $_[0] . '","jti":"' . $_[1] . '"}') };
-my $revoked = sub { status(ask({ port => 8087 }, '/', bearer($token->(@_)))) };
+my $revoked = sub { status(ask({ port => 8088 }, '/', bearer($token->(@_)))) };
 is($revoked->('alice', '1'), 200, 'revoke: nobody is revoked at first');
-is(status(ask({ port => 8087 }, '/', bearer(sign($key, '{"sub":"alice"}')))), 401, 'revoke: no jti');
+is(status(ask({ port => 8088 }, '/', bearer(sign($key, '{"sub":"alice"}')))), 401, 'revoke: no jti');
 is(sh("jti=0 exp=1\n$revoke"), 0, 'revoke: the command, a token that has expired');
 is($revoked->('alice', '0'), 401, 'revoke: that token');
 is(sh("jti=1 exp=4102444800\n$revoke"), 0, 'revoke: the command, another token');

@@ -137,6 +137,18 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.add_scopes(cf)),
     },
     Directive {
+        name: c"auth_jwt_upstream_header",
+        contexts: LEVELS,
+        args: args::ONE_TO_THREE,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.upstream_headers.read(cf)),
+    },
+    Directive {
+        name: c"auth_jwt_strip",
+        contexts: LEVELS,
+        args: args::FLAG,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.strip.read(cf)),
+    },
+    Directive {
         name: c"auth_jwt_verify_signature",
         contexts: EVERYWHERE,
         args: args::FLAG,

@@ -21,6 +21,9 @@ pub mod scopes;
 #[cfg(test)]
 mod test_disk;
 pub mod token_cache;
+pub mod token_carrier;
+pub mod upstream_header;
+pub mod value_path;
 pub mod watched_file;
 
 /// Whether a key of the set has this `kid`, as the error about a token with that `kid` tells.
