@@ -19,11 +19,12 @@ my $not_json = sub { "not JSON at line $_[0], column $_[1]; it has to hold a JSO
 my $half = 'it does not end as a JSON object does, as if it were half written; write another file, and '
     . 'rename it';
 my $empty = 'the file is empty; write {} to it if nothing is revoked';
-my $irregular = 'not a regular file';
+my $on_disk = 'it has to be a file on disk';
+my $irregular = "not a regular file; $on_disk";
 
 # name, content, why it is no list
 my @bad = (
-    [ 'missing', undef, 'No such file or directory (os error 2)' ],
+    [ 'missing', undef, 'No such file or directory (os error 2); write {} to it if nothing is revoked' ],
     [ 'empty', '', $empty ],
     [ 'blank', " \n", $empty ],
     [ 'array', '["mallory"]', $holds->('an array') ],
@@ -36,11 +37,11 @@ my @bad = (
     [ 'two', '{"mallory":1}{}', $not_json->(1, 14) ],
     [ 'comma', "{\"mallory\":1,\n}", $not_json->(2, 1) ],
     [ 'utf-8', "{\"mallory\xff\":1}", $not_json->(1, 10) ],
-    [ 'large', '{' . ' ' x (64 << 20) . '}', 'larger than 67108864 bytes' ],
+    [ 'large', '{' . ' ' x (64 << 20) . '}', 'larger than 67108864 bytes; leave out what has expired' ],
     [ 'folder', undef, $irregular ],
     [ 'pipe', undef, $irregular ],
     [ 'device', undef, $irregular ],
-    [ 'pseudo', undef, 'on a pseudo file system such as /proc' ],
+    [ 'pseudo', undef, "on a pseudo file system such as /proc; $on_disk" ],
 );
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(@bad * 2 + 20 + ($> == 0 ? 6 : 0));

@@ -111,6 +111,9 @@ fn regular_file(path: &Path) -> Result<Metadata, FileError> {
 }
 
 fn unreadable(path: &Path, error: io::Error) -> FileError {
+    if error.kind() == io::ErrorKind::NotFound {
+        return FileError::Missing(error.to_string());
+    }
     let reason = match (error.kind(), worker_user()) {
         (io::ErrorKind::PermissionDenied, Some(user)) => match fs::metadata(path) {
             Ok(metadata) => format!("{error}: {}", obstacle(path, &metadata, user)),
