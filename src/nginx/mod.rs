@@ -31,6 +31,7 @@ mod http_date;
 mod location;
 mod log;
 mod module;
+pub mod net;
 mod phase;
 mod pool;
 mod regex;
