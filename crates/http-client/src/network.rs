@@ -3,9 +3,11 @@
 
 use std::fmt;
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use http_url::{HttpUrl, UrlHost};
 
 /// Connections, and the passing of time.
 ///
@@ -45,18 +47,15 @@ pub enum Address {
     Unix(PathBuf),
 }
 
-impl Address {
-    /// The address of a host, which may be an IP address, with or without the brackets of IPv6.
-    pub fn new(host: &str, port: u16) -> Self {
-        let bare = host
-            .strip_prefix('[')
-            .and_then(|host| host.strip_suffix(']'))
-            .unwrap_or(host);
-        match bare.parse::<IpAddr>() {
-            Ok(ip) => Self::Ip(SocketAddr::new(ip, port)),
-            Err(_) => Self::Name {
-                host: host.to_ascii_lowercase(),
-                port,
+/// The server of a URL.
+impl From<&HttpUrl> for Address {
+    fn from(url: &HttpUrl) -> Self {
+        match url.host() {
+            UrlHost::Ip(ip) => Self::Ip(SocketAddr::new(*ip, url.port())),
+            UrlHost::Unix(path) => Self::Unix(path.clone()),
+            UrlHost::Name(host) => Self::Name {
+                host: host.clone(),
+                port: url.port(),
             },
         }
     }

@@ -5,7 +5,8 @@
 //! | module | what it decides |
 //! |---|---|
 //! | [`auth_jwt`] | which keys are current, which tokens are cached, what a refusal looks like |
-//! | [`auth_request`] | what an authorization service's response means and how long it is kept |
+//! | [`auth_request`] | what an authorization service's response means and for whom it is kept |
+//! | [`freshness`] | how long a response may be kept |
 //! | [`log_level`] | how loudly a refusal is logged |
 //! | [`lru`] | which entries of a bounded table stay |
 //! | [`single_flight`] | which of several requests fetches what all of them need |
@@ -16,6 +17,7 @@
 
 pub mod auth_jwt;
 pub mod auth_request;
+pub mod freshness;
 pub mod log_level;
 pub mod lru;
 pub mod requirement;

@@ -2,7 +2,6 @@
 
 pub mod decision;
 pub mod field_names;
-pub mod freshness;
 pub mod header_names;
 pub mod key_sources;
 pub mod post_args;
@@ -10,5 +9,6 @@ pub mod refusal;
 pub mod statuses;
 pub mod uncacheable;
 pub mod variable_names;
+pub mod vary;
 pub mod verdict_codec;
 pub mod worker_cache;
