@@ -6,7 +6,8 @@
 //! - `timer`: the passing of time;
 //! - `connection`: TCP and Unix sockets that nginx watches;
 //! - `resolver`: addresses of host names, by nginx's resolver;
-//! - `network`: all of that as what the HTTP client needs.
+//! - `network`: all of that as what the HTTP client needs;
+//! - `process`: time, log and state of the process.
 //!
 //! A value here is what nginx has of it: dropping it removes the timer, closes the connection or
 //! takes the question back. So a time limit is a `select` of a future and a timer, and to end a
@@ -17,13 +18,15 @@ mod connection;
 mod event;
 mod ffi;
 mod network;
+mod process;
 mod resolver;
 mod task;
 mod timer;
 
 pub use network::{HostNames, WorkerNetwork};
+pub use process::{is_shutting_down, random, unix_time, uptime, with_log};
 pub use resolver::Resolver;
-pub use task::{is_shutting_down, spawn};
+pub use task::spawn;
 pub use timer::sleep;
 
 pub(super) use task::{drop_tasks, start_tasks};

@@ -11,7 +11,7 @@ use super::event::Event;
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
-use nginx_sys::{NGX_PROCESS_SINGLE, NGX_PROCESS_WORKER, ngx_exiting, ngx_process};
+use nginx_sys::{NGX_PROCESS_SINGLE, NGX_PROCESS_WORKER, ngx_process};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -42,13 +42,6 @@ pub fn spawn(future: impl Future<Output = ()> + 'static) {
         tasks.spawned.borrow_mut().push(Box::pin(future));
         tasks.event.post();
     }
-}
-
-/// Whether the worker finishes the requests that it has, and then exits. Its tasks live until
-/// then, but should begin nothing that none of these requests needs.
-pub fn is_shutting_down() -> bool {
-    // SAFETY: nginx changes it in the event loop of the worker, which has one thread.
-    unsafe { ngx_exiting != 0 }
 }
 
 /// Called when a process starts, before its first event. Returns whether it is one that serves
