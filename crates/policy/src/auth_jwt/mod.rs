@@ -2,6 +2,7 @@
 
 pub mod allowed_algorithms;
 pub mod bearer;
+pub mod discovery;
 pub mod fetch_schedule;
 pub mod fetch_state;
 pub mod key_cache;
