@@ -168,6 +168,7 @@ impl LocationConf {
             kind: self.token_type(),
             check,
             compression: self.compression.get().copied().unwrap_or(true),
+            has_issuer: false,
         }
     }
 

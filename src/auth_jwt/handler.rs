@@ -207,7 +207,7 @@ fn authenticate(
             && let Some(cache) = cache
             && let Some(token) = cache
                 .borrow_mut()
-                .find_verified_with(text, options, &keys.set)
+                .find_verified_with(text, options, None, &keys.set)
         {
             request
                 .log()
@@ -218,7 +218,7 @@ fn authenticate(
         match unverified.authenticate(&keys.set, options.check) {
             Ok(token) => {
                 if let Some(cache) = cache.filter(|_| keys.are_shared) {
-                    cache.borrow_mut().insert(options, &keys.set, &token);
+                    cache.borrow_mut().insert(options, None, &keys.set, &token);
                 }
                 return Ok(Some(token));
             }
