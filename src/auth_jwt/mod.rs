@@ -1,14 +1,20 @@
 //! `auth_jwt*` and `$jwt_*`: a request is served if it has a JSON Web Token that was made with one
 //! of the configured keys.
 
+mod authenticate;
 mod client;
 mod conf;
+mod configured_key_file;
 mod directives;
 mod fetch;
 mod handler;
+mod issued_token;
+mod issuer;
+mod issuer_block;
 mod key_file;
 mod key_request;
 mod token_rules;
+mod trust;
 mod variables;
 
 use crate::nginx::{Config, ConfigError, Directive, MergedConfig, Module};
@@ -29,6 +35,7 @@ impl Module for AuthJwt {
     }
 
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
+        cf.main_conf::<Self>().check_trusts()?;
         cf.add_access_handler::<Self>()?;
         // perf: 100 instructions for each request, of other locations as well.
         if cf.main_conf::<Self>().uses_preaccess.get() {

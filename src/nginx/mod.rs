@@ -17,6 +17,7 @@
 #![allow(unsafe_code)]
 
 mod background;
+mod block;
 mod body;
 mod chain;
 mod client_header;
@@ -53,6 +54,7 @@ mod variable;
 mod waker;
 
 pub use background::BackgroundTask;
+pub use block::{ConfigBlock, Member};
 pub use body::BodyRead;
 pub use directive::{Config, ConfigError, Directive, MergedConfig, Set, args, context};
 pub use failure::Failure;
