@@ -7,11 +7,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::AuthJwt;
+use super::file_path::{FilePath, KeyFile};
 use super::issuer::{ConfiguredIssuers, TrustedIssuers};
-use super::key_file::{KeyFile, KeyFilePath};
 use super::key_request::KeyRequest;
+use super::revocation::RevocationFiles;
+use super::strip::{Strip, TokenPlace};
 use super::token_rules::TokenRules;
 use super::trust::TrustSetting;
+use super::upstream_headers::UpstreamHeaders;
 use crate::config_checks::{Fault, Question, warn_of_asked_locations, warn_of_return};
 use crate::nginx::{
     Config, ConfigError, Inherit, List, MergedConfig, Setting, Severity, Template, Text, Variable,
@@ -47,6 +50,8 @@ pub struct LocationConf {
     pub(super) trusted: Option<Rc<TrustedIssuers>>,
     /// Whether the key sources are those of a level outside of the one with `auth_jwt_trust`.
     are_keys_further_out: bool,
+    pub(super) upstream_headers: UpstreamHeaders,
+    pub(super) strip: Strip,
     /// The keys of the only source, if that is a key request with a constant URI: set by the first
     /// request, which spares the others two hash lookups.
     pub(super) only_key_request: OnceCell<Option<Rc<KeyRequest>>>,
@@ -105,6 +110,13 @@ impl AuthJwtSetting {
             position: Rc::clone(&self.position),
             has_warned: Cell::new(true),
         })
+    }
+
+    fn token_place(&self) -> TokenPlace<'_> {
+        TokenPlace {
+            variable: self.token_variable.as_deref(),
+            judged_by: self.realm.as_ref().map(|_| &*self.position),
+        }
     }
 }
 
@@ -350,6 +362,8 @@ impl Inherit for LocationConf {
             trust,
             trusted,
             are_keys_further_out,
+            upstream_headers,
+            strip,
             only_key_request: _,
         } = self;
         let is_own = auth_jwt.get().is_some();
@@ -385,6 +399,9 @@ impl Inherit for LocationConf {
         challenge.inherit(&outer.challenge);
         log_level.inherit(&outer.log_level);
         token_rules.inherit(&outer.token_rules);
+        let place = auth_jwt.get().map(|setting| setting.token_place());
+        strip.inherit(&outer.strip, place.unwrap_or_default(), cf)?;
+        upstream_headers.inherit(&outer.upstream_headers, strip);
         if let Some(setting) = self.auth_jwt.get()
             && setting.realm.is_some()
         {
@@ -431,12 +448,16 @@ pub struct MainConf {
     pub(super) issuers: ConfiguredIssuers,
     /// Every `auth_jwt_trust`, also of levels that no level takes it over from.
     pub(super) trusts: RefCell<Vec<Rc<TrustSetting>>>,
+    /// Whether a level has `auth_jwt_upstream_header` or `auth_jwt_strip on`.
+    pub(super) changes_headers: Cell<bool>,
     /// Those that the configuration names.
     key_files: RefCell<HashMap<PathBuf, Rc<KeyFile>>>,
     /// Those that requests name.
-    recent_key_files: RefCell<RecentKeyFiles<KeyFilePath>>,
+    recent_key_files: RefCell<RecentKeyFiles<FilePath>>,
     /// Those of key requests whose responses are for one request only.
     recent_key_sets: RefCell<RecentKeySets>,
+    /// Lists of revoked names.
+    pub(super) revocation_files: RevocationFiles,
     /// By server, since the location that a URI selects depends on it.
     key_requests: RefCell<HashMap<usize, KeyRequestsByUri>>,
     /// In bytes, or `None` for `off`.
@@ -465,7 +486,7 @@ impl MainConf {
         let known = self.key_file(&path);
         known
             .or_else(|| self.recent_key_files.borrow().find(&path))
-            .unwrap_or_else(|| Rc::new(KeyFile::new(KeyFilePath(path))))
+            .unwrap_or_else(|| Rc::new(KeyFile::new(FilePath(path))))
     }
 
     /// Remembers such a file after it was used.
@@ -514,6 +535,7 @@ impl MainConf {
             .for_each(|file| file.forget());
         self.recent_key_files.borrow_mut().clear();
         self.recent_key_sets.borrow_mut().clear();
+        self.revocation_files.forget_all();
         let key_requests = self.key_requests.borrow();
         let key_requests = key_requests.values().flat_map(HashMap::values);
         key_requests.for_each(|keys| keys.forget());

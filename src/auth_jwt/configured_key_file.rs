@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::AuthJwt;
-use super::key_file::{KeyFile, KeyFilePath};
+use super::file_path::{FilePath, KeyFile};
 use crate::nginx::Config;
 
 /// The key file with this name, which all levels and issuers share. The first that names it reads
@@ -12,7 +12,7 @@ pub(super) fn configured_key_file(name: &[u8], cf: &Config<'_>) -> Rc<KeyFile> {
     let main = cf.main_conf::<AuthJwt>();
     let path = cf.path(name);
     main.key_file(&path).unwrap_or_else(|| {
-        let file = Rc::new(KeyFile::new(KeyFilePath(path)));
+        let file = Rc::new(KeyFile::new(FilePath(path)));
         read_key_file(&file, cf);
         main.add_key_file(&file);
         file
@@ -25,10 +25,5 @@ fn read_key_file(file: &KeyFile, cf: &Config<'_>) {
     if let Err(error) = file.current_keys(None, report) {
         cf.warn(format_args!("key file {path}: {error}"));
     }
-    let obstacle = cf.worker_user().and_then(|user| path.obstacle_for(user));
-    if let Some(obstacle) = obstacle {
-        cf.warn(format_args!(
-            "key file {path}: it cannot be read when it changes, {obstacle}"
-        ));
-    }
+    path.warn_of_obstacle("key file", cf);
 }

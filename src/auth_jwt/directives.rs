@@ -21,6 +21,7 @@ use policy::auth_jwt::key_cache::KeyCache;
 use policy::auth_jwt::mode::Mode;
 use policy::auth_jwt::pass_header::refused_name_reason;
 use policy::auth_jwt::realm;
+use policy::auth_jwt::revocation::RevocationSubject;
 use text::{Quoted, is_quotable, is_token};
 
 const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
@@ -106,6 +107,33 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.set_max_age(cf)),
     },
     Directive {
+        name: c"auth_jwt_revocation_list_sub",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(|conf: &mut LocationConf, cf| {
+            let lists = &mut conf.token_rules.revocation_lists;
+            lists.set(RevocationSubject::Sub, cf)
+        }),
+    },
+    Directive {
+        name: c"auth_jwt_revocation_list_kid",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(|conf: &mut LocationConf, cf| {
+            let lists = &mut conf.token_rules.revocation_lists;
+            lists.set(RevocationSubject::Kid, cf)
+        }),
+    },
+    Directive {
+        name: c"auth_jwt_revocation_list_jti",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(|conf: &mut LocationConf, cf| {
+            let lists = &mut conf.token_rules.revocation_lists;
+            lists.set(RevocationSubject::Jti, cf)
+        }),
+    },
+    Directive {
         name: c"auth_jwt_require_claim",
         contexts: EVERYWHERE,
         args: args::TWO_OR_MORE,
@@ -122,6 +150,18 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         contexts: EVERYWHERE,
         args: args::ONE_OR_MORE,
         set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.add_scopes(cf)),
+    },
+    Directive {
+        name: c"auth_jwt_upstream_header",
+        contexts: LEVELS,
+        args: args::ONE_TO_THREE,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.upstream_headers.read(cf)),
+    },
+    Directive {
+        name: c"auth_jwt_strip",
+        contexts: LEVELS,
+        args: args::FLAG,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.strip.read(cf)),
     },
     Directive {
         name: c"auth_jwt_verify_signature",

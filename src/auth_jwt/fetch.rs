@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use super::AuthJwt;
 use super::conf::{KeyRequestSource, KeySource, LocationConf};
+use super::file_path::KeyFile;
 use super::issuer::Issuer;
-use super::key_file::KeyFile;
 use super::key_request::{BODY, KeyFetchTask, KeyRequest, keys_in_response, warn_of_key};
 use crate::nginx::{
     Failure, Request, SubrequestBody, SubrequestLines, Target, Template, Text, Waker,

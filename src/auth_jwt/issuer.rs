@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::key_file::KeyFile;
+use super::file_path::KeyFile;
 use crate::nginx::{ConfigError, Regex, Request, Variable};
 use jose::{JsonValue, VerifiedToken};
 use policy::auth_jwt::issuer::{IssuerIndex, IssuerRejection, IssuerTerms, choose};

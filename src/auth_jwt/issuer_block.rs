@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::AuthJwt;
 use super::conf::MainConf;
 use super::configured_key_file::configured_key_file;
+use super::file_path::KeyFile;
 use super::issuer::Issuer;
-use super::key_file::KeyFile;
 use super::token_rules::{read_leeway, read_max_age, read_rule};
 use crate::nginx::{
     Config, ConfigBlock, ConfigError, List, Member, Regex, Setting, Variable, args,
