@@ -18,6 +18,7 @@
 
 mod arguments;
 mod background;
+mod block;
 mod body;
 mod chain;
 mod client_header;
@@ -57,6 +58,7 @@ mod variable;
 mod waker;
 
 pub use background::BackgroundTask;
+pub use block::{ConfigBlock, Member};
 pub use body::BodyRead;
 pub use client_header::LineChange;
 pub use directive::{Config, ConfigError, Directive, MergedConfig, Set, args, context};
