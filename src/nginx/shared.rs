@@ -76,6 +76,15 @@ impl Config<'_> {
                 Quoted::new(name_and_size)
             )));
         }
+        self.define_zone(name, size)
+    }
+
+    /// Defines a zone of the module's own, which no directive names. A colon in its name tells it
+    /// from those that directives can name.
+    ///
+    /// # Errors
+    /// A missing name, or one that is taken; in nginx's own words.
+    pub fn define_zone(&mut self, name: &[u8], size: usize) -> Result<SharedZone, ConfigError> {
         let mut zone = self.add_zone(name, size)?;
         // SAFETY: a zone stays in place as long as the cycle lives (cycle->shared_memory is a
         // list), and nginx uses none while it sets a directive.
@@ -228,7 +237,7 @@ impl SharedZone {
 
     /// Calls `work` with the map. If the map turns out to be damaged, it is emptied and `work` is
     /// called again. None before nginx has made the zone.
-    fn with_map<T>(
+    pub(super) fn with_map<T>(
         &self,
         log: Log<'_>,
         purpose: Purpose,
@@ -280,7 +289,7 @@ impl SharedZone {
 
 /// What the map is locked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
+pub(super) enum Purpose {
     /// To read. Only the order of use changes.
     Read,
     /// To change what a lookup finds.

@@ -14,6 +14,7 @@ use crate::limits::{FetchLimits, within};
 use crate::network::{Address, Network};
 use crate::proxy::{self, Proxy};
 use crate::tls::{self, TlsConfig};
+use crate::turns::TakingTurns;
 
 /// What to get.
 #[derive(Debug, Clone)]
@@ -113,14 +114,14 @@ async fn connect<N: Network>(
     network: &N,
     request: &GetRequest<'_>,
     limits: &FetchLimits,
-) -> Result<N::Stream, FetchError> {
+) -> Result<TakingTurns<N::Stream>, FetchError> {
     let address = match request.proxy {
         Some(proxy) => proxy.address().clone(),
         None => Address::from(request.url),
     };
     let limit = limits.connect;
     let stream = match within(network, limit, network.connect(&address)).await {
-        Some(Ok(stream)) => stream,
+        Some(Ok(stream)) => TakingTurns::new(stream),
         Some(Err(error)) => return Err(FetchError::Connect { address, error }),
         None => return Err(FetchError::ConnectTimeout { address, limit }),
     };

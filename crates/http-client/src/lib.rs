@@ -18,6 +18,7 @@ pub mod limits;
 pub mod network;
 pub mod proxy;
 pub mod tls;
+mod turns;
 
 #[cfg(test)]
 mod tests;

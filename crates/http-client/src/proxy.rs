@@ -128,13 +128,17 @@ fn percent_decoded(text: &str) -> Option<Vec<u8>> {
 
 /// Has a proxy connect to the server of a URL. What the stream then carries is between the client
 /// and that server.
-pub(crate) async fn tunnel<N: Network>(
+pub(crate) async fn tunnel<N, S>(
     network: &N,
-    stream: N::Stream,
+    stream: S,
     proxy: &Proxy,
     url: &HttpUrl,
     limits: &FetchLimits,
-) -> Result<N::Stream, FetchError> {
+) -> Result<S, FetchError>
+where
+    N: Network,
+    S: hyper::rt::Read + hyper::rt::Write + Unpin,
+{
     let invalid = |reason| FetchError::ProxyResponse {
         proxy: proxy.address.clone(),
         reason,

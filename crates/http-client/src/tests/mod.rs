@@ -4,6 +4,7 @@
 
 mod bodies;
 mod certificates;
+mod floods;
 mod headers;
 mod proxies;
 mod redirects;

@@ -5,6 +5,7 @@ pub mod bearer;
 pub mod discovery;
 pub mod fetch_schedule;
 pub mod fetch_state;
+pub mod issuer;
 pub mod issuer_record;
 pub mod issuer_source;
 pub mod issuer_times;
