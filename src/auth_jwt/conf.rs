@@ -10,6 +10,7 @@ use super::AuthJwt;
 use super::file_path::{FilePath, KeyFile};
 use super::issuer::{ConfiguredIssuers, TrustedIssuers};
 use super::key_request::KeyRequest;
+use super::resource_metadata::ResourceMetadataSetting;
 use super::revocation::RevocationFiles;
 use super::strip::{Strip, TokenPlace};
 use super::token_rules::TokenRules;
@@ -52,6 +53,8 @@ pub struct LocationConf {
     are_keys_further_out: bool,
     pub(super) upstream_headers: UpstreamHeaders,
     pub(super) strip: Strip,
+    /// Of this location only: nginx inherits no content handler.
+    pub(super) resource_metadata: Option<ResourceMetadataSetting>,
     /// The keys of the only source, if that is a key request with a constant URI: set by the first
     /// request, which spares the others two hash lookups.
     pub(super) only_key_request: OnceCell<Option<Rc<KeyRequest>>>,
@@ -364,6 +367,7 @@ impl Inherit for LocationConf {
             are_keys_further_out,
             upstream_headers,
             strip,
+            resource_metadata: _,
             only_key_request: _,
         } = self;
         let is_own = auth_jwt.get().is_some();
@@ -413,6 +417,11 @@ impl Inherit for LocationConf {
         self.warn_of_satisfy_any(cf);
         if self.is_on() {
             self.token_rules.warn_of_algorithms(self.token_type(), cf);
+        }
+        let is_judged = self.is_on();
+        if let Some(metadata) = &mut self.resource_metadata {
+            let issuers = self.trusted.iter().flat_map(|trusted| trusted.urls());
+            metadata.finish(issuers, is_judged, cf)?;
         }
         Ok(())
     }

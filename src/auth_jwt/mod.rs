@@ -14,6 +14,7 @@ mod issued_token;
 mod issuer;
 mod issuer_block;
 mod key_request;
+mod resource_metadata;
 mod revocation;
 mod strip;
 mod token_rules;
@@ -21,7 +22,10 @@ mod trust;
 mod upstream_headers;
 mod variables;
 
-use crate::nginx::{Config, ConfigError, Directive, MergedConfig, Module};
+use crate::nginx::{
+    Config, ConfigError, ContentHandler, ContentResponse, Directive, Failure, MergedConfig, Module,
+    Request,
+};
 
 /// The nginx module.
 pub struct AuthJwt;
@@ -54,5 +58,17 @@ impl Module for AuthJwt {
 
     fn check(cf: &MergedConfig<'_, '_>) {
         conf::warn_of_key_locations(cf);
+    }
+}
+
+impl ContentHandler for AuthJwt {
+    fn content<'r>(
+        request: Request<'r>,
+        conf: &conf::LocationConf,
+    ) -> Result<ContentResponse<'r>, Failure> {
+        match &conf.resource_metadata {
+            Some(metadata) => metadata.respond(request),
+            None => Err(Failure::Inconsistent),
+        }
     }
 }

@@ -93,7 +93,11 @@ fn a_fetch_is_due_when_the_keys_are_not_fresh_and_no_pause_is_on() {
     let fetch = begin(65).expect("the keys are stale");
     assert_ready(&remote, 66 * SECOND, &STALE, "a");
     drop(fetch);
-    assert_eq!(due_in(66), Duration::ZERO, "the pause began when the fetch did");
+    assert_eq!(
+        due_in(66),
+        Duration::ZERO,
+        "the pause began when the fetch did"
+    );
     assert_ready(&remote, 66 * SECOND, &STALE, "a");
 }
 
