@@ -88,4 +88,4 @@ pub use template::Template;
 pub use text::Text;
 pub use upstream_line::{HeaderName, UpstreamLine};
 pub use variable::{AssignableVariable, Getter, ModuleVariable, PrefixVariable, Variable};
-pub use waker::Waker;
+pub use waker::{WakeTimer, Waker};

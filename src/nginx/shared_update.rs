@@ -1,7 +1,7 @@
 //! Changes of a zone that consist of several reads and writes, between which no other worker comes.
 
 use super::log::Log;
-use super::shared::{Purpose, SharedZone};
+use super::shared::SharedZone;
 use nginx_sys::ngx_time;
 use slab_map::{Damaged, EntryKey, ReadOutcome, SlabMap, checksum};
 
@@ -13,6 +13,7 @@ pub struct LockedEntries<'z, 'm> {
     map: &'z mut SlabMap<'m>,
     buffer: &'z mut Vec<u8>,
     is_damaged: bool,
+    has_changed: bool,
 }
 
 /// A value that is ready to be stored: its checksum is computed before the zone is locked.
@@ -34,18 +35,21 @@ impl SharedZone {
         mut work: impl FnMut(&mut LockedEntries<'_, '_>) -> T,
     ) -> Option<T> {
         let mut buffer = Vec::with_capacity(MAX_READ);
-        self.with_map(log, Purpose::Write, |map| {
+        let work_on = |map: &mut SlabMap<'_>| {
             let mut entries = LockedEntries {
                 map,
                 buffer: &mut buffer,
                 is_damaged: false,
+                has_changed: false,
             };
             let result = work(&mut entries);
             match entries.is_damaged {
                 true => Err(Damaged),
-                false => Ok(result),
+                false => Ok((result, entries.has_changed)),
             }
-        })
+        };
+        let updated = self.with_map(log, |(_, has_changed)| *has_changed, work_on);
+        updated.map(|(result, _)| result)
     }
 }
 
@@ -70,6 +74,7 @@ impl LockedEntries<'_, '_> {
             checksum,
             value,
         } = entry;
+        self.has_changed = true;
         let stored = self.map.put(key, NEVER, *checksum, value, ngx_time());
         stored.unwrap_or_else(|Damaged| {
             self.is_damaged = true;

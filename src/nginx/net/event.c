@@ -10,17 +10,20 @@
 /* nginx's debug log takes the data of each event for a connection and has the number of its file. */
 static ngx_connection_t  no_connection = { .fd = (ngx_socket_t) -1 };
 
-/* Prepares an event of no connection.  Its timer does not keep a worker that shuts down. */
+/*
+ * Prepares an event of no connection.  A worker that shuts down exits without waiting for the timer
+ * of one that is "cancelable".
+ */
 
 void
-nginx_auth_init_event(ngx_event_t *ev, ngx_event_handler_pt handler)
+nginx_auth_init_event(ngx_event_t *ev, ngx_event_handler_pt handler, ngx_uint_t cancelable)
 {
     ngx_memzero(ev, sizeof(ngx_event_t));
 
     ev->data = &no_connection;
     ev->handler = handler;
     ev->log = ngx_cycle->log;
-    ev->cancelable = 1;
+    ev->cancelable = cancelable;
 }
 
 /* The event is handled in the next iteration, so that one that posts itself does not stop nginx. */

@@ -15,22 +15,33 @@ use std::time::Duration;
 const MAX_TIMER: ngx_msec_t = ngx_msec_t::MAX / 4;
 
 /// An event, and what is done when it comes. To drop it takes it back from nginx.
-pub(super) struct Event(Rc<EventState>);
+pub(in super::super) struct Event(Rc<EventState>);
 
 struct EventState {
     event: UnsafeCell<ngx_event_t>,
     action: Box<dyn Fn()>,
 }
 
+/// Whether a worker that shuts down exits without waiting for a timer.
+#[derive(Clone, Copy)]
+pub(in super::super) enum AtShutdown {
+    /// It exits.
+    Exit,
+    /// It waits.
+    Wait,
+}
+
 impl Event {
     /// An event that nobody has posted yet.
-    pub(super) fn new(action: impl Fn() + 'static) -> Self {
+    pub(in super::super) fn new(at_shutdown: AtShutdown, action: impl Fn() + 'static) -> Self {
         // SAFETY: ngx_event_t is plain data, which nginx itself begins as zeros.
         let event = UnsafeCell::new(unsafe { zeroed::<ngx_event_t>() });
         let action = Box::new(action);
+        let cancelable = matches!(at_shutdown, AtShutdown::Exit).into();
         let this = Self(Rc::new(EventState { event, action }));
-        // SAFETY: the event is this value's own; the tasks that make events run in a worker only.
-        unsafe { init_event(this.raw(), Some(handle)) };
+        // SAFETY: the event is this value's own. Tasks and requests, which make events, are in a
+        // worker.
+        unsafe { init_event(this.raw(), Some(handle), cancelable) };
         this
     }
 
@@ -41,7 +52,7 @@ impl Event {
     }
 
     /// Makes the event come after this time.
-    pub(super) fn start_timer(&self, time: Duration) {
+    pub(in super::super) fn start_timer(&self, time: Duration) {
         // A timer that ends too early would be a surprise: round up.
         let time = time.as_nanos().div_ceil(1_000_000);
         let time = ngx_msec_t::try_from(time).map_or(MAX_TIMER, |time| time.min(MAX_TIMER));

@@ -6,12 +6,17 @@ use nginx_sys::{
 use std::ffi::c_void;
 
 unsafe extern "C" {
-    /// Prepares an event of no connection. Its timer does not keep a worker that shuts down.
+    /// Prepares an event of no connection. A worker that shuts down exits without waiting for the
+    /// timer of one that is cancelable.
     ///
     /// # Safety
     /// `event` points to memory for an event, and a worker runs.
     #[link_name = "nginx_auth_init_event"]
-    pub(super) fn init_event(event: *mut ngx_event_t, handler: ngx_event_handler_pt);
+    pub(super) fn init_event(
+        event: *mut ngx_event_t,
+        handler: ngx_event_handler_pt,
+        cancelable: ngx_uint_t,
+    );
 
     /// Makes nginx handle an event in the next event-loop iteration.
     ///

@@ -24,9 +24,10 @@ mod task;
 mod timer;
 
 pub use network::{HostNames, WorkerNetwork};
-pub use process::{is_shutting_down, random, unix_time, uptime, with_log};
+pub use process::{is_panicking, is_shutting_down, random, unix_time, uptime, with_log};
 pub use resolver::Resolver;
 pub use task::spawn;
 pub use timer::sleep;
 
+pub(super) use event::{AtShutdown, Event};
 pub(super) use task::{drop_tasks, start_tasks};

@@ -23,6 +23,11 @@ pub fn unix_time() -> i64 {
     ngx_time()
 }
 
+/// Whether what is being dropped is of a task that panics.
+pub fn is_panicking() -> bool {
+    std::thread::panicking()
+}
+
 /// A random number, which is no secret.
 pub fn random() -> u16 {
     u16::try_from(shim::random()).unwrap_or(u16::MAX)

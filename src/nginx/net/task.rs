@@ -7,7 +7,7 @@
 
 use super::super::fence::guard;
 use super::super::log::Log;
-use super::event::Event;
+use super::event::{AtShutdown, Event};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -58,7 +58,7 @@ pub(in super::super) fn start_tasks() -> bool {
             Rc::new(Tasks {
                 running: RefCell::default(),
                 spawned: RefCell::default(),
-                event: Event::new(run_tasks),
+                event: Event::new(AtShutdown::Exit, run_tasks),
             })
         });
     });

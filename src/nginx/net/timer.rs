@@ -1,6 +1,6 @@
 //! The passing of time, as a future.
 
-use super::event::Event;
+use super::event::{AtShutdown, Event};
 use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -23,10 +23,11 @@ struct SleepState {
 /// the worker exits before, the task that waits is dropped.
 pub fn sleep(time: Duration) -> Sleep {
     let state = Rc::<SleepState>::default();
-    let event = Event::new({
+    let end = {
         let state = Rc::clone(&state);
         move || state.end()
-    });
+    };
+    let event = Event::new(AtShutdown::Exit, end);
     event.start_timer(time);
     Sleep {
         state,

@@ -4,6 +4,7 @@
 
 mod bodies;
 mod certificates;
+mod error_queue;
 mod floods;
 mod headers;
 mod proxies;

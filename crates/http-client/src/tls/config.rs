@@ -11,6 +11,8 @@ use openssl::x509::X509;
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::X509VerifyFlags;
 
+use super::error_queue::with_own_errors;
+
 /// The protocol that is offered by ALPN, with its length in front.
 const HTTP_1_1: &[u8] = b"\x08http/1.1";
 
@@ -117,7 +119,7 @@ impl TlsConfigs {
         let context = match known {
             Some((_, context)) => context.clone(),
             None => {
-                let context = read_files(&files)?;
+                let context = with_own_errors(|| read_files(&files))?;
                 self.0.push((files, context.clone()));
                 context
             }

@@ -3,6 +3,7 @@
 
 mod certificate;
 mod config;
+mod error_queue;
 mod stream;
 
 pub use config::{TlsConfig, TlsConfigError, TlsConfigs, TlsOptions};

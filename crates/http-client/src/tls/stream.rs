@@ -13,6 +13,7 @@ use openssl::x509::verify::X509CheckFlags;
 
 use super::certificate::Verification;
 use super::config::TlsConfig;
+use super::error_queue::with_own_errors;
 use crate::error::FetchError;
 
 /// The plain text of one TLS record.
@@ -40,7 +41,8 @@ where
     S: hyper::rt::Read + hyper::rt::Write + Unpin,
 {
     let name = ServerName::of(config, url.host());
-    let (ssl, verification) = prepare(config, &name).map_err(|error| setup_error(&error))?;
+    let prepared = with_own_errors(|| prepare(config, &name));
+    let (ssl, verification) = prepared.map_err(|error| setup_error(&error))?;
     let stream = Blocking {
         stream,
         waker: Waker::noop().clone(),
@@ -48,7 +50,7 @@ where
     let mut ssl = SslStream::new(ssl, stream).map_err(|error| setup_error(&error))?;
     let result = poll_fn(|cx| {
         ssl.get_mut().wake_by(cx);
-        ready(ssl.connect())
+        ready(|| ssl.connect())
     });
     if let Err(error) = result.await {
         return Err(verification
@@ -145,8 +147,10 @@ fn reason(errors: &ErrorStack) -> String {
 }
 
 /// OpenSSL's result as that of a poll.
-fn ready<T>(result: Result<T, openssl::ssl::Error>) -> Poll<Result<T, openssl::ssl::Error>> {
-    match result {
+fn ready<T>(
+    step: impl FnOnce() -> Result<T, openssl::ssl::Error>,
+) -> Poll<Result<T, openssl::ssl::Error>> {
+    match with_own_errors(step) {
         Err(error) if matches!(error.code(), ErrorCode::WANT_READ | ErrorCode::WANT_WRITE) => {
             Poll::Pending
         }
@@ -180,7 +184,7 @@ where
         let Some(plain) = this.plain.get_mut(..length).filter(|_| length > 0) else {
             return Poll::Ready(Ok(()));
         };
-        let read = match std::task::ready!(ready(this.ssl.ssl_read(plain))) {
+        let read = match std::task::ready!(ready(|| this.ssl.ssl_read(plain))) {
             Ok(read) => read,
             // The server has said that there is no more.
             Err(error) if error.code() == ErrorCode::ZERO_RETURN => 0,
@@ -204,7 +208,7 @@ where
             return Poll::Ready(Ok(0));
         }
         self.ssl.get_mut().wake_by(cx);
-        ready(self.ssl.ssl_write(data)).map_err(io_error)
+        ready(|| self.ssl.ssl_write(data)).map_err(io_error)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -214,7 +218,7 @@ where
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.ssl.get_mut().wake_by(cx);
         // The answer to our "close_notify" is of no interest, and a failure neither.
-        let _ = self.ssl.shutdown();
+        let _ = with_own_errors(|| self.ssl.shutdown());
         Pin::new(&mut self.ssl.get_mut().stream).poll_shutdown(cx)
     }
 }

@@ -174,14 +174,6 @@ impl FetchSchedule {
         }
     }
 
-    /// How long the source is not to be asked. Zero: it may be asked now.
-    pub fn pause(&self, now: Duration) -> Duration {
-        match self.activity {
-            Activity::Idle => Duration::ZERO,
-            Activity::Fetching { until } | Activity::Failed { until } => until.saturating_sub(now),
-        }
-    }
-
     /// Whether the source is being asked.
     pub fn is_fetching(&self, now: Duration) -> bool {
         matches!(self.activity, Activity::Fetching { until } if now < until)

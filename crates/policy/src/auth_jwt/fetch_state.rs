@@ -130,15 +130,6 @@ impl FetchState {
         }
     }
 
-    /// How long nobody has to ask the source, unless somebody begins or ends a fetch before. Zero:
-    /// the keys are not fresh, and the source may be asked.
-    pub fn due_in(&self, now: Duration, cache: &KeyCache) -> Duration {
-        let fresh_until = |held: &HeldKeys| held.fetched_at.saturating_add(cache.time);
-        let fresh_until = self.held.as_ref().map_or(Duration::ZERO, fresh_until);
-        let fresh_for = fresh_until.saturating_sub(now);
-        fresh_for.max(self.schedule.pause(now))
-    }
-
     /// Takes what the source gave.
     pub fn finish(
         &mut self,

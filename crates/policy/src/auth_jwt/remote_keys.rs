@@ -124,27 +124,6 @@ impl<W: Wake> RemoteKeys<W> {
         Ok(KeyLookup { keys, fetch })
     }
 
-    /// The fetch that is due, though no request asks for it. `jitter` is as for
-    /// [`look_up`](Self::look_up).
-    pub fn begin_due(
-        self: &Rc<Self>,
-        now: Duration,
-        cache: &KeyCache,
-        jitter: u16,
-    ) -> Option<KeyFetch<W>> {
-        match self.state.borrow_mut().next(now, cache, Need::Keys) {
-            NextStep::Use { fetch: true, .. } | NextStep::Wait { fetch: true } => {}
-            NextStep::Use { .. } | NextStep::Wait { .. } | NextStep::Fail(_) => return None,
-        }
-        self.start(now, AfterFailure::Pause { jitter })
-    }
-
-    /// How long [`begin_due`](Self::begin_due) begins nothing, unless somebody else begins or ends
-    /// a fetch.
-    pub fn due_in(&self, now: Duration, cache: &KeyCache) -> Duration {
-        self.state.borrow().due_in(now, cache)
-    }
-
     /// What a request has after it waited. `None`: the fetch is still under way.
     ///
     /// # Errors

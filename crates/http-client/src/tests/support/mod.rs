@@ -8,6 +8,8 @@ pub use network::TestNetwork;
 pub use pki::{Ca, Folder, Identity, Leaf};
 pub use server::{Conn, Server, read_header};
 
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
@@ -48,6 +50,8 @@ pub struct Fetch<'a> {
     pub tls: TlsOptions,
     pub proxy: Option<&'a str>,
     pub is_quiet: Option<Arc<AtomicBool>>,
+    /// What others in this thread do before each step of the fetch.
+    pub meanwhile: fn(),
 }
 
 impl Default for Fetch<'_> {
@@ -57,6 +61,7 @@ impl Default for Fetch<'_> {
             tls: TlsOptions::default(),
             proxy: None,
             is_quiet: None,
+            meanwhile: || (),
         }
     }
 }
@@ -78,7 +83,11 @@ impl Fetch<'_> {
         let network = TestNetwork {
             is_quiet: self.is_quiet.clone(),
         };
-        runtime.block_on(get(&network, &request, &self.limits, &tls))
+        let mut document = pin!(get(&network, &request, &self.limits, &tls));
+        runtime.block_on(poll_fn(|cx| {
+            (self.meanwhile)();
+            document.as_mut().poll(cx)
+        }))
     }
 
     /// The body as text.

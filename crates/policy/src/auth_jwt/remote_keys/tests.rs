@@ -75,33 +75,6 @@ fn keys_are_fetched_once_in_their_time() {
 }
 
 #[test]
-fn a_fetch_is_due_when_the_keys_are_not_fresh_and_no_pause_is_on() {
-    let remote = Remote::default();
-    let due_in = |now: u32| remote.due_in(now * SECOND, &STALE);
-    let begin = |now: u32| remote.begin_due(now * SECOND, &STALE, 0);
-    assert_eq!(due_in(1), Duration::ZERO);
-    let fetch = begin(1).expect("there are no keys");
-    assert!(begin(2).is_none(), "a fetch is under way");
-    assert!(due_in(2) > 1000 * SECOND, "a fetch ends by itself");
-    fetch.finish(3 * SECOND, Err(KeyError::Status(500)));
-    assert_eq!(due_in(3), SECOND);
-    assert!(begin(3).is_none(), "the pause");
-    begin(4).unwrap().finish(5 * SECOND, Ok(keys("a")));
-    assert_eq!(due_in(5), 60 * SECOND);
-    assert!(begin(64).is_none(), "the keys are fresh");
-    assert_eq!(due_in(65), Duration::ZERO);
-    let fetch = begin(65).expect("the keys are stale");
-    assert_ready(&remote, 66 * SECOND, &STALE, "a");
-    drop(fetch);
-    assert_eq!(
-        due_in(66),
-        Duration::ZERO,
-        "the pause began when the fetch did"
-    );
-    assert_ready(&remote, 66 * SECOND, &STALE, "a");
-}
-
-#[test]
 fn row_6_waiting_requests_get_what_was_fetched() {
     let remote = Remote::default();
     let fetch = fetch(&remote, SECOND, &CACHE);

@@ -1,0 +1,12 @@
+//! The keys of an issuer that the workers fetch by themselves, in the background.
+
+mod endpoint;
+mod fetched_keys;
+mod lease;
+mod settings;
+mod shared_keys;
+mod watch;
+
+pub(super) use fetched_keys::{FetchedKeys, IssuerWait, KeysOrWait};
+pub(super) use settings::FetchSettings;
+pub(super) use watch::watch_issuers;
