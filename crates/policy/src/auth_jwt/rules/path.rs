@@ -29,6 +29,13 @@ impl ValuePath {
         Ok(Self(steps.into()))
     }
 
+    /// Whether the text is a name that would be a path with a dot in front, such as `a.b` and
+    /// `roles[0]`: hardly what was meant.
+    pub(super) fn lacks_dot(name: &[u8]) -> bool {
+        let is_name = !matches!(name, [] | [b'.' | b'[', ..]);
+        is_name && path_steps(&[b".", name].concat()).is_ok_and(|steps| steps.len() > 1)
+    }
+
     /// The value in this object, if it is there.
     pub(super) fn find<'a>(&self, object: JsonValue<'a>) -> Option<JsonValue<'a>> {
         self.0.iter().try_fold(object, |value, step| match step {

@@ -94,3 +94,23 @@ fn a_wrong_path_is_an_error() {
         assert_eq!(ValuePath::parse(path.as_bytes()), Err(expected), "{path}");
     }
 }
+
+#[test]
+fn a_name_that_would_be_a_path_with_a_dot_in_front_is_doubtful() {
+    for name in ["a.b", "realm_access.roles", "roles[0]", "a[0].b", "a.\"b.c\""] {
+        assert!(ValuePath::lacks_dot(name.as_bytes()), "{name}");
+    }
+    for name in [
+        "",
+        "a",
+        ".a.b",
+        "[0].a",
+        "a.",
+        "a[",
+        "a..b",
+        "a b.c",
+        "https://a.example/b",
+    ] {
+        assert!(!ValuePath::lacks_dot(name.as_bytes()), "{name}");
+    }
+}
