@@ -1,16 +1,18 @@
 #!/usr/bin/perl
 
 # Messages for wrong configurations of auth_jwt_require_claim,
-# auth_jwt_require_header, auth_jwt_require_scope, auth_jwt_algorithms and
-# auth_jwt_max_age.
+# auth_jwt_require_header, auth_jwt_require_scope, auth_jwt_algorithms,
+# auth_jwt_max_age and auth_jwt_revocation_list_*.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(157);
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(188);
 
 $t->write_file('a.jwk', '{"kty":"oct","k":"c2VjcmV0IG9mIHRoaXJ0eS10d28gYnl0ZXMgb3IgbW9yZQ"}');
+
+$t->write_file('list.json', '{}');
 
 my $http = sub { return config_test($t, $_[0]) };
 my $location = sub { return $http->("server {\nlisten 127.0.0.1:1;\nlocation / {\n$_[0]\n}}") };
@@ -22,6 +24,7 @@ my $number = 'invalid number of arguments in';
 my %example = (
     require_claim => 'v eq a', require_header => 'typ eq JWT', require_scope => 'read',
     algorithms => 'RS256', max_age => '1h',
+    map { ("revocation_list_$_" => 'list.json') } qw/ sub kid jti /,
 );
 
 ### contexts, numbers of arguments, repeats
@@ -142,3 +145,14 @@ is($location->('auth_jwt_max_age 0;'),
 is($location->("auth_jwt_max_age '$_';"), $line_4->("invalid value \"$_\" in \"auth_jwt_max_age\" directive, "
     . 'it must be a time in whole seconds, as in 30s or 1h'), "age \"$_\"") for '-1', '1.5', '1x', '500ms', '$arg_a', '', '99999999999999999999';
 is($location->("auth_jwt_max_age '$_';"), $ok, "age $_") for 1, '1h30m', '10M', '1y';
+
+### lists of revoked names
+
+for (qw/ sub kid jti /) {
+    my $list = "auth_jwt_revocation_list_$_";
+    is($location->("$list list.json list.json;"), $line_4->("$number \"$list\" directive"), "$list, two files");
+    is($location->("$list \$arg_list;"), $line_4->("invalid value \"\$arg_list\" in \"$list\" directive, "
+        . 'it must not have variables'), "$list, a variable");
+}
+is($location->('auth_jwt_revocation_list_sub list.json; auth_jwt_revocation_list_jti list.json;'), $ok,
+    'one file, two lists');

@@ -11,7 +11,7 @@ use Jose;
 
 use JSON::PP ();
 
-my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy grpc rewrite map limit_req /)->plan(101);
+my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy grpc rewrite map limit_req /)->plan(114);
 
 # A recipe has a port of its own: its listen, and the ports of the application and of the
 # service, are replaced.
@@ -24,10 +24,12 @@ my %port = (
     'Take the token from one of several places' => 8084,
     'Read a cookie whose name begins with __Host-' => 8085,
     'Make room for large tokens' => 8086,
-    'Let the application answer CORS preflights' => 8087,
-    'Require an audience, scopes and roles' => 8088,
+    'Let the application answer CORS preflights' => 8095,
+    'Require an audience, scopes and roles' => 8096,
     'Let requests in with and without a token' => 8089,
     'Limit the requests of each user' => 8094,
+    'Tell the application who the user is, without the token' => 8087,
+    'Revoke tokens before they expire' => 8088,
 );
 
 my %recipe = slurp('../docs/recipes.md') =~ /^## ([^\n]*)\n(.*?)(?=^## |\z)/msg;
@@ -35,7 +37,8 @@ is(join("\n", sort keys %recipe), join("\n", sort keys %port), 'the recipes');
 
 my $d = $t->testdir();
 for my $name (keys %port) {
-    my $conf = join '', map { s/^ {4}//r } $recipe{$name} =~ /^((?: {4}.*)?\n)/mg;
+    my $text = $recipe{$name} =~ s/^```sh\n.*?^```$//msgr;
+    my $conf = join '', map { s/^ {4}//r } $text =~ /^((?: {4}.*)?\n)/mg;
     $conf =~ s/listen +8080 http2;/listen_http2($t)/e;
     $conf =~ s/listen +8080;/listen 127.0.0.1:$port{$name};/;
     $conf =~ s/127\.0\.0\.1:9000/127.0.0.1:8090/g;
@@ -49,6 +52,8 @@ mkdir "$d/html";
 $t->write_file("html/$_.html", "page $_") for 401, 403;
 my $key = jwk('HS256');
 $t->write_file('keys.json', jwks($key));
+my ($make_lists, $revoke) = $recipe{'Revoke tokens before they expire'} =~ /^```sh\n(.*?)^```$/msg;
+is(sh($make_lists), 0, 'revoke: the commands that make the lists');
 $t->write_file_expand('grpc.conf', listen_http2($t, 8092));
 
 configure($t, join '', map({ "    include recipe$_.conf;\n" } sort values %port), <<'EOF');
@@ -123,7 +128,7 @@ is(status(ask({ %cors, method => $_ }, '/api/a')), 401, "CORS: $_ is checked") f
 ### CORS preflights for the application
 
 my ($good, $bad) = map { sign($_, '{"sub":"a"}') } $key, jwk('HS256');
-my %preflight = (port => 8087);
+my %preflight = (port => 8095);
 for my $case (
     [401, 'GET', @origin],
     [401, 'OPTIONS'],
@@ -172,6 +177,21 @@ for my $case (
         join ', ', 'tokens', map { s/\Q$good\E/GOOD/r =~ s/\Q$bad\E/BAD/r } $uri, @lines);
 }
 
+### who the user is
+
+my $boss = sign($key, '{"sub":"bob","realm_access":{"roles":["boss","user"]}}');
+for my $case (
+    ['', '/', "Cookie: access_token=$bad", 'X-User: root'],
+    ['cookie: a=1 x-roles: boss,user x-user: bob', '/', "Cookie: access_token=$boss; a=1", 'x-user: root', 'X.Roles: x'],
+    ['x-user: a', '/', "Cookie: access_token=$good", 'X-Roles: boss'],
+    ['cookie: access_token=GOOD', '/public/', "Cookie: access_token=$good", 'X-User: root', 'X-Roles: boss'],
+) {
+    my ($lines, @request) = @$case;
+    my $got = body(ask({ port => 8087 }, @request)) =~ s/\Q$good\E/GOOD/r;
+    my @got = $got =~ /^((?:x.user|x.roles|cookie): .*)$/mg;
+    is("@got", $lines, "who the user is: $lines");
+}
+
 ### __Host-
 
 for my $case (
@@ -206,10 +226,10 @@ is(status(ask('/', 'Authorization: Bearer large')), 500, "large: nginx's own lim
 my %api = (iss => 'https://id.example.com', aud => ['x', 'https://api.example.com'], sub => 'a', scope => 'documents.read');
 my $judged = sub {
     my ($method, $uri, %claims) = @_;
-    return status(ask({ port => 8088, method => $method }, $uri,
+    return status(ask({ port => 8096, method => $method }, $uri,
         'Authorization: Bearer ' . sign($key, JSON::PP::encode_json({ %api, %claims }))));
 };
-is(status(ask({ port => 8088 }, '/')), 401, 'API: no token');
+is(status(ask({ port => 8096 }, '/')), 401, 'API: no token');
 for my $uri ('/', '/admin/') {
     is($judged->('GET', $uri, iss => 'https://id.example.org'), 401, "API: another issuer, $uri");
     is($judged->('GET', $uri, aud => $_), 401, "API: another audience, $uri") for 'x', ['x,https://api.example.com'], undef;
@@ -240,3 +260,28 @@ is($limited->($good), 200, 'limits: they do not count');
 $limits{own}{$limited->($good)}++ for 1 .. 80;
 is(join(' ', sort keys %{ $limits{own} }), '200 429', 'limits: the own ones count');
 is($limited->(sign($key, '{"sub":"b"}')), 200, 'limits: another user');
+
+### lists of revoked names
+
+my $token = sub { sign($key, '{"sub":"' . $_[0] . '","jti":"' . $_[1] . '"}') };
+my $revoked = sub { status(ask({ port => 8088 }, '/', bearer($token->(@_)))) };
+is($revoked->('alice', '1'), 200, 'revoke: nobody is revoked at first');
+is(status(ask({ port => 8088 }, '/', bearer(sign($key, '{"sub":"alice"}')))), 401, 'revoke: no jti');
+is(sh("jti=0 exp=1\n$revoke"), 0, 'revoke: the command, a token that has expired');
+is($revoked->('alice', '0'), 401, 'revoke: that token');
+is(sh("jti=1 exp=4102444800\n$revoke"), 0, 'revoke: the command, another token');
+is($revoked->('alice', '1') . ' ' . $revoked->('alice', '2'), '401 200', 'revoke: that token, and no other');
+is($t->read_file('revoked/tokens.json') =~ s/\s//gr, '{"1":4102444800}', 'revoke: what has expired is gone');
+$t->write_file('revoked/users.json', '{"alice":null}');
+is($revoked->('alice', '2') . ' ' . $revoked->('bob', '2'), '401 200', 'revoke: a user');
+
+###############################################################################
+
+# Runs these commands in the test directory, and returns their exit code.
+sub sh {
+    my ($commands) = @_;
+    open my $shell, '|-', 'sh', '-e', '-c', "cd $d && sh -e" or die "Can't run sh: $!\n";
+    print $shell $commands;
+    close $shell;
+    return $? >> 8;
+}

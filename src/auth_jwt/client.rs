@@ -2,12 +2,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::ptr;
+use std::rc::Rc;
 
 use super::AuthJwt;
 use super::conf::{AuthJwtSetting, LocationConf, TokenSource};
 use crate::nginx::{AccessProgress, BeforeLog, Failure, Request, Text};
 use jose::{Claims, Error, JoseHeader, Limits, Summary, TokenType, UnverifiedToken, VerifiedToken};
 use policy::auth_jwt::bearer::{NoToken, Presented, find_bearer_token, find_token_in_value};
+use policy::auth_jwt::token_carrier::TokenCarrier;
 use text::Quoted;
 
 /// What is known of the token of a client's request, whatever location the request is in.
@@ -24,6 +26,8 @@ pub struct ClientToken {
     judged_by: Cell<Option<usize>>,
     /// Whether the request has ended, and nginx logs it.
     is_logged: Cell<bool>,
+    /// What carries a token that must not go upstream, in all locations so far.
+    carriers: RefCell<Vec<Rc<TokenCarrier>>>,
 }
 
 /// What the handler decided last.
@@ -77,6 +81,18 @@ impl ClientToken {
         self.verified.replace(None);
         self.verdict.set(None);
         self.judged_by.set(Some(ptr::from_ref(conf).addr()));
+    }
+
+    /// Notes what carries a token that must not go upstream.
+    pub(super) fn note_carrier(&self, carrier: &Rc<TokenCarrier>) {
+        let mut carriers = self.carriers.borrow_mut();
+        if !carriers.contains(carrier) {
+            carriers.push(Rc::clone(carrier));
+        }
+    }
+
+    pub(super) fn carriers(&self) -> Vec<Rc<TokenCarrier>> {
+        self.carriers.borrow().clone()
     }
 
     /// Whether the verdict is that of this location.
@@ -152,6 +168,9 @@ impl BeforeLog for AuthJwt {
     fn before_log(request: Request<'_>) -> Result<(), Failure> {
         // The log of a subrequest comes before the end of the client's request, which shares the
         // cached values of variables with it.
+        if request.main_conf::<Self>().changes_headers.get() {
+            request.forget_values_of_subrequests();
+        }
         if request.is_main() && request.uses_variables_of::<Self>() {
             request.client_context::<Self>()?.is_logged.set(true);
             // Those that were evaluated for an upstream may have been empty.
@@ -185,10 +204,14 @@ pub(super) fn token(request: Request<'_>) -> Result<Option<AnyToken>, Failure> {
         conf if conf.shows_unverified() => conf,
         _ => request.main().location_conf::<AuthJwt>(),
     };
-    Ok(match find_token(request.main(), conf.token_source()) {
+    Ok(match find_token(request.main(), conf) {
         Presented::Token(text) => client
             .parse_for_variable(text, conf.token_type())
             .map(AnyToken::Unverified),
+        // It was taken out of the request on the way upstream.
+        Presented::Nothing if client.is_logged.get() && !client.carriers().is_empty() => {
+            client.parsed.borrow().clone().map(AnyToken::Unverified)
+        }
         Presented::Nothing | Presented::Several => None,
     })
 }
@@ -209,16 +232,31 @@ fn may_be_unverified(request: Request<'_>, client: &ClientToken) -> bool {
         }
 }
 
+/// Parses the token before it is taken out of the request on the way upstream, for the log.
+pub(super) fn parse_for_log(request: Request<'_>) -> Result<(), Failure> {
+    let client = request.client_context::<AuthJwt>()?;
+    let conf = request.location_conf::<AuthJwt>();
+    if client.verified.borrow().is_none()
+        && let Presented::Token(text) = find_token(request, conf)
+    {
+        client.parse_for_variable(text, conf.token_type());
+    }
+    Ok(())
+}
+
 /// The text of the token that the request presents.
-pub(super) fn find_token(request: Request<'_>, source: TokenSource) -> Presented<'_> {
-    match source {
+pub(super) fn find_token<'r>(request: Request<'r>, conf: &LocationConf) -> Presented<'r> {
+    match conf.token_source() {
         TokenSource::Bearer => {
             let lines = request.headers().named(b"authorization");
             find_bearer_token(lines.map(Text::bytes))
         }
         TokenSource::Variable(variable) => match request.variable(variable) {
-            None => Presented::Nothing,
-            Some(value) => find_token_in_value(value.bytes()),
+            Some(value) if !value.is_empty() => find_token_in_value(value.bytes()),
+            _ => match conf.strip.removed_token(request) {
+                Some(value) => find_token_in_value(value),
+                None => Presented::Nothing,
+            },
         },
     }
 }

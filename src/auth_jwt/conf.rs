@@ -7,9 +7,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::AuthJwt;
-use super::key_file::{KeyFile, KeyFilePath};
+use super::file_path::{FilePath, KeyFile};
 use super::key_request::KeyRequest;
+use super::revocation::RevocationFiles;
+use super::strip::{Strip, TokenPlace};
 use super::token_rules::TokenRules;
+use super::upstream_headers::UpstreamHeaders;
 use crate::config_checks::{Fault, Question, warn_of_asked_locations, warn_of_return};
 use crate::nginx::{
     Config, ConfigError, Inherit, List, MergedConfig, Setting, Severity, Template, Text, Variable,
@@ -40,6 +43,8 @@ pub struct LocationConf {
     pub(super) challenge: Setting<ChallengeSetting>,
     pub(super) log_level: Setting<Severity>,
     pub(super) token_rules: TokenRules,
+    pub(super) upstream_headers: UpstreamHeaders,
+    pub(super) strip: Strip,
     /// The keys of the only source, if that is a key request with a constant URI: set by the first
     /// request, which spares the others two hash lookups.
     pub(super) only_key_request: OnceCell<Option<Rc<KeyRequest>>>,
@@ -98,6 +103,13 @@ impl AuthJwtSetting {
             position: Rc::clone(&self.position),
             has_warned: Cell::new(true),
         })
+    }
+
+    fn token_place(&self) -> TokenPlace<'_> {
+        TokenPlace {
+            variable: self.token_variable.as_deref(),
+            judged_by: self.realm.as_ref().map(|_| &*self.position),
+        }
     }
 }
 
@@ -290,6 +302,8 @@ impl Inherit for LocationConf {
             challenge,
             log_level,
             token_rules,
+            upstream_headers,
+            strip,
             only_key_request: _,
         } = self;
         let is_own = auth_jwt.get().is_some();
@@ -311,6 +325,9 @@ impl Inherit for LocationConf {
         challenge.inherit(&outer.challenge);
         log_level.inherit(&outer.log_level);
         token_rules.inherit(&outer.token_rules);
+        let place = auth_jwt.get().map(|setting| setting.token_place());
+        strip.inherit(&outer.strip, place.unwrap_or_default(), cf)?;
+        upstream_headers.inherit(&outer.upstream_headers, strip);
         if let Some(setting) = self.auth_jwt.get()
             && setting.realm.is_some()
         {
@@ -353,12 +370,16 @@ pub(super) fn warn_of_key_locations(cf: &MergedConfig<'_, '_>) {
 pub struct MainConf {
     /// Whether a level has `auth_jwt_phase preaccess`.
     pub(super) uses_preaccess: Cell<bool>,
+    /// Whether a level has `auth_jwt_upstream_header` or `auth_jwt_strip on`.
+    pub(super) changes_headers: Cell<bool>,
     /// Those that the configuration names.
     key_files: RefCell<HashMap<PathBuf, Rc<KeyFile>>>,
     /// Those that requests name.
-    recent_key_files: RefCell<RecentKeyFiles<KeyFilePath>>,
+    recent_key_files: RefCell<RecentKeyFiles<FilePath>>,
     /// Those of key requests whose responses are for one request only.
     recent_key_sets: RefCell<RecentKeySets>,
+    /// Lists of revoked names.
+    pub(super) revocation_files: RevocationFiles,
     /// By server, since the location that a URI selects depends on it.
     key_requests: RefCell<HashMap<usize, KeyRequestsByUri>>,
     /// In bytes, or `None` for `off`.
@@ -387,7 +408,7 @@ impl MainConf {
         let known = self.key_file(&path);
         known
             .or_else(|| self.recent_key_files.borrow().find(&path))
-            .unwrap_or_else(|| Rc::new(KeyFile::new(KeyFilePath(path))))
+            .unwrap_or_else(|| Rc::new(KeyFile::new(FilePath(path))))
     }
 
     /// Remembers such a file after it was used.
@@ -429,6 +450,7 @@ impl MainConf {
             .for_each(|file| file.forget());
         self.recent_key_files.borrow_mut().clear();
         self.recent_key_sets.borrow_mut().clear();
+        self.revocation_files.forget_all();
         let key_requests = self.key_requests.borrow();
         let key_requests = key_requests.values().flat_map(HashMap::values);
         key_requests.for_each(|keys| keys.forget());

@@ -8,7 +8,7 @@ use super::conf::{
     AuthJwtSetting, ChallengeSetting, KeyRequestSource, KeySource, LocationConf, MainConf,
     ModeSetting, PhaseSetting, TokenSource,
 };
-use super::key_file::{KeyFile, KeyFilePath};
+use super::file_path::{FilePath, KeyFile};
 use super::variables::{self, PathRoot};
 use crate::nginx::{Config, ConfigError, Directive, Set, Severity, Template, Text, args, context};
 use crate::require::Requirement;
@@ -18,6 +18,7 @@ use policy::auth_jwt::key_cache::KeyCache;
 use policy::auth_jwt::mode::Mode;
 use policy::auth_jwt::pass_header::refused_name_reason;
 use policy::auth_jwt::realm;
+use policy::auth_jwt::revocation::RevocationSubject;
 use text::{Quoted, is_quotable, is_token};
 
 const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
@@ -91,6 +92,33 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.set_max_age(cf)),
     },
     Directive {
+        name: c"auth_jwt_revocation_list_sub",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(|conf: &mut LocationConf, cf| {
+            let lists = &mut conf.token_rules.revocation_lists;
+            lists.set(RevocationSubject::Sub, cf)
+        }),
+    },
+    Directive {
+        name: c"auth_jwt_revocation_list_kid",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(|conf: &mut LocationConf, cf| {
+            let lists = &mut conf.token_rules.revocation_lists;
+            lists.set(RevocationSubject::Kid, cf)
+        }),
+    },
+    Directive {
+        name: c"auth_jwt_revocation_list_jti",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(|conf: &mut LocationConf, cf| {
+            let lists = &mut conf.token_rules.revocation_lists;
+            lists.set(RevocationSubject::Jti, cf)
+        }),
+    },
+    Directive {
         name: c"auth_jwt_require_claim",
         contexts: EVERYWHERE,
         args: args::TWO_OR_MORE,
@@ -107,6 +135,18 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         contexts: EVERYWHERE,
         args: args::ONE_OR_MORE,
         set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.add_scopes(cf)),
+    },
+    Directive {
+        name: c"auth_jwt_upstream_header",
+        contexts: LEVELS,
+        args: args::ONE_TO_THREE,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.upstream_headers.read(cf)),
+    },
+    Directive {
+        name: c"auth_jwt_strip",
+        contexts: LEVELS,
+        args: args::FLAG,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.strip.read(cf)),
     },
     Directive {
         name: c"auth_jwt_verify_signature",
@@ -258,7 +298,7 @@ fn auth_jwt_key_file(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(),
     let main = cf.main_conf::<AuthJwt>();
     let path = cf.path(&name);
     let file = main.key_file(&path).unwrap_or_else(|| {
-        let file = Rc::new(KeyFile::new(KeyFilePath(path)));
+        let file = Rc::new(KeyFile::new(FilePath(path)));
         read_key_file(&file, cf);
         main.add_key_file(&file);
         file
@@ -275,12 +315,7 @@ fn read_key_file(file: &KeyFile, cf: &Config<'_>) {
     if let Err(error) = file.current_keys(None, report) {
         cf.warn(format_args!("key file {path}: {error}"));
     }
-    let obstacle = cf.worker_user().and_then(|user| path.obstacle_for(user));
-    if let Some(obstacle) = obstacle {
-        cf.warn(format_args!(
-            "key file {path}: it cannot be read when it changes, {obstacle}"
-        ));
-    }
+    path.warn_of_obstacle("key file", cf);
 }
 
 /// `auth_jwt_key_request uri [pass_header=name] ...`

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use text::{Quoted, is_quotable};
 
 use super::AuthJwt;
-use super::client::{ClientToken, TokenVerdict, find_token, no_token};
+use super::client::{ClientToken, TokenVerdict, find_token, no_token, verified_token};
 use super::conf::{ChallengeSetting, LocationConf, MainConf, ModeSetting};
 use super::fetch::{self, VerificationKeys};
 use crate::nginx::{
@@ -26,7 +26,13 @@ impl AccessHandler for AuthJwt {
         if conf.is_preaccess() && request.client_context::<Self>()?.is_judged_by(conf) {
             return Ok(Access::Decline);
         }
-        judge(request, conf)
+        let access = judge(request, conf)?;
+        if conf.upstream_headers.reserve_any() && !matches!(access, Access::Wait) {
+            let token = verified_token(request)?;
+            conf.upstream_headers
+                .update(request, token.as_ref(), &conf.strip)?;
+        }
+        Ok(access)
     }
 
     fn forget_caches(conf: &MainConf) {
@@ -41,7 +47,11 @@ impl AccessHandler for AuthJwt {
 impl PreaccessHandler for AuthJwt {
     fn preaccess<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Failure> {
         match conf.is_preaccess() {
-            true => judge(request, conf),
+            true => {
+                // What an earlier location has hidden from upstreams may carry the token.
+                request.take_back_upstream_lines::<Self>()?;
+                judge(request, conf)
+            }
             false => Ok(Access::Decline),
         }
     }
@@ -57,7 +67,7 @@ fn judge<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Fa
     };
     let client = request.client_context::<AuthJwt>()?;
     client.reset(conf);
-    let presented = find_token(request, setting.token);
+    let presented = find_token(request, conf);
     let judged = match mode(request, conf) {
         Ok(Mode::Off) => {
             client.set_verdict(TokenVerdict::Disabled);

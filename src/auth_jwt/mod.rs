@@ -1,14 +1,18 @@
 //! `auth_jwt*` and `$jwt_*`: a request is served if it has a JSON Web Token that was made with one
 //! of the configured keys.
 
+mod around_access;
 mod client;
 mod conf;
 mod directives;
 mod fetch;
+mod file_path;
 mod handler;
-mod key_file;
 mod key_request;
+mod revocation;
+mod strip;
 mod token_rules;
+mod upstream_headers;
 mod variables;
 
 use crate::nginx::{Config, ConfigError, Directive, MergedConfig, Module};
@@ -33,6 +37,10 @@ impl Module for AuthJwt {
         // perf: 100 instructions for each request, of other locations as well.
         if cf.main_conf::<Self>().uses_preaccess.get() {
             cf.add_preaccess_handler::<Self>();
+        }
+        if cf.main_conf::<Self>().changes_headers.get() {
+            cf.add_handlers_around_access::<Self>()?;
+            cf.prepare_uri_changes()?;
         }
         cf.add_handler_before_log::<Self>()
     }

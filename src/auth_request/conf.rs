@@ -17,11 +17,11 @@ use crate::nginx::{
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
 use policy::auth_request::decision::{self, OnError};
-use policy::auth_request::header_names::HeaderNames;
 use policy::auth_request::key_sources::{FieldName, KeySources};
 use policy::auth_request::statuses::Statuses;
 use policy::auth_request::uncacheable::UncacheableKeys;
 use policy::auth_request::worker_cache::WorkerCache;
+use policy::header_names::HeaderNames;
 use policy::single_flight::SingleFlight;
 use text::Quoted;
 

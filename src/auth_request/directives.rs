@@ -12,10 +12,10 @@ use crate::nginx::{Config, ConfigError, Directive, Set, Text, args, context};
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
 use policy::auth_request::decision::OnError;
-use policy::auth_request::header_names::HeaderNames;
 use policy::auth_request::key_sources::KeySources;
 use policy::auth_request::statuses::{Statuses, parse_code};
 use policy::auth_request::variable_names::{shows_set_cookie, variable_names};
+use policy::header_names::HeaderNames;
 use text::Quoted;
 
 const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;

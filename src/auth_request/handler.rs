@@ -9,15 +9,15 @@ use super::flight::{FlightFollower, FlightLeader, FlightRole, FollowedFlights};
 use super::variables::{self, CacheStatus};
 use super::verdict::{self, HeaderLine, Verdict};
 use crate::nginx::{
-    Access, AccessHandler, AroundAccess, BeforeLog, BodyError, BodyRead, Failure, Request,
-    SharedZone, Status, Subrequest, SubrequestBody, SubrequestLines, SubrequestOwner,
+    Access, AccessHandler, AroundAccess, BeforeLog, BodyError, BodyRead, Failure, LineChange,
+    Request, SharedZone, Status, Subrequest, SubrequestBody, SubrequestLines, SubrequestOwner,
     SubrequestResponse, Target,
 };
 use crate::subrequest_uri::UnsafeUri;
 use policy::auth_request::decision::Decision;
-use policy::auth_request::header_names::is_credential;
 use policy::auth_request::post_args::PostArgs;
 use policy::auth_request::refusal::{Refusal, RefusalOutcome};
+use policy::header_names::{HeaderNames, is_credential};
 use policy::log_level::LogLevel;
 
 /// The state of a check in one location. Most checks need none.
@@ -84,9 +84,10 @@ impl AroundAccess for AuthRequest {
         let names = &conf.reserved_headers;
         match (names.is_empty(), conf.service.get()) {
             // Credentials stay until the request is judged, because it is judged by them.
-            (false, _) => request
-                .remove_client_lines(|name| names.could_impersonate(name) && !is_credential(name)),
-            (true, Some(Service::At(_))) => request.restore_client_lines(),
+            (false, _) => request.remove_client_lines::<Self>(|name| {
+                names.could_impersonate(name) && !is_credential(name)
+            }),
+            (true, Some(Service::At(_))) => request.take_back_upstream_lines::<Self>(),
             (true, _) => Ok(()),
         }
     }
@@ -98,7 +99,7 @@ impl AroundAccess for AuthRequest {
                 request.forget_values_of_subrequests();
                 Ok(())
             }
-            false => request.remove_inherited_lines(|name| names.could_impersonate(name)),
+            false => request.change_inherited_lines(|name, _| hide_reserved(names, name)),
         }
     }
 
@@ -107,7 +108,9 @@ impl AroundAccess for AuthRequest {
         let state = request.context::<Self>();
         let is_replaced = state.is_some_and(|state| state.upstream_replaced.get());
         match !is_replaced && names.include_credentials() {
-            true => request.replace_upstream_lines(|name| names.could_impersonate(name), &[]),
+            true => {
+                request.extend_upstream_lines::<Self>(|name, _| hide_reserved(names, name), &[])
+            }
             false => Ok(()),
         }
     }
@@ -342,7 +345,12 @@ impl<'r> CheckStep<'r, '_> {
     fn set_upstream_headers(&self, headers: &[HeaderLine<'r>]) -> Result<(), Failure> {
         let Self { request, conf, .. } = *self;
         let names = &conf.reserved_headers;
-        request.replace_upstream_lines(|name| names.could_impersonate(name), headers)?;
+        let lines = headers
+            .iter()
+            .map(|(name, value)| request.upstream_line(*name, value));
+        let lines = lines.collect::<Result<Vec<_>, _>>()?;
+        request
+            .replace_upstream_lines::<AuthRequest>(|name| names.could_impersonate(name), &lines)?;
         let state = request.context_or_new::<AuthRequest>(CheckState::default)?;
         state.upstream_replaced.set(true);
         Ok(())
@@ -357,6 +365,14 @@ impl<'r> CheckStep<'r, '_> {
 
     fn take_wait_state(&self) -> Option<WaitState> {
         self.request.context::<AuthRequest>()?.wait.take()
+    }
+}
+
+/// Hides a line of the client that could be taken for one of the service.
+fn hide_reserved(names: &HeaderNames, name: &[u8]) -> LineChange {
+    match names.could_impersonate(name) {
+        true => LineChange::Hide,
+        false => LineChange::Keep,
     }
 }
 

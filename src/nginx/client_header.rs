@@ -1,22 +1,29 @@
-//! Which header lines of the client reach upstreams: all except those whose names are reserved for
-//! what the authorization service says.
+//! Which header lines of the client reach upstreams, and which lines of the modules do so in their
+//! place.
 //!
 //! nginx passes on every line of the list of a request, whatever marks a line has, so a line is
-//! removed by making a new list without it. The client's own lines are remembered. A check that is
-//! made again after an internal redirect is made with them, and not with the lines that the verdict
-//! before it has put in their place.
+//! removed by making a new list without it. The client's own lines are remembered. What judges the
+//! request after an internal redirect judges them, and not the lines that a module has put in their
+//! place.
+//!
+//! Each module has changes of its own ([`LineChanges`]): lines of the client that it hides from
+//! upstreams, and lines that it adds. It takes them back without those of the other module.
 
+use super::directive::Config;
 use super::failure::Failure;
-use super::filter_state::SubrequestFilter;
-use super::header::{HeaderLines, push_line};
+use super::filter_state::{ClientState, LineChanges, SubrequestFilter};
+use super::header::{HeaderLines, LineList};
+use super::module::Exported;
 use super::request::Request;
 use super::shim::{forget_line, link_lines};
 use super::text::Text;
+use super::upstream_line::UpstreamLine;
 use super::variable::Variable;
 use nginx_sys::{
-    NGX_HTTP_VAR_CHANGEABLE, NGX_OK, ngx_http_variable_t, ngx_int_t, ngx_list_create,
-    ngx_list_push, ngx_list_t, ngx_table_elt_t, ngx_uint_t,
+    NGX_HTTP_VAR_CHANGEABLE, NGX_OK, ngx_hash_key_t, ngx_http_variable_t, ngx_int_t,
+    ngx_list_create, ngx_list_push, ngx_list_t, ngx_table_elt_t, ngx_uint_t,
 };
+use std::iter;
 use std::ptr::{self, NonNull};
 use std::slice;
 
@@ -33,6 +40,15 @@ const VARIABLES_WITH_GETTERS: [&[u8]; 6] = [
 /// A header line, and its name.
 type NamedLine<'r> = (*mut ngx_table_elt_t, &'r [u8]);
 
+/// What becomes of a line of the client on the way to upstreams.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LineChange {
+    Keep,
+    Hide,
+    /// The line has this value.
+    Replace(Vec<u8>),
+}
+
 impl<'r> Request<'r> {
     /// The client's header lines, without those that were removed.
     pub fn headers(self) -> HeaderLines<'r> {
@@ -41,56 +57,79 @@ impl<'r> Request<'r> {
         unsafe { HeaderLines::from_raw(self.client_lines()) }
     }
 
-    /// Removes the client's lines whose names `is_reserved` selects, for good. Lines that a verdict
-    /// in an earlier location has added go, too.
-    pub fn remove_client_lines(self, is_reserved: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
-        if !self.named_lines().any(|(_, name)| is_reserved(name)) {
-            return self.restore_client_lines();
-        }
-        let state = self.client_context::<SubrequestFilter>()?;
-        let left = self.named_lines().filter(|(_, name)| !is_reserved(name));
-        let left = self.new_list(left, 0)?;
-        for (line, _) in self.named_lines().filter(|(_, name)| is_reserved(name)) {
-            // SAFETY: the request is live, and the line one of its own.
-            unsafe { forget_line(self.raw(), line) };
-        }
-        state.client_lines.set(Some(left));
-        self.use_list(left)
-    }
-
-    /// Removes the client's lines whose names `is_reserved` selects from the header that a
-    /// subrequest has inherited. Lines that a verdict has added stay: they are meant for whoever
-    /// serves the request, and the subrequest is a part of it.
-    pub fn remove_inherited_lines(
+    /// Removes the client's lines whose names `is_reserved` selects, for good. What the module has
+    /// changed in an earlier location is taken back, and lines of these names that the other one
+    /// has added there go, too.
+    pub fn remove_client_lines<M: Exported>(
         self,
         is_reserved: impl Fn(&[u8]) -> bool,
+    ) -> Result<(), Failure> {
+        let removes_any = self.named_lines().any(|(_, name)| is_reserved(name));
+        if !removes_any && !self.has_changed_lines() {
+            return Ok(());
+        }
+        let state = self.client_context::<SubrequestFilter>()?;
+        if removes_any {
+            let left = self.named_lines().filter(|(_, name)| !is_reserved(name));
+            let left = self.new_list(left, 0)?;
+            for (line, _) in self.named_lines().filter(|(_, name)| is_reserved(name)) {
+                // SAFETY: the request is live, and the line one of its own.
+                unsafe { forget_line(self.raw(), line) };
+            }
+            state.client_lines.set(Some(left));
+        }
+        state.changes_of::<M>()?.clear();
+        self.drop_added_lines::<M>(state, is_reserved)?;
+        self.apply_changes(state)
+    }
+
+    /// Changes the client's lines in the header that a subrequest has inherited. Lines that a
+    /// module has added stay: they are meant for whoever serves the request, and the subrequest is
+    /// a part of it.
+    pub fn change_inherited_lines(
+        self,
+        change: impl Fn(&[u8], &[u8]) -> LineChange,
     ) -> Result<(), Failure> {
         self.forget_values_of_subrequests();
         // SAFETY: the request is live, and nothing is added to its list.
         let inherited = unsafe { &raw const (*self.raw()).headers_in.headers };
-        let has_verdicts_lines = inherited != self.client_lines();
-        // A line of one list may be a copy of a line of the other: both share the bytes of the
-        // name. SAFETY: both are elements of lists of the request.
-        let is_same = |a: *const ngx_table_elt_t, b: *const ngx_table_elt_t| unsafe {
-            (*a).key.data == (*b).key.data
-        };
+        let has_added_lines = inherited != self.client_lines();
         let is_clients = |line: *mut ngx_table_elt_t| {
-            !has_verdicts_lines || self.named_lines().any(|(other, _)| is_same(line, other))
+            !has_added_lines || self.named_lines().any(|(other, _)| is_same(line, other))
         };
-        let is_removed = |&(line, name): &NamedLine<'_>| is_reserved(name) && is_clients(line);
         // SAFETY: as above.
-        let inherited_lines = || named_lines(unsafe { HeaderLines::from_raw(inherited) });
-        if !inherited_lines().any(|line| is_removed(&line)) {
+        let lines: Vec<_> = named_lines(unsafe { HeaderLines::from_raw(inherited) }).collect();
+        let change_of = |line, name| match is_clients(line) {
+            true => change(name, value(line).bytes()),
+            false => LineChange::Keep,
+        };
+        let changes: Vec<_> = lines
+            .iter()
+            .map(|(line, name)| change_of(*line, name))
+            .collect();
+        if changes.iter().all(|change| *change == LineChange::Keep) {
             return Ok(());
         }
-        let left = self.new_list(inherited_lines().filter(|line| !is_removed(line)), 0)?;
-        for (line, _) in inherited_lines().filter(is_removed) {
-            // SAFETY: the request is live, and the line one of its own.
-            unsafe { forget_line(self.raw(), line) };
+        let list = self.new_list(iter::empty(), lines.len())?;
+        for ((line, _), change) in lines.iter().zip(changes) {
+            let line = *line;
+            match change {
+                // SAFETY: the line is one of the request, and the list is complete with it.
+                LineChange::Keep => unsafe { push_copy(list, line)? },
+                LineChange::Hide => {
+                    // SAFETY: the request is live, and the line one of its own.
+                    unsafe { forget_line(self.raw(), line) };
+                }
+                LineChange::Replace(value) => {
+                    let replaced = self.with_value(line, &value)?;
+                    // SAFETY: as for a line that is kept.
+                    unsafe { push_copy(list, replaced.raw())? };
+                }
+            }
         }
         let state = self.client_context::<SubrequestFilter>()?;
         state.subrequest_lines_differ.set(true);
-        self.use_list(left)
+        self.use_list(list)
     }
 
     /// Drops nginx's cached values of variables about header lines, if a subrequest with other
@@ -102,41 +141,140 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Gives upstreams the client's lines again, if a verdict in an earlier location has replaced
-    /// some.
-    pub fn restore_client_lines(self) -> Result<(), Failure> {
-        let state = self.client_context_if_any::<SubrequestFilter>();
-        match state.and_then(|state| state.client_lines.get()) {
-            Some(client_lines) => self.use_list(client_lines),
-            None => Ok(()),
+    /// Takes back what the module has changed for upstreams.
+    pub fn take_back_upstream_lines<M: Exported>(self) -> Result<(), Failure> {
+        if !self.has_changed_lines() {
+            return Ok(());
+        }
+        let state = self.client_context::<SubrequestFilter>()?;
+        match state.changes_of::<M>()?.clear() {
+            true => self.apply_changes(state),
+            false => Ok(()),
         }
     }
 
-    /// Gives upstreams these lines instead of the client's lines whose names `is_reserved` selects.
-    pub fn replace_upstream_lines<'l>(
+    /// Gives upstreams these lines instead of all others whose names `is_reserved` selects: those of
+    /// the client and those that the other module has added. What the module has changed before is
+    /// taken back.
+    pub fn replace_upstream_lines<M: Exported>(
         self,
         is_reserved: impl Fn(&[u8]) -> bool,
-        lines: &'l [(Text<'r>, Text<'r>)],
-    ) -> Result<(), Failure>
-    where
-        'r: 'l,
-    {
+        lines: &[UpstreamLine<'r>],
+    ) -> Result<(), Failure> {
         let state = self.client_context::<SubrequestFilter>()?;
-        if state.client_lines.get().is_none() {
-            let client_lines = self.new_list(self.named_lines(), 0)?;
-            state.client_lines.set(Some(client_lines));
+        let changes = state.changes_of::<M>()?;
+        changes.clear();
+        let hidden = self.named_lines().filter(|(_, name)| is_reserved(name));
+        changes.hide(hidden.map(|(line, _)| line), self)?;
+        changes.add(lines, self)?;
+        self.drop_added_lines::<M>(state, is_reserved)?;
+        self.apply_changes(state)
+    }
+
+    /// Changes the client's lines for upstreams, besides what the module has changed before, and
+    /// gives them these lines.
+    pub fn extend_upstream_lines<M: Exported>(
+        self,
+        change: impl Fn(&[u8], &[u8]) -> LineChange,
+        lines: &[UpstreamLine<'r>],
+    ) -> Result<(), Failure> {
+        let state = self.client_context::<SubrequestFilter>()?;
+        let changes = state.changes_of::<M>()?;
+        let (mut hidden, mut added) = (Vec::new(), Vec::new());
+        for (line, name) in self.named_lines() {
+            if changes.hides(line) {
+                continue;
+            }
+            match change(name, value(line).bytes()) {
+                LineChange::Keep => continue,
+                LineChange::Hide => {}
+                LineChange::Replace(value) => added.push(self.with_value(line, &value)?),
+            }
+            hidden.push(line);
         }
-        let left = self.named_lines().filter(|(_, name)| !is_reserved(name));
-        let list = self.new_list(left, lines.len())?;
-        for (name, value) in lines {
-            let lower_case = self.copy(&name.to_ascii_lowercase())?;
-            // Modules of nginx search the lines that it has pointers to up to a NUL.
-            let value = self.copy(&[value.bytes(), b"\0"].concat())?;
-            let (value, _) = value.split_once(b'\0').ok_or(Failure::Inconsistent)?;
-            // SAFETY: the list is the request's, and so are the texts.
-            unsafe { push_line(list.as_ptr(), *name, value, Some(lower_case))? };
+        if hidden.is_empty() && lines.is_empty() {
+            return Ok(());
         }
+        added.extend_from_slice(lines);
+        changes.hide(hidden.into_iter(), self)?;
+        changes.add(&added, self)?;
+        self.apply_changes(state)
+    }
+
+    /// Whether a module has added a line that upstreams get, with a name that `is_named` selects.
+    pub fn has_added_line(self, is_named: impl Fn(&[u8]) -> bool) -> bool {
+        let state = self.client_context_if_any::<SubrequestFilter>();
+        state.is_some_and(|state| {
+            let added = state.changes.iter().flat_map(LineChanges::added);
+            named(added).any(|(_, name)| is_named(name))
+        })
+    }
+
+    /// Whether upstreams get other lines than nginx has read.
+    fn has_changed_lines(self) -> bool {
+        let state = self.client_context_if_any::<SubrequestFilter>();
+        state.is_some_and(|state| state.client_lines.get().is_some())
+    }
+
+    /// Drops the lines that other modules than `M` have added.
+    fn drop_added_lines<M: Exported>(
+        self,
+        state: &ClientState,
+        is_dropped: impl Fn(&[u8]) -> bool,
+    ) -> Result<(), Failure> {
+        let own = state.changes_of::<M>()?;
+        for changes in state.changes.iter().filter(|other| !ptr::eq(*other, own)) {
+            if named(changes.added()).any(|(_, name)| is_dropped(name)) {
+                let left = named(changes.added()).filter(|(_, name)| !is_dropped(name));
+                changes.added.set(Some(self.new_list(left, 0)?));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives upstreams the client's lines with the changes of all modules.
+    fn apply_changes(self, state: &ClientState) -> Result<(), Failure> {
+        let client_lines = match state.client_lines.get() {
+            Some(client_lines) => client_lines,
+            None => {
+                let client_lines = self.new_list(self.named_lines(), 0)?;
+                state.client_lines.set(Some(client_lines));
+                client_lines
+            }
+        };
+        let added = || state.changes.iter().flat_map(LineChanges::added);
+        let is_hidden = |line| state.changes.iter().any(|changes| changes.hides(line));
+        let hides_any = self.named_lines().any(|(line, _)| is_hidden(line));
+        if !hides_any && added().next().is_none() {
+            return self.use_list(client_lines);
+        }
+        let mut added: Vec<_> = added().collect();
+        let list = self.new_list(iter::empty(), self.named_lines().count() + added.len())?;
+        // SAFETY: a line of a list of the request; the list is not in use yet.
+        let push = |line: *mut ngx_table_elt_t| unsafe { push_copy(list, line) };
+        for (line, _) in self.named_lines() {
+            if !is_hidden(line) {
+                push(line)?;
+                continue;
+            }
+            // One with another value stays at its place.
+            added
+                .extract_if(.., |other| is_same(*other, line))
+                .try_for_each(push)?;
+        }
+        added.into_iter().try_for_each(push)?;
         self.use_list(list)
+    }
+
+    /// A line of the request with another value.
+    fn with_value(
+        self,
+        line: *const ngx_table_elt_t,
+        value: &[u8],
+    ) -> Result<UpstreamLine<'r>, Failure> {
+        // SAFETY: an element of a list of the request, whose texts live as long as the request.
+        let name = unsafe { Text::from_raw((*line).key) };
+        self.upstream_line(name, value)
     }
 
     /// A list of the client's lines with these names. Before, the variables that show the client's
@@ -165,6 +303,26 @@ impl<'r> Request<'r> {
         }
     }
 
+    /// The client's lines, those that are hidden from upstreams among them, and the lines that
+    /// other modules than `M` have added.
+    pub(super) fn client_lines_and_added<M: Exported>(self) -> Result<*const ngx_list_t, Failure> {
+        let Some(state) = self.client_context_if_any::<SubrequestFilter>() else {
+            return Ok(self.client_lines());
+        };
+        let own = state.changes_of::<M>()?;
+        let others = || state.changes.iter().filter(|other| !ptr::eq(*other, own));
+        let added = || others().flat_map(LineChanges::added);
+        if added().next().is_none() {
+            return Ok(self.client_lines());
+        }
+        let list = self.new_list(self.named_lines(), added().count())?;
+        for line in added() {
+            // SAFETY: the line is one of a list of the request; the list is not in use yet.
+            unsafe { push_copy(list, line)? };
+        }
+        Ok(list.as_ptr())
+    }
+
     /// The client's lines with their names.
     fn named_lines(self) -> impl Iterator<Item = NamedLine<'r>> {
         named_lines(self.headers())
@@ -179,15 +337,12 @@ impl<'r> Request<'r> {
         let lines: Vec<_> = lines.map(|(line, _)| line).collect();
         // All in the first part, so that a copy of the ngx_list_t is a list.
         let room = (lines.len() + more).max(1);
-        // SAFETY: the pool lives as long as the request; NULL is checked; a pushed element is
-        // uninitialized until it is written.
+        // SAFETY: the pool lives as long as the request; NULL is checked.
         unsafe {
             let list = ngx_list_create((*self.raw()).pool, room, size_of::<ngx_table_elt_t>());
             let list = NonNull::new(list).ok_or(Failure::OutOfMemory)?;
             for line in lines {
-                let copy = ngx_list_push(list.as_ptr()).cast::<ngx_table_elt_t>();
-                let copy = NonNull::new(copy).ok_or(Failure::OutOfMemory)?;
-                copy.write(line.read());
+                push_copy(list, line)?;
             }
             Ok(list)
         }
@@ -255,9 +410,132 @@ impl<'r> Request<'r> {
     }
 }
 
+impl Config<'_> {
+    /// Whether a name such as `http_NAME`, `cookie_NAME` or `arg_NAME` has the meaning that nginx
+    /// gives to its prefix: no directive defines a variable of this name.
+    pub fn is_variable_of_nginx(&self, name: &[u8]) -> bool {
+        // SAFETY: nginx makes the keys before it reads http{}, and frees them when all of it has
+        // been read (ngx_http_variables_init_vars); their names live as long.
+        let keys = unsafe {
+            match (*self.core_main_conf()).variables_keys.as_ref() {
+                Some(keys) => keys.keys.as_slice::<ngx_hash_key_t>(),
+                None => return false,
+            }
+        };
+        let is_defined = keys
+            .iter()
+            .any(|key| key.key.as_bytes().eq_ignore_ascii_case(name));
+        !is_defined
+            || VARIABLES_WITH_GETTERS
+                .iter()
+                .any(|own| own.eq_ignore_ascii_case(name))
+    }
+}
+
+impl ClientState {
+    /// The changes of a module.
+    fn changes_of<M: Exported>(&self) -> Result<&LineChanges, Failure> {
+        let owner = M::descriptor().ctx_index();
+        let is_free =
+            |changes: &&LineChanges| changes.owner.get().is_none_or(|other| other == owner);
+        let changes = self.changes.iter().find(is_free);
+        let changes = changes.ok_or(Failure::Inconsistent)?;
+        changes.owner.set(Some(owner));
+        Ok(changes)
+    }
+}
+
+impl LineChanges {
+    /// Forgets all, and says whether there was anything.
+    fn clear(&self) -> bool {
+        self.hidden.take().is_some() | self.added.take().is_some()
+    }
+
+    fn hides(&self, line: *const ngx_table_elt_t) -> bool {
+        lines_of(&self.hidden).any(|hidden| is_same(hidden, line))
+    }
+
+    fn added(&self) -> impl Iterator<Item = *mut ngx_table_elt_t> {
+        lines_of(&self.added)
+    }
+
+    /// Hides these lines of the client as well.
+    fn hide(
+        &self,
+        lines: impl Iterator<Item = *mut ngx_table_elt_t>,
+        request: Request<'_>,
+    ) -> Result<(), Failure> {
+        let mut lines = lines.peekable();
+        if lines.peek().is_some() {
+            let all = lines_of(&self.hidden).chain(lines);
+            self.hidden.set(Some(request.new_list(named(all), 0)?));
+        }
+        Ok(())
+    }
+
+    /// Adds these lines as well.
+    fn add(&self, lines: &[UpstreamLine<'_>], request: Request<'_>) -> Result<(), Failure> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let list = request.new_list(named(self.added()), lines.len())?;
+        for line in lines {
+            // SAFETY: the line is one of the request; the list is not in use yet.
+            unsafe { push_copy(list, line.raw())? };
+        }
+        self.added.set(Some(list));
+        Ok(())
+    }
+}
+
+/// The lines of a list of [`LineChanges`].
+fn lines_of(list: &LineList) -> impl Iterator<Item = *mut ngx_table_elt_t> {
+    let list = list.get();
+    // SAFETY: a list that `new_list` has made in the pool of the request that the changes are of.
+    let lines = list.map(|list| unsafe { HeaderLines::from_raw(list.as_ptr()) });
+    lines.into_iter().flat_map(HeaderLines::elements)
+}
+
+/// Whether two lines are the same one of the client. A line of one list may be a copy of a line of
+/// another: both share the bytes of the name.
+fn is_same(a: *const ngx_table_elt_t, b: *const ngx_table_elt_t) -> bool {
+    // SAFETY: both are elements of lists of the request.
+    unsafe { (*a).key.data == (*b).key.data }
+}
+
+fn value<'r>(line: *const ngx_table_elt_t) -> Text<'r> {
+    // SAFETY: an element of a list of the request, whose texts live as long as the request.
+    unsafe { Text::from_raw((*line).value) }
+}
+
+/// Adds a copy of a line to a list.
+///
+/// # Safety
+/// `line` is a line of a request, and `list` a list of the same request, with room.
+unsafe fn push_copy(
+    list: NonNull<ngx_list_t>,
+    line: *const ngx_table_elt_t,
+) -> Result<(), Failure> {
+    // SAFETY: the caller's; NULL is checked, and a pushed element is uninitialized until it is
+    // written.
+    unsafe {
+        let copy = ngx_list_push(list.as_ptr()).cast::<ngx_table_elt_t>();
+        NonNull::new(copy)
+            .ok_or(Failure::OutOfMemory)?
+            .write(line.read());
+    }
+    Ok(())
+}
+
 /// The lines of a list with their names.
 fn named_lines<'r>(lines: HeaderLines<'r>) -> impl Iterator<Item = NamedLine<'r>> {
-    lines.elements().map(|line| {
+    named(lines.elements())
+}
+
+fn named<'r>(
+    lines: impl Iterator<Item = *mut ngx_table_elt_t>,
+) -> impl Iterator<Item = NamedLine<'r>> {
+    lines.map(|line| {
         // SAFETY: an element of a list of the request, which lives as long as the request.
         (line, unsafe { Text::from_raw((*line).key) }.bytes())
     })

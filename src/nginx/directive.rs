@@ -56,6 +56,7 @@ pub mod args {
     pub const ONE_OR_MORE: u32 = sys::NGX_CONF_1MORE;
     pub const TWO_OR_MORE: u32 = sys::NGX_CONF_2MORE;
     pub const FLAG: u32 = sys::NGX_CONF_FLAG;
+    pub const ONE_TO_THREE: u32 = sys::NGX_CONF_TAKE1 | sys::NGX_CONF_TAKE2 | sys::NGX_CONF_TAKE3;
     pub const ONE_OR_TWO: u32 = sys::NGX_CONF_TAKE1 | sys::NGX_CONF_TAKE2;
 }
 

@@ -2,9 +2,10 @@
 //! location, and for a client's request in all of them. It is apart from the filters, so that the
 //! files that need it do not import them.
 
+use super::header::LineList;
 use super::status::Status;
 use super::variable::Variable;
-use nginx_sys::{ngx_http_handler_pt, ngx_list_t, ngx_table_elt_t};
+use nginx_sys::{ngx_http_handler_pt, ngx_str_t, ngx_table_elt_t};
 use std::cell::{Cell, OnceCell, RefCell, UnsafeCell};
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -15,6 +16,8 @@ pub struct SubrequestFilter;
 /// What the module of the filters keeps for a configuration.
 #[derive(Default)]
 pub struct FilterConf {
+    /// The variable `$request_uri`.
+    pub(super) request_uri: OnceCell<Variable>,
     /// The variables `$http_<name>` and `$cookie_<name>` that the configuration refers to; empty
     /// until the first request needs them.
     pub(super) header_variables: OnceCell<Vec<Variable>>,
@@ -30,9 +33,24 @@ pub struct ClientState {
     /// A denial that waits for the end of `auth_delay`.
     pub(super) delayed_response: Cell<Option<DelayedResponse>>,
     /// The client's header lines, if the list of the request was replaced by another.
-    pub(super) client_lines: Cell<Option<NonNull<ngx_list_t>>>,
+    pub(super) client_lines: LineList,
+    /// What each module has changed of them for upstreams.
+    pub(super) changes: [LineChanges; 2],
+    /// The arguments as they were before some of them were removed.
+    pub(super) removed_args: Cell<Option<ngx_str_t>>,
     /// Whether a subrequest has had other header lines than its parent.
     pub(super) subrequest_lines_differ: Cell<bool>,
+}
+
+/// What a module has changed of the header lines that upstreams get.
+#[derive(Default)]
+pub(super) struct LineChanges {
+    /// The index of the module among the contexts of a request.
+    pub(super) owner: Cell<Option<usize>>,
+    /// Lines of the client that upstreams do not get.
+    pub(super) hidden: LineList,
+    /// Lines that upstreams get besides those of the client.
+    pub(super) added: LineList,
 }
 
 /// A response that is sent when `auth_delay` is over.

@@ -3,8 +3,12 @@
 use super::failure::Failure;
 use super::text::Text;
 use nginx_sys::{ngx_hash_key, ngx_list_part_t, ngx_list_push, ngx_list_t, ngx_table_elt_t};
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
+
+/// A list of header lines in the pool of a request, if there is one.
+pub(super) type LineList = Cell<Option<NonNull<ngx_list_t>>>;
 
 /// Iterates over the lines of a header in their order, as pairs of name and value.
 #[derive(Clone)]

@@ -16,6 +16,7 @@
 //! because outside of the fence there is no `static` and no thread; `scripts/lint` holds that.
 #![allow(unsafe_code)]
 
+mod arguments;
 mod background;
 mod body;
 mod chain;
@@ -49,11 +50,13 @@ mod subrequest_response;
 mod target;
 mod template;
 mod text;
+mod upstream_line;
 mod variable;
 mod waker;
 
 pub use background::BackgroundTask;
 pub use body::BodyRead;
+pub use client_header::LineChange;
 pub use directive::{Config, ConfigError, Directive, MergedConfig, Set, args, context};
 pub use failure::Failure;
 pub use filter_state::SubrequestFilter;
@@ -76,5 +79,6 @@ pub use subrequest_response::{StatusOrigin, SubrequestResponse};
 pub use target::Target;
 pub use template::Template;
 pub use text::Text;
+pub use upstream_line::{HeaderName, UpstreamLine};
 pub use variable::{AssignableVariable, Getter, ModuleVariable, PrefixVariable, Variable};
 pub use waker::Waker;

@@ -174,14 +174,18 @@ impl Config<'_> {
         }
     }
 
-    /// Adds the handlers of `M` to the phases around the access phase. In the precontent phase
-    /// the handler runs before those of nginx's own modules, which were added before it. A mirror
-    /// therefore gets the request header as the handler leaves it.
+    /// Adds the handlers of `M` to the phases around the access phase. In the preaccess phase the
+    /// one that is added last runs last, so that it can tell what the others have changed. In the
+    /// precontent phase the handler runs before those of nginx's own modules, which were added
+    /// before it. A mirror therefore gets the request header as the handler leaves it.
     ///
     /// # Errors
     /// There is no memory.
     pub fn add_handlers_around_access<M: AroundAccess>(&mut self) -> Result<(), ConfigError> {
-        self.add_handler(ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, before_access::<M>)?;
+        let phase = ngx_http_phases_NGX_HTTP_PREACCESS_PHASE;
+        let handlers = self.add_handler(phase, before_access::<M>)?;
+        // SAFETY: the entries are initialized, and nothing else refers to them now.
+        unsafe { (*handlers).as_slice_mut::<ngx_http_handler_pt>() }.rotate_right(1);
         self.add_handler(ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, after_access::<M>)?;
         Ok(())
     }

@@ -130,7 +130,7 @@ impl<'r> Request<'r> {
     }
 
     /// The module's state of the client's request, if there is one.
-    pub(super) fn client_context_if_any<M: Exported>(self) -> Option<&'r M::ClientContext> {
+    pub fn client_context_if_any<M: Exported>(self) -> Option<&'r M::ClientContext> {
         let Variable { index } = self.main_state::<M>().client_context.get().copied()?;
         // SAFETY: as for `client_context`.
         unsafe {
@@ -248,6 +248,25 @@ impl<'r> Request<'r> {
                 return Err(Failure::OutOfMemory);
             }
             ptr::copy_nonoverlapping(bytes.as_ptr(), data, bytes.len());
+            Ok(Text::from_raw(ngx_str_t {
+                len: bytes.len(),
+                data,
+            }))
+        }
+    }
+
+    /// A copy of bytes in the request's pool, with a NUL behind them: modules of nginx search the
+    /// header lines that it has pointers to up to a NUL.
+    pub(super) fn copy_with_nul(self, bytes: &[u8]) -> Result<Text<'r>, Failure> {
+        // SAFETY: r->pool lives as long as the request; NULL is checked, and ngx_pnalloc has
+        // allocated as many bytes as are written.
+        unsafe {
+            let data = ngx_pnalloc((*self.raw()).pool, bytes.len() + 1).cast::<u8>();
+            if data.is_null() {
+                return Err(Failure::OutOfMemory);
+            }
+            ptr::copy_nonoverlapping(bytes.as_ptr(), data, bytes.len());
+            data.add(bytes.len()).write(0);
             Ok(Text::from_raw(ngx_str_t {
                 len: bytes.len(),
                 data,

@@ -58,6 +58,11 @@ impl<T> List<T> {
         Rc::make_mut(self.0.get_or_insert_default()).push(value);
     }
 
+    /// Has the level take none of the outer level's values.
+    pub fn set_empty(&mut self) {
+        self.0 = Some(Rc::default());
+    }
+
     /// Takes the outer level's values if this level has none. They are shared, not copied.
     pub fn inherit(&mut self, outer: &Self) {
         if self.0.is_none() {

@@ -57,7 +57,7 @@ pub enum SubrequestBody {
 /// The header lines of the client's request that a subrequest has.
 #[derive(Debug, Clone, Copy)]
 pub enum SubrequestLines<'a> {
-    /// All of them.
+    /// All of them, and those that other modules have added for upstreams.
     All,
     /// Those with these names. Variables such as `$http_<name>` show the others all the same.
     Named(&'a [Box<[u8]>]),
@@ -95,7 +95,8 @@ impl<'r> Request<'r> {
             return Err(Failure::SubrequestRefused);
         }
         self.forget_body_variables::<M>();
-        let lines = match lines {
+        let all_lines = self.client_lines_and_added::<M>()?;
+        let named_lines = match lines {
             SubrequestLines::All => None,
             SubrequestLines::Named(names) => Some(self.named_client_lines(names)?),
         };
@@ -132,8 +133,8 @@ impl<'r> Request<'r> {
             if let Some(empty_body) = empty_body {
                 set_empty_body(raw, empty_body);
             }
-            match lines {
-                None => (*raw).headers_in.headers = *self.client_lines(),
+            match named_lines {
+                None => (*raw).headers_in.headers = *all_lines,
                 Some(lines) => set_lines(raw, lines),
             }
             // nginx makes no tunnel in a subrequest: after a 101 it would close the client's

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`auth_jwt`] | which keys are current, which tokens are cached, what a refusal looks like |
 //! | [`auth_request`] | what an authorization service's response means and how long it is kept |
+//! | [`header_names`] | which header lines an application could take for each other |
 //! | [`log_level`] | how loudly a refusal is logged |
 //! | [`lru`] | which entries of a bounded table stay |
 //! | [`single_flight`] | which of several requests fetches what all of them need |
@@ -16,6 +17,7 @@
 
 pub mod auth_jwt;
 pub mod auth_request;
+pub mod header_names;
 pub mod log_level;
 pub mod lru;
 pub mod requirement;

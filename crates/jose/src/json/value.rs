@@ -188,6 +188,11 @@ impl<'a> JsonValue<'a> {
         compact_json(self.raw())
     }
 
+    /// The compact JSON of the value as the text of an nginx variable.
+    pub fn json_text(self) -> VariableText<'a> {
+        VariableText::checked_json(Cow::Owned(self.compact()))
+    }
+
     /// A string, to be read later from the same document. `None` for other types.
     pub(crate) fn string_ref(self) -> Option<StringRef> {
         let node = self.nodes.first()?;

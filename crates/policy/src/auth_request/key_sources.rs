@@ -7,8 +7,8 @@
 use std::collections::HashSet;
 
 use super::field_names::{FieldNames, decode, skeleton};
-use super::header_names::is_spelling_of;
 use super::variable_names::variable_names;
+use crate::header_names::is_spelling_of;
 
 #[cfg(test)]
 mod tests;

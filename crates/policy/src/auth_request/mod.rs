@@ -3,7 +3,6 @@
 pub mod decision;
 pub mod field_names;
 pub mod freshness;
-pub mod header_names;
 pub mod key_sources;
 pub mod post_args;
 pub mod refusal;

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use text::compact_json;
 
 use super::field_names::{FieldNames, decode, skeleton};
-use super::header_names::is_spelling_of;
+use crate::header_names::is_spelling_of;
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,6 @@ mod failure;
 mod operand;
 mod operator;
 mod parse;
-mod path;
 mod rule;
 
 pub use failure::RuleFailure;

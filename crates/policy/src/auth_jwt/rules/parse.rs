@@ -7,8 +7,8 @@ use text::Quoted;
 
 use super::operand::Operand;
 use super::operator::Operator;
-use super::path::ValuePath;
 use super::rule::{Order, Rule, RulePattern, RuleValue, RuleVariable, Test};
+use crate::auth_jwt::value_path::ValuePath;
 
 /// What reading a rule needs of the configuration.
 pub trait RuleConfig {

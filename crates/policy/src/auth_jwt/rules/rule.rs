@@ -8,7 +8,7 @@ use jose::{Document, JsonKind, JsonValue, Limits};
 
 use super::failure::RuleFailure;
 use super::operand::{Operand, elements_of};
-use super::path::ValuePath;
+use crate::auth_jwt::value_path::ValuePath;
 
 /// The most comparisons of two values that one rule makes. With more, one request could hold up a
 /// worker.

@@ -97,7 +97,13 @@ fn a_wrong_path_is_an_error() {
 
 #[test]
 fn a_name_that_would_be_a_path_with_a_dot_in_front_is_doubtful() {
-    for name in ["a.b", "realm_access.roles", "roles[0]", "a[0].b", "a.\"b.c\""] {
+    for name in [
+        "a.b",
+        "realm_access.roles",
+        "roles[0]",
+        "a[0].b",
+        "a.\"b.c\"",
+    ] {
         assert!(ValuePath::lacks_dot(name.as_bytes()), "{name}");
     }
     for name in [

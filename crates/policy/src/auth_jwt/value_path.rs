@@ -1,10 +1,10 @@
-//! Where in a JSON object the value is that a rule is about.
+//! Where in a JSON object the value is that a directive is about.
 
 use jose::JsonValue;
 
 /// A member at the top of an object, or a path into it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ValuePath(Box<[PathStep]>);
+pub struct ValuePath(Box<[PathStep]>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum PathStep {
@@ -20,7 +20,7 @@ impl ValuePath {
     ///
     /// # Errors
     /// What would be right.
-    pub(super) fn parse(text: &[u8]) -> Result<Self, &'static str> {
+    pub fn parse(text: &[u8]) -> Result<Self, &'static str> {
         let steps = match text {
             b"" => return Err("it must not be empty"),
             [b'.' | b'[', ..] => path_steps(text)?,
@@ -37,7 +37,7 @@ impl ValuePath {
     }
 
     /// The value in this object, if it is there.
-    pub(super) fn find<'a>(&self, object: JsonValue<'a>) -> Option<JsonValue<'a>> {
+    pub fn find<'a>(&self, object: JsonValue<'a>) -> Option<JsonValue<'a>> {
         self.0.iter().try_fold(object, |value, step| match step {
             PathStep::Member(name) => value.get(name),
             PathStep::Element(position) => value.elements().nth(*position),

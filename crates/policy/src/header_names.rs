@@ -124,7 +124,8 @@ pub fn is_credential(name: &[u8]) -> bool {
     is_one_of(&CREDENTIALS, name)
 }
 
-fn is_framing(name: &[u8]) -> bool {
+/// Whether a header with this name is about one message or one connection.
+pub fn is_framing(name: &[u8]) -> bool {
     is_one_of(&FRAMING, name)
 }
 
