@@ -10,7 +10,7 @@ use Auth;
 use AuthJwt;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(163);
+my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(167);
 
 $t->write_file('a.jwk', jwk('HS256', '--kid', 'a'));
 
@@ -252,6 +252,9 @@ for my $part (qw/ claim header /) {
         $line_4->("\"auth_jwt_${_}_set\" $in_if"), "$_ in a server");
     is($set->('$a b "c d" e.f ""; server { auth_jwt_require $a; }'), $ok, "$_, several names");
     is($set->('$jwt_claim_a b;'), $ok, "$_, instead of a variable of ours");
+    is($set->("\$a $$_[0];"), "[warn] \"$$_[0]\" in \"auth_jwt_${part}_set\" is one name; the names of a path stand apart, "
+        . "as in: $$_[1] in DIR/http.conf:4 | $ok", "$part, a path $$_[0]")
+        for ['.realm_access.roles', 'realm_access roles'], ['.a', 'a'];
 }
 
 ### a key file that only root can read

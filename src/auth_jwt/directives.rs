@@ -19,6 +19,7 @@ use policy::auth_jwt::mode::Mode;
 use policy::auth_jwt::pass_header::refused_name_reason;
 use policy::auth_jwt::realm;
 use policy::auth_jwt::revocation::RevocationSubject;
+use policy::auth_jwt::value_path::ValuePath;
 use text::{Quoted, is_quotable, is_token};
 
 const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
@@ -483,6 +484,15 @@ fn auth_jwt_token_cache(main: &MainConf, cf: &mut Config<'_>) -> Result<(), Conf
 fn define_path(root: PathRoot, cf: &mut Config<'_>) -> Result<(), ConfigError> {
     let (variable, names) = cf.first_argument();
     let name = cf.variable_name(&variable)?;
+    if let [path] = &names[..]
+        && let Some(apart) = ValuePath::names_apart(path)
+    {
+        cf.warn(format_args!(
+            "{} in \"{}\" is one name; the names of a path stand apart, as in: {apart}",
+            Quoted::whole(path),
+            String::from_utf8_lossy(&cf.directive())
+        ));
+    }
     let names = names.iter().map(|name| name.to_vec()).collect();
     variables::define_path(cf, name, root, names)
 }

@@ -87,18 +87,9 @@ impl<V, R> Rule<V, R> {
             let name = args.first().copied().unwrap_or_default();
             return Err(RuleError::new("name", name, "an operator must follow it").into());
         };
-        if name.starts_with(b"$") {
-            let must = "it must be a name, and no variable; .\"$a\" is for a name with the character \
-                        \"$\"";
-            return Err(RuleError::new("name", name, must).into());
-        }
         let path = ValuePath::parse(name).map_err(|must| RuleError::new("name", name, must))?;
-        if ValuePath::lacks_dot(name) {
-            let name = String::from_utf8_lossy(name);
-            config.warn(format!(
-                "\"{name}\" is one name; a path begins with a dot, as in .{name}, and .\"{name}\" is \
-                 for this name"
-            ));
+        if let Some(doubt) = ValuePath::doubt(name) {
+            config.warn(doubt);
         }
         let Some((kind, is_contrary)) = Operator::parse(operator) else {
             return Err(RuleError::new("operator", operator, Operator::NAMES).into());
