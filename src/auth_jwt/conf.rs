@@ -13,7 +13,9 @@ use super::revocation::RevocationFiles;
 use super::strip::{Strip, TokenPlace};
 use super::token_rules::TokenRules;
 use super::upstream_headers::UpstreamHeaders;
-use crate::config_checks::{Fault, Question, warn_of_asked_locations, warn_of_return};
+use crate::config_checks::{
+    Fault, Question, warn_of_asked_locations, warn_of_requirement_alone, warn_of_return,
+};
 use crate::nginx::{
     Config, ConfigError, Inherit, List, MergedConfig, Setting, Severity, Template, Text, Variable,
 };
@@ -45,6 +47,8 @@ pub struct LocationConf {
     pub(super) token_rules: TokenRules,
     pub(super) upstream_headers: UpstreamHeaders,
     pub(super) strip: Strip,
+    /// The first directive of this level that requires something of a token.
+    own_requirement: Option<&'static str>,
     /// The keys of the only source, if that is a key request with a constant URI: set by the first
     /// request, which spares the others two hash lookups.
     pub(super) only_key_request: OnceCell<Option<Rc<KeyRequest>>>,
@@ -286,7 +290,27 @@ impl LocationConf {
     }
 }
 
+/// The directives that require something of a token.
+const REQUIREMENTS: &[&str] = &[
+    "auth_jwt_require",
+    "auth_jwt_require_claim",
+    "auth_jwt_require_header",
+    "auth_jwt_require_scope",
+    "auth_jwt_algorithms",
+    "auth_jwt_max_age",
+    "auth_jwt_revocation_list_sub",
+    "auth_jwt_revocation_list_kid",
+    "auth_jwt_revocation_list_jti",
+];
+
 impl Inherit for LocationConf {
+    fn record(&mut self, directive: Text<'_>, _args: &[Text<'_>]) {
+        let is_it = |name: &&&str| name.as_bytes() == directive.bytes();
+        if self.own_requirement.is_none() {
+            self.own_requirement = REQUIREMENTS.iter().find(is_it).copied();
+        }
+    }
+
     fn inherit(&mut self, outer: &Self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
         let Self {
             auth_jwt,
@@ -304,6 +328,7 @@ impl Inherit for LocationConf {
             token_rules,
             upstream_headers,
             strip,
+            own_requirement: _,
             only_key_request: _,
         } = self;
         let is_own = auth_jwt.get().is_some();
@@ -336,8 +361,10 @@ impl Inherit for LocationConf {
         self.warn_of_missing_keys(cf);
         self.warn_of_useless_keys(cf);
         self.warn_of_satisfy_any(cf);
-        if self.is_on() {
-            self.token_rules.warn_of_algorithms(self.token_type(), cf);
+        match (self.is_on(), self.own_requirement) {
+            (true, _) => self.token_rules.warn_of_algorithms(self.token_type(), cf),
+            (false, Some(requirement)) => warn_of_requirement_alone(cf, requirement, "auth_jwt"),
+            (false, None) => {}
         }
         Ok(())
     }
