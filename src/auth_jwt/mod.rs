@@ -9,6 +9,7 @@ mod fetch;
 mod handler;
 mod key_file;
 mod key_request;
+mod remembered_token;
 mod strip;
 mod token_rules;
 mod upstream_headers;

@@ -17,6 +17,7 @@ pub mod rules;
 pub mod scopes;
 pub mod token_cache;
 pub mod token_carrier;
+pub mod token_memo;
 pub mod upstream_header;
 pub mod value_path;
 
