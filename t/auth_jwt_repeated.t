@@ -10,7 +10,7 @@ use AuthJwt;
 use Jose;
 use Test::Nginx::Raw;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite map /)->plan(63);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite map /)->plan(68);
 
 my $key = jwk('HS256', '--kid', 'a');
 my $aes = jwk('A128KW', '--kid', 'b');
@@ -40,6 +40,7 @@ configure($t, <<"EOF");
         location /variable { auth_jwt_require_claim sub eq \$arg_u; }
         location /mixed    { auth_jwt_require_claim sub eq alice; auth_jwt_require_claim sub eq \$arg_u; }
         location /pattern  { auth_jwt_require_claim sub match \$arg_u; }
+        location /revoked  { auth_jwt_revocation_list_sub revoked.json; auth_jwt_require_claim iss exists; }
         location /age      { auth_jwt_max_age 1h; }
         location /age/both { auth_jwt_max_age 1h; auth_jwt_require_claim sub eq alice; }
         $rules
@@ -70,6 +71,7 @@ service($t, 8081, sub {
     print $client "HTTP/1.1 200 OK\r\nContent-Length: " . length($head) . "\r\n\r\n$head";
     return 0;
 });
+$t->write_file('revoked.json', '{"nobody":1}');
 $t->run();
 
 my $common = '"iss":"https://id.example","scope":"read"';
@@ -103,6 +105,13 @@ for my $uri (qw{ /variable /mixed /pattern }) {
     is(join(' ', map { status(get("$uri?u=$_", $alice)) } qw/ alice bob alice alice bob /), '204 401 204 204 401',
         "a variable, $uri");
 }
+is(statuses('/revoked', $alice, 3), '204 204 204', 'a list of revoked names');
+replace_file($t, 'revoked.json', '{"nobody":1,"alice":1}');
+is(statuses('/revoked', $alice, 3), '401 401 401', 'a name that was revoked meanwhile');
+is(statuses('/revoked', $bob, 3), '204 204 204', 'another name');
+replace_file($t, 'revoked.json', '{"bob":1}');
+is(statuses('/revoked', $alice, 3), '204 204 204', 'a name that is not revoked any more');
+is(statuses('/revoked', $bob, 3), '401 401 401', 'another one that is');
 is(statuses($_, $alice, 2), '401 401', "no iat, $_") for qw{ /age /age/both };
 my $old = sign($key, "{$common,\"sub\":\"alice\",\"iat\":1}");
 is(statuses('/alice', $old, 3), '204 204 204', 'an old token');

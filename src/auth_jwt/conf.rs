@@ -7,8 +7,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::AuthJwt;
-use super::key_file::{KeyFile, KeyFilePath};
+use super::file_path::{FilePath, KeyFile};
 use super::key_request::KeyRequest;
+use super::revocation::RevocationFiles;
 use super::strip::{Strip, TokenPlace};
 use super::token_rules::TokenRules;
 use super::upstream_headers::UpstreamHeaders;
@@ -379,9 +380,11 @@ pub struct MainConf {
     /// Those that the configuration names.
     key_files: RefCell<HashMap<PathBuf, Rc<KeyFile>>>,
     /// Those that requests name.
-    recent_key_files: RefCell<RecentKeyFiles<KeyFilePath>>,
+    recent_key_files: RefCell<RecentKeyFiles<FilePath>>,
     /// Those of key requests whose responses are for one request only.
     recent_key_sets: RefCell<RecentKeySets>,
+    /// Lists of revoked names.
+    pub(super) revocation_files: RevocationFiles,
     /// By server, since the location that a URI selects depends on it.
     key_requests: RefCell<HashMap<usize, KeyRequestsByUri>>,
     /// In bytes, or `None` for `off`.
@@ -410,7 +413,7 @@ impl MainConf {
         let known = self.key_file(&path);
         known
             .or_else(|| self.recent_key_files.borrow().find(&path))
-            .unwrap_or_else(|| Rc::new(KeyFile::new(KeyFilePath(path))))
+            .unwrap_or_else(|| Rc::new(KeyFile::new(FilePath(path))))
     }
 
     /// Remembers such a file after it was used.
@@ -452,6 +455,7 @@ impl MainConf {
             .for_each(|file| file.forget());
         self.recent_key_files.borrow_mut().clear();
         self.recent_key_sets.borrow_mut().clear();
+        self.revocation_files.forget_all();
         let key_requests = self.key_requests.borrow();
         let key_requests = key_requests.values().flat_map(HashMap::values);
         key_requests.for_each(|keys| keys.forget());

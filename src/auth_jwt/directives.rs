@@ -8,7 +8,7 @@ use super::conf::{
     AuthJwtSetting, ChallengeSetting, KeyRequestSource, KeySource, LocationConf, MainConf,
     ModeSetting, PhaseSetting, TokenSource,
 };
-use super::key_file::{KeyFile, KeyFilePath};
+use super::file_path::{FilePath, KeyFile};
 use super::variables::{self, PathRoot};
 use crate::nginx::{Config, ConfigError, Directive, Set, Severity, Template, Text, args, context};
 use crate::require::Requirement;
@@ -18,6 +18,8 @@ use policy::auth_jwt::key_cache::KeyCache;
 use policy::auth_jwt::mode::Mode;
 use policy::auth_jwt::pass_header::refused_name_reason;
 use policy::auth_jwt::realm;
+use policy::auth_jwt::revocation::RevocationSubject;
+use policy::auth_jwt::value_path::ValuePath;
 use text::{Quoted, is_quotable, is_token};
 
 const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
@@ -89,6 +91,33 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         contexts: EVERYWHERE,
         args: args::ONE,
         set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.set_max_age(cf)),
+    },
+    Directive {
+        name: c"auth_jwt_revocation_list_sub",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(|conf: &mut LocationConf, cf| {
+            let lists = &mut conf.token_rules.revocation_lists;
+            lists.set(RevocationSubject::Sub, cf)
+        }),
+    },
+    Directive {
+        name: c"auth_jwt_revocation_list_kid",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(|conf: &mut LocationConf, cf| {
+            let lists = &mut conf.token_rules.revocation_lists;
+            lists.set(RevocationSubject::Kid, cf)
+        }),
+    },
+    Directive {
+        name: c"auth_jwt_revocation_list_jti",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(|conf: &mut LocationConf, cf| {
+            let lists = &mut conf.token_rules.revocation_lists;
+            lists.set(RevocationSubject::Jti, cf)
+        }),
     },
     Directive {
         name: c"auth_jwt_require_claim",
@@ -195,7 +224,7 @@ fn auth_jwt(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigEr
 fn token_source(parameter: Text<'_>, cf: &mut Config<'_>) -> Result<TokenSource, ConfigError> {
     match parameter.strip_prefix(b"token=") {
         Some(variable) => Ok(TokenSource::Variable(cf.variable_reference(variable)?)),
-        None => Err(cf.invalid_parameter(&parameter)),
+        None => Err(cf.invalid_parameter(&parameter, "it must be token=$variable")),
     }
 }
 
@@ -270,7 +299,7 @@ fn auth_jwt_key_file(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(),
     let main = cf.main_conf::<AuthJwt>();
     let path = cf.path(&name);
     let file = main.key_file(&path).unwrap_or_else(|| {
-        let file = Rc::new(KeyFile::new(KeyFilePath(path)));
+        let file = Rc::new(KeyFile::new(FilePath(path)));
         read_key_file(&file, cf);
         main.add_key_file(&file);
         file
@@ -287,12 +316,7 @@ fn read_key_file(file: &KeyFile, cf: &Config<'_>) {
     if let Err(error) = file.current_keys(None, report) {
         cf.warn(format_args!("key file {path}: {error}"));
     }
-    let obstacle = cf.worker_user().and_then(|user| path.obstacle_for(user));
-    if let Some(obstacle) = obstacle {
-        cf.warn(format_args!(
-            "key file {path}: it cannot be read when it changes, {obstacle}"
-        ));
-    }
+    path.warn_of_obstacle("key file", cf);
 }
 
 /// `auth_jwt_key_request uri [pass_header=name] ...`
@@ -300,7 +324,8 @@ fn auth_jwt_key_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<
     let (_, parameters) = cf.first_argument();
     let pass_header = |parameter: &Text<'_>| {
         let name = parameter.strip_prefix(b"pass_header=");
-        let name = name.ok_or_else(|| cf.invalid_parameter(parameter))?;
+        let must = "it must be pass_header=name";
+        let name = name.ok_or_else(|| cf.invalid_parameter(parameter, must))?;
         match refused_name_reason(name) {
             Some(reason) => Err(cf.invalid_value(parameter, reason)),
             None => Ok(name.into()),
@@ -324,15 +349,21 @@ fn auth_jwt_key_cache(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<()
     let (mut stale, mut refresh) = (None, None);
     for parameter in parameters {
         let is_duplicate = if let Some(value) = parameter.strip_prefix(b"stale=") {
-            stale.replace(cf.time(value)?).is_some()
+            let stale_time = cf.time(value);
+            let stale_time = stale_time.map_err(|_| cf.invalid_value(&parameter, Config::TIME))?;
+            stale.replace(stale_time).is_some()
         } else if let Some(value) = parameter.strip_prefix(b"refresh=") {
             let value = match value {
                 b"off" => None,
-                time => Some(cf.time(time)?),
+                time => Some(cf.time(time).map_err(|_| {
+                    let must = format!("{}, or \"off\"", Config::TIME);
+                    cf.invalid_value(&parameter, &must)
+                })?),
             };
             refresh.replace(value).is_some()
         } else {
-            return Err(cf.invalid_parameter(&parameter));
+            let must = "it must be stale=time or refresh=time";
+            return Err(cf.invalid_parameter(&parameter, must));
         };
         if is_duplicate {
             return Err(ConfigError::message(format_args!(
@@ -353,10 +384,9 @@ fn auth_jwt_leeway(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), C
     // Times in claims are compared in seconds, so nginx's form for seconds is the usual one. It has
     // months and years, but no milliseconds.
     let argument = cf.argument();
-    let time = cf.seconds(&argument).or_else(|_| cf.time(&argument))?;
-    match time.subsec_nanos() {
-        0 => conf.leeway.set(time),
-        _ => Err(ConfigError::Directive(c"invalid value")),
+    match cf.seconds(&argument).or_else(|_| cf.time(&argument)) {
+        Ok(time) if time.subsec_nanos() == 0 => conf.leeway.set(time),
+        _ => Err(cf.invalid_value(&argument, Config::SECONDS)),
     }
 }
 
@@ -454,6 +484,15 @@ fn auth_jwt_token_cache(main: &MainConf, cf: &mut Config<'_>) -> Result<(), Conf
 fn define_path(root: PathRoot, cf: &mut Config<'_>) -> Result<(), ConfigError> {
     let (variable, names) = cf.first_argument();
     let name = cf.variable_name(&variable)?;
+    if let [path] = &names[..]
+        && let Some(apart) = ValuePath::names_apart(path)
+    {
+        cf.warn(format_args!(
+            "{} in \"{}\" is one name; the names of a path stand apart, as in: {apart}",
+            Quoted::whole(path),
+            String::from_utf8_lossy(&cf.directive())
+        ));
+    }
     let names = names.iter().map(|name| name.to_vec()).collect();
     variables::define_path(cf, name, root, names)
 }

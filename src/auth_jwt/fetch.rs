@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::AuthJwt;
 use super::conf::{KeyRequestSource, KeySource, LocationConf};
-use super::key_file::KeyFile;
+use super::file_path::KeyFile;
 use super::key_request::{BODY, KeyFetchTask, KeyRequest, keys_in_response, warn_of_key};
 use crate::nginx::{
     Failure, Request, SubrequestBody, SubrequestLines, Target, Template, Text, Waker,

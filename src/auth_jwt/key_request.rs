@@ -114,9 +114,7 @@ pub(super) fn keys_in_response(
     let body = subrequest.body().map_err(|error| match error {
         BodyError::TooLarge => KeyError::TooLarge,
         BodyError::Truncated => KeyError::Truncated,
-        BodyError::Unreadable | BodyError::Dropped => {
-            KeyError::Unreadable("nginx has not read the body of the response".into())
-        }
+        BodyError::Unreadable | BodyError::Dropped => KeyError::NotRead,
     })?;
     // The header does not tell: nginx's own gzip filter adds a Content-Encoding header line.
     if body.starts_with(GZIP_MAGIC) {

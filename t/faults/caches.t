@@ -10,8 +10,8 @@ use AuthJwt;
 use Jose;
 use VerdictService;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy map debug /)->plan(22);
-$t->expect_panics(2) if $t->can('expect_panics');
+my $t = Test::Nginx->new()->has(qw/ http proxy map debug /)->plan(27);
+$t->expect_panics(3) if $t->can('expect_panics');
 
 my ($key, $other) = map { jwk('HS256', '--kid', $_) } qw/ a b /;
 my $token = sign($key, '{"sub":"alice","exp":"now+300"}');
@@ -40,6 +40,11 @@ configure($t, <<'EOF' =~ s/KEYS/$keys/r, 'worker_processes 1;');
             auth_jwt_key_file    %%TESTDIR%%/always.json;
             auth_jwt_require     $condition;
         }
+        location /list/ {
+            auth_jwt             "r";
+            auth_jwt_key_file    %%TESTDIR%%/always.json;
+            auth_jwt_revocation_list_sub %%TESTDIR%%/list.json;
+        }
         location /verdict/ {
             auth_request             /auth;
             auth_request_cache       verdicts;
@@ -57,6 +62,7 @@ configure($t, <<'EOF' =~ s/KEYS/$keys/r, 'worker_processes 1;');
 EOF
 
 $t->write_file($_, $keys) for qw/ keys.json always.json /;
+$t->write_file('list.json', '{}');
 verdict_service($t, 8081);
 $t->run();
 
@@ -84,6 +90,28 @@ is(status(get('/condition/', $token)), 404, 'a condition that is always true');
 is(status(get('/condition/', $token, 'X-Fault: variable')), 500,
     'a panic in a variable of a condition that is always true');
 fills($t, 'after a panic in a variable');
+
+### a list of revoked names
+
+# a file that was written a moment ago is read for each request
+sleep 1 while time - (stat $t->testdir() . '/list.json')[10] <= 3;
+is(status(get('/list/', $token)), 404, 'a list');
+is(is_read($t, '/list/'), '404, not read', 'the list is cached');
+is(status(get('/condition/', $token, 'X-Fault: variable')), 500, 'a panic');
+is(status(get('/condition/', $token)), 404, 'the keys are read after the panic');
+is(is_read($t, '/list/'), '404, read', 'and so is the list');
+
+###############################################################################
+
+# Whether the worker reads a file for a request. It has no other use for read(): of connections it
+# reads by recv().
+sub is_read {
+    my ($t, $uri) = @_;
+    my $reads = sub { slurp('/proc/' . worker($t) . '/io') =~ /^syscr: (\d+)/m ? $1 : die };
+    my $before = $reads->();
+    my $status = status(get($uri, $token));
+    return $status . ($reads->() > $before ? ', read' : ', not read');
+}
 
 # The worker has cached no keys and no verdict: the keys are asked for, and the
 # verdict comes from the zone.

@@ -3,26 +3,24 @@
 
 use std::time::Duration;
 
+use super::watched_file::FileError;
 use jose::{KeySet, Warning};
 
 /// Why a source gave no keys. The text never contains anything of what the source holds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// The file cannot be opened or read, for this reason of the operating system.
+    /// The file cannot be read.
     #[error("{0}")]
-    Unreadable(String),
-    /// The path leads to a directory, a pipe, a socket or a device.
-    #[error("not a regular file")]
-    NotRegular,
-    /// The path leads to a file whose content the system makes up.
-    #[error("on a pseudo file system such as /proc")]
-    Pseudo,
-    /// There is more than a key set may have.
+    File(#[from] FileError),
+    /// The response has more than a key set may have.
     #[error("larger than {} bytes", KeySet::MAX_BYTES)]
     TooLarge,
     /// The response ended before its body was complete.
     #[error("response was truncated")]
     Truncated,
+    /// nginx has not kept the body of the response.
+    #[error("nginx has not read the body of the response")]
+    NotRead,
     /// There is no valid key set.
     #[error("{0}")]
     Invalid(#[from] jose::Error),

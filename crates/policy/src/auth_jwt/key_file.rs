@@ -1,14 +1,17 @@
 //! Key files: read once, and again when they have changed.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::time::Duration;
 
 use super::fetch_state::{AfterFailure, FetchState, Need};
 use super::key_cache::{KeyCache, KeyError, KeySetParser};
+use super::watched_file::{FileAccess, FileError, ReadLimits, WatchedFile};
 use jose::{KeySet, Warning};
 
-/// How coarse the clock of a file system may be.
-const COARSEST_CLOCK: Duration = Duration::from_secs(2);
+const LIMITS: ReadLimits = ReadLimits {
+    max_bytes: KeySet::MAX_BYTES,
+    max_unsettled_bytes: u64::MAX,
+};
 
 /// How much larger keys are in memory than their text, approximately.
 const KEYS_PER_TEXT: usize = 4;
@@ -16,56 +19,11 @@ const KEYS_PER_TEXT: usize = 4;
 /// What a file without keys has in memory, approximately.
 const FILE_OVERHEAD: usize = 1024;
 
-/// Access to one file, for [`CachedKeyFile`].
-pub trait FileAccess {
-    /// Which file is there now: one stat().
-    ///
-    /// # Errors
-    /// The file is missing, or not a regular file.
-    fn identity(&self) -> Result<FileIdentity, KeyError>;
-
-    /// Opens and reads the file.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    fn read(&self) -> Result<FileRead, KeyError>;
-}
-
-/// A file that was read.
-pub struct FileRead {
-    /// The identity of the file that was read, not of one that has replaced it since.
-    pub identity: FileIdentity,
-    /// When it was read, since 1970.
-    pub at: Duration,
-    /// At most [`KeySet::MAX_BYTES`] bytes, or an error for a file with more.
-    pub text: Result<Vec<u8>, KeyError>,
-}
-
-/// What stat() says of a file. If it is the same as before, so is the content, except as
-/// [`is_settled`](Self::is_settled) has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileIdentity {
-    /// The file system.
-    pub device: u64,
-    /// The file in it.
-    pub inode: u64,
-    /// In bytes.
-    pub size: u64,
-    /// When the content was written (mtime): seconds since 1970, nanoseconds.
-    pub modified: (i64, i64),
-    /// When the inode was changed (ctime), likewise.
-    pub changed: (i64, i64),
-}
-
 /// A file with a JWK Set or a single JWK. A change of the file takes effect with the next request,
 /// or when its cached keys are no longer fresh.
 pub struct CachedKeyFile<A> {
-    access: A,
-    last_read: RefCell<Option<LastRead>>,
+    file: WatchedFile<A, KeyFileContent>,
     state: RefCell<FetchState>,
-    /// The event-loop iteration for which the file is known to be unchanged, see
-    /// [`current_keys`](Self::current_keys).
-    checked_in: Cell<Option<usize>>,
 }
 
 /// What a request gets from a file.
@@ -77,11 +35,8 @@ pub struct LoadedKeys {
     pub stale_because: Option<KeyError>,
 }
 
-/// The file as it was read last.
-struct LastRead {
-    identity: FileIdentity,
-    /// See [`FileIdentity::is_settled`].
-    is_settled: bool,
+/// What a file holds.
+struct KeyFileContent {
     /// Holds the text of a file that is not settled, since that is read again for each request.
     parser: KeySetParser,
     keys: Result<KeySet, KeyError>,
@@ -91,16 +46,14 @@ impl<A: FileAccess> CachedKeyFile<A> {
     /// A key file that is not read yet.
     pub fn new(access: A) -> Self {
         Self {
-            access,
-            last_read: RefCell::default(),
+            file: WatchedFile::new(access, LIMITS),
             state: RefCell::default(),
-            checked_in: Cell::default(),
         }
     }
 
     /// How the file is accessed.
     pub fn access(&self) -> &A {
-        &self.access
+        self.file.access()
     }
 
     /// The cached keys, if they are fresh or the file is unchanged and valid: most requests need no
@@ -113,8 +66,11 @@ impl<A: FileAccess> CachedKeyFile<A> {
         iteration: impl FnOnce() -> Option<usize>,
     ) -> Option<KeySet> {
         let is_unchanged_and_valid = || {
-            self.is_unchanged(iteration()).unwrap_or(false)
-                && matches!(&*self.last_read.borrow(), Some(last) if last.keys.is_ok())
+            self.file.is_unchanged(iteration()).unwrap_or(false)
+                && self
+                    .file
+                    .last_read()
+                    .is_some_and(|last| last.content.keys.is_ok())
         };
         let mut state = self.state.borrow_mut();
         state
@@ -156,23 +112,19 @@ impl<A: FileAccess> CachedKeyFile<A> {
 
     /// Forgets what was read: the next request reads the file.
     pub fn forget(&self) {
-        self.last_read.take();
+        self.file.forget();
         self.state.take();
-        self.checked_in.take();
     }
 
     /// How many bytes the file has in memory, approximately; `None` if there is no file.
     pub fn memory(&self) -> Option<usize> {
-        let last = self.last_read.borrow();
-        let LastRead {
-            identity,
-            is_settled,
-            keys,
-            ..
-        } = last.as_ref()?;
-        let text = usize::try_from(identity.size).unwrap_or(usize::MAX);
-        let keys = if keys.is_ok() { KEYS_PER_TEXT } else { 0 };
-        let texts = keys + usize::from(!is_settled);
+        let last = self.file.last_read()?;
+        let text = usize::try_from(last.identity.size).unwrap_or(usize::MAX);
+        let keys = match last.content.keys {
+            Ok(_) => KEYS_PER_TEXT,
+            Err(_) => 0,
+        };
+        let texts = keys + usize::from(!last.is_settled);
         Some(text.saturating_mul(texts).saturating_add(FILE_OVERHEAD))
     }
 
@@ -181,14 +133,9 @@ impl<A: FileAccess> CachedKeyFile<A> {
         self.state.borrow().may_refresh(now, cache)
     }
 
-    /// The keys in the file now. An unchanged file costs one stat(). When the file is read,
-    /// `report` gets a warning for each key that is weak or unusable, unless all were reported
-    /// before.
-    ///
-    /// Requests that had begun to arrive before an event-loop iteration share one stat() in it, for
-    /// a millisecond at most: a file that is replaced after that stat() is replaced no earlier than
-    /// a millisecond before the last byte of those requests came. `iteration` is `None` for a
-    /// request that may have been sent later.
+    /// The keys in the file now. When the file is read, `report` gets a warning for each key that is
+    /// weak or unusable, unless all were reported before. `iteration` is that of
+    /// [`WatchedFile::current`].
     ///
     /// # Errors
     /// The file cannot be read or holds no valid key set.
@@ -197,69 +144,37 @@ impl<A: FileAccess> CachedKeyFile<A> {
         iteration: Option<usize>,
         report: impl FnMut(&Warning),
     ) -> Result<KeySet, KeyError> {
-        let is_unchanged = self.is_unchanged(iteration)?;
-        let mut last_read = self.last_read.borrow_mut();
-        if is_unchanged && let Some(last) = &*last_read {
-            return last.keys.clone();
-        }
-        let FileRead { identity, at, text } = self.access.read().inspect_err(|_| {
-            last_read.take();
-        })?;
-        let mut parser = last_read
-            .as_mut()
-            .map(|last| std::mem::take(&mut last.parser))
-            .unwrap_or_default();
+        let make =
+            |text, previous, is_settled| KeyFileContent::parse(text, previous, is_settled, report);
+        self.file
+            .current(iteration, make, |content| content.keys.clone())?
+    }
+}
+
+impl KeyFileContent {
+    fn parse(
+        text: Result<Vec<u8>, FileError>,
+        previous: Option<Self>,
+        is_settled: bool,
+        report: impl FnMut(&Warning),
+    ) -> Self {
+        let (mut parser, last_keys) = match previous {
+            Some(previous) => (previous.parser, previous.keys.ok()),
+            None => Default::default(),
+        };
+        let text = text.map_err(KeyError::from);
         let keys = text.and_then(|text| parser.parse(&text, |_| ()));
         let warnings = || keys.iter().flat_map(KeySet::warnings);
-        let last_keys = last_read.iter().flat_map(|last| &last.keys);
-        if !last_keys.flat_map(KeySet::warnings).eq(warnings()) {
+        if !last_keys.iter().flat_map(KeySet::warnings).eq(warnings()) {
             warnings().for_each(report);
         }
-        let is_settled = identity.is_settled(at);
-        *last_read = Some(LastRead {
-            identity,
-            is_settled,
+        Self {
             parser: match is_settled {
                 true => KeySetParser::default(),
                 false => parser,
             },
-            keys: keys.clone(),
-        });
-        self.checked_in.set(iteration);
-        keys
-    }
-
-    /// Whether the file is the one that was read last, valid or not.
-    fn is_unchanged(&self, iteration: Option<usize>) -> Result<bool, KeyError> {
-        if iteration.is_some() && self.checked_in.get() == iteration {
-            return Ok(true);
+            keys,
         }
-        self.checked_in.set(None);
-        let identity = self.access.identity().inspect_err(|_| {
-            self.last_read.take();
-        })?;
-        let is_unchanged = match &*self.last_read.borrow() {
-            Some(last) => last.is_settled && last.identity == identity,
-            None => false,
-        };
-        if is_unchanged {
-            self.checked_in.set(iteration);
-        }
-        Ok(is_unchanged)
-    }
-}
-
-impl FileIdentity {
-    /// Whether a later write would change the identity. File times are coarser than a nanosecond,
-    /// on some file systems as coarse as two seconds: a file that was written a moment ago could be
-    /// written again with the same times. Such a file is read for each request.
-    fn is_settled(&self, now: Duration) -> bool {
-        let (seconds, _) = self.modified.max(self.changed);
-        let written = u64::try_from(seconds)
-            .map(Duration::from_secs)
-            .unwrap_or_default();
-        now.checked_sub(written)
-            .is_some_and(|age| age > COARSEST_CLOCK)
     }
 }
 

@@ -13,13 +13,19 @@ pub mod recent_files;
 pub mod recent_key_sets;
 pub mod rejection;
 pub mod remote_keys;
+pub mod revocation;
+pub mod revocation_file;
+pub mod revocation_list;
 pub mod rules;
 pub mod scopes;
+#[cfg(test)]
+mod test_disk;
 pub mod token_cache;
 pub mod token_carrier;
 pub mod token_memo;
 pub mod upstream_header;
 pub mod value_path;
+pub mod watched_file;
 
 /// Whether a key of the set has this `kid`, as the error about a token with that `kid` tells.
 #[cfg(test)]

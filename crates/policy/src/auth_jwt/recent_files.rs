@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::key_file::{CachedKeyFile, FileAccess};
+use super::key_file::CachedKeyFile;
+use super::watched_file::FileAccess;
 
 /// How many files are remembered.
 const MAX_FILES: usize = 1024;

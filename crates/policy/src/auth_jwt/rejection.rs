@@ -7,6 +7,8 @@ use std::rc::Rc;
 use super::bearer::{NoToken, Presented, in_front_of};
 use super::key_cache::KeyError;
 use super::max_age::AgeError;
+use super::revocation::{RevocationError, RevocationSubject};
+use super::revocation_file::RevocationFileError;
 use super::rules::RuleFailure;
 use crate::log_level::LogLevel;
 use jose::{ErrorKind, InputPart, NotKeySet, Summary};
@@ -36,6 +38,17 @@ pub enum Rejection {
     /// The token is too old, by `auth_jwt_max_age`.
     #[error("{0}")]
     Age(#[from] AgeError),
+    /// The token is revoked, or lacks what a list of revoked names is about.
+    #[error("{0}")]
+    Revocation(#[from] RevocationError),
+    /// A list of revoked names is of no use.
+    #[error("revocation list {}: {error}", Quoted::whole(path.as_os_str().as_encoded_bytes()))]
+    RevocationList {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: RevocationFileError,
+    },
     /// A rule of `auth_jwt_require_claim` or `auth_jwt_require_header` is not met.
     #[error("required {subject} {rule}: {failure}")]
     Rule {
@@ -170,6 +183,7 @@ impl Rejection {
             Self::Compressed => (401, C::InvalidToken, L::Info, "unsupported_algorithm"),
             Self::Algorithm { .. } => (401, C::InvalidToken, L::Info, "unsupported_algorithm"),
             Self::Age(error) => (401, C::InvalidToken, L::Info, age_status(error)),
+            Self::Revocation(error) => (401, C::InvalidToken, L::Info, revocation_status(error)),
             Self::Rule { status: 401, .. } => (401, C::InvalidToken, L::Info, "claim_mismatch"),
             Self::Rule { status, .. } => (*status, C::None, L::Info, "claim_mismatch"),
             Self::Scope { required, .. } => {
@@ -178,7 +192,8 @@ impl Rejection {
             }
             Self::Requirement { status: 401, .. } => (401, C::InvalidToken, L::Info, "requirement"),
             Self::Requirement { status, .. } => (*status, C::None, L::Info, "requirement"),
-            Self::Mode(_)
+            Self::RevocationList { .. }
+            | Self::Mode(_)
             | Self::NoKeySource
             | Self::KeyFile { .. }
             | Self::KeyFileName(_)
@@ -216,6 +231,14 @@ fn age_status(error: &AgeError) -> &'static str {
         AgeError::NotNumber => "malformed",
         AgeError::TooOld { .. } => "expired",
         AgeError::InFuture { .. } => "not_yet_valid",
+    }
+}
+
+/// The value of `$jwt_status` for a token that is refused for a list of revoked names.
+fn revocation_status(error: &RevocationError) -> &'static str {
+    match error {
+        RevocationError::Missing(_) | RevocationError::NotString(_) => "claim_mismatch",
+        RevocationError::Revoked { .. } => "revoked",
     }
 }
 
@@ -288,7 +311,16 @@ impl<S: Fn() -> Summary, N: Fn() -> NoToken> fmt::Display for LogLine<'_, S, N> 
                 summary.alg.take_if(|summarized| summarized == alg);
                 summary
             }
+            Rejection::Revocation(RevocationError::Revoked {
+                subject: RevocationSubject::Kid,
+                value,
+            }) => {
+                let mut summary = (self.summarize)();
+                summary.kid.take_if(|summarized| summarized == value);
+                summary
+            }
             Rejection::Age(_)
+            | Rejection::Revocation(_)
             | Rejection::Compressed
             | Rejection::Rule { .. }
             | Rejection::Scope { .. }

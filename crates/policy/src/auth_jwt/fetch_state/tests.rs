@@ -1,4 +1,5 @@
 use super::*;
+use crate::auth_jwt::watched_file::FileError;
 
 const SECOND: Duration = Duration::from_secs(1);
 const CACHE: KeyCache = KeyCache {
@@ -162,7 +163,7 @@ fn a_source_that_costs_nothing_may_be_asked_again_at_once() {
     let mut state = fetched(SECOND);
     state.finish(
         11 * SECOND,
-        Err(&KeyError::NotRegular),
+        Err(&KeyError::File(FileError::NotRegular)),
         AfterFailure::AskAgain,
     );
     assert!(state.may_refresh(11 * SECOND, &CACHE));

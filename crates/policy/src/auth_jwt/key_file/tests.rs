@@ -1,72 +1,12 @@
 use super::*;
 use crate::auth_jwt::has_kid;
-use std::rc::Rc;
+use crate::auth_jwt::test_disk::{self, Disk};
 
 const ONE: &str = r#"{"kty":"oct","kid":"1","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#;
 const TWO: &str = r#"{"kty":"oct","kid":"2","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#;
 
-const NOW: u64 = 1_000_000;
-
-/// A file in memory.
-#[derive(Clone, Default)]
-struct Disk {
-    content: Rc<RefCell<Content>>,
-    writes: Rc<Cell<u64>>,
-}
-
-type Content = Option<(Vec<u8>, FileIdentity)>;
-
-impl Disk {
-    fn write(&self, text: &str, modified: u64, inode: u64) {
-        // Each write has a ctime of its own.
-        self.writes.set(self.writes.get() + 1);
-        let identity = FileIdentity {
-            device: 1,
-            inode,
-            size: text.len() as u64,
-            modified: (modified as i64, 0),
-            changed: (modified as i64, self.writes.get() as i64),
-        };
-        self.content.replace(Some((text.into(), identity)));
-    }
-
-    /// Writes the file in place, with an mtime long ago.
-    fn write_old(&self, text: &str, seconds: u64) {
-        self.write(text, seconds, 1);
-    }
-
-    /// Writes the file in place, with an mtime of this second.
-    fn write_now(&self, text: &str) {
-        self.write(text, NOW, 1);
-    }
-
-    fn remove(&self) {
-        self.content.replace(None);
-    }
-
-    fn file(&self) -> CachedKeyFile<Self> {
-        CachedKeyFile::new(self.clone())
-    }
-}
-
-impl FileAccess for Disk {
-    fn identity(&self) -> Result<FileIdentity, KeyError> {
-        self.read().map(|read| read.identity)
-    }
-
-    fn read(&self) -> Result<FileRead, KeyError> {
-        let file = self.content.borrow();
-        let (text, identity) = file.as_ref().ok_or_else(missing)?;
-        Ok(FileRead {
-            identity: *identity,
-            at: Duration::from_secs(NOW),
-            text: Ok(text.clone()),
-        })
-    }
-}
-
-fn missing() -> KeyError {
-    KeyError::Unreadable("No such file or directory (os error 2)".into())
+fn file(disk: &Disk) -> CachedKeyFile<Disk> {
+    CachedKeyFile::new(disk.clone())
 }
 
 fn has(file: &CachedKeyFile<Disk>, kid: &str) -> bool {
@@ -76,7 +16,7 @@ fn has(file: &CachedKeyFile<Disk>, kid: &str) -> bool {
 #[test]
 fn requests_of_one_iteration_share_a_stat() {
     let disk = Disk::default();
-    let file = disk.file();
+    let file = file(&disk);
     let has = |iteration, kid| {
         let keys = file.current_keys(iteration, |_| ());
         keys.is_ok_and(|keys| has_kid(&keys, kid))
@@ -100,8 +40,11 @@ fn requests_of_one_iteration_share_a_stat() {
 #[test]
 fn a_missing_file_is_an_error_until_it_is_there() {
     let disk = Disk::default();
-    let file = disk.file();
-    assert_eq!(file.current_keys(None, |_| ()).unwrap_err(), missing());
+    let file = file(&disk);
+    assert_eq!(
+        file.current_keys(None, |_| ()).unwrap_err(),
+        KeyError::File(test_disk::missing())
+    );
     disk.write_now(ONE);
     assert!(has(&file, "1"));
 }
@@ -110,19 +53,19 @@ fn a_missing_file_is_an_error_until_it_is_there() {
 fn a_removed_file_is_an_error_at_once() {
     let disk = Disk::default();
     disk.write_old(ONE, 1000);
-    let file = disk.file();
+    let file = file(&disk);
     assert!(has(&file, "1"));
     disk.remove();
-    assert!(matches!(
-        file.current_keys(None, |_| ()),
-        Err(KeyError::Unreadable(_))
-    ));
+    assert_eq!(
+        file.current_keys(None, |_| ()).unwrap_err(),
+        KeyError::File(test_disk::missing())
+    );
 }
 
 #[test]
 fn a_changed_file_takes_effect_at_once() {
     let disk = Disk::default();
-    let file = disk.file();
+    let file = file(&disk);
     disk.write_old(ONE, 1000);
     assert!(has(&file, "1"));
     // In place, with the same size and time.
@@ -136,7 +79,7 @@ fn a_changed_file_takes_effect_at_once() {
 #[test]
 fn an_invalid_file_takes_the_keys_away() {
     let disk = Disk::default();
-    let file = disk.file();
+    let file = file(&disk);
     disk.write_old(ONE, 1000);
     assert!(has(&file, "1"));
     disk.write_old("{\"keys\":[", 1000);
@@ -167,7 +110,7 @@ fn row_3_and_39_names_do_not_lead_out_of_their_folder() {
 #[test]
 fn a_file_is_not_checked_while_its_keys_are_fresh() {
     let disk = Disk::default();
-    let file = disk.file();
+    let file = file(&disk);
     let second = Duration::from_secs(1);
     let cache = KeyCache {
         time: 60 * second,
@@ -190,7 +133,7 @@ fn a_file_is_not_checked_while_its_keys_are_fresh() {
 #[test]
 fn a_refresh_that_fails_may_be_repeated_at_once() {
     let disk = Disk::default();
-    let file = disk.file();
+    let file = file(&disk);
     let second = Duration::from_secs(1);
     let cache = KeyCache {
         time: 60 * second,
@@ -215,7 +158,7 @@ fn a_refresh_that_fails_may_be_repeated_at_once() {
 #[test]
 fn row_39b_the_last_good_keys_are_used_while_the_file_is_invalid() {
     let disk = Disk::default();
-    let file = disk.file();
+    let file = file(&disk);
     let second = Duration::from_secs(1);
     let cache = KeyCache {
         stale: 60 * second,
@@ -247,7 +190,7 @@ fn row_39b_the_last_good_keys_are_used_while_the_file_is_invalid() {
 #[test]
 fn keys_are_cached_while_the_file_is_unchanged_and_valid() {
     let disk = Disk::default();
-    let file = disk.file();
+    let file = file(&disk);
     let second = Duration::from_secs(1);
     let cache = KeyCache {
         stale: 60 * second,
@@ -280,7 +223,7 @@ fn keys_are_cached_while_the_file_is_unchanged_and_valid() {
 #[test]
 fn fresh_keys_need_no_stat() {
     let disk = Disk::default();
-    let file = disk.file();
+    let file = file(&disk);
     let second = Duration::from_secs(1);
     let cache = KeyCache {
         time: 60 * second,
@@ -303,7 +246,7 @@ fn weak_keys_are_reported_when_the_file_is_read() {
     let disk = Disk::default();
     disk.write_now(r#"{"kty":"oct","k":"AAAA"}"#);
     let mut reported = Vec::new();
-    let file = disk.file();
+    let file = file(&disk);
     file.current_keys(None, |warning| reported.push(warning.to_string()))
         .unwrap();
     assert_eq!(
@@ -319,10 +262,9 @@ fn weak_keys_are_reported_when_the_file_is_read() {
 fn a_forgotten_file_is_read_again_whatever_its_identity_says() {
     let disk = Disk::default();
     disk.write_old(ONE, 1000);
-    let file = disk.file();
+    let file = file(&disk);
     assert!(has(&file, "1"));
-    let (_, identity) = disk.content.take().unwrap();
-    disk.content.replace(Some((TWO.into(), identity)));
+    disk.write_unnoticed(TWO);
     assert!(has(&file, "1"));
     file.forget();
     assert!(has(&file, "2"));

@@ -1,14 +1,13 @@
 use super::*;
-use crate::auth_jwt::key_cache::KeyError;
-use crate::auth_jwt::key_file::{FileIdentity, FileRead};
+use crate::auth_jwt::watched_file::{FileError, FileIdentity, FileRead};
 use std::time::Duration;
 
 /// A file of this many bytes, which holds no keys; `None`: it is missing.
 struct Disk(Option<u64>);
 
 impl FileAccess for Disk {
-    fn identity(&self) -> Result<FileIdentity, KeyError> {
-        let size = self.0.ok_or(KeyError::NotRegular)?;
+    fn identity(&self) -> Result<FileIdentity, FileError> {
+        let size = self.0.ok_or(FileError::NotRegular)?;
         Ok(FileIdentity {
             device: 1,
             inode: 1,
@@ -18,14 +17,17 @@ impl FileAccess for Disk {
         })
     }
 
-    fn read(&self) -> Result<FileRead, KeyError> {
+    fn read(&self, _: usize) -> Result<FileRead, FileError> {
         let identity = self.identity()?;
         let padding = " ".repeat(usize::try_from(identity.size).unwrap() - 11);
         Ok(FileRead {
             identity,
-            at: Duration::from_secs(1_000),
             text: Ok(format!("{{\"keys\":[]{padding}}}").into_bytes()),
         })
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_secs(1_000)
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::auth_jwt::watched_file::FileError;
 
 fn text(challenge: Challenge<'_>, realm: &str) -> String {
     String::from_utf8(challenge.value(realm.as_bytes()).unwrap()).unwrap()
@@ -66,16 +67,57 @@ fn a_log_line_names_an_algorithm_that_is_not_allowed_once() {
 fn row_35_a_file_name_stays_inside_its_quotes() {
     let refused = Rejection::KeyFile {
         path: "/keys/a\r\n[alert] \"\u{fc}".into(),
-        error: KeyError::NotRegular,
+        error: KeyError::File(FileError::NotRegular),
     };
     assert_eq!(
         refused.to_string(),
         r#"key file "/keys/a\x0d\x0a[alert] \"\xc3\xbc": not a regular file"#
     );
+    let refused = Rejection::RevocationList {
+        path: "/a\nb".into(),
+        error: FileError::NotRegular.into(),
+    };
+    assert_eq!(
+        refused.to_string(),
+        r#"revocation list "/a\x0ab": not a regular file; it has to be a file on disk"#
+    );
+}
+
+fn revoked(subject: RevocationSubject, value: &str) -> Rejection {
+    let value = Quoted::new(value);
+    RevocationError::Revoked { subject, value }.into()
+}
+
+#[test]
+fn a_revoked_kid_is_named_once() {
+    let line = |rejection: &Rejection| {
+        LogLine {
+            rejection,
+            presented: Presented::Token(b"x"),
+            summarize: || Summary {
+                alg: Some(Quoted::new("HS256")),
+                kid: Some(Quoted::new("a")),
+                iss: None,
+            },
+            no_token: || unreachable!("there is a token"),
+        }
+        .to_string()
+    };
+    let kid = |value| line(&revoked(RevocationSubject::Kid, value));
+    let text = "revoked: header parameter \"kid\" is";
+    assert_eq!(kid("a"), format!("{text} \"a\"; alg \"HS256\""));
+    // The summary of a nested token is about its outer header.
+    let of_inner = format!("{text} \"b\"; alg \"HS256\", kid \"a\"");
+    assert_eq!(kid("b"), of_inner);
+    assert_eq!(
+        line(&revoked(RevocationSubject::Sub, "a")),
+        "revoked: claim \"sub\" is \"a\"; alg \"HS256\", kid \"a\""
+    );
 }
 
 #[test]
 fn each_rejection_has_its_response() {
+    let missing_sub = RevocationError::Missing(RevocationSubject::Sub);
     let requirement = |status| Rejection::Requirement {
         value: "$jwt_claim_x".into(),
         status,
@@ -133,6 +175,21 @@ fn each_rejection_has_its_response() {
             }),
             token,
             "not_yet_valid",
+        ),
+        (missing_sub.into(), token, "claim_mismatch"),
+        (
+            RevocationError::NotString(RevocationSubject::Kid).into(),
+            token,
+            "claim_mismatch",
+        ),
+        (revoked(RevocationSubject::Jti, "x"), token, "revoked"),
+        (
+            Rejection::RevocationList {
+                path: "/list".into(),
+                error: FileError::NotRegular.into(),
+            },
+            server,
+            "keys_unavailable",
         ),
         (rule(401), token, "claim_mismatch"),
         (rule(403), (403, none, info), "claim_mismatch"),

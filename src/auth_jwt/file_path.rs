@@ -1,27 +1,37 @@
-//! Access to key files.
+//! Access to files that are read again when they change.
 
 use std::fmt;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use crate::nginx::{OpenError, open_stored_file};
-use jose::KeySet;
-use policy::auth_jwt::key_cache::KeyError;
-use policy::auth_jwt::key_file::{CachedKeyFile, FileAccess, FileIdentity, FileRead};
+use crate::nginx::{Config, OpenError, open_stored_file};
+use policy::auth_jwt::key_file::CachedKeyFile;
+use policy::auth_jwt::watched_file::{FileAccess, FileError, FileIdentity, FileRead};
 use text::Quoted;
 
 /// A key file on disk.
-pub(super) type KeyFile = CachedKeyFile<KeyFilePath>;
+pub(super) type KeyFile = CachedKeyFile<FilePath>;
 
-/// Where a key file is.
-pub(super) struct KeyFilePath(pub(super) PathBuf);
+/// Where such a file is.
+pub(super) struct FilePath(pub(super) PathBuf);
 
-impl KeyFilePath {
+impl FilePath {
+    /// Warns if the workers certainly may not read the file. They have what the master read until it
+    /// changes. `kind` is what the file is to the configuration.
+    pub(super) fn warn_of_obstacle(&self, kind: &str, cf: &Config<'_>) {
+        let obstacle = cf.worker_user().and_then(|user| self.obstacle_for(user));
+        if let Some(obstacle) = obstacle {
+            cf.warn(format_args!(
+                "{kind} {self}: it cannot be read when it changes, {obstacle}"
+            ));
+        }
+    }
+
     /// What keeps this user from reading the file, if its permissions certainly do.
-    pub(super) fn obstacle_for(&self, user: u32) -> Option<String> {
+    fn obstacle_for(&self, user: u32) -> Option<String> {
         const READABLE_BY_GROUP_OR_OTHERS: u32 = 0o044;
         if user == 0 {
             return None;
@@ -34,43 +44,50 @@ impl KeyFilePath {
 }
 
 /// The path as log lines quote it.
-impl fmt::Display for KeyFilePath {
+impl fmt::Display for FilePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Quoted::whole(self.0.as_os_str().as_encoded_bytes()).fmt(f)
     }
 }
 
-impl FileAccess for KeyFilePath {
-    fn identity(&self) -> Result<FileIdentity, KeyError> {
+impl FileAccess for FilePath {
+    fn identity(&self) -> Result<FileIdentity, FileError> {
         regular_file(&self.0).map(|metadata| identity(&metadata))
     }
 
-    fn read(&self) -> Result<FileRead, KeyError> {
-        let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    fn read(&self, max_bytes: usize) -> Result<FileRead, FileError> {
         let (file, metadata) = open_stored_file(&self.0).map_err(|error| match error {
             OpenError::Io(error) => unreadable(&self.0, error),
-            OpenError::NotRegular => KeyError::NotRegular,
-            OpenError::Pseudo => KeyError::Pseudo,
+            OpenError::NotRegular => FileError::NotRegular,
+            OpenError::Pseudo => FileError::Pseudo,
         })?;
-        let text = match metadata.size() > KeySet::MAX_BYTES as u64 {
-            true => Err(KeyError::TooLarge),
-            false => read_text(file).map_err(|error| unreadable(&self.0, error))?,
+        let text = match usize::try_from(metadata.size()) {
+            Ok(size) if size <= max_bytes => {
+                read_text(file, size, max_bytes).map_err(|error| unreadable(&self.0, error))?
+            }
+            _ => Err(FileError::TooLarge(max_bytes)),
         };
         Ok(FileRead {
             identity: identity(&metadata),
-            at: at.unwrap_or_default(),
             text,
         })
     }
+
+    fn now(&self) -> Duration {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        now.unwrap_or_default()
+    }
 }
 
-/// The content of a file, which may be growing.
-fn read_text(file: File) -> io::Result<Result<Vec<u8>, KeyError>> {
+/// The content of a file, which had this size and may be growing.
+fn read_text(file: File, size: usize, max_bytes: usize) -> io::Result<Result<Vec<u8>, FileError>> {
     let mut text = Vec::new();
-    let limit = KeySet::MAX_BYTES as u64;
-    file.take(limit + 1).read_to_end(&mut text)?;
-    Ok(match text.len() > KeySet::MAX_BYTES {
-        true => Err(KeyError::TooLarge),
+    // One more byte than there is: the end of the file is seen without a larger buffer.
+    text.try_reserve_exact(size.saturating_add(1))?;
+    let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX);
+    file.take(limit.saturating_add(1)).read_to_end(&mut text)?;
+    Ok(match text.len() > max_bytes {
+        true => Err(FileError::TooLarge(max_bytes)),
         false => Ok(text),
     })
 }
@@ -86,15 +103,18 @@ fn identity(metadata: &Metadata) -> FileIdentity {
 }
 
 /// The metadata of a regular file.
-fn regular_file(path: &Path) -> Result<Metadata, KeyError> {
+fn regular_file(path: &Path) -> Result<Metadata, FileError> {
     let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
     match metadata.is_file() {
         true => Ok(metadata),
-        false => Err(KeyError::NotRegular),
+        false => Err(FileError::NotRegular),
     }
 }
 
-fn unreadable(path: &Path, error: io::Error) -> KeyError {
+fn unreadable(path: &Path, error: io::Error) -> FileError {
+    if error.kind() == io::ErrorKind::NotFound {
+        return FileError::Missing(error.to_string());
+    }
     let reason = match (error.kind(), worker_user()) {
         (io::ErrorKind::PermissionDenied, Some(user)) => match fs::metadata(path) {
             Ok(metadata) => format!("{error}: {}", obstacle(path, &metadata, user)),
@@ -110,7 +130,7 @@ fn unreadable(path: &Path, error: io::Error) -> KeyError {
         },
         _ => error.to_string(),
     };
-    KeyError::Unreadable(reason)
+    FileError::Unreadable(reason)
 }
 
 /// Why this user may not read the file, and what helps.
