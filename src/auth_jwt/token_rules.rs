@@ -195,6 +195,16 @@ impl TokenRules {
         for name in cf.args() {
             let added = scopes.add(&name);
             added.map_err(|must| cf.invalid_value(&name, must))?;
+            if name.contains(&b',') {
+                let scope = Quoted::whole(name);
+                Config::warn(
+                    cf,
+                    format_args!(
+                        "the scope {scope} in \"auth_jwt_require_scope\" directive has a comma in it; \
+                         several scopes have spaces between them"
+                    ),
+                );
+            }
         }
         self.scopes = Setting::Set(Rc::new(scopes));
         Ok(())
@@ -225,10 +235,9 @@ pub(super) fn read_leeway(cf: &Config<'_>) -> Result<Duration, ConfigError> {
     // Times in claims are compared in seconds, so nginx's form for seconds is the usual one. It has
     // months and years, but no milliseconds.
     let argument = cf.argument();
-    let time = cf.seconds(&argument).or_else(|_| cf.time(&argument))?;
-    match time.subsec_nanos() {
-        0 => Ok(time),
-        _ => Err(ConfigError::Directive(c"invalid value")),
+    match cf.seconds(&argument).or_else(|_| cf.time(&argument)) {
+        Ok(time) if time.subsec_nanos() == 0 => Ok(time),
+        _ => Err(cf.invalid_value(&argument, Config::SECONDS)),
     }
 }
 
@@ -238,11 +247,7 @@ pub(super) fn read_rule(cf: &mut Config<'_>) -> Result<Rule<Variable, Regex>, Co
     match Rule::parse(&cf.args(), cf) {
         Ok(rule) => Ok(rule),
         Err(NotARule::Syntax(RuleError { part, text, must })) => {
-            Err(ConfigError::message(format_args!(
-                "invalid {part} {} in \"{}\" directive, {must}",
-                Quoted::whole(text),
-                String::from_utf8_lossy(&cf.directive())
-            )))
+            Err(cf.invalid(part, &text, &must))
         }
         Err(NotARule::Nginx(error)) => Err(error),
     }

@@ -23,11 +23,21 @@ pub struct RevocationFile<A> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RevocationFileError {
     /// The file cannot be read.
-    #[error("{0}")]
+    #[error("{0}{advice}", advice = advice(.0))]
     File(#[from] FileError),
     /// Its text is no list.
     #[error("{0}")]
     Invalid(#[from] NotRevocationList),
+}
+
+/// What helps against an error, unless the error itself says it.
+fn advice(error: &FileError) -> &'static str {
+    match error {
+        FileError::Missing(_) => "; write {} to it if nothing is revoked",
+        FileError::TooLarge(_) => "; leave out what has expired",
+        FileError::NotRegular | FileError::Pseudo => "; it has to be a file on disk",
+        FileError::Unreadable(_) => "",
+    }
 }
 
 /// What a file holds.

@@ -105,5 +105,5 @@ impl FileAccess for Disk {
 }
 
 pub(crate) fn missing() -> FileError {
-    FileError::Unreadable("No such file or directory (os error 2)".into())
+    FileError::Missing("No such file or directory (os error 2)".into())
 }

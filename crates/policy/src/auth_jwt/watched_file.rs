@@ -61,6 +61,9 @@ pub struct FileIdentity {
 /// Why there is no text of a file. The message never contains anything of what the file holds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
+    /// There is no such file; what the operating system says.
+    #[error("{0}")]
+    Missing(String),
     /// The file cannot be opened or read, for this reason of the operating system.
     #[error("{0}")]
     Unreadable(String),

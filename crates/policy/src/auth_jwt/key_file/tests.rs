@@ -56,10 +56,10 @@ fn a_removed_file_is_an_error_at_once() {
     let file = file(&disk);
     assert!(has(&file, "1"));
     disk.remove();
-    assert!(matches!(
-        file.current_keys(None, |_| ()),
-        Err(KeyError::File(FileError::Unreadable(_)))
-    ));
+    assert_eq!(
+        file.current_keys(None, |_| ()).unwrap_err(),
+        KeyError::File(test_disk::missing())
+    );
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn row_35_a_file_name_stays_inside_its_quotes() {
     };
     assert_eq!(
         refused.to_string(),
-        r#"revocation list "/a\x0ab": not a regular file"#
+        r#"revocation list "/a\x0ab": not a regular file; it has to be a file on disk"#
     );
 }
 

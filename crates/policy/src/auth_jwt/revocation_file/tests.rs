@@ -22,6 +22,26 @@ fn there_is_no_list_without_a_file() {
 }
 
 #[test]
+fn an_error_of_the_file_has_advice() {
+    let line = |error: FileError| RevocationFileError::from(error).to_string();
+    assert_eq!(
+        line(missing()),
+        "No such file or directory (os error 2); write {} to it if nothing is revoked"
+    );
+    let on_disk = "it has to be a file on disk";
+    let not_regular = format!("not a regular file; {on_disk}");
+    assert_eq!(line(FileError::NotRegular), not_regular);
+    assert_eq!(
+        line(FileError::Pseudo),
+        format!("on a pseudo file system such as /proc; {on_disk}")
+    );
+    assert_eq!(
+        line(FileError::Unreadable("reason, cure".into())),
+        "reason, cure"
+    );
+}
+
+#[test]
 fn a_list_that_is_bad_takes_the_good_one_away() {
     let disk = Disk::default();
     let file = file(&disk);
@@ -59,7 +79,7 @@ fn a_file_that_is_too_large_is_no_list() {
     assert_eq!(has(&file, "alice"), Err(too_large.into()));
     assert_eq!(
         has(&file, "alice").unwrap_err().to_string(),
-        "larger than 67108864 bytes"
+        "larger than 67108864 bytes; leave out what has expired"
     );
     assert_eq!(disk.reads(), 2);
 }
