@@ -200,11 +200,7 @@ impl TokenRules {
 
     /// `auth_jwt_max_age time`
     pub(super) fn set_max_age(&mut self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-        let argument = cf.argument();
-        match cf.seconds(&argument)? {
-            Duration::ZERO => Err(cf.invalid_value(&argument, "it must be more than 0")),
-            time => self.max_age.set(time),
-        }
+        self.max_age.set(read_max_age(cf)?)
     }
 
     /// `auth_jwt_require_claim name operator value ... [error=401 | error=403]`
@@ -257,7 +253,29 @@ fn check_scopes(scopes: &RequiredScopes, token: &VerifiedToken) -> Result<(), Re
     }
 }
 
-fn read_rule(cf: &mut Config<'_>) -> Result<Rule<Variable, Regex>, ConfigError> {
+/// The argument of `auth_jwt_max_age`, or of `max_age` in a block.
+pub(super) fn read_max_age(cf: &Config<'_>) -> Result<Duration, ConfigError> {
+    let argument = cf.argument();
+    match cf.seconds(&argument)? {
+        Duration::ZERO => Err(cf.invalid_value(&argument, "it must be more than 0")),
+        time => Ok(time),
+    }
+}
+
+/// The argument of `auth_jwt_leeway`, or of `leeway` in a block.
+pub(super) fn read_leeway(cf: &Config<'_>) -> Result<Duration, ConfigError> {
+    // Times in claims are compared in seconds, so nginx's form for seconds is the usual one. It has
+    // months and years, but no milliseconds.
+    let argument = cf.argument();
+    match cf.seconds(&argument).or_else(|_| cf.time(&argument)) {
+        Ok(time) if time.subsec_nanos() == 0 => Ok(time),
+        _ => Err(cf.invalid_value(&argument, Config::SECONDS)),
+    }
+}
+
+/// The arguments of `auth_jwt_require_claim`, `auth_jwt_require_header`, or of `require_claim` in a
+/// block.
+pub(super) fn read_rule(cf: &mut Config<'_>) -> Result<Rule<Variable, Regex>, ConfigError> {
     match Rule::parse(&cf.args(), cf) {
         Ok(rule) => Ok(rule),
         Err(NotARule::Syntax(RuleError { part, text, must })) => {

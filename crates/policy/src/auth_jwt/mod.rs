@@ -3,6 +3,7 @@
 pub mod allowed_algorithms;
 pub mod bearer;
 pub mod fetch_state;
+pub mod issuer;
 pub mod key_cache;
 pub mod key_file;
 pub mod max_age;

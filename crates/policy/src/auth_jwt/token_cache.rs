@@ -5,6 +5,7 @@
 
 use std::rc::Rc;
 
+use super::issuer::IssuerIndex;
 use super::token_memo::TokenMemo;
 use crate::lru::Lru;
 use jose::{AuthenticToken, KeySet, SignatureCheck, TokenType};
@@ -19,6 +20,8 @@ pub struct VerifyOptions {
     pub check: SignatureCheck,
     /// `auth_jwt_compression`
     pub compression: bool,
+    /// `auth_jwt_trust`: one of the issuers that it names has issued the token.
+    pub has_issuer: bool,
 }
 
 impl VerifyOptions {
@@ -46,6 +49,8 @@ pub struct TokenCache {
 /// A token that was found authentic with a set of keys.
 pub struct CachedToken {
     options: VerifyOptions,
+    /// The issuer whose keys and terms the token was judged by.
+    issuer: Option<IssuerIndex>,
     /// The generations of the set of keys.
     generations: Box<[u64]>,
     token: AuthenticToken,
@@ -86,24 +91,37 @@ impl TokenCache {
             .find(hash, |cached| cached.matches(text, options))
     }
 
-    /// The token, if it was found authentic with these keys.
+    /// The token, if it was found authentic with these keys, which are those of the issuer if there
+    /// is one.
     #[inline]
     pub fn find_verified_with(
         &mut self,
         text: &[u8],
         options: VerifyOptions,
+        issuer: Option<IssuerIndex>,
         keys: &KeySet,
     ) -> Option<AuthenticToken> {
         let hash = self.hash(text, options);
-        let matches =
-            |cached: &CachedToken| cached.matches(text, options) && cached.was_verified_with(keys);
+        let matches = |cached: &CachedToken| {
+            cached.matches(text, options)
+                && cached.issuer == issuer
+                && cached.was_verified_with(keys)
+        };
         self.tokens.find(hash, matches).map(CachedToken::token)
     }
 
-    /// Adds a token that was found authentic with these keys.
-    pub fn insert(&mut self, options: VerifyOptions, keys: &KeySet, token: &AuthenticToken) {
+    /// Adds a token that was found authentic with these keys. If it has an issuer, it meets the
+    /// issuer's terms, as far as they depend on neither the request nor the time.
+    pub fn insert(
+        &mut self,
+        options: VerifyOptions,
+        issuer: Option<IssuerIndex>,
+        keys: &KeySet,
+        token: &AuthenticToken,
+    ) {
         let cached = CachedToken {
             options,
+            issuer,
             generations: keys.generations().collect(),
             token: token.clone(),
             memo: self.keeps_memos.then(Rc::default),
@@ -125,6 +143,12 @@ impl CachedToken {
     #[inline]
     pub fn verified_with(&self, keys: &KeySet) -> Option<AuthenticToken> {
         self.was_verified_with(keys).then(|| self.token())
+    }
+
+    /// The issuer whose keys and terms the token was judged by.
+    #[inline]
+    pub fn issuer(&self) -> Option<IssuerIndex> {
+        self.issuer
     }
 
     /// The token, whatever its keys are.

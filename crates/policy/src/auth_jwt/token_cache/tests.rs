@@ -8,6 +8,7 @@ const VERIFY: VerifyOptions = VerifyOptions {
     kind: TokenType::Signed,
     check: SignatureCheck::Verify,
     compression: true,
+    has_issuer: false,
 };
 const BELIEVE: VerifyOptions = VerifyOptions {
     check: SignatureCheck::Believe,
@@ -28,11 +29,11 @@ fn authentic(text: &str, options: VerifyOptions) -> AuthenticToken {
 }
 
 fn keep(cache: &mut TokenCache, options: VerifyOptions, keys: &KeySet) {
-    cache.insert(options, keys, &authentic(TOKEN, options));
+    cache.insert(options, None, keys, &authentic(TOKEN, options));
 }
 
 fn finds(cache: &mut TokenCache, text: &str, options: VerifyOptions, keys: &KeySet) -> bool {
-    let found = cache.find_verified_with(text.as_bytes(), options, keys);
+    let found = cache.find_verified_with(text.as_bytes(), options, None, keys);
     let cached = cache.find(text.as_bytes(), options);
     let last = cached.and_then(|cached| cached.verified_with(keys));
     assert!(last.is_none() || found.is_some());
@@ -53,6 +54,28 @@ fn an_entry_is_bound_to_the_keys_and_to_the_options() {
     }
     assert!(finds(VERIFY, &keys));
     assert!(finds(VERIFY, &KeySet::merge([&keys])));
+}
+
+#[test]
+fn an_entry_is_bound_to_the_issuer() {
+    let (mut cache, keys) = (TokenCache::new(1 << 16, false), keys());
+    let options = VerifyOptions {
+        has_issuer: true,
+        ..VERIFY
+    };
+    let (own, other) = (Some(IssuerIndex(1)), Some(IssuerIndex(0)));
+    cache.insert(options, own, &keys, &authentic(TOKEN, options));
+    let mut finds = |options, issuer| {
+        let found = cache.find_verified_with(TOKEN.as_bytes(), options, issuer, &keys);
+        found.is_some()
+    };
+    assert!(!finds(options, other));
+    assert!(!finds(options, None));
+    assert!(!finds(VERIFY, None));
+    assert!(!finds(VERIFY, own));
+    assert!(finds(options, own));
+    assert_eq!(cache.find(TOKEN.as_bytes(), options).unwrap().issuer(), own);
+    assert!(cache.find(TOKEN.as_bytes(), VERIFY).is_none());
 }
 
 #[test]
@@ -79,6 +102,7 @@ fn all_of_the_text_is_compared() {
     let token = authentic(TOKEN, VERIFY);
     let cached = CachedToken {
         options: VERIFY,
+        issuer: None,
         generations: keys().generations().collect(),
         token,
         memo: None,
@@ -107,7 +131,9 @@ fn all_of_the_text_is_compared_where_hashes_are_equal() {
         );
         assert!(cache.find(&other, VERIFY).is_none(), "{at}");
         assert!(
-            cache.find_verified_with(&other, VERIFY, &keys).is_none(),
+            cache
+                .find_verified_with(&other, VERIFY, None, &keys)
+                .is_none(),
             "{at}"
         );
     }
@@ -118,7 +144,7 @@ fn a_cached_token_expires_at_its_time() {
     let (mut cache, keys) = (TokenCache::new(1 << 16, false), keys());
     keep(&mut cache, VERIFY, &keys);
     let token = cache
-        .find_verified_with(TOKEN.as_bytes(), VERIFY, &keys)
+        .find_verified_with(TOKEN.as_bytes(), VERIFY, None, &keys)
         .unwrap();
     let expired = Err(Error::Expired {
         exp: 2000,
@@ -165,7 +191,7 @@ fn the_newest_of_tokens_with_equal_ends_are_kept() {
     let text = |n| format!("eyJhbGciOiJIUzI1NiJ9.{}.{}", claims(n), "A".repeat(43));
     let texts: Vec<_> = (0..TokenCache::MAX_PER_HASH + 3).map(text).collect();
     for text in &texts {
-        cache.insert(VERIFY, &keys, &authentic(text, VERIFY));
+        cache.insert(VERIFY, None, &keys, &authentic(text, VERIFY));
     }
     for (n, text) in texts.iter().enumerate() {
         assert_eq!(finds(&mut cache, text, VERIFY, &keys), n >= 3, "{n}");
@@ -192,7 +218,7 @@ fn an_entry_accounts_for_its_memory() {
     for claims in [0, 600, 6000] {
         let text = text(claims);
         let mut cache = TokenCache::new(1 << 20, false);
-        cache.insert(VERIFY, &keys(), &authentic(&text, VERIFY));
+        cache.insert(VERIFY, None, &keys(), &authentic(&text, VERIFY));
         let cached = cache.find(text.as_bytes(), VERIFY).unwrap();
         let memory = cached.memory();
         assert!(memory > 2 * text.len() && memory < 3 * text.len() + 1500);
