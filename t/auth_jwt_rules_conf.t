@@ -8,7 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(165);
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(188);
 
 $t->write_file('a.jwk', '{"kty":"oct","k":"c2VjcmV0IG9mIHRoaXJ0eS10d28gYnl0ZXMgb3IgbW9yZQ"}');
 
@@ -53,6 +53,7 @@ my $path = 'a name in a path must consist of letters, digits, "_" and "-", or be
 my $operator = 'it must be eq, gt, ge, lt, le, in, any, all, match or exists, each with "!" in front '
     . 'for its contrary';
 my $position = 'a position in a path must be a number without a sign, as in .roles[0]';
+my $no_variable = 'it must be a name, and no variable; ."$a" is for a name with the character "$"';
 my $alone = 'a variable must stand alone; json="..." is for text with the character "$"';
 for my $directive (qw/ auth_jwt_require_claim auth_jwt_require_header /) {
     for (
@@ -63,6 +64,8 @@ for my $directive (qw/ auth_jwt_require_claim auth_jwt_require_header /) {
         [ '.roles[x] eq a', 'name ".roles[x]"', $position ],
         [ '.roles[-1] eq a', 'name ".roles[-1]"', $position ],
         [ '.roles[0 eq a', 'name ".roles[0"', 'a closing bracket is missing' ],
+        [ '$jwt_claim_aud eq a', 'name "$jwt_claim_aud"', $no_variable ],
+        [ '${arg_a} exists', 'name "${arg_a}"', $no_variable ],
         [ 'a error=403', 'name "a"', 'an operator must follow it' ],
         [ 'a = b', 'operator "="', $operator ],
         [ 'a Eq b', 'operator "Eq"', $operator ],
@@ -95,6 +98,11 @@ for my $directive (qw/ auth_jwt_require_claim auth_jwt_require_header /) {
 }
 is($location->('auth_jwt_require_claim a eq $nobody;'), '[emerg] unknown "nobody" variable | exit 1',
     'unknown variable');
+is($location->("auth_jwt_require_claim $_ eq a;"), "[warn] \"$_\" is one name; a path begins with a dot, as in "
+    . ".$_, and .\"$_\" is for this name in DIR/http.conf:4 | $ok", "a warning for the name $_")
+    for 'realm_access.roles', 'a-b.c_1', 'roles[0]', 'a[0].b', 'kubernetes.io';
+is($location->("auth_jwt_require_claim '$_' eq a;"), $ok, "no warning for the name $_") for 'a', 'https://example.com/roles',
+    'urn:a.b', '.realm_access.roles', '."kubernetes.io".namespace', 'a b.c', 'a.', 'a[', '."$a"', 'a$b';
 is($location->("auth_jwt_require_claim a eq $_->[0];"), "[warn] \"$_->[1]\" is a text, and never the same "
     . "as the JSON value; write json=... for that in DIR/http.conf:4 | $ok", "a warning for $_->[0]")
     for [ 'true', 'true' ], [ '[1]', '[1]' ];
@@ -107,6 +115,12 @@ is($location->("auth_jwt_require_claim $_;"), $ok, "auth_jwt_require_claim $_") 
 my $scope = 'in "auth_jwt_require_scope" directive, it must be one scope, without spaces, quotes, "\\" and "$"';
 is($location->("auth_jwt_require_scope a $_->[0];"), $line_4->("invalid value \"$_->[1]\" $scope"),
     "scope $_->[0]") for [ '"a b"', 'a b' ], [ '$arg_a', '$arg_a' ], [ '""', '' ], [ "'a\"'", 'a\"' ];
+
+is($location->("auth_jwt_require_scope a error=$_;"), $line_4->("invalid value \"error=$_\" in "
+    . '"auth_jwt_require_scope" directive, it must be one scope; without it the status is always 403'), "scope error=$_")
+    for 401, 403, '';
+is($location->("auth_jwt_require_scope a,b c;"), '[warn] the scope "a,b" in "auth_jwt_require_scope" directive has a comma in it; '
+    . "several scopes have spaces between them in DIR/http.conf:4 | $ok", 'a scope with a comma');
 
 ### algorithms
 
@@ -128,8 +142,8 @@ is($location->('auth_jwt_algorithms dir;'), $ok, 'without auth_jwt');
 
 is($location->('auth_jwt_max_age 0;'),
     $line_4->('invalid value "0" in "auth_jwt_max_age" directive, it must be more than 0'), 'age 0');
-is($location->("auth_jwt_max_age '$_';"), $line_4->('"auth_jwt_max_age" directive invalid value'),
-    "age \"$_\"") for '-1', '1.5', '1x', '500ms', '$arg_a', '', '99999999999999999999';
+is($location->("auth_jwt_max_age '$_';"), $line_4->("invalid value \"$_\" in \"auth_jwt_max_age\" directive, "
+    . 'it must be a time in whole seconds, as in 30s or 1h'), "age \"$_\"") for '-1', '1.5', '1x', '500ms', '$arg_a', '', '99999999999999999999';
 is($location->("auth_jwt_max_age '$_';"), $ok, "age $_") for 1, '1h30m', '10M', '1y';
 
 ### lists of revoked names

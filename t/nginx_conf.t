@@ -10,7 +10,7 @@ use Jose;
 
 use JSON::PP ();
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite proxy map limit_req /)->plan(62);
+my $t = Test::Nginx->new()->has(qw/ http rewrite proxy map limit_req /)->plan(77);
 
 # the ports of a configuration become ports of the test
 
@@ -28,7 +28,7 @@ for my $name (keys %ports) {
 my %others = ('auth-request.conf' => 'nginx_conf_auth_proxy.t',
     'jwt-then-request.conf' => 'nginx_conf_jwt_then_request.t', 'ingress-nginx.conf' => 'nginx_conf_ingress.t',
     'apisix-forward-auth.conf' => 'nginx_conf_apisix.t',
-    map { ("$_.conf" => 'nginx_conf_' . s/-/_/gr . '.t') } qw/ auth-proxy oauth2-proxy authgear /);
+    map { ("$_.conf" => 'nginx_conf_' . s/-/_/gr . '.t') } qw/ api-gateway auth-proxy oauth2-proxy authgear /);
 my @known = sort map { s!.*/!!r } glob('../nginx-conf/*.conf');
 is_deeply(\@known, [sort(keys %ports, keys %others)], 'every configuration is tested');
 is_deeply([grep { !-e } values %others], [], 'those tests are there');
@@ -144,38 +144,45 @@ my $routed = sub {
 };
 my $tenant = sub { return 'https://example.com/tenant' => $_[0] };
 
-is($routed->('/a', { iss => 'https://id.example.org' }), 401, 'routing, another issuer');
-is($routed->('/a', { iss => 'https://id.example.com.mallory' }), 401, 'routing, a longer issuer');
+is($routed->('/a', { iss => $_ }), 401, 'routing, another issuer')
+    for 'https://id.example.org', 'https://id.example.com.mallory', ['https://id.example.com'];
 is($routed->('/a', { exp => 1 }), 401, 'routing, expired');
 is($routed->('/a', {}, undef, jwk('RS256', '--kid', 'k1')), 401, 'routing, a foreign key');
-is($routed->('/a', {}, 'JWT'), 401, 'row 45: routing, an ID token');
-is($routed->('/a', { $tenant->($_) }), 403,
-    "routing, tenant \"$_\"") for 'nobody', '', '127.0.0.1:1', 'acme,umbra';
+is($routed->('/a', {}, $_), 401, 'row 45: routing, an ID token') for 'JWT', 'xat+jwt', "at+jwt\n";
+is($routed->('/a', { sub => $_ }), 401, 'routing, a user that no limit would count')
+    for undef, '', "a\tb", 7, ['a'];
+is($routed->('/a', { $tenant->($_) }), 403, "routing, tenant \"$_\"")
+    for 'nobody', '', '127.0.0.1:1', 'acme,umbra', 'ACME';
 is($routed->('/a', { $tenant->(['acme', 'umbra']) }), 403, 'routing, two tenants');
+is($routed->('/a', { $tenant->(undef) }), 403, 'routing, no tenant');
 is($routed->('/a?b', { sub => 'alice' }), '/a?b user=alice authorization= claims= tenant=acme',
     'routing, acme');
 is($routed->('/a?b', { sub => 'bob', $tenant->('umbra') }), 'umbra /a?b user=bob tenant=umbra',
     'routing, umbra');
 is($routed->('/a?b', { sub => 'carol' }, 'application/at+JWT'), '/a?b user=carol authorization= claims= tenant=acme',
     'routing, typ in full');
-is($routed->('/admin/', { roles => $_ }), 403,
-    'routing, no admin') for [], ['user', 'administrator'], 'x';
+is($routed->('/admin/', { roles => $_ }), 403, 'routing, no admin')
+    for [], ['user', 'administrator'], 'x', undef, ['user,admin'];
 is($routed->('/admin/', { roles => ['admin'] }, 'JWT'), 401,
     'row 45: routing, an ID token of an admin');
 is($routed->('/admin/', { roles => ['admin'], iss => 'x' }), 401,
     'routing, an admin of another issuer');
+is($routed->('/admin/', { roles => ['admin'], sub => '' }), 401, 'routing, an admin without a name');
 is($routed->('/admin/', { roles => ['admin'], $tenant->('x') }), 403,
     'routing, an admin of nobody');
 like($routed->('/admin/', { roles => ['user', 'admin'] }), qr!^/admin/ user=u\d+ !,
     'routing, admin');
 
 my $statuses = sub {
-    my ($plan) = @_;
+    my ($plan, $signer) = @_;
     my $one = { sub => "limited by $plan->{plan}", account => $plan };
-    return join ' ', map { $routed->('/a', $one) =~ s/^\/a.*/200/r } 1 .. 12;
+    return join ' ', map { $routed->('/a', $one, undef, $signer) =~ s/^\/a.*/200/r } 1 .. 12;
 };
-like($statuses->({ plan => 'none' }), qr/^(200 ){4}.*429/, 'routing, the low limit');
+is($statuses->({ plan => 'none' }, jwk('RS256', '--kid', 'k1')), join(' ', (401) x 12),
+    'routing, forged tokens of a user');
+like($statuses->({ plan => 'none' }), qr/^(200 ){4}.*429/, 'routing, the low limit, which they left alone');
 is($statuses->({ plan => 'gold' }), join(' ', (200) x 12), 'routing, the high limit');
+is($routed->('/a', { sub => 'dave' }) =~ s/ .*//r, '/a', 'routing, the limit of a user leaves the others alone');
 
 # jwks-remote.conf. A client that leaves while the keys come ends nothing.
 

@@ -199,6 +199,16 @@ impl TokenRules {
         for name in cf.args() {
             let added = scopes.add(&name);
             added.map_err(|must| cf.invalid_value(&name, must))?;
+            if name.contains(&b',') {
+                let scope = Quoted::whole(name);
+                Config::warn(
+                    cf,
+                    format_args!(
+                        "the scope {scope} in \"auth_jwt_require_scope\" directive has a comma in it; \
+                         several scopes have spaces between them"
+                    ),
+                );
+            }
         }
         self.scopes = Setting::Set(Rc::new(scopes));
         Ok(())
@@ -219,11 +229,7 @@ fn read_rule(cf: &mut Config<'_>) -> Result<Rule<Variable, Regex>, ConfigError> 
     match Rule::parse(&cf.args(), cf) {
         Ok(rule) => Ok(rule),
         Err(NotARule::Syntax(RuleError { part, text, must })) => {
-            Err(ConfigError::message(format_args!(
-                "invalid {part} {} in \"{}\" directive, {must}",
-                Quoted::whole(text),
-                String::from_utf8_lossy(&cf.directive())
-            )))
+            Err(cf.invalid(part, &text, &must))
         }
         Err(NotARule::Nginx(error)) => Err(error),
     }

@@ -7,6 +7,7 @@ use crate::nginx::{
 };
 use jose::VerifiedToken;
 use policy::auth_jwt::upstream_header::{ClaimHeader, HeaderForm, HeaderValues};
+use policy::auth_jwt::value_path::ValuePath;
 use policy::header_names::{HeaderNames, InvalidHeaderName, is_credential, is_spelling_of};
 use text::Quoted;
 
@@ -82,12 +83,7 @@ impl UpstreamHeaders {
         form: Option<&Text<'_>>,
         cf: &Config<'_>,
     ) -> Result<(), ConfigError> {
-        let invalid = |part, text: &[u8], must: &str| {
-            ConfigError::message(format_args!(
-                "invalid {part} {} in \"auth_jwt_upstream_header\" directive, {must}",
-                Quoted::whole(text)
-            ))
-        };
+        let invalid = |part, text: &[u8], must: &str| cf.invalid(part, text, must);
         let mut names = HeaderNames::default();
         let pushed = match name {
             [.., b'*'] => Err(InvalidHeaderName::Malformed),
@@ -106,12 +102,15 @@ impl UpstreamHeaders {
         let form = match form {
             None => HeaderForm::default(),
             Some(parameter) => {
-                let value = parameter.strip_prefix(b"as=");
-                let value = value.ok_or_else(|| cf.invalid_parameter(parameter))?;
                 let must = "it must be as=text, as=json or as=lines";
+                let value = parameter.strip_prefix(b"as=");
+                let value = value.ok_or_else(|| cf.invalid_parameter(parameter, must))?;
                 HeaderForm::parse(value).ok_or_else(|| cf.invalid_value(parameter, must))?
             }
         };
+        if let Some(doubt) = ValuePath::doubt(path) {
+            cf.warn(format_args!("{doubt}"));
+        }
         self.headers.push(UpstreamHeader {
             name: cf.header_name(name)?,
             claim: ClaimHeader::new(path, form).map_err(|must| invalid("name", path, must))?,

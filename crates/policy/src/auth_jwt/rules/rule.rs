@@ -146,7 +146,13 @@ impl<V, R> Rule<V, R> {
         };
         // What cannot be judged fails here, so that `!` never makes a yes of it.
         match self.test.judge(value, request)? == self.is_contrary {
-            true => Err(RuleFailure::unmet(value)),
+            true => {
+                let compares_whole = matches!(self.test, Test::Eq(_) | Test::In(_));
+                Err(RuleFailure::unmet(
+                    value,
+                    compares_whole && !self.is_contrary,
+                ))
+            }
             false => Ok(()),
         }
     }
