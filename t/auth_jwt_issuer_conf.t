@@ -49,7 +49,7 @@ my $ok = 'exit 0';
 my $needed = 'issuer https://corp.example; audience api; key_file a.jwk;';
 my $members = 'issuer, audience, key_file, algorithms, leeway, max_age, typ, profile, require_claim, discovery, '
     . 'jwks_uri, refresh, stale, resolver, ssl_trusted_certificate, ssl_certificate, ssl_certificate_key, ssl_name, '
-    . 'ssl_verify, connect_timeout, read_timeout, proxy';
+    . 'ssl_verify, connect_timeout, read_timeout, proxy, state_path';
 my $number = 'invalid number of arguments in';
 
 ### the block itself

@@ -7,7 +7,7 @@ use lib "$FindBin::Bin/lib";
 use Auth;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl /)->plan(59);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl /)->plan(63);
 my $dir = $t->testdir();
 
 system("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=a -keyout $dir/a.key -out $dir/a.crt"
@@ -132,3 +132,13 @@ is($block->('proxy https://user:secret@127.0.0.1:1;'), $at->(2, 'proxy "https://
     . 'only proxies that are reached by http:// are supported'), 'a proxy by https; row 37: no password in a log');
 is($block->('proxy 127.0.0.1:1;'), $at->(2, 'proxy "127.0.0.1:1" does not begin with "https://" or "http://"'),
     'a proxy without a scheme');
+
+### state_path
+
+is($block->("state_path $dir/state;"), $ok, 'state_path');
+is($block->('state_path "";'), $at->(2, 'invalid value "" in "state_path" directive, it must not be empty'),
+    'state_path without a name');
+is($block->("state_path $dir/state;\nstate_path $dir/other;"), $at->(3, '"state_path" directive is duplicate'),
+    'state_path twice');
+is($block->("state_path $dir/a.jwk/state;"), "[emerg] mkdir() \"DIR/a.jwk/state\" failed (20: Not a directory) | exit 1",
+    'a folder that cannot be made');

@@ -56,6 +56,7 @@ mod text;
 mod upstream_line;
 mod variable;
 mod waker;
+mod worker_folder;
 
 pub use background::BackgroundTask;
 pub use block::{ConfigBlock, Member};
@@ -87,3 +88,4 @@ pub use text::Text;
 pub use upstream_line::{HeaderName, UpstreamLine};
 pub use variable::{AssignableVariable, Getter, ModuleVariable, PrefixVariable, Variable};
 pub use waker::{WakeTimer, Waker};
+pub use worker_folder::is_own_file;
