@@ -27,6 +27,7 @@ use policy::auth_jwt::mode::Mode;
 use policy::auth_jwt::recent_files::RecentKeyFiles;
 use policy::auth_jwt::recent_key_sets::RecentKeySets;
 use policy::auth_jwt::token_cache::{TokenCache, VerifyOptions};
+use policy::auth_jwt::token_memo::SetIds;
 use text::Quoted;
 
 /// The configuration of a level.
@@ -349,10 +350,10 @@ impl Inherit for LocationConf {
         compression.inherit(&outer.compression);
         challenge.inherit(&outer.challenge);
         log_level.inherit(&outer.log_level);
-        token_rules.inherit(&outer.token_rules);
+        token_rules.inherit(&outer.token_rules, &cf.main_conf::<AuthJwt>().sets);
         let place = auth_jwt.get().map(|setting| setting.token_place());
         strip.inherit(&outer.strip, place.unwrap_or_default(), cf)?;
-        upstream_headers.inherit(&outer.upstream_headers, strip);
+        upstream_headers.inherit(&outer.upstream_headers, strip, cf);
         if let Some(setting) = self.auth_jwt.get()
             && setting.realm.is_some()
         {
@@ -399,6 +400,10 @@ pub struct MainConf {
     pub(super) uses_preaccess: Cell<bool>,
     /// Whether a level has `auth_jwt_upstream_header` or `auth_jwt_strip on`.
     pub(super) changes_headers: Cell<bool>,
+    /// Whether a level has rules or headers, of which something is remembered of a token.
+    pub(super) keeps_memos: Cell<bool>,
+    /// Numbers of sets of rules and of headers.
+    pub(super) sets: SetIds,
     /// Those that the configuration names.
     key_files: RefCell<HashMap<PathBuf, Rc<KeyFile>>>,
     /// Those that requests name.
@@ -502,7 +507,8 @@ impl MainConf {
             let size = self.token_cache_size.borrow();
             let size = size.get().copied();
             let bytes = size.unwrap_or(Some(TokenCache::DEFAULT_BYTES))?;
-            Some(RefCell::new(TokenCache::new(bytes)))
+            let keeps_memos = self.keeps_memos.get();
+            Some(RefCell::new(TokenCache::new(bytes, keeps_memos)))
         };
         self.token_cache.get_or_init(new).as_ref()
     }

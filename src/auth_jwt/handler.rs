@@ -1,11 +1,12 @@
 //! Decides whether a request is served.
 
 use std::fmt::Display;
+use std::rc::Rc;
 
 use text::{Quoted, is_quotable};
 
 use super::AuthJwt;
-use super::client::{ClientToken, TokenVerdict, find_token, no_token, verified_token};
+use super::client::{ClientToken, TokenVerdict, find_token, no_token, remembered_token};
 use super::conf::{ChallengeSetting, LocationConf, MainConf, ModeSetting};
 use super::fetch::{self, VerificationKeys};
 use crate::nginx::{
@@ -17,6 +18,7 @@ use policy::auth_jwt::bearer::Presented;
 use policy::auth_jwt::mode::{Mode, Outcome};
 use policy::auth_jwt::rejection::{Challenge, LogLine, RefusalResponse, Rejection, push_attribute};
 use policy::auth_jwt::token_cache::VerifyOptions;
+use policy::auth_jwt::token_memo::TokenMemo;
 use policy::log_level::LogLevel;
 
 impl AccessHandler for AuthJwt {
@@ -26,9 +28,12 @@ impl AccessHandler for AuthJwt {
         if conf.is_preaccess() && request.client_context::<Self>()?.is_judged_by(conf) {
             return Ok(Access::Decline);
         }
+        if !conf.upstream_headers.reserve_any() {
+            return judge(request, conf);
+        }
         let access = judge(request, conf)?;
-        if conf.upstream_headers.reserve_any() && !matches!(access, Access::Wait) {
-            let token = verified_token(request)?;
+        if !matches!(access, Access::Wait) {
+            let token = remembered_token(request)?;
             conf.upstream_headers
                 .update(request, token.as_ref(), &conf.strip)?;
         }
@@ -152,29 +157,33 @@ fn decide(
         Presented::Nothing => return Err(Rejection::Missing),
         Presented::Several => return Err(Rejection::SeveralTokens),
     };
-    let token = match lookup_cached(request, conf, text) {
-        None => authenticate(request, conf, text, client)?,
-        token => token,
-    };
-    match token {
-        Some(token) => check_policy(request, conf, token, client).map(Some),
+    if let Some((token, memo)) = lookup_cached(request, conf, text) {
+        return check_policy(request, conf, token, memo, client).map(Some);
+    }
+    match authenticate(request, conf, text, client)? {
+        Some(token) => check_policy(request, conf, token, None, client).map(Some),
         None => Ok(None),
     }
 }
 
 /// The token that [`authenticate`] would give, if both the token and the keys are cached, as they
-/// are for most requests.
-fn lookup_cached(request: Request<'_>, conf: &LocationConf, text: &[u8]) -> Option<AuthenticToken> {
+/// are for most requests. With it comes what is remembered of the token.
+fn lookup_cached(
+    request: Request<'_>,
+    conf: &LocationConf,
+    text: &[u8],
+) -> Option<(AuthenticToken, Option<Rc<TokenMemo>>)> {
     if conf.needs_no_keys() {
         return None;
     }
     let mut cache = request.main_conf::<AuthJwt>().token_cache()?.borrow_mut();
     let cached = cache.find(text, conf.verify_options())?;
     let token = cached.verified_with(&fetch::cached_keys(request, conf)?)?;
+    let memo = cached.memo();
     request
         .log()
         .debug(format_args!("auth_jwt: token cache hit"));
-    Some(token)
+    Some((token, memo))
 }
 
 /// Establishes only that the token is authentic, by the token cache or by its signature or
@@ -302,6 +311,7 @@ fn check_policy(
     request: Request<'_>,
     conf: &LocationConf,
     token: AuthenticToken,
+    memo: Option<Rc<TokenMemo>>,
     client: &ClientToken,
 ) -> Result<(), Rejection> {
     let (rules, leeway) = (&conf.token_rules, conf.leeway());
@@ -313,10 +323,10 @@ fn check_policy(
         }
         let token = token.valid_at(request.now(), leeway)?;
         // The variables in rules and the log line are about this token.
-        client.set_verified(token.clone());
-        rules.check(request, &token, leeway)?;
+        client.set_verified(token.clone(), memo.clone());
+        rules.check(request, &token, memo.as_deref(), leeway)?;
     } else {
-        client.set_verified(token.valid_at(request.now(), leeway)?);
+        client.set_verified(token.valid_at(request.now(), leeway)?, memo);
     }
     for requirement in conf.requirements.iter() {
         if let Some(Unmet { value, status }) = requirement.unmet(request)? {

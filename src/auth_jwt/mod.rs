@@ -9,6 +9,7 @@ mod fetch;
 mod file_path;
 mod handler;
 mod key_request;
+mod remembered_token;
 mod revocation;
 mod strip;
 mod token_rules;
