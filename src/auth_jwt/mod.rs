@@ -14,6 +14,7 @@ mod issued_token;
 mod issuer;
 mod issuer_block;
 mod key_request;
+mod remembered_token;
 mod revocation;
 mod strip;
 mod token_rules;

@@ -1,7 +1,7 @@
 //! Names of header lines: names of a directive and names of lines, apart by zero bytes.
 #![no_main]
 
-use policy::auth_request::header_names::{HeaderNames, is_credential};
+use policy::header_names::{HeaderNames, is_credential};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| nginx_auth_fuzz::in_time(|| check(bytes)));
 
