@@ -372,10 +372,11 @@ proptest! {
             }
         }
         let claims = format!(r#"{{"iss":"{iss}","aud":{}}}"#, serde_json::json!(aud));
-        let is_for = |terms: &IssuerTerms| {
-            *terms.issuer == *iss
-                && (terms.audience.is_empty() || aud.iter().any(|aud| terms.audience.contains(&(*aud).into())))
+        let has_aud = |audience: &[Box<str>]| {
+            audience.is_empty() || audience.iter().any(|own| aud.contains(&&**own))
         };
+        let is_for =
+            |terms: &IssuerTerms| *terms.issuer == *iss && has_aud(&terms.audience);
         let first = trusted.iter().position(is_for).map(|at| at.to_string());
         match chosen(&trusted, &claims) {
             Ok(name) => {
