@@ -85,7 +85,7 @@ pub use subrequest_response::{StatusOrigin, SubrequestResponse};
 pub use target::Target;
 pub use template::Template;
 pub use text::Text;
-pub use upstream_line::{HeaderName, UpstreamLine};
+pub use upstream_line::{HeaderName, UpstreamLines};
 pub use variable::{AssignableVariable, Getter, ModuleVariable, PrefixVariable, Variable};
 pub use waker::{WakeTimer, Waker};
 pub use worker_folder::is_own_file;
