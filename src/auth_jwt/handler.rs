@@ -159,21 +159,22 @@ fn decide(
         Presented::Nothing => return Err(Rejection::Missing),
         Presented::Several => return Err(Rejection::SeveralTokens),
     };
-    let found = match &conf.trusted {
-        None => lookup_cached(request, conf, text).map(|(token, memo)| (token, memo, None)),
-        Some(trusted) => issued_token::lookup_cached(request, conf, trusted, text)
-            .map(|(token, memo, issuer)| (token, memo, Some(issuer))),
+    let (token, issuer, memo) = match &conf.trusted {
+        None => match lookup_cached(request, conf, text) {
+            Some((token, memo)) => (Some(token), None, memo),
+            None => (authenticate(request, conf, text, client)?, None, None),
+        },
+        Some(trusted) => match issued_token::lookup_cached(request, conf, trusted, text) {
+            Some(((token, issuer), memo)) => (Some(token), Some(issuer), memo),
+            None => {
+                let issued = issued_token::authenticate(request, conf, trusted, text, client)?;
+                let (token, issuer) = issued.unzip();
+                (token, issuer, None)
+            }
+        },
     };
-    if let Some((token, memo, issuer)) = found {
-        return check_policy(request, conf, token, memo, issuer, client).map(Some);
-    }
-    let found = match &conf.trusted {
-        None => authenticate(request, conf, text, client)?.map(|token| (token, None)),
-        Some(trusted) => issued_token::authenticate(request, conf, trusted, text, client)?
-            .map(|(token, issuer)| (token, Some(issuer))),
-    };
-    match found {
-        Some((token, issuer)) => check_policy(request, conf, token, None, issuer, client).map(Some),
+    match token {
+        Some(token) => check_policy(request, conf, token, issuer, memo, client).map(Some),
         None => Ok(None),
     }
 }
@@ -184,8 +185,8 @@ fn check_policy(
     request: Request<'_>,
     conf: &LocationConf,
     token: AuthenticToken,
-    memo: Option<Rc<TokenMemo>>,
     issuer: Option<&Issuer>,
+    memo: Option<Rc<TokenMemo>>,
     client: &ClientToken,
 ) -> Result<(), Rejection> {
     let rules = &conf.token_rules;

@@ -28,7 +28,7 @@ pub(super) fn lookup_cached<'c>(
     conf: &LocationConf,
     trusted: &'c TrustedIssuers,
     text: &[u8],
-) -> Option<(AuthenticToken, Option<Rc<TokenMemo>>, &'c Issuer)> {
+) -> Option<(IssuedToken<'c>, Option<Rc<TokenMemo>>)> {
     let mut cache = request.main_conf::<AuthJwt>().token_cache()?.borrow_mut();
     let (cached, issuer) = find_cached(request, conf, trusted, &mut cache, text)?;
     let keys = cached_issuer_keys(request, issuer)?;
@@ -41,7 +41,7 @@ pub(super) fn lookup_cached<'c>(
     };
     let memo = cached.memo();
     log_hit(request);
-    Some((token, memo, issuer))
+    Some(((token, issuer), memo))
 }
 
 /// Establishes that a token is of a trusted issuer, by the token cache or by its signature. `None`:

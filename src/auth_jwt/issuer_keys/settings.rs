@@ -23,6 +23,9 @@ use text::Quoted;
 /// How long a dead worker keeps others from fetching, beyond the time that a fetch may take.
 const LEASE_MARGIN: Duration = Duration::from_secs(2);
 
+/// What may follow a URL.
+const INSECURE: &str = "it must be \"insecure\"";
+
 /// The directives about fetching.
 #[derive(Default)]
 pub(in super::super) struct FetchSettings {
@@ -66,7 +69,7 @@ impl FetchSettings {
         let url = match args {
             [] => None,
             [url] => Some(read_url(url, insecure, cf)?),
-            [_, other, ..] => return Err(cf.invalid_parameter(other)),
+            [_, other, ..] => return Err(cf.invalid_parameter(other, INSECURE)),
         };
         self.discovery.set(DiscoverySetting { url, insecure })
     }
@@ -77,7 +80,7 @@ impl FetchSettings {
         let insecure = match &rest[..] {
             [] => false,
             [word] if &**word == b"insecure" => true,
-            [other, ..] => return Err(cf.invalid_parameter(other)),
+            [other, ..] => return Err(cf.invalid_parameter(other, INSECURE)),
         };
         self.jwks_uri.set(read_url(&url, insecure, cf)?)
     }
