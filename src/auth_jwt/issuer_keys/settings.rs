@@ -23,8 +23,8 @@ use text::Quoted;
 /// How long a dead worker keeps others from fetching, beyond the time that a fetch may take.
 const LEASE_MARGIN: Duration = Duration::from_secs(2);
 
-/// What a URL may have behind it.
-const MUST_BE_INSECURE: &str = "it must be insecure, or be left out";
+/// What may follow a URL.
+const INSECURE: &str = "it must be \"insecure\"";
 
 /// The directives about fetching.
 #[derive(Default)]
@@ -69,7 +69,7 @@ impl FetchSettings {
         let url = match args {
             [] => None,
             [url] => Some(read_url(url, insecure, cf)?),
-            [_, other, ..] => return Err(cf.invalid_parameter(other, MUST_BE_INSECURE)),
+            [_, other, ..] => return Err(cf.invalid_parameter(other, INSECURE)),
         };
         self.discovery.set(DiscoverySetting { url, insecure })
     }
@@ -80,7 +80,7 @@ impl FetchSettings {
         let insecure = match &rest[..] {
             [] => false,
             [word] if &**word == b"insecure" => true,
-            [other, ..] => return Err(cf.invalid_parameter(other, MUST_BE_INSECURE)),
+            [other, ..] => return Err(cf.invalid_parameter(other, INSECURE)),
         };
         self.jwks_uri.set(read_url(&url, insecure, cf)?)
     }
