@@ -10,7 +10,7 @@ use Auth;
 use AuthJwt;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(163);
+my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(167);
 
 $t->write_file('a.jwk', jwk('HS256', '--kid', 'a'));
 
@@ -73,19 +73,21 @@ is($location->('auth_jwt off; auth_jwt off;'),
 is($http->("\n\n\nauth_jwt a; auth_jwt off;"),
     $line_4->('"auth_jwt" directive is duplicate'), 'twice in http');
 
-is($location->('auth_jwt a leeway=1;'), $line_4->('invalid parameter "leeway=1"'),
+my $parameter = 'in "auth_jwt" directive, it must be token=$variable';
+my $reference = 'directive, it must be "$" and a name';
+is($location->('auth_jwt a leeway=1;'), $line_4->("invalid parameter \"leeway=1\" $parameter"),
     'unknown parameter');
-is($location->('auth_jwt a $arg_a;'), $line_4->('invalid parameter "$arg_a"'),
+is($location->('auth_jwt a $arg_a;'), $line_4->("invalid parameter \"\$arg_a\" $parameter"),
     'parameter without a name');
 is($location->('auth_jwt a Token=$arg_a;'),
-    $line_4->('invalid parameter "Token=$arg_a"'), 'parameter in capitals');
-is($location->("auth_jwt a 'b\n\x01';"), $line_4->('invalid parameter "b\x0a\x01"', 1),
+    $line_4->("invalid parameter \"Token=\$arg_a\" $parameter"), 'parameter in capitals');
+is($location->("auth_jwt a 'b\n\x01';"), $line_4->("invalid parameter \"b\\x0a\\x01\" $parameter", 1),
     'parameter with control characters');
-is($location->('auth_jwt a token=foo;'), $line_4->('invalid variable name "foo"'),
+is($location->('auth_jwt a token=foo;'), $line_4->("invalid variable name \"foo\" in \"auth_jwt\" $reference"),
     'token without a dollar');
-is($location->('auth_jwt a token=;'), $line_4->('invalid variable name ""'),
+is($location->('auth_jwt a token=;'), $line_4->("invalid variable name \"\" in \"auth_jwt\" $reference"),
     'token without a value');
-is($location->('auth_jwt a token=$;'), $line_4->('invalid variable name "$"'),
+is($location->('auth_jwt a token=$;'), $line_4->("invalid variable name \"\$\" in \"auth_jwt\" $reference"),
     'token without a name');
 is($location->('auth_jwt a token=$nobody; auth_jwt_key_file a.jwk;'),
     '[emerg] unknown "nobody" variable | exit 1', 'unknown token variable');
@@ -140,12 +142,13 @@ is($main->('auth_jwt_key_file a.jwk;'),
 ### auth_jwt_type, auth_jwt_leeway, auth_jwt_verify_signature
 
 for my $level (qw/ http server location limit_except /) {
+    my $protect = 'auth_jwt a; auth_jwt_key_request /keys; location = /keys { internal; }';
     my $lines = 'auth_jwt_type nested; auth_jwt_require $arg_a error=403; '
         . 'auth_jwt_verify_signature on; ';
     $lines .= 'auth_jwt_leeway 5s;' if $level ne 'limit_except';
     my %around = (http => $lines, server => "server { $lines }",
-        location => "server { location / { $lines } }",
-        limit_except => "server { location / { limit_except GET { $lines } } }");
+        location => "server { $protect location / { $lines } }",
+        limit_except => "server { $protect location / { limit_except GET { $lines } } }");
     is($http->($around{$level}), $ok, "all in $level");
 }
 is($location->('limit_except GET { auth_jwt_leeway 5s; }'),
@@ -172,7 +175,8 @@ my $types = 'in "auth_jwt_type" directive, it must be "signed", "encrypted" or "
 is($location->("auth_jwt_type '$_';"), $line_4->("invalid value \"$_\" $types"),
     "auth_jwt_type \"$_\"") for 'Signed', 'jwe', '$arg_a', '';
 is($location->("auth_jwt_leeway '$_';"),
-    $line_4->('"auth_jwt_leeway" directive invalid value'), "auth_jwt_leeway \"$_\"")
+    $line_4->("invalid value \"$_\" in \"auth_jwt_leeway\" directive, it must be a time in whole seconds, "
+    . 'as in 30s or 1h'), "auth_jwt_leeway \"$_\"")
     for '-1', '1.5', '1x', '$arg_a', '1500ms', '99999999999999999999', '';
 is($location->("auth_jwt_leeway '$_';"), $ok, "auth_jwt_leeway $_")
     for 0, 5, '1h30m', '2000ms', '36500d', '10M', '1y', '1y 2M 1w';
@@ -208,7 +212,7 @@ is($location->("auth_jwt_require \$arg_a 'error=$_';"),
     "auth_jwt_require error=$_") for 402, 500, '0403', '403 ', '$arg_a', '';
 is($location->('auth_jwt_require error=403;'),
     $line_4->('"auth_jwt_require" directive has no value to check'), 'error alone');
-is($location->('auth_jwt_require $nobody;'), '[emerg] unknown "nobody" variable | exit 1',
+is($http->('auth_jwt_require $nobody;'), '[emerg] unknown "nobody" variable | exit 1',
     'auth_jwt_require, unknown variable');
 is($location->('if ($arg_a) { auth_jwt_require $arg_a; }'),
     $line_4->("\"auth_jwt_require\" $in_if"), 'auth_jwt_require in if');
@@ -217,7 +221,7 @@ is($location->('auth_jwt_require $;'), $line_4->('invalid variable name'),
 is($location->('auth_jwt_require "${arg_a";'),
     $line_4->('the closing bracket in "arg_a" variable is missing'),
     'auth_jwt_require, open bracket');
-is($location->('auth_jwt_require $arg_a; auth_jwt_require $arg_a "${arg_b}0" error=403;'), $ok,
+is($http->('auth_jwt_require $arg_a; auth_jwt_require $arg_a "${arg_b}0" error=403;'), $ok,
     'auth_jwt_require twice');
 
 ### auth_jwt_claim_set, auth_jwt_header_set
@@ -226,8 +230,8 @@ for my $part (qw/ claim header /) {
     local $_ = $part;
     my $set = sub { $http->("\n\n\nauth_jwt_${part}_set $_[0]") };
     is($set->('$a;'), $line_4->("$number \"auth_jwt_${_}_set\" directive"), "$_ without a name");
-    is($set->('a b;'), $line_4->('invalid variable name "a"'), "$_ without a dollar");
-    is($set->('$ b;'), $line_4->('invalid variable name "$"'), "$_, a dollar alone");
+    is($set->('a b;'), $line_4->("invalid variable name \"a\" in \"auth_jwt_${_}_set\" $reference"), "$_ without a dollar");
+    is($set->('$ b;'), $line_4->("invalid variable name \"\$\" in \"auth_jwt_${_}_set\" $reference"), "$_, a dollar alone");
     is($set->('$a b; auth_jwt_claim_set $a c;'), $line_4->('the duplicate "a" variable'),
         "$_, then a claim");
     is($set->('$a b; auth_jwt_header_set $A c;'), $line_4->('the duplicate "A" variable'),
@@ -249,6 +253,9 @@ for my $part (qw/ claim header /) {
         $line_4->("\"auth_jwt_${_}_set\" $in_if"), "$_ in a server");
     is($set->('$a b "c d" e.f ""; server { auth_jwt_require $a; }'), $ok, "$_, several names");
     is($set->('$jwt_claim_a b;'), $ok, "$_, instead of a variable of ours");
+    is($set->("\$a $$_[0];"), "[warn] \"$$_[0]\" in \"auth_jwt_${part}_set\" is one name; the names of a path stand apart, "
+        . "as in: $$_[1] in DIR/http.conf:4 | $ok", "$part, a path $$_[0]")
+        for ['.realm_access.roles', 'realm_access roles'], ['.a', 'a'];
 }
 
 ### a key file that only root can read

@@ -49,7 +49,7 @@ my $ok = 'exit 0';
 my $needed = 'issuer https://corp.example; audience api; key_file a.jwk;';
 my $members = 'issuer, audience, key_file, algorithms, leeway, max_age, typ, profile, require_claim, discovery, '
     . 'jwks_uri, refresh, stale, resolver, ssl_trusted_certificate, ssl_certificate, ssl_certificate_key, ssl_name, '
-    . 'ssl_verify, connect_timeout, read_timeout, proxy';
+    . 'ssl_verify, connect_timeout, read_timeout, proxy, state_path';
 my $number = 'invalid number of arguments in';
 
 ### the block itself
@@ -146,10 +146,11 @@ like($block->('algorithms ES256 none;'), qr/^\[emerg\] invalid value "none" in "
 like($block->('algorithms RSA-OAEP;'),
     qr/^\[emerg\] invalid value "RSA-OAEP" in "algorithms" directive, it must be one of HS256, [^|]*ES256K[^|]* in DIR/,
     'an algorithm for encryption');
-is($block->('leeway 500ms;'), $at->(2, '"leeway" directive invalid value'), 'leeway in milliseconds');
-is($block->('leeway -1;'), $at->(2, '"leeway" directive invalid value'), 'a negative leeway');
+my $seconds = 'it must be a time in whole seconds, as in 30s or 1h';
+is($block->('leeway 500ms;'), $value->('leeway', '500ms', $seconds), 'leeway in milliseconds');
+is($block->('leeway -1;'), $value->('leeway', '-1', $seconds), 'a negative leeway');
 is($block->('max_age 0;'), $value->('max_age', '0', 'it must be more than 0'), 'max_age 0');
-is($block->('max_age x;'), $at->(2, '"max_age" directive invalid value'), 'max_age that is no time');
+is($block->('max_age x;'), $value->('max_age', 'x', $seconds), 'max_age that is no time');
 is($block->('typ "a b";'), $value->('typ', 'a b', 'it must be a media type, such as "at+jwt"'),
     'typ with a space');
 is($block->('typ at+jwt $host;'), $value->('typ', '$host', 'it must be a media type, such as "at+jwt"'),

@@ -7,7 +7,7 @@ use lib "$FindBin::Bin/lib";
 use Auth;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl /)->plan(59);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl /)->plan(63);
 my $dir = $t->testdir();
 
 system("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=a -keyout $dir/a.key -out $dir/a.crt"
@@ -56,7 +56,7 @@ is($block->('discovery http://192.0.2.1/d insecure;', 'corp'), '[warn] discovery
     'discovery http, insecure');
 is($block->('discovery ftp://a/;'), $at->(2, 'discovery "ftp://a/" does not begin with "https://" or "http://"'),
     'discovery ftp');
-is($block->('discovery https://127.0.0.1/d more;'), $at->(2, 'invalid parameter "more"'), 'discovery url more');
+is($block->('discovery https://127.0.0.1/d more;'), $at->(2, 'invalid parameter "more" in "discovery" directive, it must be "insecure"'), 'discovery url more');
 is($block->('discovery a b c;'), $at->(2, "$number \"discovery\" directive"), 'discovery a b c');
 is($block->("discovery;\ndiscovery;"), $at->(3, '"discovery" directive is duplicate'), 'discovery twice');
 is($block->('jwks_uri https://127.0.0.1/;', 'corp'), $ok, 'jwks_uri');
@@ -68,7 +68,7 @@ is($block->('jwks_uri http://192.0.2.1/;'), $at->(2, "jwks_uri \"http://192.0.2.
 is($block->('jwks_uri http://192.0.2.1/ insecure;'), '[warn] jwks_uri "http://192.0.2.1/" is not https: '
     . 'whoever is on the way can give keys in the name of the issuer in DIR/http.conf:2 | exit 0',
     'jwks_uri http, insecure');
-is($block->('jwks_uri https://127.0.0.1/ secure;'), $at->(2, 'invalid parameter "secure"'), 'jwks_uri url secure');
+is($block->('jwks_uri https://127.0.0.1/ secure;'), $at->(2, 'invalid parameter "secure" in "jwks_uri" directive, it must be "insecure"'), 'jwks_uri url secure');
 is($block->("jwks_uri https://127.0.0.1/;\njwks_uri https://127.0.0.1/;"),
     $at->(3, '"jwks_uri" directive is duplicate'), 'jwks_uri twice');
 is($block->('jwks_uri https://127.0.0.1/; discovery;'), $whole->('has both "discovery" and "jwks_uri"'),
@@ -87,11 +87,11 @@ for my $name (qw/ refresh connect_timeout read_timeout /) {
     is($block->("$name 10s;"), $ok, $name);
     is($block->("$name 0;"), $at->(2, "invalid value \"0\" in \"$name\" directive, it must be a time, and more than 0"),
         "$name 0");
-    is($block->("$name x;"), $at->(2, "\"$name\" directive invalid value"), "$name x");
+    is($block->("$name x;"), $at->(2, "invalid value \"x\" in \"$name\" directive, it must be a time, as in 10m or 500ms"), "$name x");
     is($block->("$name 1s;\n$name 1s;"), $at->(3, "\"$name\" directive is duplicate"), "$name twice");
 }
 is($block->('stale 0;'), $ok, 'stale 0');
-is($block->('stale x;'), $at->(2, '"stale" directive invalid value'), 'stale x');
+is($block->('stale x;'), $at->(2, 'invalid value "x" in "stale" directive, it must be a time, as in 10m or 500ms'), 'stale x');
 
 ### resolver
 
@@ -132,3 +132,13 @@ is($block->('proxy https://user:secret@127.0.0.1:1;'), $at->(2, 'proxy "https://
     . 'only proxies that are reached by http:// are supported'), 'a proxy by https; row 37: no password in a log');
 is($block->('proxy 127.0.0.1:1;'), $at->(2, 'proxy "127.0.0.1:1" does not begin with "https://" or "http://"'),
     'a proxy without a scheme');
+
+### state_path
+
+is($block->("state_path $dir/state;"), $ok, 'state_path');
+is($block->('state_path "";'), $at->(2, 'invalid value "" in "state_path" directive, it must not be empty'),
+    'state_path without a name');
+is($block->("state_path $dir/state;\nstate_path $dir/other;"), $at->(3, '"state_path" directive is duplicate'),
+    'state_path twice');
+is($block->("state_path $dir/a.jwk/state;"), "[emerg] mkdir() \"DIR/a.jwk/state\" failed (20: Not a directory) | exit 1",
+    'a folder that cannot be made');

@@ -146,7 +146,10 @@ EOF
 
 $t->write_file('keys.json', jwks(public($key)));
 replace_file($t, 'address', '127.0.0.1');
-$t->run_daemon(\&name_server, $dns, $dir);
+# The socket is there before the first query.
+my $name_server = IO::Socket::INET->new(Proto => 'udp', LocalAddr => "127.0.0.1:$dns")
+    or die "Can't listen: $!\n";
+$t->run_daemon(\&name_server, $name_server, $dir);
 
 # a server that accepts connections and sends nothing
 my $mute = IO::Socket::INET->new(LocalAddr => '127.0.0.1:' . port(8446), Listen => 5, ReuseAddr => 1)
@@ -208,9 +211,7 @@ is($verdict->('resolved'), '200 ok', 'keys are there');
 
 # A name server that knows one host, whose address is in a file.
 sub name_server {
-    my ($port, $dir) = @_;
-    my $socket = IO::Socket::INET->new(Proto => 'udp', LocalAddr => "127.0.0.1:$port")
-        or die "Can't listen: $!\n";
+    my ($socket, $dir) = @_;
     while ($socket->recv(my $query, 512)) {
         my $question = substr $query, 12;
         my $is_known = $question =~ /^\x04keys\x04test\x00\x00\x01/;

@@ -58,7 +58,8 @@ for my $uri ('a', '@named', 'http://127.0.0.1/', '""', '?a') {
 }
 
 is($location->("$request;"), $line_4->("$number \"$request\" directive"), 'no URI');
-is($location->("$request /a /b;"), $line_4->('invalid parameter "/b"'), 'two URIs');
+is($location->("$request /a /b;"), $line_4->("invalid parameter \"/b\" in \"$request\" directive, "
+    . 'it must be pass_header=name'), 'two URIs');
 is($location->("$request /a pass_header=X-A pass_header=authorization;"), $ok,
     'header lines that are passed');
 for my $name ('', 'X A', 'X-*', 'X:') {
@@ -95,15 +96,14 @@ for my $value (qw/ 0 1 1s 500ms 10m 1h30m 1d /, '10m stale=1h', '10m refresh=off
 }
 
 is($location->("$cache;"), $line_4->("$number \"$cache\" directive"), 'no time');
-for my $value ('x', '-1', '1x', '""', 'off', '$arg_a', '1m stale=', '1m stale=x',
-    '1m stale=off', '1m refresh=', '1m refresh=on', '1m refresh=-1')
-{
-    is($location->("$cache $value;"), $line_4->("\"$cache\" directive invalid value"),
-        "cache $value");
-}
+my $time = "in \"$cache\" directive, it must be a time, as in 10m or 500ms";
+is($location->("$cache '$_';"), $line_4->("invalid value \"$_\" $time"), "cache $_") for 'x', '-1', '1x', '', 'off', '$arg_a';
+is($location->("$cache 1m stale=$_;"), $line_4->("invalid value \"stale=$_\" $time"), "cache stale=$_") for '', 'x', 'off';
+is($location->("$cache 1m refresh=$_;"), $line_4->("invalid value \"refresh=$_\" $time, or \"off\""), "cache refresh=$_")
+    for '', 'on', '-1';
 for my $value ('5m', 'Stale=1m', 'stale', 'max=1') {
-    is($location->("$cache 1m $value;"),
-        $line_4->("invalid parameter \"$value\""), "cache, $value");
+    is($location->("$cache 1m $value;"), $line_4->("invalid parameter \"$value\" in \"$cache\" directive, "
+        . 'it must be stale=time or refresh=time'), "cache, $value");
 }
 for my $value ('stale=1m stale=2m', 'refresh=off refresh=1s',
     'refresh=1s stale=1h refresh=1s')

@@ -151,28 +151,28 @@ for (
     [ '/eq', '', 'it is missing' ],
     [ '/eq', '"V":"a"', 'it is missing' ],
     [ '/eq', '"v":"A"', 'it is "A"' ],
-    [ '/eq', '"v":["a"]', 'it is "[\"a\"]"' ],
-    [ '/eq', '"v":null', 'it is "null"' ],
+    [ '/eq', '"v":["a"]', 'it is the array "[\"a\"]"; "any" compares its elements' ],
+    [ '/eq', '"v":null', 'it is the JSON value "null"' ],
     [ '/ne', '', 'it is missing', '"v" !eq "a"' ],
     [ '/ne', '"v":"\u0061"', 'it is "a"', '"v" !eq "a"' ],
-    [ '/number', '"v":9007199254740992', 'it is "9007199254740992"', '"v" eq "9007199254740993"' ],
-    [ '/json', '"v":{"a":[1],"b":"é"}', 'it is "{\"a\":[1],\"b\":\"\xc3\xa9\"}"',
+    [ '/number', '"v":9007199254740992', 'it is the number "9007199254740992"', '"v" eq "9007199254740993"' ],
+    [ '/json', '"v":{"a":[1],"b":"é"}', 'it is the object "{\"a\":[1],\"b\":\"\xc3\xa9\"}"',
         '"v" eq "json={\"a\":[1,null],\"b\":\"\xc3\xa9\"}"' ],
     [ '/true', '"v":"true"', 'it is "true"', '"v" eq "json=true"' ],
-    [ '/true', '"v":1', 'it is "1"', '"v" eq "json=true"' ],
-    [ '/ge', '"v":1.49999999999999999999', 'it is "1.49999999999999999999"', '"v" ge "1.5"' ],
+    [ '/true', '"v":1', 'it is the number "1"', '"v" eq "json=true"' ],
+    [ '/ge', '"v":1.49999999999999999999', 'it is the number "1.49999999999999999999"', '"v" ge "1.5"' ],
     [ '/ge', '"v":true', 'it is a boolean, not a number or a string', '"v" ge "1.5"' ],
     [ '/ge', '"v":[2]', 'it is an array, not a number or a string', '"v" ge "1.5"' ],
     [ '/exp', '', 'it is missing', '"exp" gt "1e0"' ],
     [ '/in', '"v":"c"', 'it is "c"', '"v" in "a b"' ],
     [ '/in', '"v":"a b"', 'it is "a b"', '"v" in "a b"' ],
     [ '/nin', '"v":"b"', 'it is "b"', '"v" nin "a b"' ],
-    [ '/all', '"v":["a","c"]', 'it is "[\"a\",\"c\"]"', '"v" all "json=[\"a\",\"b\"]"' ],
+    [ '/all', '"v":["a","c"]', 'it is the array "[\"a\",\"c\"]"', '"v" all "json=[\"a\",\"b\"]"' ],
     [ '/exists', '"w":1', 'it is missing', '"v" exists' ],
-    [ '/path', '"a":{"b":[0,{"c.d":2}]}', 'it is "2"', '".a.b[1].\"c.d\"" eq "1"' ],
+    [ '/path', '"a":{"b":[0,{"c.d":2}]}', 'it is the number "2"', '".a.b[1].\"c.d\"" eq "1"' ],
     [ '/path', '"a":{"b":[{"c.d":1}]}', 'it is missing', '".a.b[1].\"c.d\"" eq "1"' ],
     [ '/dotted', '"a":{"b":1}', 'it is missing', '"a.b" eq "1"' ],
-    [ '/url', '"https://x.example/roles":["a,admin"]', 'it is "[\"a,admin\"]"',
+    [ '/url', '"https://x.example/roles":["a,admin"]', 'it is the array "[\"a,admin\"]"',
         '"https://x.example/roles" any "admin"' ],
 ) {
     my ($uri, $claims, $why, $rule) = @$_;
@@ -219,13 +219,13 @@ is($with->($_->[0], "{$_->[1]}"), '404 <|ok|1>', "$_->[0] is met by {$_->[1]}") 
 ### the response
 
 is(outcome($t, '/401', sign($key, '{"v":1}')),
-    "$refused " . $failed->('claim "v" eq "a": it is "1"', ''), 'error=401');
+    "$refused " . $failed->('claim "v" eq "a": it is the number "1"', ''), 'error=401');
 is(outcome($t, '/403', sign($key, '{"v":1}')),
-    '403 ' . $failed->('claim "v" eq "a": it is "1"', ''), 'error=403, no challenge');
+    '403 ' . $failed->('claim "v" eq "a": it is the number "1"', ''), 'error=403, no challenge');
 is($with->('/any', '{"v":["a,b"]}'),
-    '403 ' . $failed->('claim "v" any "a b": it is "[\"a,b\"]"', ''), 'row 17: a list, error=403');
+    '403 ' . $failed->('claim "v" any "a b": it is the array "[\"a,b\"]"', ''), 'row 17: a list, error=403');
 is($with->('/absent', '{"v":null}'),
-    '403 ' . $failed->('claim "v" !exists: it is "null"', ''), 'exists, error=403');
+    '403 ' . $failed->('claim "v" !exists: it is the JSON value "null"', ''), 'exists, error=403');
 
 ### variables
 
@@ -255,7 +255,7 @@ is($with->('/varjson', '{"v":"a"}', $v->('"a"')), '404 <|ok|1>', 'json=$variable
 is($with->('/varge', '{"v":1}', $v->('object')), "$refused " . $failed->(
     'claim "v" ge "$from_map": $from_map: neither a number nor a string', ''), 'an object has no order');
 is($with->('/varge', '{"v":9007199254740992}', $v->('number')), "$refused " . $failed->(
-    'claim "v" ge "$from_map": it is "9007199254740992"', ''), 'a number from a map, exactly');
+    'claim "v" ge "$from_map": it is the number "9007199254740992"', ''), 'a number from a map, exactly');
 is($with->('/varge', '{"v":9007199254740993}', $v->('number')), '404 <|ok|1>', 'a number from a map');
 is($with->('/own', '{"v":"a","sub":"b"}'),
     "$refused " . $failed->('claim "v" eq "$jwt_claim_sub": it is "a"', ''), 'another claim');
@@ -327,7 +327,7 @@ my $header = sub {
 is($header->('/header', '{"typ":"JWT"}'), '403 ' . $failed->("$typ: it is \"JWT\"", ''), 'row 45: typ');
 is($header->('/header', '{"typ":"at+jwt"}'), $ok->(''), 'row 45: typ, met');
 is($header->('/hdrpath', '{"x":{"y":2}}'),
-    "$refused " . $failed->('header parameter ".x.y" eq "1": it is "2"', ''), 'a path in the header');
+    "$refused " . $failed->('header parameter ".x.y" eq "1": it is the number "2"', ''), 'a path in the header');
 is($header->('/hdrpath', '{"x":{"y":1}}'), $ok->(''), 'a path in the header, met');
 
 my $outer = 'alg "A128KW", kid "b"';

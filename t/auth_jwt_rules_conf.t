@@ -8,14 +8,15 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(165);
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(188);
 
 $t->write_file('a.jwk', '{"kty":"oct","k":"c2VjcmV0IG9mIHRoaXJ0eS10d28gYnl0ZXMgb3IgbW9yZQ"}');
 
 $t->write_file('list.json', '{}');
 
 my $http = sub { return config_test($t, $_[0]) };
-my $location = sub { return $http->("server {\nlisten 127.0.0.1:1;\nlocation / {\n$_[0]\n}}") };
+my $protect = 'auth_jwt a; auth_jwt_key_file a.jwk;';
+my $location = sub { return $http->("server { $protect\nlisten 127.0.0.1:1;\nlocation / {\n$_[0]\n}}") };
 my $line_4 = sub { return "[emerg] $_[0] in DIR/http.conf:4 | exit 1" };
 my $ok = 'exit 0';
 my $in_if = 'directive is not allowed here';
@@ -31,8 +32,8 @@ my %example = (
 
 for my $name (sort keys %example) {
     my $line = "auth_jwt_$name $example{$name};";
-    my %around = (http => $line, server => "server { $line }", location => "server { location / { $line } }",
-        limit_except => "server { location / { limit_except GET { $line } } }");
+    my %around = (http => $line, server => "server { $line }", location => "server { $protect location / { $line } }",
+        limit_except => "server { $protect location / { limit_except GET { $line } } }");
     is($http->($around{$_}), $ok, "$name in $_") for sort keys %around;
     is($location->("if (\$arg_a) { $line }"), $line_4->("\"auth_jwt_$name\" $in_if"), "$name in if");
     is(config_test($t, '', $line), "[emerg] \"auth_jwt_$name\" $in_if in DIR/main.conf:1 | exit 1",
@@ -53,6 +54,7 @@ my $path = 'a name in a path must consist of letters, digits, "_" and "-", or be
 my $operator = 'it must be eq, gt, ge, lt, le, in, any, all, match or exists, each with "!" in front '
     . 'for its contrary';
 my $position = 'a position in a path must be a number without a sign, as in .roles[0]';
+my $no_variable = 'it must be a name, and no variable; ."$a" is for a name with the character "$"';
 my $alone = 'a variable must stand alone; json="..." is for text with the character "$"';
 for my $directive (qw/ auth_jwt_require_claim auth_jwt_require_header /) {
     for (
@@ -63,6 +65,8 @@ for my $directive (qw/ auth_jwt_require_claim auth_jwt_require_header /) {
         [ '.roles[x] eq a', 'name ".roles[x]"', $position ],
         [ '.roles[-1] eq a', 'name ".roles[-1]"', $position ],
         [ '.roles[0 eq a', 'name ".roles[0"', 'a closing bracket is missing' ],
+        [ '$jwt_claim_aud eq a', 'name "$jwt_claim_aud"', $no_variable ],
+        [ '${arg_a} exists', 'name "${arg_a}"', $no_variable ],
         [ 'a error=403', 'name "a"', 'an operator must follow it' ],
         [ 'a = b', 'operator "="', $operator ],
         [ 'a Eq b', 'operator "Eq"', $operator ],
@@ -95,6 +99,11 @@ for my $directive (qw/ auth_jwt_require_claim auth_jwt_require_header /) {
 }
 is($location->('auth_jwt_require_claim a eq $nobody;'), '[emerg] unknown "nobody" variable | exit 1',
     'unknown variable');
+is($location->("auth_jwt_require_claim $_ eq a;"), "[warn] \"$_\" is one name; a path begins with a dot, as in "
+    . ".$_, and .\"$_\" is for this name in DIR/http.conf:4 | $ok", "a warning for the name $_")
+    for 'realm_access.roles', 'a-b.c_1', 'roles[0]', 'a[0].b', 'kubernetes.io';
+is($location->("auth_jwt_require_claim '$_' eq a;"), $ok, "no warning for the name $_") for 'a', 'https://example.com/roles',
+    'urn:a.b', '.realm_access.roles', '."kubernetes.io".namespace', 'a b.c', 'a.', 'a[', '."$a"', 'a$b';
 is($location->("auth_jwt_require_claim a eq $_->[0];"), "[warn] \"$_->[1]\" is a text, and never the same "
     . "as the JSON value; write json=... for that in DIR/http.conf:4 | $ok", "a warning for $_->[0]")
     for [ 'true', 'true' ], [ '[1]', '[1]' ];
@@ -107,6 +116,12 @@ is($location->("auth_jwt_require_claim $_;"), $ok, "auth_jwt_require_claim $_") 
 my $scope = 'in "auth_jwt_require_scope" directive, it must be one scope, without spaces, quotes, "\\" and "$"';
 is($location->("auth_jwt_require_scope a $_->[0];"), $line_4->("invalid value \"$_->[1]\" $scope"),
     "scope $_->[0]") for [ '"a b"', 'a b' ], [ '$arg_a', '$arg_a' ], [ '""', '' ], [ "'a\"'", 'a\"' ];
+
+is($location->("auth_jwt_require_scope a error=$_;"), $line_4->("invalid value \"error=$_\" in "
+    . '"auth_jwt_require_scope" directive, it must be one scope; without it the status is always 403'), "scope error=$_")
+    for 401, 403, '';
+is($location->("auth_jwt_require_scope a,b c;"), '[warn] the scope "a,b" in "auth_jwt_require_scope" directive has a comma in it; '
+    . "several scopes have spaces between them in DIR/http.conf:4 | $ok", 'a scope with a comma');
 
 ### algorithms
 
@@ -122,14 +137,14 @@ is($location->("auth_jwt_algorithms $_->[1]; $auth auth_jwt_type $_->[0];") =~ s
     ($_->[2] ? $useless->() : '') . $ok, "$_->[0] tokens with $_->[1]") for
     [ signed => 'dir', 1 ], [ encrypted => 'RS256', 1 ], [ nested => 'RS256', 1 ], [ nested => 'dir', 1 ],
     [ signed => 'RS256' ], [ encrypted => 'dir' ], [ nested => 'dir RS256' ];
-is($location->('auth_jwt_algorithms dir;'), $ok, 'without auth_jwt');
+is($http->('auth_jwt_algorithms dir;'), $ok, 'without auth_jwt');
 
 ### ages
 
 is($location->('auth_jwt_max_age 0;'),
     $line_4->('invalid value "0" in "auth_jwt_max_age" directive, it must be more than 0'), 'age 0');
-is($location->("auth_jwt_max_age '$_';"), $line_4->('"auth_jwt_max_age" directive invalid value'),
-    "age \"$_\"") for '-1', '1.5', '1x', '500ms', '$arg_a', '', '99999999999999999999';
+is($location->("auth_jwt_max_age '$_';"), $line_4->("invalid value \"$_\" in \"auth_jwt_max_age\" directive, "
+    . 'it must be a time in whole seconds, as in 30s or 1h'), "age \"$_\"") for '-1', '1.5', '1x', '500ms', '$arg_a', '', '99999999999999999999';
 is($location->("auth_jwt_max_age '$_';"), $ok, "age $_") for 1, '1h30m', '10M', '1y';
 
 ### lists of revoked names

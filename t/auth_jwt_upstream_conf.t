@@ -6,7 +6,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(54);
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(60);
 
 my $http = sub { return config_test($t, $_[0]) };
 my $location = sub { return $http->("server {\nlisten 127.0.0.1:1;\nlocation / {\n$_[0]\n}}") };
@@ -72,12 +72,18 @@ for my $case (
 
 my $path = 'a name in a path must consist of letters, digits, "_" and "-", or be in double quotes, as in ."a.b"';
 for my $case (['""', '', 'it must not be empty'], ['.a..b', '.a..b', $path],
+    ['$jwt_claim_sub', '$jwt_claim_sub', 'it must be a name, and no variable; ."$a" is for a name with the character "$"'],
     ['.a[x]', '.a[x]', 'a position in a path must be a number without a sign, as in .roles[0]']) {
     my ($text, $shown, $must) = @$case;
     is($location->("auth_jwt_upstream_header X-User $text;"),
         $line_4->("invalid name \"$shown\" in \"auth_jwt_upstream_header\" directive, $must"), "path $text");
 }
+is($location->("auth_jwt_upstream_header X-User $_;"), "[warn] \"$_\" is one name; a path begins with a dot, as in .$_, "
+    . "and .\"$_\" is for this name in DIR/http.conf:4 | $ok", "a warning for the path $_") for 'realm_access.roles', 'roles[0]';
+is($location->("auth_jwt_upstream_header X-User '$_';"), $ok, "no warning for the path $_")
+    for '.realm_access.roles', '."kubernetes.io"', 'https://example.com/roles';
 is($location->("auth_jwt_upstream_header X-User sub as=$_;"),
     $line_4->("invalid value \"as=$_\" in \"auth_jwt_upstream_header\" directive, "
         . 'it must be as=text, as=json or as=lines'), "as=$_") for '', 'xml', 'Text';
-is($location->('auth_jwt_upstream_header X-User sub text;'), $line_4->('invalid parameter "text"'), 'no as=');
+is($location->('auth_jwt_upstream_header X-User sub text;'), $line_4->('invalid parameter "text" in "auth_jwt_upstream_header" '
+    . 'directive, it must be as=text, as=json or as=lines'), 'no as=');

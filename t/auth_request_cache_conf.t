@@ -84,8 +84,9 @@ my @wrong = (
 
     # times and codes
 
-    map({ ["auth_request_cache_valid $_;",
-        '"auth_request_cache_valid" directive invalid value'] }
+    map({ my ($bad) = /(\S*)$/; $bad =~ tr/"//d; ["auth_request_cache_valid $_;",
+        "invalid value \"$bad\" in \"auth_request_cache_valid\" directive, it must be a time in whole seconds, "
+            . 'as in 30s or 1h'] }
         'x', '1x', '-1', '1.5', '""', '500ms', '1s500ms', '403 x', 'any any',
         '1M1y', '200 1500ms', '99999999999999999999'),
     map({ my ($bad) = /(\S*)$/; ["auth_request_cache_valid $_ 1m;",

@@ -10,7 +10,7 @@ use Jose;
 
 use JSON::PP ();
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite proxy map limit_req /)->plan(62);
+my $t = Test::Nginx->new()->has(qw/ http rewrite proxy map limit_req /)->plan(77);
 
 # the ports of a configuration become ports of the test
 
@@ -28,12 +28,14 @@ for my $name (keys %ports) {
 my %others = ('auth-request.conf' => 'nginx_conf_auth_proxy.t',
     'jwt-then-request.conf' => 'nginx_conf_jwt_then_request.t', 'ingress-nginx.conf' => 'nginx_conf_ingress.t',
     'apisix-forward-auth.conf' => 'nginx_conf_apisix.t',
-    map { ("$_.conf" => 'nginx_conf_' . s/-/_/gr . '.t') } qw/ auth-proxy oauth2-proxy authgear /);
+    map { ("$_.conf" => 'nginx_conf_' . s/-/_/gr . '.t') } qw/ api-gateway auth-proxy oauth2-proxy authgear /);
 my @known = sort map { s!.*/!!r } glob('../nginx-conf/*.conf');
 is_deeply(\@known, [sort(keys %ports, keys %others)], 'every configuration is tested');
 is_deeply([grep { !-e } values %others], [], 'those tests are there');
 
+# An application may take X_User for X-User (row 25).
 configure($t, <<'EOF');
+    underscores_in_headers on;
     include bearer.conf;
     include cookie.conf;
     include encrypted.conf;
@@ -75,7 +77,7 @@ like($r, qr/^HTTP\/1.1 401 /, 'bearer, no token');
 like($r, qr/^WWW-Authenticate: Bearer realm="api"\r$/m, 'bearer, no token, challenge');
 like(ask({ port => 8081 }, '/a', "Authorization: Bearer $expired"), qr/^HTTP\/1.1 401 /,
     'bearer, expired token');
-$r = ask({ port => 8081 }, '/a?b', "Authorization: Bearer $good", 'X-User: mallory');
+$r = ask({ port => 8081 }, '/a?b', "Authorization: Bearer $good", 'X-User: mallory', 'X_User: mallory');
 like($r, qr/^HTTP\/1.1 200 /, 'bearer, good token');
 like($r, qr!\r\n\r\n/a\?b user=alice authorization= claims= tenant=$!,
     'bearer, what the application gets');
@@ -91,14 +93,14 @@ like(ask({ port => 8083 }, '/a', "Authorization: Bearer $good"), qr/^HTTP\/1.1 3
     'cookie, but bearer');
 like(ask({ port => 8083 }, '/a%0d%0aX-A:b'), qr/^HTTP\/1.1 302 (?!.*^X-A)/ms,
     'cookie, nothing gets into the header');
-like(ask({ port => 8083 }, '/a?b', "Cookie: a=b; auth_token=$good", 'X-User: mallory'), qr!^HTTP/1.1 200 .*\r\n\r\n/a\?b user=alice !s,
+like(ask({ port => 8083 }, '/a?b', "Cookie: a=b; auth_token=$good", 'X-User: mallory', 'X_User: mallory'), qr!^HTTP/1.1 200 .*\r\n\r\n/a\?b user=alice !s,
     'cookie, what the application gets');
 $r = ask({ port => 8083 }, '/api/a', "Cookie: auth_token=$expired");
 like($r, qr/^HTTP\/1.1 401 .*^WWW-Authenticate: Bearer realm="api", error="invalid_token"\r$/ms,
     'cookie, programs');
 like(ask({ port => 8083 }, '/api/a', "Cookie: auth_token=$good"), qr!\r\n\r\n/api/a user=alice !,
     'cookie, programs let in');
-like(ask({ port => 8083 }, '/login', 'X-User: mallory'), qr!\r\n\r\n/login user= !,
+like(ask({ port => 8083 }, '/login', 'X-User: mallory', 'X_User: mallory'), qr!\r\n\r\n/login user= !,
     'cookie, login is open');
 
 # encrypted.conf
@@ -112,7 +114,7 @@ like(ask({ port => 8084 }, '/a', $bearer->(encrypt($secret, '{"sub":"alice"}')))
     'encrypted, no exp');
 like(ask({ port => 8084 }, '/a', $bearer->(encrypt($secret, '{"sub":"alice","exp":1}'))), qr/^HTTP\/1.1 401 /,
     'encrypted, expired');
-like(ask({ port => 8084 }, '/a', $bearer->(encrypt($secret, $claims)), 'X-User: mallory', 'X-Claims: {}'),
+like(ask({ port => 8084 }, '/a', $bearer->(encrypt($secret, $claims)), 'X-User: mallory', 'X_User: mallory', 'X-Claims: {}'),
     qr!^HTTP/1.1 200 .*user=alice authorization= claims=\{"sub":"alice","exp":\d+\} !s, 'encrypted');
 
 # nested.conf
@@ -124,7 +126,7 @@ like(ask({ port => 8085 }, '/a', $bearer->(encrypt(public($private), sign(jwk('R
     qr/^HTTP\/1.1 401 /, 'nested, signed by somebody else');
 like(ask({ port => 8085 }, '/a', $bearer->(encrypt(public($private), $expired))), qr/^HTTP\/1.1 401 /,
     'nested, expired');
-like(ask({ port => 8085 }, '/a', $bearer->(encrypt(public($private), $good)), 'X-User: mallory'),
+like(ask({ port => 8085 }, '/a', $bearer->(encrypt(public($private), $good)), 'X-User: mallory', 'X_User: mallory'),
     qr!^HTTP/1.1 200 .*user=alice authorization=Bearer \Q$good\E !s, 'nested');
 like(ask({ port => 8085 }, '/a', $bearer->(encrypt($secret, $good))), qr!user=alice authorization=Bearer \Q$good\E !,
     'nested, with the secret');
@@ -138,44 +140,51 @@ my $routed = sub {
         'https://example.com/tenant' => 'acme', %$claims };
     my $token = sign($signer // $key, JSON::PP::encode_json($own), '--header',
         JSON::PP::encode_json({ typ => $typ // 'at+jwt' }));
-    my $response = ask({ port => 8086 }, $uri, $bearer->($token), 'X-User: mallory', 'X-Tenant: mallory');
+    my $response = ask({ port => 8086 }, $uri, $bearer->($token), 'X-User: mallory', 'X_User: mallory', 'X-Tenant: mallory', 'X_Tenant: mallory');
     my ($status) = $response =~ m!^HTTP/1.1 (\d+)!;
     return $status eq '200' ? $response =~ s/.*\r\n\r\n//sr : $status;
 };
 my $tenant = sub { return 'https://example.com/tenant' => $_[0] };
 
-is($routed->('/a', { iss => 'https://id.example.org' }), 401, 'routing, another issuer');
-is($routed->('/a', { iss => 'https://id.example.com.mallory' }), 401, 'routing, a longer issuer');
+is($routed->('/a', { iss => $_ }), 401, 'routing, another issuer')
+    for 'https://id.example.org', 'https://id.example.com.mallory', ['https://id.example.com'];
 is($routed->('/a', { exp => 1 }), 401, 'routing, expired');
 is($routed->('/a', {}, undef, jwk('RS256', '--kid', 'k1')), 401, 'routing, a foreign key');
-is($routed->('/a', {}, 'JWT'), 401, 'row 45: routing, an ID token');
-is($routed->('/a', { $tenant->($_) }), 403,
-    "routing, tenant \"$_\"") for 'nobody', '', '127.0.0.1:1', 'acme,umbra';
+is($routed->('/a', {}, $_), 401, 'row 45: routing, an ID token') for 'JWT', 'xat+jwt', "at+jwt\n";
+is($routed->('/a', { sub => $_ }), 401, 'routing, a user that no limit would count')
+    for undef, '', "a\tb", 7, ['a'];
+is($routed->('/a', { $tenant->($_) }), 403, "routing, tenant \"$_\"")
+    for 'nobody', '', '127.0.0.1:1', 'acme,umbra', 'ACME';
 is($routed->('/a', { $tenant->(['acme', 'umbra']) }), 403, 'routing, two tenants');
+is($routed->('/a', { $tenant->(undef) }), 403, 'routing, no tenant');
 is($routed->('/a?b', { sub => 'alice' }), '/a?b user=alice authorization= claims= tenant=acme',
     'routing, acme');
 is($routed->('/a?b', { sub => 'bob', $tenant->('umbra') }), 'umbra /a?b user=bob tenant=umbra',
     'routing, umbra');
 is($routed->('/a?b', { sub => 'carol' }, 'application/at+JWT'), '/a?b user=carol authorization= claims= tenant=acme',
     'routing, typ in full');
-is($routed->('/admin/', { roles => $_ }), 403,
-    'routing, no admin') for [], ['user', 'administrator'], 'x';
+is($routed->('/admin/', { roles => $_ }), 403, 'routing, no admin')
+    for [], ['user', 'administrator'], 'x', undef, ['user,admin'];
 is($routed->('/admin/', { roles => ['admin'] }, 'JWT'), 401,
     'row 45: routing, an ID token of an admin');
 is($routed->('/admin/', { roles => ['admin'], iss => 'x' }), 401,
     'routing, an admin of another issuer');
+is($routed->('/admin/', { roles => ['admin'], sub => '' }), 401, 'routing, an admin without a name');
 is($routed->('/admin/', { roles => ['admin'], $tenant->('x') }), 403,
     'routing, an admin of nobody');
 like($routed->('/admin/', { roles => ['user', 'admin'] }), qr!^/admin/ user=u\d+ !,
     'routing, admin');
 
 my $statuses = sub {
-    my ($plan) = @_;
+    my ($plan, $signer) = @_;
     my $one = { sub => "limited by $plan->{plan}", account => $plan };
-    return join ' ', map { $routed->('/a', $one) =~ s/^\/a.*/200/r } 1 .. 12;
+    return join ' ', map { $routed->('/a', $one, undef, $signer) =~ s/^\/a.*/200/r } 1 .. 12;
 };
-like($statuses->({ plan => 'none' }), qr/^(200 ){4}.*429/, 'routing, the low limit');
+is($statuses->({ plan => 'none' }, jwk('RS256', '--kid', 'k1')), join(' ', (401) x 12),
+    'routing, forged tokens of a user');
+like($statuses->({ plan => 'none' }), qr/^(200 ){4}.*429/, 'routing, the low limit, which they left alone');
 is($statuses->({ plan => 'gold' }), join(' ', (200) x 12), 'routing, the high limit');
+is($routed->('/a', { sub => 'dave' }) =~ s/ .*//r, '/a', 'routing, the limit of a user leaves the others alone');
 
 # jwks-remote.conf. A client that leaves while the keys come ends nothing.
 
@@ -187,7 +196,7 @@ my $remote = sub {
 };
 my $impatient = ask({ port => 8087, start => 1 }, '/a', $bearer->($remote->({})));
 close $impatient;
-my $jwks = sub { my $response = ask({ port => 8087 }, '/a?b', $bearer->($remote->(@_)), 'X-User: mallory');
+my $jwks = sub { my $response = ask({ port => 8087 }, '/a?b', $bearer->($remote->(@_)), 'X-User: mallory', 'X_User: mallory');
     return $response =~ m!^HTTP/1.1 200! ? body($response) : status($response) };
 my $alice = '/a?b user=alice authorization= claims= tenant=';
 is($jwks->({}), $alice, 'remote, one audience');

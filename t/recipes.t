@@ -9,7 +9,9 @@ use ForwardAuth;
 use Http2;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy grpc rewrite map /)->plan(69);
+use JSON::PP ();
+
+my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy grpc rewrite map limit_req /)->plan(114);
 
 # A recipe has a port of its own: its listen, and the ports of the application and of the
 # service, are replaced.
@@ -22,6 +24,10 @@ my %port = (
     'Take the token from one of several places' => 8084,
     'Read a cookie whose name begins with __Host-' => 8085,
     'Make room for large tokens' => 8086,
+    'Let the application answer CORS preflights' => 8095,
+    'Require an audience, scopes and roles' => 8096,
+    'Let requests in with and without a token' => 8089,
+    'Limit the requests of each user' => 8094,
     'Tell the application who the user is, without the token' => 8087,
     'Revoke tokens before they expire' => 8088,
 );
@@ -119,6 +125,23 @@ is(status($response) . ' ' . header($response, 'Access-Control-Allow-Origin'), '
 is(status(ask(\%cors, '/api/a', $origin[0], $alice)), 200, 'CORS: let in');
 is(status(ask({ %cors, method => $_ }, '/api/a')), 401, "CORS: $_ is checked") for qw/ HEAD POST PUT DELETE /;
 
+### CORS preflights for the application
+
+my ($good, $bad) = map { sign($_, '{"sub":"a"}') } $key, jwk('HS256');
+my %preflight = (port => 8095);
+for my $case (
+    [401, 'GET', @origin],
+    [401, 'OPTIONS'],
+    map { [401, 'OPTIONS', $_] } @origin, "$origin[1] X", "$origin[0] X"
+) {
+    my ($status, $method, @lines) = @$case;
+    is(status(ask({ %preflight, method => $method }, '/a', @lines)), $status, join ', ', 'row 29: preflight', $method, @lines);
+}
+$response = ask({ %preflight, method => 'OPTIONS' }, '/a', @origin, 'X-User: mallory', "Authorization: Bearer $bad");
+is(status($response), 200, 'preflight: let through');
+is(header_values(got($response), 'x-user'), '', 'preflight: without a user');
+is(header_values(got(ask(\%preflight, '/a', "Authorization: Bearer $good")), 'x-user'), 'a', 'preflight: with a token');
+
 ### gRPC
 
 for my $case (
@@ -137,7 +160,6 @@ like(http2_curl('/a', "-H '$alice'"), qr{^HTTP/2 200 (?!.*grpc-status).*GRPC\z}s
 
 ### several tokens
 
-my ($good, $bad) = (sign($key, '{"sub":"a"}'), sign(jwk('HS256'), '{"sub":"a"}'));
 for my $case (
     [401, '/'],
     [200, '/', "Authorization: Bearer $good"],
@@ -198,6 +220,46 @@ is(status(ask('/', "Authorization: Bearer alice" . 'x' x 9_000)), 400, "large: n
 $response = ask(\%large, '/', 'Authorization: Bearer large');
 is(status($response) . ' ' . length header($response, 'Set-Cookie'), '200 20006', 'large: a cookie of the service');
 is(status(ask('/', 'Authorization: Bearer large')), 500, "large: nginx's own limit for the service");
+
+### audience, scopes and roles
+
+my %api = (iss => 'https://id.example.com', aud => ['x', 'https://api.example.com'], sub => 'a', scope => 'documents.read');
+my $judged = sub {
+    my ($method, $uri, %claims) = @_;
+    return status(ask({ port => 8096, method => $method }, $uri,
+        'Authorization: Bearer ' . sign($key, JSON::PP::encode_json({ %api, %claims }))));
+};
+is(status(ask({ port => 8096 }, '/')), 401, 'API: no token');
+for my $uri ('/', '/admin/') {
+    is($judged->('GET', $uri, iss => 'https://id.example.org'), 401, "API: another issuer, $uri");
+    is($judged->('GET', $uri, aud => $_), 401, "API: another audience, $uri") for 'x', ['x,https://api.example.com'], undef;
+}
+is($judged->('GET', '/', scope => $_), 403, "API: scope \"$_\"") for '', 'documents', 'documents.write';
+is($judged->($_, '/'), 403, "API: $_ with the scope of GET") for qw/ POST PUT DELETE OPTIONS BREW /;
+is($judged->($_, '/'), 200, "API: $_") for qw/ GET HEAD /;
+is($judged->($_, '/', scope => 'x documents.write'), 200, "API: $_ with its scope") for qw/ POST DELETE /;
+is($judged->('GET', '/admin/', realm_access => $_), 403, 'API: no role') for undef, { roles => ['user'] }, { roles => ['admin,user'] };
+is($judged->('POST', '/admin/', realm_access => { roles => ['user', 'operator'] }), 200, 'API: a role');
+
+### optional tokens
+
+my %optional = (port => 8089);
+is(status(ask(\%optional, '/', "Authorization: Bearer $bad")), 401, 'optional: a bad token');
+$response = ask(\%optional, '/', 'X-User: mallory');
+is(status($response) . header_values(got($response), 'x-user'), '200', 'optional: no token, no user');
+is(header_values(got(ask(\%optional, '/', "Authorization: Bearer $good", 'X-User: mallory')), 'x-user'), 'a', 'optional: a token');
+
+### limits
+
+my %limits = (forged => {}, own => {});
+my $limited = sub { status(ask({ port => 8094 }, '/', "Authorization: Bearer $_[0]")) };
+is($limited->(sign($key, $_)), 401, "limits: $_") for '{}', '{"sub":""}', '{"sub":"a\\tb"}', '{"sub":7}';
+$limits{forged}{$limited->($bad)}++ for 1 .. 80;
+is_deeply($limits{forged}, { 401 => 80 }, 'limits: forged tokens');
+is($limited->($good), 200, 'limits: they do not count');
+$limits{own}{$limited->($good)}++ for 1 .. 80;
+is(join(' ', sort keys %{ $limits{own} }), '200 429', 'limits: the own ones count');
+is($limited->(sign($key, '{"sub":"b"}')), 200, 'limits: another user');
 
 ### lists of revoked names
 

@@ -1,6 +1,8 @@
 //! Finds out whether a token is authentic: out of the token cache, or by its signature or decryption
 //! with the keys of the location.
 
+use std::rc::Rc;
+
 use super::AuthJwt;
 use super::client::ClientToken;
 use super::conf::LocationConf;
@@ -9,24 +11,26 @@ use crate::nginx::Request;
 use jose::{AuthenticToken, ErrorKind, KeySet, UnverifiedToken};
 use policy::auth_jwt::rejection::Rejection;
 use policy::auth_jwt::token_cache::VerifyOptions;
+use policy::auth_jwt::token_memo::TokenMemo;
 
 /// The token that [`authenticate`] would give, if both the token and the keys are cached, as they
-/// are for most requests.
+/// are for most requests. With it comes what is remembered of the token.
 pub(super) fn lookup_cached(
     request: Request<'_>,
     conf: &LocationConf,
     text: &[u8],
-) -> Option<AuthenticToken> {
+) -> Option<(AuthenticToken, Option<Rc<TokenMemo>>)> {
     if conf.needs_no_keys() {
         return None;
     }
     let mut cache = request.main_conf::<AuthJwt>().token_cache()?.borrow_mut();
     let cached = cache.find(text, conf.verify_options())?;
     let token = cached.verified_with(&fetch::cached_keys(request, conf)?)?;
+    let memo = cached.memo();
     request
         .log()
         .debug(format_args!("auth_jwt: token cache hit"));
-    Some(token)
+    Some((token, memo))
 }
 
 /// Establishes only that the token is authentic, by the token cache or by its signature or

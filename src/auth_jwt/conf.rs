@@ -16,7 +16,9 @@ use super::strip::{Strip, TokenPlace};
 use super::token_rules::TokenRules;
 use super::trust::TrustSetting;
 use super::upstream_headers::UpstreamHeaders;
-use crate::config_checks::{Fault, Question, warn_of_asked_locations, warn_of_return};
+use crate::config_checks::{
+    Fault, Question, warn_of_asked_locations, warn_of_requirement_alone, warn_of_return,
+};
 use crate::nginx::{
     Config, ConfigError, Inherit, List, MergedConfig, Setting, Severity, Template, Text, Variable,
 };
@@ -29,6 +31,7 @@ use policy::auth_jwt::mode::Mode;
 use policy::auth_jwt::recent_files::RecentKeyFiles;
 use policy::auth_jwt::recent_key_sets::RecentKeySets;
 use policy::auth_jwt::token_cache::{TokenCache, VerifyOptions};
+use policy::auth_jwt::token_memo::SetIds;
 use text::Quoted;
 
 /// The configuration of a level.
@@ -56,6 +59,8 @@ pub struct LocationConf {
     pub(super) strip: Strip,
     /// Of this location only: nginx inherits no content handler.
     pub(super) resource_metadata: Option<ResourceMetadataSetting>,
+    /// The first directive of this level that requires something of a token.
+    own_requirement: Option<&'static str>,
     /// The keys of the only source, if that is a key request with a constant URI: set by the first
     /// request, which spares the others two hash lookups.
     pub(super) only_key_request: OnceCell<Option<Rc<KeyRequest>>>,
@@ -347,7 +352,27 @@ impl LocationConf {
     }
 }
 
+/// The directives that require something of a token.
+const REQUIREMENTS: &[&str] = &[
+    "auth_jwt_require",
+    "auth_jwt_require_claim",
+    "auth_jwt_require_header",
+    "auth_jwt_require_scope",
+    "auth_jwt_algorithms",
+    "auth_jwt_max_age",
+    "auth_jwt_revocation_list_sub",
+    "auth_jwt_revocation_list_kid",
+    "auth_jwt_revocation_list_jti",
+];
+
 impl Inherit for LocationConf {
+    fn record(&mut self, directive: Text<'_>, _args: &[Text<'_>]) {
+        let is_it = |name: &&&str| name.as_bytes() == directive.bytes();
+        if self.own_requirement.is_none() {
+            self.own_requirement = REQUIREMENTS.iter().find(is_it).copied();
+        }
+    }
+
     fn inherit(&mut self, outer: &Self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
         let Self {
             auth_jwt,
@@ -369,6 +394,7 @@ impl Inherit for LocationConf {
             upstream_headers,
             strip,
             resource_metadata: _,
+            own_requirement: _,
             only_key_request: _,
         } = self;
         let is_own = auth_jwt.get().is_some();
@@ -403,10 +429,10 @@ impl Inherit for LocationConf {
         compression.inherit(&outer.compression);
         challenge.inherit(&outer.challenge);
         log_level.inherit(&outer.log_level);
-        token_rules.inherit(&outer.token_rules);
+        token_rules.inherit(&outer.token_rules, &cf.main_conf::<AuthJwt>().sets);
         let place = auth_jwt.get().map(|setting| setting.token_place());
         strip.inherit(&outer.strip, place.unwrap_or_default(), cf)?;
-        upstream_headers.inherit(&outer.upstream_headers, strip);
+        upstream_headers.inherit(&outer.upstream_headers, strip, cf);
         if let Some(setting) = self.auth_jwt.get()
             && setting.realm.is_some()
         {
@@ -416,8 +442,10 @@ impl Inherit for LocationConf {
         self.warn_of_missing_keys(cf);
         self.warn_of_useless_keys(cf);
         self.warn_of_satisfy_any(cf);
-        if self.is_on() {
-            self.token_rules.warn_of_algorithms(self.token_type(), cf);
+        match (self.is_on(), self.own_requirement) {
+            (true, _) => self.token_rules.warn_of_algorithms(self.token_type(), cf),
+            (false, Some(requirement)) => warn_of_requirement_alone(cf, requirement, "auth_jwt"),
+            (false, None) => {}
         }
         let is_judged = self.is_on();
         if let Some(metadata) = &mut self.resource_metadata {
@@ -461,6 +489,10 @@ pub struct MainConf {
     pub(super) trusts: RefCell<Vec<Rc<TrustSetting>>>,
     /// Whether a level has `auth_jwt_upstream_header` or `auth_jwt_strip on`.
     pub(super) changes_headers: Cell<bool>,
+    /// Whether a level has rules or headers, of which something is remembered of a token.
+    pub(super) keeps_memos: Cell<bool>,
+    /// Numbers of sets of rules and of headers.
+    pub(super) sets: SetIds,
     /// Those that the configuration names.
     key_files: RefCell<HashMap<PathBuf, Rc<KeyFile>>>,
     /// Those that requests name.
@@ -571,7 +603,8 @@ impl MainConf {
             let size = self.token_cache_size.borrow();
             let size = size.get().copied();
             let bytes = size.unwrap_or(Some(TokenCache::DEFAULT_BYTES))?;
-            Some(RefCell::new(TokenCache::new(bytes)))
+            let keeps_memos = self.keeps_memos.get();
+            Some(RefCell::new(TokenCache::new(bytes, keeps_memos)))
         };
         self.token_cache.get_or_init(new).as_ref()
     }

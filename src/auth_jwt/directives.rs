@@ -23,6 +23,7 @@ use policy::auth_jwt::mode::Mode;
 use policy::auth_jwt::pass_header::refused_name_reason;
 use policy::auth_jwt::realm;
 use policy::auth_jwt::revocation::RevocationSubject;
+use policy::auth_jwt::value_path::ValuePath;
 use text::{Quoted, is_quotable, is_token};
 
 const LEVELS: u32 = context::HTTP | context::SERVER | context::LOCATION;
@@ -245,7 +246,7 @@ fn auth_jwt(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigEr
 fn token_source(parameter: Text<'_>, cf: &mut Config<'_>) -> Result<TokenSource, ConfigError> {
     match parameter.strip_prefix(b"token=") {
         Some(variable) => Ok(TokenSource::Variable(cf.variable_reference(variable)?)),
-        None => Err(cf.invalid_parameter(&parameter)),
+        None => Err(cf.invalid_parameter(&parameter, "it must be token=$variable")),
     }
 }
 
@@ -327,7 +328,8 @@ fn auth_jwt_key_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<
     let (_, parameters) = cf.first_argument();
     let pass_header = |parameter: &Text<'_>| {
         let name = parameter.strip_prefix(b"pass_header=");
-        let name = name.ok_or_else(|| cf.invalid_parameter(parameter))?;
+        let must = "it must be pass_header=name";
+        let name = name.ok_or_else(|| cf.invalid_parameter(parameter, must))?;
         match refused_name_reason(name) {
             Some(reason) => Err(cf.invalid_value(parameter, reason)),
             None => Ok(name.into()),
@@ -351,15 +353,21 @@ fn auth_jwt_key_cache(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<()
     let (mut stale, mut refresh) = (None, None);
     for parameter in parameters {
         let is_duplicate = if let Some(value) = parameter.strip_prefix(b"stale=") {
-            stale.replace(cf.time(value)?).is_some()
+            let stale_time = cf.time(value);
+            let stale_time = stale_time.map_err(|_| cf.invalid_value(&parameter, Config::TIME))?;
+            stale.replace(stale_time).is_some()
         } else if let Some(value) = parameter.strip_prefix(b"refresh=") {
             let value = match value {
                 b"off" => None,
-                time => Some(cf.time(time)?),
+                time => Some(cf.time(time).map_err(|_| {
+                    let must = format!("{}, or \"off\"", Config::TIME);
+                    cf.invalid_value(&parameter, &must)
+                })?),
             };
             refresh.replace(value).is_some()
         } else {
-            return Err(cf.invalid_parameter(&parameter));
+            let must = "it must be stale=time or refresh=time";
+            return Err(cf.invalid_parameter(&parameter, must));
         };
         if is_duplicate {
             return Err(ConfigError::message(format_args!(
@@ -494,6 +502,15 @@ fn auth_jwt_token_cache(main: &MainConf, cf: &mut Config<'_>) -> Result<(), Conf
 fn define_path(root: PathRoot, cf: &mut Config<'_>) -> Result<(), ConfigError> {
     let (variable, names) = cf.first_argument();
     let name = cf.variable_name(&variable)?;
+    if let [path] = &names[..]
+        && let Some(apart) = ValuePath::names_apart(path)
+    {
+        cf.warn(format_args!(
+            "{} in \"{}\" is one name; the names of a path stand apart, as in: {apart}",
+            Quoted::whole(path),
+            String::from_utf8_lossy(&cf.directive())
+        ));
+    }
     let names = names.iter().map(|name| name.to_vec()).collect();
     variables::define_path(cf, name, root, names)
 }

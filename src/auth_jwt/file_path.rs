@@ -81,8 +81,9 @@ impl FileAccess for FilePath {
 
 /// The content of a file, which had this size and may be growing.
 fn read_text(file: File, size: usize, max_bytes: usize) -> io::Result<Result<Vec<u8>, FileError>> {
+    let mut text = Vec::new();
     // One more byte than there is: the end of the file is seen without a larger buffer.
-    let mut text = Vec::with_capacity(size.saturating_add(1));
+    text.try_reserve_exact(size.saturating_add(1))?;
     let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX);
     file.take(limit.saturating_add(1)).read_to_end(&mut text)?;
     Ok(match text.len() > max_bytes {

@@ -1,12 +1,13 @@
 //! Decides whether a request is served.
 
 use std::fmt::Display;
+use std::rc::Rc;
 
 use text::{Quoted, is_quotable};
 
 use super::AuthJwt;
 use super::authenticate::{authenticate, lookup_cached};
-use super::client::{ClientToken, TokenVerdict, find_token, no_token, verified_token};
+use super::client::{ClientToken, TokenVerdict, find_token, no_token, remembered_token};
 use super::conf::{ChallengeSetting, LocationConf, MainConf, ModeSetting};
 use super::fetch;
 use super::issued_token;
@@ -19,6 +20,7 @@ use jose::AuthenticToken;
 use policy::auth_jwt::bearer::Presented;
 use policy::auth_jwt::mode::{Mode, Outcome};
 use policy::auth_jwt::rejection::{Challenge, LogLine, RefusalResponse, Rejection, push_attribute};
+use policy::auth_jwt::token_memo::TokenMemo;
 use policy::log_level::LogLevel;
 
 impl AccessHandler for AuthJwt {
@@ -28,9 +30,12 @@ impl AccessHandler for AuthJwt {
         if conf.is_preaccess() && request.client_context::<Self>()?.is_judged_by(conf) {
             return Ok(Access::Decline);
         }
+        if !conf.upstream_headers.reserve_any() {
+            return judge(request, conf);
+        }
         let access = judge(request, conf)?;
-        if conf.upstream_headers.reserve_any() && !matches!(access, Access::Wait) {
-            let token = verified_token(request)?;
+        if !matches!(access, Access::Wait) {
+            let token = remembered_token(request)?;
             conf.upstream_headers
                 .update(request, token.as_ref(), &conf.strip)?;
         }
@@ -154,21 +159,22 @@ fn decide(
         Presented::Nothing => return Err(Rejection::Missing),
         Presented::Several => return Err(Rejection::SeveralTokens),
     };
-    let (token, issuer) = match &conf.trusted {
+    let (token, issuer, memo) = match &conf.trusted {
         None => match lookup_cached(request, conf, text) {
-            None => (authenticate(request, conf, text, client)?, None),
-            token => (token, None),
+            Some((token, memo)) => (Some(token), None, memo),
+            None => (authenticate(request, conf, text, client)?, None, None),
         },
-        Some(trusted) => {
-            let issued = match issued_token::lookup_cached(request, conf, trusted, text) {
-                None => issued_token::authenticate(request, conf, trusted, text, client)?,
-                issued => issued,
-            };
-            issued.unzip()
-        }
+        Some(trusted) => match issued_token::lookup_cached(request, conf, trusted, text) {
+            Some(((token, issuer), memo)) => (Some(token), Some(issuer), memo),
+            None => {
+                let issued = issued_token::authenticate(request, conf, trusted, text, client)?;
+                let (token, issuer) = issued.unzip();
+                (token, issuer, None)
+            }
+        },
     };
     match token {
-        Some(token) => check_policy(request, conf, token, issuer, client).map(Some),
+        Some(token) => check_policy(request, conf, token, issuer, memo, client).map(Some),
         None => Ok(None),
     }
 }
@@ -180,6 +186,7 @@ fn check_policy(
     conf: &LocationConf,
     token: AuthenticToken,
     issuer: Option<&Issuer>,
+    memo: Option<Rc<TokenMemo>>,
     client: &ClientToken,
 ) -> Result<(), Rejection> {
     let rules = &conf.token_rules;
@@ -195,13 +202,13 @@ fn check_policy(
         }
         let token = token.valid_at(request.now(), leeway)?;
         // The variables in rules and the log line are about this token.
-        client.set_verified(token.clone());
+        client.set_verified(token.clone(), memo.clone());
         if let Some(issuer) = issuer {
             issuer.check(request, &token, leeway)?;
         }
-        rules.check(request, &token, leeway)?;
+        rules.check(request, &token, memo.as_deref(), leeway)?;
     } else {
-        client.set_verified(token.valid_at(request.now(), leeway)?);
+        client.set_verified(token.valid_at(request.now(), leeway)?, memo);
     }
     for requirement in conf.requirements.iter() {
         if let Some(Unmet { value, status }) = requirement.unmet(request)? {

@@ -2,6 +2,8 @@
 //! have signed the token (RFC 8725 section 3.8). Keys of the location decrypt nested tokens, and
 //! verify nothing.
 
+use std::rc::Rc;
+
 use super::AuthJwt;
 use super::authenticate::{ask_again, parse};
 use super::client::ClientToken;
@@ -13,19 +15,20 @@ use crate::nginx::{Failure, Request};
 use jose::{AuthenticToken, KeySet, SignatureCheck, TokenType, UnverifiedToken};
 use policy::auth_jwt::rejection::Rejection;
 use policy::auth_jwt::token_cache::{CachedToken, TokenCache};
+use policy::auth_jwt::token_memo::TokenMemo;
 
 /// A token that one of its issuer's keys has signed. It meets the issuer's terms, as far as they
 /// depend on neither the request nor the time.
 pub(super) type IssuedToken<'c> = (AuthenticToken, &'c Issuer);
 
 /// The token that [`authenticate`] would give, if both the token and the keys are cached, as they
-/// are for most requests.
+/// are for most requests. With it comes what is remembered of the token.
 pub(super) fn lookup_cached<'c>(
     request: Request<'_>,
     conf: &LocationConf,
     trusted: &'c TrustedIssuers,
     text: &[u8],
-) -> Option<IssuedToken<'c>> {
+) -> Option<(IssuedToken<'c>, Option<Rc<TokenMemo>>)> {
     let mut cache = request.main_conf::<AuthJwt>().token_cache()?.borrow_mut();
     let (cached, issuer) = find_cached(request, conf, trusted, &mut cache, text)?;
     let keys = cached_issuer_keys(request, issuer)?;
@@ -36,8 +39,9 @@ pub(super) fn lookup_cached<'c>(
             cached.verified_with(&KeySet::merge([&own, &keys]))?
         }
     };
+    let memo = cached.memo();
     log_hit(request);
-    Some((token, issuer))
+    Some(((token, issuer), memo))
 }
 
 /// Establishes that a token is of a trusted issuer, by the token cache or by its signature. `None`:

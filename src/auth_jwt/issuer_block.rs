@@ -167,6 +167,11 @@ impl ConfigBlock for IssuerBlock {
             args: args::ONE,
             set: |block, cf| block.fetch.set_proxy(cf),
         },
+        Member {
+            name: c"state_path",
+            args: args::ONE,
+            set: |block, cf| block.fetch.set_state_path(cf),
+        },
     ];
 }
 

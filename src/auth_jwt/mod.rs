@@ -16,6 +16,7 @@ mod issuer_block;
 mod issuer_fetch;
 mod issuer_keys;
 mod key_request;
+mod remembered_token;
 mod resource_metadata;
 mod revocation;
 mod strip;

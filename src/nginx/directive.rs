@@ -153,18 +153,21 @@ impl<'cf> Config<'cf> {
     /// The error for a value that the directive does not take. `must` says what it takes, as in `it
     /// must be "on" or "off"`.
     pub fn invalid_value(&self, value: &[u8], must: &str) -> ConfigError {
-        ConfigError::message(format_args!(
-            "invalid value {} in \"{}\" directive, {must}",
-            Quoted::whole(value),
-            String::from_utf8_lossy(&self.directive())
-        ))
+        self.invalid("value", value, must)
     }
 
-    /// The error for a parameter, such as `stale=1h`, that the directive does not have.
-    pub fn invalid_parameter(&self, parameter: &[u8]) -> ConfigError {
+    /// The error for a parameter, such as `stale=1h`, that the directive does not have. `must` says
+    /// which it has, as for [`invalid_value`](Self::invalid_value).
+    pub fn invalid_parameter(&self, parameter: &[u8], must: &str) -> ConfigError {
+        self.invalid("parameter", parameter, must)
+    }
+
+    /// The error for a part of the directive, such as "operator", that is wrong.
+    pub fn invalid(&self, part: &str, text: &[u8], must: &str) -> ConfigError {
         ConfigError::message(format_args!(
-            "invalid parameter {}",
-            Quoted::whole(parameter)
+            "invalid {part} {} in \"{}\" directive, {must}",
+            Quoted::whole(text),
+            String::from_utf8_lossy(&self.directive())
         ))
     }
 
@@ -204,30 +207,36 @@ impl<'cf> Config<'cf> {
         unsafe { Text::from_raw(name) }
     }
 
+    /// What [`time`](Self::time) takes.
+    pub const TIME: &'static str = "it must be a time, as in 10m or 500ms";
+
     /// A time in nginx's form: `10`, `10s`, `1m 30s`, `500ms`.
     ///
     /// # Errors
-    /// `"name" directive invalid value`, nginx's own words.
-    pub fn time(&self, text: &[u8]) -> Result<Duration, ConfigError> {
-        let mut text = self.copy(text)?;
+    /// [`invalid_value`](Self::invalid_value)
+    pub fn time(&self, value: &[u8]) -> Result<Duration, ConfigError> {
+        let mut text = self.copy(value)?;
         // SAFETY: nginx only reads the text.
         let milliseconds = unsafe { ngx_parse_time(&raw mut text, 0) };
         u64::try_from(milliseconds)
             .map(Duration::from_millis)
-            .map_err(|_| ConfigError::Directive(c"invalid value"))
+            .map_err(|_| self.invalid_value(value, Self::TIME))
     }
+
+    /// What [`seconds`](Self::seconds) takes.
+    pub const SECONDS: &'static str = "it must be a time in whole seconds, as in 30s or 1h";
 
     /// A time in nginx's form for whole seconds: `10`, `10s`, `1m 30s`, `1M`.
     ///
     /// # Errors
-    /// `"name" directive invalid value`, nginx's own words.
-    pub fn seconds(&self, text: &[u8]) -> Result<Duration, ConfigError> {
-        let mut text = self.copy(text)?;
+    /// [`invalid_value`](Self::invalid_value)
+    pub fn seconds(&self, value: &[u8]) -> Result<Duration, ConfigError> {
+        let mut text = self.copy(value)?;
         // SAFETY: nginx only reads the text.
         let seconds = unsafe { ngx_parse_time(&raw mut text, 1) };
         u64::try_from(seconds)
             .map(Duration::from_secs)
-            .map_err(|_| ConfigError::Directive(c"invalid value"))
+            .map_err(|_| self.invalid_value(value, Self::SECONDS))
     }
 
     /// A size in nginx's form, in bytes: `512`, `64k`, `4m`.

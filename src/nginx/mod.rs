@@ -57,6 +57,7 @@ mod text;
 mod upstream_line;
 mod variable;
 mod waker;
+mod worker_folder;
 
 pub use background::BackgroundTask;
 pub use block::{ConfigBlock, Member};
@@ -86,6 +87,7 @@ pub use subrequest_response::{StatusOrigin, SubrequestResponse};
 pub use target::Target;
 pub use template::Template;
 pub use text::Text;
-pub use upstream_line::{HeaderName, UpstreamLine};
+pub use upstream_line::{HeaderName, UpstreamLines};
 pub use variable::{AssignableVariable, Getter, ModuleVariable, PrefixVariable, Variable};
 pub use waker::{WakeTimer, Waker};
+pub use worker_folder::is_own_file;

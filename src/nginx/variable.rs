@@ -263,17 +263,18 @@ impl Config<'_> {
     /// The name in a reference such as `$name`.
     ///
     /// # Errors
-    /// `invalid variable name` if the `$` or the name is missing.
+    /// [`invalid`](Self::invalid) if the `$` or the name is missing.
     pub fn variable_name<'t>(&self, reference: &'t [u8]) -> Result<&'t [u8], ConfigError> {
         strip_dollar(reference)
+            .map_err(|_| self.invalid("variable name", reference, "it must be \"$\" and a name"))
     }
 
     /// The variable that a reference such as `$name` refers to.
     ///
     /// # Errors
-    /// `invalid variable name` if the `$` or the name is missing.
+    /// [`invalid`](Self::invalid) if the `$` or the name is missing.
     pub fn variable_reference(&mut self, reference: &[u8]) -> Result<Variable, ConfigError> {
-        let name = strip_dollar(reference)?;
+        let name = self.variable_name(reference)?;
         self.variable(name)
     }
 
@@ -281,8 +282,8 @@ impl Config<'_> {
     /// defined unless it exists.
     ///
     /// # Errors
-    /// `invalid variable name` if the `$` or the name is missing; an error of nginx if the variable
-    /// cannot be set.
+    /// `invalid variable name`, the words of nginx's own module, if the `$` or the name is missing;
+    /// an error of nginx if the variable cannot be set.
     pub fn assignable_variable(
         &mut self,
         reference: &[u8],

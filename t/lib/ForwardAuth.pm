@@ -73,7 +73,7 @@ sub _shown {
 }
 
 # The request that the application got; '' where it got none.
-sub got { return body($_[0]) =~ /\A((?:GET|HEAD|POST|PUT) .*)/s ? $1 : '' }
+sub got { return body($_[0]) =~ m!\A([A-Z]+ /.*)!s ? $1 : '' }
 
 # The values of the header lines with such a name, of a response or of a request as
 # above, joined with " | ".

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::endpoint::Endpoint;
 use super::lease::HeldLease;
+use super::saved_file::SavedFile;
 use super::shared_keys::SharedKeys;
 use crate::nginx::net::{random, sleep, spawn, uptime, with_log};
 use crate::nginx::{Failure, Request, Severity, WakeTimer, Waker};
@@ -30,6 +31,7 @@ pub(in super::super) struct FetchedKeys {
     endpoint: Endpoint,
     times: IssuerTimes,
     shared: Rc<SharedKeys>,
+    saved: Option<SavedFile>,
     keys: RefCell<WorkerKeys>,
     /// The change counter of the shared memory that `keys` are of.
     seen: Cell<Option<u64>>,
@@ -74,12 +76,14 @@ impl FetchedKeys {
         endpoint: Endpoint,
         times: IssuerTimes,
         shared: SharedKeys,
+        saved: Option<SavedFile>,
     ) -> Self {
         Self {
             issuer: Quoted::whole(issuer),
             endpoint,
             times,
             shared: Rc::new(shared),
+            saved,
             keys: RefCell::default(),
             seen: Cell::new(None),
             last_error: RefCell::default(),
@@ -162,6 +166,58 @@ impl FetchedKeys {
         Ok(None)
     }
 
+    /// Takes the keys of the file, unless the workers have some. For the start of a worker.
+    pub(super) fn restore(&self) {
+        let Some(saved) = &self.saved else { return };
+        let (now, times) = (uptime(), &self.times);
+        let has_text = self.shared.update(|record| record.text_id().is_some());
+        if has_text.is_none_or(|(has_text, _)| has_text) {
+            return;
+        }
+        let error = match saved.read() {
+            Ok(None) => return,
+            Ok(Some((text, age))) => match KeySet::parse(&text) {
+                Ok(_) if self.shared.restore(now, times, &text, age) => {
+                    let minutes = age.as_secs() / 60;
+                    let issuer = &self.issuer;
+                    with_log(|log| {
+                        log.at(
+                            Severity::Notice,
+                            format_args!(
+                                "auth_jwt: issuer {issuer}: using the keys in \"{}\", which are \
+                                 {minutes} minutes old",
+                                saved.path().display()
+                            ),
+                        );
+                    });
+                    return;
+                }
+                // They are too old, or another worker has taken them.
+                Ok(_) => return,
+                Err(error) => error.to_string(),
+            },
+            Err(error) => error.to_string(),
+        };
+        self.warn_of_file(saved, &error);
+    }
+
+    fn save(&self, text: &[u8]) {
+        if let Some(saved) = &self.saved
+            && let Err(error) = saved.write(text)
+        {
+            self.warn_of_file(saved, &format!("cannot be written: {error}"));
+        }
+    }
+
+    fn warn_of_file(&self, saved: &SavedFile, error: &str) {
+        let (issuer, path) = (&self.issuer, saved.path().display());
+        with_log(|log| {
+            log.warn(format_args!(
+                "auth_jwt: issuer {issuer}: \"{path}\" {error}"
+            ));
+        });
+    }
+
     /// Looks whether a fetch is due, and begins it. Returns the time until the next look.
     pub(super) fn look_in_background(self: &Rc<Self>) -> Duration {
         let now = uptime();
@@ -200,10 +256,11 @@ impl FetchedKeys {
     /// Takes over the keys that this record speaks of.
     fn take(&self, now: Duration, record: &IssuerRecord) {
         let mut keys = self.keys.borrow_mut();
-        let text = match record.text_id() {
-            Some(id) if keys.needs_text(record) => self.shared.text(id),
-            _ => None,
-        };
+        let id = record.text_id().filter(|_| keys.needs_text(record));
+        let text = id.and_then(|id| self.shared.text(id));
+        if let (Some(id), None) = (id, &text) {
+            self.shared.forget(id);
+        }
         let parsed = text.map(|text| KeySet::parse(&text).map_err(KeyError::from));
         keys.update(now, &self.times, record, parsed);
     }
@@ -243,6 +300,7 @@ impl FetchedKeys {
                 if lease.succeed(&document.text, fresh_for) {
                     self.warn_of_keys(&document.url.to_string(), &keys);
                 }
+                self.save(&document.text);
                 self.last_error.take();
             }
             Err(error) => {

@@ -3,6 +3,7 @@
 mod endpoint;
 mod fetched_keys;
 mod lease;
+mod saved_file;
 mod settings;
 mod shared_keys;
 mod watch;

@@ -1,10 +1,12 @@
 //! What an `auth_jwt_issuer` block says about fetching keys.
 
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::endpoint::{Endpoint, KeyPlace};
 use super::fetched_keys::FetchedKeys;
+use super::saved_file::SavedFile;
 use super::shared_keys::SharedKeys;
 use crate::nginx::net::{HostNames, Resolver, WorkerNetwork};
 use crate::nginx::{Config, ConfigError, Setting};
@@ -14,11 +16,15 @@ use http_client::proxy::{self, Proxy};
 use http_client::tls::{TlsConfigs, TlsOptions};
 use http_url::HttpUrl;
 use policy::auth_jwt::discovery::{Discovery, DiscoveryError, is_acceptable};
+use policy::auth_jwt::issuer_source::IssuerSource;
 use policy::auth_jwt::issuer_times::IssuerTimes;
 use text::Quoted;
 
 /// How long a dead worker keeps others from fetching, beyond the time that a fetch may take.
 const LEASE_MARGIN: Duration = Duration::from_secs(2);
+
+/// What may follow a URL.
+const INSECURE: &str = "it must be \"insecure\"";
 
 /// The directives about fetching.
 #[derive(Default)]
@@ -36,6 +42,7 @@ pub(in super::super) struct FetchSettings {
     connect_timeout: Setting<Duration>,
     read_timeout: Setting<Duration>,
     proxy: Setting<Proxy>,
+    state_path: Setting<PathBuf>,
     /// The name of the first directive that only makes sense if keys are fetched.
     first: Option<Box<str>>,
 }
@@ -62,7 +69,7 @@ impl FetchSettings {
         let url = match args {
             [] => None,
             [url] => Some(read_url(url, insecure, cf)?),
-            [_, other, ..] => return Err(cf.invalid_parameter(other)),
+            [_, other, ..] => return Err(cf.invalid_parameter(other, INSECURE)),
         };
         self.discovery.set(DiscoverySetting { url, insecure })
     }
@@ -73,7 +80,7 @@ impl FetchSettings {
         let insecure = match &rest[..] {
             [] => false,
             [word] if &**word == b"insecure" => true,
-            [other, ..] => return Err(cf.invalid_parameter(other)),
+            [other, ..] => return Err(cf.invalid_parameter(other, INSECURE)),
         };
         self.jwks_uri.set(read_url(&url, insecure, cf)?)
     }
@@ -157,6 +164,15 @@ impl FetchSettings {
         self.proxy.set(proxy)
     }
 
+    pub(in super::super) fn set_state_path(
+        &mut self,
+        cf: &mut Config<'_>,
+    ) -> Result<(), ConfigError> {
+        self.note(cf);
+        let name = text(cf)?;
+        self.state_path.set(cf.worker_folder(name.as_bytes())?)
+    }
+
     /// The keys of an issuer, as the block says. `name` is that of the block.
     pub(in super::super) fn keys(
         self,
@@ -172,11 +188,11 @@ impl FetchSettings {
             ))
         };
         let options = self.tls_options(cf).map_err(|what| wrong(&what))?;
-        let (place, first_url) = self.place(issuer).map_err(|what| wrong(&what))?;
-        let identity = format!(
-            "{issuer}\0{place:?}\0{options:?}\0{:?}",
-            self.proxy.get().map(Proxy::address)
-        );
+        let source = self.source().map_err(|what| wrong(&what))?;
+        let (place, first_url) = self.place(&source, issuer).map_err(|what| wrong(&what))?;
+        // Whose keys these are, and who can have changed them on the way.
+        let proxy = self.proxy.get().map(Proxy::address);
+        let identity = format!("{} {options:?} {proxy:?}", source.id(issuer));
         if !options.verify {
             cf.warn(format_args!(
                 "auth_jwt_issuer {} has \"ssl_verify off\": whoever is on the way to the issuer can \
@@ -199,7 +215,9 @@ impl FetchSettings {
             lease: Endpoint::LIMIT + LEASE_MARGIN,
         };
         let shared = SharedKeys::define(name, &identity, cf)?;
-        Ok(FetchedKeys::new(name, endpoint, times, shared))
+        let folder = self.state_path.get();
+        let saved = folder.map(|folder| SavedFile::new(folder, &identity));
+        Ok(FetchedKeys::new(name, endpoint, times, shared, saved))
     }
 
     /// Remembers that the block has this directive.
@@ -208,19 +226,25 @@ impl FetchSettings {
         self.first.get_or_insert_with(name);
     }
 
-    /// Where the keys are, and the URL that is asked first.
-    fn place(&self, issuer: &str) -> Result<(KeyPlace, HttpUrl), String> {
-        if let Some(url) = self.jwks_uri.get() {
-            return match self.discovery.get() {
-                Some(_) => Err("has both \"discovery\" and \"jwks_uri\"".into()),
-                None => Ok((KeyPlace::At(url.clone()), url.clone())),
-            };
+    fn source(&self) -> Result<IssuerSource, &'static str> {
+        match (self.discovery.get(), self.jwks_uri.get()) {
+            (Some(_), Some(_)) => Err("has both \"discovery\" and \"jwks_uri\""),
+            (None, Some(url)) => Ok(IssuerSource::JwksUri(url.clone())),
+            (Some(discovery), None) => Ok(IssuerSource::Discovery(discovery.url.clone())),
+            (None, None) => Ok(IssuerSource::Discovery(None)),
         }
-        let discovery = self.discovery.get();
-        let insecure = discovery.is_some_and(|discovery| discovery.insecure);
-        let search = match discovery.and_then(|discovery| discovery.url.clone()) {
-            Some(url) => Discovery::at(issuer, url, insecure),
-            None => Discovery::of_issuer(issuer, insecure),
+    }
+
+    /// Where the keys are, and the URL that is asked first.
+    fn place(&self, source: &IssuerSource, issuer: &str) -> Result<(KeyPlace, HttpUrl), String> {
+        let insecure = self
+            .discovery
+            .get()
+            .is_some_and(|discovery| discovery.insecure);
+        let search = match source {
+            IssuerSource::JwksUri(url) => return Ok((KeyPlace::At(url.clone()), url.clone())),
+            IssuerSource::Discovery(Some(url)) => Discovery::at(issuer, url.clone(), insecure),
+            IssuerSource::Discovery(None) => Discovery::of_issuer(issuer, insecure),
         };
         let search = search.map_err(|error: DiscoveryError| {
             format!("has the issuer {}, which {error}", Quoted::whole(issuer))

@@ -7,6 +7,7 @@ use crate::nginx::net::{unix_time, with_log};
 use crate::nginx::{Config, ConfigError, LockedEntries, SharedZone, ZoneEntry, ZoneLookup};
 use openssl::sha::Sha256;
 use policy::auth_jwt::issuer_record::{FetchLease, IssuerRecord};
+use policy::auth_jwt::issuer_times::IssuerTimes;
 use policy::auth_jwt::key_text_id::KeyTextId;
 
 /// The keys of one issuer in shared memory.
@@ -88,9 +89,8 @@ impl SharedKeys {
             self.zone.update(log, |entries| {
                 let mut record = self.read(entries);
                 let is_new = record.text_id() != Some(id);
-                let counts = record.succeed(now, lease, id, fresh_for);
+                let counts = record.succeed(now, lease, id, fresh_for) && entries.write(&entry);
                 if counts {
-                    entries.write(&entry);
                     self.write(entries, &record);
                 }
                 counts && is_new
@@ -99,12 +99,44 @@ impl SharedKeys {
         published.unwrap_or(false)
     }
 
+    /// Shares a text out of a file, which is so old, unless there is one already. Whether it does.
+    pub(super) fn restore(
+        &self,
+        now: Duration,
+        times: &IssuerTimes,
+        text: &[u8],
+        age: Duration,
+    ) -> bool {
+        let id = KeyTextId::of(text);
+        let entry = ZoneEntry::new(self.text, text);
+        let restored = with_log(|log| {
+            self.zone.update(log, |entries| {
+                let mut record = self.read(entries);
+                let counts = record.restore(now, times, id, age) && entries.write(&entry);
+                if counts {
+                    self.write(entries, &record);
+                }
+                counts
+            })
+        });
+        restored.unwrap_or(false)
+    }
+
     /// The text with this identity. `None` if there is another one meanwhile, or none.
     pub(super) fn text(&self, id: KeyTextId) -> Option<Vec<u8>> {
         match with_log(|log| self.zone.get(&self.text, unix_time(), log)) {
             ZoneLookup::Value { bytes, .. } => Some(bytes).filter(|text| KeyTextId::of(text) == id),
             ZoneLookup::Missing | ZoneLookup::Expired => None,
         }
+    }
+
+    /// Has the keys fetched anew, because the record has this text, and the zone has lost it.
+    pub(super) fn forget(&self, id: KeyTextId) {
+        self.update(|record| {
+            if record.text_id() == Some(id) {
+                *record = IssuerRecord::default();
+            }
+        });
     }
 
     fn read(&self, entries: &mut LockedEntries<'_, '_>) -> IssuerRecord {

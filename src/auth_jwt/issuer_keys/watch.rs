@@ -13,6 +13,7 @@ const LEAST_PAUSE: Duration = Duration::from_millis(100);
 /// Has the keys of these issuers fetched at the start, by chance one after the other, and before
 /// they go stale, as long as the worker takes new requests.
 pub(in super::super) fn watch_issuers(issuers: Vec<Rc<FetchedKeys>>) {
+    issuers.iter().for_each(|issuer| issuer.restore());
     let now = uptime();
     let first_look = || now + IssuerTimes::start_delay(random());
     let issuers: Vec<_> = issuers

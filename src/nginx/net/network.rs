@@ -1,5 +1,7 @@
 //! What the HTTP client needs of a worker: connections to addresses and host names, and time.
 
+#[cfg(feature = "fault-injection")]
+use super::super::fence::fault_injection;
 use super::connection::Connection;
 use super::resolver::Resolver;
 use super::timer::sleep;
@@ -74,6 +76,8 @@ impl Network for WorkerNetwork {
     type Stream = Connection;
 
     async fn connect(&self, address: &Address) -> Result<Connection, ConnectError> {
+        #[cfg(feature = "fault-injection")]
+        fault_injection::panic_in_connect(&address.to_string());
         match address {
             Address::Name { host, port } => {
                 let ips = self.host_names.addresses(host).await?;

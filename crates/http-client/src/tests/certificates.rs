@@ -236,11 +236,11 @@ fn verification_can_be_switched_off_and_the_name_changed() {
 
     let mut fetch = Fetch::default();
     fetch.tls.trusted_certificate = Some(ca.file(&folder));
-    fetch.tls.name = Some("login.test".to_owned());
-    assert_eq!(
-        fetch.text(&server.https_url("127.0.0.1")).as_deref(),
-        Ok("{}")
-    );
+    for name in ["login.test", "LOGIN.test."] {
+        fetch.tls.name = Some(name.to_owned());
+        let url = server.https_url("127.0.0.1");
+        assert_eq!(fetch.text(&url).as_deref(), Ok("{}"), "{name}");
+    }
     fetch.tls.name = Some("evil.test".to_owned());
     assert_eq!(
         fetch.error(&server.https_url("login.test")),

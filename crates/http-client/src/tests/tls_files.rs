@@ -93,6 +93,42 @@ fn a_bad_client_certificate_is_named() {
 }
 
 #[test]
+fn a_name_that_no_server_can_have_is_refused() {
+    let options = |name: &str| TlsOptions {
+        name: Some(name.to_owned()),
+        verify: false,
+        ..TlsOptions::default()
+    };
+    for (name, shown) in [
+        ("", "\"\""),
+        ("a b", "\"a b\""),
+        ("login.test:443", "\"login.test:443\""),
+        ("login.test/", "\"login.test/\""),
+        ("user@login.test", "\"user@login.test\""),
+        ("*.login.test", "\"*.login.test\""),
+        ("[::1]", "\"[::1]\""),
+        ("unix:/run/a", "\"unix:/run/a\""),
+        ("login\0.test", "\"login\\x00.test\""),
+    ] {
+        let expected = format!("invalid name {shown}: it has to be a host name or an IP address");
+        assert_eq!(error(&options(name)), expected);
+    }
+    for name in [
+        "login.test",
+        "LOGIN.test",
+        "a_b",
+        "login.test.",
+        "127.0.0.1",
+        "::1",
+    ] {
+        assert!(
+            TlsConfigs::default().config(&options(name)).is_ok(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn files_are_read_once() {
     let (folder, ca) = (Folder::new(), Ca::new("Test CA"));
     let options = TlsOptions {

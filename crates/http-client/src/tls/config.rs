@@ -2,14 +2,17 @@
 //! workers may not be allowed to.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use http_url::{HttpUrl, UrlHost};
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, Private};
 use openssl::ssl::{SslContext, SslContextBuilder, SslMethod, SslOptions, SslVersion};
 use openssl::x509::X509;
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::X509VerifyFlags;
+use text::Quoted;
 
 use super::error_queue::with_own_errors;
 
@@ -51,7 +54,7 @@ pub struct TlsConfig {
 }
 
 /// Makes each [`TlsConfig`] of one nginx configuration. Those with the same files share what was
-/// read of them: the system's certificates take 40 to 200 ms and a megabyte or two.
+/// read of them: the 144 certificates of Debian 12 take 100 ms and 4 MB.
 #[derive(Default)]
 pub struct TlsConfigs(Vec<(TlsOptions, SslContext)>);
 
@@ -99,6 +102,9 @@ pub enum TlsConfigError {
         /// The file with the key.
         key: PathBuf,
     },
+    /// A name that no server can have.
+    #[error("invalid name {0}: it has to be a host name or an IP address")]
+    Name(Quoted),
     /// OpenSSL refuses something else.
     #[error("TLS cannot be set up: {0}")]
     OpenSsl(#[from] ErrorStack),
@@ -110,6 +116,9 @@ impl TlsConfigs {
     /// # Errors
     /// [`TlsConfigError`]
     pub fn config(&mut self, options: &TlsOptions) -> Result<TlsConfig, TlsConfigError> {
+        if let Some(name) = options.name.as_ref().filter(|name| !is_server_name(name)) {
+            return Err(TlsConfigError::Name(Quoted::new(name)));
+        }
         // The name is that of a connection, not of a context.
         let files = TlsOptions {
             name: None,
@@ -130,6 +139,12 @@ impl TlsConfigs {
             verify: options.verify,
         })
     }
+}
+
+/// Whether a certificate can be for this name.
+fn is_server_name(name: &str) -> bool {
+    let is_host = |url: HttpUrl| matches!(url.host(), UrlHost::Name(host) if *host == name.to_ascii_lowercase());
+    name.parse::<IpAddr>().is_ok() || HttpUrl::parse(&format!("https://{name}")).is_ok_and(is_host)
 }
 
 fn read_files(options: &TlsOptions) -> Result<SslContext, TlsConfigError> {

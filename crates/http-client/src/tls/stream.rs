@@ -80,9 +80,10 @@ impl ServerName {
             (Some(name), _) => name.clone(),
             (None, UrlHost::Unix(_)) => "localhost".to_owned(),
             (None, UrlHost::Ip(address)) => address.to_string(),
-            // Certificates have names without the dot at the end.
-            (None, UrlHost::Name(name)) => name.strip_suffix('.').unwrap_or(name).to_owned(),
+            (None, UrlHost::Name(name)) => name.clone(),
         };
+        // Certificates have names without the dot at the end.
+        let text = text.strip_suffix('.').map(str::to_owned).unwrap_or(text);
         let is_address = text.parse::<std::net::IpAddr>().is_ok();
         Self { text, is_address }
     }

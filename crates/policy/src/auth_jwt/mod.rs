@@ -31,6 +31,7 @@ pub mod scopes;
 mod test_disk;
 pub mod token_cache;
 pub mod token_carrier;
+pub mod token_memo;
 pub mod upstream_header;
 pub mod value_path;
 pub mod watched_file;

@@ -83,8 +83,8 @@ impl RevocationList {
             return Err(NotRevocationList::Truncated);
         }
         let mut json = serde_json::Deserializer::from_slice(text);
-        let expected = text.len() / MEMBER;
-        json.deserialize_map(ObjectVisitor { expected })
+        let text_bytes = text.len();
+        json.deserialize_map(ObjectVisitor { text_bytes })
             .and_then(|list| json.end().map(|()| list))
             .map_err(|error| match error.classify() {
                 Category::Eof => NotRevocationList::Truncated,
@@ -172,8 +172,8 @@ fn kind(json: &[u8]) -> &'static str {
 
 /// Makes a list of the names of an object.
 struct ObjectVisitor {
-    /// How many there may be.
-    expected: usize,
+    /// The length of the text.
+    text_bytes: usize,
 }
 
 impl<'de> Visitor<'de> for ObjectVisitor {
@@ -185,9 +185,13 @@ impl<'de> Visitor<'de> for ObjectVisitor {
 
     fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<Self::Value, M::Error> {
         let mut list = RevocationList::default();
+        // The names are no longer than the text. Memory that is not used costs nothing, and a buffer
+        // that grows leaves its earlier ones to the allocator.
+        list.names.reserve_exact(self.text_bytes);
         // perf: a table that grows has to hash all names again. For a million names of 36 bytes the
         // right size at once takes 0.29 s instead of 0.37 s.
-        list.resize(|positions, hash| positions.reserve(self.expected, hash));
+        let expected = self.text_bytes / MEMBER;
+        list.resize(|positions, hash| positions.reserve(expected, hash));
         while members.next_key_seed(NameInserter(&mut list))?.is_some() {
             members.next_value::<IgnoredAny>()?;
         }

@@ -27,6 +27,9 @@ impl RequiredScopes {
     /// # Errors
     /// What would be right.
     pub fn add(&mut self, name: &[u8]) -> Result<(), &'static str> {
+        if name.starts_with(b"error=") {
+            return Err("it must be one scope; without it the status is always 403");
+        }
         let name = str::from_utf8(name).ok().filter(|name| is_scope(name));
         let name = name.ok_or("it must be one scope, without spaces, quotes, \"\\\" and \"$\"")?;
         if self.scopes.iter().all(|known| *known.name != *name) {

@@ -3,7 +3,10 @@
 //! that the configuration has its signature believed (a part of [`VerifyOptions`]). So an entry is
 //! an [`AuthenticToken`], which each request turns into a verified token at its own time.
 
+use std::rc::Rc;
+
 use super::issuer::IssuerIndex;
+use super::token_memo::TokenMemo;
 use crate::lru::Lru;
 use jose::{AuthenticToken, KeySet, SignatureCheck, TokenType};
 
@@ -38,6 +41,8 @@ impl VerifyOptions {
 /// The authentic tokens that one worker has seen.
 pub struct TokenCache {
     bytes: usize,
+    /// Whether there is memory for what is remembered of tokens.
+    keeps_memos: bool,
     tokens: Lru<CachedToken>,
 }
 
@@ -49,6 +54,7 @@ pub struct CachedToken {
     /// The generations of the set of keys.
     generations: Box<[u64]>,
     token: AuthenticToken,
+    memo: Option<Rc<TokenMemo>>,
 }
 
 impl TokenCache {
@@ -63,17 +69,18 @@ impl TokenCache {
     /// make equal tags.
     const MAX_PER_HASH: usize = 8;
 
-    /// A cache that takes up this many bytes at most.
-    pub fn new(bytes: usize) -> Self {
+    /// A cache that takes up this many bytes at most. `keeps_memos`: tokens have a [`TokenMemo`].
+    pub fn new(bytes: usize, keeps_memos: bool) -> Self {
         Self {
             bytes,
+            keeps_memos,
             tokens: Lru::new(bytes, Self::TYPICAL_BYTES),
         }
     }
 
     /// Forgets all tokens.
     pub fn clear(&mut self) {
-        *self = Self::new(self.bytes);
+        *self = Self::new(self.bytes, self.keeps_memos);
     }
 
     /// The newest entry for a token, whatever its keys are.
@@ -117,6 +124,7 @@ impl TokenCache {
             issuer,
             generations: keys.generations().collect(),
             token: token.clone(),
+            memo: self.keeps_memos.then(Rc::default),
         };
         let hash = self.hash(token.text(), options);
         self.tokens
@@ -149,6 +157,12 @@ impl CachedToken {
         self.token.clone()
     }
 
+    /// What is remembered of the token. `None` if the cache has no memory for that.
+    #[inline]
+    pub fn memo(&self) -> Option<Rc<TokenMemo>> {
+        self.memo.clone()
+    }
+
     #[inline]
     fn matches(&self, text: &[u8], options: VerifyOptions) -> bool {
         self.options == options && *self.token.text() == *text
@@ -163,7 +177,10 @@ impl CachedToken {
     fn memory(&self) -> usize {
         const ALLOCATION: usize = 16;
         let generations = size_of_val(&*self.generations).saturating_add(ALLOCATION);
-        generations.saturating_add(self.token.memory())
+        let memo = self.memo.as_ref().map_or(0, |_| TokenMemo::BYTES);
+        generations
+            .saturating_add(memo)
+            .saturating_add(self.token.memory())
     }
 }
 

@@ -2,6 +2,9 @@
 
 use jose::JsonValue;
 
+const NO_VARIABLE: &str =
+    "it must be a name, and no variable; .\"$a\" is for a name with the character \"$\"";
+
 /// A member at the top of an object, or a path into it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValuePath(Box<[PathStep]>);
@@ -23,10 +26,40 @@ impl ValuePath {
     pub fn parse(text: &[u8]) -> Result<Self, &'static str> {
         let steps = match text {
             b"" => return Err("it must not be empty"),
+            [b'$', ..] => return Err(NO_VARIABLE),
             [b'.' | b'[', ..] => path_steps(text)?,
             name => vec![PathStep::Member(name.into())],
         };
         Ok(Self(steps.into()))
+    }
+
+    /// What to say of a name that would be a path with a dot in front, such as `a.b` and `roles[0]`,
+    /// since a name is hardly what was meant.
+    pub fn doubt(name: &[u8]) -> Option<String> {
+        let is_name = !matches!(name, [] | [b'.' | b'[', ..]);
+        let is_path =
+            is_name && path_steps(&[b".", name].concat()).is_ok_and(|steps| steps.len() > 1);
+        let name = String::from_utf8_lossy(name);
+        is_path.then(|| {
+            format!(
+                "\"{name}\" is one name; a path begins with a dot, as in .{name}, and .\"{name}\" is \
+                 for this name"
+            )
+        })
+    }
+
+    /// The names of a path such as `.a.b`, apart from each other as `auth_jwt_claim_set` has them.
+    /// None if the text is a name, or has a position in it.
+    pub fn names_apart(path: &[u8]) -> Option<String> {
+        let steps = path_steps(path).ok().filter(|steps| !steps.is_empty())?;
+        let names = steps.iter().map(|step| match step {
+            PathStep::Element(_) => None,
+            PathStep::Member(name) => match &*String::from_utf8_lossy(name) {
+                name if name.contains(['.', ' ']) => Some(format!("\"{name}\"")),
+                name => Some(name.to_owned()),
+            },
+        });
+        Some(names.collect::<Option<Vec<_>>>()?.join(" "))
     }
 
     /// The value in this object, if it is there.

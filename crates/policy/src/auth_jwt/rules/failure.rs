@@ -12,10 +12,14 @@ pub enum RuleFailure {
     #[error("it is missing")]
     Missing,
     /// The value was judged.
-    #[error("it is {value}")]
+    #[error("it is {kind}{value}{advice}")]
     Unmet {
+        /// The type of the value in front of it, as in `the number `. Nothing for a string.
+        kind: &'static str,
         /// The beginning of the value: the text of a string, the JSON of another type.
         value: Quoted,
+        /// What may have been meant.
+        advice: &'static str,
     },
     /// The operator cannot judge values of this type.
     #[error("it is {}, not {needed}", kind_name(*kind))]
@@ -50,8 +54,22 @@ pub enum RuleFailure {
 }
 
 impl RuleFailure {
-    pub(super) fn unmet(value: JsonValue<'_>) -> Self {
+    /// `compares_whole` says whether the rule takes an array for a single value.
+    pub(super) fn unmet(value: JsonValue<'_>, compares_whole: bool) -> Self {
+        let kind = match value.kind() {
+            JsonKind::String | JsonKind::EscapedString => "",
+            JsonKind::Number => "the number ",
+            JsonKind::Array => "the array ",
+            JsonKind::Object => "the object ",
+            JsonKind::Null | JsonKind::True | JsonKind::False => "the JSON value ",
+        };
+        let advice = match value.kind() {
+            JsonKind::Array if compares_whole => "; \"any\" compares its elements",
+            _ => "",
+        };
         Self::Unmet {
+            kind,
+            advice,
             value: match value.as_str() {
                 Some(string) => Quoted::new(&*string),
                 None => Quoted::new(value.raw()),

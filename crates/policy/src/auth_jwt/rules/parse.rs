@@ -88,6 +88,9 @@ impl<V, R> Rule<V, R> {
             return Err(RuleError::new("name", name, "an operator must follow it").into());
         };
         let path = ValuePath::parse(name).map_err(|must| RuleError::new("name", name, must))?;
+        if let Some(doubt) = ValuePath::doubt(name) {
+            config.warn(doubt);
+        }
         let Some((kind, is_contrary)) = Operator::parse(operator) else {
             return Err(RuleError::new("operator", operator, Operator::NAMES).into());
         };

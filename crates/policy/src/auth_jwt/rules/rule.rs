@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::rc::Rc;
+use std::slice;
 
 use jose::{Document, JsonKind, JsonValue, Limits};
 
@@ -129,6 +130,21 @@ impl<V, R> Rule<V, R> {
         self.status
     }
 
+    /// Whether the rule says the same of an object for each request.
+    pub fn is_constant(&self) -> bool {
+        let are_constant = |values: &[RuleValue<V>]| {
+            !values
+                .iter()
+                .any(|own| matches!(own, RuleValue::Variable(_)))
+        };
+        match &self.test {
+            Test::Exists => true,
+            Test::Eq(own) | Test::Order(_, own) => are_constant(slice::from_ref(own)),
+            Test::In(list) | Test::Any(list) | Test::All(list) => are_constant(list),
+            Test::Match(pattern) => matches!(pattern, RulePattern::Compiled(_)),
+        }
+    }
+
     /// Judges an object: the claims, or the JOSE header.
     ///
     /// # Errors
@@ -146,7 +162,13 @@ impl<V, R> Rule<V, R> {
         };
         // What cannot be judged fails here, so that `!` never makes a yes of it.
         match self.test.judge(value, request)? == self.is_contrary {
-            true => Err(RuleFailure::unmet(value)),
+            true => {
+                let compares_whole = matches!(self.test, Test::Eq(_) | Test::In(_));
+                Err(RuleFailure::unmet(
+                    value,
+                    compares_whole && !self.is_contrary,
+                ))
+            }
             false => Ok(()),
         }
     }

@@ -42,7 +42,7 @@ fn finds(cache: &mut TokenCache, text: &str, options: VerifyOptions, keys: &KeyS
 
 #[test]
 fn an_entry_is_bound_to_the_keys_and_to_the_options() {
-    let (mut cache, keys, same_text) = (TokenCache::new(1 << 16), keys(), keys());
+    let (mut cache, keys, same_text) = (TokenCache::new(1 << 16, false), keys(), keys());
     keep(&mut cache, VERIFY, &keys);
     let mut finds = |options, keys: &KeySet| finds(&mut cache, TOKEN, options, keys);
     assert!(!finds(VERIFY, &same_text));
@@ -58,7 +58,7 @@ fn an_entry_is_bound_to_the_keys_and_to_the_options() {
 
 #[test]
 fn an_entry_is_bound_to_the_issuer() {
-    let (mut cache, keys) = (TokenCache::new(1 << 16), keys());
+    let (mut cache, keys) = (TokenCache::new(1 << 16, false), keys());
     let options = VerifyOptions {
         has_issuer: true,
         ..VERIFY
@@ -80,7 +80,7 @@ fn an_entry_is_bound_to_the_issuer() {
 
 #[test]
 fn the_newest_set_of_keys_is_found_first() {
-    let (mut cache, keys, other) = (TokenCache::new(1 << 16), keys(), keys());
+    let (mut cache, keys, other) = (TokenCache::new(1 << 16, false), keys(), keys());
     keep(&mut cache, VERIFY, &other);
     keep(&mut cache, VERIFY, &keys);
     let cached = cache.find(TOKEN.as_bytes(), VERIFY).unwrap();
@@ -91,7 +91,7 @@ fn the_newest_set_of_keys_is_found_first() {
 
 #[test]
 fn a_token_that_was_believed_is_not_a_verified_one() {
-    let (mut cache, keys) = (TokenCache::new(1 << 16), keys());
+    let (mut cache, keys) = (TokenCache::new(1 << 16, false), keys());
     keep(&mut cache, BELIEVE, &keys);
     assert!(!finds(&mut cache, TOKEN, VERIFY, &keys));
     assert!(finds(&mut cache, TOKEN, BELIEVE, &keys));
@@ -105,6 +105,7 @@ fn all_of_the_text_is_compared() {
         issuer: None,
         generations: keys().generations().collect(),
         token,
+        memo: None,
     };
     // Whatever the hash is.
     assert!(cached.matches(TOKEN.as_bytes(), VERIFY));
@@ -119,7 +120,7 @@ fn all_of_the_text_is_compared() {
 
 #[test]
 fn all_of_the_text_is_compared_where_hashes_are_equal() {
-    let (mut cache, keys) = (TokenCache::new(1 << 16), keys());
+    let (mut cache, keys) = (TokenCache::new(1 << 16, false), keys());
     keep(&mut cache, VERIFY, &keys);
     for at in 0..TOKEN.len() - 16 {
         let mut other = TOKEN.as_bytes().to_vec();
@@ -140,7 +141,7 @@ fn all_of_the_text_is_compared_where_hashes_are_equal() {
 
 #[test]
 fn a_cached_token_expires_at_its_time() {
-    let (mut cache, keys) = (TokenCache::new(1 << 16), keys());
+    let (mut cache, keys) = (TokenCache::new(1 << 16, false), keys());
     keep(&mut cache, VERIFY, &keys);
     let token = cache
         .find_verified_with(TOKEN.as_bytes(), VERIFY, None, &keys)
@@ -172,7 +173,7 @@ fn the_whole_token_is_hashed_where_its_end_is_not_verified() {
 
 #[test]
 fn a_token_is_kept_with_its_newest_key_sets() {
-    let mut cache = TokenCache::new(1 << 20);
+    let mut cache = TokenCache::new(1 << 20, false);
     let sets: Vec<_> = (0..TokenCache::MAX_PER_HASH + 3).map(|_| keys()).collect();
     for keys in &sets {
         keep(&mut cache, VERIFY, keys);
@@ -185,7 +186,7 @@ fn a_token_is_kept_with_its_newest_key_sets() {
 
 #[test]
 fn the_newest_of_tokens_with_equal_ends_are_kept() {
-    let (mut cache, keys) = (TokenCache::new(1 << 20), keys());
+    let (mut cache, keys) = (TokenCache::new(1 << 20, false), keys());
     let claims = |n: usize| URL_SAFE_NO_PAD.encode(format!(r#"{{"n":{},"end":"end"}}"#, 100 + n));
     let text = |n| format!("eyJhbGciOiJIUzI1NiJ9.{}.{}", claims(n), "A".repeat(43));
     let texts: Vec<_> = (0..TokenCache::MAX_PER_HASH + 3).map(text).collect();
@@ -199,7 +200,7 @@ fn the_newest_of_tokens_with_equal_ends_are_kept() {
 
 #[test]
 fn hashes_differ_between_tables() {
-    let [one, two] = [(); 2].map(|()| TokenCache::new(1 << 16));
+    let [one, two] = [(); 2].map(|()| TokenCache::new(1 << 16, false));
     let hash = |cache: &TokenCache| cache.hash(TOKEN.as_bytes(), VERIFY);
     assert_ne!(hash(&one), hash(&two));
 }
@@ -216,7 +217,7 @@ fn an_entry_accounts_for_its_memory() {
     };
     for claims in [0, 600, 6000] {
         let text = text(claims);
-        let mut cache = TokenCache::new(1 << 20);
+        let mut cache = TokenCache::new(1 << 20, false);
         cache.insert(VERIFY, None, &keys(), &authentic(&text, VERIFY));
         let cached = cache.find(text.as_bytes(), VERIFY).unwrap();
         let memory = cached.memory();
@@ -226,10 +227,37 @@ fn an_entry_accounts_for_its_memory() {
 
 #[test]
 fn a_cleared_cache_has_no_token_and_takes_new_ones() {
-    let (mut cache, keys) = (TokenCache::new(1 << 16), keys());
+    let (mut cache, keys) = (TokenCache::new(1 << 16, false), keys());
     keep(&mut cache, VERIFY, &keys);
     cache.clear();
     assert!(!finds(&mut cache, TOKEN, VERIFY, &keys));
     keep(&mut cache, VERIFY, &keys);
     assert!(finds(&mut cache, TOKEN, VERIFY, &keys));
+}
+
+#[test]
+fn what_is_remembered_belongs_to_one_entry_and_counts_as_memory() {
+    let set = crate::auth_jwt::token_memo::SetIds::default()
+        .next()
+        .unwrap();
+    let (mut with, mut without) = (
+        TokenCache::new(1 << 16, true),
+        TokenCache::new(1 << 16, false),
+    );
+    let (keys, others) = (keys(), keys());
+    for cache in [&mut with, &mut without] {
+        keep(cache, VERIFY, &keys);
+    }
+    let memory = |cache: &mut TokenCache| cache.find(TOKEN.as_bytes(), VERIFY).unwrap().memory();
+    assert_eq!(memory(&mut with), memory(&mut without) + TokenMemo::BYTES);
+    let memo = |cache: &mut TokenCache| cache.find(TOKEN.as_bytes(), VERIFY).unwrap().memo();
+    assert!(memo(&mut without).is_none());
+    memo(&mut with).unwrap().note_met(set);
+    assert!(memo(&mut with).unwrap().has_met(set));
+    // Found authentic with other keys: what an encrypted token says may be something else.
+    keep(&mut with, VERIFY, &others);
+    assert!(!memo(&mut with).unwrap().has_met(set));
+    with.clear();
+    keep(&mut with, VERIFY, &keys);
+    assert!(!memo(&mut with).unwrap().has_met(set));
 }

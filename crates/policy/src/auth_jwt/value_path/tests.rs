@@ -59,9 +59,13 @@ fn a_wrong_path_is_an_error() {
     let name = "a name in a path must consist of letters, digits, \"_\" and \"-\", or be in double \
                 quotes, as in .\"a.b\"";
     let position = "a position in a path must be a number without a sign, as in .roles[0]";
+    let variable = "it must be a name, and no variable; .\"$a\" is for a name with the character \
+                    \"$\"";
     let between = "\".\" or \"[\" must follow a name in quotes and a position";
     for (path, expected) in [
         ("", "it must not be empty"),
+        ("$a", variable),
+        ("${a}.b", variable),
         (".", name),
         ("..a", name),
         (".a.", name),
@@ -92,5 +96,55 @@ fn a_wrong_path_is_an_error() {
         (".r[18446744073709551616]", position),
     ] {
         assert_eq!(ValuePath::parse(path.as_bytes()), Err(expected), "{path}");
+    }
+}
+
+#[test]
+fn a_name_that_would_be_a_path_with_a_dot_in_front_is_doubtful() {
+    for name in [
+        "a.b",
+        "realm_access.roles",
+        "roles[0]",
+        "a[0].b",
+        "a.\"b.c\"",
+    ] {
+        let doubt = format!(
+            "\"{name}\" is one name; a path begins with a dot, as in .{name}, and .\"{name}\" is for \
+             this name"
+        );
+        assert_eq!(ValuePath::doubt(name.as_bytes()), Some(doubt));
+    }
+    for name in [
+        "",
+        "a",
+        ".a.b",
+        "[0].a",
+        "a.",
+        "a[",
+        "a..b",
+        "a b.c",
+        "https://a.example/b",
+    ] {
+        assert_eq!(ValuePath::doubt(name.as_bytes()), None, "{name}");
+    }
+}
+
+#[test]
+fn a_path_of_names_has_them_apart() {
+    for (path, names) in [
+        (".a", Some("a")),
+        (".a.b", Some("a b")),
+        (".a.\"b.c\"", Some("a \"b.c\"")),
+        (".a.\"b c\"", Some("a \"b c\"")),
+        (".a[0]", None),
+        ("[0]", None),
+        (".a.", None),
+        (".", None),
+        ("a", None),
+        ("a.b", None),
+        ("", None),
+    ] {
+        let apart = ValuePath::names_apart(path.as_bytes());
+        assert_eq!(apart.as_deref(), names, "{path}");
     }
 }

@@ -158,14 +158,14 @@ fn a_variable_is_json_where_it_is_json() {
     let say = |args: &[&str], value: &[u8]| judge(claims, args, &FakeNginx::with("v", value));
     assert_eq!(say(&["n", "eq", "$v"], b"1.0"), "met");
     assert_eq!(say(&["n", "eq", "$v"], b" 1 "), "met");
-    assert_eq!(say(&["n", "eq", "$v"], b"\"1\""), "it is \"1\"");
+    assert_eq!(say(&["n", "eq", "$v"], b"\"1\""), "it is the number \"1\"");
     assert_eq!(say(&["s", "eq", "$v"], b"\"1\""), "met");
     assert_eq!(say(&["s", "eq", "$v"], b"1"), "it is \"1\"");
     assert_eq!(say(&["b", "eq", "$v"], b"true"), "met");
     assert_eq!(say(&["w", "eq", "$v"], b"true"), "it is \"true\"");
     assert_eq!(say(&["w", "in", "$v"], b"[\"true\"]"), "met");
     // Not JSON, and therefore text.
-    assert_eq!(say(&["n", "eq", "$v"], b"01"), "it is \"1\"");
+    assert_eq!(say(&["n", "eq", "$v"], b"01"), "it is the number \"1\"");
     assert_eq!(say(&["n", "ne", "$v"], b"truex"), "met");
     assert_eq!(
         say(&["n", "gt", "$v"], b"x"),
@@ -323,9 +323,20 @@ fn a_failure_says_why_and_cuts_the_value() {
     );
     let claims = r#"{"o":{"a": "b\n"},"s":"\r\n\"","n":1,"a":[1, 2],"z":null,"t":true}"#;
     for (args, says) in [
-        (["o", "eq", "a"], r#"it is "{\"a\": \"b\\n\"}""#),
+        (["o", "eq", "a"], r#"it is the object "{\"a\": \"b\\n\"}""#),
         (["s", "eq", "a"], r#"it is "\x0d\x0a\"""#),
-        (["a", "any", "3"], r#"it is "[1, 2]""#),
+        (["a", "any", "3"], r#"it is the array "[1, 2]""#),
+        (
+            ["a", "eq", "3"],
+            r#"it is the array "[1, 2]"; "any" compares its elements"#,
+        ),
+        (
+            ["a", "in", "3"],
+            r#"it is the array "[1, 2]"; "any" compares its elements"#,
+        ),
+        (["a", "!eq", "json=[1,2]"], r#"it is the array "[1, 2]""#),
+        (["z", "eq", "null"], r#"it is the JSON value "null""#),
+        (["t", "eq", "true"], r#"it is the JSON value "true""#),
         (["n", "match", "a"], "it is a number, not a string"),
         (["n", "gt", "a"], "it is a number, not a string"),
         (["z", "gt", "1"], "it is null, not a number or a string"),
