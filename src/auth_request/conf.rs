@@ -201,16 +201,20 @@ impl LocationConf {
 
     /// What nginx does with the body of the service's response.
     pub(super) fn response_body(&self) -> ResponseBody {
-        self.deny_body()
-            .map_or(ResponseBody::Discard, ResponseBody::KeepUpTo)
+        match self.deny_body() {
+            Some(_) => ResponseBody::ByStatus,
+            None => ResponseBody::Discard,
+        }
     }
 
-    /// Whether the client may get the body of a response with this status.
-    pub(super) fn may_send_body(&self, status: Status) -> bool {
-        match status.is_success() {
+    /// How many bytes of the body of a response with this status are kept at most, or `None` if
+    /// nobody gets it.
+    pub(super) fn body_limit(&self, status: Status) -> Option<usize> {
+        let may_deny = match status.is_success() {
             true => !self.requirements.is_empty(),
             false => self.denies(status.0),
-        }
+        };
+        self.deny_body().filter(|_| may_deny)
     }
 
     pub(super) fn on_error(&self) -> OnError {

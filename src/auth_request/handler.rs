@@ -130,9 +130,8 @@ impl SubrequestOwner for AuthRequest {
         log.debug(format_args!("auth request done s:{status}"));
     }
 
-    fn wants_body(parent: Request<'_>, status: Status) -> bool {
-        let conf = parent.location_conf::<Self>();
-        conf.may_send_body(status)
+    fn body_limit(parent: Request<'_>, status: Status) -> Option<usize> {
+        parent.location_conf::<Self>().body_limit(status)
     }
 }
 
