@@ -8,6 +8,7 @@ use super::shim::origin;
 use super::status::Status;
 use super::template::Template;
 use super::text::Text;
+use super::variable::Variable;
 use nginx_sys::{ngx_str_t, ngx_uint_t};
 use std::collections::HashMap;
 
@@ -97,6 +98,11 @@ impl<'r> SubrequestResponse<'r> {
     /// The value of a text with the variables of the subrequest, such as `$upstream_http_*`.
     pub fn evaluate(self, template: &Template) -> Result<Text<'r>, Failure> {
         template.evaluate(self.request)
+    }
+
+    /// The value of a variable of the subrequest. None if it has none.
+    pub fn variable(self, variable: Variable) -> Option<Text<'r>> {
+        self.request.variable(variable)
     }
 
     /// The header lines with the names that `is_wanted` selects: those that nginx would send to a

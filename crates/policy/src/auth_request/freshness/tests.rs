@@ -259,3 +259,45 @@ fn a_header_of_another_protocol_is_not_one_of_http_1() {
         assert!(!is_http_header(sent), "{sent:?}");
     }
 }
+
+#[test]
+fn until_is_a_time_in_seconds() {
+    const NOW: i64 = 1_700_000_000;
+    let until = |value: &str| Freshness::from_until(value.as_bytes(), NOW);
+    for value in [
+        "0",
+        "1",
+        "1700000000",
+        "1700000000.9",
+        "-1",
+        "-1800000000",
+        "x",
+        "null",
+        "\"1800000000\"",
+        " 1800000000",
+        "1800000000 ",
+        "1.8e9",
+        "1800000000.",
+        ".5",
+        "1800000000.x",
+        "1800000000.1.2",
+        "+1800000000",
+        "0x7fffffff",
+        "1800000000,1900000000",
+        "true",
+        "[1800000000]",
+        "inf",
+    ] {
+        assert_eq!(until(value), Freshness::Never, "{value}");
+    }
+    assert_eq!(until(""), Freshness::Unspecified);
+    assert_eq!(until("1700000001"), at_most(1));
+    assert_eq!(until("1700000001.9"), at_most(1));
+    assert_eq!(until("1700000060"), at_most(60));
+    assert_eq!(until("001700000060"), at_most(60));
+    assert_eq!(
+        until("99999999999999999999"),
+        at_most(u64::MAX - 1_700_000_000)
+    );
+    assert_eq!(Freshness::from_until(b"9", -5), at_most(9));
+}
