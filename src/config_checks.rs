@@ -25,6 +25,19 @@ pub(crate) fn warn_of_return(cf: &Config<'_>, directive: &str, position: &str, i
     }
 }
 
+/// Warns of a requirement, such as `auth_jwt_require_scope`, in a location where the directive that
+/// it belongs to is not in force, so that it is never asked. A server may have it for its locations.
+pub(crate) fn warn_of_requirement_alone(cf: &Config<'_>, requirement: &str, directive: &str) {
+    let place = match cf.location() {
+        Some(location) if location.is_server() => return,
+        Some(location) => location.to_string(),
+        None => "a limit_except".into(),
+    };
+    cf.warn(format_args!(
+        "\"{requirement}\" in {place} requires nothing without \"{directive}\", every request is served"
+    ));
+}
+
 /// A directive that asks another location by a subrequest.
 pub(crate) struct Question<'a> {
     pub(crate) directive: &'static str,

@@ -142,12 +142,13 @@ is($main->('auth_jwt_key_file a.jwk;'),
 ### auth_jwt_type, auth_jwt_leeway, auth_jwt_verify_signature
 
 for my $level (qw/ http server location limit_except /) {
+    my $protect = 'auth_jwt a; auth_jwt_key_request /keys; location = /keys { internal; }';
     my $lines = 'auth_jwt_type nested; auth_jwt_require $arg_a error=403; '
         . 'auth_jwt_verify_signature on; ';
     $lines .= 'auth_jwt_leeway 5s;' if $level ne 'limit_except';
     my %around = (http => $lines, server => "server { $lines }",
-        location => "server { location / { $lines } }",
-        limit_except => "server { location / { limit_except GET { $lines } } }");
+        location => "server { $protect location / { $lines } }",
+        limit_except => "server { $protect location / { limit_except GET { $lines } } }");
     is($http->($around{$level}), $ok, "all in $level");
 }
 is($location->('limit_except GET { auth_jwt_leeway 5s; }'),
@@ -211,7 +212,7 @@ is($location->("auth_jwt_require \$arg_a 'error=$_';"),
     "auth_jwt_require error=$_") for 402, 500, '0403', '403 ', '$arg_a', '';
 is($location->('auth_jwt_require error=403;'),
     $line_4->('"auth_jwt_require" directive has no value to check'), 'error alone');
-is($location->('auth_jwt_require $nobody;'), '[emerg] unknown "nobody" variable | exit 1',
+is($http->('auth_jwt_require $nobody;'), '[emerg] unknown "nobody" variable | exit 1',
     'auth_jwt_require, unknown variable');
 is($location->('if ($arg_a) { auth_jwt_require $arg_a; }'),
     $line_4->("\"auth_jwt_require\" $in_if"), 'auth_jwt_require in if');
@@ -220,7 +221,7 @@ is($location->('auth_jwt_require $;'), $line_4->('invalid variable name'),
 is($location->('auth_jwt_require "${arg_a";'),
     $line_4->('the closing bracket in "arg_a" variable is missing'),
     'auth_jwt_require, open bracket');
-is($location->('auth_jwt_require $arg_a; auth_jwt_require $arg_a "${arg_b}0" error=403;'), $ok,
+is($http->('auth_jwt_require $arg_a; auth_jwt_require $arg_a "${arg_b}0" error=403;'), $ok,
     'auth_jwt_require twice');
 
 ### auth_jwt_claim_set, auth_jwt_header_set

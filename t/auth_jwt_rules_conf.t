@@ -15,7 +15,8 @@ $t->write_file('a.jwk', '{"kty":"oct","k":"c2VjcmV0IG9mIHRoaXJ0eS10d28gYnl0ZXMgb
 $t->write_file('list.json', '{}');
 
 my $http = sub { return config_test($t, $_[0]) };
-my $location = sub { return $http->("server {\nlisten 127.0.0.1:1;\nlocation / {\n$_[0]\n}}") };
+my $protect = 'auth_jwt a; auth_jwt_key_file a.jwk;';
+my $location = sub { return $http->("server { $protect\nlisten 127.0.0.1:1;\nlocation / {\n$_[0]\n}}") };
 my $line_4 = sub { return "[emerg] $_[0] in DIR/http.conf:4 | exit 1" };
 my $ok = 'exit 0';
 my $in_if = 'directive is not allowed here';
@@ -31,8 +32,8 @@ my %example = (
 
 for my $name (sort keys %example) {
     my $line = "auth_jwt_$name $example{$name};";
-    my %around = (http => $line, server => "server { $line }", location => "server { location / { $line } }",
-        limit_except => "server { location / { limit_except GET { $line } } }");
+    my %around = (http => $line, server => "server { $line }", location => "server { $protect location / { $line } }",
+        limit_except => "server { $protect location / { limit_except GET { $line } } }");
     is($http->($around{$_}), $ok, "$name in $_") for sort keys %around;
     is($location->("if (\$arg_a) { $line }"), $line_4->("\"auth_jwt_$name\" $in_if"), "$name in if");
     is(config_test($t, '', $line), "[emerg] \"auth_jwt_$name\" $in_if in DIR/main.conf:1 | exit 1",
@@ -136,7 +137,7 @@ is($location->("auth_jwt_algorithms $_->[1]; $auth auth_jwt_type $_->[0];") =~ s
     ($_->[2] ? $useless->() : '') . $ok, "$_->[0] tokens with $_->[1]") for
     [ signed => 'dir', 1 ], [ encrypted => 'RS256', 1 ], [ nested => 'RS256', 1 ], [ nested => 'dir', 1 ],
     [ signed => 'RS256' ], [ encrypted => 'dir' ], [ nested => 'dir RS256' ];
-is($location->('auth_jwt_algorithms dir;'), $ok, 'without auth_jwt');
+is($http->('auth_jwt_algorithms dir;'), $ok, 'without auth_jwt');
 
 ### ages
 

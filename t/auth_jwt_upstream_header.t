@@ -13,7 +13,7 @@ use ParamService;
 use Test::Nginx::Raw;
 
 my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy grpc fastcgi uwsgi scgi rewrite ssi mirror access
-    auth_basic auth_request /)->plan(114);
+    auth_basic auth_request /)->plan(127);
 
 my $key = jwk('HS256', '--kid', 'a');
 my $aes = jwk('A128KW', '--kid', 'b');
@@ -280,6 +280,16 @@ for my $case (
     is(forms(get('/forms', sign($key, "{\"c\":$json}"))), $lines, "$json");
     like(jwt_logged($t), qr/^\Qwarn header "$header" is left out for the upstream: $reason\E$/m, "$json, its line in the log");
 }
+
+# nginx keeps 20 lines in each part of its list
+my @many = map { "X-Mine-$_: $_" } 1 .. 60;
+for my $count (0, 16 .. 24, 60) {
+    my $response = get('/', $good, (@many)[0 .. $count - 1], 'X-User: root');
+    is(lines($response, qr/^x-(?:user|mine)/i), join(', ', (@many)[0 .. $count - 1], 'X-User: alice'), "among $count lines");
+}
+my $words = sign($key, '{"c":[' . join(',', map { "\"w$_\"" } 1 .. 50) . ']}');
+is(forms(get('/forms', $words)) =~ s/.*?(?=X-Lines)//r, join(' | ', map { "X-Lines: w$_" } 1 .. 50), 'many lines');
+is(users(get('/forms', $words, @many)), '', 'many lines among many');
 
 ### lines by which the request is judged
 

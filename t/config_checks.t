@@ -1,15 +1,15 @@
 #!/usr/bin/perl
 
 # Warnings of nginx -t about configurations that do not check what they seem to
-# check: a return, a condition that is always met, a location that is asked
-# (row 34).
+# check: a return, a condition that is always met, a location that is asked,
+# a requirement that stands alone (row 34).
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy /)->plan(61);
+my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy /)->plan(130);
 
 $t->write_file('key.jwk', jwk('HS256'));
 my $ok = 'exit 0';
@@ -68,16 +68,17 @@ is($said->("location / { return 200; } location /b { limit_except GET { $jwt } r
 ### conditions
 
 for my $directive (qw/ auth_jwt_require auth_request_require /) {
+    my $protect = $directive eq 'auth_jwt_require' ? $jwt : "auth_request /check; $internal";
     my $instead = $directive eq 'auth_jwt_require' ? 'auth_jwt_require_claim' : 'a "map"';
     my $always = sub {
         return "[warn] the value \"$_[0]\" in \"$directive\" holds text, so that it is never empty or \"0\" and "
             . "the condition is always met; nothing is compared here, use $instead in DIR/http.conf:4 | ";
     };
-    is($said->("location / { $directive \$jwt_claim_sub=bob; }"), $always->('$jwt_claim_sub=bob') . $ok,
+    is($said->("$protect location / { $directive \$jwt_claim_sub=bob; }"), $always->('$jwt_claim_sub=bob') . $ok,
         "$directive, a comparison");
-    is($said->("location / { $directive \$arg_a \"\$arg_a \$arg_b\" \${arg_a}00 error=403; }"),
+    is($said->("$protect location / { $directive \$arg_a \"\$arg_a \$arg_b\" \${arg_a}00 error=403; }"),
         $always->('$arg_a $arg_b') . $always->('${arg_a}00') . $ok, "$directive, two of three values");
-    is($said->("location / { $directive \$arg_a \${arg_b} \$arg_a\$arg_b \${arg_a}0; }"), $ok,
+    is($said->("$protect location / { $directive \$arg_a \${arg_b} \$arg_a\$arg_b \${arg_a}0; }"), $ok,
         "$directive, values that may be empty or 0");
 }
 
@@ -140,13 +141,37 @@ is($said->("auth_jwt r; auth_jwt_key_request /keys; location = /keys { internal;
 is($said->("location / { auth_jwt r; auth_jwt_key_request /keys; $proxy }"),
     $open->('/keys', 'location "/"', 'auth_jwt_key_request') . $ok, 'keys in the location itself');
 
+### a requirement without what it belongs to
+
+for (
+    (map { [ "auth_jwt_$_", 'auth_jwt', $jwt ] } 'require $arg_a', 'require_claim aud any api', 'require_header typ eq JWT',
+        'require_scope read', 'algorithms HS256', 'max_age 1h', map { "revocation_list_$_ key.jwk" } qw/ sub kid jti /),
+    [ 'auth_request_require $arg_a', 'auth_request', 'auth_request /check;' ],
+) {
+    my ($requirement, $directive, $protect) = @$_;
+    my ($name) = split / /, $requirement;
+    my $alone = sub { "[warn] \"$name\" in $_[0] requires nothing without \"$directive\", every request is served | $ok" };
+    my $more = $directive eq 'auth_request' ? $internal : '';
+    is($said->("location / { $requirement; $proxy } $more"), $alone->('location "/"'), "$name alone");
+    is($said->("$protect location /a { $directive off; $requirement; } $more"), $alone->('location "/a"'), "$name, off");
+    is($said->("location / { $protect $requirement; } $more"), $ok, "$name with $directive");
+    is($said->("$protect location / { $requirement; } $more"), $ok, "$name with an outer $directive");
+    is($said->("$requirement; location / { $protect } location /open { } $more"), $ok, "$name of an outer level");
+    next if $directive eq 'auth_request';
+    is($said->("location / { limit_except GET { $requirement; } }"), $alone->('a limit_except'), "$name alone in limit_except");
+    is($said->("location / { $protect limit_except GET { $requirement; } }"), $ok, "$name in limit_except");
+}
+is($said->("auth_jwt_require_scope a; location / { auth_jwt_max_age 1h; auth_jwt_algorithms HS256; }"),
+    "[warn] \"auth_jwt_max_age\" in location \"/\" requires nothing without \"auth_jwt\", every request is served | $ok",
+    'one warning for a location');
+
 ### ready configurations say nothing of the kind
 
 my @said;
 for my $file (glob '../nginx-conf/*.conf') {
     my $conf = slurp($file);
     next if $file =~ /auth-proxy/;
-    push @said, "$file: $_" for grep { /answers every request|always met|which reaches/ }
+    push @said, "$file: $_" for grep { /answers every request|always met|which reaches|requires nothing/ }
         split / \| /, config_test($t, $conf);
 }
 is(join("\n", @said), '', 'nginx-conf');

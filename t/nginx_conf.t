@@ -33,7 +33,9 @@ my @known = sort map { s!.*/!!r } glob('../nginx-conf/*.conf');
 is_deeply(\@known, [sort(keys %ports, keys %others)], 'every configuration is tested');
 is_deeply([grep { !-e } values %others], [], 'those tests are there');
 
+# An application may take X_User for X-User (row 25).
 configure($t, <<'EOF');
+    underscores_in_headers on;
     include bearer.conf;
     include cookie.conf;
     include encrypted.conf;
@@ -75,7 +77,7 @@ like($r, qr/^HTTP\/1.1 401 /, 'bearer, no token');
 like($r, qr/^WWW-Authenticate: Bearer realm="api"\r$/m, 'bearer, no token, challenge');
 like(ask({ port => 8081 }, '/a', "Authorization: Bearer $expired"), qr/^HTTP\/1.1 401 /,
     'bearer, expired token');
-$r = ask({ port => 8081 }, '/a?b', "Authorization: Bearer $good", 'X-User: mallory');
+$r = ask({ port => 8081 }, '/a?b', "Authorization: Bearer $good", 'X-User: mallory', 'X_User: mallory');
 like($r, qr/^HTTP\/1.1 200 /, 'bearer, good token');
 like($r, qr!\r\n\r\n/a\?b user=alice authorization= claims= tenant=$!,
     'bearer, what the application gets');
@@ -91,14 +93,14 @@ like(ask({ port => 8083 }, '/a', "Authorization: Bearer $good"), qr/^HTTP\/1.1 3
     'cookie, but bearer');
 like(ask({ port => 8083 }, '/a%0d%0aX-A:b'), qr/^HTTP\/1.1 302 (?!.*^X-A)/ms,
     'cookie, nothing gets into the header');
-like(ask({ port => 8083 }, '/a?b', "Cookie: a=b; auth_token=$good", 'X-User: mallory'), qr!^HTTP/1.1 200 .*\r\n\r\n/a\?b user=alice !s,
+like(ask({ port => 8083 }, '/a?b', "Cookie: a=b; auth_token=$good", 'X-User: mallory', 'X_User: mallory'), qr!^HTTP/1.1 200 .*\r\n\r\n/a\?b user=alice !s,
     'cookie, what the application gets');
 $r = ask({ port => 8083 }, '/api/a', "Cookie: auth_token=$expired");
 like($r, qr/^HTTP\/1.1 401 .*^WWW-Authenticate: Bearer realm="api", error="invalid_token"\r$/ms,
     'cookie, programs');
 like(ask({ port => 8083 }, '/api/a', "Cookie: auth_token=$good"), qr!\r\n\r\n/api/a user=alice !,
     'cookie, programs let in');
-like(ask({ port => 8083 }, '/login', 'X-User: mallory'), qr!\r\n\r\n/login user= !,
+like(ask({ port => 8083 }, '/login', 'X-User: mallory', 'X_User: mallory'), qr!\r\n\r\n/login user= !,
     'cookie, login is open');
 
 # encrypted.conf
@@ -112,7 +114,7 @@ like(ask({ port => 8084 }, '/a', $bearer->(encrypt($secret, '{"sub":"alice"}')))
     'encrypted, no exp');
 like(ask({ port => 8084 }, '/a', $bearer->(encrypt($secret, '{"sub":"alice","exp":1}'))), qr/^HTTP\/1.1 401 /,
     'encrypted, expired');
-like(ask({ port => 8084 }, '/a', $bearer->(encrypt($secret, $claims)), 'X-User: mallory', 'X-Claims: {}'),
+like(ask({ port => 8084 }, '/a', $bearer->(encrypt($secret, $claims)), 'X-User: mallory', 'X_User: mallory', 'X-Claims: {}'),
     qr!^HTTP/1.1 200 .*user=alice authorization= claims=\{"sub":"alice","exp":\d+\} !s, 'encrypted');
 
 # nested.conf
@@ -124,7 +126,7 @@ like(ask({ port => 8085 }, '/a', $bearer->(encrypt(public($private), sign(jwk('R
     qr/^HTTP\/1.1 401 /, 'nested, signed by somebody else');
 like(ask({ port => 8085 }, '/a', $bearer->(encrypt(public($private), $expired))), qr/^HTTP\/1.1 401 /,
     'nested, expired');
-like(ask({ port => 8085 }, '/a', $bearer->(encrypt(public($private), $good)), 'X-User: mallory'),
+like(ask({ port => 8085 }, '/a', $bearer->(encrypt(public($private), $good)), 'X-User: mallory', 'X_User: mallory'),
     qr!^HTTP/1.1 200 .*user=alice authorization=Bearer \Q$good\E !s, 'nested');
 like(ask({ port => 8085 }, '/a', $bearer->(encrypt($secret, $good))), qr!user=alice authorization=Bearer \Q$good\E !,
     'nested, with the secret');
@@ -138,7 +140,7 @@ my $routed = sub {
         'https://example.com/tenant' => 'acme', %$claims };
     my $token = sign($signer // $key, JSON::PP::encode_json($own), '--header',
         JSON::PP::encode_json({ typ => $typ // 'at+jwt' }));
-    my $response = ask({ port => 8086 }, $uri, $bearer->($token), 'X-User: mallory', 'X-Tenant: mallory');
+    my $response = ask({ port => 8086 }, $uri, $bearer->($token), 'X-User: mallory', 'X_User: mallory', 'X-Tenant: mallory', 'X_Tenant: mallory');
     my ($status) = $response =~ m!^HTTP/1.1 (\d+)!;
     return $status eq '200' ? $response =~ s/.*\r\n\r\n//sr : $status;
 };
@@ -194,7 +196,7 @@ my $remote = sub {
 };
 my $impatient = ask({ port => 8087, start => 1 }, '/a', $bearer->($remote->({})));
 close $impatient;
-my $jwks = sub { my $response = ask({ port => 8087 }, '/a?b', $bearer->($remote->(@_)), 'X-User: mallory');
+my $jwks = sub { my $response = ask({ port => 8087 }, '/a?b', $bearer->($remote->(@_)), 'X-User: mallory', 'X_User: mallory');
     return $response =~ m!^HTTP/1.1 200! ? body($response) : status($response) };
 my $alice = '/a?b user=alice authorization= claims= tenant=';
 is($jwks->({}), $alice, 'remote, one audience');

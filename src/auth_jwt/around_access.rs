@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::slice;
 
 use super::AuthJwt;
-use super::client::{self, ClientToken, verified_token};
+use super::client::{self, ClientToken, remembered_token};
 use super::conf::LocationConf;
 use super::strip::{self, remove_from_arguments};
 use crate::nginx::{AroundAccess, Failure, LineChange, Request};
@@ -22,7 +22,7 @@ impl AroundAccess for AuthJwt {
                 headers.remove_early(request, strip)?;
                 // The token may have been verified in the preaccess phase, or in an earlier
                 // location.
-                headers.update(request, verified_token(request)?.as_ref(), strip)
+                headers.update(request, remembered_token(request)?.as_ref(), strip)
             }
             (false, true) => request.take_back_upstream_lines::<Self>(),
             // As with variables, an upstream of another location gets what the token says.
@@ -53,7 +53,8 @@ impl AroundAccess for AuthJwt {
         if !carriers.is_empty() && request.uses_variables_of::<Self>() {
             client::parse_for_log(request)?;
         }
-        let lines = headers.late_lines(request, verified_token(request)?.as_ref(), &conf.strip)?;
+        let lines =
+            headers.late_lines(request, remembered_token(request)?.as_ref(), &conf.strip)?;
         request.extend_upstream_lines::<Self>(
             |name, value| change(conf, &carriers, name, value),
             &lines,

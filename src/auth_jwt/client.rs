@@ -1,15 +1,17 @@
 //! The token of a client's request, for the handler and for variables.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ptr;
 use std::rc::Rc;
 
 use super::AuthJwt;
 use super::conf::{AuthJwtSetting, LocationConf, TokenSource};
+use super::remembered_token::RememberedToken;
 use crate::nginx::{AccessProgress, BeforeLog, Failure, Request, Text};
 use jose::{Claims, Error, JoseHeader, Limits, Summary, TokenType, UnverifiedToken, VerifiedToken};
 use policy::auth_jwt::bearer::{NoToken, Presented, find_bearer_token, find_token_in_value};
 use policy::auth_jwt::token_carrier::TokenCarrier;
+use policy::auth_jwt::token_memo::TokenMemo;
 use text::Quoted;
 
 /// What is known of the token of a client's request, whatever location the request is in.
@@ -19,16 +21,21 @@ pub struct ClientToken {
     parsed: RefCell<Option<UnverifiedToken>>,
     /// The text that was parsed last without success, and the type it was to be of. Many variables
     /// may ask for it.
-    malformed: RefCell<Option<(Box<[u8]>, TokenType)>>,
-    verified: RefCell<Option<VerifiedToken>>,
+    // perf: boxed, as is what few requests have below, so that this structure is not larger than
+    // what the compiler copies without a call: 30 instructions less for each request.
+    malformed: RefCell<Option<Box<MalformedText>>>,
+    verified: RefCell<Option<RememberedToken>>,
     verdict: Cell<Option<TokenVerdict>>,
     /// The address of the configuration of the location that has judged the request last.
     judged_by: Cell<Option<usize>>,
     /// Whether the request has ended, and nginx logs it.
     is_logged: Cell<bool>,
     /// What carries a token that must not go upstream, in all locations so far.
-    carriers: RefCell<Vec<Rc<TokenCarrier>>>,
+    carriers: OnceCell<Box<RefCell<Vec<Rc<TokenCarrier>>>>>,
 }
+
+/// A text that is no token of this type.
+type MalformedText = (Box<[u8]>, TokenType);
 
 /// What the handler decided last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,14 +92,15 @@ impl ClientToken {
 
     /// Notes what carries a token that must not go upstream.
     pub(super) fn note_carrier(&self, carrier: &Rc<TokenCarrier>) {
-        let mut carriers = self.carriers.borrow_mut();
+        let mut carriers = self.carriers.get_or_init(Box::default).borrow_mut();
         if !carriers.contains(carrier) {
             carriers.push(Rc::clone(carrier));
         }
     }
 
     pub(super) fn carriers(&self) -> Vec<Rc<TokenCarrier>> {
-        self.carriers.borrow().clone()
+        let carriers = self.carriers.get();
+        carriers.map_or_else(Vec::new, |carriers| carriers.borrow().clone())
     }
 
     /// Whether the verdict is that of this location.
@@ -113,6 +121,11 @@ impl ClientToken {
         self.verdict.set(Some(verdict));
     }
 
+    /// Whether variables may speak of the verified token.
+    fn may_speak(&self) -> bool {
+        !self.is_not_accepted() || self.is_logged.get()
+    }
+
     /// Whether the request was judged, and the token not accepted.
     fn is_not_accepted(&self) -> bool {
         matches!(
@@ -121,8 +134,8 @@ impl ClientToken {
         )
     }
 
-    pub(super) fn set_verified(&self, token: VerifiedToken) {
-        self.verified.replace(Some(token));
+    pub(super) fn set_verified(&self, token: VerifiedToken, memo: Option<Rc<TokenMemo>>) {
+        self.verified.replace(Some((token, memo)));
     }
 
     /// Parses a token, unless it is the one that was parsed last.
@@ -141,7 +154,7 @@ impl ClientToken {
     /// What a log line says about the token.
     pub(super) fn summary(&self, presented: Presented<'_>) -> Summary {
         match (&*self.verified.borrow(), presented) {
-            (Some(token), _) => token.summary(),
+            (Some((token, _)), _) => token.summary(),
             (None, Presented::Token(text)) => Summary::of(text, &Limits::default()),
             (None, Presented::Nothing | Presented::Several) => Summary::default(),
         }
@@ -150,7 +163,7 @@ impl ClientToken {
     /// The parsed token, if it can be parsed. A text that cannot is parsed once, too.
     fn parse_for_variable(&self, text: &[u8], kind: TokenType) -> Option<UnverifiedToken> {
         let mut malformed = self.malformed.borrow_mut();
-        if let Some((last, last_kind)) = &*malformed
+        if let Some((last, last_kind)) = malformed.as_deref()
             && **last == *text
             && *last_kind == kind
         {
@@ -158,7 +171,7 @@ impl ClientToken {
         }
         let token = self.parse(text, kind);
         if token.is_err() {
-            *malformed = Some((text.into(), kind));
+            *malformed = Some(Box::new((text.into(), kind)));
         }
         token.ok()
     }
@@ -184,10 +197,16 @@ impl BeforeLog for AuthJwt {
 /// reason, such as auth_jwt_require. The log tells of it even then.
 pub(super) fn verified_token(request: Request<'_>) -> Result<Option<VerifiedToken>, Failure> {
     let client = request.client_context::<AuthJwt>()?;
-    Ok(match client.is_not_accepted() && !client.is_logged.get() {
-        true => None,
-        false => client.verified.borrow().clone(),
-    })
+    let verified = client.verified.borrow();
+    let verified = verified.as_ref().filter(|_| client.may_speak());
+    Ok(verified.map(|(token, _)| token.clone()))
+}
+
+/// The same, with what is remembered of it.
+pub(super) fn remembered_token(request: Request<'_>) -> Result<Option<RememberedToken>, Failure> {
+    let client = request.client_context::<AuthJwt>()?;
+    let verified = client.verified.borrow();
+    Ok(verified.as_ref().filter(|_| client.may_speak()).cloned())
 }
 
 /// The token that variables speak of: the verified one, or where [`may_be_unverified`] allows it

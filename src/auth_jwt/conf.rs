@@ -8,12 +8,16 @@ use std::time::Duration;
 
 use super::AuthJwt;
 use super::file_path::{FilePath, KeyFile};
+use super::issuer::{ConfiguredIssuers, TrustedIssuers};
 use super::key_request::KeyRequest;
 use super::revocation::RevocationFiles;
 use super::strip::{Strip, TokenPlace};
 use super::token_rules::TokenRules;
+use super::trust::TrustSetting;
 use super::upstream_headers::UpstreamHeaders;
-use crate::config_checks::{Fault, Question, warn_of_asked_locations, warn_of_return};
+use crate::config_checks::{
+    Fault, Question, warn_of_asked_locations, warn_of_requirement_alone, warn_of_return,
+};
 use crate::nginx::{
     Config, ConfigError, Inherit, List, MergedConfig, Setting, Severity, Template, Text, Variable,
 };
@@ -25,6 +29,7 @@ use policy::auth_jwt::mode::Mode;
 use policy::auth_jwt::recent_files::RecentKeyFiles;
 use policy::auth_jwt::recent_key_sets::RecentKeySets;
 use policy::auth_jwt::token_cache::{TokenCache, VerifyOptions};
+use policy::auth_jwt::token_memo::SetIds;
 use text::Quoted;
 
 /// The configuration of a level.
@@ -43,8 +48,15 @@ pub struct LocationConf {
     pub(super) challenge: Setting<ChallengeSetting>,
     pub(super) log_level: Setting<Severity>,
     pub(super) token_rules: TokenRules,
+    pub(super) trust: Setting<Rc<TrustSetting>>,
+    /// The issuers of `auth_jwt_trust`, when levels are merged.
+    pub(super) trusted: Option<Rc<TrustedIssuers>>,
+    /// Whether the key sources are those of a level outside of the one with `auth_jwt_trust`.
+    are_keys_further_out: bool,
     pub(super) upstream_headers: UpstreamHeaders,
     pub(super) strip: Strip,
+    /// The first directive of this level that requires something of a token.
+    own_requirement: Option<&'static str>,
     /// The keys of the only source, if that is a key request with a constant URI: set by the first
     /// request, which spares the others two hash lookups.
     pub(super) only_key_request: OnceCell<Option<Rc<KeyRequest>>>,
@@ -180,6 +192,7 @@ impl LocationConf {
             kind: self.token_type(),
             check,
             compression: self.compression.get().copied().unwrap_or(true),
+            has_issuer: self.trusted.is_some(),
         }
     }
 
@@ -204,7 +217,55 @@ impl LocationConf {
     /// Whether tokens are accepted without keys: signed ones whose signature is not verified.
     pub(super) fn needs_no_keys(&self) -> bool {
         let options = self.verify_options();
-        (options.kind, options.check) == (TokenType::Signed, SignatureCheck::Believe)
+        let is_believed =
+            (options.kind, options.check) == (TokenType::Signed, SignatureCheck::Believe);
+        is_believed && self.trusted.is_none()
+    }
+
+    /// Whether tokens are refused for want of key sources.
+    pub(super) fn lacks_key_sources(&self) -> bool {
+        self.key_sources.is_empty() && !self.needs_no_keys() && self.needs_own_keys()
+    }
+
+    /// Whether the level's key sources are used: those of issuers verify, so that it needs its own
+    /// to decrypt at most.
+    fn needs_own_keys(&self) -> bool {
+        self.trusted.is_none() || self.token_type() != TokenType::Signed
+    }
+
+    /// What the keys of the level's own sources have to be good for.
+    pub(super) fn key_purpose(&self) -> (TokenType, SignatureCheck) {
+        let VerifyOptions { kind, check, .. } = self.verify_options();
+        match &self.trusted {
+            Some(_) => (TokenType::Encrypted, check),
+            None => (kind, check),
+        }
+    }
+
+    /// Refuses what does not go with `auth_jwt_trust`.
+    fn check_trust(&self) -> Result<(), ConfigError> {
+        let (Some(setting), Some(_), true) = (self.trust.get(), &self.trusted, self.is_on()) else {
+            return Ok(());
+        };
+        if self.verify_signature.get() == Some(&false) {
+            let what = "needs signatures, and \"auth_jwt_verify_signature\" is off";
+            return Err(setting.conflict(what));
+        }
+        match self.token_type() {
+            // Whoever has the key for encryption could write any iss.
+            TokenType::Encrypted => Err(setting.conflict(
+                "needs a signature of the issuer, which tokens with \"auth_jwt_type encrypted\" do \
+                 not have; see \"auth_jwt_type nested\"",
+            )),
+            TokenType::Signed if !self.key_sources.is_empty() && !self.are_keys_further_out => {
+                Err(setting.conflict(
+                    "has the keys of issuers verify tokens: \"auth_jwt_key_file\" or \
+                     \"auth_jwt_key_request\" beside it is for \"auth_jwt_type nested\"; remove it, \
+                     or write \"auth_jwt_trust off\"",
+                ))
+            }
+            TokenType::Signed | TokenType::Nested => Ok(()),
+        }
     }
 
     fn warn_of_satisfy_any(&self, cf: &Config<'_>) {
@@ -225,7 +286,7 @@ impl LocationConf {
         let Some(setting) = self.auth_jwt.get() else {
             return;
         };
-        if setting.realm.is_none() || !self.key_sources.is_empty() || self.needs_no_keys() {
+        if setting.realm.is_none() || !self.lacks_key_sources() {
             return;
         }
         if let Some(ModeSetting::Constant(Mode::Off | Mode::Report)) = self.mode.get() {
@@ -243,7 +304,8 @@ impl LocationConf {
     /// Warns of key files that are of no use here, or that hold more than is needed. Nothing is
     /// known of keys that only a request fetches.
     fn warn_of_useless_keys(&self, cf: &Config<'_>) {
-        if !self.is_on() || self.key_sources.is_empty() || self.needs_no_keys() {
+        let is_used = !self.key_sources.is_empty() && self.needs_own_keys();
+        if !self.is_on() || !is_used || self.needs_no_keys() {
             return;
         }
         let keys = |source: &KeySource| match source {
@@ -262,7 +324,7 @@ impl LocationConf {
         // These warnings are said now, and not once more by the first request.
         set.mark_used();
         let sources = self.describe_key_sources();
-        let VerifyOptions { kind, check, .. } = self.verify_options();
+        let (kind, check) = self.key_purpose();
         for warning in set.warnings_for(kind, check) {
             let warning = format!("{sources}: {warning}");
             if cf.main_conf::<AuthJwt>().is_new_warning(&warning) {
@@ -286,7 +348,27 @@ impl LocationConf {
     }
 }
 
+/// The directives that require something of a token.
+const REQUIREMENTS: &[&str] = &[
+    "auth_jwt_require",
+    "auth_jwt_require_claim",
+    "auth_jwt_require_header",
+    "auth_jwt_require_scope",
+    "auth_jwt_algorithms",
+    "auth_jwt_max_age",
+    "auth_jwt_revocation_list_sub",
+    "auth_jwt_revocation_list_kid",
+    "auth_jwt_revocation_list_jti",
+];
+
 impl Inherit for LocationConf {
+    fn record(&mut self, directive: Text<'_>, _args: &[Text<'_>]) {
+        let is_it = |name: &&&str| name.as_bytes() == directive.bytes();
+        if self.own_requirement.is_none() {
+            self.own_requirement = REQUIREMENTS.iter().find(is_it).copied();
+        }
+    }
+
     fn inherit(&mut self, outer: &Self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
         let Self {
             auth_jwt,
@@ -302,8 +384,12 @@ impl Inherit for LocationConf {
             challenge,
             log_level,
             token_rules,
+            trust,
+            trusted,
+            are_keys_further_out,
             upstream_headers,
             strip,
+            own_requirement: _,
             only_key_request: _,
         } = self;
         let is_own = auth_jwt.get().is_some();
@@ -313,6 +399,20 @@ impl Inherit for LocationConf {
             *auth_jwt = Setting::Set(Rc::new(inherited));
         }
         auth_jwt.inherit(&outer.auth_jwt);
+        *are_keys_further_out = match (trust.get(), &**key_sources) {
+            (Some(_), own) => own.is_empty(),
+            (None, []) => outer.are_keys_further_out,
+            (None, _) => false,
+        };
+        *trusted = match (trust.get(), outer.trust.get(), &outer.trusted) {
+            (None, Some(_), Some(inherited)) => Some(Rc::clone(inherited)),
+            (None, None, _) => None,
+            // At the level of `http` nobody has looked for them yet.
+            (Some(setting), ..) | (None, Some(setting), None) => setting
+                .find(&cf.main_conf::<AuthJwt>().issuers)?
+                .map(Rc::new),
+        };
+        trust.inherit(&outer.trust);
         mode.inherit(&outer.mode);
         phase.inherit(&outer.phase);
         token_type.inherit(&outer.token_type);
@@ -324,20 +424,23 @@ impl Inherit for LocationConf {
         compression.inherit(&outer.compression);
         challenge.inherit(&outer.challenge);
         log_level.inherit(&outer.log_level);
-        token_rules.inherit(&outer.token_rules);
+        token_rules.inherit(&outer.token_rules, &cf.main_conf::<AuthJwt>().sets);
         let place = auth_jwt.get().map(|setting| setting.token_place());
         strip.inherit(&outer.strip, place.unwrap_or_default(), cf)?;
-        upstream_headers.inherit(&outer.upstream_headers, strip);
+        upstream_headers.inherit(&outer.upstream_headers, strip, cf);
         if let Some(setting) = self.auth_jwt.get()
             && setting.realm.is_some()
         {
             warn_of_return(cf, "auth_jwt", &setting.position, is_own);
         }
+        self.check_trust()?;
         self.warn_of_missing_keys(cf);
         self.warn_of_useless_keys(cf);
         self.warn_of_satisfy_any(cf);
-        if self.is_on() {
-            self.token_rules.warn_of_algorithms(self.token_type(), cf);
+        match (self.is_on(), self.own_requirement) {
+            (true, _) => self.token_rules.warn_of_algorithms(self.token_type(), cf),
+            (false, Some(requirement)) => warn_of_requirement_alone(cf, requirement, "auth_jwt"),
+            (false, None) => {}
         }
         Ok(())
     }
@@ -370,8 +473,15 @@ pub(super) fn warn_of_key_locations(cf: &MergedConfig<'_, '_>) {
 pub struct MainConf {
     /// Whether a level has `auth_jwt_phase preaccess`.
     pub(super) uses_preaccess: Cell<bool>,
+    pub(super) issuers: ConfiguredIssuers,
+    /// Every `auth_jwt_trust`, also of levels that no level takes it over from.
+    pub(super) trusts: RefCell<Vec<Rc<TrustSetting>>>,
     /// Whether a level has `auth_jwt_upstream_header` or `auth_jwt_strip on`.
     pub(super) changes_headers: Cell<bool>,
+    /// Whether a level has rules or headers, of which something is remembered of a token.
+    pub(super) keeps_memos: Cell<bool>,
+    /// Numbers of sets of rules and of headers.
+    pub(super) sets: SetIds,
     /// Those that the configuration names.
     key_files: RefCell<HashMap<PathBuf, Rc<KeyFile>>>,
     /// Those that requests name.
@@ -441,6 +551,13 @@ impl MainConf {
         request
     }
 
+    /// Refuses a name in `auth_jwt_trust` that no issuer has.
+    pub(super) fn check_trusts(&self) -> Result<(), ConfigError> {
+        let trusts = self.trusts.borrow();
+        let mut trusts = trusts.iter();
+        trusts.try_for_each(|setting| setting.find(&self.issuers).map(drop))
+    }
+
     /// Empties the caches of this worker. Levels refer to key files and key requests, which
     /// therefore stay.
     pub(super) fn forget_caches(&self) {
@@ -460,7 +577,7 @@ impl MainConf {
     }
 
     /// Whether nobody has warned of this before.
-    fn is_new_warning(&self, warning: &str) -> bool {
+    pub(super) fn is_new_warning(&self, warning: &str) -> bool {
         self.warnings.borrow_mut().insert(warning.to_owned())
     }
 
@@ -475,7 +592,8 @@ impl MainConf {
             let size = self.token_cache_size.borrow();
             let size = size.get().copied();
             let bytes = size.unwrap_or(Some(TokenCache::DEFAULT_BYTES))?;
-            Some(RefCell::new(TokenCache::new(bytes)))
+            let keeps_memos = self.keeps_memos.get();
+            Some(RefCell::new(TokenCache::new(bytes, keeps_memos)))
         };
         self.token_cache.get_or_init(new).as_ref()
     }

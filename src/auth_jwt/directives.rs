@@ -8,7 +8,10 @@ use super::conf::{
     AuthJwtSetting, ChallengeSetting, KeyRequestSource, KeySource, LocationConf, MainConf,
     ModeSetting, PhaseSetting, TokenSource,
 };
-use super::file_path::{FilePath, KeyFile};
+use super::configured_key_file::configured_key_file;
+use super::issuer_block::auth_jwt_issuer;
+use super::token_rules::read_leeway;
+use super::trust::TrustSetting;
 use super::variables::{self, PathRoot};
 use crate::nginx::{Config, ConfigError, Directive, Set, Severity, Template, Text, args, context};
 use crate::require::Requirement;
@@ -67,6 +70,18 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         contexts: LEVELS,
         args: args::ONE_OR_MORE,
         set: Set::Location(auth_jwt_key_cache),
+    },
+    Directive {
+        name: c"auth_jwt_issuer",
+        contexts: context::HTTP,
+        args: args::ONE,
+        set: Set::Block(auth_jwt_issuer),
+    },
+    Directive {
+        name: c"auth_jwt_trust",
+        contexts: EVERYWHERE,
+        args: args::ONE_OR_MORE,
+        set: Set::Location(auth_jwt_trust),
     },
     Directive {
         name: c"auth_jwt_leeway",
@@ -296,27 +311,9 @@ fn auth_jwt_key_file(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(),
         conf.key_sources.push(KeySource::FileNamed(template));
         return Ok(());
     }
-    let main = cf.main_conf::<AuthJwt>();
-    let path = cf.path(&name);
-    let file = main.key_file(&path).unwrap_or_else(|| {
-        let file = Rc::new(KeyFile::new(FilePath(path)));
-        read_key_file(&file, cf);
-        main.add_key_file(&file);
-        file
-    });
+    let file = configured_key_file(&name, cf);
     conf.key_sources.push(KeySource::File(file));
     Ok(())
-}
-
-/// Reads a key file, so that the workers have its keys from the beginning, and warns of what is
-/// wrong with it.
-fn read_key_file(file: &KeyFile, cf: &Config<'_>) {
-    let path = file.access();
-    let report = |warning: &_| cf.warn(format_args!("key file {path}: {warning}"));
-    if let Err(error) = file.current_keys(None, report) {
-        cf.warn(format_args!("key file {path}: {error}"));
-    }
-    path.warn_of_obstacle("key file", cf);
 }
 
 /// `auth_jwt_key_request uri [pass_header=name] ...`
@@ -381,13 +378,15 @@ fn auth_jwt_key_cache(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<()
 
 /// `auth_jwt_leeway time`
 fn auth_jwt_leeway(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    // Times in claims are compared in seconds, so nginx's form for seconds is the usual one. It has
-    // months and years, but no milliseconds.
-    let argument = cf.argument();
-    match cf.seconds(&argument).or_else(|_| cf.time(&argument)) {
-        Ok(time) if time.subsec_nanos() == 0 => conf.leeway.set(time),
-        _ => Err(cf.invalid_value(&argument, Config::SECONDS)),
-    }
+    conf.leeway.set(read_leeway(cf)?)
+}
+
+/// `auth_jwt_trust name ... | off`
+fn auth_jwt_trust(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let setting = Rc::new(TrustSetting::read(cf)?);
+    let main = cf.main_conf::<AuthJwt>();
+    main.trusts.borrow_mut().push(Rc::clone(&setting));
+    conf.trust.set(setting)
 }
 
 /// `auth_jwt_require $value ... [error=401 | error=403]`

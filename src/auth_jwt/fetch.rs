@@ -8,18 +8,18 @@ use std::rc::Rc;
 use super::AuthJwt;
 use super::conf::{KeyRequestSource, KeySource, LocationConf};
 use super::file_path::KeyFile;
+use super::issuer::Issuer;
 use super::key_request::{BODY, KeyFetchTask, KeyRequest, keys_in_response, warn_of_key};
 use crate::nginx::{
     Failure, Request, SubrequestBody, SubrequestLines, Target, Template, Text, Waker,
 };
 use crate::subrequest_uri::{UnsafeUri, Uri};
-use jose::KeySet;
+use jose::{KeySet, SignatureCheck, TokenType};
 use policy::auth_jwt::fetch_state::Need;
 use policy::auth_jwt::key_cache::{KeyCache, KeyError};
 use policy::auth_jwt::key_file::unsafe_name_reason;
 use policy::auth_jwt::rejection::Rejection;
 use policy::auth_jwt::remote_keys::{KeyFollower, KeyLookup, MaybeKeys};
-use policy::auth_jwt::token_cache::VerifyOptions;
 use text::Quoted;
 
 impl From<Failure> for Rejection {
@@ -112,7 +112,7 @@ pub(super) fn keys(
         KeySource::Request(source) => source.shared_uri().is_some(),
     };
     if let Some(set) = set.as_ref().filter(|set| set.mark_used()) {
-        let VerifyOptions { kind, check, .. } = conf.verify_options();
+        let (kind, check) = conf.key_purpose();
         for warning in set.warnings_for(kind, check) {
             let sources = conf.describe_key_sources();
             request
@@ -149,6 +149,30 @@ pub(super) fn cached_keys(request: Request<'_>, conf: &LocationConf) -> Option<K
                 .cached(now, cache)
         }
     }
+}
+
+/// The keys of an issuer. A token of another issuer is not affected when they cannot be had.
+pub(super) fn issuer_keys(request: Request<'_>, issuer: &Issuer) -> Result<KeySet, Rejection> {
+    let cache = &KeyCache::NONE;
+    let fetcher = KeyFetcher { request, cache };
+    let set = fetcher.load_file(&issuer.key_file, cache, Need::Keys)?;
+    if set.mark_used() {
+        for warning in set.warnings_for(TokenType::Signed, SignatureCheck::Verify) {
+            let source = issuer.describe_keys();
+            request
+                .log()
+                .warn(format_args!("auth_jwt: {source}: {warning}"));
+        }
+    }
+    Ok(set)
+}
+
+/// The cached keys of an issuer, if nothing has to be read or logged.
+#[inline]
+pub(super) fn cached_issuer_keys(request: Request<'_>, issuer: &Issuer) -> Option<KeySet> {
+    let iteration = || request.event_loop_iteration();
+    let file = &issuer.key_file;
+    file.cached(request.uptime(), &KeyCache::NONE, iteration)
 }
 
 /// Whether [`refresh`] would have a source asked again.

@@ -1,22 +1,26 @@
 //! Decides whether a request is served.
 
 use std::fmt::Display;
+use std::rc::Rc;
 
 use text::{Quoted, is_quotable};
 
 use super::AuthJwt;
-use super::client::{ClientToken, TokenVerdict, find_token, no_token, verified_token};
+use super::authenticate::{authenticate, lookup_cached};
+use super::client::{ClientToken, TokenVerdict, find_token, no_token, remembered_token};
 use super::conf::{ChallengeSetting, LocationConf, MainConf, ModeSetting};
-use super::fetch::{self, VerificationKeys};
+use super::fetch;
+use super::issued_token;
+use super::issuer::Issuer;
 use crate::nginx::{
     Access, AccessHandler, Failure, PreaccessHandler, Request, Severity, Status, Template,
 };
 use crate::require::Unmet;
-use jose::{AuthenticToken, ErrorKind, KeySet, UnverifiedToken};
+use jose::AuthenticToken;
 use policy::auth_jwt::bearer::Presented;
 use policy::auth_jwt::mode::{Mode, Outcome};
 use policy::auth_jwt::rejection::{Challenge, LogLine, RefusalResponse, Rejection, push_attribute};
-use policy::auth_jwt::token_cache::VerifyOptions;
+use policy::auth_jwt::token_memo::TokenMemo;
 use policy::log_level::LogLevel;
 
 impl AccessHandler for AuthJwt {
@@ -26,9 +30,12 @@ impl AccessHandler for AuthJwt {
         if conf.is_preaccess() && request.client_context::<Self>()?.is_judged_by(conf) {
             return Ok(Access::Decline);
         }
+        if !conf.upstream_headers.reserve_any() {
+            return judge(request, conf);
+        }
         let access = judge(request, conf)?;
-        if conf.upstream_headers.reserve_any() && !matches!(access, Access::Wait) {
-            let token = verified_token(request)?;
+        if !matches!(access, Access::Wait) {
+            let token = remembered_token(request)?;
             conf.upstream_headers
                 .update(request, token.as_ref(), &conf.strip)?;
         }
@@ -144,7 +151,7 @@ fn decide(
     presented: Presented<'_>,
     client: &ClientToken,
 ) -> Result<Option<()>, Rejection> {
-    if conf.key_sources.is_empty() && !conf.needs_no_keys() {
+    if conf.lacks_key_sources() {
         return Err(Rejection::NoKeySource);
     }
     let text = match presented {
@@ -152,160 +159,42 @@ fn decide(
         Presented::Nothing => return Err(Rejection::Missing),
         Presented::Several => return Err(Rejection::SeveralTokens),
     };
-    let token = match lookup_cached(request, conf, text) {
-        None => authenticate(request, conf, text, client)?,
-        token => token,
+    let (token, issuer, memo) = match &conf.trusted {
+        None => match lookup_cached(request, conf, text) {
+            Some((token, memo)) => (Some(token), None, memo),
+            None => (authenticate(request, conf, text, client)?, None, None),
+        },
+        Some(trusted) => match issued_token::lookup_cached(request, conf, trusted, text) {
+            Some(((token, issuer), memo)) => (Some(token), Some(issuer), memo),
+            None => {
+                let issued = issued_token::authenticate(request, conf, trusted, text, client)?;
+                let (token, issuer) = issued.unzip();
+                (token, issuer, None)
+            }
+        },
     };
     match token {
-        Some(token) => check_policy(request, conf, token, client).map(Some),
+        Some(token) => check_policy(request, conf, token, issuer, memo, client).map(Some),
         None => Ok(None),
     }
 }
 
-/// The token that [`authenticate`] would give, if both the token and the keys are cached, as they
-/// are for most requests.
-fn lookup_cached(request: Request<'_>, conf: &LocationConf, text: &[u8]) -> Option<AuthenticToken> {
-    if conf.needs_no_keys() {
-        return None;
-    }
-    let mut cache = request.main_conf::<AuthJwt>().token_cache()?.borrow_mut();
-    let cached = cache.find(text, conf.verify_options())?;
-    let token = cached.verified_with(&fetch::cached_keys(request, conf)?)?;
-    request
-        .log()
-        .debug(format_args!("auth_jwt: token cache hit"));
-    Some(token)
-}
-
-/// Establishes only that the token is authentic, by the token cache or by its signature or
-/// decryption. The result depends on the keys and the [`VerifyOptions`], hence it may be cached;
-/// all that depends on the request or the time is for [`check_policy`]. `None`: the request has to
-/// wait for keys.
-///
-/// [`VerifyOptions`]: policy::auth_jwt::token_cache::VerifyOptions
-// perf: keeps this code out of the path of a cache hit. Together with `lookup_cached` and cheaper
-// reference counts that took a repeated HS256 token from 0.94 us more than no auth to 0.43 us.
-#[inline(never)]
-fn authenticate(
-    request: Request<'_>,
-    conf: &LocationConf,
-    text: &[u8],
-    client: &ClientToken,
-) -> Result<Option<AuthenticToken>, Rejection> {
-    let (options, leeway) = (conf.verify_options(), conf.leeway());
-    let cache = request.main_conf::<AuthJwt>().token_cache();
-    let cached = cache.and_then(|cache| Some(cache.borrow_mut().find(text, options)?.token()));
-    // A token that is refused whatever the keys are causes no fetch. This was checked before the
-    // request began to wait, and what may have changed since is checked again in `check_policy`.
-    if request.context::<AuthJwt>().is_none() {
-        match &cached {
-            Some(token) => check_without_keys(request, conf, token)?,
-            None => {
-                let token = parse(client, text, options)?;
-                token.check_without_keys(request.now(), leeway)?;
-                let rules = &conf.token_rules;
-                rules.check_without_keys(request, token.header(), token.claims(), leeway)?;
-            }
-        }
-    }
-    let is_cached = cached.is_some();
-    loop {
-        let Some(keys) = keys(request, conf)? else {
-            return Ok(None);
-        };
-        if is_cached
-            && let Some(cache) = cache
-            && let Some(token) = cache
-                .borrow_mut()
-                .find_verified_with(text, options, &keys.set)
-        {
-            request
-                .log()
-                .debug(format_args!("auth_jwt: token cache hit"));
-            return Ok(Some(token));
-        }
-        let unverified = parse(client, text, options)?;
-        match unverified.authenticate(&keys.set, options.check) {
-            Ok(token) => {
-                if let Some(cache) = cache.filter(|_| keys.are_shared) {
-                    cache.borrow_mut().insert(options, &keys.set, &token);
-                }
-                return Ok(Some(token));
-            }
-            Err(error) if may_be_of_newer_key(request, conf, &unverified, &keys.set, &error) => {
-                if !fetch::refresh(request, conf)? {
-                    return Err(error.into());
-                }
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// Whether the key of a token that is refused may be one that its issuer has begun to use since the
-/// keys were fetched.
-fn may_be_of_newer_key(
-    request: Request<'_>,
-    conf: &LocationConf,
-    token: &UnverifiedToken,
-    keys: &KeySet,
-    error: &jose::Error,
-) -> bool {
-    match error.kind() {
-        ErrorKind::UnknownKey => true,
-        // Keys without a kid may have been tried for a kid that the set does not have.
-        ErrorKind::BadSignature | ErrorKind::DecryptionFailed => {
-            fetch::may_refresh(request, conf) && token.names_unknown_key(keys)
-        }
-        _ => false,
-    }
-}
-
-/// Parses the token, and refuses a compressed one where `auth_jwt_compression` is off.
-fn parse(
-    client: &ClientToken,
-    text: &[u8],
-    options: VerifyOptions,
-) -> Result<UnverifiedToken, Rejection> {
-    let token = client.parse(text, options.kind)?;
-    match token.header().zip() {
-        Some(_) if !options.compression => Err(Rejection::Compressed),
-        _ => Ok(token),
-    }
-}
-
-/// Checks of a token out of the cache what can be checked before there are keys.
-fn check_without_keys(
-    request: Request<'_>,
-    conf: &LocationConf,
-    token: &AuthenticToken,
-) -> Result<(), Rejection> {
-    let (header, claims) = (token.header(), token.readable_claims());
-    token.check_without_keys(request.now(), conf.leeway())?;
-    let rules = &conf.token_rules;
-    rules.check_without_keys(request, header, claims, conf.leeway())
-}
-
-fn keys(request: Request<'_>, conf: &LocationConf) -> Result<Option<VerificationKeys>, Rejection> {
-    match conf.needs_no_keys() {
-        true => Ok(Some(VerificationKeys {
-            set: KeySet::default(),
-            are_shared: true,
-        })),
-        false => fetch::keys(request, conf),
-    }
-}
-
-/// Checks what holds for each request anew: the times in the claims, the rules of the location and
-/// `auth_jwt_require`.
+/// Checks what holds for each request anew: the times in the claims, what the issuer's block and
+/// the location require, and `auth_jwt_require`.
 fn check_policy(
     request: Request<'_>,
     conf: &LocationConf,
     token: AuthenticToken,
+    issuer: Option<&Issuer>,
+    memo: Option<Rc<TokenMemo>>,
     client: &ClientToken,
 ) -> Result<(), Rejection> {
-    let (rules, leeway) = (&conf.token_rules, conf.leeway());
-    if rules.is_any() {
+    let rules = &conf.token_rules;
+    let (leeway, issuer_has_checks) = match issuer {
+        None => (conf.leeway(), false),
+        Some(issuer) => (issuer.leeway(conf.leeway()), issuer.has_checks()),
+    };
+    if rules.is_any() || issuer_has_checks {
         if token.readable_claims().is_none() {
             // The algorithm of an encrypted token is checked before its times, as it is before
             // there are keys: a token out of the cache is refused for the same reason as any other.
@@ -313,10 +202,13 @@ fn check_policy(
         }
         let token = token.valid_at(request.now(), leeway)?;
         // The variables in rules and the log line are about this token.
-        client.set_verified(token.clone());
-        rules.check(request, &token, leeway)?;
+        client.set_verified(token.clone(), memo.clone());
+        if let Some(issuer) = issuer {
+            issuer.check(request, &token, leeway)?;
+        }
+        rules.check(request, &token, memo.as_deref(), leeway)?;
     } else {
-        client.set_verified(token.valid_at(request.now(), leeway)?);
+        client.set_verified(token.valid_at(request.now(), leeway)?, memo);
     }
     for requirement in conf.requirements.iter() {
         if let Some(Unmet { value, status }) = requirement.unmet(request)? {

@@ -2,16 +2,23 @@
 //! of the configured keys.
 
 mod around_access;
+mod authenticate;
 mod client;
 mod conf;
+mod configured_key_file;
 mod directives;
 mod fetch;
 mod file_path;
 mod handler;
+mod issued_token;
+mod issuer;
+mod issuer_block;
 mod key_request;
+mod remembered_token;
 mod revocation;
 mod strip;
 mod token_rules;
+mod trust;
 mod upstream_headers;
 mod variables;
 
@@ -33,6 +40,7 @@ impl Module for AuthJwt {
     }
 
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
+        cf.main_conf::<Self>().check_trusts()?;
         cf.add_access_handler::<Self>()?;
         // perf: 100 instructions for each request, of other locations as well.
         if cf.main_conf::<Self>().uses_preaccess.get() {

@@ -1,11 +1,12 @@
 //! `auth_jwt_upstream_header`: claims in header lines for upstreams.
 
 use super::AuthJwt;
+use super::remembered_token::RememberedToken;
 use super::strip::Strip;
 use crate::nginx::{
-    Config, ConfigError, Failure, HeaderName, LineChange, List, Request, Text, UpstreamLine,
+    Config, ConfigError, Failure, HeaderName, LineChange, List, Request, Text, UpstreamLines,
 };
-use jose::VerifiedToken;
+use policy::auth_jwt::token_memo::{SetId, ValueInClaims};
 use policy::auth_jwt::upstream_header::{ClaimHeader, HeaderForm, HeaderValues};
 use policy::auth_jwt::value_path::ValuePath;
 use policy::header_names::{HeaderNames, InvalidHeaderName, is_credential, is_spelling_of};
@@ -22,6 +23,8 @@ pub(super) struct UpstreamHeaders {
     reserved: HeaderNames,
     /// Whether a line of the client with a reserved name stays until the request is judged.
     removes_late: bool,
+    /// A number for these headers.
+    set: Option<SetId>,
 }
 
 /// One `auth_jwt_upstream_header`.
@@ -33,15 +36,21 @@ struct UpstreamHeader {
 
 impl UpstreamHeaders {
     /// Takes over what the outer level says. `strip` is what this level says of the token.
-    pub(super) fn inherit(&mut self, outer: &Self, strip: &Strip) {
+    pub(super) fn inherit(&mut self, outer: &Self, strip: &Strip, cf: &Config<'_>) {
         let Self {
             headers,
-            is_off: _,
+            is_off,
             reserved,
             removes_late,
+            set,
         } = self;
+        let has_own = !headers.is_empty() || *is_off;
         headers.inherit(&outer.headers);
         reserved.extend(&outer.reserved);
+        *set = match outer.set {
+            Some(set) if !has_own => Some(set),
+            _ => cf.main_conf::<AuthJwt>().sets.next(),
+        };
         *removes_late = reserved.include_credentials() || strip.reads_line_of(reserved);
     }
 
@@ -58,6 +67,7 @@ impl UpstreamHeaders {
     /// `auth_jwt_upstream_header name path [as=text | as=json | as=lines] | off`
     pub(super) fn read(&mut self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
         cf.main_conf::<AuthJwt>().changes_headers.set(true);
+        cf.main_conf::<AuthJwt>().keeps_memos.set(true);
         let args = cf.args();
         let has_any = !self.headers.is_empty();
         match &args[..] {
@@ -125,12 +135,12 @@ impl UpstreamHeaders {
     pub(super) fn update(
         &self,
         request: Request<'_>,
-        token: Option<&VerifiedToken>,
+        token: Option<&RememberedToken>,
         strip: &Strip,
     ) -> Result<(), Failure> {
         let lines = match token {
             Some(token) => self.lines(request, token, |name| !is_late(strip, name))?,
-            None => Vec::new(),
+            None => request.upstream_lines(0),
         };
         match lines.is_empty() {
             true => request.take_back_upstream_lines::<AuthJwt>(),
@@ -161,16 +171,16 @@ impl UpstreamHeaders {
     pub(super) fn late_lines<'r>(
         &self,
         request: Request<'r>,
-        token: Option<&VerifiedToken>,
+        token: Option<&RememberedToken>,
         strip: &Strip,
-    ) -> Result<Vec<UpstreamLine<'r>>, Failure> {
+    ) -> Result<UpstreamLines<'r>, Failure> {
         match token {
             Some(token) if self.removes_late => self.lines(request, token, |name| {
                 // The authorization service may have set a line of this name by now.
                 let is_set = |other: &[u8]| is_spelling_of(other, name);
                 is_late(strip, name) && !request.has_added_line(is_set)
             }),
-            _ => Ok(Vec::new()),
+            _ => Ok(request.upstream_lines(0)),
         }
     }
 
@@ -178,29 +188,61 @@ impl UpstreamHeaders {
     fn lines<'r>(
         &self,
         request: Request<'r>,
-        token: &VerifiedToken,
+        (token, memo): &RememberedToken,
         is_wanted: impl Fn(&[u8]) -> bool,
-    ) -> Result<Vec<UpstreamLine<'r>>, Failure> {
-        let mut lines = Vec::with_capacity(self.headers.len());
-        for UpstreamHeader { name, claim } in self.headers.iter() {
-            if !is_wanted(name.bytes()) {
-                continue;
-            }
-            let mut add = |value: &str| {
-                lines.push(request.prepared_line(name, value.as_bytes())?);
-                Ok::<_, Failure>(())
-            };
-            match claim.values(token.claims().object()) {
-                Ok(HeaderValues::None) => {}
-                Ok(HeaderValues::One(value)) => add(&value)?,
-                Ok(HeaderValues::Several(values)) => {
-                    values.iter().try_for_each(|value| add(value))?;
+    ) -> Result<UpstreamLines<'r>, Failure> {
+        let mut lines = request.upstream_lines(self.headers.len());
+        let memo = memo.as_deref().zip(self.set);
+        let json = token.claims().json();
+        let mut add = |header: &UpstreamHeader, value: &str| match is_wanted(header.name.bytes()) {
+            true => lines.push(&header.name, value.as_bytes()),
+            false => Ok(()),
+        };
+        // perf: 1,700 instructions less for a cached token and two headers.
+        if let Some((memo, set)) = memo
+            && let Some(added) = memo.for_each_value(set, |found| {
+                let header = self.headers.get(usize::from(found.header));
+                match header.zip(found.of(json)) {
+                    Some((header, value)) => add(header, value),
+                    None => Err(Failure::Inconsistent),
                 }
-                Err(reason) => request.log().warn(format_args!(
-                    "auth_jwt: header {} is left out for the upstream: {reason}",
-                    Quoted::whole(name.bytes())
-                )),
+            })
+        {
+            added?;
+            return Ok(lines);
+        }
+        let mut found = Some(Vec::new());
+        for (position, header) in self.headers.iter().enumerate() {
+            let mut note = |value: &str| {
+                let value = ValueInClaims::find(position, value, json);
+                match (&mut found, value) {
+                    (Some(found), Some(value)) => found.push(value),
+                    (found, _) => *found = None,
+                }
+            };
+            match header.claim.values(token.claims().object()) {
+                Ok(HeaderValues::None) => {}
+                Ok(HeaderValues::One(value)) => {
+                    note(&value);
+                    add(header, &value)?;
+                }
+                Ok(HeaderValues::Several(values)) => {
+                    for value in &values {
+                        note(value);
+                        add(header, value)?;
+                    }
+                }
+                Err(reason) => {
+                    found = None;
+                    let name = Quoted::whole(header.name.bytes());
+                    request.log().warn(format_args!(
+                        "auth_jwt: header {name} is left out for the upstream: {reason}"
+                    ));
+                }
             }
+        }
+        if let Some(((memo, set), found)) = memo.zip(found) {
+            memo.note_values(set, &found);
         }
         Ok(lines)
     }

@@ -16,10 +16,11 @@ use crate::nginx::{
     Text, ZoneLookup, parse_http_date,
 };
 use policy::auth_request::answer::{Answer, CorruptAnswer};
-use policy::auth_request::freshness::{Freshness, has_seen, is_http_header, vary_names};
 use policy::auth_request::variable_names::has_cookie;
+use policy::auth_request::vary::{has_seen, is_http_header, vary_names};
 use policy::auth_request::verdict_codec::{self, VerdictRecord, VerdictView};
 use policy::auth_request::worker_cache::WorkerKey;
+use policy::freshness::Freshness;
 use policy::header_names::says_how_to_read_body;
 use policy::single_flight::Admission;
 

@@ -9,7 +9,9 @@ use openssl::sha::sha256;
 
 use super::AuthRequest;
 use super::variables::CheckVariables;
-use crate::config_checks::{Fault, Question, warn_of_asked_locations, warn_of_return};
+use crate::config_checks::{
+    Fault, Question, warn_of_asked_locations, warn_of_requirement_alone, warn_of_return,
+};
 use crate::nginx::{
     AssignableVariable, Config, ConfigError, Inherit, List, MergedConfig, ResponseBody, Setting,
     SharedZone, Status, Template, Text, Variable, Waker,
@@ -338,6 +340,9 @@ impl Inherit for LocationConf {
         } = self;
         *has_own_service = service.get().is_some();
         service.inherit(&outer.service);
+        if !requirements.is_empty() && !matches!(service.get(), Some(Service::At(_))) {
+            warn_of_requirement_alone(cf, "auth_request_require", "auth_request");
+        }
         if let Some(Service::At(service)) = service.get() {
             let position = service.uri.position();
             warn_of_return(cf, "auth_request", position, *has_own_service);

@@ -120,9 +120,10 @@ impl AroundAccess for AuthRequest {
         let state = request.context::<Self>();
         let is_replaced = state.is_some_and(|state| state.upstream_replaced.get());
         match !is_replaced && names.include_credentials() {
-            true => {
-                request.extend_upstream_lines::<Self>(|name, _| hide_reserved(names, name), &[])
-            }
+            true => request.extend_upstream_lines::<Self>(
+                |name, _| hide_reserved(names, name),
+                &request.upstream_lines(0),
+            ),
             false => Ok(()),
         }
     }
@@ -364,10 +365,10 @@ impl<'r> CheckStep<'r, '_> {
     fn set_upstream_headers(&self, headers: &[HeaderLine<'r>]) -> Result<(), Failure> {
         let Self { request, conf, .. } = *self;
         let names = &conf.reserved_headers;
-        let lines = headers
-            .iter()
-            .map(|(name, value)| request.upstream_line(*name, value));
-        let lines = lines.collect::<Result<Vec<_>, _>>()?;
+        let mut lines = request.upstream_lines(headers.len());
+        for (name, value) in headers {
+            lines.push_named(*name, value)?;
+        }
         request
             .replace_upstream_lines::<AuthRequest>(|name| names.could_impersonate(name), &lines)?;
         let state = request.context_or_new::<AuthRequest>(CheckState::default)?;

@@ -14,10 +14,11 @@ use super::failure::Failure;
 use super::filter_state::{ClientState, LineChanges, SubrequestFilter};
 use super::header::{HeaderLines, LineList};
 use super::module::Exported;
+use super::pool::own;
 use super::request::Request;
 use super::shim::{forget_line, link_lines};
 use super::text::Text;
-use super::upstream_line::UpstreamLine;
+use super::upstream_line::UpstreamLines;
 use super::variable::Variable;
 use nginx_sys::{
     NGX_HTTP_VAR_CHANGEABLE, NGX_OK, ngx_hash_key_t, ngx_http_variable_t, ngx_int_t,
@@ -77,6 +78,7 @@ impl<'r> Request<'r> {
                 unsafe { forget_line(self.raw(), line) };
             }
             state.client_lines.set(Some(left));
+            state.has_other_links.set(true);
         }
         state.changes_of::<M>()?.clear();
         self.drop_added_lines::<M>(state, is_reserved)?;
@@ -123,7 +125,7 @@ impl<'r> Request<'r> {
                 LineChange::Replace(value) => {
                     let replaced = self.with_value(line, &value)?;
                     // SAFETY: as for a line that is kept.
-                    unsafe { push_copy(list, replaced.raw())? };
+                    unsafe { push_copy(list, &raw const replaced)? };
                 }
             }
         }
@@ -159,14 +161,17 @@ impl<'r> Request<'r> {
     pub fn replace_upstream_lines<M: Exported>(
         self,
         is_reserved: impl Fn(&[u8]) -> bool,
-        lines: &[UpstreamLine<'r>],
+        lines: &UpstreamLines<'r>,
     ) -> Result<(), Failure> {
         let state = self.client_context::<SubrequestFilter>()?;
         let changes = state.changes_of::<M>()?;
         changes.clear();
         let hidden = self.named_lines().filter(|(_, name)| is_reserved(name));
         changes.hide(hidden.map(|(line, _)| line), self)?;
-        changes.add(lines, self)?;
+        changes.added.set(lines.list());
+        if lines.are_linked() {
+            state.has_other_links.set(true);
+        }
         self.drop_added_lines::<M>(state, is_reserved)?;
         self.apply_changes(state)
     }
@@ -176,11 +181,11 @@ impl<'r> Request<'r> {
     pub fn extend_upstream_lines<M: Exported>(
         self,
         change: impl Fn(&[u8], &[u8]) -> LineChange,
-        lines: &[UpstreamLine<'r>],
+        lines: &UpstreamLines<'r>,
     ) -> Result<(), Failure> {
         let state = self.client_context::<SubrequestFilter>()?;
         let changes = state.changes_of::<M>()?;
-        let (mut hidden, mut added) = (Vec::new(), Vec::new());
+        let (mut hidden, mut replaced) = (Vec::new(), Vec::new());
         for (line, name) in self.named_lines() {
             if changes.hides(line) {
                 continue;
@@ -188,16 +193,18 @@ impl<'r> Request<'r> {
             match change(name, value(line).bytes()) {
                 LineChange::Keep => continue,
                 LineChange::Hide => {}
-                LineChange::Replace(value) => added.push(self.with_value(line, &value)?),
+                LineChange::Replace(value) => replaced.push(self.with_value(line, &value)?),
             }
             hidden.push(line);
         }
         if hidden.is_empty() && lines.is_empty() {
             return Ok(());
         }
-        added.extend_from_slice(lines);
         changes.hide(hidden.into_iter(), self)?;
-        changes.add(&added, self)?;
+        let replaced = replaced.iter_mut().map(ptr::from_mut);
+        let added = replaced.chain(elements(lines.list()));
+        changes.add(added, self)?;
+        state.has_other_links.set(true);
         self.apply_changes(state)
     }
 
@@ -225,8 +232,14 @@ impl<'r> Request<'r> {
         let own = state.changes_of::<M>()?;
         for changes in state.changes.iter().filter(|other| !ptr::eq(*other, own)) {
             if named(changes.added()).any(|(_, name)| is_dropped(name)) {
-                let left = named(changes.added()).filter(|(_, name)| !is_dropped(name));
-                changes.added.set(Some(self.new_list(left, 0)?));
+                let mut left = named(changes.added())
+                    .filter(|(_, name)| !is_dropped(name))
+                    .peekable();
+                let left = match left.peek() {
+                    Some(_) => Some(self.new_list(left, 0)?),
+                    None => None,
+                };
+                changes.added.set(left);
             }
         }
         Ok(())
@@ -237,18 +250,34 @@ impl<'r> Request<'r> {
         let client_lines = match state.client_lines.get() {
             Some(client_lines) => client_lines,
             None => {
-                let client_lines = self.new_list(self.named_lines(), 0)?;
+                let client_lines = self.copy_of_list()?;
                 state.client_lines.set(Some(client_lines));
                 client_lines
             }
         };
-        let added = || state.changes.iter().flat_map(LineChanges::added);
-        let is_hidden = |line| state.changes.iter().any(|changes| changes.hides(line));
-        let hides_any = self.named_lines().any(|(line, _)| is_hidden(line));
-        if !hides_any && added().next().is_none() {
-            return self.use_list(client_lines);
+        let hides_any = state
+            .changes
+            .iter()
+            .any(|changes| changes.hidden.get().is_some());
+        let mut lists = state
+            .changes
+            .iter()
+            .filter_map(|changes| changes.added.get());
+        match (hides_any, lists.next(), lists.next()) {
+            (false, None, _) => {
+                // SAFETY: a list of the request, all of it.
+                unsafe { self.set_list(client_lines) };
+                return self.link(state);
+            }
+            // SAFETY: both are lists of the request.
+            (false, Some(added), None) if unsafe { self.set_joined_list(client_lines, added) } => {
+                return self.link(state);
+            }
+            _ => {}
         }
-        let mut added: Vec<_> = added().collect();
+        let is_hidden = |line| state.changes.iter().any(|changes| changes.hides(line));
+        let added = state.changes.iter().flat_map(LineChanges::added);
+        let mut added: Vec<_> = added.collect();
         let list = self.new_list(iter::empty(), self.named_lines().count() + added.len())?;
         // SAFETY: a line of a list of the request; the list is not in use yet.
         let push = |line: *mut ngx_table_elt_t| unsafe { push_copy(list, line) };
@@ -263,7 +292,24 @@ impl<'r> Request<'r> {
                 .try_for_each(push)?;
         }
         added.into_iter().try_for_each(push)?;
+        state.has_other_links.set(true);
         self.use_list(list)
+    }
+
+    /// Has nginx find the lines of a list where it looks for them, unless these are those that it
+    /// has read.
+    fn link(self, state: &ClientState) -> Result<(), Failure> {
+        // perf: 400 instructions less for lines whose names nginx does not know.
+        if state.has_other_links.get() {
+            // SAFETY: the request is live.
+            if unsafe { link_lines(self.raw()) } != NGX_OK as ngx_int_t {
+                return Err(Failure::OutOfMemory);
+            }
+            let is_changed = state.changes.iter().any(LineChanges::is_any);
+            state.has_other_links.set(is_changed);
+        }
+        self.forget_header_variables();
+        Ok(())
     }
 
     /// A line of the request with another value.
@@ -271,10 +317,11 @@ impl<'r> Request<'r> {
         self,
         line: *const ngx_table_elt_t,
         value: &[u8],
-    ) -> Result<UpstreamLine<'r>, Failure> {
-        // SAFETY: an element of a list of the request, whose texts live as long as the request.
-        let name = unsafe { Text::from_raw((*line).key) };
-        self.upstream_line(name, value)
+    ) -> Result<ngx_table_elt_t, Failure> {
+        // SAFETY: an element of a list of the request.
+        let mut line = unsafe { line.read() };
+        line.value = self.copy_with_nul(value)?.raw();
+        Ok(line)
     }
 
     /// A list of the client's lines with these names. Before, the variables that show the client's
@@ -348,20 +395,72 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Makes a list of [`new_list`](Self::new_list) the one that upstreams get and variables show.
-    fn use_list(self, list: NonNull<ngx_list_t>) -> Result<(), Failure> {
-        // SAFETY: the request is live. The list has one part, and ngx_list_push looks at `last`,
-        // which has to be the part inside the copy.
+    /// Another list of the lines that nginx has read, with the same elements.
+    fn copy_of_list(self) -> Result<NonNull<ngx_list_t>, Failure> {
+        // SAFETY: the request is live; an ngx_list_t has no destructor.
         unsafe {
             let headers = &raw mut (*self.raw()).headers_in.headers;
-            *headers = *list.as_ptr();
-            (*headers).last = &raw mut (*headers).part;
+            let list = own((*self.raw()).pool, *headers)?;
+            if ptr::eq((*headers).last, &raw const (*headers).part) {
+                (*list.as_ptr()).last = &raw mut (*list.as_ptr()).part;
+            }
+            Ok(list)
+        }
+    }
+
+    /// Makes a list of [`new_list`](Self::new_list) the one that upstreams get and variables show.
+    fn use_list(self, list: NonNull<ngx_list_t>) -> Result<(), Failure> {
+        // SAFETY: the request is live, and so is the list.
+        unsafe {
+            self.set_list(list);
             if link_lines(self.raw()) != NGX_OK as ngx_int_t {
                 return Err(Failure::OutOfMemory);
             }
         }
         self.forget_header_variables();
         Ok(())
+    }
+
+    /// Makes a list the one that upstreams get.
+    ///
+    /// # Safety
+    /// It is a list of this request.
+    unsafe fn set_list(self, list: NonNull<ngx_list_t>) {
+        // SAFETY: the request is live. ngx_list_push looks at `last`, which has to be the part
+        // inside the copy if there is no other.
+        unsafe {
+            let headers = &raw mut (*self.raw()).headers_in.headers;
+            *headers = *list.as_ptr();
+            if (*headers).part.next.is_null() {
+                (*headers).last = &raw mut (*headers).part;
+            }
+        }
+    }
+
+    /// Makes two lists the one that upstreams get, without copies of their elements. `false` if that
+    /// cannot be done without a change of the first list, or without a part of the list that has no
+    /// element: nginx expects one in each part but the first.
+    ///
+    /// # Safety
+    /// They are lists of this request.
+    // perf: 1,100 instructions less than a list of copies, for two lines.
+    unsafe fn set_joined_list(
+        self,
+        first: NonNull<ngx_list_t>,
+        second: NonNull<ngx_list_t>,
+    ) -> bool {
+        // SAFETY: the request is live. The first part is inside an ngx_list_t, so that each copy has
+        // its own `next`. The parts of the second list live as long as the request.
+        unsafe {
+            if !(*first.as_ptr()).part.next.is_null() || (*second.as_ptr()).part.nelts == 0 {
+                return false;
+            }
+            let headers = &raw mut (*self.raw()).headers_in.headers;
+            *headers = *first.as_ptr();
+            (*headers).part.next = &raw mut (*second.as_ptr()).part;
+            (*headers).last = (*second.as_ptr()).last;
+        }
+        true
     }
 
     /// Drops nginx's cached values of `$http_<name>` and `$cookie_<name>`, because the header lines
@@ -451,6 +550,10 @@ impl LineChanges {
         self.hidden.take().is_some() | self.added.take().is_some()
     }
 
+    fn is_any(&self) -> bool {
+        self.hidden.get().is_some() || self.added.get().is_some()
+    }
+
     fn hides(&self, line: *const ngx_table_elt_t) -> bool {
         lines_of(&self.hidden).any(|hidden| is_same(hidden, line))
     }
@@ -474,23 +577,26 @@ impl LineChanges {
     }
 
     /// Adds these lines as well.
-    fn add(&self, lines: &[UpstreamLine<'_>], request: Request<'_>) -> Result<(), Failure> {
-        if lines.is_empty() {
-            return Ok(());
+    fn add(
+        &self,
+        lines: impl Iterator<Item = *mut ngx_table_elt_t>,
+        request: Request<'_>,
+    ) -> Result<(), Failure> {
+        let mut lines = lines.peekable();
+        if lines.peek().is_some() {
+            let all = self.added().chain(lines);
+            self.added.set(Some(request.new_list(named(all), 0)?));
         }
-        let list = request.new_list(named(self.added()), lines.len())?;
-        for line in lines {
-            // SAFETY: the line is one of the request; the list is not in use yet.
-            unsafe { push_copy(list, line.raw())? };
-        }
-        self.added.set(Some(list));
         Ok(())
     }
 }
 
 /// The lines of a list of [`LineChanges`].
 fn lines_of(list: &LineList) -> impl Iterator<Item = *mut ngx_table_elt_t> {
-    let list = list.get();
+    elements(list.get())
+}
+
+fn elements(list: Option<NonNull<ngx_list_t>>) -> impl Iterator<Item = *mut ngx_table_elt_t> {
     // SAFETY: a list that `new_list` has made in the pool of the request that the changes are of.
     let lines = list.map(|list| unsafe { HeaderLines::from_raw(list.as_ptr()) });
     lines.into_iter().flat_map(HeaderLines::elements)

@@ -8,8 +8,8 @@ use super::module::{Exported, Inherit as _, MainState, Module};
 use super::shim::location_kind;
 use super::text::Text;
 use nginx_sys::{
-    NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF_OFFSET, NGX_LOG_EMERG, NGX_LOG_WARN,
-    ngx_command_t, ngx_conf_log_error, ngx_conf_t, ngx_core_conf_t, ngx_core_module,
+    NGX_CONF_BLOCK, NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF_OFFSET, NGX_LOG_EMERG,
+    NGX_LOG_WARN, ngx_command_t, ngx_conf_log_error, ngx_conf_t, ngx_core_conf_t, ngx_core_module,
     ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_core_srv_conf_t,
     ngx_parse_size, ngx_parse_time, ngx_pnalloc, ngx_str_t, ngx_uint_t,
 };
@@ -35,6 +35,8 @@ pub struct Directive<M: Module> {
 pub enum Set<M: Module> {
     /// A directive of `http{}`, for the whole configuration.
     Main(fn(&M::MainConf, &mut Config<'_>) -> Result<(), ConfigError>),
+    /// A block of `http{}`, which the setter reads ([`Config::read_block`]).
+    Block(fn(&M::MainConf, &mut Config<'_>) -> Result<(), ConfigError>),
     /// A directive that each level may set for itself.
     Location(fn(&mut M::LocationConf, &mut Config<'_>) -> Result<(), ConfigError>),
 }
@@ -418,10 +420,13 @@ const fn command<M: Exported>(row: &'static Directive<M>) -> ngx_command_t {
             len: name.len(),
             data: name.as_ptr().cast_mut(),
         },
-        type_: (row.contexts | row.args) as ngx_uint_t,
+        type_: match row.set {
+            Set::Block(_) => (row.contexts | row.args | NGX_CONF_BLOCK) as ngx_uint_t,
+            Set::Main(_) | Set::Location(_) => (row.contexts | row.args) as ngx_uint_t,
+        },
         set: Some(set::<M>),
         conf: match row.set {
-            Set::Main(_) => NGX_HTTP_MAIN_CONF_OFFSET,
+            Set::Main(_) | Set::Block(_) => NGX_HTTP_MAIN_CONF_OFFSET,
             Set::Location(_) => NGX_HTTP_LOC_CONF_OFFSET,
         },
         offset: 0,
@@ -449,8 +454,11 @@ unsafe extern "C" fn set<M: Exported>(
             &cf.args().iter().map(|a| &**a).collect::<Vec<_>>(),
         );
         let result = match row.set {
-            // SAFETY: create_main_conf<M> has made conf; it is only ever shared.
-            Set::Main(set) => set(&unsafe { &*conf.cast::<MainState<M>>() }.conf, &mut cf),
+            Set::Main(set) | Set::Block(set) => {
+                // SAFETY: create_main_conf<M> has made conf; it is only ever shared.
+                let state = unsafe { &*conf.cast::<MainState<M>>() };
+                set(&state.conf, &mut cf)
+            }
             Set::Location(set) => {
                 // SAFETY: create_loc_conf<M> has made conf for this level, and while nginx sets a
                 // directive, no other code of this module runs that could refer to it.

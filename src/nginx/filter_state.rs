@@ -34,6 +34,9 @@ pub struct ClientState {
     pub(super) delayed_response: Cell<Option<DelayedResponse>>,
     /// The client's header lines, if the list of the request was replaced by another.
     pub(super) client_lines: LineList,
+    /// Whether nginx's pointers to lines that it knows by name lead elsewhere than to the client's
+    /// lines, or should.
+    pub(super) has_other_links: Cell<bool>,
     /// What each module has changed of them for upstreams.
     pub(super) changes: [LineChanges; 2],
     /// The arguments as they were before some of them were removed.

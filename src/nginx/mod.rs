@@ -18,6 +18,7 @@
 
 mod arguments;
 mod background;
+mod block;
 mod body;
 mod chain;
 mod client_header;
@@ -55,6 +56,7 @@ mod variable;
 mod waker;
 
 pub use background::BackgroundTask;
+pub use block::{ConfigBlock, Member};
 pub use body::BodyRead;
 pub use client_header::LineChange;
 pub use directive::{Config, ConfigError, Directive, MergedConfig, Set, args, context};
@@ -79,6 +81,6 @@ pub use subrequest_response::{StatusOrigin, SubrequestResponse};
 pub use target::Target;
 pub use template::Template;
 pub use text::Text;
-pub use upstream_line::{HeaderName, UpstreamLine};
+pub use upstream_line::{HeaderName, UpstreamLines};
 pub use variable::{AssignableVariable, Getter, ModuleVariable, PrefixVariable, Variable};
 pub use waker::Waker;

@@ -8,7 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 use Auth;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite proxy /)->plan(23);
+my $t = Test::Nginx->new()->has(qw/ http rewrite proxy /)->plan(26);
 
 $t->write_file('keys.json', '{"kty":"oct","k":"'
     . 'c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0' . '"}');
@@ -92,20 +92,25 @@ is(panics(), ++$panics, 'fault in variable, one line');
 like(get('/request/file'), qr/CONTENT/, 'request without a fault');
 is(pid(get('/any/file')), $pid, 'the worker did not end');
 
-# a directive
+# a directive, and one in a block
 
 my $conf = $t->read_file('nginx.conf');
-$conf =~ s!auth_request  /service!auth_request  inject-fault!;
-$t->write_file('bad.conf', $conf);
-
 my $binary = $ENV{TEST_NGINX_BINARY} || '/usr/sbin/nginx';
 my $dir = $t->testdir();
-my $said = `$binary -t -p $dir/ -c bad.conf -e stderr 2>&1`;
 
-isnt($? >> 8, 0, 'fault in a directive is a configuration error');
-is(scalar(grep { /\[crit\]/ } split /\n/, $said), 1, 'fault in a directive, one line');
-like($said, qr/\[crit\] .*nginx-auth: panic at \S+fence\.rs:\d+:\d+: injected fault/,
-    'fault in a directive says where');
+for my $case (
+    ['a directive', $conf =~ s!auth_request  /service!auth_request  inject-fault!r],
+    ['a block', $conf =~ s!http \{\K! auth_jwt_issuer a { issuer inject-fault; }!r],
+) {
+    my ($name, $bad) = @$case;
+    $t->write_file('bad.conf', $bad);
+    my $said = `$binary -t -p $dir/ -c bad.conf -e stderr 2>&1`;
+
+    isnt($? >> 8, 0, "fault in $name is a configuration error");
+    is(scalar(grep { /\[crit\]/ } split /\n/, $said), 1, "fault in $name, one line");
+    like($said, qr/\[crit\] .*nginx-auth: panic at \S+fence\.rs:\d+:\d+: injected fault/,
+        "fault in $name says where");
+}
 
 $t->expect_panics($panics);
 

@@ -46,6 +46,8 @@ enum TokenForm {
     Signed(Rc<SignedToken>),
     Encrypted(Rc<EncryptedToken>),
     Nested(Rc<EncryptedToken>),
+    /// A nested token that was decrypted. The signature inside is not verified yet.
+    Opened(Rc<NestedToken>),
 }
 
 #[derive(Clone)]
@@ -112,6 +114,7 @@ impl UnverifiedToken {
         match &self.0 {
             TokenForm::Signed(jws) => jws.text(),
             TokenForm::Encrypted(jwe) | TokenForm::Nested(jwe) => &jwe.text,
+            TokenForm::Opened(nested) => &nested.outer.text,
         }
     }
 
@@ -120,7 +123,7 @@ impl UnverifiedToken {
         match &self.0 {
             TokenForm::Signed(_) => TokenType::Signed,
             TokenForm::Encrypted(_) => TokenType::Encrypted,
-            TokenForm::Nested(_) => TokenType::Nested,
+            TokenForm::Nested(_) | TokenForm::Opened(_) => TokenType::Nested,
         }
     }
 
@@ -129,6 +132,7 @@ impl UnverifiedToken {
         match &self.0 {
             TokenForm::Signed(jws) => &jws.header,
             TokenForm::Encrypted(jwe) | TokenForm::Nested(jwe) => &jwe.header,
+            TokenForm::Opened(nested) => &nested.outer.header,
         }
     }
 
@@ -137,7 +141,24 @@ impl UnverifiedToken {
         match &self.0 {
             TokenForm::Signed(jws) => Some(&jws.claims),
             TokenForm::Encrypted(_) | TokenForm::Nested(_) => None,
+            TokenForm::Opened(nested) => Some(&nested.inner.claims),
         }
+    }
+
+    /// A nested token with the JWS inside decrypted, so that its claims can be read and it can be
+    /// verified with keys that do not decrypt. Nothing in it can be trusted before that. A token of
+    /// another kind as it is.
+    ///
+    /// # Errors
+    /// As for [`authenticate`](Self::authenticate).
+    pub fn open(&self, keys: &KeySet) -> Result<Self, Error> {
+        Ok(Self(match &self.0 {
+            TokenForm::Nested(jwe) => TokenForm::Opened(Rc::new(NestedToken {
+                outer: jwe.clone(),
+                inner: jwe.decrypt_nested(keys)?,
+            })),
+            form => form.clone(),
+        }))
     }
 
     /// Makes the checks that need no keys, before the keys are fetched: extensions, algorithms, and
@@ -155,6 +176,7 @@ impl UnverifiedToken {
             TokenForm::Encrypted(jwe) | TokenForm::Nested(jwe) => {
                 jwe::check_header(&jwe.header).map(drop)
             }
+            TokenForm::Opened(nested) => jwe::check_header(&nested.outer.header).map(drop),
         }
     }
 
@@ -183,14 +205,11 @@ impl UnverifiedToken {
                     claims,
                 }))
             }
-            TokenForm::Nested(jwe) => {
-                let jws = jwe.decrypt_nested(keys)?;
-                jws.check_signature(keys, check)?;
-                jws.validity_period()?;
-                TokenContent::Nested(Rc::new(NestedToken {
-                    outer: jwe.clone(),
-                    inner: jws,
-                }))
+            TokenForm::Nested(_) => return self.open(keys)?.authenticate(keys, check),
+            TokenForm::Opened(nested) => {
+                nested.inner.check_signature(keys, check)?;
+                nested.inner.validity_period()?;
+                TokenContent::Nested(nested.clone())
             }
         }))
     }
@@ -209,6 +228,7 @@ impl UnverifiedToken {
                         .decrypt_nested(keys)
                         .is_ok_and(|jws| is_unknown(&jws.header))
             }
+            TokenForm::Opened(nested) => is_unknown(&nested.inner.header),
         }
     }
 

@@ -5,7 +5,8 @@
 //! | module | what it decides |
 //! |---|---|
 //! | [`auth_jwt`] | which keys are current, which tokens are cached, what a refusal looks like |
-//! | [`auth_request`] | what an authorization service's response means and how long it is kept |
+//! | [`auth_request`] | what an authorization service's response means and for whom it is kept |
+//! | [`freshness`] | how long a response may be kept |
 //! | [`header_names`] | which header lines an application could take for each other |
 //! | [`log_level`] | how loudly a refusal is logged |
 //! | [`lru`] | which entries of a bounded table stay |
@@ -17,6 +18,7 @@
 
 pub mod auth_jwt;
 pub mod auth_request;
+pub mod freshness;
 pub mod header_names;
 pub mod log_level;
 pub mod lru;

@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use policy::auth_request::freshness::{Freshness, has_seen, is_http_header, vary_names};
+use policy::auth_request::vary::{has_seen, is_http_header, vary_names};
+use policy::freshness::Freshness;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| nginx_auth_fuzz::in_time(|| check(bytes)));
 

@@ -11,6 +11,7 @@ mod keys;
 mod mutations;
 mod no_key;
 mod not_key_set;
+mod opened;
 mod security_cases;
 mod signed;
 mod sloppy_keys;

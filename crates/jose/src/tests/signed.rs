@@ -59,6 +59,34 @@ fn a_good_token_is_accepted() {
     }
 }
 
+/// nginx logs an [alert] for errors that it finds in OpenSSL's queue.
+#[test]
+fn a_forged_token_leaves_no_error_in_the_queue_of_openssl() {
+    use openssl::error::ErrorStack;
+
+    for alg in ALGORITHMS {
+        let token = sign(alg, &key(alg, 1), &format!(r#"{{"alg":"{alg}"}}"#), CLAIMS);
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let keys = set(&[key(alg, 0)]);
+        // Of another key, all zeros, and larger than any number that counts.
+        for byte in ["", "A", "_"] {
+            let signature = match byte {
+                "" => signature.to_owned(),
+                // A last character with other bits would be malformed.
+                byte => byte.repeat(signature.len() - 1) + &signature[signature.len() - 1..],
+            };
+            let _ = ErrorStack::get();
+            let error = verify(&format!("{signed}.{signature}"), &keys).err();
+            assert!(
+                matches!(error, Some(Error::BadSignature { .. })),
+                "{alg}: {error:?}"
+            );
+            let left = ErrorStack::get();
+            assert!(left.errors().is_empty(), "{alg}: {left}");
+        }
+    }
+}
+
 #[test]
 fn claims_can_be_read_before_they_are_verified() {
     let token = sign(

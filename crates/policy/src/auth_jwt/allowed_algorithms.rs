@@ -26,6 +26,19 @@ impl AllowedAlgorithms {
         Ok(())
     }
 
+    /// Allows another algorithm for signatures.
+    ///
+    /// # Errors
+    /// What would be right.
+    pub fn add_signature(&mut self, name: &[u8]) -> Result<(), String> {
+        let Some(name) = signature_algorithms().find(|known| known.as_bytes() == name) else {
+            let known: Vec<_> = signature_algorithms().collect();
+            return Err(format!("it must be one of {}", known.join(", ")));
+        };
+        self.0.push(name);
+        Ok(())
+    }
+
     /// Whether tokens may have this algorithm.
     pub fn allow(&self, name: &str) -> bool {
         self.0.contains(&name)

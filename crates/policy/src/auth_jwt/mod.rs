@@ -2,9 +2,16 @@
 
 pub mod allowed_algorithms;
 pub mod bearer;
+pub mod discovery;
+pub mod fetch_schedule;
 pub mod fetch_state;
+pub mod issuer;
+pub mod issuer_record;
+pub mod issuer_source;
+pub mod issuer_times;
 pub mod key_cache;
 pub mod key_file;
+pub mod key_text_id;
 pub mod max_age;
 pub mod mode;
 pub mod pass_header;
@@ -17,14 +24,17 @@ pub mod revocation;
 pub mod revocation_file;
 pub mod revocation_list;
 pub mod rules;
+pub mod saved_keys;
 pub mod scopes;
 #[cfg(test)]
 mod test_disk;
 pub mod token_cache;
 pub mod token_carrier;
+pub mod token_memo;
 pub mod upstream_header;
 pub mod value_path;
 pub mod watched_file;
+pub mod worker_keys;
 
 /// Whether a key of the set has this `kid`, as the error about a token with that `kid` tells.
 #[cfg(test)]

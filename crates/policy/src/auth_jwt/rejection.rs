@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::bearer::{NoToken, Presented, in_front_of};
+use super::issuer::{IssuerRejection, UnmetTerm, UntrustedIssuer};
 use super::key_cache::KeyError;
 use super::max_age::AgeError;
 use super::revocation::{RevocationError, RevocationSubject};
@@ -35,6 +36,9 @@ pub enum Rejection {
         /// The token's `alg`.
         alg: Quoted,
     },
+    /// The token is of no issuer that `auth_jwt_trust` names, or not as its `auth_jwt_issuer` has it.
+    #[error("{0}")]
+    Issuer(#[from] IssuerRejection),
     /// The token is too old, by `auth_jwt_max_age`.
     #[error("{0}")]
     Age(#[from] AgeError),
@@ -182,6 +186,7 @@ impl Rejection {
             Self::Token(error) => (401, C::InvalidToken, L::Info, token_status(error.kind())),
             Self::Compressed => (401, C::InvalidToken, L::Info, "unsupported_algorithm"),
             Self::Algorithm { .. } => (401, C::InvalidToken, L::Info, "unsupported_algorithm"),
+            Self::Issuer(error) => (401, C::InvalidToken, L::Info, issuer_status(error)),
             Self::Age(error) => (401, C::InvalidToken, L::Info, age_status(error)),
             Self::Revocation(error) => (401, C::InvalidToken, L::Info, revocation_status(error)),
             Self::Rule { status: 401, .. } => (401, C::InvalidToken, L::Info, "claim_mismatch"),
@@ -231,6 +236,20 @@ fn age_status(error: &AgeError) -> &'static str {
         AgeError::NotNumber => "malformed",
         AgeError::TooOld { .. } => "expired",
         AgeError::InFuture { .. } => "not_yet_valid",
+    }
+}
+
+/// The value of `$jwt_status` for a token that is refused on account of its issuer.
+fn issuer_status(error: &IssuerRejection) -> &'static str {
+    use UnmetTerm as U;
+    match error {
+        IssuerRejection::Untrusted(_) => "untrusted_issuer",
+        IssuerRejection::Unmet(_, U::Algorithm { .. }) => "unsupported_algorithm",
+        IssuerRejection::Unmet(_, U::Age(error)) => age_status(error),
+        IssuerRejection::Unmet(
+            _,
+            U::Audience { .. } | U::NoAudience | U::Type { .. } | U::NoType | U::AccessToken(_),
+        ) => "claim_mismatch",
     }
 }
 
@@ -311,6 +330,7 @@ impl<S: Fn() -> Summary, N: Fn() -> NoToken> fmt::Display for LogLine<'_, S, N> 
                 summary.alg.take_if(|summarized| summarized == alg);
                 summary
             }
+            Rejection::Issuer(error) => without_named((self.summarize)(), error),
             Rejection::Revocation(RevocationError::Revoked {
                 subject: RevocationSubject::Kid,
                 value,
@@ -375,6 +395,20 @@ fn without_repetition(mut summary: Summary, error: &jose::Error) -> Summary {
     };
     summary.alg.take_if(|summarized| *summarized == alg);
     summary.kid.take_if(|summarized| Some(&*summarized) == kid);
+    summary
+}
+
+/// The summary without the `alg` or `iss` that the error names.
+fn without_named(mut summary: Summary, error: &IssuerRejection) -> Summary {
+    match error {
+        IssuerRejection::Untrusted(UntrustedIssuer::Unknown { iss, .. }) => {
+            summary.iss.take_if(|summarized| summarized == iss);
+        }
+        IssuerRejection::Unmet(_, UnmetTerm::Algorithm { alg }) => {
+            summary.alg.take_if(|summarized| summarized == alg);
+        }
+        IssuerRejection::Untrusted(_) | IssuerRejection::Unmet(..) => {}
+    }
     summary
 }
 

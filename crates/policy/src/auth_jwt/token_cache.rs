@@ -3,6 +3,10 @@
 //! that the configuration has its signature believed (a part of [`VerifyOptions`]). So an entry is
 //! an [`AuthenticToken`], which each request turns into a verified token at its own time.
 
+use std::rc::Rc;
+
+use super::issuer::IssuerIndex;
+use super::token_memo::TokenMemo;
 use crate::lru::Lru;
 use jose::{AuthenticToken, KeySet, SignatureCheck, TokenType};
 
@@ -16,6 +20,8 @@ pub struct VerifyOptions {
     pub check: SignatureCheck,
     /// `auth_jwt_compression`
     pub compression: bool,
+    /// `auth_jwt_trust`: one of the issuers that it names has issued the token.
+    pub has_issuer: bool,
 }
 
 impl VerifyOptions {
@@ -35,15 +41,20 @@ impl VerifyOptions {
 /// The authentic tokens that one worker has seen.
 pub struct TokenCache {
     bytes: usize,
+    /// Whether there is memory for what is remembered of tokens.
+    keeps_memos: bool,
     tokens: Lru<CachedToken>,
 }
 
 /// A token that was found authentic with a set of keys.
 pub struct CachedToken {
     options: VerifyOptions,
+    /// The issuer whose keys and terms the token was judged by.
+    issuer: Option<IssuerIndex>,
     /// The generations of the set of keys.
     generations: Box<[u64]>,
     token: AuthenticToken,
+    memo: Option<Rc<TokenMemo>>,
 }
 
 impl TokenCache {
@@ -58,17 +69,18 @@ impl TokenCache {
     /// make equal tags.
     const MAX_PER_HASH: usize = 8;
 
-    /// A cache that takes up this many bytes at most.
-    pub fn new(bytes: usize) -> Self {
+    /// A cache that takes up this many bytes at most. `keeps_memos`: tokens have a [`TokenMemo`].
+    pub fn new(bytes: usize, keeps_memos: bool) -> Self {
         Self {
             bytes,
+            keeps_memos,
             tokens: Lru::new(bytes, Self::TYPICAL_BYTES),
         }
     }
 
     /// Forgets all tokens.
     pub fn clear(&mut self) {
-        *self = Self::new(self.bytes);
+        *self = Self::new(self.bytes, self.keeps_memos);
     }
 
     /// The newest entry for a token, whatever its keys are.
@@ -79,26 +91,40 @@ impl TokenCache {
             .find(hash, |cached| cached.matches(text, options))
     }
 
-    /// The token, if it was found authentic with these keys.
+    /// The token, if it was found authentic with these keys, which are those of the issuer if there
+    /// is one.
     #[inline]
     pub fn find_verified_with(
         &mut self,
         text: &[u8],
         options: VerifyOptions,
+        issuer: Option<IssuerIndex>,
         keys: &KeySet,
     ) -> Option<AuthenticToken> {
         let hash = self.hash(text, options);
-        let matches =
-            |cached: &CachedToken| cached.matches(text, options) && cached.was_verified_with(keys);
+        let matches = |cached: &CachedToken| {
+            cached.matches(text, options)
+                && cached.issuer == issuer
+                && cached.was_verified_with(keys)
+        };
         self.tokens.find(hash, matches).map(CachedToken::token)
     }
 
-    /// Adds a token that was found authentic with these keys.
-    pub fn insert(&mut self, options: VerifyOptions, keys: &KeySet, token: &AuthenticToken) {
+    /// Adds a token that was found authentic with these keys. If it has an issuer, it meets the
+    /// issuer's terms, as far as they depend on neither the request nor the time.
+    pub fn insert(
+        &mut self,
+        options: VerifyOptions,
+        issuer: Option<IssuerIndex>,
+        keys: &KeySet,
+        token: &AuthenticToken,
+    ) {
         let cached = CachedToken {
             options,
+            issuer,
             generations: keys.generations().collect(),
             token: token.clone(),
+            memo: self.keeps_memos.then(Rc::default),
         };
         let hash = self.hash(token.text(), options);
         self.tokens
@@ -119,10 +145,22 @@ impl CachedToken {
         self.was_verified_with(keys).then(|| self.token())
     }
 
+    /// The issuer whose keys and terms the token was judged by.
+    #[inline]
+    pub fn issuer(&self) -> Option<IssuerIndex> {
+        self.issuer
+    }
+
     /// The token, whatever its keys are.
     #[inline]
     pub fn token(&self) -> AuthenticToken {
         self.token.clone()
+    }
+
+    /// What is remembered of the token. `None` if the cache has no memory for that.
+    #[inline]
+    pub fn memo(&self) -> Option<Rc<TokenMemo>> {
+        self.memo.clone()
     }
 
     #[inline]
@@ -139,7 +177,10 @@ impl CachedToken {
     fn memory(&self) -> usize {
         const ALLOCATION: usize = 16;
         let generations = size_of_val(&*self.generations).saturating_add(ALLOCATION);
-        generations.saturating_add(self.token.memory())
+        let memo = self.memo.as_ref().map_or(0, |_| TokenMemo::BYTES);
+        generations
+            .saturating_add(memo)
+            .saturating_add(self.token.memory())
     }
 }
 

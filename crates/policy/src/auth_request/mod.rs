@@ -3,12 +3,12 @@
 pub mod answer;
 pub mod decision;
 pub mod field_names;
-pub mod freshness;
 pub mod key_sources;
 pub mod post_args;
 pub mod refusal;
 pub mod statuses;
 pub mod uncacheable;
 pub mod variable_names;
+pub mod vary;
 pub mod verdict_codec;
 pub mod worker_cache;

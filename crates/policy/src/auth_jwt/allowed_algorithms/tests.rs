@@ -53,3 +53,17 @@ fn a_type_of_token_needs_algorithms_of_its_kind() {
         }
     }
 }
+
+#[test]
+fn only_algorithms_for_signatures_are_added_as_such() {
+    let mut allowed = AllowedAlgorithms::default();
+    for name in [&b"none"[..], b"dir", b"RSA-OAEP", b"es256", b""] {
+        let must = allowed.add_signature(name).unwrap_err();
+        assert!(must.starts_with("it must be one of HS256, "), "{must}");
+        assert!(!must.contains("RSA-OAEP"), "{must}");
+    }
+    assert_eq!(allowed, AllowedAlgorithms::default());
+    allowed.add_signature(b"ES256").unwrap();
+    assert!(allowed.allow("ES256"));
+    assert!(!allowed.allow("ES384"));
+}

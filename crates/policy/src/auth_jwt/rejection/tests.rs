@@ -1,4 +1,5 @@
 use super::*;
+use crate::auth_jwt::issuer::NotAccessToken;
 use crate::auth_jwt::watched_file::FileError;
 
 fn text(challenge: Challenge<'_>, realm: &str) -> String {
@@ -61,6 +62,42 @@ fn a_log_line_names_an_algorithm_that_is_not_allowed_once() {
     let text = "algorithm \"HS256\" is not one of auth_jwt_algorithms";
     assert_eq!(line("HS256"), text);
     assert_eq!(line("dir"), format!("{text}; alg \"dir\""));
+}
+
+#[test]
+fn a_log_line_names_an_issuer_once() {
+    let line = |error: IssuerRejection| {
+        let summarize = || Summary {
+            alg: Some(Quoted::new("HS256")),
+            kid: None,
+            iss: Some(Quoted::new("x")),
+        };
+        LogLine {
+            rejection: &error.into(),
+            presented: Presented::Token(b"x"),
+            summarize,
+            no_token: || unreachable!("there is a token"),
+        }
+        .to_string()
+    };
+    let (alg, iss) = (Quoted::new("HS256"), Quoted::new("x"));
+    let trusted = "\"corp\"".into();
+    let unknown = UntrustedIssuer::Unknown { iss, trusted };
+    assert_eq!(
+        line(unknown.into()),
+        "iss \"x\" is not that of a trusted issuer: \"corp\"; alg \"HS256\""
+    );
+    assert_eq!(
+        line(IssuerRejection::Unmet(
+            "corp".into(),
+            UnmetTerm::Algorithm { alg }
+        )),
+        "issuer \"corp\": algorithm \"HS256\" is not one of its algorithms; iss \"x\""
+    );
+    assert_eq!(
+        line(IssuerRejection::Unmet("corp".into(), UnmetTerm::NoType)),
+        "issuer \"corp\": header parameter \"typ\" is missing; alg \"HS256\", iss \"x\""
+    );
 }
 
 #[test]
@@ -129,6 +166,10 @@ fn each_rejection_has_its_response() {
         status,
     };
     let uri = || Quoted::new("/jwks");
+    let untrusted = IssuerRejection::Untrusted(UntrustedIssuer::Missing {
+        trusted: "\"corp\"".into(),
+    });
+    let unmet = |term| Rejection::Issuer(IssuerRejection::Unmet("corp".into(), term));
     let error = KeyError::Status(404);
     let (info, none) = (LogLevel::Info, Challenge::None);
     let token = (401, Challenge::InvalidToken, info);
@@ -155,6 +196,39 @@ fn each_rejection_has_its_response() {
             },
             token,
             "unsupported_algorithm",
+        ),
+        (untrusted.into(), token, "untrusted_issuer"),
+        (unmet(UnmetTerm::NoAudience), token, "claim_mismatch"),
+        (
+            unmet(UnmetTerm::Audience { aud: uri() }),
+            token,
+            "claim_mismatch",
+        ),
+        (unmet(UnmetTerm::NoType), token, "claim_mismatch"),
+        (
+            unmet(UnmetTerm::Type { typ: uri() }),
+            token,
+            "claim_mismatch",
+        ),
+        (
+            unmet(UnmetTerm::AccessToken(NotAccessToken::Missing("jti"))),
+            token,
+            "claim_mismatch",
+        ),
+        (
+            unmet(UnmetTerm::Algorithm { alg: uri() }),
+            token,
+            "unsupported_algorithm",
+        ),
+        (
+            unmet(UnmetTerm::Age(AgeError::Missing)),
+            token,
+            "claim_mismatch",
+        ),
+        (
+            unmet(UnmetTerm::Age(AgeError::NotNumber)),
+            token,
+            "malformed",
         ),
         (AgeError::Missing.into(), token, "claim_mismatch"),
         (AgeError::NotNumber.into(), token, "malformed"),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::rc::Rc;
+use std::slice;
 
 use jose::{Document, JsonKind, JsonValue, Limits};
 
@@ -127,6 +128,21 @@ impl<V, R> Rule<V, R> {
     /// The status of a refusal.
     pub fn status(&self) -> u16 {
         self.status
+    }
+
+    /// Whether the rule says the same of an object for each request.
+    pub fn is_constant(&self) -> bool {
+        let are_constant = |values: &[RuleValue<V>]| {
+            !values
+                .iter()
+                .any(|own| matches!(own, RuleValue::Variable(_)))
+        };
+        match &self.test {
+            Test::Exists => true,
+            Test::Eq(own) | Test::Order(_, own) => are_constant(slice::from_ref(own)),
+            Test::In(list) | Test::Any(list) | Test::All(list) => are_constant(list),
+            Test::Match(pattern) => matches!(pattern, RulePattern::Compiled(_)),
+        }
     }
 
     /// Judges an object: the claims, or the JOSE header.

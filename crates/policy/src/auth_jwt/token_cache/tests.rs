@@ -8,6 +8,7 @@ const VERIFY: VerifyOptions = VerifyOptions {
     kind: TokenType::Signed,
     check: SignatureCheck::Verify,
     compression: true,
+    has_issuer: false,
 };
 const BELIEVE: VerifyOptions = VerifyOptions {
     check: SignatureCheck::Believe,
@@ -28,11 +29,11 @@ fn authentic(text: &str, options: VerifyOptions) -> AuthenticToken {
 }
 
 fn keep(cache: &mut TokenCache, options: VerifyOptions, keys: &KeySet) {
-    cache.insert(options, keys, &authentic(TOKEN, options));
+    cache.insert(options, None, keys, &authentic(TOKEN, options));
 }
 
 fn finds(cache: &mut TokenCache, text: &str, options: VerifyOptions, keys: &KeySet) -> bool {
-    let found = cache.find_verified_with(text.as_bytes(), options, keys);
+    let found = cache.find_verified_with(text.as_bytes(), options, None, keys);
     let cached = cache.find(text.as_bytes(), options);
     let last = cached.and_then(|cached| cached.verified_with(keys));
     assert!(last.is_none() || found.is_some());
@@ -41,7 +42,7 @@ fn finds(cache: &mut TokenCache, text: &str, options: VerifyOptions, keys: &KeyS
 
 #[test]
 fn an_entry_is_bound_to_the_keys_and_to_the_options() {
-    let (mut cache, keys, same_text) = (TokenCache::new(1 << 16), keys(), keys());
+    let (mut cache, keys, same_text) = (TokenCache::new(1 << 16, false), keys(), keys());
     keep(&mut cache, VERIFY, &keys);
     let mut finds = |options, keys: &KeySet| finds(&mut cache, TOKEN, options, keys);
     assert!(!finds(VERIFY, &same_text));
@@ -56,8 +57,30 @@ fn an_entry_is_bound_to_the_keys_and_to_the_options() {
 }
 
 #[test]
+fn an_entry_is_bound_to_the_issuer() {
+    let (mut cache, keys) = (TokenCache::new(1 << 16, false), keys());
+    let options = VerifyOptions {
+        has_issuer: true,
+        ..VERIFY
+    };
+    let (own, other) = (Some(IssuerIndex(1)), Some(IssuerIndex(0)));
+    cache.insert(options, own, &keys, &authentic(TOKEN, options));
+    let mut finds = |options, issuer| {
+        let found = cache.find_verified_with(TOKEN.as_bytes(), options, issuer, &keys);
+        found.is_some()
+    };
+    assert!(!finds(options, other));
+    assert!(!finds(options, None));
+    assert!(!finds(VERIFY, None));
+    assert!(!finds(VERIFY, own));
+    assert!(finds(options, own));
+    assert_eq!(cache.find(TOKEN.as_bytes(), options).unwrap().issuer(), own);
+    assert!(cache.find(TOKEN.as_bytes(), VERIFY).is_none());
+}
+
+#[test]
 fn the_newest_set_of_keys_is_found_first() {
-    let (mut cache, keys, other) = (TokenCache::new(1 << 16), keys(), keys());
+    let (mut cache, keys, other) = (TokenCache::new(1 << 16, false), keys(), keys());
     keep(&mut cache, VERIFY, &other);
     keep(&mut cache, VERIFY, &keys);
     let cached = cache.find(TOKEN.as_bytes(), VERIFY).unwrap();
@@ -68,7 +91,7 @@ fn the_newest_set_of_keys_is_found_first() {
 
 #[test]
 fn a_token_that_was_believed_is_not_a_verified_one() {
-    let (mut cache, keys) = (TokenCache::new(1 << 16), keys());
+    let (mut cache, keys) = (TokenCache::new(1 << 16, false), keys());
     keep(&mut cache, BELIEVE, &keys);
     assert!(!finds(&mut cache, TOKEN, VERIFY, &keys));
     assert!(finds(&mut cache, TOKEN, BELIEVE, &keys));
@@ -79,8 +102,10 @@ fn all_of_the_text_is_compared() {
     let token = authentic(TOKEN, VERIFY);
     let cached = CachedToken {
         options: VERIFY,
+        issuer: None,
         generations: keys().generations().collect(),
         token,
+        memo: None,
     };
     // Whatever the hash is.
     assert!(cached.matches(TOKEN.as_bytes(), VERIFY));
@@ -95,7 +120,7 @@ fn all_of_the_text_is_compared() {
 
 #[test]
 fn all_of_the_text_is_compared_where_hashes_are_equal() {
-    let (mut cache, keys) = (TokenCache::new(1 << 16), keys());
+    let (mut cache, keys) = (TokenCache::new(1 << 16, false), keys());
     keep(&mut cache, VERIFY, &keys);
     for at in 0..TOKEN.len() - 16 {
         let mut other = TOKEN.as_bytes().to_vec();
@@ -106,7 +131,9 @@ fn all_of_the_text_is_compared_where_hashes_are_equal() {
         );
         assert!(cache.find(&other, VERIFY).is_none(), "{at}");
         assert!(
-            cache.find_verified_with(&other, VERIFY, &keys).is_none(),
+            cache
+                .find_verified_with(&other, VERIFY, None, &keys)
+                .is_none(),
             "{at}"
         );
     }
@@ -114,10 +141,10 @@ fn all_of_the_text_is_compared_where_hashes_are_equal() {
 
 #[test]
 fn a_cached_token_expires_at_its_time() {
-    let (mut cache, keys) = (TokenCache::new(1 << 16), keys());
+    let (mut cache, keys) = (TokenCache::new(1 << 16, false), keys());
     keep(&mut cache, VERIFY, &keys);
     let token = cache
-        .find_verified_with(TOKEN.as_bytes(), VERIFY, &keys)
+        .find_verified_with(TOKEN.as_bytes(), VERIFY, None, &keys)
         .unwrap();
     let expired = Err(Error::Expired {
         exp: 2000,
@@ -146,7 +173,7 @@ fn the_whole_token_is_hashed_where_its_end_is_not_verified() {
 
 #[test]
 fn a_token_is_kept_with_its_newest_key_sets() {
-    let mut cache = TokenCache::new(1 << 20);
+    let mut cache = TokenCache::new(1 << 20, false);
     let sets: Vec<_> = (0..TokenCache::MAX_PER_HASH + 3).map(|_| keys()).collect();
     for keys in &sets {
         keep(&mut cache, VERIFY, keys);
@@ -159,12 +186,12 @@ fn a_token_is_kept_with_its_newest_key_sets() {
 
 #[test]
 fn the_newest_of_tokens_with_equal_ends_are_kept() {
-    let (mut cache, keys) = (TokenCache::new(1 << 20), keys());
+    let (mut cache, keys) = (TokenCache::new(1 << 20, false), keys());
     let claims = |n: usize| URL_SAFE_NO_PAD.encode(format!(r#"{{"n":{},"end":"end"}}"#, 100 + n));
     let text = |n| format!("eyJhbGciOiJIUzI1NiJ9.{}.{}", claims(n), "A".repeat(43));
     let texts: Vec<_> = (0..TokenCache::MAX_PER_HASH + 3).map(text).collect();
     for text in &texts {
-        cache.insert(VERIFY, &keys, &authentic(text, VERIFY));
+        cache.insert(VERIFY, None, &keys, &authentic(text, VERIFY));
     }
     for (n, text) in texts.iter().enumerate() {
         assert_eq!(finds(&mut cache, text, VERIFY, &keys), n >= 3, "{n}");
@@ -173,7 +200,7 @@ fn the_newest_of_tokens_with_equal_ends_are_kept() {
 
 #[test]
 fn hashes_differ_between_tables() {
-    let [one, two] = [(); 2].map(|()| TokenCache::new(1 << 16));
+    let [one, two] = [(); 2].map(|()| TokenCache::new(1 << 16, false));
     let hash = |cache: &TokenCache| cache.hash(TOKEN.as_bytes(), VERIFY);
     assert_ne!(hash(&one), hash(&two));
 }
@@ -190,8 +217,8 @@ fn an_entry_accounts_for_its_memory() {
     };
     for claims in [0, 600, 6000] {
         let text = text(claims);
-        let mut cache = TokenCache::new(1 << 20);
-        cache.insert(VERIFY, &keys(), &authentic(&text, VERIFY));
+        let mut cache = TokenCache::new(1 << 20, false);
+        cache.insert(VERIFY, None, &keys(), &authentic(&text, VERIFY));
         let cached = cache.find(text.as_bytes(), VERIFY).unwrap();
         let memory = cached.memory();
         assert!(memory > 2 * text.len() && memory < 3 * text.len() + 1500);
@@ -200,10 +227,37 @@ fn an_entry_accounts_for_its_memory() {
 
 #[test]
 fn a_cleared_cache_has_no_token_and_takes_new_ones() {
-    let (mut cache, keys) = (TokenCache::new(1 << 16), keys());
+    let (mut cache, keys) = (TokenCache::new(1 << 16, false), keys());
     keep(&mut cache, VERIFY, &keys);
     cache.clear();
     assert!(!finds(&mut cache, TOKEN, VERIFY, &keys));
     keep(&mut cache, VERIFY, &keys);
     assert!(finds(&mut cache, TOKEN, VERIFY, &keys));
+}
+
+#[test]
+fn what_is_remembered_belongs_to_one_entry_and_counts_as_memory() {
+    let set = crate::auth_jwt::token_memo::SetIds::default()
+        .next()
+        .unwrap();
+    let (mut with, mut without) = (
+        TokenCache::new(1 << 16, true),
+        TokenCache::new(1 << 16, false),
+    );
+    let (keys, others) = (keys(), keys());
+    for cache in [&mut with, &mut without] {
+        keep(cache, VERIFY, &keys);
+    }
+    let memory = |cache: &mut TokenCache| cache.find(TOKEN.as_bytes(), VERIFY).unwrap().memory();
+    assert_eq!(memory(&mut with), memory(&mut without) + TokenMemo::BYTES);
+    let memo = |cache: &mut TokenCache| cache.find(TOKEN.as_bytes(), VERIFY).unwrap().memo();
+    assert!(memo(&mut without).is_none());
+    memo(&mut with).unwrap().note_met(set);
+    assert!(memo(&mut with).unwrap().has_met(set));
+    // Found authentic with other keys: what an encrypted token says may be something else.
+    keep(&mut with, VERIFY, &others);
+    assert!(!memo(&mut with).unwrap().has_met(set));
+    with.clear();
+    keep(&mut with, VERIFY, &keys);
+    assert!(!memo(&mut with).unwrap().has_met(set));
 }

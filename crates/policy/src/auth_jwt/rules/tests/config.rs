@@ -174,3 +174,30 @@ fn a_text_that_looks_like_json_gets_a_warning() {
     }
     assert_eq!(warnings(&["a", "match", "[1]"]), [""; 0]);
 }
+
+#[test]
+fn a_rule_without_variables_is_constant() {
+    let is_constant = |args: &[&str]| parse(args).unwrap().is_constant();
+    for args in [
+        &["a", "exists"][..],
+        &["a", "!exists"],
+        &["a", "eq", "b"],
+        &["a", "ge", "json=1"],
+        &["a", "in", "b", "json=[1]"],
+        &["a", "!any", "b", "c"],
+        &["a", "all", "b", "error=403"],
+        &["a", "match", "b"],
+    ] {
+        assert!(is_constant(args), "{args:?}");
+    }
+    for args in [
+        &["a", "eq", "$b"][..],
+        &["a", "lt", "json=$b"],
+        &["a", "in", "b", "$c"],
+        &["a", "!any", "$b", "c"],
+        &["a", "all", "json=$b"],
+        &["a", "match", "$b"],
+    ] {
+        assert!(!is_constant(args), "{args:?}");
+    }
+}

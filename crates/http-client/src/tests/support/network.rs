@@ -1,0 +1,89 @@
+//! A network of tokio, in which each host name is this machine.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::rt::ReadBufCursor;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::network::{Address, ConnectError, Network};
+
+/// The network of one fetch.
+#[derive(Default)]
+pub struct TestNetwork {
+    /// If there is one, time passes only once it is set: a server has then done all that it does.
+    pub is_quiet: Option<Arc<AtomicBool>>,
+}
+
+impl Network for TestNetwork {
+    type Stream = TestStream;
+
+    async fn connect(&self, address: &Address) -> Result<TestStream, ConnectError> {
+        let address = match address {
+            Address::Unix(path) => {
+                return Ok(TestStream(Box::new(UnixStream::connect(path).await?)));
+            }
+            Address::Name { host, .. } if host == "unknown.test" => {
+                return Err(ConnectError::NoSuchHost);
+            }
+            Address::Name { host, .. } if host == "slow.test" => std::future::pending().await,
+            Address::Name { port, .. } => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), *port),
+            Address::Ip(address) => *address,
+        };
+        Ok(TestStream(Box::new(TcpStream::connect(address).await?)))
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        if let Some(is_quiet) = &self.is_quiet {
+            while !is_quiet.load(Ordering::SeqCst) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        tokio::time::sleep(duration).await;
+    }
+}
+
+pub struct TestStream(Box<dyn TokioStream>);
+
+trait TokioStream: AsyncRead + AsyncWrite + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> TokioStream for S {}
+
+impl hyper::rt::Read for TestStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut data = [0; 4096];
+        let length = buffer.remaining().min(data.len());
+        let mut data = ReadBuf::new(&mut data[..length]);
+        ready!(Pin::new(&mut self.0).poll_read(cx, &mut data))?;
+        buffer.put_slice(data.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl hyper::rt::Write for TestStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, data)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

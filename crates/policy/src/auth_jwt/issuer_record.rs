@@ -1,0 +1,224 @@
+//! What all workers know of the keys of one issuer, but for their text. It is in shared memory, and
+//! each function is called with the zone locked, so that one worker fetches for all of them.
+//!
+//! A worker that fetches has a lease. If it dies, the lease expires and another worker fetches; if
+//! it was only slow, its result is dropped.
+//!
+//! Times are those of one monotonic clock, which all workers share.
+
+use std::time::Duration;
+
+use super::fetch_schedule::{Activity, FetchSchedule, HeldAge, Need, ScheduleStep};
+use super::issuer_times::IssuerTimes;
+use super::key_text_id::KeyTextId;
+
+/// What all workers know of the keys of one issuer. The default is that of an issuer that nobody
+/// has asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct IssuerRecord {
+    schedule: FetchSchedule,
+    text: Option<SharedText>,
+    /// Who began the last fetch, and how many have begun.
+    owner: u64,
+    begun: u64,
+    /// How many fetches have come to an end.
+    ended: u64,
+}
+
+/// The text that is in shared memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct SharedText {
+    id: KeyTextId,
+    /// When the text came from the issuer or from the file, and how old it was then.
+    came_at: Duration,
+    age_then: Duration,
+    fresh_for: Duration,
+}
+
+/// The right and the duty to fetch, which ends with [`IssuerRecord::succeed`],
+/// [`fail`](IssuerRecord::fail) or [`release`](IssuerRecord::release).
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "other workers wait for the end of the fetch"]
+pub struct FetchLease {
+    owner: u64,
+    number: u64,
+}
+
+impl IssuerRecord {
+    /// What a request is to do, or a worker that looks whether a fetch is due (as a request that
+    /// needs keys). With a lease, the caller has to fetch. `owner` tells one worker from all
+    /// others, such as by its process id: numbers of fetches begin anew when shared memory is lost.
+    /// A worker that fetches does not ask for a second lease.
+    pub fn look_up(
+        &mut self,
+        now: Duration,
+        times: &IssuerTimes,
+        need: Need,
+        owner: u64,
+    ) -> (ScheduleStep, Option<FetchLease>) {
+        self.clamp(now, times);
+        let held = self.held(now, times);
+        let cache = times.key_cache(self.fresh_for());
+        let step = self.schedule.next(now, held, &cache, need, times.lease);
+        let lease = step.starts_fetch().then(|| {
+            self.owner = owner;
+            self.begun = self.begun.wrapping_add(1);
+            let number = self.begun;
+            FetchLease { owner, number }
+        });
+        (step, lease)
+    }
+
+    /// The fetch has given a key set, which the caller has parsed. Whether it counts: if so, the
+    /// caller puts the text into shared memory, else somebody else fetches or has fetched since.
+    pub fn succeed(
+        &mut self,
+        now: Duration,
+        lease: &FetchLease,
+        id: KeyTextId,
+        fresh_for: Duration,
+    ) -> bool {
+        let counts = self.end(lease);
+        if counts {
+            self.schedule.succeed(now);
+            self.text = Some(SharedText {
+                id,
+                came_at: now,
+                age_then: Duration::ZERO,
+                fresh_for,
+            });
+        }
+        counts
+    }
+
+    /// The fetch has failed. `jitter` is a random number, see [`FetchSchedule::fail`]. Whether it
+    /// counts.
+    pub fn fail(&mut self, now: Duration, lease: &FetchLease, jitter: u16) -> bool {
+        let counts = self.end(lease);
+        if counts {
+            self.schedule.fail(now, jitter);
+        }
+        counts
+    }
+
+    /// The worker stops fetching, because it exits. Another one may begin at once.
+    pub fn release(&mut self, lease: &FetchLease) {
+        if self.end(lease) {
+            self.schedule.cancel();
+        }
+    }
+
+    /// Takes a text from a file, which is so old. The issuer is asked at once all the same. Whether
+    /// it counts: a text that is there already does so in its place.
+    pub fn restore(
+        &mut self,
+        now: Duration,
+        times: &IssuerTimes,
+        id: KeyTextId,
+        age: Duration,
+    ) -> bool {
+        let restored = SharedText {
+            id,
+            came_at: now,
+            age_then: age,
+            fresh_for: Duration::ZERO,
+        };
+        let counts = self.text.is_none() && restored.held(now, times).is_usable();
+        if counts {
+            self.text = Some(restored);
+        }
+        counts
+    }
+
+    /// Shared memory has lost the text. The issuer is asked at once.
+    pub fn forget_text(&mut self) {
+        self.text = None;
+    }
+
+    /// The text that counts.
+    pub fn text_id(&self) -> Option<KeyTextId> {
+        self.text.map(|text| text.id)
+    }
+
+    /// Whether the text may be used.
+    pub fn held(&self, now: Duration, times: &IssuerTimes) -> HeldAge {
+        self.text
+            .map_or(HeldAge::Unusable, |text| text.held(now, times))
+    }
+
+    /// How long ago the issuer gave the keys.
+    pub fn age(&self, now: Duration) -> Option<Duration> {
+        self.text.map(|text| text.age(now))
+    }
+
+    /// How long the text may be used from now on.
+    pub fn usable_for(&self, now: Duration, times: &IssuerTimes) -> Duration {
+        let time = self.fresh_for().saturating_add(times.stale);
+        self.age(now)
+            .map_or(Duration::ZERO, |age| time.saturating_sub(age))
+    }
+
+    /// How long a worker may sleep before it looks again.
+    pub fn next_look(&self, now: Duration, times: &IssuerTimes) -> Duration {
+        let until_fetch = match self.schedule.activity {
+            Activity::Fetching { until } | Activity::Failed { until } => until.saturating_sub(now),
+            Activity::Idle => Duration::ZERO,
+        };
+        let until_stale = match self.held(now, times) {
+            HeldAge::Fresh => {
+                let age = self.age(now).unwrap_or_default();
+                self.fresh_for().saturating_sub(age)
+            }
+            HeldAge::Stale | HeldAge::Unusable => Duration::ZERO,
+        };
+        until_fetch.max(until_stale).min(IssuerTimes::LOOK)
+    }
+
+    /// How many fetches have come to an end. Who waits for one waits until this number changes.
+    pub fn ended_fetches(&self) -> u64 {
+        self.ended
+    }
+
+    /// How many fetches have failed since the last one that succeeded.
+    pub fn failures(&self) -> u32 {
+        self.schedule.failures()
+    }
+
+    fn fresh_for(&self) -> Duration {
+        self.text.map_or(Duration::ZERO, |text| text.fresh_for)
+    }
+
+    /// Ends the fetch of this lease. Whether it is the one that others wait for.
+    fn end(&mut self, lease: &FetchLease) -> bool {
+        let is_current = (lease.owner, lease.number) == (self.owner, self.begun)
+            && matches!(self.schedule.activity, Activity::Fetching { .. });
+        if is_current {
+            self.ended = self.ended.wrapping_add(1);
+        }
+        is_current
+    }
+
+    /// Nothing waits for a clock that was set back.
+    fn clamp(&mut self, now: Duration, times: &IssuerTimes) {
+        self.schedule.clamp(now, times.lease);
+        if let Some(text) = &mut self.text {
+            text.came_at = text.came_at.min(now);
+        }
+    }
+}
+
+impl SharedText {
+    fn age(&self, now: Duration) -> Duration {
+        let since = now.saturating_sub(self.came_at);
+        since.saturating_add(self.age_then)
+    }
+
+    fn held(&self, now: Duration, times: &IssuerTimes) -> HeldAge {
+        HeldAge::of(Some(self.age(now)), &times.key_cache(self.fresh_for))
+    }
+}
+
+mod codec;
+
+#[cfg(test)]
+mod tests;
