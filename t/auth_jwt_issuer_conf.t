@@ -47,7 +47,9 @@ my $at_end = sub {
 
 my $ok = 'exit 0';
 my $needed = 'issuer https://corp.example; audience api; key_file a.jwk;';
-my $members = 'issuer, audience, key_file, algorithms, leeway, max_age, typ, profile, require_claim';
+my $members = 'issuer, audience, key_file, algorithms, leeway, max_age, typ, profile, require_claim, discovery, '
+    . 'jwks_uri, refresh, stale, resolver, ssl_trusted_certificate, ssl_certificate, ssl_certificate_key, ssl_name, '
+    . 'ssl_verify, connect_timeout, read_timeout, proxy, state_path';
 my $number = 'invalid number of arguments in';
 
 ### the block itself
@@ -98,8 +100,9 @@ like($block->('include nowhere.inc;'), qr{^\[emerg\] open\(\) "DIR/nowhere.inc" 
 
 is($block->('audience api; key_file a.jwk;'),
     $at->(3, 'auth_jwt_issuer "corp" has no "issuer", which iss must be'), 'no issuer');
-is($block->('issuer https://corp.example; audience api;'),
-    $at->(3, 'auth_jwt_issuer "corp" has no source of keys, such as "key_file"'), 'no keys');
+is($block->('issuer corp; audience api;'), $at->(3, 'auth_jwt_issuer "corp" has the issuer "corp", which does not '
+    . 'begin with "https://" or "http://", so it has no discovery document: jwks_uri or key_file has to say where '
+    . 'the keys are'), 'no keys');
 is($block->(''), $at->(3, 'auth_jwt_issuer "corp" has no "issuer", which iss must be'), 'nothing');
 is($block->('issuer https://corp.example; key_file a.jwk;'),
     '[warn] auth_jwt_issuer "corp" has no "audience": tokens that the issuer has made for others are accepted '

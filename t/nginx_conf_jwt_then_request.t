@@ -17,6 +17,7 @@ use_conf($t, 'jwt-then-request.conf', 'listen 8080' => 'listen 127.0.0.1:8080', 
     '127.0.0.1:9001' => '127.0.0.1:8091');
 
 configure($t, <<'EOC');
+    underscores_in_headers on;
     include jwt-then-request.conf;
 EOC
 
@@ -60,33 +61,33 @@ requests($t, 8091);
 
 ### a good token
 
-$response = ask('/a?b', $good, 'X-User: mallory');
+$response = ask('/a?b', $good, 'X-User: mallory', 'X_User: mallory');
 is(status($response), 200, 'good token');
-is(header_values(got($response), 'x-user'), 'alice', 'good token, user');
+is(header_values(got($response), 'x[-_]user'), 'alice', 'good token, user');
 is(header_values(got($response), 'authorization'), '', 'good token, not to the application');
 unlike($response, qr/WWW-Authenticate/i, 'good token, no challenge');
 is(status(ask('/a', $good, $session->($_))), 200, "good token, $_") for qw/ forbidden broken bob /;
-is(header_values(got(ask('/a', $good, $session->('bob'))), 'x-user'), 'alice',
+is(header_values(got(ask('/a', $good, $session->('bob'))), 'x[-_]user'), 'alice',
     'good token, with a session');
 is(scalar(requests($t, 8091)), 0, 'good token, no check');
 
 ### a session
 
-$response = ask('/a?b', $session->('bob'), 'X-User: mallory', spoofed());
+$response = ask('/a?b', $session->('bob'), 'X-User: mallory', 'X_User: mallory', spoofed());
 is(status($response), 200, 'session');
-is(header_values(got($response), 'x-user'), 'bob', 'session, user');
+is(header_values(got($response), 'x[-_]user'), 'bob', 'session, user');
 unlike($response, qr/WWW-Authenticate/i, 'session, no challenge');
 my @asked = requests($t, 8091);
 is(scalar @asked, 1, 'session, one check');
 unlike($asked[0], qr/mallory/, "row 27: no line of the client's own making");
-is(header_values(got(ask('/a', $session->('silent'), 'X-User: mallory')), 'x-user'), '',
+is(header_values(got(ask('/a', $session->('silent'), 'X-User: mallory', 'X_User: mallory')), 'x[-_]user'), '',
     'row 26: session without a name');
 for my $token ($expired, $forged) {
     $response = ask('/a', $token, $session->('bob'));
     is(status($response), 200, 'bad token, session');
-    is(header_values(got($response), 'x-user'), 'bob', 'bad token, session: the claims do not count');
+    is(header_values(got($response), 'x[-_]user'), 'bob', 'bad token, session: the claims do not count');
 }
-is(header_values(got(ask('/a', $forged, $session->('silent'))), 'x-user'), '',
+is(header_values(got(ask('/a', $forged, $session->('silent'))), 'x[-_]user'), '',
     'bad token, session without a name');
 
 ### the service is gone

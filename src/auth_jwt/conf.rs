@@ -23,6 +23,7 @@ use crate::nginx::{
 };
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
+use http_client::tls::TlsConfigs;
 use jose::{KeySet, SignatureCheck, TokenType, Warning};
 use policy::auth_jwt::key_cache::{KeyCache, KeyError};
 use policy::auth_jwt::mode::Mode;
@@ -474,6 +475,7 @@ pub struct MainConf {
     /// Whether a level has `auth_jwt_phase preaccess`.
     pub(super) uses_preaccess: Cell<bool>,
     pub(super) issuers: ConfiguredIssuers,
+    pub(super) tls_configs: RefCell<TlsConfigs>,
     /// Every `auth_jwt_trust`, also of levels that no level takes it over from.
     pub(super) trusts: RefCell<Vec<Rc<TrustSetting>>>,
     /// Whether a level has `auth_jwt_upstream_header` or `auth_jwt_strip on`.

@@ -8,13 +8,13 @@ use std::rc::Rc;
 use super::AuthJwt;
 use super::conf::{KeyRequestSource, KeySource, LocationConf};
 use super::file_path::KeyFile;
-use super::issuer::Issuer;
+use super::issuer_keys::IssuerWait;
 use super::key_request::{BODY, KeyFetchTask, KeyRequest, keys_in_response, warn_of_key};
 use crate::nginx::{
     Failure, Request, SubrequestBody, SubrequestLines, Target, Template, Text, Waker,
 };
 use crate::subrequest_uri::{UnsafeUri, Uri};
-use jose::{KeySet, SignatureCheck, TokenType};
+use jose::KeySet;
 use policy::auth_jwt::fetch_state::Need;
 use policy::auth_jwt::key_cache::{KeyCache, KeyError};
 use policy::auth_jwt::key_file::unsafe_name_reason;
@@ -36,6 +36,8 @@ pub struct KeyFetchState {
     has_refreshed: Cell<bool>,
     /// Whether the request ends if its client leaves.
     is_client_watched: Cell<bool>,
+    /// The same for the keys of the token's issuer.
+    pub(super) issuer: IssuerWait,
 }
 
 /// How far a request has come with one source.
@@ -151,28 +153,11 @@ pub(super) fn cached_keys(request: Request<'_>, conf: &LocationConf) -> Option<K
     }
 }
 
-/// The keys of an issuer. A token of another issuer is not affected when they cannot be had.
-pub(super) fn issuer_keys(request: Request<'_>, issuer: &Issuer) -> Result<KeySet, Rejection> {
+/// The keys in the file of an issuer.
+pub(super) fn load_issuer_file(request: Request<'_>, file: &KeyFile) -> Result<KeySet, Rejection> {
     let cache = &KeyCache::NONE;
     let fetcher = KeyFetcher { request, cache };
-    let set = fetcher.load_file(&issuer.key_file, cache, Need::Keys)?;
-    if set.mark_used() {
-        for warning in set.warnings_for(TokenType::Signed, SignatureCheck::Verify) {
-            let source = issuer.describe_keys();
-            request
-                .log()
-                .warn(format_args!("auth_jwt: {source}: {warning}"));
-        }
-    }
-    Ok(set)
-}
-
-/// The cached keys of an issuer, if nothing has to be read or logged.
-#[inline]
-pub(super) fn cached_issuer_keys(request: Request<'_>, issuer: &Issuer) -> Option<KeySet> {
-    let iteration = || request.event_loop_iteration();
-    let file = &issuer.key_file;
-    file.cached(request.uptime(), &KeyCache::NONE, iteration)
+    fetcher.load_file(file, cache, Need::Keys)
 }
 
 /// Whether [`refresh`] would have a source asked again.
@@ -204,6 +189,7 @@ pub(super) fn refresh(request: Request<'_>, conf: &LocationConf) -> Result<bool,
 pub(super) fn give_up(request: Request<'_>) {
     if let Some(state) = request.context::<AuthJwt>() {
         state.sources.take();
+        state.issuer.wait.take();
     }
 }
 

@@ -10,6 +10,7 @@ use super::client::ClientToken;
 use super::conf::LocationConf;
 use super::fetch::{self, VerificationKeys};
 use super::issuer::{Issuer, TrustedIssuers};
+use super::issuer_fetch::{self, cached_issuer_keys};
 use crate::nginx::{Failure, Request};
 use jose::{AuthenticToken, KeySet, SignatureCheck, TokenType, UnverifiedToken};
 use policy::auth_jwt::rejection::Rejection;
@@ -30,7 +31,7 @@ pub(super) fn lookup_cached<'c>(
 ) -> Option<(IssuedToken<'c>, Option<Rc<TokenMemo>>)> {
     let mut cache = request.main_conf::<AuthJwt>().token_cache()?.borrow_mut();
     let (cached, issuer) = find_cached(request, conf, trusted, &mut cache, text)?;
-    let keys = fetch::cached_issuer_keys(request, issuer)?;
+    let keys = cached_issuer_keys(request, issuer)?;
     let token = match conf.token_type() {
         TokenType::Signed => cached.verified_with(&keys)?,
         TokenType::Encrypted | TokenType::Nested => {
@@ -57,7 +58,7 @@ pub(super) fn authenticate<'c>(
     match conf.token_type() {
         TokenType::Signed => {
             let issuer = judge_without_keys(request, conf, trusted, &unverified)?;
-            verify(request, conf, issuer, &unverified, None).map(Some)
+            verify(request, conf, issuer, &unverified, None)
         }
         TokenType::Nested => authenticate_nested(request, conf, trusted, &unverified),
         // The configuration is refused: nobody has signed such a token.
@@ -111,7 +112,9 @@ fn authenticate_nested<'c>(
             });
         // This saves the decryption where there are several sources of keys.
         if let Some(issuer) = known {
-            let keys = fetch::issuer_keys(request, issuer)?;
+            let Some(keys) = issuer_fetch::issuer_keys(request, issuer)? else {
+                return Ok(None);
+            };
             let keys = KeySet::merge([&own.set, &keys]);
             if let Some(token) = find_verified_with(request, conf, issuer, token.text(), &keys) {
                 return Ok(Some((token, issuer)));
@@ -121,7 +124,7 @@ fn authenticate_nested<'c>(
             Ok(opened) => {
                 let claims = opened.claims().ok_or(Failure::Inconsistent)?;
                 let issuer = trusted.choose(claims.object())?;
-                return verify(request, conf, issuer, &opened, Some(&own)).map(Some);
+                return verify(request, conf, issuer, &opened, Some(&own));
             }
             Err(error) => ask_again(request, conf, token, &own.set, error)?,
         }
@@ -129,23 +132,34 @@ fn authenticate_nested<'c>(
 }
 
 /// Verifies the signature of a token with the keys of its issuer, and checks the issuer's terms.
-/// `own` are the keys of the location, which have decrypted a nested token.
+/// `own` are the keys of the location, which have decrypted a nested token. `None`: the request has
+/// to wait for keys.
 fn verify<'c>(
     request: Request<'_>,
     conf: &LocationConf,
     issuer: &'c Issuer,
     unverified: &UnverifiedToken,
     own: Option<&VerificationKeys>,
-) -> Result<IssuedToken<'c>, Rejection> {
-    let keys = fetch::issuer_keys(request, issuer)?;
+) -> Result<Option<IssuedToken<'c>>, Rejection> {
+    let Some(keys) = issuer_fetch::issuer_keys(request, issuer)? else {
+        return Ok(None);
+    };
     let all_keys = match own {
         None => keys.clone(),
         Some(own) => KeySet::merge([&own.set, &keys]),
     };
     if let Some(token) = find_verified_with(request, conf, issuer, unverified.text(), &all_keys) {
-        return Ok((token, issuer));
+        return Ok(Some((token, issuer)));
     }
-    let token = unverified.authenticate(&keys, SignatureCheck::Verify)?;
+    let token = match unverified.authenticate(&keys, SignatureCheck::Verify) {
+        Ok(token) => token,
+        Err(error) => {
+            return match issuer_fetch::refresh(request, issuer, unverified, &keys, &error)? {
+                true => verify(request, conf, issuer, unverified, own),
+                false => Err(error.into()),
+            };
+        }
+    };
     let leeway = issuer.leeway(conf.leeway());
     issuer.check_terms(&token.clone().valid_at(request.now(), leeway)?)?;
     if own.is_none_or(|own| own.are_shared)
@@ -154,7 +168,7 @@ fn verify<'c>(
         let (options, index) = (conf.verify_options(), Some(issuer.index));
         cache.borrow_mut().insert(options, index, &all_keys, &token);
     }
-    Ok((token, issuer))
+    Ok(Some((token, issuer)))
 }
 
 /// The newest entry of the token cache for a token, whatever its keys are, if its issuer is the one

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::file_path::KeyFile;
+use super::issuer_keys::FetchedKeys;
 use crate::nginx::{ConfigError, Regex, Request, Variable};
 use jose::{JsonValue, VerifiedToken};
 use policy::auth_jwt::issuer::{IssuerIndex, IssuerRejection, IssuerTerms, choose};
@@ -17,7 +18,13 @@ pub(super) struct Issuer {
     pub(super) index: IssuerIndex,
     pub(super) terms: IssuerTerms,
     pub(super) rules: Vec<Rule<Variable, Regex>>,
-    pub(super) key_file: Rc<KeyFile>,
+    pub(super) keys: IssuerKeySource,
+}
+
+/// Where the keys of an issuer are from.
+pub(super) enum IssuerKeySource {
+    File(Rc<KeyFile>),
+    Fetched(Rc<FetchedKeys>),
 }
 
 impl Issuer {
@@ -30,7 +37,10 @@ impl Issuer {
     /// The source of its keys as log lines name it.
     pub(super) fn describe_keys(&self) -> String {
         let name = Quoted::whole(&*self.terms.name);
-        format!("issuer {name}: key file {}", self.key_file.access())
+        match &self.keys {
+            IssuerKeySource::File(file) => format!("issuer {name}: key file {}", file.access()),
+            IssuerKeySource::Fetched(_) => format!("issuer {name}"),
+        }
     }
 
     /// Whether there is anything to check for each request anew.
@@ -111,6 +121,16 @@ impl ConfiguredIssuers {
         let new = Rc::new(new);
         issuers.push(Rc::clone(&new));
         Ok(new)
+    }
+
+    /// The keys that the workers fetch.
+    pub(super) fn fetched_keys(&self) -> Vec<Rc<FetchedKeys>> {
+        let issuers = self.0.borrow();
+        let fetched = issuers.iter().filter_map(|issuer| match &issuer.keys {
+            IssuerKeySource::Fetched(keys) => Some(Rc::clone(keys)),
+            IssuerKeySource::File(_) => None,
+        });
+        fetched.collect()
     }
 
     /// The issuer with this name.

@@ -7,7 +7,8 @@ use super::AuthJwt;
 use super::conf::MainConf;
 use super::configured_key_file::configured_key_file;
 use super::file_path::KeyFile;
-use super::issuer::Issuer;
+use super::issuer::{Issuer, IssuerKeySource};
+use super::issuer_keys::FetchSettings;
 use super::token_rules::{read_leeway, read_max_age, read_rule};
 use crate::nginx::{
     Config, ConfigBlock, ConfigError, List, Member, Regex, Setting, Variable, args,
@@ -30,6 +31,7 @@ struct IssuerBlock {
     types: Setting<Vec<MediaType>>,
     requires_access_token: Setting<bool>,
     rules: List<Rule<Variable, Regex>>,
+    fetch: FetchSettings,
 }
 
 impl ConfigBlock for IssuerBlock {
@@ -100,6 +102,76 @@ impl ConfigBlock for IssuerBlock {
                 Ok(())
             },
         },
+        Member {
+            name: c"discovery",
+            args: args::NO_MORE_THAN_TWO,
+            set: |block, cf| block.fetch.set_discovery(cf),
+        },
+        Member {
+            name: c"jwks_uri",
+            args: args::ONE_OR_TWO,
+            set: |block, cf| block.fetch.set_jwks_uri(cf),
+        },
+        Member {
+            name: c"refresh",
+            args: args::ONE,
+            set: |block, cf| block.fetch.set_refresh(cf),
+        },
+        Member {
+            name: c"stale",
+            args: args::ONE,
+            set: |block, cf| block.fetch.set_stale(cf),
+        },
+        Member {
+            name: c"resolver",
+            args: args::ONE_OR_MORE,
+            set: |block, cf| block.fetch.set_resolver(cf),
+        },
+        Member {
+            name: c"ssl_trusted_certificate",
+            args: args::ONE,
+            set: |block, cf| block.fetch.set_trusted_certificate(cf),
+        },
+        Member {
+            name: c"ssl_certificate",
+            args: args::ONE,
+            set: |block, cf| block.fetch.set_certificate(cf),
+        },
+        Member {
+            name: c"ssl_certificate_key",
+            args: args::ONE,
+            set: |block, cf| block.fetch.set_certificate_key(cf),
+        },
+        Member {
+            name: c"ssl_name",
+            args: args::ONE,
+            set: |block, cf| block.fetch.set_name(cf),
+        },
+        Member {
+            name: c"ssl_verify",
+            args: args::FLAG,
+            set: |block, cf| block.fetch.set_verify(cf),
+        },
+        Member {
+            name: c"connect_timeout",
+            args: args::ONE,
+            set: |block, cf| block.fetch.set_connect_timeout(cf),
+        },
+        Member {
+            name: c"read_timeout",
+            args: args::ONE,
+            set: |block, cf| block.fetch.set_read_timeout(cf),
+        },
+        Member {
+            name: c"proxy",
+            args: args::ONE,
+            set: |block, cf| block.fetch.set_proxy(cf),
+        },
+        Member {
+            name: c"state_path",
+            args: args::ONE,
+            set: |block, cf| block.fetch.set_state_path(cf),
+        },
     ];
 }
 
@@ -116,9 +188,18 @@ pub(super) fn auth_jwt_issuer(main: &MainConf, cf: &mut Config<'_>) -> Result<()
         |message: &str| ConfigError::message(format_args!("auth_jwt_issuer {quoted} {message}"));
     let issuer = block.issuer.get().cloned();
     let issuer = issuer.ok_or_else(|| message("has no \"issuer\", which iss must be"))?;
-    let key_file = block.key_file.get().cloned();
-    let key_file =
-        key_file.ok_or_else(|| message("has no source of keys, such as \"key_file\""))?;
+    let keys = match (block.key_file.get(), block.fetch.first()) {
+        (Some(_), Some(directive)) => {
+            return Err(message(&format!(
+                "has both \"key_file\" and \"{directive}\""
+            )));
+        }
+        (Some(file), None) => IssuerKeySource::File(Rc::clone(file)),
+        (None, _) => {
+            let keys = block.fetch.keys(&name, &issuer, &main.tls_configs, cf)?;
+            IssuerKeySource::Fetched(Rc::new(keys))
+        }
+    };
     let terms = IssuerTerms {
         name: name.into(),
         issuer,
@@ -150,7 +231,7 @@ pub(super) fn auth_jwt_issuer(main: &MainConf, cf: &mut Config<'_>) -> Result<()
         index,
         terms,
         rules: block.rules.to_vec(),
-        key_file,
+        keys,
     })?;
     warn_of_useless_keys(&issuer, cf);
     Ok(())
@@ -158,7 +239,10 @@ pub(super) fn auth_jwt_issuer(main: &MainConf, cf: &mut Config<'_>) -> Result<()
 
 /// Warns of a key file that verifies nothing.
 fn warn_of_useless_keys(issuer: &Issuer, cf: &Config<'_>) {
-    let Ok(set) = issuer.key_file.current_keys(None, |_| ()) else {
+    let IssuerKeySource::File(file) = &issuer.keys else {
+        return;
+    };
+    let Ok(set) = file.current_keys(None, |_| ()) else {
         return;
     };
     set.mark_used();

@@ -13,6 +13,8 @@ mod handler;
 mod issued_token;
 mod issuer;
 mod issuer_block;
+mod issuer_fetch;
+mod issuer_keys;
 mod key_request;
 mod remembered_token;
 mod revocation;
@@ -51,6 +53,10 @@ impl Module for AuthJwt {
             cf.prepare_uri_changes()?;
         }
         cf.add_handler_before_log::<Self>()
+    }
+
+    fn start_worker(conf: &Self::MainConf) {
+        issuer_keys::watch_issuers(conf.issuers.fetched_keys());
     }
 
     fn check(cf: &MergedConfig<'_, '_>) {

@@ -5,6 +5,7 @@ use super::failure::Failure;
 use super::fence::guard;
 use super::log::{Line, Log};
 use super::module::{Exported, Inherit as _, MainState, Module};
+use super::net::Resolver;
 use super::shim::location_kind;
 use super::text::Text;
 use nginx_sys::{
@@ -53,6 +54,8 @@ pub mod context {
 /// Numbers of arguments.
 pub mod args {
     use nginx_sys as sys;
+    pub const NO_MORE_THAN_TWO: u32 =
+        sys::NGX_CONF_NOARGS | sys::NGX_CONF_TAKE1 | sys::NGX_CONF_TAKE2;
     pub const ONE: u32 = sys::NGX_CONF_TAKE1;
     pub const TWO: u32 = sys::NGX_CONF_TAKE2;
     pub const ONE_OR_MORE: u32 = sys::NGX_CONF_1MORE;
@@ -245,6 +248,16 @@ impl<'cf> Config<'cf> {
         // SAFETY: nginx only reads the text.
         let bytes = unsafe { ngx_parse_size(&raw mut text) };
         usize::try_from(bytes).map_err(|_| ConfigError::Directive(c"invalid value"))
+    }
+
+    /// Name servers, by the arguments of nginx's own directive `resolver`.
+    ///
+    /// # Errors
+    /// Those of nginx, which it has logged.
+    pub fn resolver(&mut self) -> Result<Resolver, ConfigError> {
+        let args: Vec<_> = self.args().iter().map(|arg| arg.raw()).collect();
+        // SAFETY: nginx handed cf to a callback; the words of the directive belong to the cycle.
+        unsafe { Resolver::create(self.raw(), &args) }.ok_or(ConfigError::Logged)
     }
 
     /// A path, relative to the folder of nginx.conf.

@@ -102,6 +102,13 @@ pub(super) mod fault_injection {
         }
     }
 
+    /// Panics if the address that a task connects to has `inject-fault`.
+    pub(in crate::nginx) fn panic_in_connect(address: &str) {
+        if address.contains("inject-fault") {
+            panic!("injected fault");
+        }
+    }
+
     /// Panics if one of the arguments of a directive is `inject-fault`.
     pub(in crate::nginx) fn panic_in_directive(args: &[&[u8]]) {
         if args.contains(&&b"inject-fault"[..]) {

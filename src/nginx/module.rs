@@ -4,12 +4,13 @@
 use super::directive::{Commands, Config, ConfigError, Directive, MergedConfig, conf_error};
 use super::fence::{guard, install_hook};
 use super::log::Log;
+use super::net;
 use super::pool::own;
 use super::text::Text;
 use super::variable::{Definition, Variable};
 use nginx_sys::{
-    NGX_ERROR, NGX_HTTP_MODULE, NGX_OK, ngx_conf_t, ngx_http_module_t, ngx_int_t, ngx_module_t,
-    ngx_uint_t,
+    NGX_ERROR, NGX_HTTP_MODULE, NGX_OK, ngx_conf_t, ngx_cycle_t, ngx_http_conf_ctx_t,
+    ngx_http_module, ngx_http_module_t, ngx_int_t, ngx_module_t, ngx_uint_t,
 };
 use std::cell::{Cell, OnceCell, RefCell, UnsafeCell};
 use std::ffi::{CStr, c_char, c_void};
@@ -46,6 +47,10 @@ pub trait Module: Sized + 'static {
 
     /// Called after that: a place for warnings about the configuration as a whole.
     fn check(_cf: &MergedConfig<'_, '_>) {}
+
+    /// Called in each worker process, before it serves a request: a place to start tasks
+    /// ([`net::spawn`]).
+    fn start_worker(_conf: &Self::MainConf) {}
 }
 
 /// The main configuration of a module, and what the fence keeps beside it.
@@ -140,6 +145,9 @@ impl<M: Exported> Descriptor<M> {
             ctx: ptr::from_ref(Self::CONTEXT).cast_mut().cast(),
             commands: Self::COMMANDS.as_ptr().cast_mut(),
             type_: NGX_HTTP_MODULE as ngx_uint_t,
+            init_module: Some(replace_configuration),
+            init_process: Some(start_process::<M>),
+            exit_process: Some(exit_process),
             ..ngx_module_t::default()
         };
         Self {
@@ -257,6 +265,54 @@ unsafe extern "C" fn merge_loc_conf<M: Exported>(
     };
     // SAFETY: nginx calls with its live cf (ngx_http_merge_servers, ngx_http_merge_locations).
     unsafe { with_config(cf, merge) }
+}
+
+/// nginx calls it with each new configuration, before it gives the old one up (ngx_init_cycle). A
+/// process that has tasks then is both master and worker ("master_process off"), and their
+/// configuration is the old one. nginx calls no `init_process` for the new one, nor does it serve
+/// requests any more.
+unsafe extern "C" fn replace_configuration(_: *mut ngx_cycle_t) -> ngx_int_t {
+    net::drop_tasks();
+    NGX_OK as ngx_int_t
+}
+
+/// nginx calls it when a process starts that handles events (ngx_worker_process_init,
+/// ngx_single_process_cycle).
+unsafe extern "C" fn start_process<M: Exported>(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    // SAFETY: the log is used during this call only.
+    let log = unsafe { Log::of_cycle() };
+    guard(log, NGX_ERROR as ngx_int_t, || {
+        if net::start_tasks() {
+            // SAFETY: nginx hands over the cycle that the process serves.
+            let state = unsafe { main_state_of::<M>(cycle) };
+            if let Some(state) = state {
+                M::start_worker(&state.conf);
+            }
+        }
+        NGX_OK as ngx_int_t
+    })
+}
+
+/// nginx calls it before a worker exits, and frees the configuration afterwards
+/// (ngx_worker_process_exit, ngx_single_process_cycle).
+unsafe extern "C" fn exit_process(_: *mut ngx_cycle_t) {
+    net::drop_tasks();
+}
+
+/// The main configuration in a cycle. None if that has no `http{}`.
+///
+/// # Safety
+/// `cycle` points to a cycle that nginx has made, and that outlives `'c`.
+unsafe fn main_state_of<'c, M: Exported>(cycle: *const ngx_cycle_t) -> Option<&'c MainState<M>> {
+    // SAFETY: conf_ctx has an entry for each module; that of the HTTP module is NULL, or an
+    // ngx_http_conf_ctx_t whose main_conf has an entry for each HTTP module (ngx_http_block), and
+    // create_main_conf<M> has made that of M.
+    unsafe {
+        let context = *(*cycle).conf_ctx.add(ngx_http_module.index);
+        let context = context.cast::<ngx_http_conf_ctx_t>().as_ref()?;
+        let state = *context.main_conf.add(M::descriptor().ctx_index());
+        state.cast::<MainState<M>>().as_ref()
+    }
 }
 
 /// Checks the order of modules. nginx places a dynamic module by the table of orders in its

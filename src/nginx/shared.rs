@@ -76,6 +76,15 @@ impl Config<'_> {
                 Quoted::new(name_and_size)
             )));
         }
+        self.define_zone(name, size)
+    }
+
+    /// Defines a zone of the module's own, which no directive names. A colon in its name tells it
+    /// from those that directives can name.
+    ///
+    /// # Errors
+    /// A missing name, or one that is taken; in nginx's own words.
+    pub fn define_zone(&mut self, name: &[u8], size: usize) -> Result<SharedZone, ConfigError> {
         let mut zone = self.add_zone(name, size)?;
         // SAFETY: a zone stays in place as long as the cycle lives (cycle->shared_memory is a
         // list), and nginx uses none while it sets a directive.
@@ -155,7 +164,7 @@ impl SharedZone {
     pub fn get(&self, key: &EntryKey, now: i64, log: Log<'_>) -> ZoneLookup {
         let mut value = Vec::with_capacity(1024);
         loop {
-            let outcome = self.with_map(log, Purpose::Read, |map| map.get(key, now, &mut value));
+            let outcome = self.with_map(log, |_| false, |map| map.get(key, now, &mut value));
             match outcome.unwrap_or(ReadOutcome::Nothing) {
                 ReadOutcome::Nothing => return ZoneLookup::Missing,
                 ReadOutcome::Expired => return ZoneLookup::Expired,
@@ -207,9 +216,11 @@ impl SharedZone {
     pub fn put(&self, key: &EntryKey, expires: i64, value: &[u8], log: Log<'_>) -> bool {
         let checksum = checksum(key, expires, value);
         let now = ngx_time();
-        let fits = self.with_map(log, Purpose::Write, |map| {
-            map.put(key, expires, checksum, value, now)
-        });
+        let fits = self.with_map(
+            log,
+            |_| true,
+            |map| map.put(key, expires, checksum, value, now),
+        );
         let fits = fits.unwrap_or(false);
         if !fits {
             log.warn(format_args!(
@@ -223,15 +234,16 @@ impl SharedZone {
 
     /// Removes the value of a key.
     pub fn remove(&self, key: &EntryKey, log: Log<'_>) {
-        self.with_map(log, Purpose::Write, |map| map.remove(key));
+        self.with_map(log, |()| true, |map| map.remove(key));
     }
 
     /// Calls `work` with the map. If the map turns out to be damaged, it is emptied and `work` is
-    /// called again. None before nginx has made the zone.
-    fn with_map<T>(
+    /// called again. `has_changed` tells of its result whether a lookup finds something else now.
+    /// None before nginx has made the zone.
+    pub(super) fn with_map<T>(
         &self,
         log: Log<'_>,
-        purpose: Purpose,
+        has_changed: impl FnOnce(&T) -> bool,
         mut work: impl FnMut(&mut SlabMap<'_>) -> Result<T, Damaged>,
     ) -> Option<T> {
         // SAFETY: nginx changes a zone only while it makes the cycle.
@@ -249,7 +261,7 @@ impl SharedZone {
             map.clear();
             result = work(&mut map);
         }
-        if emptied || purpose == Purpose::Write {
+        if emptied || result.as_ref().is_ok_and(has_changed) {
             atomics.change_counter.fetch_add(1, Ordering::Release);
         }
         atomics.busy.store(0, Ordering::Release);
@@ -276,15 +288,6 @@ impl SharedZone {
         // SAFETY: the name belongs to the configuration, and lives as long as the zone.
         unsafe { Text::from_raw(self.0.as_ref().shm.name) }.bytes()
     }
-}
-
-/// What the map is locked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    /// To read. Only the order of use changes.
-    Read,
-    /// To change what a lookup finds.
-    Write,
 }
 
 /// The mutex of a zone, held until this is dropped, and the memory that it protects.

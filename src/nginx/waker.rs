@@ -1,6 +1,7 @@
 //! Resuming a request that waits for something else than its own subrequest.
 
 use super::failure::Failure;
+use super::net::{AtShutdown, Event};
 use super::pool::own;
 use super::request::Request;
 use super::shim::{post_event, stop_watching_client, watch_client};
@@ -8,6 +9,7 @@ use nginx_sys::ngx_http_request_t;
 use std::cell::Cell;
 use std::ptr::NonNull;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Resumes a request whose access handler has returned [`Access::Wait`](super::Access::Wait): nginx
 /// runs the handler again. It does nothing if the request is gone.
@@ -27,7 +29,24 @@ impl Waker {
     }
 }
 
+/// Resumes a request when a time is over, unless this is dropped before.
+pub struct WakeTimer {
+    _event: Event,
+}
+
 impl Request<'_> {
+    /// Resumes the request as [`Waker::wake`] does, after a time. A worker that shuts down waits for
+    /// it, so that a request that waits for a task gets its response.
+    ///
+    /// # Errors
+    /// There is no memory.
+    pub fn wake_after(self, time: Duration) -> Result<WakeTimer, Failure> {
+        let waker = self.waker()?;
+        let event = Event::new(AtShutdown::Wait, move || waker.wake());
+        event.start_timer(time);
+        Ok(WakeTimer { _event: event })
+    }
+
     /// Makes nginx end the request if its client leaves, while an access handler waits for
     /// something else than a subrequest of this request or its body.
     pub fn watch_client(self) {

@@ -33,6 +33,9 @@ pub enum KeyError {
     /// nginx gave the subrequest up before there was a response.
     #[error("subrequest did not complete")]
     Incomplete,
+    /// The keys of an issuer cannot be fetched. The text says from where, and why.
+    #[error("{0}")]
+    Fetch(String),
     /// The source failed a moment ago, and is not asked again yet.
     #[error("last attempt failed, and the next one is not due: {0}")]
     Paused(Box<KeyError>),

@@ -106,6 +106,14 @@ pub enum Rejection {
         /// What is wrong with the response.
         error: KeyError,
     },
+    /// The keys of an issuer are not there.
+    #[error("issuer {}: {error}", Quoted::whole(&**issuer))]
+    IssuerKeys {
+        /// The name of the issuer's block.
+        issuer: Rc<str>,
+        /// Why.
+        error: KeyError,
+    },
     /// The URI of a key request is unsafe.
     #[error("key request: the URI {uri} {reason}")]
     KeyRequestUri {
@@ -203,6 +211,7 @@ impl Rejection {
             | Self::KeyFile { .. }
             | Self::KeyFileName(_)
             | Self::KeyRequest { .. }
+            | Self::IssuerKeys { .. }
             | Self::KeyRequestUri { .. }
             | Self::Nginx(_) => (500, C::None, L::Error, "keys_unavailable"),
         };

@@ -1,5 +1,6 @@
 use super::*;
 use jose::{Document, Limits};
+use proptest::prelude::*;
 
 const CORP: &str = "https://login.example.com/realms/main";
 
@@ -346,5 +347,46 @@ fn the_reason_names_the_issuers() {
         ),
     ] {
         assert_eq!(chosen(&trusted, claims).unwrap_err().to_string(), text);
+    }
+}
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+fn name() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(&NAMES[..])
+}
+
+proptest! {
+    #[test]
+    fn row_47_whatever_is_chosen_is_what_the_token_says(
+        blocks in prop::collection::vec((name(), prop::collection::vec(name(), 0..3)), 0..5),
+        iss in name(),
+        aud in prop::collection::vec(name(), 0..3),
+    ) {
+        let mut trusted: Vec<IssuerTerms> = Vec::new();
+        for (issuer, audience) in &blocks {
+            let new = terms(&trusted.len().to_string(), issuer, audience);
+            // The configuration is refused.
+            if !trusted.iter().any(|known| known.overlaps(&new)) {
+                trusted.push(new);
+            }
+        }
+        let claims = format!(r#"{{"iss":"{iss}","aud":{}}}"#, serde_json::json!(aud));
+        let has_aud = |audience: &[Box<str>]| {
+            audience.is_empty() || audience.iter().any(|own| aud.contains(&&**own))
+        };
+        let is_for =
+            |terms: &IssuerTerms| *terms.issuer == *iss && has_aud(&terms.audience);
+        let first = trusted.iter().position(is_for).map(|at| at.to_string());
+        match chosen(&trusted, &claims) {
+            Ok(name) => {
+                let terms = &trusted[name.parse::<usize>().unwrap()];
+                prop_assert_eq!(&*terms.issuer, iss);
+                // What is not for the only candidate is refused by the next check.
+                let accepted = checked(terms, "{}", &claims).is_ok().then_some(name);
+                prop_assert_eq!(accepted, first);
+            }
+            Err(_) => prop_assert_eq!(first, None),
+        }
     }
 }

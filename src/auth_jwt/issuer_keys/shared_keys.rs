@@ -1,0 +1,151 @@
+//! The keys of one issuer in shared memory: a record of what all workers know, and the text of the
+//! key set. Each issuer has a zone of its own, so that none can take the room of another.
+
+use std::time::Duration;
+
+use crate::nginx::net::{unix_time, with_log};
+use crate::nginx::{Config, ConfigError, LockedEntries, SharedZone, ZoneEntry, ZoneLookup};
+use openssl::sha::Sha256;
+use policy::auth_jwt::issuer_record::{FetchLease, IssuerRecord};
+use policy::auth_jwt::issuer_times::IssuerTimes;
+use policy::auth_jwt::key_text_id::KeyTextId;
+
+/// The keys of one issuer in shared memory.
+pub(super) struct SharedKeys {
+    zone: SharedZone,
+    /// The keys of the two entries. They are made of all that says whose keys these are: after a
+    /// reload with another URL or certificate, nobody finds the keys of before.
+    record: [u8; 32],
+    text: [u8; 32],
+}
+
+impl SharedKeys {
+    /// The longest text of a key set. Real ones have up to 20 kilobytes.
+    pub(super) const MAX_TEXT: usize = 60 << 10;
+
+    /// What a zone needs for a text of that length, a record, and nginx's own management.
+    const ZONE_SIZE: usize = 96 << 10;
+
+    /// Defines the zone of an issuer. `identity` says whose keys these are, and how they are got.
+    pub(super) fn define(
+        name: &str,
+        identity: &str,
+        cf: &mut Config<'_>,
+    ) -> Result<Self, ConfigError> {
+        let zone = cf.define_zone(
+            format!("auth_jwt_issuer:{name}").as_bytes(),
+            Self::ZONE_SIZE,
+        )?;
+        let key = |what: &[u8]| {
+            let mut digest = Sha256::new();
+            digest.update(what);
+            digest.update(identity.as_bytes());
+            digest.finish()
+        };
+        Ok(Self {
+            zone,
+            record: key(b"record\0"),
+            text: key(b"text\0"),
+        })
+    }
+
+    /// A number that differs after each change of what is shared.
+    #[inline]
+    pub(super) fn change_counter(&self) -> u64 {
+        self.zone.change_counter()
+    }
+
+    /// Changes the record, or asks it something, with no other worker in between. Also gives the
+    /// record as it is then.
+    pub(super) fn update<T>(
+        &self,
+        mut work: impl FnMut(&mut IssuerRecord) -> T,
+    ) -> Option<(T, IssuerRecord)> {
+        with_log(|log| {
+            self.zone.update(log, |entries| {
+                let before = self.read(entries);
+                let mut record = before;
+                let result = work(&mut record);
+                if record != before {
+                    self.write(entries, &record);
+                }
+                (result, record)
+            })
+        })
+    }
+
+    /// Shares a text that was fetched, if the lease has not ended. Whether it is another one than
+    /// before.
+    pub(super) fn publish(
+        &self,
+        now: Duration,
+        lease: &FetchLease,
+        text: &[u8],
+        fresh_for: Duration,
+    ) -> bool {
+        let id = KeyTextId::of(text);
+        let entry = ZoneEntry::new(self.text, text);
+        let published = with_log(|log| {
+            self.zone.update(log, |entries| {
+                let mut record = self.read(entries);
+                let is_new = record.text_id() != Some(id);
+                let counts = record.succeed(now, lease, id, fresh_for) && entries.write(&entry);
+                if counts {
+                    self.write(entries, &record);
+                }
+                counts && is_new
+            })
+        });
+        published.unwrap_or(false)
+    }
+
+    /// Shares a text out of a file, which is so old, unless there is one already. Whether it does.
+    pub(super) fn restore(
+        &self,
+        now: Duration,
+        times: &IssuerTimes,
+        text: &[u8],
+        age: Duration,
+    ) -> bool {
+        let id = KeyTextId::of(text);
+        let entry = ZoneEntry::new(self.text, text);
+        let restored = with_log(|log| {
+            self.zone.update(log, |entries| {
+                let mut record = self.read(entries);
+                let counts = record.restore(now, times, id, age) && entries.write(&entry);
+                if counts {
+                    self.write(entries, &record);
+                }
+                counts
+            })
+        });
+        restored.unwrap_or(false)
+    }
+
+    /// The text with this identity. `None` if there is another one meanwhile, or none.
+    pub(super) fn text(&self, id: KeyTextId) -> Option<Vec<u8>> {
+        match with_log(|log| self.zone.get(&self.text, unix_time(), log)) {
+            ZoneLookup::Value { bytes, .. } => Some(bytes).filter(|text| KeyTextId::of(text) == id),
+            ZoneLookup::Missing | ZoneLookup::Expired => None,
+        }
+    }
+
+    /// Has the keys fetched anew, because the record has this text, and the zone has lost it.
+    pub(super) fn forget(&self, id: KeyTextId) {
+        self.update(|record| {
+            if record.text_id() == Some(id) {
+                *record = IssuerRecord::default();
+            }
+        });
+    }
+
+    fn read(&self, entries: &mut LockedEntries<'_, '_>) -> IssuerRecord {
+        let bytes = entries.read::<{ IssuerRecord::BYTES }>(&self.record);
+        let record = bytes.and_then(|bytes| IssuerRecord::decode(&bytes));
+        record.unwrap_or_default()
+    }
+
+    fn write(&self, entries: &mut LockedEntries<'_, '_>, record: &IssuerRecord) {
+        entries.write(&ZoneEntry::new(self.record, &record.encode()));
+    }
+}

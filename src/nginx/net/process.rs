@@ -1,0 +1,40 @@
+//! What a task needs to know of its process.
+
+use super::super::log::Log;
+use super::super::shim;
+use nginx_sys::{ngx_current_msec, ngx_exiting, ngx_time};
+use std::time::Duration;
+
+/// Whether the worker finishes the requests that it has, and then exits. Its tasks live until
+/// then, but should begin nothing that none of these requests needs.
+pub fn is_shutting_down() -> bool {
+    // SAFETY: nginx changes it in the event loop of the worker, which has one thread.
+    unsafe { ngx_exiting != 0 }
+}
+
+/// nginx's monotonic time, which is the same in all processes.
+pub fn uptime() -> Duration {
+    // SAFETY: nginx sets it when it starts (ngx_time_init), and a worker has one thread.
+    Duration::from_millis(unsafe { ngx_current_msec } as u64)
+}
+
+/// nginx's time, in seconds since 1970.
+pub fn unix_time() -> i64 {
+    ngx_time()
+}
+
+/// Whether what is being dropped is of a task that panics.
+pub fn is_panicking() -> bool {
+    std::thread::panicking()
+}
+
+/// A random number, which is no secret.
+pub fn random() -> u16 {
+    u16::try_from(shim::random()).unwrap_or(u16::MAX)
+}
+
+/// Calls `write` with the log of the process, for lines that belong to no request.
+pub fn with_log<T>(write: impl FnOnce(Log<'_>) -> T) -> T {
+    // SAFETY: the log cannot outlive this call.
+    write(unsafe { Log::of_cycle() })
+}

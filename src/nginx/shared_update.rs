@@ -1,0 +1,95 @@
+//! Changes of a zone that consist of several reads and writes, between which no other worker comes.
+
+use super::log::Log;
+use super::shared::SharedZone;
+use nginx_sys::ngx_time;
+use slab_map::{Damaged, EntryKey, ReadOutcome, SlabMap, checksum};
+
+/// The longest value that can be read while the zone is locked.
+const MAX_READ: usize = 512;
+
+/// The entries of a zone that is locked. Nothing may be allocated meanwhile, nor may anything panic.
+pub struct LockedEntries<'z, 'm> {
+    map: &'z mut SlabMap<'m>,
+    buffer: &'z mut Vec<u8>,
+    is_damaged: bool,
+    has_changed: bool,
+}
+
+/// A value that is ready to be stored: its checksum is computed before the zone is locked.
+pub struct ZoneEntry<'v> {
+    key: EntryKey,
+    checksum: u64,
+    value: &'v [u8],
+}
+
+/// Entries without a time are kept until they are evicted.
+const NEVER: i64 = i64::MAX;
+
+impl SharedZone {
+    /// Calls `work` while no other worker can read or change the zone. If the zone turns out to be
+    /// damaged, it is emptied and `work` is called again. `None` before nginx has made the zone.
+    pub fn update<T>(
+        &self,
+        log: Log<'_>,
+        mut work: impl FnMut(&mut LockedEntries<'_, '_>) -> T,
+    ) -> Option<T> {
+        let mut buffer = Vec::with_capacity(MAX_READ);
+        let work_on = |map: &mut SlabMap<'_>| {
+            let mut entries = LockedEntries {
+                map,
+                buffer: &mut buffer,
+                is_damaged: false,
+                has_changed: false,
+            };
+            let result = work(&mut entries);
+            match entries.is_damaged {
+                true => Err(Damaged),
+                false => Ok((result, entries.has_changed)),
+            }
+        };
+        let updated = self.with_map(log, |(_, has_changed)| *has_changed, work_on);
+        updated.map(|(result, _)| result)
+    }
+}
+
+impl LockedEntries<'_, '_> {
+    /// The value of a key, if there is one with this length.
+    pub fn read<const N: usize>(&mut self, key: &EntryKey) -> Option<[u8; N]> {
+        const { assert!(N <= MAX_READ) };
+        let outcome = self.map.get(key, ngx_time(), self.buffer);
+        let outcome = outcome.inspect_err(|Damaged| self.is_damaged = true);
+        let Ok(ReadOutcome::Copied { checksum: sum, .. }) = outcome else {
+            return None;
+        };
+        let value: &[u8] = self.buffer;
+        let is_intact = checksum(key, NEVER, value) == sum;
+        value.try_into().ok().filter(|_| is_intact)
+    }
+
+    /// Stores a value. False if it is larger than the zone.
+    pub fn write(&mut self, entry: &ZoneEntry<'_>) -> bool {
+        let ZoneEntry {
+            key,
+            checksum,
+            value,
+        } = entry;
+        self.has_changed = true;
+        let stored = self.map.put(key, NEVER, *checksum, value, ngx_time());
+        stored.unwrap_or_else(|Damaged| {
+            self.is_damaged = true;
+            false
+        })
+    }
+}
+
+impl<'v> ZoneEntry<'v> {
+    /// A value for a key.
+    pub fn new(key: EntryKey, value: &'v [u8]) -> Self {
+        Self {
+            checksum: checksum(&key, NEVER, value),
+            key,
+            value,
+        }
+    }
+}
