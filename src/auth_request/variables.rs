@@ -1,16 +1,20 @@
 //! `$auth_request_status`, `$auth_request_cache_status`, `$auth_answer_<name>`,
-//! `$auth_json_<name>`, `$escaped_request_uri`, `$post_arg_<name>`.
+//! `$auth_json_<name>`, `$escaped_request_uri`, `$escaped_<variable>`,
+//! `$post_arg_<name>`.
 
 use std::ffi::CStr;
 
 use super::AuthRequest;
 use crate::nginx::{
-    Config, ConfigError, Failure, ModuleVariable, PrefixVariable, Request, Status, Text,
+    Config, ConfigError, Failure, ModuleVariable, PrefixVariable, Request, Status, Text, Variable,
 };
 use policy::auth_request::answer::{Answer, CorruptAnswer, VariableText};
 use policy::auth_request::post_args::{BodyFormat, PostArgs};
 use policy::uri::encode_value;
 use text::{Quoted, is_field_value};
+
+/// What is in front of the name of a variable whose value is percent-encoded.
+const ESCAPED_PREFIX: &[u8] = b"escaped_";
 
 /// The value of `$auth_request_cache_status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +53,26 @@ pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
     cf.add_prefix_variable::<AnswerText>()?;
     cf.add_prefix_variable::<AnswerJson>()?;
     cf.add_prefix_variable::<PostArgument>()
+}
+
+/// Defines `$escaped_<variable>` for each variable that the configuration names so, when all of it has
+/// been read. nginx itself complains of a variable that does not exist.
+pub(super) fn add_escaped_variables(cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    for name in cf.referenced_variables(ESCAPED_PREFIX) {
+        let escaped_name = [ESCAPED_PREFIX, &name].concat();
+        if !cf.defines_variable(&escaped_name) {
+            let variable = cf.variable(&name)?;
+            cf.define_changeable_variable::<AuthRequest, _>(&escaped_name, variable, escaped)?;
+        }
+    }
+    Ok(())
+}
+
+/// `$escaped_<variable>`: the value of a variable, as a value in a form or in the query of a URI.
+fn escaped<'r>(request: Request<'r>, variable: &Variable) -> Result<Option<Text<'r>>, Failure> {
+    let value = request.variable(*variable);
+    let value = value.map(|value| request.copy(&encode_value(&value)));
+    value.transpose()
 }
 
 /// `$escaped_request_uri`: the URI that the client has sent, as a value in the query of another.
