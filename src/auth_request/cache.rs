@@ -377,9 +377,17 @@ fn usable_vary(request: Request<'_>, response: SubrequestResponse<'_>) -> Option
 }
 
 /// How long a response may be kept, as far as its header says. The shortest limit counts: a verdict
-/// that is asked for too often does no harm.
+/// that is asked for too often does no harm. Headers of `proxy_ignore_headers` do not count.
 fn freshness(response: SubrequestResponse<'_>, now: i64) -> Freshness {
-    let values = |name| response.header_values(name).map(Text::bytes);
+    let values = |name: &'static [u8]| {
+        // Pragma is the old way of saying Cache-Control, and Age belongs to its max-age.
+        let rule = match name {
+            b"pragma" | b"age" => b"cache-control",
+            name => name,
+        };
+        let lines = (!response.ignores_header(rule)).then(|| response.header_values(name));
+        lines.into_iter().flatten().map(Text::bytes)
+    };
     let expires = values(b"expires").map(parse_http_date);
     Freshness::from_cache_control(values(b"cache-control"))
         .minus_age(values(b"age"))
