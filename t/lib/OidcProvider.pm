@@ -1,29 +1,28 @@
 package OidcProvider;
 
-# A real OpenID provider, the npm package oidc-provider, on a port of the test: it issues access
-# tokens by client_credentials. Needs node and npm. The provider of t/data/oidc/provider.mjs says
-# what else it can do.
+# A real OpenID provider, the npm package oidc-provider (t/data/oidc), and
+# certificates for it. Needs node, npm, curl and openssl.
 
 use Auth;
-use Certificates;
 use Exporter qw/ import /;
-use JSON::PP ();
-use MIME::Base64 ();
-
 use Fcntl qw/ LOCK_EX /;
 use File::Copy qw/ copy /;
 use File::Path qw/ make_path /;
+use JSON::PP ();
+use MIME::Base64 ();
 
-our @EXPORT = qw/ ask_provider claims_of header_of oidc_provider provider_token /;
+our @EXPORT = qw/
+    ask_provider certificates claims_of header_of install_provider oidc_provider provider_token
+/;
 
 my ($url, $authority);
 
-# oidc_provider() starts it with the certificate of these files. The authority is that of the
+# oidc_provider() runs it with the certificate of these files. The authority is that of the
 # file, for the requests of the test itself. Returns the issuer.
 sub oidc_provider {
     my ($t, $number, $certificate, $authority_file) = @_;
     my $dir = $t->testdir();
-    my $folder = _install();
+    my $folder = install_provider();
     $url = 'https://localhost:' . port($number);
     $authority = "$dir/$authority_file.crt";
     $t->run_daemon('node', '--no-warnings', "$folder/provider.mjs", port($number),
@@ -71,24 +70,46 @@ sub _curl {
 }
 
 # The folder of the provider, whose packages are installed once, as the lock file says.
-sub _install {
+sub install_provider {
     my $to = '../target/oidc-provider';
+    my @files = qw/ package.json package-lock.json provider.mjs /;
     my $lock = slurp('data/oidc/package-lock.json');
 
     make_path($to);
     # tests run at the same time
     open my $one, '>', "$to/lock" or die "$to/lock: $!\n";
     flock $one, LOCK_EX or die "flock: $!\n";
-    copy("data/oidc/$_", "$to/$_") or die "$_: $!\n"
-        for qw/ package.json package-lock.json provider.mjs /;
+    copy("data/oidc/$_", "$to/$_") or die "$_: $!\n" for @files;
     return $to if -e "$to/installed" && slurp("$to/installed") eq $lock;
 
-    my $said = `(cd $to && npm ci --ignore-scripts --no-audit --no-fund) 2>&1`;
-    die "npm ci: $said" if $?;
+    run("cd $to && npm ci --ignore-scripts --no-audit --no-fund");
     open my $file, '>', "$to/installed" or die "$to/installed: $!\n";
     print $file $lock;
     close $file;
     return $to;
+}
+
+sub run {
+    my ($command) = @_;
+    my $said = `($command) 2>&1`;
+    die "$command: $said" if $?;
+}
+
+# Makes a certificate authority (ca.crt), and a certificate of it for each of these
+# names (NAME.crt and NAME.key).
+sub certificates {
+    my ($dir, @names) = @_;
+    run("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority"
+        . " -keyout $dir/ca.key -out $dir/ca.crt");
+    for my $name (@names) {
+        open my $file, '>', "$dir/name" or die "$dir/name: $!\n";
+        print $file "subjectAltName=DNS:$name\n";
+        close $file;
+        run("openssl req -newkey rsa:2048 -nodes -subj /CN=$name"
+            . " -keyout $dir/$name.key -out $dir/$name.csr");
+        run("openssl x509 -req -in $dir/$name.csr -CA $dir/ca.crt -CAkey $dir/ca.key"
+            . " -CAcreateserial -days 2 -extfile $dir/name -out $dir/$name.crt");
+    }
 }
 
 1;
