@@ -14,14 +14,15 @@ use Provider;
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(82);
 my $dir = $t->testdir();
-my $resolver = dns_port(8953);
+answer_names($t, 'a.example' => ['127.0.0.1'], 'b.example' => ['::1', '127.0.0.1'], 'empty.example' => [], 'silent.example' => undef);
+dns_server($t, 8953);
 
-configure($t, <<"EOF");
+configure($t, <<'EOF');
     server {
         listen    127.0.0.1:8080;
-        resolver  $resolver valid=1s;
+        resolver  127.0.0.1:8953 valid=1s;
         resolver_timeout 1s;
-        location / { proxy_pass http://\$arg_host:%%PORT_8081%%; }
+        location / { proxy_pass http://$arg_host:%%PORT_8081%%; }
     }
     server {
         listen 127.0.0.1:8081;
@@ -30,8 +31,6 @@ configure($t, <<"EOF");
 EOF
 
 provider_certificates($t);
-answer_names($t, 'a.example' => ['127.0.0.1'], 'b.example' => ['::1', '127.0.0.1'], 'empty.example' => [], 'silent.example' => undef);
-dns_server($t, 8953);
 connect_proxy($t, 8090);
 $t->run();
 

@@ -1,12 +1,11 @@
 package DnsServer;
 
 # A DNS server on a UDP port of the test, whose answers a test changes while it runs. Its first
-# use in a file must be dns_port(), before nginx.conf is written:
+# use in a file must be dns_server(), before nginx.conf is written:
 #
-#     my $resolver = dns_port(8953);
 #     answer_names($t, 'idp.example' => ['127.0.0.1']);
 #     dns_server($t, 8953);
-#     ... resolver $resolver valid=1s; ...
+#     ... resolver 127.0.0.1:8953 valid=1s; ...
 
 use Auth;
 use Exporter qw/ import /;
@@ -14,15 +13,9 @@ use IO::Socket::INET ();
 use JSON::PP ();
 use Socket qw/ AF_INET AF_INET6 inet_pton /;
 
-our @EXPORT = qw/ answer_names dns_port dns_questions dns_server /;
+our @EXPORT = qw/ answer_names dns_questions dns_server /;
 
 my ($A, $AAAA, $IN, $NXDOMAIN) = (1, 28, 1, 3);
-
-# The address of the server.
-sub dns_port {
-    my ($number) = @_;
-    return '127.0.0.1:' . port($number, udp => 1);
-}
 
 # Names and their addresses, of IPv4 and IPv6. A name that is not among them does not exist. A name with
 # undef in place of a list gets no answer at all.
@@ -40,7 +33,7 @@ sub dns_questions {
 sub dns_server {
     my ($t, $number) = @_;
     my $dir = $t->testdir();
-    my $socket = IO::Socket::INET->new(Proto => 'udp', LocalAddr => dns_port($number))
+    my $socket = IO::Socket::INET->new(Proto => 'udp', LocalAddr => '127.0.0.1:' . port($number, udp => 1))
         or die "Can't listen: $!\n";
     $t->run_daemon(sub {
         while (1) {

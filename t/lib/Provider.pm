@@ -13,8 +13,9 @@ use Certificates;
 use Exporter qw/ import /;
 use JSON::PP ();
 use Provider::Server;
+use Time::HiRes qw/ sleep /;
 
-our @EXPORT = qw/ provider_certificates /;
+our @EXPORT = qw/ provider_certificates wait_longer /;
 
 my $json = JSON::PP->new()->canonical();
 
@@ -29,6 +30,8 @@ my $json = JSON::PP->new()->canonical();
 # certificate    the name of the files of its certificate, see provider_certificates()
 # tls_version    the only version of TLS that it speaks, such as "TLSv1_1"
 # client_authority  certificates of clients by this authority are required
+# tenants        true: below its issuer there is an issuer for each tenant, /t1, /t2 and so on, with
+#                the same keys
 # discovery, jwks   how it responds to a request for the document or for the keys:
 #   "good"
 #   "hang"               sends nothing as long as this is its behaviour, then responds
@@ -88,6 +91,9 @@ sub start {
 sub issuer { return "$_[0]{url}$_[0]{path}" }
 sub url { return $_[0]{url} }
 
+# Its port, and the number that it has in the configuration of the test.
+sub port_and_number { return (port($_[0]{number}), $_[0]{number}) }
+
 # Changes its behaviour. New connections and requests see it when this returns.
 sub behave {
     my ($self, %changes) = @_;
@@ -111,10 +117,10 @@ sub asked {
     return scalar grep { $_->[0] eq $what } $self->events();
 }
 
-# Waits until it was asked so often, ten seconds at most, and returns how often it was.
+# Waits until it was asked so often, and returns how often it was.
 sub wait_asked {
     my ($self, $what, $count) = @_;
-    wait_until(sub { $self->asked($what) >= $count });
+    wait_longer(sub { $self->asked($what) >= $count });
     return $self->asked($what);
 }
 
@@ -125,9 +131,9 @@ sub forget {
 }
 
 # What happened, in order, each as a list: ["connect"], ["handshake", the name that the client
-# asked for], ["no handshake", reason], ["discovery" or "jwks" or "other", header], ["hangs",
-# "discovery" or "jwks"], ["left"] when the client closes the connection meanwhile, ["sent",
-# bytes of a large response].
+# asked for], ["no handshake", reason], ["discovery" or "jwks" or "other", header, time],
+# ["hangs", "discovery" or "jwks"], ["left"] when the client closes the connection meanwhile,
+# ["sent", bytes of a large response].
 sub events {
     my ($self) = @_;
     my $text = eval { slurp($self->_file('events')) } // '';
@@ -138,6 +144,17 @@ sub events {
 sub requests {
     my ($self, $what) = @_;
     return map { $_->[1] } grep { $_->[0] eq $what } $self->events();
+}
+
+# wait_longer() waits until the condition is true, a minute at most, and returns whether it is:
+# after failures nginx makes pauses, and TLS in Perl is slow where other tests run.
+sub wait_longer {
+    my ($condition) = @_;
+    for (1 .. 1200) {
+        return 1 if $condition->();
+        sleep 0.05;
+    }
+    return 0;
 }
 
 # provider_certificates() makes the authority "ca", and certificates for localhost and
@@ -167,7 +184,7 @@ sub _write {
 sub _wait_listening {
     my ($self) = @_;
     my $wanted = $self->{state}{down} ? 0 : 1;
-    wait_until(sub { (eval { slurp($self->_file('listening')) } // '') eq $wanted })
+    wait_longer(sub { (eval { slurp($self->_file('listening')) } // '') eq $wanted })
         or die "provider $self->{name}: it does not " . ($wanted ? 'listen' : 'go down') . "\n";
 }
 

@@ -46,7 +46,7 @@ sub serve {
         $listener //= IO::Socket::INET->new(Proto => 'tcp', LocalAddr => "127.0.0.1:$port",
             Listen => 128, ReuseAddr => 1) or die "Can't listen: $!\n";
         _note_listening(1);
-        IO::Select->new($listener)->can_read(0.01) or next;
+        IO::Select->new($listener)->can_read(0.05) or next;
         my $client = $listener->accept() or next;
         my $pid = fork() // die "Can't fork: $!\n";
         if ($pid) {
@@ -126,8 +126,9 @@ sub _read_head {
 sub _respond {
     my ($client, $head) = @_;
     my ($uri) = $head =~ /^\S+ (\S+)/;
+    my $tenant = $state->{tenants} && $uri =~ s!^(/t\d+)(?=/)!! ? $1 : '';
     my $what = _kind($uri);
-    _event($what, $head);
+    _event($what, $head, time);
     _read_state();
     my $keeps_alive = $head !~ /^Connection: close/mi && $head =~ /^\S+ \S+ HTTP\/1\.1/;
 
@@ -138,7 +139,7 @@ sub _respond {
     if ($state->{$what} eq 'hang') {
         _hang($client, $what, 'hang') or return 0;
     }
-    my $document = $what eq 'jwks' ? $state->{keys} // '{"keys":[]}' : $json->encode(_document());
+    my $document = $what eq 'jwks' ? $state->{keys} // '{"keys":[]}' : $json->encode(_document($tenant));
     my $lines = $state->{"${what}_lines"};
     my ($behaviour, $value) = split / /, $state->{$what}, 2;
     $behaviour = 'good' if $behaviour eq 'redirect' && $uri =~ /^\/moved/;
@@ -198,16 +199,19 @@ sub _respond {
 sub _kind {
     my ($uri) = @_;
     my $metadata = $state->{metadata};
+    # a slash at the end of the issuer is not doubled
+    my $base = $path =~ s!/\z!!r;
     return 'jwks' if $uri =~ /^(?:\/moved)?\/jwks(?:\?|\z)/;
-    return 'discovery' if $metadata =~ /^(?:openid|both)\z/ && $uri =~ m!^(?:/moved)?\Q$path\E/\.well-known/openid-configuration\z!
-        or $metadata =~ /^(?:oauth|both)\z/ && $uri eq "/.well-known/oauth-authorization-server$path";
+    return 'discovery' if $metadata =~ /^(?:openid|both)\z/ && $uri =~ m!^(?:/moved)?\Q$base\E/\.well-known/openid-configuration\z!
+        or $metadata =~ /^(?:oauth|both)\z/ && $uri eq "/.well-known/oauth-authorization-server$base";
     return 'other';
 }
 
 sub _document {
+    my ($tenant) = @_;
     my %document = (
-        issuer => $state->{issuer},
-        jwks_uri => "$url/jwks",
+        issuer => "$state->{issuer}$tenant",
+        jwks_uri => "$url$tenant/jwks",
         authorization_endpoint => "$url/authorize",
         token_endpoint => "$url/token",
         response_types_supported => ['code'],
@@ -266,10 +270,16 @@ sub _reset {
 
 ### Files #####################################################################
 
+my $read = '';
+
+# The file is a new one whenever it changes.
 sub _read_state {
+    my ($inode, $time) = (stat "$dir/$name.state")[1, 9] or return;
+    return if $read eq "$inode $time";
     open my $file, '<:raw', "$dir/$name.state" or return;
     local $/;
     $state = $json->decode(scalar <$file>);
+    $read = "$inode $time";
 }
 
 # By one write, because several processes may do so at a time.
