@@ -20,11 +20,12 @@ pub(super) struct SharedKeys {
 }
 
 impl SharedKeys {
-    /// The longest text of a key set. Real ones have up to 20 kilobytes.
-    pub(super) const MAX_TEXT: usize = 60 << 10;
+    /// The longest text of a key set: some 2,500 RSA keys. Real ones have up to 20 kilobytes.
+    pub(super) const MAX_TEXT: usize = 1 << 20;
 
-    /// What a zone needs for a text of that length, a record, and nginx's own management.
-    const ZONE_SIZE: usize = 96 << 10;
+    /// What a zone needs for a text of that length, a record, and the management of both. The kernel
+    /// gives memory only to pages that are used: management alone takes up 34 kilobytes.
+    const ZONE_SIZE: usize = Self::MAX_TEXT + Self::MAX_TEXT / 2 + (64 << 10);
 
     /// Defines the zone of an issuer. `identity` says whose keys these are, and how they are got.
     pub(super) fn define(
