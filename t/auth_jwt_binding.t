@@ -76,6 +76,7 @@ configure($t, <<"EOF");
     ssl_certificate         localhost.crt;
     ssl_certificate_key     localhost.key;
     ssl_client_certificate  ca.crt;
+    ssl_protocols           TLSv1.2 TLSv1.3;
     @{[$server->(8443, 'ssl_verify_client optional;' . ($http2_on))
         =~ s/ ssl;/ ssl $http2;/r]}
     @{[$server->(8444, 'ssl_verify_client optional_no_ca; ssl_protocols TLSv1.2;')]}
