@@ -14,7 +14,7 @@ use Test::Nginx qw/ http_end /;
 
 my ($old, $new, $other) = map { jwk('ES256', '--kid', $_) } qw/ old new other /;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(27);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(30);
 
 # /issuer/NAME is an issuer of which /NAME of the service has the keys, and
 # /discovery_NAME the discovery document.
@@ -25,6 +25,8 @@ configure($t, <<'EOF', 'worker_processes 2;');
     auth_jwt_issuer named { issuer named; audience api; jwks_uri http://127.0.0.1:8082/named; }
     auth_jwt_issuer slow { issuer slow; audience api; jwks_uri http://127.0.0.1:8082/slow; }
     auth_jwt_issuer dead { issuer dead; audience api; jwks_uri http://127.0.0.1:8089/dead; }
+    auth_jwt_issuer large { issuer large; audience api; jwks_uri http://127.0.0.1:8082/large; }
+    auth_jwt_issuer larger { issuer larger; audience api; jwks_uri http://127.0.0.1:8082/larger; }
     auth_jwt_issuer short {
         issuer    short;
         audience  api;
@@ -38,7 +40,7 @@ configure($t, <<'EOF', 'worker_processes 2;');
         server_name  localhost;
 
         auth_jwt        "r";
-        auth_jwt_trust  found named slow dead short;
+        auth_jwt_trust  found named slow dead large larger short;
 
         location / {
             add_header  X-V "$jwt_status" always;
@@ -60,6 +62,9 @@ my $url = 'http://127.0.0.1:' . port(8082);
 respond_with($t, 'discovery_found', keys_response(
     '{"issuer":"http://127.0.0.1:' . port(8081) . "/issuer/found\",\"jwks_uri\":\"$url/found\"}"));
 respond_with($t, $_, keys_response(jwks(public($old)))) for qw/ found named slow short /;
+my $padded = sub { my $set = jwks(public($old)); return $set . ' ' x ((1 << 20) + $_[0] - length $set) };
+respond_with($t, 'large', keys_response($padded->(0)));
+respond_with($t, 'larger', keys_response($padded->(1)));
 hold($t, 'slow');
 key_service($t, 8082);
 run_quietly($t);
@@ -105,6 +110,13 @@ is(asked($t, 'slow'), 1, 'there was one fetch');
 
 is($short_outcome->(get('/', $of->($old, 'dead'))), '500 keys_unavailable', 'nothing listens');
 like($tasks->(), qr/^error issuer "dead": "http:\/\/127\.0\.0\.1:\d+\/dead": no connection to "127\.0\.0\.1:\d+": connection refused; there are no keys to use$/m,
+    'what the log says of it');
+
+### as much as there is memory for
+
+is($short_outcome->(get('/', $of->($old, 'large'))), '200 ok', 'a key set of 1 MiB');
+is($short_outcome->(get('/', $of->($old, 'larger'))), '500 keys_unavailable', 'a larger one');
+like($tasks->(), qr/^error issuer "larger": "[^"]+": the key set has 1048577 bytes, more than the 1048576 for which there is shared memory; there are no keys to use$/m,
     'what the log says of it');
 
 ### rotation

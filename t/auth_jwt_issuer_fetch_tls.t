@@ -78,14 +78,14 @@ configure($t, <<"EOF");
         audience                 api;
         jwks_uri                 https://keys.test:%%PORT_8447%%/keys;
         ssl_trusted_certificate  ca.crt;
-        resolver                 127.0.0.1:$dns valid=1s ipv6=off;
+        resolver                 127.0.0.1:%%PORT_8953_UDP%% valid=1s ipv6=off;
         refresh                  1s;
     }
     auth_jwt_issuer nowhere {
         issuer                   nowhere;
         audience                 api;
         jwks_uri                 https://nowhere.test:%%PORT_8447%%/keys;
-        resolver                 127.0.0.1:$dns;
+        resolver                 127.0.0.1:%%PORT_8953_UDP%%;
     }
     auth_jwt_issuer moved { issuer moved; audience api; discovery http://127.0.0.1:8081/moved; }
 

@@ -13,15 +13,16 @@ use Test::Nginx qw/ http_end /;
 
 my ($old, $new) = map { jwk('ES256', '--kid', $_) } qw/ old new /;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(20);
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(24);
 
 my $conf = sub {
     my (%uri) = @_;
+    my %source = map { $_ => $uri{$_} =~ / / ? $uri{$_} : "jwks_uri  http://127.0.0.1:8082/$uri{$_}" } keys %uri;
     my $blocks = join "\n", map { "
         auth_jwt_issuer $_ {
             issuer    $_;
             audience  api;
-            jwks_uri  http://127.0.0.1:8082/$uri{$_};
+            $source{$_};
         }" } sort keys %uri;
     return <<"EOF";
         $blocks
@@ -113,3 +114,14 @@ is(asked($t, 'other'), 1, 'one worker fetched');
 is(reload_with($t, $conf->(one => 'one', two => 'two'), $main), 1, 'back again');
 is($by_workers->(4, $of->($new, 'one')), '4 workers: 401 unknown_key', 'one or the other, never both');
 is($by_workers->(4, $of->($old, 'two')), '4 workers: 200 ok', 'nobody else is affected');
+
+### what came while the block had "insecure"
+
+my $document = 'discovery http://127.0.0.1:8082/document';
+respond_with($t, 'document', keys_response('{"issuer":"found","jwks_uri":"http://127.0.0.1:' . port(8082) . '/found"}'));
+respond_with($t, 'found', keys_response(jwks(public($old))));
+is(reload_with($t, $conf->(found => "$document insecure"), $main), 1, 'keys may come over http');
+is($by_workers->(4, $of->($old, 'found')), '4 workers: 200 ok', 'they do');
+respond_with($t, 'document', keys_response('{}', 503));
+is(reload_with($t, $conf->(found => $document), $main), 1, 'they may not any more');
+is($by_workers->(4, $of->($old, 'found')), '4 workers: 500 keys_unavailable', 'those of before do not count');

@@ -93,6 +93,17 @@ my @wrong = (
         qq{invalid value "$bad" in "auth_request_cache_valid" directive, $code}] }
         '20', '2000', '100', '1xx', '199', '600', '6xx', '0xx', 'xx', '2x', '2xxx',
         '2XX', 'Any', 'all', '-200', '+20', '200 abc', 'any 101', '0200', '2.0'),
+
+    # the end
+
+    map({ ["auth_request_cache_valid 1m until=$_;", qq{invalid variable name "$_" in "auth_request_cache_valid" }
+        . 'directive, it must be "$" and a name'] } '', 'x', '1700000000', 'auth_answer_exp', '$'),
+    ['auth_request_cache_valid 1m until=$undefined_one;', 'unknown "undefined_one" variable'],
+    ['auth_request_cache_valid until=$uri;', '"auth_request_cache_valid" directive has no time'],
+    ['auth_request_cache_valid until=$uri 1m;', 'invalid value "until=$uri" in "auth_request_cache_valid" '
+        . "directive, $code"],
+    ['auth_request_cache_valid 1m until=$uri until=$uri;', 'invalid value "until=$uri" in '
+        . '"auth_request_cache_valid" directive, it must be a time in whole seconds, as in 30s or 1h'],
 );
 
 my @fine = (
@@ -107,6 +118,7 @@ my @fine = (
         . ' auth_request_cache off; location / { auth_request /a; } }',
     'auth_request_cache_zone a:1m; auth_request_cache a; server {'
         . ' auth_request_cache_key $uri; location / { auth_request /a; } }',
+    'auth_request_cache_valid 1m until=$auth_answer_exp; auth_request_cache_valid any 1m until=$uri;',
     'auth_request_cache_valid 0; auth_request_cache_valid 1; auth_request_cache_valid 1m 30s;'
         =~ s/1m 30s/"1m 30s"/r,
     'auth_request_cache_valid 200 2xx any 403 599 1M;',

@@ -48,7 +48,9 @@ my @changes = (
         'auth_request_deny_body 1k;',
         'auth_request_on_error 503;',
         'auth_request_body 1k;',
-        'auth_request_cache_valid 1h;'),
+        'auth_request_cache_valid 1h;',
+        'auth_request_answer off;',
+        'auth_request_cache_valid any 2h until=$said;'),
     map({ my $level = $_; map { [$level, '', $_] }
         'auth_request_deny_status 404;',
         'auth_request_set $said x;',

@@ -106,7 +106,7 @@ my @broken_off = (
 );
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
-    ->plan(2 * @never + 2 * @kept + 2 * @errors + 2 * @broken_off + 77);
+    ->plan(2 * @never + 2 * @kept + 2 * @errors + 2 * @broken_off + 86);
 
 configure($t, <<'EOF');
     auth_request_cache_zone  verdicts:128k;
@@ -145,6 +145,18 @@ configure($t, <<'EOF');
             add_header X-Seen "$auth_request_cache_status" always; }
 
         location /made { auth_request /auth-made; }
+        location /ignored { auth_request /auth-ignored; }
+        location = /auth-ignored {
+            auth_request off;
+            proxy_ignore_headers Cache-Control Expires X-Accel-Expires Vary Set-Cookie;
+            proxy_pass http://127.0.0.1:8081;
+        }
+        location /ignored-one { auth_request /auth-ignored-one; }
+        location = /auth-ignored-one {
+            auth_request off;
+            proxy_ignore_headers Cache-Control;
+            proxy_pass http://127.0.0.1:8081;
+        }
         location = /auth-made {
             auth_request off;
             proxy_set_header Authorization "Bearer $http_x_token";
@@ -226,6 +238,17 @@ for my $lines (@kept) {
     kept('/any', $lines, 404, @lines);
     kept('/any', "$lines, denied", 403, 'Answer: 403', @lines);
 }
+
+### headers that the location ignores
+
+for my $lines ('Cache-Control: no-store', 'Cache-Control: max-age=60|Age: 99', 'Pragma: no-cache', 'Expires: 0',
+    'X-Accel-Expires: 0')
+{
+    kept('/ignored', "$lines, ignored", 404, map { "Answer-Line: $_" } split /\|/, $lines);
+}
+asked_twice('/ignored', 'Vary is not ignored', 404, 'Answer-Line: Vary: *');
+kept('/ignored-one', 'Cache-Control, ignored', 404, 'Answer-Line: Cache-Control: no-store');
+asked_twice('/ignored-one', "$_, not ignored", 404, "Answer-Line: $_") for 'Expires: 0', 'X-Accel-Expires: 0';
 
 ### time
 

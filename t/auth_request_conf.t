@@ -70,6 +70,7 @@ for my $case (
     ['auth_request_body', '10', 1], ['auth_request_upstream_headers', 'X-A', 1, 1],
     ['auth_request_client_headers', 'X-A', 0, 1],
     ['auth_request_deny_status', '404', 1, 1], ['auth_request_deny_body', '10', 1],
+    ['auth_request_answer', '10', 1],
     ['auth_request_on_error', '503', 1, 1], ['auth_request_require', '$uri', 0, 1],
 ) {
     my ($name, $value, $is_single, $is_list) = @$case;
@@ -84,7 +85,7 @@ for my $case (
         "\"$name\" directive is not allowed here"];
 }
 
-for my $name (qw/ auth_request_body auth_request_deny_body /) {
+for my $name (qw/ auth_request_body auth_request_deny_body auth_request_answer /) {
     push @ours, ["$name $_;", "invalid value \"$_\" in \"$name\" directive, it must be a"
         . ' size or "off"']
         for qw/ x 10x -1 1.5 on 1kk 99999999999999999999 /;
@@ -149,11 +150,14 @@ my @fine = (
     'auth_request_client_headers off;',
     'auth_request_deny_status 300 599 3xx 4xx 5xx; auth_request_deny_body 100m;',
     'auth_request_on_error 400; server { auth_request_on_error 500; }',
+    'auth_request_answer 0; server { auth_request_answer 1m; location / { auth_request_answer off; } }',
+    'auth_request_answer 1k; auth_request_require $auth_answer_sub $auth_json_active;',
+    'server { set $auth_answer_sub x; location / { auth_request_set $auth_json_sub x; } }',
     'auth_request_require $uri$args; auth_request_require $uri error=403;',
 );
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite /)
-    ->plan(2 * @http + 2 * @ours + @fine + 8);
+    ->plan(2 * @http + 2 * @ours + @fine + 10);
 
 my $dir = $t->testdir();
 
@@ -194,6 +198,14 @@ is(config_test($t, 'auth_request_on_error allow 5xx;'), differs('further directi
     '[warn] auth_request_on_error allow: every request is let in while the service cannot '
     . 'be reached, or responds with a 5xx in DIR/http.conf:1 | exit 0',
     original_to('auth_request_on_error allow 5xx;')), 'auth_request_on_error allow 5xx');
+
+for my $value ('$auth_answer_active', '${auth_answer_active}') {
+    is(config_test($t, "auth_request_require \$uri $value;"), differs('further directives',
+        '[warn] $auth_answer_active in "auth_request_require" lets in whoever has a token that is not '
+        . 'active: the text "false" is neither empty nor "0"; require a "map" of $auth_json_active in which '
+        . 'only true has a value in DIR/http.conf:1 | exit 0', original_to('auth_request_require x;')),
+        "$value is required");
+}
 
 ### a failed reload leaves the old configuration in force
 

@@ -10,27 +10,16 @@ use Auth;
 use AuthJwt;
 use Jose;
 use KeyService;
+use OidcProvider;
 use Test::Nginx::Raw;
 
-use File::Copy qw/ copy /;
-use File::Path qw/ make_path /;
 use JSON::PP qw/ decode_json /;
 
 my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy rewrite map /)->plan(32);
 my $dir = $t->testdir();
-my $provider = install();
+my $provider = install_provider();
 
-# a certificate authority, and certificates for the provider and for another server
-
-run("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority"
-    . " -keyout $dir/ca.key -out $dir/ca.crt");
-for my $name (qw/ localhost evil.example /) {
-    $t->write_file('name', "subjectAltName=DNS:$name\n");
-    run("openssl req -newkey rsa:2048 -nodes -subj /CN=$name"
-        . " -keyout $dir/$name.key -out $dir/$name.csr");
-    run("openssl x509 -req -in $dir/$name.csr -CA $dir/ca.crt -CAkey $dir/ca.key"
-        . " -CAcreateserial -days 2 -extfile $dir/name -out $dir/$name.crt");
-}
+certificates($dir, qw/ localhost evil.example /);
 
 # the configuration with ports, names and shorter times for the test
 
@@ -146,30 +135,6 @@ for my $case ([8081, 'another name'], [8082, 'another authority']) {
 }
 
 ###############################################################################
-
-# The folder of the provider, whose packages are installed once, as the lock file says.
-sub install {
-    my $to = '../target/oidc-provider';
-    my @files = qw/ package.json package-lock.json provider.mjs /;
-    my $lock = slurp('data/oidc/package-lock.json');
-    my $done = -e "$to/installed" && slurp("$to/installed") eq $lock;
-
-    make_path($to);
-    copy("data/oidc/$_", "$to/$_") or die "$_: $!\n" for @files;
-    return $to if $done;
-
-    run("cd $to && npm ci --ignore-scripts --no-audit --no-fund");
-    open my $file, '>', "$to/installed" or die "$to/installed: $!\n";
-    print $file $lock;
-    close $file;
-    return $to;
-}
-
-sub run {
-    my ($command) = @_;
-    my $said = `($command) 2>&1`;
-    die "$command: $said" if $?;
-}
 
 sub change {
     my ($change, $text) = @_;

@@ -1,6 +1,7 @@
 //! The cache of verdicts: in shared memory, with copies in each worker.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 use std::time::Duration;
 
 use openssl::sha::Sha256;
@@ -14,6 +15,7 @@ use crate::nginx::{
     Failure, Request, ResponseContent, SharedZone, Status, SubrequestResponse, Target, Template,
     Text, ZoneLookup, parse_http_date,
 };
+use policy::auth_request::answer::{Answer, CorruptAnswer};
 use policy::auth_request::variable_names::has_cookie;
 use policy::auth_request::vary::{has_seen, is_http_header, vary_names};
 use policy::auth_request::verdict_codec::{self, VerdictRecord, VerdictView};
@@ -199,11 +201,13 @@ fn read_verdict<'r>(
     // instructions of a cache hit.
     if conf.assignments.is_empty()
         && let Some(status) = verdict_codec::status_without_parts(bytes)
+        && !conf.requires_answer(Status(status))
     {
         return Ok(Some(Verdict {
             status: Status(status),
             headers: Vec::new(),
             content: None,
+            answer: None,
         }));
     }
     // The parts of the verdict must live as long as the request.
@@ -212,6 +216,9 @@ fn read_verdict<'r>(
         return Ok(None);
     };
     if record.assigned().len() != conf.assignments.len() || !matches_vary(request, &record) {
+        return Ok(None);
+    }
+    if record.answer().is_some() != conf.requires_answer(Status(record.status)) {
         return Ok(None);
     }
     restore_verdict(request, conf, texts, &record).map(Some)
@@ -238,7 +245,12 @@ fn restore_verdict<'r>(
         status: Status(record.status),
         headers: Vec::new(),
         content: None,
+        answer: None,
     };
+    if let Some(answer) = record.answer() {
+        let answer = Answer::from_stored(answer).map_err(|CorruptAnswer| Failure::Inconsistent)?;
+        verdict.answer = Some(Rc::new(answer));
+    }
     let mut lines = record.lines();
     while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
         verdict.headers.push((text(name)?, text(value)?));
@@ -306,6 +318,9 @@ impl CacheSlot {
         let vary: Vec<_> = vary.iter().map(Vec::as_slice).collect();
         let headers = verdict.headers.iter();
         let content = verdict.content.into_iter();
+        let Ok(answer) = verdict.answer.as_ref().map(|a| a.compact()).transpose() else {
+            return false;
+        };
         let record = VerdictRecord {
             status: verdict.status.0,
             vary_digest: vary_digest(request, vary.iter().copied()),
@@ -318,6 +333,7 @@ impl CacheSlot {
                 .flat_map(|content| [content.content_type, content.encoding, content.body])
                 .map(Text::bytes)
                 .collect(),
+            answer: answer.iter().map(String::as_bytes).collect(),
         };
         let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
         let expires = request.now().saturating_add(seconds);
@@ -340,7 +356,13 @@ fn time_to_keep(
     if sets_cookie(conf, assigned, verdict, response) {
         return None;
     }
-    freshness(response, request.now()).cap(validity.time)
+    let until = validity.until.and_then(|until| response.variable(until));
+    let until = until.map_or(Freshness::Unspecified, |until| {
+        Freshness::from_until(&until, request.now())
+    });
+    freshness(response, request.now())
+        .and(until)
+        .cap(validity.time)
 }
 
 /// The names in all `Vary` lines, or `None` if the client's values of such a header do not tell
@@ -355,9 +377,17 @@ fn usable_vary(request: Request<'_>, response: SubrequestResponse<'_>) -> Option
 }
 
 /// How long a response may be kept, as far as its header says. The shortest limit counts: a verdict
-/// that is asked for too often does no harm.
+/// that is asked for too often does no harm. Headers of `proxy_ignore_headers` do not count.
 fn freshness(response: SubrequestResponse<'_>, now: i64) -> Freshness {
-    let values = |name| response.header_values(name).map(Text::bytes);
+    let values = |name: &'static [u8]| {
+        // Pragma is the old way of saying Cache-Control, and Age belongs to its max-age.
+        let rule = match name {
+            b"pragma" | b"age" => b"cache-control",
+            name => name,
+        };
+        let lines = (!response.ignores_header(rule)).then(|| response.header_values(name));
+        lines.into_iter().flatten().map(Text::bytes)
+    };
     let expires = values(b"expires").map(parse_http_date);
     Freshness::from_cache_control(values(b"cache-control"))
         .minus_age(values(b"age"))

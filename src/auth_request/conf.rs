@@ -14,7 +14,7 @@ use crate::config_checks::{
 };
 use crate::nginx::{
     AssignableVariable, Config, ConfigError, Inherit, List, MergedConfig, ResponseBody, Setting,
-    SharedZone, Status, Template, Text, Waker,
+    SharedZone, Status, Template, Text, Variable, Waker,
 };
 use crate::require::Requirement;
 use crate::subrequest_uri::Uri;
@@ -22,6 +22,7 @@ use policy::auth_request::decision::{self, OnError};
 use policy::auth_request::key_sources::{FieldName, KeySources};
 use policy::auth_request::statuses::Statuses;
 use policy::auth_request::uncacheable::UncacheableKeys;
+use policy::auth_request::verdict_codec;
 use policy::auth_request::worker_cache::WorkerCache;
 use policy::header_names::HeaderNames;
 use policy::single_flight::SingleFlight;
@@ -57,6 +58,7 @@ pub struct LocationConf {
     has_own_service: bool,
     pub(super) assignments: List<Assignment>,
     pub(super) body: Setting<Option<u64>>,
+    pub(super) answer: Setting<Option<usize>>,
     pub(super) upstream_headers: Setting<Rc<HeaderNames>>,
     /// The names of all `auth_request_upstream_headers` of this level and the outer ones: an
     /// application may trust any of them.
@@ -134,6 +136,8 @@ pub(super) struct VerdictZone {
 pub(super) struct Validity {
     pub(super) statuses: Statuses,
     pub(super) time: Duration,
+    /// The variable with the time at which a verdict ends at the latest.
+    pub(super) until: Option<Variable>,
 }
 
 /// What distinguishes the cached verdicts of a location from those of other locations.
@@ -201,18 +205,33 @@ impl LocationConf {
         self.deny_body.get().copied().flatten()
     }
 
-    /// What nginx does with the body of the service's response.
-    pub(super) fn response_body(&self) -> ResponseBody {
-        self.deny_body()
-            .map_or(ResponseBody::Discard, ResponseBody::KeepUpTo)
+    /// The longest body of a response that allows, if its members are kept.
+    pub(super) fn answer(&self) -> Option<usize> {
+        self.answer.get().copied().flatten()
     }
 
-    /// Whether the client may get the body of a response with this status.
-    pub(super) fn may_send_body(&self, status: Status) -> bool {
-        match status.is_success() {
+    /// Whether a response with this status needs a body with members to count.
+    pub(super) fn requires_answer(&self, status: Status) -> bool {
+        self.answer().is_some() && status.is_success()
+    }
+
+    /// What nginx does with the body of the service's response.
+    pub(super) fn response_body(&self) -> ResponseBody {
+        match (self.deny_body(), self.answer()) {
+            (None, None) => ResponseBody::Discard,
+            _ => ResponseBody::ByStatus,
+        }
+    }
+
+    /// How many bytes of the body of a response with this status are kept at most, or `None` if
+    /// nobody gets it.
+    pub(super) fn body_limit(&self, status: Status) -> Option<usize> {
+        let may_deny = match status.is_success() {
             true => !self.requirements.is_empty(),
             false => self.denies(status.0),
-        }
+        };
+        let answer = self.answer().filter(|_| status.is_success());
+        self.deny_body().filter(|_| may_deny).max(answer)
     }
 
     pub(super) fn on_error(&self) -> OnError {
@@ -305,6 +324,7 @@ impl Inherit for LocationConf {
             has_own_service,
             assignments,
             body,
+            answer,
             upstream_headers,
             reserved_headers,
             client_headers,
@@ -329,6 +349,7 @@ impl Inherit for LocationConf {
         }
         assignments.inherit(&outer.assignments);
         body.inherit(&outer.body);
+        answer.inherit(&outer.answer);
         upstream_headers.inherit(&outer.upstream_headers);
         reserved_headers.extend(&outer.reserved_headers);
         client_headers.inherit(&outer.client_headers);
@@ -341,6 +362,7 @@ impl Inherit for LocationConf {
         cache_valid.inherit(&outer.cache_valid);
         fingerprint.push(&outer.fingerprint.digest());
         fingerprint.push(&cf.location_name());
+        fingerprint.push(&[verdict_codec::FORMAT]);
         // The level of http is never merged, and has no scope: no request runs there.
         *scope = cf
             .main_conf::<AuthRequest>()

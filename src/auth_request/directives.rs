@@ -24,6 +24,7 @@ pub(super) const DIRECTIVES: &[Directive<AuthRequest>] = &[
     directive(c"auth_request", args::ONE, auth_request),
     directive(c"auth_request_set", args::TWO, set),
     directive(c"auth_request_body", args::ONE, body),
+    directive(c"auth_request_answer", args::ONE, answer),
     directive(
         c"auth_request_upstream_headers",
         args::ONE_OR_MORE,
@@ -93,6 +94,12 @@ fn set(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> 
 fn body(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
     let limit = cf.size_or_off()?;
     conf.body.set(limit.map(|size| size as u64))
+}
+
+/// `auth_request_answer size | off`
+fn answer(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    let size = cf.size_or_off()?;
+    conf.answer.set(size)
 }
 
 /// `auth_request_upstream_headers name ... | off`
@@ -186,6 +193,14 @@ fn on_error(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigEr
 /// `auth_request_require $value ... [error=401 | error=403]`
 fn require(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
     conf.requirements.push(Requirement::read(cf, "a \"map\"")?);
+    let actives = [&b"$auth_answer_active"[..], b"${auth_answer_active}"];
+    if cf.args().iter().any(|arg| actives.contains(&arg.bytes())) {
+        cf.warn(format_args!(
+            "$auth_answer_active in \"auth_request_require\" lets in whoever has a token that is \
+             not active: the text \"false\" is neither empty nor \"0\"; require a \"map\" of \
+             $auth_json_active in which only true has a value"
+        ));
+    }
     Ok(())
 }
 
@@ -213,9 +228,14 @@ fn cache_key(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigE
     }))
 }
 
-/// `auth_request_cache_valid [code ...] time`
+/// `auth_request_cache_valid [code ...] time [until=$variable]`
 fn cache_valid(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let args = cf.args();
+    let mut args = cf.args();
+    let mut until = None;
+    if let Some(value) = args.last().and_then(|last| last.strip_prefix(b"until=")) {
+        until = Some(cf.variable_reference(value)?);
+        args.pop();
+    }
     let Some((time, codes)) = args.split_last() else {
         return Err(ConfigError::Directive(c"has no time"));
     };
@@ -237,7 +257,11 @@ fn cache_valid(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), Confi
             return Err(cf.invalid_value(code, must));
         }
     }
-    conf.cache_valid.push(Validity { statuses, time });
+    conf.cache_valid.push(Validity {
+        statuses,
+        time,
+        until,
+    });
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Checks a request: asks the authorization service or the cache, and applies the verdict.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
 
 use super::AuthRequest;
 use super::cache::{CacheLookup, CacheResult, CacheSlot};
@@ -14,6 +15,7 @@ use crate::nginx::{
     SubrequestResponse, Target,
 };
 use crate::subrequest_uri::UnsafeUri;
+use policy::auth_request::answer::Answer;
 use policy::auth_request::decision::Decision;
 use policy::auth_request::post_args::PostArgs;
 use policy::auth_request::refusal::{Refusal, RefusalOutcome};
@@ -24,6 +26,9 @@ use policy::log_level::LogLevel;
 #[derive(Default)]
 pub struct CheckState {
     wait: RefCell<Option<WaitState>>,
+    /// With `auth_request_answer`: the answer to the check of this location, while its verdict is
+    /// made and when it has let the request in.
+    answer: RefCell<Option<Rc<Answer>>>,
     /// Whether the upstream gets the verdict's headers in place of the client's.
     upstream_replaced: Cell<bool>,
 }
@@ -75,7 +80,14 @@ impl AccessHandler for AuthRequest {
     fn give_up(request: Request<'_>) {
         if let Some(state) = request.context::<Self>() {
             state.wait.take();
+            state.answer.take();
         }
+    }
+}
+
+impl CheckState {
+    pub(super) fn answer(&self) -> Option<Rc<Answer>> {
+        self.answer.borrow().clone()
     }
 }
 
@@ -131,9 +143,8 @@ impl SubrequestOwner for AuthRequest {
         log.debug(format_args!("auth request done s:{status}"));
     }
 
-    fn wants_body(parent: Request<'_>, status: Status) -> bool {
-        let conf = parent.location_conf::<Self>();
-        conf.may_send_body(status)
+    fn body_limit(parent: Request<'_>, status: Status) -> Option<usize> {
+        parent.location_conf::<Self>().body_limit(status)
     }
 }
 
@@ -209,6 +220,7 @@ impl<'r> CheckStep<'r, '_> {
             },
         };
         variables::set_cache_status(request, CacheStatus::Hit);
+        self.set_answer(verdict.answer.as_ref())?;
         self.apply_verdict(&verdict, verdict.cached_decision(conf))
     }
 
@@ -255,10 +267,15 @@ impl<'r> CheckStep<'r, '_> {
         let Self { request, conf, .. } = *self;
         // If an error ends this call early, the flight is abandoned.
         let wait_state = self.take_wait_state();
+        let (answer, answer_error) = match verdict::read_answer(conf, response, subrequest) {
+            Ok(answer) => (answer, None),
+            Err(error) => (None, Some(error)),
+        };
+        self.set_answer(answer.as_ref())?;
         let assigned = verdict::assign_variables(request, conf, response)?;
-        let verdict = Verdict::from_response(request, conf, response, subrequest)?;
+        let verdict = Verdict::from_response(request, conf, response, subrequest, answer)?;
         request.forget_body_variables::<AuthRequest>();
-        let decision = verdict.decision(conf, response, subrequest);
+        let decision = verdict.decision(conf, response, subrequest, answer_error);
         if let Some(WaitState::Asking(slot, leader)) = wait_state {
             let is_cached = matches!(decision, Decision::Allow | Decision::Deny)
                 && !is_incomplete(subrequest)
@@ -316,6 +333,8 @@ impl<'r> CheckStep<'r, '_> {
         denial: Option<&Verdict<'r>>,
     ) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
+        // Another access module may let the request in all the same (satisfy any).
+        self.set_answer(None)?;
         let RefusalOutcome { status, log_line } = refusal.outcome();
         match log_line {
             Some((LogLevel::Error, line)) => request.log().error(format_args!("{line}")),
@@ -354,6 +373,17 @@ impl<'r> CheckStep<'r, '_> {
             .replace_upstream_lines::<AuthRequest>(|name| names.could_impersonate(name), &lines)?;
         let state = request.context_or_new::<AuthRequest>(CheckState::default)?;
         state.upstream_replaced.set(true);
+        Ok(())
+    }
+
+    /// Shows the members of an answer, or of none, in the variables of this location's check.
+    fn set_answer(&self, answer: Option<&Rc<Answer>>) -> Result<(), Failure> {
+        if self.conf.answer().is_some() {
+            let state = self
+                .request
+                .context_or_new::<AuthRequest>(CheckState::default)?;
+            state.answer.replace(answer.cloned());
+        }
         Ok(())
     }
 

@@ -31,6 +31,7 @@ impl Module for AuthRequest {
 
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
         variables::add_check_variables(cf)?;
+        variables::add_escaped_variables(cf)?;
         let used_args = cf.referenced_variables(b"arg_");
         let used_args = used_args.iter().map(|name| FieldName::new(name));
         let used_args = used_args.collect();

@@ -1,15 +1,20 @@
-//! `$auth_request_status`, `$auth_request_cache_status`, `$escaped_request_uri`,
+//! `$auth_request_status`, `$auth_request_cache_status`, `$auth_answer_<name>`,
+//! `$auth_json_<name>`, `$escaped_request_uri`, `$escaped_<variable>`,
 //! `$post_arg_<name>`.
 
 use std::ffi::CStr;
 
 use super::AuthRequest;
 use crate::nginx::{
-    Config, ConfigError, Failure, ModuleVariable, PrefixVariable, Request, Status, Text,
+    Config, ConfigError, Failure, ModuleVariable, PrefixVariable, Request, Status, Text, Variable,
 };
+use policy::auth_request::answer::{Answer, CorruptAnswer, VariableText};
 use policy::auth_request::post_args::{BodyFormat, PostArgs};
 use policy::uri::encode_value;
 use text::{Quoted, is_field_value};
+
+/// What is in front of the name of a variable whose value is percent-encoded.
+const ESCAPED_PREFIX: &[u8] = b"escaped_";
 
 /// The value of `$auth_request_cache_status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +50,29 @@ pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
         (),
         escaped_request_uri,
     )?;
+    cf.add_prefix_variable::<AnswerText>()?;
+    cf.add_prefix_variable::<AnswerJson>()?;
     cf.add_prefix_variable::<PostArgument>()
+}
+
+/// Defines `$escaped_<variable>` for each variable that the configuration names so, when all of it has
+/// been read. nginx itself complains of a variable that does not exist.
+pub(super) fn add_escaped_variables(cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    for name in cf.referenced_variables(ESCAPED_PREFIX) {
+        let escaped_name = [ESCAPED_PREFIX, &name].concat();
+        if !cf.defines_variable(&escaped_name) {
+            let variable = cf.variable(&name)?;
+            cf.define_changeable_variable::<AuthRequest, _>(&escaped_name, variable, escaped)?;
+        }
+    }
+    Ok(())
+}
+
+/// `$escaped_<variable>`: the value of a variable, as a value in a form or in the query of a URI.
+fn escaped<'r>(request: Request<'r>, variable: &Variable) -> Result<Option<Text<'r>>, Failure> {
+    let value = request.variable(*variable);
+    let value = value.map(|value| request.copy(&encode_value(&value)));
+    value.transpose()
 }
 
 /// `$escaped_request_uri`: the URI that the client has sent, as a value in the query of another.
@@ -84,6 +111,57 @@ pub(super) fn set_cache_status(request: Request<'_>, status: CacheStatus) {
     }
 }
 
+/// `$auth_answer_<name>`: a member of the answer as text.
+struct AnswerText;
+
+impl PrefixVariable for AnswerText {
+    type Module = AuthRequest;
+
+    const PREFIX: &'static CStr = c"auth_answer_";
+
+    fn get<'r>(request: Request<'r>, name: &[u8]) -> Result<Option<Text<'r>>, Failure> {
+        answer_value(request, name, Answer::text)
+    }
+}
+
+/// `$auth_json_<name>`: a member of the answer as JSON.
+struct AnswerJson;
+
+impl PrefixVariable for AnswerJson {
+    type Module = AuthRequest;
+
+    const PREFIX: &'static CStr = c"auth_json_";
+
+    fn get<'r>(request: Request<'r>, name: &[u8]) -> Result<Option<Text<'r>>, Failure> {
+        answer_value(request, name, Answer::json)
+    }
+}
+
+/// The value of a member of the answer to the check of the location that the client's request is
+/// in. nginx drops a request's contexts with each internal redirect, so that no answer to an earlier
+/// check is shown.
+fn answer_value<'r>(
+    request: Request<'r>,
+    name: &[u8],
+    value: impl for<'a> Fn(&'a Answer, &[u8]) -> Result<Option<VariableText<'a>>, CorruptAnswer>,
+) -> Result<Option<Text<'r>>, Failure> {
+    let state = request.main().context::<AuthRequest>();
+    let Some(answer) = state.and_then(|state| state.answer()) else {
+        return Ok(None);
+    };
+    match value(&answer, name).map_err(|CorruptAnswer| Failure::Inconsistent)? {
+        None | Some(VariableText::Absent) => Ok(None),
+        Some(VariableText::Plain(text)) => request.copy(text.as_bytes()).map(Some),
+        Some(VariableText::Unsafe) => {
+            request.log().warn(format_args!(
+                "auth request: control character in member {} of the answer: its variable is empty",
+                Quoted::new(name)
+            ));
+            Ok(Some(Text::from_static(b"")))
+        }
+    }
+}
+
 /// `$post_arg_<name>`: an argument in the body that `auth_request_body` has read.
 struct PostArgument;
 
@@ -115,7 +193,7 @@ impl PrefixVariable for PostArgument {
 fn post_args(request: Request<'_>) -> PostArgs {
     let lines = request.headers();
     let lines = lines.map(|(name, value)| (name.bytes(), value.bytes()));
-    match (BodyFormat::of_request(lines), request.body()) {
+    match (BodyFormat::of_header(lines), request.body()) {
         (Some(format), Some(body)) => PostArgs::parse(format, &body),
         _ => PostArgs::default(),
     }

@@ -1,11 +1,14 @@
 //! A verdict: what a check needs of the authorization service's response.
 
+use std::rc::Rc;
+
 use super::conf::{Assignment, LocationConf, On};
 use crate::nginx::{
     BodyError, Failure, Request, ResponseContent, Status, StatusOrigin, Subrequest,
     SubrequestResponse, Text,
 };
 use crate::require::Requirement;
+use policy::auth_request::answer::{Answer, AnswerError};
 use policy::auth_request::decision::{Decision, ResponseOrigin, ServiceResponse, goes_with_denial};
 use text::{Quoted, is_field_value};
 
@@ -19,6 +22,8 @@ pub(super) struct Verdict<'r> {
     pub(super) headers: Vec<HeaderLine<'r>>,
     /// With `auth_request_deny_body`: the body that a denied client gets.
     pub(super) content: Option<&'r ResponseContent<'r>>,
+    /// With `auth_request_answer`: the body of a response that allows.
+    pub(super) answer: Option<Rc<Answer>>,
 }
 
 impl<'r> Verdict<'r> {
@@ -28,6 +33,7 @@ impl<'r> Verdict<'r> {
         conf: &LocationConf,
         response: SubrequestResponse<'r>,
         subrequest: &Subrequest,
+        answer: Option<Rc<Answer>>,
     ) -> Result<Self, Failure> {
         let status = response.status();
         let is_success = status.is_success();
@@ -44,6 +50,7 @@ impl<'r> Verdict<'r> {
                 true => content(request, conf, response, subrequest)?,
                 false => None,
             },
+            answer,
         })
     }
 
@@ -53,6 +60,7 @@ impl<'r> Verdict<'r> {
         conf: &LocationConf,
         response: SubrequestResponse<'_>,
         subrequest: &Subrequest,
+        answer_error: Option<AnswerError>,
     ) -> Decision {
         let origin = match response.origin() {
             StatusOrigin::Upstream => ResponseOrigin::Service,
@@ -63,20 +71,27 @@ impl<'r> Verdict<'r> {
             StatusOrigin::InvalidResponse => ResponseOrigin::InvalidResponse,
             StatusOrigin::NotAsked => ResponseOrigin::NotAsked,
         };
-        self.decide(conf, origin, subrequest.has_header())
+        self.decide(conf, origin, subrequest.has_header(), answer_error)
     }
 
     /// What a cached verdict means: only responses that allow or deny are cached.
     pub(super) fn cached_decision(&self, conf: &LocationConf) -> Decision {
-        self.decide(conf, ResponseOrigin::Elsewhere, true)
+        self.decide(conf, ResponseOrigin::Elsewhere, true, None)
     }
 
-    fn decide(&self, conf: &LocationConf, origin: ResponseOrigin, has_header: bool) -> Decision {
+    fn decide(
+        &self,
+        conf: &LocationConf,
+        origin: ResponseOrigin,
+        has_header: bool,
+        answer_error: Option<AnswerError>,
+    ) -> Decision {
         let response = ServiceResponse {
             status: self.status.0,
             origin,
             has_header,
             has_location: self.has_header(b"location"),
+            answer_error,
         };
         response.decision(conf.deny_status())
     }
@@ -108,6 +123,31 @@ impl<'r> Verdict<'r> {
         let mut names = self.headers.iter().map(|(name, _)| name);
         names.any(|other| other.eq_ignore_ascii_case(name))
     }
+}
+
+/// The body of a response that allows, with `auth_request_answer`.
+pub(super) fn read_answer(
+    conf: &LocationConf,
+    response: SubrequestResponse<'_>,
+    subrequest: &Subrequest,
+) -> Result<Option<Rc<Answer>>, AnswerError> {
+    let status = response.status();
+    let Some(limit) = conf.answer().filter(|_| conf.requires_answer(status)) else {
+        return Ok(None);
+    };
+    let body = subrequest.body().map_err(|error| match error {
+        BodyError::TooLarge => AnswerError::TooLarge,
+        BodyError::Truncated => AnswerError::Truncated,
+        BodyError::Unreadable | BodyError::Dropped => AnswerError::Unreadable,
+    })?;
+    if body.len() > limit {
+        return Err(AnswerError::TooLarge);
+    }
+    let media_type = (&b"content-type"[..], response.content_type().bytes());
+    let encodings = response.header_values(b"content-encoding");
+    let encodings = encodings.map(|encoding| (&b"content-encoding"[..], encoding.bytes()));
+    let lines = [media_type].into_iter().chain(encodings);
+    Answer::read(status.0, lines, &body).map(|answer| Some(Rc::new(answer)))
 }
 
 /// Assigns the variables of all `auth_request_set`, and returns their values in the order of the
@@ -177,7 +217,15 @@ fn content<'r>(
     subrequest: &Subrequest,
 ) -> Result<Option<&'r ResponseContent<'r>>, Failure> {
     let status = response.status();
-    let body = match subrequest.body() {
+    let limit = conf.deny_body().unwrap_or(0);
+    // An answer may be longer.
+    let body = subrequest
+        .body()
+        .and_then(|body| match body.len() <= limit {
+            true => Ok(body),
+            false => Err(BodyError::TooLarge),
+        });
+    let body = match body {
         Ok(body) if body.is_empty() => return Ok(None),
         Ok(body) => request.copy(&body)?,
         Err(_) if !will_deny(request, conf, status)? => return Ok(None),

@@ -14,23 +14,16 @@ pub enum ResponseBody {
     Discard,
     /// It is kept. Reading stops at a body longer than this many bytes.
     Require(usize),
-    /// It is kept if [`SubrequestOwner::wants_body`](super::SubrequestOwner::wants_body) says so of
-    /// the response's status, and if it has at most this many bytes.
-    KeepUpTo(usize),
+    /// It is kept if it has at most as many bytes as
+    /// [`SubrequestOwner::body_limit`](super::SubrequestOwner::body_limit) says of the response's
+    /// status.
+    ByStatus,
 }
 
 impl ResponseBody {
     /// How much of a body that nobody wants is read. A connection whose response was read to its
     /// end can be used again; beyond this many bytes a new connection is cheaper.
     pub(super) const MAX_DROPPED: usize = 64 * 1024;
-
-    /// How many bytes are kept. Of a longer body nothing is.
-    fn limit(self) -> usize {
-        match self {
-            Self::Discard => 0,
-            Self::Require(limit) | Self::KeepUpTo(limit) => limit,
-        }
-    }
 }
 
 /// Why the body of a response cannot be had.
@@ -74,6 +67,8 @@ pub(super) enum Progress {
 pub(super) struct BodyReader {
     wanted: ResponseBody,
     stage: Cell<ResponseBodyStage>,
+    /// How many bytes are kept. Of a longer body nothing is.
+    limit: Cell<usize>,
     /// How many bytes have come so far.
     length: Cell<usize>,
     /// The bytes so far, owned by the pool that this is in. None where no body is kept.
@@ -92,6 +87,7 @@ impl BodyReader {
         Ok(Self {
             wanted,
             stage: Cell::new(ResponseBodyStage::NoHeader),
+            limit: Cell::new(0),
             length: Cell::new(0),
             kept,
         })
@@ -116,13 +112,9 @@ impl BodyReader {
         self.stage.get() != ResponseBodyStage::NoHeader
     }
 
-    /// Whether a body of this length (-1 where it is not known) would be kept.
-    pub(super) fn has_room(&self, length: i64) -> bool {
-        usize::try_from(length).map_or(true, |length| length <= self.wanted.limit())
-    }
-
-    /// The header has come, and the body is kept.
-    pub(super) fn keep(&self) {
+    /// The header has come, and the body is kept if it has at most this many bytes.
+    pub(super) fn keep_up_to(&self, limit: usize) {
+        self.limit.set(limit);
         self.stage.set(ResponseBodyStage::Kept);
     }
 
@@ -149,7 +141,7 @@ impl BodyReader {
             };
         }
         let reason = match (bytes, self.kept()) {
-            (Some(bytes), Some(kept)) if length <= self.wanted.limit() => {
+            (Some(bytes), Some(kept)) if length <= self.limit.get() => {
                 kept.borrow_mut().extend_from_slice(bytes);
                 return Progress::ReadOn;
             }
@@ -161,9 +153,7 @@ impl BodyReader {
             drop(kept.take());
         }
         match self.wanted {
-            ResponseBody::KeepUpTo(_) if length <= ResponseBody::MAX_DROPPED => {
-                Progress::ReadBehind
-            }
+            ResponseBody::ByStatus if length <= ResponseBody::MAX_DROPPED => Progress::ReadBehind,
             _ => Progress::Stop,
         }
     }

@@ -33,7 +33,7 @@ pub struct Subrequest {
     /// None until there is a response, or the subrequest has ended without one.
     outcome: Cell<Option<Result<Status, Failure>>>,
     done: fn(SubrequestResponse<'_>),
-    wants_body: fn(Request<'_>, Status) -> bool,
+    body_limit: fn(Request<'_>, Status) -> Option<usize>,
     pub(super) body: BodyReader,
     /// The status of a response in whose place X-Accel-Redirect has put another.
     redirecting_status: Cell<Option<Status>>,
@@ -69,10 +69,11 @@ pub trait SubrequestOwner: Exported {
     /// an error page.
     fn subrequest_done(response: SubrequestResponse<'_>);
 
-    /// Whether the body of a response with this status is wanted
-    /// ([`ResponseBody::KeepUpTo`]). `parent` is the request that has started the subrequest.
-    fn wants_body(_parent: Request<'_>, _status: Status) -> bool {
-        true
+    /// How many bytes of the body of a response with this status are kept at most
+    /// ([`ResponseBody::ByStatus`]), or `None` if nobody wants it. `parent` is the request that has
+    /// started the subrequest.
+    fn body_limit(_parent: Request<'_>, _status: Status) -> Option<usize> {
+        None
     }
 }
 
@@ -170,7 +171,7 @@ impl Subrequest {
             request: Cell::new(None),
             outcome: Cell::new(None),
             done: M::subrequest_done,
-            wants_body: M::wants_body,
+            body_limit: M::body_limit,
             body,
             redirecting_status: Cell::new(None),
             rest: Cell::new(None),
@@ -204,13 +205,13 @@ impl Subrequest {
         self.body.bytes()
     }
 
-    /// Whether the body of this response is kept.
-    pub(super) fn is_body_wanted(&self, response: Request<'_>) -> bool {
+    /// How many bytes of the body of this response are kept at most, or `None` if nobody wants it.
+    pub(super) fn body_limit(&self, response: Request<'_>) -> Option<usize> {
         match self.body.wanted() {
-            ResponseBody::Discard => false,
-            ResponseBody::Require(_) => true,
-            ResponseBody::KeepUpTo(_) => {
-                (self.wants_body)(response.parent(), response.response_status())
+            ResponseBody::Discard => None,
+            ResponseBody::Require(limit) => Some(limit),
+            ResponseBody::ByStatus => {
+                (self.body_limit)(response.parent(), response.response_status())
             }
         }
     }

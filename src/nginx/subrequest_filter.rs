@@ -91,13 +91,13 @@ unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
     if code == failed || code > NGX_OK as ngx_int_t {
         return code;
     }
-    match plan.dropped {
-        Some(reason) => subrequest.body.drop_it(reason),
-        None => subrequest.body.keep(),
+    match plan.body {
+        Ok(limit) => subrequest.body.keep_up_to(limit),
+        Err(reason) => subrequest.body.drop_it(reason),
     }
     if plan.is_header_all {
         subrequest.body.end();
-    } else if plan.dropped.is_some() && subrequest.leave_rest_behind(request).is_err() {
+    } else if plan.body.is_err() && subrequest.leave_rest_behind(request).is_err() {
         return failed;
     }
     code
@@ -105,8 +105,8 @@ unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
 
 /// What to do with the body of a response whose header is about to be sent.
 struct Plan {
-    /// Why the body is dropped, unless it is kept.
-    dropped: Option<BodyError>,
+    /// How many bytes of the body are kept at most, or why it is dropped.
+    body: Result<usize, BodyError>,
     /// nginx has nothing more to do: there is no body, or it is not worth reading.
     is_header_all: bool,
     /// The upstream has a body that is not worth reading. nginx would read it to its end all the
@@ -122,17 +122,19 @@ fn plan(request: Request<'_>, subrequest: &Subrequest) -> Plan {
         let length = (*r).headers_out.content_length_n;
         (length, is_header_only(r) != 0, rest_of_response(r, max))
     };
-    let is_wanted = subrequest.is_body_wanted(request);
-    let dropped = match is_wanted && subrequest.body.has_room(length) {
-        true => None,
-        false if is_wanted => Some(BodyError::TooLarge),
-        false => Some(BodyError::Dropped),
+    let body = match subrequest.body_limit(request) {
+        None => Err(BodyError::Dropped),
+        // The length is -1 where it is not known.
+        Some(limit) if usize::try_from(length).is_ok_and(|length| length > limit) => {
+            Err(BodyError::TooLarge)
+        }
+        Some(limit) => Ok(limit),
     };
     let is_empty = is_bodiless || rest == Rest::Nothing && length == 0;
     Plan {
-        dropped,
-        is_header_all: is_empty || dropped.is_some() && rest != Rest::Coming,
-        is_abandoned: dropped.is_some() && rest == Rest::NotWorthReading,
+        body,
+        is_header_all: is_empty || body.is_err() && rest != Rest::Coming,
+        is_abandoned: body.is_err() && rest == Rest::NotWorthReading,
     }
 }
 

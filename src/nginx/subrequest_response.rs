@@ -8,7 +8,11 @@ use super::shim::origin;
 use super::status::Status;
 use super::template::Template;
 use super::text::Text;
-use nginx_sys::{ngx_str_t, ngx_uint_t};
+use super::variable::Variable;
+use nginx_sys::{
+    NGX_HTTP_UPSTREAM_IGN_CACHE_CONTROL, NGX_HTTP_UPSTREAM_IGN_EXPIRES,
+    NGX_HTTP_UPSTREAM_IGN_XA_EXPIRES, ngx_str_t, ngx_uint_t,
+};
 use std::collections::HashMap;
 
 /// Who produced the status of a response. A status such as 502 or 504 may be nginx's own.
@@ -99,6 +103,11 @@ impl<'r> SubrequestResponse<'r> {
         template.evaluate(self.request)
     }
 
+    /// The value of a variable of the subrequest. None if it has none.
+    pub fn variable(self, variable: Variable) -> Option<Text<'r>> {
+        self.request.variable(variable)
+    }
+
     /// The header lines with the names that `is_wanted` selects: those that nginx would send to a
     /// client, and the upstream's lines that it would not send, because of `proxy_hide_header` or
     /// because it made an error page.
@@ -134,6 +143,24 @@ impl<'r> SubrequestResponse<'r> {
     pub fn header_values(self, name: &'static [u8]) -> impl Iterator<Item = Text<'r>> {
         let lines = self.headers(move |other| other.eq_ignore_ascii_case(name));
         lines.into_iter().map(|(_, value)| value)
+    }
+
+    /// Whether the location that was asked has nginx ignore what a header of the upstream's response
+    /// says about caching (`proxy_ignore_headers`). `name` is in lower case.
+    pub fn ignores_header(self, name: &[u8]) -> bool {
+        let flag = match name {
+            b"cache-control" => NGX_HTTP_UPSTREAM_IGN_CACHE_CONTROL,
+            b"expires" => NGX_HTTP_UPSTREAM_IGN_EXPIRES,
+            b"x-accel-expires" => NGX_HTTP_UPSTREAM_IGN_XA_EXPIRES,
+            _ => return false,
+        };
+        // SAFETY: r->upstream is NULL or lives as long as the request, and so does its
+        // configuration, once the protocol's module has set it (ngx_http_proxy_handler).
+        let conf = unsafe {
+            let upstream = (*self.request.raw()).upstream.as_ref();
+            upstream.and_then(|upstream| upstream.conf.as_ref())
+        };
+        conf.is_some_and(|conf| conf.ignore_headers & flag as ngx_uint_t != 0)
     }
 
     /// What nginx has sent to the upstream, up to the client's body: with HTTP/1, the header, and a

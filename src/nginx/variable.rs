@@ -12,9 +12,10 @@ use super::shim::{
 use super::text::Text;
 use nginx_sys::{
     NGX_ERROR, NGX_HTTP_VAR_CHANGEABLE, NGX_HTTP_VAR_NOCACHEABLE, NGX_HTTP_VAR_NOHASH,
-    NGX_HTTP_VAR_PREFIX, NGX_OK, ngx_http_add_variable, ngx_http_get_flushed_variable,
-    ngx_http_get_variable_index, ngx_http_request_t, ngx_http_set_variable_pt, ngx_http_variable_t,
-    ngx_http_variable_value_t, ngx_int_t, ngx_str_t, ngx_uint_t,
+    NGX_HTTP_VAR_PREFIX, NGX_OK, ngx_hash_key_t, ngx_http_add_variable,
+    ngx_http_get_flushed_variable, ngx_http_get_variable_index, ngx_http_request_t,
+    ngx_http_set_variable_pt, ngx_http_variable_t, ngx_http_variable_value_t, ngx_int_t, ngx_str_t,
+    ngx_uint_t,
 };
 use std::ffi::CStr;
 use std::slice;
@@ -258,6 +259,25 @@ impl Config<'_> {
         names
             .filter_map(|name| name.strip_prefix(prefix).map(<[u8]>::to_vec))
             .collect()
+    }
+
+    /// Whether a module or a directive of the configuration has defined the variable, as far as it
+    /// was read. A variable of a family counts only if it is defined by its own name.
+    pub fn defines_variable(&self, name: &[u8]) -> bool {
+        // SAFETY: nginx makes the keys before it reads a configuration, and drops them when it has
+        // called all postconfiguration functions (ngx_http_variables_add_core_vars,
+        // ngx_http_variables_init_vars). They do not change during this call.
+        let keys = unsafe {
+            match (*self.core_main_conf()).variables_keys.as_ref() {
+                Some(keys) if keys.keys.nelts > 0 => {
+                    slice::from_raw_parts(keys.keys.elts.cast::<ngx_hash_key_t>(), keys.keys.nelts)
+                }
+                _ => &[],
+            }
+        };
+        // SAFETY: the names live as long as the configuration.
+        let mut names = keys.iter().map(|key| unsafe { Text::from_raw(key.key) });
+        names.any(|other| other.eq_ignore_ascii_case(name))
     }
 
     /// The name in a reference such as `$name`.

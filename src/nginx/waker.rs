@@ -16,6 +16,11 @@ use std::time::Duration;
 pub struct Waker(Rc<Cell<Option<NonNull<ngx_http_request_t>>>>);
 
 impl Waker {
+    /// Whether there is the request still.
+    pub fn has_request(&self) -> bool {
+        self.0.get().is_some()
+    }
+
     /// Makes nginx run the request's handlers again, after the callback that this is called from.
     pub fn wake(&self) {
         let Some(request) = self.0.get() else { return };

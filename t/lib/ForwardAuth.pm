@@ -23,12 +23,14 @@ sub use_conf {
 }
 
 # An application whose responses have the request that it got as their body, and
-# these header lines.
+# these header lines. A line X-Status of the request is the status, which is 200
+# otherwise.
 sub application {
     my ($t, $number, @lines) = @_;
     service($t, $number, sub {
         my ($client, $head, $body) = @_;
-        return reply($client, $head, 200, \@lines, _shown($head, $body));
+        my ($status) = $head =~ /^X-Status: (\d+)/mi;
+        return reply($client, $head, $status // 200, \@lines, _shown($head, $body));
     });
 }
 

@@ -55,8 +55,9 @@ pub enum UrlError {
     /// The port is no number from 1 to 65535.
     #[error("has an invalid port")]
     Port,
-    /// `unix:` without the path of a socket, or without the `:` behind it.
-    #[error("has an invalid socket: it has to be \"unix:/path:/uri\"")]
+    /// `unix:` without the path of a socket, without the `:` behind it, or with a character that
+    /// log lines could not show.
+    #[error("has an invalid socket: it has to be \"unix:/path:/uri\", in printable ASCII")]
     Socket,
 }
 
@@ -89,7 +90,9 @@ impl HttpUrl {
 
     fn parse_unix(is_https: bool, rest: &str) -> Result<Self, UrlError> {
         let (path, target) = rest.split_once(':').unwrap_or((rest, ""));
-        if !path.starts_with('/') || path.contains('\0') {
+        // A URL may come from outside, and is shown in double quotes.
+        let is_shown = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+        if !path.starts_with('/') || !path.bytes().all(is_shown) {
             return Err(UrlError::Socket);
         }
         if !target.is_empty() && !target.starts_with('/') {

@@ -51,6 +51,12 @@ fn what_is_no_url_is_refused_with_the_reason() {
         ("http://unix:", E::Socket),
         ("http://unix:run/a.sock:/keys", E::Socket),
         ("http://unix:/run/a.sock:keys", E::Socket),
+        // Such a URL may come from outside, and log lines show it in double quotes.
+        ("http://unix:/run/a\n[crit] b:/", E::Socket),
+        ("http://unix:/run/a\x1b[31m:/", E::Socket),
+        ("http://unix:/run/a\u{202e}:/", E::Socket),
+        ("http://unix:/run/a\"; \"b:/", E::Socket),
+        ("http://unix:/run/a\\b:/", E::Socket),
     ] {
         assert_eq!(HttpUrl::parse(text), Err(expected), "{text:?}");
     }

@@ -70,6 +70,21 @@ impl Freshness {
         })
     }
 
+    /// Reads the value of `until=`, seconds since 1970, such as the `exp` of a token. A fraction of
+    /// the last second does not count. An empty value says nothing, and anything else than a number
+    /// counts as past.
+    pub fn from_until(value: &[u8], now: i64) -> Self {
+        if value.is_empty() {
+            return Self::Unspecified;
+        }
+        let mut parts = value.splitn(2, |&byte| byte == b'.');
+        let whole = parts.next().and_then(number);
+        let fraction = parts.next().map(number);
+        let until = whole.filter(|_| fraction != Some(None)).unwrap_or(0);
+        let now = u64::try_from(now).unwrap_or(0);
+        Self::at_most(Duration::from_secs(until.saturating_sub(now)))
+    }
+
     fn at_most(limit: Duration) -> Self {
         match limit.is_zero() {
             true => Self::Never,

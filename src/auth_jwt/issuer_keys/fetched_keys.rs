@@ -253,16 +253,25 @@ impl FetchedKeys {
         Some(record)
     }
 
-    /// Takes over the keys that this record speaks of.
+    /// Takes over the keys that this record speaks of, or a later one.
     fn take(&self, now: Duration, record: &IssuerRecord) {
         let mut keys = self.keys.borrow_mut();
-        let id = record.text_id().filter(|_| keys.needs_text(record));
-        let text = id.and_then(|id| self.shared.text(id));
-        if let (Some(id), None) = (id, &text) {
-            self.shared.forget(id);
+        let mut record = *record;
+        let mut parsed = None;
+        while let Some(id) = record.text_id()
+            && keys.needs_text(&record)
+        {
+            if let Some(text) = self.shared.text(id) {
+                parsed = Some(KeySet::parse(&text).map_err(KeyError::from));
+                break;
+            }
+            // Another worker may have shared a newer one since.
+            match self.shared.forget(id) {
+                Some(newer) => record = newer,
+                None => break,
+            }
         }
-        let parsed = text.map(|text| KeySet::parse(&text).map_err(KeyError::from));
-        keys.update(now, &self.times, record, parsed);
+        keys.update(now, &self.times, &record, parsed);
     }
 
     fn usable(&self, now: Duration) -> Option<KeySet> {
@@ -297,10 +306,13 @@ impl FetchedKeys {
         match fetched {
             Ok((document, keys)) => {
                 let fresh_for = self.times.fresh_for(document.freshness, random());
-                if lease.succeed(&document.text, fresh_for) {
+                let shared = lease.succeed(&document.text, fresh_for);
+                if shared == Some(true) {
                     self.warn_of_keys(&document.url.to_string(), &keys);
                 }
-                self.save(&document.text);
+                if shared.is_some() {
+                    self.save(&document.text);
+                }
                 self.last_error.take();
             }
             Err(error) => {
@@ -351,6 +363,8 @@ impl FetchedKeys {
     async fn poll_shared(self: Rc<Self>) {
         while !self.waiting.borrow().is_empty() {
             sleep(POLL_INTERVAL).await;
+            // A client that asks and leaves, again and again, leaves nothing here.
+            self.waiting.borrow_mut().retain(Waker::has_request);
             if self.seen.get() != Some(self.shared.change_counter()) {
                 self.wake_all();
             }

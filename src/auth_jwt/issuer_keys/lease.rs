@@ -23,10 +23,11 @@ impl HeldLease {
         }
     }
 
-    /// The fetch has given a key set. Whether that is another one than before.
-    pub(super) fn succeed(mut self, text: &[u8], fresh_for: Duration) -> bool {
-        let lease = self.lease.take();
-        lease.is_some_and(|lease| self.shared.publish(uptime(), &lease, text, fresh_for))
+    /// The fetch has given a key set. Whether that is another one than before. `None`: it does not
+    /// count, since somebody else has fetched meanwhile.
+    pub(super) fn succeed(mut self, text: &[u8], fresh_for: Duration) -> Option<bool> {
+        let lease = self.lease.take()?;
+        self.shared.publish(uptime(), &lease, text, fresh_for)
     }
 
     /// The fetch has failed.

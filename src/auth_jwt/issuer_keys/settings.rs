@@ -189,10 +189,10 @@ impl FetchSettings {
         };
         let options = self.tls_options(cf).map_err(|what| wrong(&what))?;
         let source = self.source().map_err(|what| wrong(&what))?;
-        let (place, first_url) = self.place(&source, issuer).map_err(|what| wrong(&what))?;
         // Whose keys these are, and who can have changed them on the way.
         let proxy = self.proxy.get().map(Proxy::address);
         let identity = format!("{} {options:?} {proxy:?}", source.id(issuer));
+        let (place, first_url) = place(source, issuer).map_err(|what| wrong(&what))?;
         if !options.verify {
             cf.warn(format_args!(
                 "auth_jwt_issuer {} has \"ssl_verify off\": whoever is on the way to the issuer can \
@@ -230,28 +230,11 @@ impl FetchSettings {
         match (self.discovery.get(), self.jwks_uri.get()) {
             (Some(_), Some(_)) => Err("has both \"discovery\" and \"jwks_uri\""),
             (None, Some(url)) => Ok(IssuerSource::JwksUri(url.clone())),
-            (Some(discovery), None) => Ok(IssuerSource::Discovery(discovery.url.clone())),
-            (None, None) => Ok(IssuerSource::Discovery(None)),
+            (discovery, None) => Ok(IssuerSource::Discovery {
+                url: discovery.and_then(|discovery| discovery.url.clone()),
+                insecure: discovery.is_some_and(|discovery| discovery.insecure),
+            }),
         }
-    }
-
-    /// Where the keys are, and the URL that is asked first.
-    fn place(&self, source: &IssuerSource, issuer: &str) -> Result<(KeyPlace, HttpUrl), String> {
-        let insecure = self
-            .discovery
-            .get()
-            .is_some_and(|discovery| discovery.insecure);
-        let search = match source {
-            IssuerSource::JwksUri(url) => return Ok((KeyPlace::At(url.clone()), url.clone())),
-            IssuerSource::Discovery(Some(url)) => Discovery::at(issuer, url.clone(), insecure),
-            IssuerSource::Discovery(None) => Discovery::of_issuer(issuer, insecure),
-        };
-        let search = search.map_err(|error: DiscoveryError| {
-            format!("has the issuer {}, which {error}", Quoted::whole(issuer))
-        })?;
-        let first_url = search.url().clone();
-        let issuer = issuer.into();
-        Ok((KeyPlace::Discovered { issuer, search }, first_url))
     }
 
     fn tls_options(&self, cf: &Config<'_>) -> Result<TlsOptions, String> {
@@ -311,6 +294,27 @@ impl FetchSettings {
             ..default
         }
     }
+}
+
+/// Where the keys are, and the URL that is asked first.
+fn place(source: IssuerSource, issuer: &str) -> Result<(KeyPlace, HttpUrl), String> {
+    let search = match source {
+        IssuerSource::JwksUri(url) => return Ok((KeyPlace::At(url.clone()), url)),
+        IssuerSource::Discovery {
+            url: Some(url),
+            insecure,
+        } => Discovery::at(issuer, url, insecure),
+        IssuerSource::Discovery {
+            url: None,
+            insecure,
+        } => Discovery::of_issuer(issuer, insecure),
+    };
+    let search = search.map_err(|error: DiscoveryError| {
+        format!("has the issuer {}, which {error}", Quoted::whole(issuer))
+    })?;
+    let first_url = search.url().clone();
+    let issuer = issuer.into();
+    Ok((KeyPlace::Discovered { issuer, search }, first_url))
 }
 
 /// A URL whose response may be believed.

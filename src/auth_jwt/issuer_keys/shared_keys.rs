@@ -20,11 +20,12 @@ pub(super) struct SharedKeys {
 }
 
 impl SharedKeys {
-    /// The longest text of a key set. Real ones have up to 20 kilobytes.
-    pub(super) const MAX_TEXT: usize = 60 << 10;
+    /// The longest text of a key set: some 2,500 RSA keys. Real ones have up to 20 kilobytes.
+    pub(super) const MAX_TEXT: usize = 1 << 20;
 
-    /// What a zone needs for a text of that length, a record, and nginx's own management.
-    const ZONE_SIZE: usize = 96 << 10;
+    /// What a zone needs for a text of that length, a record, and the management of both. The kernel
+    /// gives memory only to pages that are used: management alone takes up 34 kilobytes.
+    const ZONE_SIZE: usize = Self::MAX_TEXT + Self::MAX_TEXT / 2 + (64 << 10);
 
     /// Defines the zone of an issuer. `identity` says whose keys these are, and how they are got.
     pub(super) fn define(
@@ -74,15 +75,15 @@ impl SharedKeys {
         })
     }
 
-    /// Shares a text that was fetched, if the lease has not ended. Whether it is another one than
-    /// before.
+    /// Shares a text that was fetched, and returns whether it is another one than before. `None`: it
+    /// is not shared, because the lease has ended.
     pub(super) fn publish(
         &self,
         now: Duration,
         lease: &FetchLease,
         text: &[u8],
         fresh_for: Duration,
-    ) -> bool {
+    ) -> Option<bool> {
         let id = KeyTextId::of(text);
         let entry = ZoneEntry::new(self.text, text);
         let published = with_log(|log| {
@@ -93,10 +94,10 @@ impl SharedKeys {
                 if counts {
                     self.write(entries, &record);
                 }
-                counts && is_new
+                counts.then_some(is_new)
             })
         });
-        published.unwrap_or(false)
+        published.flatten()
     }
 
     /// Shares a text out of a file, which is so old, unless there is one already. Whether it does.
@@ -130,13 +131,16 @@ impl SharedKeys {
         }
     }
 
-    /// Has the keys fetched anew, because the record has this text, and the zone has lost it.
-    pub(super) fn forget(&self, id: KeyTextId) {
-        self.update(|record| {
+    /// Has the keys fetched anew, if the record has this text still, and so the zone has lost it.
+    /// Returns the record if it has another text meanwhile.
+    pub(super) fn forget(&self, id: KeyTextId) -> Option<IssuerRecord> {
+        let forget = |record: &mut IssuerRecord| {
             if record.text_id() == Some(id) {
                 *record = IssuerRecord::default();
             }
-        });
+        };
+        let ((), record) = self.update(forget)?;
+        record.text_id().is_some().then_some(record)
     }
 
     fn read(&self, entries: &mut LockedEntries<'_, '_>) -> IssuerRecord {

@@ -32,8 +32,9 @@ struct NameQueryState {
     context: Cell<*mut ngx_resolver_ctx_t>,
     answer: Cell<Option<Result<Vec<IpAddr>, ConnectError>>>,
     waker: Cell<Option<Waker>>,
-    /// nginx reads it as long as it has the question.
-    name: Box<[u8]>,
+    /// nginx reads it as long as it has the question, and writes it in lower case
+    /// (ngx_resolve_name_locked).
+    name: Box<[Cell<u8>]>,
 }
 
 impl Resolver {
@@ -80,7 +81,7 @@ impl NameQuery {
             context: Cell::new(context),
             answer: Cell::new(None),
             waker: Cell::new(None),
-            name: name.as_bytes().into(),
+            name: name.bytes().map(Cell::new).collect(),
         }));
         let name = &question.0.name;
         // SAFETY: the context is ngx_resolve_start's, and nobody has it yet. The name and the data
@@ -88,7 +89,7 @@ impl NameQuery {
         let is_asked = unsafe {
             (*context).name = ngx_str_t {
                 len: name.len(),
-                data: name.as_ptr().cast_mut(),
+                data: name.as_ptr().cast_mut().cast(),
             };
             (*context).handler = Some(take_answer);
             (*context).data = Rc::as_ptr(&question.0).cast_mut().cast();

@@ -1,6 +1,7 @@
 // An OpenID provider for t/oidc_provider.t: node provider.mjs PORT CERTIFICATE KEY
 // Clients get JWT access tokens by client_credentials. GET /add: a new key signs from now on, those before are still
-// published; GET /drop: they no longer are.
+// published; GET /drop: they no longer are. GET /mint?sub=...&scope=...&aud=...&seconds=...: an opaque access token;
+// GET /revoke?token=...: it is revoked. The client "api" may ask about tokens (introspection).
 
 import { generateKeyPairSync } from 'node:crypto'
 import fs from 'node:fs'
@@ -13,6 +14,7 @@ console.info = console.warn = () => {}
 
 let count = 0
 let keys = []
+let provider
 let answer
 
 function start(kept) {
@@ -22,7 +24,7 @@ function start(kept) {
 }
 
 function restart() {
-  const provider = new Provider(`https://localhost:${port}`, {
+  provider = new Provider(`https://localhost:${port}`, {
     jwks: { keys },
     cookies: { keys: ['for tests only'] },
     clients: [{
@@ -33,10 +35,22 @@ function restart() {
       response_types: [],
       token_endpoint_auth_method: 'client_secret_post',
       id_token_signed_response_alg: 'ES256',
+    }, {
+      client_id: 'api',
+      client_secret: 'p+ss/w rd',
+      grant_types: [],
+      redirect_uris: [],
+      response_types: [],
+      token_endpoint_auth_method: 'client_secret_basic',
+      id_token_signed_response_alg: 'ES256',
     }],
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
+      introspection: {
+        enabled: true,
+        allowedPolicy: (_, client) => client.clientId === 'api',
+      },
       resourceIndicators: {
         enabled: true,
         getResourceServerInfo: (_, resource) => ({
@@ -52,10 +66,29 @@ function restart() {
   answer = provider.callback()
 }
 
+async function mint(query) {
+  const client = await provider.Client.find('app')
+  const token = new provider.AccessToken({
+    client,
+    accountId: query.get('sub'),
+    scope: query.get('scope'),
+    expiresIn: Number(query.get('seconds')),
+  })
+  if (query.get('aud')) token.aud = query.get('aud')
+  return token.save()
+}
+
 start([])
 
-https.createServer({ cert: fs.readFileSync(cert), key: fs.readFileSync(key) }, (request, response) => {
-  if (request.url === '/add') {
+https.createServer({ cert: fs.readFileSync(cert), key: fs.readFileSync(key) }, async (request, response) => {
+  const { pathname, searchParams } = new URL(request.url, 'https://localhost')
+  if (pathname === '/mint') {
+    response.end(await mint(searchParams))
+  } else if (pathname === '/revoke') {
+    const token = await provider.AccessToken.find(searchParams.get('token'))
+    await token.destroy()
+    response.end('revoked')
+  } else if (request.url === '/add') {
     start(keys)
     response.end(keys[0].kid)
   } else if (request.url === '/drop') {

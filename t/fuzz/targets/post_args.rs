@@ -13,7 +13,7 @@ fn check(bytes: &[u8]) {
     let (media_type, body) = bytes.split_at(end);
     let body = body.get(1..).unwrap_or_default();
     let lines = [(&b"Content-Type"[..], media_type)];
-    let Some(format) = BodyFormat::of_request(lines.into_iter()) else {
+    let Some(format) = BodyFormat::of_header(lines.into_iter()) else {
         return;
     };
     let fields = PostArgs::parse(format, body);

@@ -16,6 +16,7 @@ fn check(bytes: &[u8]) {
         assigned: view.assigned().collect(),
         lines: view.lines().collect(),
         content: view.content().collect(),
+        answer: view.answer().into_iter().collect(),
     };
     assert_eq!(record.encode().as_deref(), Some(bytes));
 }

@@ -18,7 +18,7 @@ use super::key_text_id::KeyTextId;
 pub struct IssuerRecord {
     schedule: FetchSchedule,
     text: Option<SharedText>,
-    /// Who began the last fetch, and how many have begun.
+    /// Who began the last fetch, and its number, which is larger than that of the one before.
     owner: u64,
     begun: u64,
     /// How many fetches have come to an end.
@@ -47,8 +47,8 @@ pub struct FetchLease {
 impl IssuerRecord {
     /// What a request is to do, or a worker that looks whether a fetch is due (as a request that
     /// needs keys). With a lease, the caller has to fetch. `owner` tells one worker from all
-    /// others, such as by its process id: numbers of fetches begin anew when shared memory is lost.
-    /// A worker that fetches does not ask for a second lease.
+    /// others, such as by its process id: two workers may have the same number when shared memory
+    /// was lost.
     pub fn look_up(
         &mut self,
         now: Duration,
@@ -62,7 +62,8 @@ impl IssuerRecord {
         let step = self.schedule.next(now, held, &cache, need, times.lease);
         let lease = step.starts_fetch().then(|| {
             self.owner = owner;
-            self.begun = self.begun.wrapping_add(1);
+            // Numbers go on with the time when shared memory was lost.
+            self.begun = self.begun.wrapping_add(1).max(codec::nanos(now));
             let number = self.begun;
             FetchLease { owner, number }
         });

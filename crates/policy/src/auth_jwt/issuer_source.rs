@@ -7,7 +7,12 @@ use http_url::HttpUrl;
 pub enum IssuerSource {
     /// `discovery [url]`: from where a discovery document leads to. Without a URL, it is looked for
     /// below the issuer.
-    Discovery(Option<HttpUrl>),
+    Discovery {
+        /// The URL of the document.
+        url: Option<HttpUrl>,
+        /// Whether the document may lead to keys that somebody on the way can change.
+        insecure: bool,
+    },
     /// `jwks_uri url`
     JwksUri(HttpUrl),
 }
@@ -17,8 +22,11 @@ impl IssuerSource {
     /// files: where another configuration says something else, it does not get these keys.
     pub fn id(&self, issuer: &str) -> String {
         match self {
-            Self::Discovery(None) => format!("{issuer} discovery"),
-            Self::Discovery(Some(url)) => format!("{issuer} discovery {url}"),
+            Self::Discovery { url, insecure } => {
+                let url = url.as_ref().map(|url| format!(" {url}")).unwrap_or_default();
+                let insecure = if *insecure { " insecure" } else { "" };
+                format!("{issuer} discovery{url}{insecure}")
+            }
             Self::JwksUri(url) => format!("{issuer} jwks_uri {url}"),
         }
     }

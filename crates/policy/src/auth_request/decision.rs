@@ -1,5 +1,6 @@
 //! What a response of the authorization service means: allow, deny, or an error of the service.
 
+use super::answer::AnswerError;
 use super::statuses::Statuses;
 
 #[cfg(test)]
@@ -37,6 +38,9 @@ pub enum AuthError {
     /// nginx failed at the header of a response that allows.
     #[error("response was truncated")]
     Truncated,
+    /// The response allows, but its body is not what `auth_request_answer` requires.
+    #[error(transparent)]
+    Answer(AnswerError),
     /// A 301 or 302 of `auth_request_deny_status` does not say where to go.
     #[error("redirect without a Location header")]
     NoLocation,
@@ -68,7 +72,7 @@ pub enum ResponseOrigin {
     NotAsked,
 }
 
-/// The parts of a response that a decision depends on. Its body is none of them.
+/// The parts of a response that a decision depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServiceResponse {
     /// The HTTP status.
@@ -79,6 +83,9 @@ pub struct ServiceResponse {
     pub has_header: bool,
     /// Whether the response has a `Location` header.
     pub has_location: bool,
+    /// What is wrong with the body of a response that allows. Without `auth_request_answer` nothing
+    /// is: nobody looks at it.
+    pub answer_error: Option<AnswerError>,
 }
 
 /// The value of `auth_request_on_error`.
@@ -102,9 +109,10 @@ impl ServiceResponse {
             return Decision::Error(error);
         }
         if is_success(self.status) {
-            return match self.has_header {
-                true => Decision::Allow,
-                false => Decision::Error(AuthError::Truncated),
+            return match (self.has_header, self.answer_error) {
+                (true, None) => Decision::Allow,
+                (true, Some(error)) => Decision::Error(AuthError::Answer(error)),
+                (false, _) => Decision::Error(AuthError::Truncated),
             };
         }
         let is_server_error = (500..600).contains(&self.status);
@@ -164,6 +172,7 @@ fn is_outage(error: AuthError, status: u16) -> bool {
         | AuthError::InvalidResponse
         | AuthError::NotAsked
         | AuthError::Truncated
+        | AuthError::Answer(_)
         | AuthError::NoLocation
         | AuthError::ServerError
         | AuthError::UnexpectedStatus => false,

@@ -1,5 +1,6 @@
 //! Decisions of `auth_request`.
 
+pub mod answer;
 pub mod decision;
 pub mod field_names;
 pub mod key_sources;

@@ -46,10 +46,10 @@ struct PostArg {
 }
 
 impl BodyFormat {
-    /// The format that the header of a request announces. `None` if it is no format with arguments,
+    /// The format that a header announces. `None` if it is no format with arguments,
     /// or if an application could take the body for something else: because it is encoded or not in
     /// UTF-8, or because there are several `Content-Type` lines, in whatever spelling.
-    pub fn of_request<'a>(lines: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Option<Self> {
+    pub fn of_header<'a>(lines: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Option<Self> {
         let mut format = None;
         for (name, value) in lines {
             if is_spelling_of(name, b"content-encoding") {

@@ -2,14 +2,20 @@
 //! is refused.
 //!
 //! A record begins with a header of fixed length: the status, the digest of the request headers
-//! that `Vary` names, and the number of parts in each of the four lists. The parts follow, each
+//! that `Vary` names, and the number of parts in each of the five lists. The parts follow, each
 //! behind its length. All numbers are little-endian.
 
 #[cfg(test)]
 mod tests;
 
+/// The form of the records. A zone outlives a reload, which may bring another version of the module:
+/// the number is part of what records are found by, and changes with the form.
+pub const FORMAT: u8 = 2;
+
+const LIST_COUNT: usize = 5;
+
 /// The length of a record's header.
-const HEADER_LEN: usize = 2 + 32 + 4 * 4;
+const HEADER_LEN: usize = 2 + 32 + 4 * LIST_COUNT;
 
 /// What the cache keeps of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,12 +32,20 @@ pub struct VerdictRecord<'a> {
     pub lines: Vec<&'a [u8]>,
     /// The type, the encoding and the bytes of the response's body, or nothing.
     pub content: Vec<&'a [u8]>,
+    /// The text of the answer that `auth_request_answer` has kept, or nothing.
+    pub answer: Vec<&'a [u8]>,
 }
 
 impl VerdictRecord<'_> {
     /// The record as bytes, or `None` if it has a list or a part of 4 GiB.
     pub fn encode(&self) -> Option<Vec<u8>> {
-        let lists = [&self.vary, &self.assigned, &self.lines, &self.content];
+        let lists: [_; LIST_COUNT] = [
+            &self.vary,
+            &self.assigned,
+            &self.lines,
+            &self.content,
+            &self.answer,
+        ];
         let mut bytes = Vec::with_capacity(256);
         bytes.extend(self.status.to_le_bytes());
         bytes.extend(self.vary_digest);
@@ -50,7 +64,7 @@ impl VerdictRecord<'_> {
 pub fn status_without_parts(bytes: &[u8]) -> Option<u16> {
     let (status, rest) = bytes.split_first_chunk()?;
     let counts = rest.get(32..)?;
-    (counts == [0; 4 * 4]).then(|| u16::from_le_bytes(*status))
+    (counts == [0; 4 * LIST_COUNT]).then(|| u16::from_le_bytes(*status))
 }
 
 /// An encoded record. Its parts are found when they are asked for, because most records have few
@@ -65,6 +79,7 @@ pub struct VerdictView<'a> {
     assigned_count: usize,
     line_count: usize,
     content_count: usize,
+    answer_count: usize,
     parts: Reader<'a>,
 }
 
@@ -80,6 +95,7 @@ impl<'a> VerdictView<'a> {
             assigned_count: header.number()?,
             line_count: header.number()?,
             content_count: header.number()?,
+            answer_count: header.number()?,
             parts: Reader(parts),
         };
         let mut rest = view.parts;
@@ -88,6 +104,7 @@ impl<'a> VerdictView<'a> {
             view.assigned_count,
             view.line_count,
             view.content_count,
+            view.answer_count,
         ] {
             for _ in 0..count {
                 rest.part()?;
@@ -95,7 +112,8 @@ impl<'a> VerdictView<'a> {
         }
         let is_whole = rest.0.is_empty()
             && view.line_count.is_multiple_of(2)
-            && matches!(view.content_count, 0 | 3);
+            && matches!(view.content_count, 0 | 3)
+            && matches!(view.answer_count, 0 | 1);
         is_whole.then_some(view)
     }
 
@@ -118,6 +136,12 @@ impl<'a> VerdictView<'a> {
     pub fn content(&self) -> RecordParts<'a> {
         let before = self.vary_count + self.assigned_count + self.line_count;
         self.skip(before, self.content_count)
+    }
+
+    /// See [`VerdictRecord::answer`].
+    pub fn answer(&self) -> Option<&'a [u8]> {
+        let before = self.vary_count + self.assigned_count + self.line_count + self.content_count;
+        self.skip(before, self.answer_count).next()
     }
 
     /// The `count` parts that follow the first `before` parts.

@@ -168,3 +168,45 @@ fn expires_is_a_time_and_a_malformed_one_is_past() {
     assert_eq!(expires(&[Some(1060), Some(1030)]), at_most(30));
     assert_eq!(expires(&[Some(i64::MAX)]), at_most(i64::MAX as u64 - 1000));
 }
+
+#[test]
+fn until_is_a_time_in_seconds() {
+    const NOW: i64 = 1_700_000_000;
+    let until = |value: &str| Freshness::from_until(value.as_bytes(), NOW);
+    for value in [
+        "0",
+        "1",
+        "1700000000",
+        "1700000000.9",
+        "-1",
+        "-1800000000",
+        "x",
+        "null",
+        "\"1800000000\"",
+        " 1800000000",
+        "1800000000 ",
+        "1.8e9",
+        "1800000000.",
+        ".5",
+        "1800000000.x",
+        "1800000000.1.2",
+        "+1800000000",
+        "0x7fffffff",
+        "1800000000,1900000000",
+        "true",
+        "[1800000000]",
+        "inf",
+    ] {
+        assert_eq!(until(value), Freshness::Never, "{value}");
+    }
+    assert_eq!(until(""), Freshness::Unspecified);
+    assert_eq!(until("1700000001"), at_most(1));
+    assert_eq!(until("1700000001.9"), at_most(1));
+    assert_eq!(until("1700000060"), at_most(60));
+    assert_eq!(until("001700000060"), at_most(60));
+    assert_eq!(
+        until("99999999999999999999"),
+        at_most(u64::MAX - 1_700_000_000)
+    );
+    assert_eq!(Freshness::from_until(b"9", -5), at_most(9));
+}

@@ -321,3 +321,27 @@ fn the_error_is_that_of_the_first_document() {
         "has no discovery document, HTTP status 403: jwks_uri has to say where the keys are"
     );
 }
+
+#[test]
+fn row_35_no_error_has_a_line_of_the_provider() {
+    for uri in [
+        r"http://unix:/run/a\n2026/01/01 [crit] b:/",
+        r"https://unix:/run/a\u001b[2J:/",
+        r"https://a\n/",
+        r"https://login.test/\nb",
+        r"ftp://a\n",
+    ] {
+        let mut discovery = Discovery::of_issuer(ISSUER, false).unwrap();
+        let document = document(ISSUER, uri);
+        let mut step = discovery.take_document(&document);
+        while step == DiscoveryStep::AskNext {
+            step = discovery.take_document(&document);
+        }
+        let DiscoveryStep::Failed(error) = step else {
+            panic!("{uri}");
+        };
+        let text = error.to_string();
+        assert!(!text.chars().any(char::is_control), "{text:?}");
+        assert!(matches!(error, DiscoveryError::JwksUri { .. }), "{text}");
+    }
+}

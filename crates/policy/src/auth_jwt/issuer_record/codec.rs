@@ -94,6 +94,6 @@ impl IssuerRecord {
 }
 
 /// A time in nanoseconds, of which there are enough for 584 years.
-fn nanos(time: Duration) -> u64 {
+pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(NONE - 1)
 }

@@ -142,6 +142,15 @@ fn a_fetch_of_before_shared_memory_was_lost_does_not_count() {
 }
 
 #[test]
+fn a_worker_s_own_fetch_of_before_does_not_count_either() {
+    let late = begin(&mut IssuerRecord::default(), SECOND, Need::Keys);
+    let mut record = IssuerRecord::default();
+    let lease = begin(&mut record, 2 * SECOND, Need::Keys);
+    assert!(!record.succeed(3 * SECOND, &late, id("old"), 60 * SECOND));
+    assert!(record.succeed(3 * SECOND, &lease, id("a"), 60 * SECOND));
+}
+
+#[test]
 fn a_worker_that_exits_hands_on() {
     let mut record = IssuerRecord::default();
     let lease = begin(&mut record, SECOND, Need::Keys);

@@ -47,10 +47,14 @@ fn a_file_from_the_future_is_not_used() {
 #[test]
 fn a_file_of_another_source_is_not_used() {
     let url = |text: &str| HttpUrl::parse(text).unwrap();
+    let discovery = |url, insecure| IssuerSource::Discovery { url, insecure };
     let sources = [
-        IssuerSource::Discovery(None).id("https://a"),
-        IssuerSource::Discovery(None).id("https://a/"),
-        IssuerSource::Discovery(Some(url("https://a/"))).id("https://a"),
+        discovery(None, false).id("https://a"),
+        discovery(None, false).id("https://a/"),
+        discovery(Some(url("https://a/")), false).id("https://a"),
+        // Keys that came over http do not outlive that it was allowed.
+        discovery(None, true).id("https://a"),
+        discovery(Some(url("https://a/")), true).id("https://a"),
         IssuerSource::JwksUri(url("https://a/")).id("https://a"),
         IssuerSource::JwksUri(url("https://a/?")).id("https://a"),
         "line\nfeed \"\\\u{e4}".to_owned(),

@@ -122,6 +122,7 @@ fn each_row_of_the_fail_open_table_has_its_outcome() {
                 origin,
                 has_header: true,
                 has_location: false,
+                answer_error: None,
             };
             assert_eq!(
                 response.decision(deny_status.as_ref()),
@@ -149,10 +150,34 @@ fn a_response_whose_header_nginx_could_not_process_never_allows() {
             origin,
             has_header: false,
             has_location: false,
+            answer_error: None,
         };
         let decision = response.decision(None);
         assert_eq!(decision, Error(E::Truncated), "{origin:?}");
         assert_eq!(outcome(200, decision), Refused, "{origin:?}");
+    }
+}
+
+#[test]
+fn a_response_whose_body_is_no_answer_never_allows_and_fails_closed() {
+    for origin in [Service, Elsewhere] {
+        for error in [AnswerError::Truncated, AnswerError::TooLarge] {
+            let response = |status, has_header| ServiceResponse {
+                status,
+                origin,
+                has_header,
+                has_location: false,
+                answer_error: Some(error),
+            };
+            for status in [200, 201, 299] {
+                let decision = response(status, true).decision(None);
+                assert_eq!(decision, Error(E::Answer(error)), "{origin:?}");
+                assert_eq!(outcome(status, decision), Refused, "{origin:?}");
+            }
+            assert_eq!(response(200, false).decision(None), Error(E::Truncated));
+            // The body of a response that does not allow does not count.
+            assert_eq!(response(403, true).decision(None), Deny);
+        }
     }
 }
 
@@ -164,6 +189,7 @@ fn a_redirect_with_a_location_denies_if_it_is_configured() {
             origin: Service,
             has_header: true,
             has_location: true,
+            answer_error: None,
         };
         assert_eq!(response.decision(statuses("3xx").as_ref()), Deny);
         assert_eq!(response.decision(None), Error(E::UnexpectedStatus));
@@ -208,12 +234,25 @@ fn any_response() -> impl Strategy<Value = ServiceResponse> {
         NotAsked,
     ];
     let origin = prop::sample::select(origins);
-    (0..1000_u16, origin, any::<bool>(), any::<bool>()).prop_map(
-        |(status, origin, has_header, has_location)| ServiceResponse {
+    let answer_error = prop::sample::select(vec![
+        None,
+        Some(AnswerError::Truncated),
+        Some(AnswerError::NotJson(7)),
+    ]);
+    let parts = (
+        0..1000_u16,
+        origin,
+        any::<bool>(),
+        any::<bool>(),
+        answer_error,
+    );
+    parts.prop_map(
+        |(status, origin, has_header, has_location, answer_error)| ServiceResponse {
             status,
             origin,
             has_header,
             has_location,
+            answer_error,
         },
     )
 }
@@ -221,7 +260,9 @@ fn any_response() -> impl Strategy<Value = ServiceResponse> {
 proptest! {
     #[test]
     fn only_a_2xx_allows(response in any_response(), deny_status in "([345]xx)?") {
-        let is_allowing = is_success(response.status) && response.has_header;
+        let is_allowing = is_success(response.status)
+            && response.has_header
+            && response.answer_error.is_none();
         let decision = response.decision(statuses(&deny_status).as_ref());
         prop_assert_eq!(decision == Allow, is_allowing);
     }

@@ -4,7 +4,7 @@ use BodyFormat::{Form, Json};
 
 fn format(lines: &[(&str, &str)]) -> Option<BodyFormat> {
     let lines = lines.iter();
-    BodyFormat::of_request(lines.map(|(name, value)| (name.as_bytes(), value.as_bytes())))
+    BodyFormat::of_header(lines.map(|(name, value)| (name.as_bytes(), value.as_bytes())))
 }
 
 fn arg(format: BodyFormat, body: impl AsRef<[u8]>, name: &str) -> Option<String> {

@@ -9,6 +9,7 @@ fn decode(bytes: &[u8]) -> Option<VerdictRecord<'_>> {
         assigned: record.assigned().collect(),
         lines: record.lines().collect(),
         content: record.content().collect(),
+        answer: record.answer().into_iter().collect(),
     })
 }
 
@@ -20,6 +21,7 @@ fn empty_record() -> VerdictRecord<'static> {
         assigned: Vec::new(),
         lines: Vec::new(),
         content: Vec::new(),
+        answer: Vec::new(),
     }
 }
 
@@ -38,6 +40,7 @@ fn record() -> VerdictRecord<'static> {
             b"",
         ],
         content: vec![b"text/plain", b"", b"no\0"],
+        answer: vec![b"{\"active\":true}"],
     }
 }
 
@@ -91,6 +94,21 @@ fn only_exactly_one_record_is_read() {
     }
     .encode()
     .unwrap();
+    assert_eq!(decode(&bytes), None);
+    let bytes = VerdictRecord {
+        answer: vec![&b"{}"[..], b"{}"],
+        ..empty_record()
+    }
+    .encode()
+    .unwrap();
+    assert_eq!(decode(&bytes), None);
+}
+
+#[test]
+fn a_record_of_the_form_before_is_not_read() {
+    // Without the count of the fifth list.
+    let mut bytes = empty_record().encode().unwrap();
+    bytes.truncate(HEADER_LEN - 4);
     assert_eq!(decode(&bytes), None);
 }
 
