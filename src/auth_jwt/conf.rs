@@ -360,15 +360,17 @@ const REQUIREMENTS: &[&str] = &[
     "auth_jwt_require_scope",
     "auth_jwt_algorithms",
     "auth_jwt_max_age",
+    "auth_jwt_binding",
     "auth_jwt_revocation_list_sub",
     "auth_jwt_revocation_list_kid",
     "auth_jwt_revocation_list_jti",
 ];
 
 impl Inherit for LocationConf {
-    fn record(&mut self, directive: Text<'_>, _args: &[Text<'_>]) {
+    fn record(&mut self, directive: Text<'_>, args: &[Text<'_>]) {
         let is_it = |name: &&&str| name.as_bytes() == directive.bytes();
-        if self.own_requirement.is_none() {
+        let is_off = *directive == *b"auth_jwt_binding" && args.iter().any(|arg| **arg == *b"off");
+        if self.own_requirement.is_none() && !is_off {
             self.own_requirement = REQUIREMENTS.iter().find(is_it).copied();
         }
     }

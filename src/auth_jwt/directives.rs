@@ -109,6 +109,12 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.set_max_age(cf)),
     },
     Directive {
+        name: c"auth_jwt_binding",
+        contexts: EVERYWHERE,
+        args: args::ONE_TO_THREE,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.binding.read(cf)),
+    },
+    Directive {
         name: c"auth_jwt_revocation_list_sub",
         contexts: EVERYWHERE,
         args: args::ONE,

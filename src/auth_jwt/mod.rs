@@ -3,6 +3,7 @@
 
 mod around_access;
 mod authenticate;
+mod binding;
 mod client;
 mod conf;
 mod configured_key_file;

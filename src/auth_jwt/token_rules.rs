@@ -1,12 +1,13 @@
 //! What a location requires of a token beyond NGINX Plus: `auth_jwt_algorithms`,
-//! `auth_jwt_max_age`, lists of revoked names, `auth_jwt_require_claim`, `auth_jwt_require_header`
-//! and `auth_jwt_require_scope`.
+//! `auth_jwt_max_age`, `auth_jwt_binding`, lists of revoked names, `auth_jwt_require_claim`,
+//! `auth_jwt_require_header` and `auth_jwt_require_scope`.
 
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::AuthJwt;
+use super::binding::Binding;
 use super::revocation::RevocationLists;
 use crate::nginx::{Config, ConfigError, List, Regex, Request, Setting, Text, Variable};
 use jose::{Claims, JoseHeader, TokenType, VerifiedToken};
@@ -23,12 +24,13 @@ use text::Quoted;
 pub(super) struct TokenRules {
     algorithms: Setting<Rc<AlgorithmsSetting>>,
     max_age: Setting<Duration>,
+    pub(super) binding: Binding,
     pub(super) revocation_lists: RevocationLists,
     claims: List<Rule<Variable, Regex>>,
     header: List<Rule<Variable, Regex>>,
     scopes: Setting<Rc<RequiredScopes>>,
     /// Whether any of them is set.
-    // perf: one test instead of eight for a request without them.
+    // perf: one test instead of nine for a request without them.
     is_any: bool,
     /// A number for what the rules, the scopes and the algorithms say, if they say the same of a
     /// token for each request.
@@ -48,6 +50,7 @@ impl TokenRules {
         let Self {
             algorithms,
             max_age,
+            binding,
             revocation_lists,
             claims,
             header,
@@ -61,12 +64,14 @@ impl TokenRules {
             || scopes.get().is_some();
         algorithms.inherit(&outer.algorithms);
         max_age.inherit(&outer.max_age);
+        binding.inherit(&outer.binding);
         revocation_lists.inherit(&outer.revocation_lists);
         claims.inherit(&outer.claims);
         header.inherit(&outer.header);
         scopes.inherit(&outer.scopes);
         *is_any = algorithms.get().is_some()
             || max_age.get().is_some()
+            || binding.is_on()
             || revocation_lists.is_any()
             || !claims.is_empty()
             || !header.is_empty()
@@ -131,6 +136,8 @@ impl TokenRules {
             }
             self.check_algorithm(token.header())?;
         }
+        // Never remembered: it depends on the client.
+        self.binding.check(request, token)?;
         // Never remembered: the lists change.
         self.revocation_lists.check(request, token)?;
         // perf: 4,000 instructions less for a cached token with three rules and one scope.

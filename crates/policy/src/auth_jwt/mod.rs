@@ -2,6 +2,8 @@
 
 pub mod allowed_algorithms;
 pub mod bearer;
+pub mod binding;
+pub mod client_certificate;
 pub mod discovery;
 pub mod fetch_schedule;
 pub mod fetch_state;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::bearer::{NoToken, Presented, in_front_of};
+use super::binding::BindingError;
 use super::issuer::{IssuerRejection, UnmetTerm, UntrustedIssuer};
 use super::key_cache::KeyError;
 use super::max_age::AgeError;
@@ -42,6 +43,10 @@ pub enum Rejection {
     /// The token is too old, by `auth_jwt_max_age`.
     #[error("{0}")]
     Age(#[from] AgeError),
+    /// The token is bound to a client, and does not come from it, or it is bound to nobody, by
+    /// `auth_jwt_binding`.
+    #[error("{0}")]
+    Binding(#[from] BindingError),
     /// The token is revoked, or lacks what a list of revoked names is about.
     #[error("{0}")]
     Revocation(#[from] RevocationError),
@@ -196,6 +201,7 @@ impl Rejection {
             Self::Algorithm { .. } => (401, C::InvalidToken, L::Info, "unsupported_algorithm"),
             Self::Issuer(error) => (401, C::InvalidToken, L::Info, issuer_status(error)),
             Self::Age(error) => (401, C::InvalidToken, L::Info, age_status(error)),
+            Self::Binding(_) => (401, C::InvalidToken, L::Info, "binding"),
             Self::Revocation(error) => (401, C::InvalidToken, L::Info, revocation_status(error)),
             Self::Rule { status: 401, .. } => (401, C::InvalidToken, L::Info, "claim_mismatch"),
             Self::Rule { status, .. } => (*status, C::None, L::Info, "claim_mismatch"),
@@ -349,6 +355,7 @@ impl<S: Fn() -> Summary, N: Fn() -> NoToken> fmt::Display for LogLine<'_, S, N> 
                 summary
             }
             Rejection::Age(_)
+            | Rejection::Binding(_)
             | Rejection::Revocation(_)
             | Rejection::Compressed
             | Rejection::Rule { .. }

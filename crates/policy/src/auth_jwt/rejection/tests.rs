@@ -250,6 +250,8 @@ fn each_rejection_has_its_response() {
             token,
             "not_yet_valid",
         ),
+        (BindingError::Unbound.into(), token, "binding"),
+        (BindingError::Other("jkt").into(), token, "binding"),
         (missing_sub.into(), token, "claim_mismatch"),
         (
             RevocationError::NotString(RevocationSubject::Kid).into(),

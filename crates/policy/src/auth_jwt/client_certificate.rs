@@ -1,0 +1,112 @@
+//! The certificate of a client, in each form in which a TLS server passes it on, and its SHA-256,
+//! to which a token may be bound (RFC 8705 section 3.1).
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+const END: &[u8] = b"-----END CERTIFICATE-----";
+
+/// What the DER of a certificate begins with: the tag of a SEQUENCE.
+const SEQUENCE: u8 = 0x30;
+
+/// Why a text is no certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// It is in no form that is known.
+    #[error("it is neither PEM nor base64 between colons")]
+    UnknownForm,
+    /// A `%` is not followed by two hexadecimal digits.
+    #[error("it has a \"%\" without two hexadecimal digits")]
+    PercentEncoding,
+    /// PEM without its last line, or a colon without the other one.
+    #[error("its end is missing")]
+    NoEnd,
+    /// Something else than another certificate follows.
+    #[error("something follows the certificate")]
+    Trailing,
+    /// What should be base64 is not.
+    #[error("it is not base64")]
+    Base64,
+    /// The base64 is of something else.
+    #[error("it holds no DER")]
+    NotDer,
+}
+
+/// The SHA-256 of the DER of a certificate. The text is
+///
+/// - PEM, whose line breaks may be any white space, as in nginx's `$ssl_client_cert`, or the same
+///   percent-encoded, as in `$ssl_client_escaped_cert`. Of several certificates the first counts,
+///   which is the client's;
+/// - or base64 between colons, as in the header field `Client-Cert` (RFC 9440 section 2.1).
+///
+/// # Errors
+/// [`CertificateError`]
+pub fn certificate_sha256(text: &[u8]) -> Result<[u8; 32], CertificateError> {
+    let text = text.trim_ascii();
+    let base64 = match text.strip_prefix(b":") {
+        Some(rest) => Cow::Borrowed(between_colons(rest)?),
+        None => Cow::Owned(of_first_pem(&percent_decoded(text)?)?),
+    };
+    let der = STANDARD
+        .decode(base64)
+        .map_err(|_| CertificateError::Base64)?;
+    match der.first() {
+        Some(&SEQUENCE) => Ok(openssl::sha::sha256(&der)),
+        _ => Err(CertificateError::NotDer),
+    }
+}
+
+/// The base64 in a structured field, without the first colon.
+fn between_colons(rest: &[u8]) -> Result<&[u8], CertificateError> {
+    match rest.iter().position(|&byte| byte == b':') {
+        None => Err(CertificateError::NoEnd),
+        Some(end) if end.saturating_add(1) < rest.len() => Err(CertificateError::Trailing),
+        Some(end) => Ok(rest.get(..end).unwrap_or_default()),
+    }
+}
+
+/// The base64 of the first certificate, without white space.
+fn of_first_pem(pem: &[u8]) -> Result<Vec<u8>, CertificateError> {
+    let rest = pem
+        .strip_prefix(BEGIN)
+        .ok_or(CertificateError::UnknownForm)?;
+    let end = memchr::memmem::find(rest, END).ok_or(CertificateError::NoEnd)?;
+    let (base64, behind) = rest.split_at_checked(end).unwrap_or_default();
+    let others = behind.strip_prefix(END).unwrap_or(behind).trim_ascii();
+    if !others.is_empty() && !others.starts_with(BEGIN) {
+        return Err(CertificateError::Trailing);
+    }
+    let mut base64 = base64.to_vec();
+    base64.retain(|byte| !byte.is_ascii_whitespace());
+    Ok(base64)
+}
+
+/// The text without percent-encoding. PEM itself has no `%`.
+fn percent_decoded(text: &[u8]) -> Result<Cow<'_, [u8]>, CertificateError> {
+    if !text.contains(&b'%') {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.iter();
+    while let Some(&byte) = bytes.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let mut digit = || {
+            let digit = char::from(*bytes.next()?).to_digit(16)?;
+            u8::try_from(digit).ok()
+        };
+        let (Some(high), Some(low)) = (digit(), digit()) else {
+            return Err(CertificateError::PercentEncoding);
+        };
+        decoded.push(high.wrapping_mul(16) | low);
+    }
+    Ok(Cow::Owned(decoded))
+}
+
+#[cfg(test)]
+mod tests;
