@@ -23,7 +23,10 @@ impl IssuerSource {
     pub fn id(&self, issuer: &str) -> String {
         match self {
             Self::Discovery { url, insecure } => {
-                let url = url.as_ref().map(|url| format!(" {url}")).unwrap_or_default();
+                let url = url
+                    .as_ref()
+                    .map(|url| format!(" {url}"))
+                    .unwrap_or_default();
                 let insecure = if *insecure { " insecure" } else { "" };
                 format!("{issuer} discovery{url}{insecure}")
             }
