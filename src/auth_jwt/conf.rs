@@ -11,6 +11,7 @@ use super::binding::UsedProofs;
 use super::file_path::{FilePath, KeyFile};
 use super::issuer::{ConfiguredIssuers, TrustedIssuers};
 use super::key_request::KeyRequest;
+use super::resource_metadata::ResourceMetadataSetting;
 use super::revocation::RevocationFiles;
 use super::strip::{Strip, TokenPlace};
 use super::token_rules::TokenRules;
@@ -57,6 +58,8 @@ pub struct LocationConf {
     are_keys_further_out: bool,
     pub(super) upstream_headers: UpstreamHeaders,
     pub(super) strip: Strip,
+    /// Of this location only: nginx inherits no content handler.
+    pub(super) resource_metadata: Option<ResourceMetadataSetting>,
     /// The first directive of this level that requires something of a token.
     own_requirement: Option<&'static str>,
     /// The keys of the only source, if that is a key request with a constant URI: set by the first
@@ -393,6 +396,7 @@ impl Inherit for LocationConf {
             are_keys_further_out,
             upstream_headers,
             strip,
+            resource_metadata: _,
             own_requirement: _,
             only_key_request: _,
         } = self;
@@ -445,6 +449,11 @@ impl Inherit for LocationConf {
             (true, _) => self.token_rules.warn_of_algorithms(self.token_type(), cf),
             (false, Some(requirement)) => warn_of_requirement_alone(cf, requirement, "auth_jwt"),
             (false, None) => {}
+        }
+        let is_judged = self.is_on();
+        if let Some(metadata) = &mut self.resource_metadata {
+            let issuers = self.trusted.iter().flat_map(|trusted| trusted.urls());
+            metadata.finish(issuers, is_judged, cf)?;
         }
         Ok(())
     }

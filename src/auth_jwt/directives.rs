@@ -10,6 +10,7 @@ use super::conf::{
 };
 use super::configured_key_file::configured_key_file;
 use super::issuer_block::auth_jwt_issuer;
+use super::resource_metadata::ResourceMetadataSetting;
 use super::token_rules::read_leeway;
 use super::trust::TrustSetting;
 use super::variables::{self, PathRoot};
@@ -199,6 +200,12 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         contexts: EVERYWHERE,
         args: args::ONE_OR_MORE,
         set: Set::Location(auth_jwt_challenge),
+    },
+    Directive {
+        name: c"auth_jwt_resource_metadata",
+        contexts: context::LOCATION,
+        args: args::ONE_OR_MORE,
+        set: Set::Location(auth_jwt_resource_metadata),
     },
     Directive {
         name: c"auth_jwt_log_level",
@@ -471,6 +478,18 @@ fn challenge_attribute(
         return Err(cf.invalid_value(argument, "the value has a control character"));
     }
     Ok((name.into(), cf.template(value)?))
+}
+
+/// `auth_jwt_resource_metadata resource=url [scopes="scope ..."] [name=text] [documentation=url]`
+fn auth_jwt_resource_metadata(
+    conf: &mut LocationConf,
+    cf: &mut Config<'_>,
+) -> Result<(), ConfigError> {
+    if conf.resource_metadata.is_some() {
+        return Err(ConfigError::Directive(c"is duplicate"));
+    }
+    conf.resource_metadata = Some(ResourceMetadataSetting::read(cf)?);
+    Ok(())
 }
 
 /// `auth_jwt_log_level error | warn | notice | info`

@@ -180,6 +180,11 @@ impl TrustedIssuers {
         }
     }
 
+    /// What `iss` of their tokens is.
+    pub(super) fn urls(&self) -> impl Iterator<Item = &str> {
+        self.issuers.iter().map(|issuer| &*issuer.terms.issuer)
+    }
+
     /// The issuer of a token with these claims.
     pub(super) fn choose(&self, claims: JsonValue<'_>) -> Result<&Issuer, Rejection> {
         let issuers = self.issuers.iter().map(|issuer| (&**issuer, &issuer.terms));

@@ -18,6 +18,7 @@ mod issuer_fetch;
 mod issuer_keys;
 mod key_request;
 mod remembered_token;
+mod resource_metadata;
 mod revocation;
 mod strip;
 mod token_rules;
@@ -25,7 +26,10 @@ mod trust;
 mod upstream_headers;
 mod variables;
 
-use crate::nginx::{Config, ConfigError, Directive, MergedConfig, Module};
+use crate::nginx::{
+    Config, ConfigError, ContentHandler, ContentResponse, Directive, Failure, MergedConfig, Module,
+    Request,
+};
 
 /// The nginx module.
 pub struct AuthJwt;
@@ -63,5 +67,17 @@ impl Module for AuthJwt {
 
     fn check(cf: &MergedConfig<'_, '_>) {
         conf::warn_of_key_locations(cf);
+    }
+}
+
+impl ContentHandler for AuthJwt {
+    fn content<'r>(
+        request: Request<'r>,
+        conf: &conf::LocationConf,
+    ) -> Result<ContentResponse<'r>, Failure> {
+        match &conf.resource_metadata {
+            Some(metadata) => metadata.respond(request),
+            None => Err(Failure::Inconsistent),
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use super::AuthRequest;
+use super::answer;
 use super::cache::{CacheLookup, CacheResult, CacheSlot};
 use super::conf::{LocationConf, MainConf, Service, ServiceUri};
 use super::flight::{FlightFollower, FlightLeader, FlightRole, FollowedFlights};
@@ -267,7 +268,7 @@ impl<'r> CheckStep<'r, '_> {
         let Self { request, conf, .. } = *self;
         // If an error ends this call early, the flight is abandoned.
         let wait_state = self.take_wait_state();
-        let (answer, answer_error) = match verdict::read_answer(conf, response, subrequest) {
+        let (answer, answer_error) = match answer::read(conf, response, subrequest) {
             Ok(answer) => (answer, None),
             Err(error) => (None, Some(error)),
         };

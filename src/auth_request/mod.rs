@@ -3,6 +3,7 @@
 //! This is a drop-in for nginx's ngx_http_auth_request_module, with the additional features of
 //! forward-auth gateways. If nginx has that module built in, this one handles its directives.
 
+mod answer;
 mod cache;
 mod conf;
 mod directives;
@@ -26,7 +27,8 @@ impl Module for AuthRequest {
     const DIRECTIVES: &'static [Directive<Self>] = directives::DIRECTIVES;
 
     fn preconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
-        variables::add(cf)
+        variables::add(cf)?;
+        answer::add_variables(cf)
     }
 
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {

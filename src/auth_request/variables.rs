@@ -1,6 +1,5 @@
-//! `$auth_request_status`, `$auth_request_cache_status`, `$auth_answer_<name>`,
-//! `$auth_json_<name>`, `$escaped_request_uri`, `$escaped_<variable>`,
-//! `$post_arg_<name>`.
+//! `$auth_request_status`, `$auth_request_cache_status`, `$escaped_request_uri`,
+//! `$escaped_<variable>`, `$post_arg_<name>`.
 
 use std::ffi::CStr;
 
@@ -8,7 +7,6 @@ use super::AuthRequest;
 use crate::nginx::{
     Config, ConfigError, Failure, ModuleVariable, PrefixVariable, Request, Status, Text, Variable,
 };
-use policy::auth_request::answer::{Answer, CorruptAnswer, VariableText};
 use policy::auth_request::post_args::{BodyFormat, PostArgs};
 use policy::uri::encode_value;
 use text::{Quoted, is_field_value};
@@ -50,8 +48,6 @@ pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
         (),
         escaped_request_uri,
     )?;
-    cf.add_prefix_variable::<AnswerText>()?;
-    cf.add_prefix_variable::<AnswerJson>()?;
     cf.add_prefix_variable::<PostArgument>()
 }
 
@@ -108,57 +104,6 @@ pub(super) fn set_cache_status(request: Request<'_>, status: CacheStatus) {
     let variables = request.main_conf::<AuthRequest>().variables.get();
     if let Some(variable) = variables.and_then(|variables| variables.cache_status) {
         request.set_module_variable(variable, text);
-    }
-}
-
-/// `$auth_answer_<name>`: a member of the answer as text.
-struct AnswerText;
-
-impl PrefixVariable for AnswerText {
-    type Module = AuthRequest;
-
-    const PREFIX: &'static CStr = c"auth_answer_";
-
-    fn get<'r>(request: Request<'r>, name: &[u8]) -> Result<Option<Text<'r>>, Failure> {
-        answer_value(request, name, Answer::text)
-    }
-}
-
-/// `$auth_json_<name>`: a member of the answer as JSON.
-struct AnswerJson;
-
-impl PrefixVariable for AnswerJson {
-    type Module = AuthRequest;
-
-    const PREFIX: &'static CStr = c"auth_json_";
-
-    fn get<'r>(request: Request<'r>, name: &[u8]) -> Result<Option<Text<'r>>, Failure> {
-        answer_value(request, name, Answer::json)
-    }
-}
-
-/// The value of a member of the answer to the check of the location that the client's request is
-/// in. nginx drops a request's contexts with each internal redirect, so that no answer to an earlier
-/// check is shown.
-fn answer_value<'r>(
-    request: Request<'r>,
-    name: &[u8],
-    value: impl for<'a> Fn(&'a Answer, &[u8]) -> Result<Option<VariableText<'a>>, CorruptAnswer>,
-) -> Result<Option<Text<'r>>, Failure> {
-    let state = request.main().context::<AuthRequest>();
-    let Some(answer) = state.and_then(|state| state.answer()) else {
-        return Ok(None);
-    };
-    match value(&answer, name).map_err(|CorruptAnswer| Failure::Inconsistent)? {
-        None | Some(VariableText::Absent) => Ok(None),
-        Some(VariableText::Plain(text)) => request.copy(text.as_bytes()).map(Some),
-        Some(VariableText::Unsafe) => {
-            request.log().warn(format_args!(
-                "auth request: control character in member {} of the answer: its variable is empty",
-                Quoted::new(name)
-            ));
-            Ok(Some(Text::from_static(b"")))
-        }
     }
 }
 

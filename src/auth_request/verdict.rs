@@ -125,31 +125,6 @@ impl<'r> Verdict<'r> {
     }
 }
 
-/// The body of a response that allows, with `auth_request_answer`.
-pub(super) fn read_answer(
-    conf: &LocationConf,
-    response: SubrequestResponse<'_>,
-    subrequest: &Subrequest,
-) -> Result<Option<Rc<Answer>>, AnswerError> {
-    let status = response.status();
-    let Some(limit) = conf.answer().filter(|_| conf.requires_answer(status)) else {
-        return Ok(None);
-    };
-    let body = subrequest.body().map_err(|error| match error {
-        BodyError::TooLarge => AnswerError::TooLarge,
-        BodyError::Truncated => AnswerError::Truncated,
-        BodyError::Unreadable | BodyError::Dropped => AnswerError::Unreadable,
-    })?;
-    if body.len() > limit {
-        return Err(AnswerError::TooLarge);
-    }
-    let media_type = (&b"content-type"[..], response.content_type().bytes());
-    let encodings = response.header_values(b"content-encoding");
-    let encodings = encodings.map(|encoding| (&b"content-encoding"[..], encoding.bytes()));
-    let lines = [media_type].into_iter().chain(encodings);
-    Answer::read(status.0, lines, &body).map(|answer| Some(Rc::new(answer)))
-}
-
 /// Assigns the variables of all `auth_request_set`, and returns their values in the order of the
 /// configuration. A value may refer to a variable that was assigned before it. Every response
 /// assigns, because an internal redirect, say to an error page, loses the response.

@@ -105,6 +105,12 @@ impl<'r> Request<'r> {
         unsafe { Text::from_raw((*self.raw()).args) }
     }
 
+    /// The method. A subrequest has its own, which is GET as a rule.
+    pub fn method(self) -> Text<'r> {
+        // SAFETY: r->method_name is a part of the request line, or a constant of nginx.
+        unsafe { Text::from_raw((*self.raw()).method_name) }
+    }
+
     /// The module's state of the client's request. It is made with its default value if there is
     /// none.
     ///

@@ -114,12 +114,17 @@ impl<'r> Request<'r> {
 
     /// Sends a response, and ends the request. nginx logs what goes wrong.
     fn respond(self, status: Status, content: Option<&ResponseContent<'r>>) {
+        // In an error page nginx would send the status that the page is for.
+        // SAFETY: the request is live.
+        unsafe { (*self.raw()).err_status = 0 };
         let code = self.send(status, content).unwrap_or(NGX_ERROR as ngx_int_t);
         // SAFETY: the request is live. nginx still counts a reference to it while its phases run.
         unsafe { ngx_http_finalize_request(self.raw(), code) };
     }
 
-    fn send(
+    /// Sends a response, and returns what nginx is to finalize the request with. In an error page,
+    /// nginx sends the status that the page is for.
+    pub(super) fn send(
         self,
         status: Status,
         content: Option<&ResponseContent<'r>>,
@@ -158,8 +163,6 @@ impl<'r> Request<'r> {
                 set_keepalive(r, 0);
             }
             let out = &raw mut (*r).headers_out;
-            // In an error page nginx would send the status that the page is for.
-            (*r).err_status = 0;
             (*out).status = ngx_uint_t::from(status.0);
             (*out).content_length_n = off_t::try_from(bytes.len).map_err(|_| Failure::TooLong)?;
             (*out).content_encoding = encoding;
@@ -176,7 +179,8 @@ impl<'r> Request<'r> {
             buf.pos = bytes.data;
             buf.last = bytes.data.add(bytes.len);
             buf.set_memory(u32::from(bytes.len > 0));
-            buf.set_last_buf(1);
+            buf.set_last_buf(u32::from(self.is_main()));
+            buf.set_last_in_chain(1);
             let mut chain = ngx_chain_t {
                 buf,
                 next: ptr::null_mut(),

@@ -8,7 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 use Auth;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite proxy /)->plan(26);
+my $t = Test::Nginx->new()->has(qw/ http rewrite proxy /)->plan(29);
 
 $t->write_file('keys.json', '{"kty":"oct","k":"'
     . 'c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0' . '"}');
@@ -55,6 +55,10 @@ configure($t, <<'EOF', 'worker_processes 1;');
             root          %%TESTDIR%%;
         }
 
+        location /metadata {
+            auth_jwt_resource_metadata  resource=https://localhost/;
+        }
+
         location /proxied-service {
             proxy_pass http://127.0.0.1:8080/service;
         }
@@ -64,7 +68,7 @@ EOF
 mkdir($t->testdir() . "/$_") for qw/ request any proxied /;
 $t->write_file($_ . '/file', 'CONTENT') for qw/ request any proxied /;
 
-$t->run();
+run_quietly($t);
 
 ###############################################################################
 
@@ -77,6 +81,7 @@ refused('access', '/request/file');
 refused('variable', '/jwt/variable-before', 2);
 refused('subrequest', '/request/file');
 refused('subrequest', '/proxied/file');
+refused('content', '/metadata');
 
 # a location without auth_jwt and auth_request does not reach the fault
 

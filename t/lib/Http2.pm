@@ -104,13 +104,13 @@ sub http2_bodies {
     return %body;
 }
 
-# Gives each frame to the code until that returns true, the connection ends or 8
+# Gives each frame to the code until that returns true, the connection ends or 30
 # seconds pass.
 sub _read_frames {
     my ($s, $code) = @_;
     local $SIG{ALRM} = sub { die "timeout\n" };
     eval {
-        alarm(8);
+        alarm(30);
         while (($s->read(my $head, 9) // 0) == 9) {
             my ($high, $low, $type, $flags, $stream) = unpack 'CnCCN', $head;
             my $length = $high << 16 | $low;

@@ -1,25 +1,86 @@
 package OidcProvider;
 
 # A real OpenID provider, the npm package oidc-provider (t/data/oidc), and
-# certificates for it. Needs node, npm and openssl.
+# certificates for it. Needs node, npm, curl and openssl.
 
 use Auth;
 use Exporter qw/ import /;
+use Fcntl qw/ LOCK_EX /;
 use File::Copy qw/ copy /;
 use File::Path qw/ make_path /;
+use JSON::PP ();
+use MIME::Base64 ();
 
-our @EXPORT = qw/ certificates install_provider /;
+our @EXPORT = qw/
+    ask_provider certificates claims_of header_of install_provider oidc_provider provider_token
+/;
+
+my ($url, $authority);
+
+# oidc_provider() runs it with the certificate of these files. The authority is that of the
+# file, for the requests of the test itself. Returns the issuer.
+sub oidc_provider {
+    my ($t, $number, $certificate, $authority_file) = @_;
+    my $dir = $t->testdir();
+    my $folder = install_provider();
+    $url = 'https://localhost:' . port($number);
+    $authority = "$dir/$authority_file.crt";
+    $t->run_daemon('node', '--no-warnings', "$folder/provider.mjs", port($number),
+        "$dir/$certificate.crt", "$dir/$certificate.key");
+    wait_until(sub { _curl("$url/jwks") ne '' }) or die "Can't start the provider\n";
+    return $url;
+}
+
+# ask_provider() returns the body of its response to a GET, or to a POST of a form.
+sub ask_provider {
+    my ($uri, $form) = @_;
+    my $body = _curl($uri =~ /^https:/ ? $uri : "$url$uri", defined $form ? ('-d', $form) : ());
+    die "no response to $uri\n" if $body eq '';
+    return $body;
+}
+
+# provider_token() returns an access token. The options are resource, scope, and endpoint (the
+# URL of the token endpoint).
+sub provider_token {
+    my (%options) = @_;
+    my $form = 'grant_type=client_credentials&client_id=app&client_secret=secret'
+        . '&resource=' . ($options{resource} // 'https://api.example.com')
+        . (defined $options{scope} ? "&scope=$options{scope}" : '');
+    my $response = JSON::PP::decode_json(ask_provider($options{endpoint} // '/token', $form));
+    return $response->{access_token} // die "no token: $response->{error}\n";
+}
+
+# The JOSE header and the claims of a token.
+sub header_of { return _part($_[0], 0) }
+sub claims_of { return _part($_[0], 1) }
+
+sub _part {
+    my ($token, $n) = @_;
+    return JSON::PP::decode_json(MIME::Base64::decode_base64url((split /\./, $token)[$n]));
+}
+
+sub _curl {
+    my (@arguments) = @_;
+    open my $out, '-|', 'curl', '-s', '-m', '5', '--cacert', $authority, @arguments
+        or die "Can't run curl: $!\n";
+    local $/;
+    my $text = <$out> // '';
+    close $out;
+    return $text;
+}
 
 # The folder of the provider, whose packages are installed once, as the lock file says.
 sub install_provider {
     my $to = '../target/oidc-provider';
     my @files = qw/ package.json package-lock.json provider.mjs /;
     my $lock = slurp('data/oidc/package-lock.json');
-    my $done = -e "$to/installed" && slurp("$to/installed") eq $lock;
 
     make_path($to);
+    # tests run at the same time
+    open my $one, '>', "$to/lock" or die "$to/lock: $!\n";
+    flock $one, LOCK_EX or die "flock: $!\n";
     copy("data/oidc/$_", "$to/$_") or die "$_: $!\n" for @files;
-    return $to if $done;
+    return $to if -e "$to/installed" && slurp("$to/installed") eq $lock;
 
     run("cd $to && npm ci --ignore-scripts --no-audit --no-fund");
     open my $file, '>', "$to/installed" or die "$to/installed: $!\n";

@@ -1,4 +1,4 @@
-// An OpenID provider for t/oidc_provider.t: node provider.mjs PORT CERTIFICATE KEY
+// The OpenID provider of t/lib/OidcProvider.pm: node provider.mjs PORT CERTIFICATE KEY
 // Clients get JWT access tokens by client_credentials. GET /add: a new key signs from now on, those before are still
 // published; GET /drop: they no longer are. GET /mint?sub=...&scope=...&aud=...&seconds=...: an opaque access token;
 // GET /revoke?token=...: it is revoked. The client "api" may ask about tokens (introspection).
@@ -54,7 +54,7 @@ function restart() {
       resourceIndicators: {
         enabled: true,
         getResourceServerInfo: (_, resource) => ({
-          scope: 'read',
+          scope: 'read mcp:tools',
           audience: resource,
           accessTokenFormat: 'jwt',
           accessTokenTTL: 300,

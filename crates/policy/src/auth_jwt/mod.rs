@@ -24,6 +24,7 @@ pub mod recent_files;
 pub mod recent_key_sets;
 pub mod rejection;
 pub mod remote_keys;
+pub mod resource_metadata;
 pub mod revocation;
 pub mod revocation_file;
 pub mod revocation_list;

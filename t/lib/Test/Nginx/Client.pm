@@ -131,7 +131,7 @@ sub _in_time {
     my $result = eval {
         local $SIG{ALRM} = sub { die "timeout\n" };
         local $SIG{PIPE} = sub { die "sigpipe\n" };
-        alarm(8);
+        alarm(30);
         my $result = $code->();
         alarm(0);
         $result;

@@ -33,14 +33,14 @@ sub exchange {
 }
 
 # Reads one final response, and the interim responses (1xx) before it. Returns what has
-# arrived when the response, the connection or 8 seconds end.
+# arrived when the response, the connection or 30 seconds end.
 sub read_response {
     my ($s, %options) = @_;
     my $text = '';
 
     eval {
         local $SIG{ALRM} = sub { die "timeout\n" };
-        alarm(8);
+        alarm(30);
 
         my $head;
         do {
