@@ -23,6 +23,9 @@ my $conf = sub {
             issuer    $_;
             audience  api;
             $source{$_};
+
+            # A fetch that is held must not end by itself on a busy machine.
+            read_timeout  60s;
         }" } sort keys %uri;
     return <<"EOF";
         $blocks

@@ -39,6 +39,9 @@ pub(in super::super) struct FetchedKeys {
     last_error: RefCell<Option<String>>,
     waiting: RefCell<Vec<Waker>>,
     is_polling: Cell<bool>,
+    /// How long after the start the keys are fetched. All workers have the same time, which is by
+    /// chance, so that the fetches of many issuers are spread evenly.
+    start_delay: Duration,
 }
 
 /// What a request gets.
@@ -89,7 +92,13 @@ impl FetchedKeys {
             last_error: RefCell::default(),
             waiting: RefCell::default(),
             is_polling: Cell::new(false),
+            start_delay: IssuerTimes::start_delay(random()),
         }
+    }
+
+    /// How long after the start of a worker the first look is due.
+    pub(super) fn start_delay(&self) -> Duration {
+        self.start_delay
     }
 
     /// The keys, if they are those that are shared. The background sees to it that they stay fresh.

@@ -4,8 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::fetched_keys::FetchedKeys;
-use crate::nginx::net::{is_shutting_down, random, sleep, spawn, uptime};
-use policy::auth_jwt::issuer_times::IssuerTimes;
+use crate::nginx::net::{is_shutting_down, sleep, spawn, uptime};
 
 /// The least time between two looks, so that many issuers do not wake an idle worker all the time.
 const LEAST_PAUSE: Duration = Duration::from_millis(100);
@@ -14,18 +13,20 @@ const LEAST_PAUSE: Duration = Duration::from_millis(100);
 /// they go stale, as long as the worker takes new requests.
 pub(in super::super) fn watch_issuers(issuers: Vec<Rc<FetchedKeys>>) {
     issuers.iter().for_each(|issuer| issuer.restore());
-    let now = uptime();
-    let first_look = || now + IssuerTimes::start_delay(random());
-    let issuers: Vec<_> = issuers
-        .into_iter()
-        .map(|issuer| (first_look(), issuer))
-        .collect();
     if !issuers.is_empty() {
         spawn(watch(issuers));
     }
 }
 
-async fn watch(mut issuers: Vec<(Duration, Rc<FetchedKeys>)>) {
+async fn watch(issuers: Vec<Rc<FetchedKeys>>) {
+    // A worker that starts has the time at which nginx began to read the configuration, which can
+    // take longer than all delays. Its tasks begin to run when it has looked at the clock.
+    let start = uptime();
+    let first_look = |issuer: &FetchedKeys| start + issuer.start_delay();
+    let mut issuers: Vec<_> = issuers
+        .into_iter()
+        .map(|issuer| (first_look(&issuer), issuer))
+        .collect();
     while !is_shutting_down() {
         let now = uptime();
         let mut pause = Duration::MAX;
