@@ -1,12 +1,13 @@
 #!/usr/bin/perl
 
-# Messages for wrong configurations of auth_jwt_binding.
+# Messages for wrong configurations of auth_jwt_binding, auth_jwt_dpop_url and
+# auth_jwt_dpop_zone.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl rewrite /)->plan(41);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl rewrite /)->plan(74);
 
 $t->write_file('a.jwk', '{"kty":"oct","k":"c2VjcmV0IG9mIHRoaXJ0eS10d28gYnl0ZXMgb3IgbW9yZQ"}');
 
@@ -34,11 +35,14 @@ is($location->("$name $_->[0]; $name $_->[1];"), $line_4->("\"$name\" directive 
 ### arguments
 
 is($location->("$name $_;"), $ok, $_) for 'off', 'tls', 'tls required', 'tls cert=$http_client_cert',
-    'tls cert=$http_client_cert required', 'tls required cert=$ssl_client_escaped_cert';
+    'tls cert=$http_client_cert required', 'tls required cert=$ssl_client_escaped_cert', 'dpop', 'dpop required', 'any',
+    'any required cert=$http_client_cert';
 is($location->("$name $_;"), $line_4->("invalid value \"" . s/"//gr . "\" in \"$name\" directive, "
-    . 'it must be "tls" or "off"'), "value $_") for qw/ on dpop any TLS required /, '""', '$arg_a';
+    . 'it must be "tls", "dpop", "any" or "off"'), "value $_") for qw/ on TLS required /, '""', '$arg_a';
 is($location->("$name off $_;"), $line_4->("invalid parameter \"$_\" in \"$name\" directive, "
     . '"off" has no parameters'), "off $_") for qw/ required cert=$http_a /;
+is($location->("$name dpop cert=\$http_a;"), $line_4->("invalid parameter \"cert=\$http_a\" in \"$name\" directive, "
+    . '"dpop" asks for no certificate'), 'dpop cert=');
 is($location->("$name tls $_;"), $line_4->("invalid parameter \"$_\" in \"$name\" directive, "
     . 'it must be cert=$variable or required'), "tls $_") for qw/ REQUIRED certificate=$http_a $http_a /;
 is($location->("$name tls cert=$_;"), $line_4->("invalid variable name \"$_\" in \"$name\" directive, "
@@ -63,3 +67,31 @@ is($http->("map \$http_a \$cookie_cert { default \$http_a; }\n$name tls cert=\$c
 is($http->("server {\nlocation /a {\n$name tls;\n}}") =~ s/nginx\.conf:\d+/nginx.conf:N/r, "[warn] \"$name\" in location "
     . '"/a" requires nothing without "auth_jwt", every request is served in DIR/nginx.conf:N | exit 0', 'tls without auth_jwt');
 is($http->("server {\nlocation /a {\n$name off;\n}}"), $ok, 'off without auth_jwt');
+
+### auth_jwt_dpop_url
+
+$name = 'auth_jwt_dpop_url';
+my $url = 'https://api.example$request_uri';
+%around = (http => "$name $url;", server => "server { $name $url; }",
+    location => "server { $protect location / { $name $url; } }",
+    limit_except => "server { $protect location / { limit_except GET { $name $url; } } }");
+is($http->($around{$_}), $ok, "$name in $_") for sort keys %around;
+is($location->("$name$_;"), $line_4->("invalid number of arguments in \"$name\" directive"), "$name, arguments: $_")
+    for '', ' https://a https://b';
+is($location->("$name $url; $name $url;"), $line_4->("\"$name\" directive is duplicate"), "$name twice");
+is($location->("$name $_;"), $ok, "$name $_") for qw{ $scheme://$host$request_uri http://a/b };
+is($location->("$name $_;"), $line_4->("invalid value \"" . s/"//gr . "\" in \"$name\" directive, it must be a URL, as in "
+    . 'https://$host$request_uri'), "$name $_") for qw{ api.example /a off ftp://a/ "" };
+
+### auth_jwt_dpop_zone
+
+$name = 'auth_jwt_dpop_zone';
+is($http->("$name $_;"), $ok, "$name $_") for qw/ 64k 1m 16M 65536 /;
+is($http->("auth_jwt_binding dpop; $name 64k;"), $ok, "$name 64k, and it is used");
+is($http->("\n$name $_;"), "[emerg] invalid value \"" . s/"//gr . "\" in \"$name\" directive, it must be a size of at least "
+    . '64k, as in 1m in DIR/http.conf:2 | exit 1', "$name $_") for qw/ 0 63k off -1 1x name:1m "" /;
+is($http->("$name$_;"), "[emerg] invalid number of arguments in \"$name\" directive in DIR/http.conf:1 | exit 1",
+    "$name, arguments: $_") for '', ' 1m 2m';
+is($http->("$name 1m; $name 1m;"), "[emerg] \"$name\" directive is duplicate in DIR/http.conf:1 | exit 1", "$name twice");
+is($http->("server { $name 1m; }"), "[emerg] \"$name\" directive is not allowed here in DIR/http.conf:1 | exit 1",
+    "$name in a server");

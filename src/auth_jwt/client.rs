@@ -5,11 +5,15 @@ use std::ptr;
 use std::rc::Rc;
 
 use super::AuthJwt;
+use super::binding::AcceptedProof;
 use super::conf::{AuthJwtSetting, LocationConf, TokenSource};
 use super::remembered_token::RememberedToken;
 use crate::nginx::{AccessProgress, BeforeLog, Failure, Request, Text};
 use jose::{Claims, Error, JoseHeader, Limits, Summary, TokenType, UnverifiedToken, VerifiedToken};
-use policy::auth_jwt::bearer::{NoToken, Presented, find_bearer_token, find_token_in_value};
+use policy::auth_jwt::bearer::{
+    AuthScheme, NoToken, Presented, find_bearer_or_dpop_token, find_bearer_token,
+    find_token_in_value,
+};
 use policy::auth_jwt::token_carrier::TokenCarrier;
 use policy::auth_jwt::token_memo::TokenMemo;
 use text::Quoted;
@@ -30,6 +34,7 @@ pub struct ClientToken {
     judged_by: Cell<Option<usize>>,
     /// Whether the request has ended, and nginx logs it.
     is_logged: Cell<bool>,
+    accepted_proof: AcceptedProof,
     /// What carries a token that must not go upstream, in all locations so far.
     carriers: OnceCell<Box<RefCell<Vec<Rc<TokenCarrier>>>>>,
 }
@@ -96,6 +101,10 @@ impl ClientToken {
         if !carriers.contains(carrier) {
             carriers.push(Rc::clone(carrier));
         }
+    }
+
+    pub(super) fn accepted_proof(&self) -> &AcceptedProof {
+        &self.accepted_proof
     }
 
     pub(super) fn carriers(&self) -> Vec<Rc<TokenCarrier>> {
@@ -268,7 +277,11 @@ pub(super) fn find_token<'r>(request: Request<'r>, conf: &LocationConf) -> Prese
     match conf.token_source() {
         TokenSource::Bearer => {
             let lines = request.headers().named(b"authorization");
-            find_bearer_token(lines.map(Text::bytes))
+            let lines = lines.map(Text::bytes);
+            match conf.token_rules.binding.has_proofs() {
+                false => find_bearer_token(lines),
+                true => find_bearer_or_dpop_token(lines),
+            }
         }
         TokenSource::Variable(variable) => match request.variable(variable) {
             Some(value) if !value.is_empty() => find_token_in_value(value.bytes()),
@@ -277,6 +290,17 @@ pub(super) fn find_token<'r>(request: Request<'r>, conf: &LocationConf) -> Prese
                 None => Presented::Nothing,
             },
         },
+    }
+}
+
+/// The scheme of the token that [`find_token`] finds. `None` if it is in a variable.
+pub(super) fn scheme(request: Request<'_>, conf: &LocationConf) -> Option<AuthScheme> {
+    match conf.token_source() {
+        TokenSource::Variable(_) => None,
+        TokenSource::Bearer => {
+            let mut lines = request.headers().named(b"authorization");
+            lines.next().and_then(|line| AuthScheme::of(&line))
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::AuthJwt;
+use super::binding::UsedProofs;
 use super::file_path::{FilePath, KeyFile};
 use super::issuer::{ConfiguredIssuers, TrustedIssuers};
 use super::key_request::KeyRequest;
@@ -493,6 +494,8 @@ pub struct MainConf {
     pub(super) changes_headers: Cell<bool>,
     /// Whether a level has rules or headers, of which something is remembered of a token.
     pub(super) keeps_memos: Cell<bool>,
+    /// The DPoP proofs that were used.
+    pub(super) dpop: UsedProofs,
     /// Numbers of sets of rules and of headers.
     pub(super) sets: SetIds,
     /// Those that the configuration names.

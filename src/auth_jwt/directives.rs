@@ -115,6 +115,18 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.binding.read(cf)),
     },
     Directive {
+        name: c"auth_jwt_dpop_url",
+        contexts: EVERYWHERE,
+        args: args::ONE,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.binding.read_url(cf)),
+    },
+    Directive {
+        name: c"auth_jwt_dpop_zone",
+        contexts: context::HTTP,
+        args: args::ONE,
+        set: Set::Main(|main: &MainConf, cf| main.dpop.read_size(cf)),
+    },
+    Directive {
         name: c"auth_jwt_revocation_list_sub",
         contexts: EVERYWHERE,
         args: args::ONE,

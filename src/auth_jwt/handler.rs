@@ -7,7 +7,8 @@ use text::{Quoted, is_quotable};
 
 use super::AuthJwt;
 use super::authenticate::{authenticate, lookup_cached};
-use super::client::{ClientToken, TokenVerdict, find_token, no_token, remembered_token};
+use super::binding::SentToken;
+use super::client::{ClientToken, TokenVerdict, find_token, no_token, remembered_token, scheme};
 use super::conf::{ChallengeSetting, LocationConf, MainConf, ModeSetting};
 use super::fetch;
 use super::issued_token;
@@ -105,7 +106,7 @@ fn judge<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Fa
     match (outcome, rejection) {
         (Outcome::Allow, None) => Ok(Access::Allow),
         (Outcome::Decline | Outcome::DeclineAndLog, _) => Ok(Access::Decline),
-        (_, Some(rejection)) => refuse(request, realm, conf.challenge.get(), rejection.response()),
+        (_, Some(rejection)) => refuse(request, conf, realm, rejection.response()),
         (Outcome::Refuse, None) => Err(Failure::Inconsistent),
     }
 }
@@ -174,7 +175,7 @@ fn decide(
         },
     };
     match token {
-        Some(token) => check_policy(request, conf, token, issuer, memo, client).map(Some),
+        Some(token) => check_policy(request, conf, text, token, issuer, memo, client).map(Some),
         None => Ok(None),
     }
 }
@@ -184,6 +185,7 @@ fn decide(
 fn check_policy(
     request: Request<'_>,
     conf: &LocationConf,
+    text: &[u8],
     token: AuthenticToken,
     issuer: Option<&Issuer>,
     memo: Option<Rc<TokenMemo>>,
@@ -206,7 +208,12 @@ fn check_policy(
         if let Some(issuer) = issuer {
             issuer.check(request, &token, leeway)?;
         }
-        rules.check(request, &token, memo.as_deref(), leeway)?;
+        let sent = SentToken {
+            text,
+            scheme: scheme(request, conf),
+            accepted_proof: client.accepted_proof(),
+        };
+        rules.check(request, &token, memo.as_deref(), leeway, sent)?;
     } else {
         client.set_verified(token.valid_at(request.now(), leeway)?, memo);
     }
@@ -223,11 +230,11 @@ fn check_policy(
 
 fn refuse<'r>(
     request: Request<'r>,
+    conf: &LocationConf,
     realm: &Template,
-    challenge: Option<&ChallengeSetting>,
     response: RefusalResponse<'_>,
 ) -> Result<Access<'r>, Failure> {
-    let attributes = match challenge {
+    let attributes = match conf.challenge.get() {
         None => Some(&[] as &[_]),
         Some(ChallengeSetting::Attributes(attributes)) => Some(&**attributes),
         Some(ChallengeSetting::Off) => None,
@@ -242,7 +249,10 @@ fn refuse<'r>(
                 Quoted::new(realm)
             ));
         }
-        if let Some(mut value) = response.challenge.value(&realm) {
+        for scheme in conf.token_rules.binding.challenges() {
+            let Some(mut value) = response.challenge.value(*scheme, &realm) else {
+                continue;
+            };
             for (name, template) in attributes {
                 // The scopes that are missing come before those that are recommended in general.
                 let has_scope = matches!(response.challenge, Challenge::InsufficientScope(_));

@@ -48,6 +48,7 @@ impl Module for AuthJwt {
 
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
         cf.main_conf::<Self>().check_trusts()?;
+        cf.main_conf::<Self>().dpop.define_zone(cf)?;
         cf.add_access_handler::<Self>()?;
         // perf: 100 instructions for each request, of other locations as well.
         if cf.main_conf::<Self>().uses_preaccess.get() {

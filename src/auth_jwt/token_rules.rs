@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::AuthJwt;
-use super::binding::Binding;
+use super::binding::{Binding, SentToken};
 use super::revocation::RevocationLists;
 use crate::nginx::{Config, ConfigError, List, Regex, Request, Setting, Text, Variable};
 use jose::{Claims, JoseHeader, TokenType, VerifiedToken};
@@ -126,6 +126,7 @@ impl TokenRules {
         token: &VerifiedToken,
         memo: Option<&TokenMemo>,
         leeway: Duration,
+        sent: SentToken<'_>,
     ) -> Result<(), Rejection> {
         self.check_age(request, token.claims(), leeway)?;
         let memo = memo.zip(self.constant_set);
@@ -137,7 +138,7 @@ impl TokenRules {
             self.check_algorithm(token.header())?;
         }
         // Never remembered: it depends on the client.
-        self.binding.check(request, token)?;
+        self.binding.check(request, token, sent)?;
         // Never remembered: the lists change.
         self.revocation_lists.check(request, token)?;
         // perf: 4,000 instructions less for a cached token with three rules and one scope.

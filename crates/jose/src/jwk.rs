@@ -334,7 +334,7 @@ impl EcCurve {
 impl EdwardsCurve {
     const ALL: [Self; 2] = [Self::Ed25519, Self::Ed448];
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ed25519 => "Ed25519",
             Self::Ed448 => "Ed448",

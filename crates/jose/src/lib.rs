@@ -2,12 +2,13 @@
 //! verified claims or an [`Error`] out. No clock and no I/O: the only global is the counter that
 //! numbers key sets. [`UnverifiedToken::parse`] checks the form of a token, and
 //! [`UnverifiedToken::verify`] everything else: header, algorithm, key, signature or authentication
-//! tag, and times. Sources: RFC 7515 to 7520, 7797, 8037, 8725 and 9864.
+//! tag, and times. Sources: RFC 7515 to 7520, 7638, 7797, 8037, 8725, 9449 and 9864.
 
 mod claims;
 mod compact;
 mod cost;
 mod crypto;
+mod dpop;
 mod error;
 mod header;
 mod json;
@@ -28,6 +29,7 @@ mod warning;
 mod tests;
 
 pub use claims::Claims;
+pub use dpop::{DpopError, DpopProof};
 pub use error::{Error, ErrorKind, InputPart};
 pub use header::JoseHeader;
 pub use json::{Document, JsonKind, JsonValue, VariableText, compare_numbers};

@@ -16,9 +16,52 @@ pub enum Presented<'a> {
     Several,
 }
 
+/// The authentication scheme of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthScheme {
+    /// RFC 6750.
+    Bearer,
+    /// RFC 9449: the token is bound to a key.
+    Dpop,
+}
+
+impl AuthScheme {
+    /// The scheme of the value of an `Authorization` header line, and what follows it.
+    fn split(value: &[u8]) -> Option<(Self, &[u8])> {
+        if let Some((scheme, rest)) = value.split_first_chunk::<7>()
+            && scheme.eq_ignore_ascii_case(b"bearer ")
+        {
+            return Some((Self::Bearer, rest));
+        }
+        let (scheme, rest) = value.split_first_chunk::<5>()?;
+        scheme
+            .eq_ignore_ascii_case(b"dpop ")
+            .then_some((Self::Dpop, rest))
+    }
+
+    /// The scheme of the value of an `Authorization` header line.
+    pub fn of(value: &[u8]) -> Option<Self> {
+        Self::split(value).map(|(scheme, _)| scheme)
+    }
+}
+
+/// Like [`find_bearer_token`], and takes the scheme DPoP (RFC 9449 section 7.1) as well.
+pub fn find_bearer_or_dpop_token<'a>(
+    authorization: impl Iterator<Item = &'a [u8]>,
+) -> Presented<'a> {
+    find_token(authorization, |_| true)
+}
+
 /// Finds the bearer token (RFC 6750 section 2.1) among the values of all `Authorization` header
 /// lines. The scheme is case-insensitive, and one or more spaces follow it (RFC 9110 section 11.4).
 pub fn find_bearer_token<'a>(authorization: impl Iterator<Item = &'a [u8]>) -> Presented<'a> {
+    find_token(authorization, |scheme| scheme == AuthScheme::Bearer)
+}
+
+fn find_token<'a>(
+    authorization: impl Iterator<Item = &'a [u8]>,
+    is_accepted: impl FnOnce(AuthScheme) -> bool,
+) -> Presented<'a> {
     let mut credentials: &[u8] = b"";
     for (number, value) in authorization.enumerate() {
         if number > 0 {
@@ -26,8 +69,8 @@ pub fn find_bearer_token<'a>(authorization: impl Iterator<Item = &'a [u8]>) -> P
         }
         credentials = value;
     }
-    let mut token: &[u8] = match credentials.split_first_chunk::<7>() {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case(b"bearer ") => rest,
+    let mut token: &[u8] = match AuthScheme::split(credentials) {
+        Some((scheme, rest)) if is_accepted(scheme) => rest,
         _ => b"",
     };
     while let Some(rest) = token.strip_prefix(b" ") {

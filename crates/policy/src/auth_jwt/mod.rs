@@ -5,6 +5,8 @@ pub mod bearer;
 pub mod binding;
 pub mod client_certificate;
 pub mod discovery;
+pub mod dpop;
+pub mod dpop_url;
 pub mod fetch_schedule;
 pub mod fetch_state;
 pub mod issuer;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::bearer::{NoToken, Presented, in_front_of};
+use super::bearer::{AuthScheme, NoToken, Presented, in_front_of};
 use super::binding::BindingError;
 use super::issuer::{IssuerRejection, UnmetTerm, UntrustedIssuer};
 use super::key_cache::KeyError;
@@ -13,7 +13,7 @@ use super::revocation::{RevocationError, RevocationSubject};
 use super::revocation_file::RevocationFileError;
 use super::rules::RuleFailure;
 use crate::log_level::LogLevel;
-use jose::{ErrorKind, InputPart, NotKeySet, Summary};
+use jose::{DpopProof, ErrorKind, InputPart, NotKeySet, Summary};
 use text::{Quoted, is_quotable};
 
 /// Why a request is refused. A [`LogLine`] says more about the token.
@@ -184,6 +184,8 @@ pub enum Challenge<'a> {
     Realm,
     /// The realm, and that the token is not accepted.
     InvalidToken,
+    /// The realm, and that the DPoP proof beside the token is not accepted.
+    InvalidProof,
     /// The realm, and that a token with these scopes is needed.
     InsufficientScope(&'a str),
 }
@@ -201,6 +203,7 @@ impl Rejection {
             Self::Algorithm { .. } => (401, C::InvalidToken, L::Info, "unsupported_algorithm"),
             Self::Issuer(error) => (401, C::InvalidToken, L::Info, issuer_status(error)),
             Self::Age(error) => (401, C::InvalidToken, L::Info, age_status(error)),
+            Self::Binding(BindingError::Proof(_)) => (401, C::InvalidProof, L::Info, "binding"),
             Self::Binding(_) => (401, C::InvalidToken, L::Info, "binding"),
             Self::Revocation(error) => (401, C::InvalidToken, L::Info, revocation_status(error)),
             Self::Rule { status: 401, .. } => (401, C::InvalidToken, L::Info, "claim_mismatch"),
@@ -277,19 +280,27 @@ fn revocation_status(error: &RevocationError) -> &'static str {
 }
 
 impl Challenge<'_> {
-    /// The value of the header line, or `None` for [`Challenge::None`]. A realm with control
-    /// characters is replaced by an empty one.
+    /// The value of the header line for a scheme, or `None` for [`Challenge::None`]. A realm with
+    /// control characters is replaced by an empty one.
     #[inline]
-    pub fn value(self, realm: &[u8]) -> Option<Vec<u8>> {
-        let (error, scope): (&[u8], _) = match self {
-            Self::None => return None,
-            Self::Realm => (b"", None),
-            Self::InvalidToken => (b", error=\"invalid_token\"", None),
-            Self::InsufficientScope(scope) => (b", error=\"insufficient_scope\"", Some(scope)),
+    pub fn value(self, scheme: AuthScheme, realm: &[u8]) -> Option<Vec<u8>> {
+        let (error, scope): (&[u8], _) = match (self, scheme) {
+            (Self::None, _) => return None,
+            (Self::Realm, _) => (b"", None),
+            (Self::InvalidProof, AuthScheme::Dpop) => (b", error=\"invalid_dpop_proof\"", None),
+            (Self::InvalidToken | Self::InvalidProof, _) => (b", error=\"invalid_token\"", None),
+            (Self::InsufficientScope(scope), _) => (b", error=\"insufficient_scope\"", Some(scope)),
         };
         let mut value = Vec::with_capacity(64 + realm.len());
-        value.extend_from_slice(b"Bearer realm=");
+        value.extend_from_slice(match scheme {
+            AuthScheme::Bearer => b"Bearer realm=",
+            AuthScheme::Dpop => b"DPoP realm=",
+        });
         push_quoted(&mut value, if is_quotable(realm) { realm } else { b"" });
+        if scheme == AuthScheme::Dpop {
+            let algorithms: Vec<_> = DpopProof::algorithms().collect();
+            push_attribute(&mut value, b"algs", algorithms.join(" ").as_bytes());
+        }
         value.extend_from_slice(error);
         if let Some(scope) = scope {
             // A scope has no character that would have to be escaped.

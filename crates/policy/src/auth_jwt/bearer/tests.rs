@@ -154,3 +154,43 @@ fn what_is_in_front_of_a_token_is_said() {
         assert_eq!(in_front_of(token.as_bytes()), None, "{token}");
     }
 }
+
+#[test]
+fn the_scheme_dpop_is_taken_where_proofs_are_checked() {
+    let find = |value: &'static str| {
+        let lines = || [value.as_bytes()].into_iter();
+        (
+            find_bearer_token(lines()),
+            find_bearer_or_dpop_token(lines()),
+            AuthScheme::of(value.as_bytes()),
+        )
+    };
+    let (token, nothing) = (Presented::Token(b"abc"), Presented::Nothing);
+    for value in ["DPoP abc", "dpop abc", "DPOP   abc"] {
+        assert_eq!(
+            find(value),
+            (nothing, token, Some(AuthScheme::Dpop)),
+            "{value}"
+        );
+    }
+    for value in ["Bearer abc", "bearer  abc"] {
+        assert_eq!(
+            find(value),
+            (token, token, Some(AuthScheme::Bearer)),
+            "{value}"
+        );
+    }
+    for value in [
+        "",
+        "DPoP",
+        "DPoP\tabc",
+        "DPoPabc",
+        "Basic abc",
+        "abc",
+        " DPoP abc",
+    ] {
+        assert_eq!(find(value), (nothing, nothing, None), "{value}");
+    }
+    let two = || [&b"DPoP a"[..], b"DPoP a"].into_iter();
+    assert_eq!(find_bearer_or_dpop_token(two()), Presented::Several);
+}

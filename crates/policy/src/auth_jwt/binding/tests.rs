@@ -5,8 +5,9 @@ use jose::{KeySet, Limits, SignatureCheck, TokenType, UnverifiedToken};
 const DER: &[u8] = b"\x30\x03\x02\x01\x05";
 const OTHER_DER: &[u8] = b"\x30\x03\x02\x01\x06";
 
-fn binding(is_required: bool) -> TlsBinding {
-    TlsBinding {
+fn binding(is_required: bool) -> BindingRule {
+    BindingRule {
+        kind: BindingKind::Tls,
         variable: "$cert".into(),
         is_required,
     }
@@ -22,7 +23,7 @@ fn thumbprint_of(der: &[u8]) -> String {
 }
 
 /// The log line about a token with these claims and a client with this certificate, or "ok".
-fn judge(binding: &TlsBinding, claims: &str, certificate: &str) -> String {
+fn judge(binding: &BindingRule, claims: &str, certificate: &str) -> String {
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#);
     let token = format!("{header}.{}.AAAA", URL_SAFE_NO_PAD.encode(claims));
     let limits = Limits::default();
@@ -33,8 +34,9 @@ fn judge(binding: &TlsBinding, claims: &str, certificate: &str) -> String {
     let token = token.authenticate(&KeySet::default(), SignatureCheck::Believe);
     let token = token.unwrap().valid_at(0, std::time::Duration::ZERO);
     let claims = token.unwrap();
-    match binding.check(claims.claims().object(), || certificate.as_bytes()) {
-        Ok(()) => "ok".to_owned(),
+    match binding.check(claims.claims().object(), None, || certificate.as_bytes()) {
+        Ok(None) => "ok".to_owned(),
+        Ok(Some(jkt)) => URL_SAFE_NO_PAD.encode(jkt),
         Err(error) => error.to_string(),
     }
 }
@@ -116,7 +118,7 @@ fn row_61_a_claim_that_cannot_be_checked_is_refused() {
 #[test]
 fn row_61_another_key_of_the_token_is_not_left_unchecked() {
     let good = thumbprint_of(DER);
-    for other in OTHER_BINDINGS {
+    for other in OTHERS.into_iter().chain([KEY]) {
         let outcome =
             format!("claim \"cnf\" has \"{other}\", which \"auth_jwt_binding tls\" cannot check");
         for cnf in [
@@ -185,5 +187,76 @@ fn a_thumbprint_with_escape_sequences_is_the_same() {
     assert_eq!(
         judge(&binding(true), &claims, &pem(OTHER_DER)),
         "the token is bound to another client certificate than that in $cert"
+    );
+}
+
+/// What becomes of a token with this `cnf` under each kind: "ok", "proof" if a key is still to be
+/// proved, or the log line.
+fn outcomes(cnf: &str, scheme: Option<AuthScheme>) -> [String; 3] {
+    let claims = format!(r#"{{"cnf":{cnf}}}"#);
+    let limits = Limits::default();
+    let document = jose::Document::parse_value(claims.as_bytes(), &limits).unwrap();
+    [BindingKind::Tls, BindingKind::Dpop, BindingKind::Any].map(|kind| {
+        let rule = BindingRule {
+            kind,
+            ..binding(false)
+        };
+        let certificate = pem(DER);
+        match rule.check(document.root(), scheme, || certificate.as_bytes()) {
+            Ok(None) => "ok".to_owned(),
+            Ok(Some(jkt)) => {
+                assert_eq!(URL_SAFE_NO_PAD.encode(jkt), thumbprint_of(OTHER_DER));
+                "proof".to_owned()
+            }
+            Err(error) => error.to_string(),
+        }
+    })
+}
+
+#[test]
+fn row_61_each_kind_checks_what_it_can_and_refuses_the_rest() {
+    let certificate = format!(r#""x5t#S256":"{}""#, thumbprint_of(DER));
+    let key = format!(r#""jkt":"{}""#, thumbprint_of(OTHER_DER));
+    let cannot = |member: &str, kind: &str| {
+        format!("claim \"cnf\" has \"{member}\", which \"auth_jwt_binding {kind}\" cannot check")
+    };
+    let dpop = Some(AuthScheme::Dpop);
+    let as_bound = "the token is sent with the scheme \"DPoP\", and bound to no key";
+    assert_eq!(
+        outcomes(&format!("{{{certificate}}}"), None),
+        ["ok".into(), cannot("x5t#S256", "dpop"), "ok".into()]
+    );
+    assert_eq!(outcomes(&format!("{{{certificate}}}"), dpop)[2], as_bound);
+    assert_eq!(
+        outcomes(&format!("{{{key}}}"), dpop),
+        [cannot("jkt", "tls"), "proof".into(), "proof".into()]
+    );
+    assert_eq!(
+        outcomes(&format!("{{{certificate},{key}}}"), dpop),
+        [
+            cannot("jkt", "tls"),
+            cannot("x5t#S256", "dpop"),
+            "proof".into()
+        ]
+    );
+    let as_bearer =
+        "the token is bound to a key, and sent with the scheme \"Bearer\" instead of \"DPoP\"";
+    let sent_as_bearer = outcomes(&format!("{{{key}}}"), Some(AuthScheme::Bearer));
+    assert_eq!(sent_as_bearer[1..], [as_bearer, as_bearer]);
+    for other in OTHERS {
+        let both = format!(r#"{{{certificate},{key},"{other}":1}}"#);
+        assert_eq!(outcomes(&both, dpop)[2], cannot(other, "any"));
+    }
+    assert_eq!(
+        outcomes("{}", dpop),
+        [
+            "claim \"cnf\" has no \"x5t#S256\", which \"auth_jwt_binding tls\" checks",
+            "claim \"cnf\" has no \"jkt\", which \"auth_jwt_binding dpop\" checks",
+            "claim \"cnf\" has no \"x5t#S256\" or \"jkt\", which \"auth_jwt_binding any\" checks",
+        ]
+    );
+    assert_eq!(
+        outcomes(r#"{"jkt":"x"}"#, dpop)[1],
+        "\"jkt\" in claim \"cnf\" is not a SHA-256 in base64url"
     );
 }

@@ -1,9 +1,15 @@
 use super::*;
+use crate::auth_jwt::dpop::ProofError;
 use crate::auth_jwt::issuer::NotAccessToken;
 use crate::auth_jwt::watched_file::FileError;
 
 fn text(challenge: Challenge<'_>, realm: &str) -> String {
-    String::from_utf8(challenge.value(realm.as_bytes()).unwrap()).unwrap()
+    String::from_utf8(
+        challenge
+            .value(AuthScheme::Bearer, realm.as_bytes())
+            .unwrap(),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -16,11 +22,41 @@ fn row_35_a_realm_stays_inside_its_quotes() {
     for control in ["a\r\nSet-Cookie: b", "a\nb", "a\0b", "a\tb", "a\u{7f}"] {
         assert_eq!(text(Challenge::Realm, control), r#"Bearer realm="""#);
     }
-    assert_eq!(Challenge::None.value(b"site"), None);
+    assert_eq!(Challenge::None.value(AuthScheme::Bearer, b"site"), None);
     assert_eq!(
         text(Challenge::InsufficientScope("a b"), "site"),
         r#"Bearer realm="site", error="insufficient_scope", scope="a b""#
     );
+}
+
+#[test]
+fn a_challenge_for_dpop_names_the_algorithms_and_the_proof() {
+    let algorithms: Vec<_> = DpopProof::algorithms().collect();
+    let text = |challenge: Challenge<'_>, scheme| {
+        String::from_utf8(challenge.value(scheme, b"a\"b").unwrap())
+            .unwrap()
+            .replace(&algorithms.join(" "), "ALGS")
+    };
+    let (bearer, dpop) = (AuthScheme::Bearer, AuthScheme::Dpop);
+    let start = r#"DPoP realm="a\"b", algs="ALGS""#;
+    assert_eq!(text(Challenge::Realm, dpop), start);
+    assert_eq!(
+        text(Challenge::InvalidToken, dpop),
+        format!("{start}, error=\"invalid_token\"")
+    );
+    assert_eq!(
+        text(Challenge::InvalidProof, dpop),
+        format!("{start}, error=\"invalid_dpop_proof\"")
+    );
+    assert_eq!(
+        text(Challenge::InvalidProof, bearer),
+        r#"Bearer realm="a\"b", error="invalid_token""#
+    );
+    assert_eq!(
+        text(Challenge::InsufficientScope("a b"), dpop),
+        format!("{start}, error=\"insufficient_scope\", scope=\"a b\"")
+    );
+    assert_eq!(Challenge::None.value(dpop, b"a"), None);
 }
 
 #[test]
@@ -250,8 +286,12 @@ fn each_rejection_has_its_response() {
             token,
             "not_yet_valid",
         ),
-        (BindingError::Unbound.into(), token, "binding"),
-        (BindingError::Other("jkt").into(), token, "binding"),
+        (BindingError::OtherKey.into(), token, "binding"),
+        (
+            BindingError::Proof(ProofError::Missing).into(),
+            (401, Challenge::InvalidProof, info),
+            "binding",
+        ),
         (missing_sub.into(), token, "claim_mismatch"),
         (
             RevocationError::NotString(RevocationSubject::Kid).into(),

@@ -1,0 +1,179 @@
+//! What a DPoP proof has to say of the request that it comes with (RFC 9449 section 4.3).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jose::{DpopError, DpopProof, JsonValue};
+use text::Quoted;
+
+use super::dpop_url::DpopUrl;
+
+/// How many seconds a proof may be older or newer than the request.
+pub const WINDOW: i64 = 60;
+
+/// The request that a proof is for.
+#[derive(Debug, Clone, Copy)]
+pub struct ProvedRequest<'a> {
+    /// The access token.
+    pub token: &'a [u8],
+    /// The method.
+    pub method: &'a [u8],
+    /// The address, as the client has it.
+    pub url: &'a [u8],
+    /// The time, in seconds since 1970 in UTC.
+    pub now: i64,
+}
+
+/// What tells one proof from another: a digest of its key and its `jti`.
+pub type ProofId = [u8; 32];
+
+/// Why a proof does not prove that a token may be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProofError {
+    /// There is none.
+    #[error("the token is bound to a key, and there is no \"DPoP\" header line")]
+    Missing,
+    /// There are several.
+    #[error("more than one \"DPoP\" header line")]
+    Several,
+    /// It has not the form of a proof.
+    #[error("DPoP proof: {0}")]
+    Form(#[from] DpopError),
+    /// A claim is missing or has another type.
+    #[error("DPoP proof: claim \"{claim}\" is not {expected}")]
+    Claim {
+        /// The name of the claim.
+        claim: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// It is for another method.
+    #[error("DPoP proof: htm is {0}, which is not the method of the request")]
+    Method(Quoted),
+    /// It is for another address.
+    #[error("DPoP proof: htu is {htu}, and the request is for {url}")]
+    Url {
+        /// The address that it is for.
+        htu: Quoted,
+        /// The address of the request.
+        url: Quoted,
+    },
+    /// The address of the request is none, so that nothing can be compared with it.
+    #[error("DPoP proof: the address {0} of the request is no URL, see auth_jwt_dpop_url")]
+    RequestUrl(Quoted),
+    /// It is too old, or of the future.
+    #[error("DPoP proof: iat {iat}, now {now}, more than {WINDOW} seconds apart")]
+    Time {
+        /// When it was made.
+        iat: Quoted,
+        /// The time of the request.
+        now: i64,
+    },
+    /// It is for another token.
+    #[error("DPoP proof: ath is not the SHA-256 of the token")]
+    Token,
+    /// It was used before.
+    #[error("DPoP proof: it was used before")]
+    Replayed,
+}
+
+/// Checks that a proof fits the request, and that the key with the thumbprint `jkt` made it. The
+/// signature is checked last, since it costs the most. Whether the proof was used before is the
+/// caller's question.
+///
+/// # Errors
+/// [`ProofError`], or `None` if another key made it.
+pub fn check_proof(
+    proof: &DpopProof,
+    jkt: &[u8; 32],
+    request: &ProvedRequest<'_>,
+) -> Result<ProofId, Option<ProofError>> {
+    let thumbprint = proof.thumbprint();
+    if thumbprint != *jkt {
+        return Err(None);
+    }
+    let jti = check_claims(proof.claims().object(), request)?;
+    proof.verify().map_err(ProofError::from)?;
+    let mut id = openssl::sha::Sha256::new();
+    id.update(&thumbprint);
+    id.update(jti.as_bytes());
+    Ok(id.finish())
+}
+
+/// Checks a proof that was accepted in an earlier location of the same request, which may have
+/// another method there. It must be for this token, and by the key with this thumbprint.
+///
+/// # Errors
+/// As for [`check_proof`].
+pub fn check_accepted_proof(
+    proof: &DpopProof,
+    jkt: &[u8; 32],
+    token: &[u8],
+) -> Result<(), Option<ProofError>> {
+    if proof.thumbprint() != *jkt {
+        return Err(None);
+    }
+    let ath = proof.claims().object().get(b"ath");
+    let ath = ath.and_then(JsonValue::as_str);
+    match ath.is_some_and(|ath| ath == token_digest(token)) {
+        true => Ok(()),
+        false => Err(Some(ProofError::Token)),
+    }
+}
+
+/// What a proof has as `ath` (RFC 9449 section 4.2).
+fn token_digest(token: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(openssl::sha::sha256(token))
+}
+
+/// The `jti` of claims that fit the request.
+fn check_claims(claims: JsonValue<'_>, request: &ProvedRequest<'_>) -> Result<String, ProofError> {
+    let text = |claim: &'static str| {
+        let value = claims.get(claim.as_bytes()).and_then(JsonValue::as_str);
+        let value = value.filter(|text| !text.is_empty());
+        value.ok_or(ProofError::Claim {
+            claim,
+            expected: "a string that is not empty",
+        })
+    };
+    let (htm, htu, ath, jti) = (text("htm")?, text("htu")?, text("ath")?, text("jti")?);
+    if htm.as_bytes() != request.method {
+        return Err(ProofError::Method(Quoted::new(htm.as_bytes())));
+    }
+    let no_url = || ProofError::RequestUrl(Quoted::new(request.url));
+    let url = str::from_utf8(request.url).map_err(|_| no_url())?;
+    let url = DpopUrl::parse(url).map_err(|_| no_url())?;
+    if DpopUrl::parse(&htu).ok().as_ref() != Some(&url) {
+        return Err(ProofError::Url {
+            htu: Quoted::new(htu.as_bytes()),
+            url: Quoted::new(request.url),
+        });
+    }
+    check_time(claims, request.now)?;
+    if ath != token_digest(request.token) {
+        return Err(ProofError::Token);
+    }
+    Ok(jti.into_owned())
+}
+
+fn check_time(claims: JsonValue<'_>, now: i64) -> Result<(), ProofError> {
+    let number = claims.get(b"iat").and_then(JsonValue::as_number);
+    let number = number.ok_or(ProofError::Claim {
+        claim: "iat",
+        expected: "a number",
+    })?;
+    let is_near = number.parse::<f64>().is_ok_and(|iat| {
+        // Times near now are exact.
+        let iat = iat.floor() as i64;
+        i128::from(iat).abs_diff(i128::from(now)) <= u128::from(WINDOW.unsigned_abs())
+    });
+    match is_near {
+        true => Ok(()),
+        false => Err(ProofError::Time {
+            iat: Quoted::new(number.as_bytes()),
+            now,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+use super::*;
+
+const NOW: i64 = 1_700_000_000;
+
+const REQUEST: ProvedRequest<'static> = ProvedRequest {
+    token: b"token",
+    method: b"GET",
+    url: b"https://api.example/a?b=1",
+    now: NOW,
+};
+
+/// The `ath` of the token "token".
+fn ath() -> String {
+    token_digest(b"token")
+}
+
+/// The outcome for claims with these members added or replaced.
+fn judge(members: &[(&str, &str)]) -> String {
+    let mut all = vec![
+        ("htm", "\"GET\"".to_owned()),
+        ("htu", "\"https://api.example/a\"".to_owned()),
+        ("iat", NOW.to_string()),
+        ("jti", "\"x\"".to_owned()),
+        ("ath", format!("\"{}\"", ath())),
+    ];
+    for (name, value) in members {
+        all.retain(|(other, _)| other != name);
+        if !value.is_empty() {
+            all.push((name, (*value).to_owned()));
+        }
+    }
+    let members: Vec<_> = all
+        .iter()
+        .map(|(name, value)| format!("\"{name}\":{value}"))
+        .collect();
+    let json = format!("{{{}}}", members.join(","));
+    let document = jose::Document::parse_value(json.as_bytes(), &jose::Limits::default());
+    match check_claims(document.unwrap().root(), &REQUEST) {
+        Ok(jti) => format!("jti {jti}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_proof_that_fits_is_accepted() {
+    assert_eq!(judge(&[]), "jti x");
+    for iat in [NOW - 60, NOW + 60] {
+        assert_eq!(judge(&[("iat", &iat.to_string())]), "jti x", "{iat}");
+    }
+    assert_eq!(judge(&[("iat", "1700000000.5")]), "jti x");
+    assert_eq!(
+        judge(&[("htu", "\"HTTPS://API.example:443/./a?x#y\"")]),
+        "jti x"
+    );
+}
+
+#[test]
+fn row_61_a_proof_for_another_request_is_refused() {
+    let other_method =
+        |htm: &str| format!("DPoP proof: htm is \"{htm}\", which is not the method of the request");
+    for htm in ["POST", "get", "GET ", "HEAD"] {
+        assert_eq!(judge(&[("htm", &format!("\"{htm}\""))]), other_method(htm));
+    }
+    for htu in [
+        "https://api.example/b",
+        "http://api.example/a",
+        "https://api.example:8443/a",
+        "https://evil.example/a",
+        "/a",
+        "a",
+    ] {
+        let url = "https://api.example/a?b=1";
+        assert_eq!(
+            judge(&[("htu", &format!("\"{htu}\""))]),
+            format!("DPoP proof: htu is \"{htu}\", and the request is for \"{url}\"")
+        );
+    }
+    for iat in [
+        "1699999939",
+        "1700000061",
+        "0",
+        "-1",
+        "1e99",
+        "-1e99",
+        "1700000000000",
+    ] {
+        assert_eq!(
+            judge(&[("iat", iat)]),
+            format!("DPoP proof: iat \"{iat}\", now {NOW}, more than 60 seconds apart")
+        );
+    }
+    for ath in [
+        token_digest(b"other"),
+        format!("{}=", ath()),
+        "x".to_owned(),
+    ] {
+        assert_eq!(
+            judge(&[("ath", &format!("\"{ath}\""))]),
+            "DPoP proof: ath is not the SHA-256 of the token"
+        );
+    }
+}
+
+#[test]
+fn row_61_a_proof_has_all_claims() {
+    for claim in ["htm", "htu", "ath", "jti"] {
+        for value in ["", "null", "1", "[]", "\"\"", "[\"GET\"]"] {
+            assert_eq!(
+                judge(&[(claim, value)]),
+                format!("DPoP proof: claim \"{claim}\" is not a string that is not empty"),
+                "{value}"
+            );
+        }
+    }
+    for value in ["", "null", "\"1700000000\"", "[]", "true"] {
+        assert_eq!(
+            judge(&[("iat", value)]),
+            "DPoP proof: claim \"iat\" is not a number",
+            "{value}"
+        );
+    }
+}
