@@ -274,12 +274,13 @@ my $read = '';
 
 # The file is a new one whenever it changes.
 sub _read_state {
-    my ($inode, $time) = (stat "$dir/$name.state")[1, 9] or return;
-    return if $read eq "$inode $time";
     open my $file, '<:raw', "$dir/$name.state" or return;
     local $/;
-    $state = $json->decode(scalar <$file>);
-    $read = "$inode $time";
+    my $text = <$file>;
+    # two changes within a second may have the same inode and time
+    return if $read eq $text;
+    $state = $json->decode($text);
+    $read = $text;
 }
 
 # By one write, because several processes may do so at a time.
