@@ -55,7 +55,10 @@ run_quietly($t);
 ### one fetch for all workers, without a request
 
 for my $name (sort keys %idp) {
-    is($idp{$name}->wait_asked('jwks', 1), 1, "$name, fetched at start");
+    my $asked = $idp{$name}->wait_asked('jwks', 1);
+    # with refresh 1s there may be more by now
+    my $counts = "@{ $lines{$name} }" =~ /refresh 1s/ ? $asked > 0 : $asked == 1;
+    ok($counts, "$name, fetched at start");
 }
 is(ask_all_workers('/corp/', token_of($idp{corp}, $key{a})), '404 ok', 'each worker has the keys');
 is(ask_all_workers('/corp2/', token_of($idp{corp}, $key{a})), '404 ok', 'in each location');
