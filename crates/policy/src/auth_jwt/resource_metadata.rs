@@ -115,12 +115,14 @@ impl ResourceMetadata {
                 document.insert(name.to_owned(), value);
             }
         };
-        add("resource", self.resource.as_str().into());
+        // In the order of the names, which is that of the document whether or not another crate has
+        // serde_json keep the order of insertion.
         add("authorization_servers", servers.into());
-        add("scopes_supported", self.scopes.clone().into());
         add("bearer_methods_supported", ["header"].as_slice().into());
-        add("resource_name", self.name.clone().into());
+        add("resource", self.resource.as_str().into());
         add("resource_documentation", self.documentation.clone().into());
+        add("resource_name", self.name.clone().into());
+        add("scopes_supported", self.scopes.clone().into());
         Value::Object(document).to_string()
     }
 }
