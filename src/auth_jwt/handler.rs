@@ -208,7 +208,7 @@ fn check_policy(
         if let Some(issuer) = issuer {
             issuer.check(request, &token, leeway)?;
         }
-        let sent = SentToken {
+        let sent = || SentToken {
             text,
             scheme: scheme(request, conf),
             accepted_proof: client.accepted_proof(),

@@ -45,12 +45,7 @@ impl LineChanges {
         lines: impl Iterator<Item = *mut ngx_table_elt_t>,
         request: Request<'_>,
     ) -> Result<(), Failure> {
-        let mut lines = lines.peekable();
-        if lines.peek().is_some() {
-            let all = lines_of(&self.hidden).chain(lines);
-            self.hidden.set(Some(request.new_list(named(all), 0)?));
-        }
-        Ok(())
+        extend(&self.hidden, lines, request)
     }
 
     /// Adds these lines as well.
@@ -59,13 +54,22 @@ impl LineChanges {
         lines: impl Iterator<Item = *mut ngx_table_elt_t>,
         request: Request<'_>,
     ) -> Result<(), Failure> {
-        let mut lines = lines.peekable();
-        if lines.peek().is_some() {
-            let all = self.added().chain(lines);
-            self.added.set(Some(request.new_list(named(all), 0)?));
-        }
-        Ok(())
+        extend(&self.added, lines, request)
     }
+}
+
+/// Adds lines to a list of [`LineChanges`].
+fn extend(
+    list: &LineList,
+    lines: impl Iterator<Item = *mut ngx_table_elt_t>,
+    request: Request<'_>,
+) -> Result<(), Failure> {
+    let mut lines = lines.peekable();
+    if lines.peek().is_some() {
+        let all = lines_of(list).chain(lines);
+        list.set(Some(request.new_list(named(all), 0)?));
+    }
+    Ok(())
 }
 
 /// The lines of a list of [`LineChanges`].
