@@ -5,11 +5,12 @@ use std::rc::Rc;
 
 use super::AuthJwt;
 use super::conf::{
-    AuthJwtSetting, ChallengeSetting, KeyRequestSource, KeySource, LocationConf, MainConf,
-    ModeSetting, PhaseSetting, TokenSource,
+    AuthJwtSetting, ChallengeSetting, KeyRequestSource, KeySource, LocationConf, ModeSetting,
+    PhaseSetting, TokenSource,
 };
 use super::configured_key_file::configured_key_file;
 use super::issuer_block::auth_jwt_issuer;
+use super::main_conf::MainConf;
 use super::resource_metadata::ResourceMetadataSetting;
 use super::token_rules::read_leeway;
 use super::trust::TrustSetting;

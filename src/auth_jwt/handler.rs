@@ -9,10 +9,11 @@ use super::AuthJwt;
 use super::authenticate::{authenticate, lookup_cached};
 use super::binding::SentToken;
 use super::client::{ClientToken, TokenVerdict, find_token, no_token, remembered_token, scheme};
-use super::conf::{ChallengeSetting, LocationConf, MainConf, ModeSetting};
+use super::conf::{ChallengeSetting, LocationConf, ModeSetting};
 use super::fetch;
 use super::issued_token;
 use super::issuer::Issuer;
+use super::main_conf::MainConf;
 use crate::nginx::{
     Access, AccessHandler, Failure, PreaccessHandler, Request, Severity, Status, Template,
 };

@@ -4,11 +4,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::AuthJwt;
-use super::conf::MainConf;
 use super::configured_key_file::configured_key_file;
 use super::file_path::KeyFile;
 use super::issuer::{Issuer, IssuerKeySource};
 use super::issuer_keys::FetchSettings;
+use super::main_conf::MainConf;
 use super::token_rules::{read_leeway, read_max_age, read_rule};
 use crate::nginx::{
     Config, ConfigBlock, ConfigError, List, Member, Regex, Setting, Variable, args,

@@ -17,6 +17,7 @@ mod issuer_block;
 mod issuer_fetch;
 mod issuer_keys;
 mod key_request;
+mod main_conf;
 mod remembered_token;
 mod resource_metadata;
 mod revocation;
@@ -35,7 +36,7 @@ use crate::nginx::{
 pub struct AuthJwt;
 
 impl Module for AuthJwt {
-    type MainConf = conf::MainConf;
+    type MainConf = main_conf::MainConf;
     type LocationConf = conf::LocationConf;
     type RequestContext = fetch::KeyFetchState;
     type ClientContext = client::ClientToken;

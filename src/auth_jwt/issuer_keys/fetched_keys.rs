@@ -96,6 +96,12 @@ impl FetchedKeys {
         }
     }
 
+    /// Forgets the keys of this worker: the next request takes them from shared memory.
+    pub(in super::super) fn forget(&self) {
+        self.seen.set(None);
+        self.keys.take();
+    }
+
     /// How long after the start of a worker the first look is due.
     pub(super) fn start_delay(&self) -> Duration {
         self.start_delay
