@@ -10,10 +10,7 @@ use super::conf::{AuthJwtSetting, LocationConf, TokenSource};
 use super::remembered_token::RememberedToken;
 use crate::nginx::{AccessProgress, BeforeLog, Failure, Request, Text};
 use jose::{Claims, Error, JoseHeader, Limits, Summary, TokenType, UnverifiedToken, VerifiedToken};
-use policy::auth_jwt::bearer::{
-    AuthScheme, NoToken, Presented, find_bearer_or_dpop_token, find_bearer_token,
-    find_token_in_value,
-};
+use policy::auth_jwt::bearer::{self, AuthScheme, NoToken, Presented, find_token_in_value};
 use policy::auth_jwt::token_carrier::TokenCarrier;
 use policy::auth_jwt::token_memo::TokenMemo;
 use text::Quoted;
@@ -278,10 +275,7 @@ pub(super) fn find_token<'r>(request: Request<'r>, conf: &LocationConf) -> Prese
         TokenSource::Bearer => {
             let lines = request.headers().named(b"authorization");
             let lines = lines.map(Text::bytes);
-            match conf.token_rules.binding.has_proofs() {
-                false => find_bearer_token(lines),
-                true => find_bearer_or_dpop_token(lines),
-            }
+            bearer::find_token(lines, conf.token_rules.binding.has_proofs())
         }
         TokenSource::Variable(variable) => match request.variable(variable) {
             Some(value) if !value.is_empty() => find_token_in_value(value.bytes()),

@@ -1,7 +1,7 @@
 use super::*;
 
 fn one(value: &str) -> Presented<'_> {
-    find_bearer_token([value.as_bytes()].into_iter())
+    find_token([value.as_bytes()].into_iter(), false)
 }
 
 #[test]
@@ -19,16 +19,16 @@ fn row_42_short_and_odd_values() {
     ] {
         assert_eq!(one(value), Presented::Nothing, "{value:?}");
     }
-    assert_eq!(find_bearer_token([].into_iter()), Presented::Nothing);
+    assert_eq!(find_token([].into_iter(), false), Presented::Nothing);
 }
 
 #[test]
 fn row_42_two_lines() {
     let twice = [&b"Bearer abc"[..]; 2];
-    assert_eq!(find_bearer_token(twice.into_iter()), Presented::Several);
+    assert_eq!(find_token(twice.into_iter(), false), Presented::Several);
     let other_scheme = [&b"Basic abc"[..], b"Bearer abc"];
     assert_eq!(
-        find_bearer_token(other_scheme.into_iter()),
+        find_token(other_scheme.into_iter(), false),
         Presented::Several
     );
 }
@@ -160,8 +160,8 @@ fn the_scheme_dpop_is_taken_where_proofs_are_checked() {
     let find = |value: &'static str| {
         let lines = || [value.as_bytes()].into_iter();
         (
-            find_bearer_token(lines()),
-            find_bearer_or_dpop_token(lines()),
+            find_token(lines(), false),
+            find_token(lines(), true),
             AuthScheme::of(value.as_bytes()),
         )
     };
@@ -192,5 +192,5 @@ fn the_scheme_dpop_is_taken_where_proofs_are_checked() {
         assert_eq!(find(value), (nothing, nothing, None), "{value}");
     }
     let two = || [&b"DPoP a"[..], b"DPoP a"].into_iter();
-    assert_eq!(find_bearer_or_dpop_token(two()), Presented::Several);
+    assert_eq!(find_token(two(), true), Presented::Several);
 }
