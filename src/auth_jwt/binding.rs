@@ -66,16 +66,16 @@ pub(super) struct SentToken<'a> {
 /// The SHA-256 of the DPoP proof that a request has had accepted. It is accepted again in a later
 /// location of the same request, after an internal redirect.
 #[derive(Default)]
-pub(super) struct AcceptedProof(OnceCell<Box<[u8; 32]>>);
+pub(super) struct AcceptedProof(OnceCell<[u8; 32]>);
 
 impl AcceptedProof {
     fn has(&self, digest: &[u8; 32]) -> bool {
-        self.0.get().is_some_and(|own| **own == *digest)
+        self.0.get().is_some_and(|own| *own == *digest)
     }
 
     /// Only the first one counts.
     fn note(&self, digest: [u8; 32]) {
-        _ = self.0.set(Box::new(digest));
+        _ = self.0.set(digest);
     }
 }
 

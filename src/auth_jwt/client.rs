@@ -31,9 +31,15 @@ pub struct ClientToken {
     judged_by: Cell<Option<usize>>,
     /// Whether the request has ended, and nginx logs it.
     is_logged: Cell<bool>,
+    seldom: OnceCell<Box<SeldomNeeded>>,
+}
+
+/// What few configurations need of a request.
+#[derive(Default)]
+struct SeldomNeeded {
     accepted_proof: AcceptedProof,
     /// What carries a token that must not go upstream, in all locations so far.
-    carriers: OnceCell<Box<RefCell<Vec<Rc<TokenCarrier>>>>>,
+    carriers: RefCell<Vec<Rc<TokenCarrier>>>,
 }
 
 /// A text that is no token of this type.
@@ -94,19 +100,23 @@ impl ClientToken {
 
     /// Notes what carries a token that must not go upstream.
     pub(super) fn note_carrier(&self, carrier: &Rc<TokenCarrier>) {
-        let mut carriers = self.carriers.get_or_init(Box::default).borrow_mut();
+        let mut carriers = self.seldom().carriers.borrow_mut();
         if !carriers.contains(carrier) {
             carriers.push(Rc::clone(carrier));
         }
     }
 
     pub(super) fn accepted_proof(&self) -> &AcceptedProof {
-        &self.accepted_proof
+        &self.seldom().accepted_proof
     }
 
     pub(super) fn carriers(&self) -> Vec<Rc<TokenCarrier>> {
-        let carriers = self.carriers.get();
-        carriers.map_or_else(Vec::new, |carriers| carriers.borrow().clone())
+        let seldom = self.seldom.get();
+        seldom.map_or_else(Vec::new, |seldom| seldom.carriers.borrow().clone())
+    }
+
+    fn seldom(&self) -> &SeldomNeeded {
+        self.seldom.get_or_init(Box::default)
     }
 
     /// Whether the verdict is that of this location.
