@@ -11,7 +11,7 @@ use super::endpoint::Endpoint;
 use super::lease::HeldLease;
 use super::saved_file::SavedFile;
 use super::shared_keys::SharedKeys;
-use crate::nginx::net::{random, sleep, spawn, uptime, with_log};
+use crate::nginx::net::{is_process_alive, random, sleep, spawn, uptime, with_log};
 use crate::nginx::{Failure, Request, Severity, WakeTimer, Waker};
 use jose::KeySet;
 use policy::auth_jwt::fetch_schedule::{Need, ScheduleStep};
@@ -57,6 +57,7 @@ pub(in super::super) enum KeysOrWait {
 
 /// The wait of a request for the end of a fetch.
 pub(in super::super) struct KeyWait {
+    need: Need,
     /// How many fetches had ended when it began.
     ended_fetches: u64,
     until: Duration,
@@ -130,6 +131,7 @@ impl FetchedKeys {
         let keys = match step {
             ScheduleStep::Wait { .. } => {
                 let wait = KeyWait {
+                    need,
                     ended_fetches: record.ended_fetches(),
                     until: now + IssuerTimes::LONGEST_WAIT,
                     _timer: request.wake_after(IssuerTimes::LONGEST_WAIT)?,
@@ -167,9 +169,9 @@ impl FetchedKeys {
             let error = KeyError::Fetch(format!("no keys within {limit} s"));
             return Ok(Some(Err(error)));
         }
-        if has_ended {
-            // The worker that fetched may have exited: another one begins anew.
-            let (step, record) = self.look(now, Need::Keys);
+        if has_ended || !record.is_fetching(now) {
+            // If the worker that fetched has exited or died, this one begins anew.
+            let (step, record) = self.look(now, wait.need);
             match step {
                 ScheduleStep::Wait { .. } => wait.ended_fetches = record.ended_fetches(),
                 ScheduleStep::Use { .. } | ScheduleStep::Fail => {
@@ -246,7 +248,7 @@ impl FetchedKeys {
         let worker = std::process::id().into();
         let looked = self
             .shared
-            .update(|record| record.look_up(now, &self.times, need, worker));
+            .update(|record| record.look_up(now, &self.times, need, worker, is_process_alive));
         let Some(((step, lease), record)) = looked else {
             return (ScheduleStep::Fail, IssuerRecord::default());
         };
