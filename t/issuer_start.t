@@ -92,7 +92,7 @@ $idp->forget()->behave(down => 1);
 start(@state);
 is(jwt_status(get('/corp/', $token)), '404 ok', 'down, a good token by the keys on disk');
 is(jwt_status(get('/corp/', token_of($idp, jwk('ES256', '--kid', 'a')))), '401 bad_signature', 'down, forged');
-like(fetch_logged($t, qr/refused/), qr/^error issuer "corp".*refused.*; using the last good keys$/, 'down, log');
+like(fetch_logged($t, qr/refused/), qr/^warn issuer "corp".*refused.*; using the last good keys$/, 'down, log');
 
 # the provider comes back with other keys: what was on disk is replaced
 my $on_disk = slurp($files[0]);

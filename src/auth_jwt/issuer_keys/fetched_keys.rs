@@ -353,7 +353,7 @@ impl FetchedKeys {
 
     fn log_failure(&self, error: &str) {
         let (severity, consequence) = match self.usable(uptime()) {
-            Some(_) => (Severity::Error, "using the last good keys"),
+            Some(_) => (Severity::Warn, "using the last good keys"),
             None => (Severity::Error, "there are no keys to use"),
         };
         let issuer = &self.issuer;
