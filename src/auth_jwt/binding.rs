@@ -15,7 +15,7 @@ use jose::{DpopProof, VerifiedToken};
 use policy::auth_jwt::bearer::AuthScheme;
 use policy::auth_jwt::binding::{BindingError, BindingKind, BindingRule};
 use policy::auth_jwt::dpop::{
-    ProofError, ProofId, ProvedRequest, check_accepted_proof, check_proof,
+    ProofError, ProofId, ProvedRequest, check_accepted_proof, check_host, check_proof,
 };
 use policy::auth_jwt::rejection::Rejection;
 use policy::counters::ZoneCounter;
@@ -53,6 +53,8 @@ struct BindingSetting {
 /// What DPoP proofs are compared with.
 struct ProofSetting {
     method: Variable,
+    host: Variable,
+    host_line: Variable,
     own_url: Template,
 }
 
@@ -167,10 +169,12 @@ impl Binding {
             Some(url) => url.evaluate(request)?,
             None => proofs.own_url.evaluate(request)?,
         };
-        let method = request.variable(proofs.method);
+        let variable = |name| request.variable(name).map_or(&[][..], Text::bytes);
+        check_host(variable(proofs.host), variable(proofs.host_line))
+            .map_err(|error| refuse(Some(error)))?;
         let proved = ProvedRequest {
             token: sent.text,
-            method: method.map_or(&[][..], Text::bytes),
+            method: variable(proofs.method),
             url: &url,
             now: request.now(),
         };
@@ -259,6 +263,8 @@ impl BindingSetting {
                 cf.main_conf::<AuthJwt>().dpop.is_used.set(true);
                 Some(ProofSetting {
                     method: cf.variable(b"request_method")?,
+                    host: cf.variable(b"host")?,
+                    host_line: cf.variable(b"http_host")?,
                     own_url: cf.template(OWN_URL)?,
                 })
             }
