@@ -16,6 +16,7 @@ configure($t, <<'EOF');
     error_page 404 =200 /empty;
     limit_req_zone all zone=limit:32k rate=1r/m;
     proxy_read_timeout 1s;
+    proxy_buffer_size 1k;
 
     server {
         listen       127.0.0.1:8080;
@@ -86,7 +87,8 @@ is($zone->('uri', ['/uri?x=../a']), '500 | checks unsafe_uri 1', 'an unsafe URI'
 
 is($zone->('rest', ['/plain', 'Answer: 500']), '500 | checks error 1 | errors server_error 1', 'status 500');
 is($zone->('rest', ['/plain', 'Answer: 404']), '500 | checks error 1 | errors unexpected_status 1', 'status 404');
-is($zone->('rest', ['/plain', 'Answer-Raw: HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx']), '500 | checks error 1 | errors invalid_response 1',
+my $long = 'Answer-Raw: HTTP/1.1 200 OK\r\nX: ' . 'x' x 2000 . '\r\n\r\n';
+is($zone->('rest', ['/plain', $long]), '500 | checks error 1 | errors invalid_response 1',
     'an invalid response');
 is($zone->('rest', ['/plain', 'Answer-Raw: ']), '500 | checks error 1 | errors no_response 1', 'no response');
 is($zone->('down', ['/down-503']), '503 | checks error 1 | errors no_connection 1', 'no connection');

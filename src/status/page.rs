@@ -3,7 +3,7 @@
 use super::AuthStatus;
 use super::main_conf::{MainConf, NamedGroup, Subject};
 use crate::nginx::{ContentResponse, Failure, Request, ResponseContent, Status, Text};
-use metrics::{Family, Kind, TEXT_CONTENT_TYPE};
+use metrics::{Family, MetricKind, TEXT_CONTENT_TYPE};
 use policy::counters::{ReadCounter, zone_families};
 
 /// How the page shows the counters.
@@ -42,13 +42,13 @@ pub(super) fn respond<'r>(
 fn families(main: &MainConf) -> Vec<Family> {
     let mut build = Family::new(
         "nginx_auth_build_info",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "1, with the version of the module.",
     );
     build.push(&[("version", env!("CARGO_PKG_VERSION"))], 1);
     let mut since = Family::new(
         "nginx_auth_counters_created_timestamp_seconds",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "When the counters began at 0, in seconds since 1970.",
     );
     since.push(&[], main.counters.since());

@@ -1,6 +1,6 @@
 //! The same numbers as JSON.
 
-use crate::{Family, Kind, Sample, Value};
+use crate::{Family, MetricKind, Sample, Value};
 use serde_json::{Map, Number, json};
 
 /// The metrics as a JSON object: each name with its kind, its help and its samples. Families without
@@ -9,9 +9,9 @@ pub fn json(families: &[Family]) -> String {
     let members = families.iter().map(|family| {
         let samples: Vec<_> = family.samples.iter().map(sample).collect();
         let kind = match family.kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
         };
         let member = json!({ "type": kind, "help": family.help, "samples": samples });
         (family.name.to_owned(), member)

@@ -16,14 +16,14 @@ pub struct Family {
     /// What it counts, in one sentence.
     pub help: &'static str,
     /// What kind of number it is.
-    pub kind: Kind,
+    pub kind: MetricKind,
     /// The values. No two have the same labels.
     pub samples: Vec<Sample>,
 }
 
 /// What kind of number a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// A number that only rises, until it begins at 0 again.
     Counter,
     /// A number that rises and falls.
@@ -63,7 +63,7 @@ pub struct HistogramValue {
 
 impl Family {
     /// A family without samples.
-    pub fn new(name: &'static str, kind: Kind, help: &'static str) -> Self {
+    pub fn new(name: &'static str, kind: MetricKind, help: &'static str) -> Self {
         Self {
             name,
             help,

@@ -2,16 +2,24 @@ use super::*;
 use std::time::Duration;
 
 fn families() -> Vec<Family> {
-    let mut counter = Family::new("x_requests_total", Kind::Counter, "Requests.");
+    let mut counter = Family::new("x_requests_total", MetricKind::Counter, "Requests.");
     counter.push(&[("zone", ""), ("status", "ok")], 12);
     counter.push(&[("zone", "a\"b\\c\nd"), ("status", "ok")], 0);
-    let mut gauge = Family::new("x_time_seconds", Kind::Gauge, "A time,\nand \\ so on.");
+    let mut gauge = Family::new(
+        "x_time_seconds",
+        MetricKind::Gauge,
+        "A time,\nand \\ so on.",
+    );
     gauge.push(&[], 1_800_000_000);
-    let mut histogram = Family::new("x_duration_seconds", Kind::Histogram, "How long it takes.");
+    let mut histogram = Family::new(
+        "x_duration_seconds",
+        MetricKind::Histogram,
+        "How long it takes.",
+    );
     let counts = [1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 4];
     let value = Buckets::OF_REQUESTS.value(|index| counts[index], 60_045);
     histogram.push_histogram(&[("zone", "a")], value);
-    let empty = Family::new("x_issuers", Kind::Gauge, "None.");
+    let empty = Family::new("x_issuers", MetricKind::Gauge, "None.");
     vec![counter, gauge, histogram, empty]
 }
 

@@ -1,6 +1,6 @@
 //! The text that Prometheus reads.
 
-use crate::{Family, HistogramValue, Kind, Sample, Value};
+use crate::{Family, HistogramValue, MetricKind, Sample, Value};
 use prometheus::TextEncoder;
 use prometheus::proto::{
     Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
@@ -25,16 +25,16 @@ fn encodable(family: &Family) -> MetricFamily {
     encodable.set_name(family.name.to_owned());
     encodable.set_help(family.help.to_owned());
     encodable.set_field_type(match family.kind {
-        Kind::Counter => MetricType::COUNTER,
-        Kind::Gauge => MetricType::GAUGE,
-        Kind::Histogram => MetricType::HISTOGRAM,
+        MetricKind::Counter => MetricType::COUNTER,
+        MetricKind::Gauge => MetricType::GAUGE,
+        MetricKind::Histogram => MetricType::HISTOGRAM,
     });
     let samples = family.samples.iter();
     encodable.set_metric(samples.map(|sample| metric(family.kind, sample)).collect());
     encodable
 }
 
-fn metric(kind: Kind, sample: &Sample) -> Metric {
+fn metric(kind: MetricKind, sample: &Sample) -> Metric {
     let labels = sample.labels.iter().map(|(name, value)| {
         let mut pair = LabelPair::default();
         pair.set_name((*name).to_owned());
@@ -43,7 +43,7 @@ fn metric(kind: Kind, sample: &Sample) -> Metric {
     });
     let mut metric = Metric::from_label(labels.collect());
     match (&sample.value, kind) {
-        (Value::Number(number), Kind::Gauge) => {
+        (Value::Number(number), MetricKind::Gauge) => {
             let mut gauge = Gauge::default();
             gauge.set_value(*number);
             metric.set_gauge(gauge);

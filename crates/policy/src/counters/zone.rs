@@ -7,7 +7,7 @@ use crate::auth_request::answer::AnswerError;
 use crate::auth_request::cache_status::CacheStatus;
 use crate::auth_request::check_result::CheckResult;
 use crate::auth_request::decision::AuthError;
-use metrics::{Buckets, Family, Kind};
+use metrics::{Buckets, Family, MetricKind};
 use std::time::Duration;
 
 /// The number of a counter in the group of a zone.
@@ -154,37 +154,37 @@ impl ZoneCounter {
 pub fn zone_families(zones: &[(&str, ReadCounter<'_>)]) -> Vec<Family> {
     let mut tokens = Family::new(
         "nginx_auth_jwt_requests_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "Requests that auth_jwt has judged, by $jwt_status and by what became of them.",
     );
     let mut token_cache = Family::new(
         "nginx_auth_jwt_token_cache_lookups_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "Tokens that were known (hit), or whose signature had to be verified (miss).",
     );
     let mut replays = Family::new(
         "nginx_auth_jwt_dpop_replays_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "DPoP proofs that were refused because they had been used before.",
     );
     let mut checks = Family::new(
         "nginx_auth_request_checks_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "Checks of auth_request by their result.",
     );
     let mut errors = Family::new(
         "nginx_auth_request_errors_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "Checks of auth_request in which the service did not decide, by the reason.",
     );
     let mut lookups = Family::new(
         "nginx_auth_request_cache_lookups_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "Checks with auth_request_cache, by $auth_request_cache_status.",
     );
     let mut durations = Family::new(
         "nginx_auth_request_duration_seconds",
-        Kind::Histogram,
+        MetricKind::Histogram,
         "How long the authorization service took to respond.",
     );
     for (zone, read) in zones {
