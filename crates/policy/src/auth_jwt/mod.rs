@@ -14,6 +14,7 @@ pub mod issuer;
 pub mod issuer_record;
 pub mod issuer_source;
 pub mod issuer_times;
+pub mod jwt_status;
 pub mod key_cache;
 pub mod key_file;
 pub mod key_text_id;
