@@ -11,6 +11,7 @@ use super::proof_url::ProofUrl;
 use crate::nginx::{
     Config, ConfigError, Request, Setting, SharedZone, Template, Text, Variable, ZoneEntry,
 };
+use crate::status::ZoneCounters;
 use jose::{DpopProof, VerifiedToken};
 use policy::auth_jwt::bearer::AuthScheme;
 use policy::auth_jwt::binding::{BindingError, BindingKind, BindingRule};
@@ -18,6 +19,7 @@ use policy::auth_jwt::dpop::{
     ProofError, ProofId, ProvedRequest, check_accepted_proof, check_host, check_proof,
 };
 use policy::auth_jwt::rejection::Rejection;
+use policy::counters::ZoneCounter;
 use text::Quoted;
 
 /// Where nginx has the certificate of a client that it speaks TLS with.
@@ -66,6 +68,7 @@ pub(super) struct SentToken<'a> {
     /// `None` if it is in a variable.
     pub(super) scheme: Option<AuthScheme>,
     pub(super) accepted_proof: &'a AcceptedProof,
+    pub(super) counters: &'a ZoneCounters,
 }
 
 /// The SHA-256 of the DPoP proof that a request has had accepted. It is accepted again in a later
@@ -196,6 +199,7 @@ impl Binding {
         };
         let id = check_proof(&proof, jkt, &proved).map_err(refuse)?;
         if !note_first_use(request, id) {
+            sent.counters.count(ZoneCounter::DPOP_REPLAY);
             return Err(refuse(Some(ProofError::Replayed)).into());
         }
         sent.accepted_proof.note(digest);
