@@ -1,0 +1,3 @@
+//! The command `nginx-auth`.
+
+fn main() {}
