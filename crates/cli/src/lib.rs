@@ -2,6 +2,7 @@
 //! makes keys and test tokens. It judges by the code of the module (jose and policy), and never
 //! sends anything anywhere.
 
+pub mod config;
 pub mod demands;
 pub mod input;
 pub mod key_files;
