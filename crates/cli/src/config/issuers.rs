@@ -41,6 +41,7 @@ pub(super) struct IssuerReader<'a> {
     pub(super) http: &'a ConfDirective,
     pub(super) names: &'a Names<'a>,
     pub(super) constants: &'a Constants<'a>,
+    pub(super) prefix: Option<&'a Path>,
     pub(super) now: i64,
 }
 
@@ -138,13 +139,15 @@ impl IssuerReader<'_> {
             return Ok(None);
         };
         let folder = constant(argument(member)?, member)?;
-        let folder = Path::new(&*folder);
-        if folder.is_relative() {
-            lines.push(
-                "        relative to nginx's prefix, which the configuration does not tell".into(),
-            );
-            return Ok(None);
-        }
+        let folder = match (Path::new(&*folder), self.prefix) {
+            (folder, Some(prefix)) => prefix.join(folder),
+            (folder, None) if folder.is_absolute() => folder.to_owned(),
+            _ => {
+                let why = "the folder is relative to nginx's prefix, which --prefix tells";
+                lines.push(format!("        {why}"));
+                return Ok(None);
+            }
+        };
         let id = source(block)?.id(issuer);
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let text = fs::read(entry.path()).unwrap_or_default();

@@ -38,6 +38,8 @@ pub struct LocationQuestion {
     pub address: Option<String>,
     /// The method of the request.
     pub method: String,
+    /// nginx's prefix, to which the names of the workers' folders are relative.
+    pub prefix: Option<PathBuf>,
 }
 
 /// What a configuration says about a location.
@@ -122,6 +124,7 @@ pub fn ask(question: &LocationQuestion, now: i64) -> Result<LocationAnswer, Conf
         constants: &constants,
         names: &names,
         http,
+        prefix: question.prefix.as_deref(),
         now,
     };
     let check = match surroundings.answered_before {

@@ -1,5 +1,7 @@
 //! The directives of the module in force, as what a token is judged by.
 
+use std::path::Path;
+
 use jose::{SignatureCheck, TokenType};
 use nginx_conf_reader::error::ConfError;
 use nginx_conf_reader::tree::ConfDirective;
@@ -35,6 +37,7 @@ pub(super) struct SettingsReader<'a> {
     pub(super) constants: &'a Constants<'a>,
     pub(super) names: &'a Names<'a>,
     pub(super) http: &'a ConfDirective,
+    pub(super) prefix: Option<&'a Path>,
     pub(super) now: i64,
 }
 
@@ -179,6 +182,7 @@ impl<'a> SettingsReader<'a> {
             http: self.http,
             names: self.names,
             constants: self.constants,
+            prefix: self.prefix,
             now: self.now,
         };
         let mut trusted = Vec::new();

@@ -2,6 +2,7 @@
 
 mod answers;
 mod constants;
+mod ready_configurations;
 mod refusals;
 mod settings;
 
@@ -36,6 +37,7 @@ impl Folder {
             host: None,
             address: None,
             method: "GET".into(),
+            prefix: None,
         }
     }
 

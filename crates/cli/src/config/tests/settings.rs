@@ -1,5 +1,6 @@
 //! What the directives mean.
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -172,7 +173,7 @@ fn keys_that_the_workers_have_saved() {
          server {{ auth_jwt a; auth_jwt_trust a; }} }}",
         state.display()
     );
-    std::fs::write(folder.0.join("nginx.conf"), text).unwrap();
+    fs::write(folder.0.join("nginx.conf"), text).unwrap();
     let read = || match folder.ask(&folder.question("/a")).unwrap().check {
         TokenCheck::Demands(mut found) => (
             found.demands.trusted.as_mut().unwrap().remove(0).key_files,
@@ -183,7 +184,7 @@ fn keys_that_the_workers_have_saved() {
     assert_eq!(read().1.len(), 1);
     let save = |source: &str, at: i64| {
         let file = state.join(saved_keys::file_name(source));
-        std::fs::write(&file, saved_keys::encode(source, at, b"{\"keys\":[]}")).unwrap();
+        fs::write(&file, saved_keys::encode(source, at, b"{\"keys\":[]}")).unwrap();
         file
     };
     save("https://a discovery https://b/c TlsOptions", NOW);
