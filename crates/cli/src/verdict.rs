@@ -27,16 +27,37 @@ pub fn presented<'a>(demands: &Demands, header: &'a [u8], token: &'a [u8]) -> Pr
     }
 }
 
+/// What a location makes of a token.
+#[derive(Debug)]
+pub struct Judgement {
+    /// Why the request is refused, if it is.
+    pub rejection: Option<Rejection>,
+    /// The token, if it is verified. It may be refused all the same, for what it says.
+    pub verified: Option<VerifiedToken>,
+}
+
 /// Judges what a request presents, at the time `now` in seconds since 1970 in UTC.
-///
-/// # Errors
-/// Why the request is refused.
 pub fn judge(
     presented: Presented<'_>,
     demands: &Demands,
     files: &DemandedFiles,
     now: i64,
-) -> Result<VerifiedToken, Rejection> {
+) -> Judgement {
+    let mut verified = None;
+    let result = check(presented, demands, files, now, &mut verified);
+    Judgement {
+        rejection: result.err(),
+        verified,
+    }
+}
+
+fn check(
+    presented: Presented<'_>,
+    demands: &Demands,
+    files: &DemandedFiles,
+    now: i64,
+    verified: &mut Option<VerifiedToken>,
+) -> Result<(), Rejection> {
     if lacks_keys(demands) {
         return Err(Rejection::NoKeySource);
     }
@@ -58,10 +79,10 @@ pub fn judge(
     if authentic.readable_claims().is_none() {
         requirements.check_without_keys(authentic.header(), None, now, leeway)?;
     }
-    let token = authentic.valid_at(now, leeway)?;
+    let token = verified.insert(authentic.valid_at(now, leeway)?);
     let claims = token.claims().object();
     if let Some(issuer) = issuer {
-        check_age_of(issuer, &token, now, leeway)?;
+        check_age_of(issuer, token, now, leeway)?;
         check_rules(
             RuleSubject::Claim,
             &issuer.rules,
@@ -70,17 +91,32 @@ pub fn judge(
         )?;
     }
     requirements.check_age(token.claims(), now, leeway)?;
-    requirements.check_algorithms(&token)?;
-    check_revoked(&token, files)?;
-    requirements.check_values(&token, &demands.variables)?;
-    Ok(token)
+    requirements.check_algorithms(token)?;
+    check_revoked(token, files)?;
+    requirements.check_values(token, &demands.variables)?;
+    check_requirement(demands)
+}
+
+/// Checks the values of `auth_jwt_require` that are the same for every request.
+pub fn check_requirement(demands: &Demands) -> Result<(), Rejection> {
+    match &demands.unmet_requirement {
+        Some(unmet) => Err(Rejection::Requirement {
+            value: Rc::clone(&unmet.value),
+            status: unmet.status,
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Whether the location needs keys of its own and has none.
-fn lacks_keys(demands: &Demands) -> bool {
-    let needs_none = demands.token_type == TokenType::Signed
-        && (demands.trusted.is_some() || demands.signature_check == SignatureCheck::Believe);
-    demands.key_files.is_empty() && !needs_none
+pub fn lacks_keys(demands: &Demands) -> bool {
+    let needs_none = demands.trusted.is_some() && demands.token_type == TokenType::Signed;
+    demands.key_files.is_empty() && !needs_none && !needs_no_keys(demands)
+}
+
+/// Whether signatures are believed, so that no key is needed.
+fn needs_no_keys(demands: &Demands) -> bool {
+    demands.token_type == TokenType::Signed && demands.signature_check == SignatureCheck::Believe
 }
 
 fn authenticate(
@@ -92,9 +128,7 @@ fn authenticate(
     token.check_without_keys(now, demands.leeway)?;
     let requirements = demands.requirements();
     requirements.check_without_keys(token.header(), token.claims(), now, demands.leeway)?;
-    let needs_none = demands.token_type == TokenType::Signed
-        && demands.signature_check == SignatureCheck::Believe;
-    let keys = match needs_none {
+    let keys = match needs_no_keys(demands) {
         true => KeySet::default(),
         false => merge(&files.own)?,
     };
