@@ -15,7 +15,7 @@ use policy::auth_jwt::allowed_algorithms::AllowedAlgorithms;
 use policy::auth_jwt::max_age::check_age;
 use policy::auth_jwt::rejection::{Rejection, RuleSubject};
 use policy::auth_jwt::rules::{Rule, RuleConfig, RuleError, RuleRequest};
-use policy::auth_jwt::scopes::RequiredScopes;
+use policy::auth_jwt::scopes::{GrantedScopes, RequiredScopes};
 use policy::auth_jwt::token_memo::{SetId, SetIds, TokenMemo};
 use text::Quoted;
 
@@ -254,10 +254,12 @@ impl TokenRules {
 }
 
 fn check_scopes(scopes: &RequiredScopes, token: &VerifiedToken) -> Result<(), Rejection> {
-    match scopes.missing(token.claims().object()) {
+    let claims = token.claims().object();
+    match scopes.missing(claims) {
         None => Ok(()),
         Some(missing) => Err(Rejection::Scope {
             missing: Quoted::whole(missing),
+            granted: GrantedScopes::of(claims),
             required: Rc::clone(scopes.joined()),
         }),
     }
