@@ -1,8 +1,8 @@
 use super::*;
 
 fn outcome(refusal: Refusal<'_>) -> (Option<u16>, Option<(LogLevel, String)>) {
-    let RefusalOutcome { status, log_line } = refusal.outcome();
-    (status, log_line)
+    let outcome = refusal.outcome();
+    (outcome.status, outcome.log_line)
 }
 
 #[test]
@@ -114,4 +114,50 @@ fn a_status_that_decides_nothing_says_what_it_often_means() {
     }
     assert_eq!(line(AuthError::ServerError, 500), "");
     assert_eq!(line(AuthError::NoLocation, 302), "");
+}
+
+#[test]
+fn each_refusal_is_counted_as_what_it_is() {
+    let error = AuthError::TimedOut;
+    let service_error = |on_error| Refusal::ServiceError {
+        error,
+        status: 504,
+        uri: b"/check",
+        on_error,
+    };
+    let let_in = OnError::Allow {
+        on_server_error: false,
+    };
+    let rows = [
+        (Refusal::ClientBody { status: 413 }, CheckResult::ClientBody),
+        (
+            Refusal::UnsafeUri {
+                uri: b"/..",
+                reason: "",
+            },
+            CheckResult::UnsafeUri,
+        ),
+        (
+            Refusal::Denied {
+                status: 403,
+                uri: b"/check",
+            },
+            CheckResult::Denied,
+        ),
+        (
+            Refusal::Requirement {
+                value: "$x",
+                status: 403,
+            },
+            CheckResult::Requirement,
+        ),
+        (
+            service_error(OnError::Refuse(500)),
+            CheckResult::Error(error),
+        ),
+        (service_error(let_in), CheckResult::LetIn(error)),
+    ];
+    for (refusal, result) in rows {
+        assert_eq!(refusal.outcome().result, result, "{refusal:?}");
+    }
 }
