@@ -68,6 +68,7 @@ impl Module for AuthJwt {
 
     fn check(cf: &MergedConfig<'_, '_>) {
         conf::warn_of_key_locations(cf);
+        conf::warn_of_refused_pages(cf);
     }
 }
 
