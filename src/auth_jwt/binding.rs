@@ -10,13 +10,15 @@ use super::AuthJwt;
 use crate::nginx::{
     Config, ConfigError, Request, Setting, SharedZone, Template, Text, Variable, ZoneEntry,
 };
+use crate::status::ZoneCounters;
 use jose::{DpopProof, VerifiedToken};
 use policy::auth_jwt::bearer::AuthScheme;
 use policy::auth_jwt::binding::{BindingError, BindingKind, BindingRule};
 use policy::auth_jwt::dpop::{
-    ProofError, ProofId, ProvedRequest, check_accepted_proof, check_proof,
+    ProofError, ProofId, ProvedRequest, check_accepted_proof, check_host, check_proof,
 };
 use policy::auth_jwt::rejection::Rejection;
+use policy::counters::ZoneCounter;
 use text::Quoted;
 
 /// Where nginx has the certificate of a client that it speaks TLS with.
@@ -51,6 +53,8 @@ struct BindingSetting {
 /// What DPoP proofs are compared with.
 struct ProofSetting {
     method: Variable,
+    host: Variable,
+    host_line: Variable,
     own_url: Template,
 }
 
@@ -61,6 +65,7 @@ pub(super) struct SentToken<'a> {
     /// `None` if it is in a variable.
     pub(super) scheme: Option<AuthScheme>,
     pub(super) accepted_proof: &'a AcceptedProof,
+    pub(super) counters: &'a ZoneCounters,
 }
 
 /// The SHA-256 of the DPoP proof that a request has had accepted. It is accepted again in a later
@@ -164,15 +169,18 @@ impl Binding {
             Some(url) => url.evaluate(request)?,
             None => proofs.own_url.evaluate(request)?,
         };
-        let method = request.variable(proofs.method);
+        let variable = |name| request.variable(name).map_or(&[][..], Text::bytes);
+        check_host(variable(proofs.host), variable(proofs.host_line))
+            .map_err(|error| refuse(Some(error)))?;
         let proved = ProvedRequest {
             token: sent.text,
-            method: method.map_or(&[][..], Text::bytes),
+            method: variable(proofs.method),
             url: &url,
             now: request.now(),
         };
         let id = check_proof(&proof, jkt, &proved).map_err(refuse)?;
         if !note_first_use(request, id) {
+            sent.counters.count(ZoneCounter::DPOP_REPLAY);
             return Err(refuse(Some(ProofError::Replayed)).into());
         }
         sent.accepted_proof.note(digest);
@@ -255,6 +263,8 @@ impl BindingSetting {
                 cf.main_conf::<AuthJwt>().dpop.is_used.set(true);
                 Some(ProofSetting {
                     method: cf.variable(b"request_method")?,
+                    host: cf.variable(b"host")?,
+                    host_line: cf.variable(b"http_host")?,
                     own_url: cf.template(OWN_URL)?,
                 })
             }
