@@ -7,12 +7,15 @@ pub mod claims;
 pub mod demands;
 pub mod explain;
 pub mod input;
+pub mod jwk;
 pub mod key_files;
 pub mod keys;
 pub mod local_rule;
+pub mod new_file;
 pub mod output;
 pub mod printable;
 pub mod times;
+pub mod token;
 pub mod verdict;
 pub mod words;
 
@@ -41,7 +44,8 @@ pub fn run(command_line: &CommandLine) -> Result<Report, CommandError> {
     match &command_line.command {
         Command::Explain(args) => explain::run(args, json),
         Command::Keys(args) => keys::run(args, json),
-        Command::Jwk(_) | Command::Token { .. } => Ok(Report::default()),
+        Command::Jwk(args) => jwk::run(args),
+        Command::Token { command } => token::run(command, json),
         Command::Claims(args) => claims::run(args, json),
         Command::Completions { shell } => {
             let mut text = Vec::new();
