@@ -46,8 +46,11 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or that of a command
+    Man {
+        /// The command, such as "explain" or "token sign"
+        command: Vec<String>,
+    },
 }
 
 #[derive(Debug, Args)]

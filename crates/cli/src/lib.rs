@@ -53,14 +53,24 @@ pub fn run(command_line: &CommandLine) -> Result<Report, CommandError> {
             clap_complete::generate(*shell, &mut command, "nginx-auth", &mut text);
             text_report(text)
         }
-        Command::Man => {
-            let mut text = Vec::new();
-            let man = clap_mangen::Man::new(CommandLine::command());
-            let rendered = man.render(&mut text);
-            rendered.map_err(|error| CommandError::Unusable(error.to_string()))?;
-            text_report(text)
-        }
+        Command::Man { command } => manual_page(command),
     }
+}
+
+/// The manual page of a command, which a path of names leads to.
+fn manual_page(path: &[String]) -> Result<Report, CommandError> {
+    let mut root = CommandLine::command();
+    root.build();
+    let mut command = &root;
+    for name in path {
+        let found = command.find_subcommand(name);
+        let unknown = || CommandError::Usage(format!("man: there is no command {name:?}"));
+        command = found.ok_or_else(unknown)?;
+    }
+    let mut text = Vec::new();
+    let rendered = clap_mangen::Man::new(command.clone()).render(&mut text);
+    rendered.map_err(|error| CommandError::Unusable(error.to_string()))?;
+    text_report(text)
 }
 
 /// Text that this program was made with.
