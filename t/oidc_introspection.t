@@ -88,7 +88,7 @@ is($verdict->($mint->('bob', 'orders.read', 'https%3A%2F%2Fother.example.com', 6
 is($verdict->($mint->('bob', 'orders.write', $api, 600)),
     '403 Bearer realm="api", error="insufficient_scope", scope="orders.read"', 'another scope');
 is($verdict->($token, 8081), '503', 'a wrong password of this API');
-like($t->read_file('error.log'), qr/auth request unexpected status: 500 from "\$introspection"/,
+like($t->read_file('error.log'), qr/auth request unexpected status: 500 from "\$introspection": neither allows nor denies, in place of status 401 of the service/,
     'a wrong password of this API, log');
 is($verdict->($token, 8082), '503', 'the certificate of another authority');
 like($t->read_file('error.log'), qr/certificate verify/, 'the certificate of another authority, log');

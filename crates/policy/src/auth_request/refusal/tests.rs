@@ -57,6 +57,7 @@ fn an_error_of_the_service_is_logged_whether_or_not_the_request_is_let_in() {
     let refusal = |on_error| Refusal::ServiceError {
         error: AuthError::NoConnection,
         status: 502,
+        replaced: None,
         uri: b"/check?$args",
         on_error,
     };
@@ -76,11 +77,29 @@ fn an_error_of_the_service_is_logged_whether_or_not_the_request_is_let_in() {
 }
 
 #[test]
+fn a_status_that_the_configuration_has_replaced_is_logged() {
+    let refusal = Refusal::ServiceError {
+        error: AuthError::UnexpectedStatus,
+        status: 500,
+        replaced: Some(401),
+        uri: b"/check",
+        on_error: OnError::Refuse(503),
+    };
+    let line = "auth request unexpected status: 500 from \"/check\": neither allows nor denies, in place \
+                of status 401 of the service";
+    assert_eq!(
+        outcome(refusal),
+        (Some(503), Some((LogLevel::Error, line.into())))
+    );
+}
+
+#[test]
 fn each_refusal_is_counted_as_what_it_is() {
     let error = AuthError::TimedOut;
     let service_error = |on_error| Refusal::ServiceError {
         error,
         status: 504,
+        replaced: None,
         uri: b"/check",
         on_error,
     };
