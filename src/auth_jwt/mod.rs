@@ -29,6 +29,7 @@ mod trust;
 mod upstream_headers;
 mod variables;
 
+use crate::nginx::net::unix_time;
 use crate::nginx::{
     Config, ConfigError, ContentHandler, ContentResponse, Directive, Failure, MergedConfig, Module,
     Request,
@@ -65,6 +66,7 @@ impl Module for AuthJwt {
     }
 
     fn start_worker(conf: &Self::MainConf) {
+        conf.count_key_files(unix_time());
         issuer_keys::watch_issuers(conf.issuers.fetched_keys());
     }
 

@@ -39,6 +39,7 @@ mod test_disk;
 pub mod token_cache;
 pub mod token_carrier;
 pub mod token_memo;
+pub mod token_requirements;
 pub mod upstream_header;
 pub mod value_path;
 pub mod watched_file;
