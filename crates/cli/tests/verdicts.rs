@@ -280,7 +280,7 @@ proptest! {
         });
         let status = match verified {
             Ok(_) => "ok",
-            Err(error) => Rejection::Token(error).response().jwt_status,
+            Err(error) => Rejection::Token(error).response().jwt_status.name(),
         };
         prop_assert_eq!(explanation.jwt_status, status);
     }
