@@ -7,6 +7,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
+use AuthRequest;
 use ForwardAuth;
 use Introspection;
 use Jose;
@@ -48,7 +49,7 @@ my @FAULTS = (
     ['aud twice', $with->("{\"active\":true,$good,\"aud\":\"x\"}"), '200 from URI: the body has a name twice in one object'],
     ['a huge body', $with->("{\"active\":true,\"x\":\"" . 'x' x 100_000 . "\",$good}"),
         '200 from URI: the body is larger than auth_request_answer'],
-    map({ [ "status $_", $status->($_), "$_ $neither" ] } 302, 400, 404, 429, 500, 503),
+    map({ [ "status $_", $status->($_), "$_ from URI: " . undecided($_) ] } 302, 400, 404, 429, 500, 503),
     # it refuses this API, and not the client
     map({ [ "status $_", $status->($_), "500 $neither, in place of status $_ of the service" ] } 401, 403),
 );
