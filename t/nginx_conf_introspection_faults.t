@@ -9,11 +9,10 @@ use lib "$FindBin::Bin/lib";
 use Auth;
 use AuthRequest;
 use ForwardAuth;
-use Introspection;
 use Jose;
 use Test::Nginx::Raw;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy map rewrite /)->plan(152);
+my $t = Test::Nginx->new()->has(qw/ http proxy map rewrite /)->plan(165);
 
 my $good = '"sub":"bob","client_id":"app","scope":"orders.read","aud":"https://api.example.com"';
 my $json = "{\"active\":true,$good}";
@@ -73,7 +72,14 @@ my @ANSWERS = (
     ['exp object', ',"exp":{}', '200 bob', 2],
 );
 
-my %said = map { $_->[0] =~ s/ /-/gr => $_->[1] } @FAULTS;
+# it sends this, and nothing more, until nginx has waited for three seconds
+my @SILENT = (
+    ['silent from the beginning', '', '504 from URI: the service did not respond in time'],
+    ['silent behind half a header', "HTTP/1.1 200 OK\r\nContent-Type: appl", '504 from URI: the service did not respond in time'],
+    ['silent behind the header', "${ok}Content-Length: $long\r\n\r\n", $truncated],
+    ['silent behind half a body', "${ok}Content-Length: $long\r\n\r\n$json", $truncated],
+);
+my %said = map { $_->[0] =~ s/ /-/gr => $_->[1] } @FAULTS, @SILENT;
 $said{$_->[0] =~ s/ /-/gr} = $with->("{\"active\":true,$good$_->[1]}") for @ANSWERS;
 
 my @pairs = ('127.0.0.1:9000' => '127.0.0.1:8090', 'https://id.example.com/introspect' => 'http://127.0.0.1:8091/introspect');
@@ -95,6 +101,7 @@ service($t, 8091, sub {
     $token =~ s/%([0-9A-F]{2})/chr hex $1/ge;
     append($t->testdir() . '/asked', "$token\n");
     print $client $said{$token};
+    sleep 20 if $token =~ /^silent/;
     return 0;
 });
 application($t, 8090);
@@ -120,4 +127,35 @@ for my $port (8080, 8081) {
         is("@got", "$outcome $outcome", "$name: $token");
         is(scalar(split /\n/, $t->read_file('asked')), $asked, "$name: $token, the authorization server was asked");
     }
+}
+
+### an authorization server that is silent: all requests wait at once
+
+logged($t);
+for my $silent (@SILENT) {
+    my ($token) = @$silent;
+    push @$silent, map { [ $_, ask({ port => $_, start => 1 }, '/a', bearer($token =~ s/ /-/gr)) ] } 8080, 8081;
+}
+my @expected;
+for my $silent (@SILENT) {
+    my ($token, undef, $why, @waiting) = @$silent;
+    for (@waiting) {
+        my ($port, $socket) = @$_;
+        my $name = $port == 8080 ? 'introspection' : 'mixed';
+        my $response = do { local $/; <$socket> };
+        is(join(' ', status($response), headers($response, 'WWW-Authenticate')), '503', "$name: $token");
+        my $uri = $port == 8080 ? '"$introspection"' : '"$mixed_introspection"';
+        push @expected, "error auth request unexpected status: $why" =~ s/URI/$uri/r;
+    }
+}
+is_deeply([ sort split /\n/, logged($t, qr/auth request/) ], [ sort @expected ], 'a silent authorization server, log');
+
+### an authorization server that is not there
+
+$t->stop_daemons();
+for my $port (8080, 8081) {
+    my $uri = $port == 8080 ? '"$introspection"' : '"$mixed_introspection"';
+    is(status(ask({ port => $port }, '/a', bearer('nobody'))), '503', "no authorization server, $uri");
+    is(logged($t, qr/auth request/), "error auth request unexpected status: 502 from $uri: no connection to the service",
+        "no authorization server, $uri, log");
 }
