@@ -11,6 +11,7 @@ use jose::{JsonValue, VerifiedToken};
 use policy::auth_jwt::issuer::{IssuerIndex, IssuerRejection, IssuerTerms, choose};
 use policy::auth_jwt::rejection::{Rejection, RuleSubject};
 use policy::auth_jwt::rules::Rule;
+use policy::auth_jwt::token_requirements::check_rules;
 use text::Quoted;
 
 /// An issuer: its keys, and what is required of its tokens.
@@ -75,16 +76,7 @@ impl Issuer {
     ) -> Result<(), Rejection> {
         let claims = token.claims().object();
         self.check_age(claims, request.now(), leeway)?;
-        for rule in &self.rules {
-            rule.judge(claims, &request)
-                .map_err(|failure| Rejection::Rule {
-                    subject: RuleSubject::Claim,
-                    rule: Rc::clone(rule.text()),
-                    failure,
-                    status: rule.status(),
-                })?;
-        }
-        Ok(())
+        check_rules(RuleSubject::Claim, &self.rules, claims, &request)
     }
 }
 
@@ -158,10 +150,15 @@ fn quoted_names(issuers: &[Rc<Issuer>]) -> String {
     names.join(", ")
 }
 
+fn described(issuers: &[Rc<Issuer>]) -> String {
+    let issuers = issuers.iter().map(|issuer| issuer.terms.describe());
+    issuers.collect::<Vec<_>>().join(", ")
+}
+
 /// The issuers that a level trusts.
 pub(super) struct TrustedIssuers {
     issuers: Vec<Rc<Issuer>>,
-    /// The names of their blocks, quoted, for the log.
+    /// The names of their blocks, each with its `iss`, for the log.
     names: Rc<str>,
     /// Whether some of them have the same `iss`, so that the audience tells them apart.
     share_iss: bool,
@@ -174,7 +171,7 @@ impl TrustedIssuers {
             others.any(|other| other.terms.issuer == issuer.terms.issuer)
         };
         Self {
-            names: quoted_names(&issuers).into(),
+            names: described(&issuers).into(),
             share_iss: issuers.iter().enumerate().any(has_twin),
             issuers,
         }

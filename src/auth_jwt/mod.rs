@@ -4,6 +4,7 @@
 mod around_access;
 mod authenticate;
 mod binding;
+mod binding_checks;
 mod client;
 mod conf;
 mod configured_key_file;
@@ -18,6 +19,7 @@ mod issuer_fetch;
 mod issuer_keys;
 mod key_request;
 mod main_conf;
+mod proof_url;
 mod remembered_token;
 mod resource_metadata;
 mod revocation;
@@ -70,6 +72,8 @@ impl Module for AuthJwt {
 
     fn check(cf: &MergedConfig<'_, '_>) {
         conf::warn_of_key_locations(cf);
+        binding_checks::warn_of_bindings(cf);
+        conf::warn_of_refused_pages(cf);
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod candidates;
 mod entries;
+mod listing;
 
 use std::cell::Cell;
 use std::fmt;
@@ -14,6 +15,7 @@ use text::Quoted;
 
 use self::candidates::{Candidate, KeysByAlgorithm, candidates};
 use self::entries::{EntrySummary, KeyEntries};
+pub use self::listing::{KeySize, ListedKey, ListedMaterial, list_keys};
 use crate::crypto::Verifier;
 use crate::error::{Error, InputPart};
 use crate::header::JoseHeader;

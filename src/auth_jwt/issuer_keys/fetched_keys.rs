@@ -316,20 +316,9 @@ impl FetchedKeys {
     async fn fetch(self: Rc<Self>, lease: HeldLease) {
         let started = uptime();
         let fetched = self.endpoint.fetch().await;
-        let fetched = fetched.and_then(|document| {
-            let url = &document.url;
-            if document.text.len() > SharedKeys::MAX_TEXT {
-                return Err(format!(
-                    "\"{url}\": the key set has {} bytes, more than the {} for which there is \
-                     shared memory",
-                    document.text.len(),
-                    SharedKeys::MAX_TEXT
-                ));
-            }
-            match KeySet::parse(&document.text) {
-                Ok(keys) => Ok((document, keys)),
-                Err(error) => Err(format!("\"{url}\": {error}")),
-            }
+        let fetched = fetched.and_then(|document| match KeySet::parse(&document.text) {
+            Ok(keys) => Ok((document, keys)),
+            Err(error) => Err(format!("\"{}\": {error}", document.url)),
         });
         let count = fetched.as_ref().ok().map(|(_, keys)| keys.usable_keys());
         let duration = uptime().saturating_sub(started);
