@@ -1,5 +1,5 @@
-//! Variables that have the same value for every request: those of `set` with a constant text, and of
-//! `map` whose source is constant or that has nothing but a default.
+//! Variables that have the same value for every request: those of `set` with a constant text, and
+//! of `map` whose source is constant or that has nothing but a default.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use nginx_conf_reader::tree::ConfDirective;
 use pcre2::bytes::RegexBuilder;
 
 use super::levels::Level;
+use crate::local_rule::KnownVariables;
 
 /// How many variables may be behind each other.
 const MAX_DEPTH: usize = 16;
@@ -17,6 +18,8 @@ pub(super) struct UnknownVariable(pub(super) String);
 
 /// The variables of a location whose values can be known.
 pub(super) struct Constants<'a> {
+    /// Values that were given for one request. They come before all others.
+    given: &'a KnownVariables,
     /// `None`: the value is another one for each request.
     sets: BTreeMap<String, Option<Vec<u8>>>,
     maps: BTreeMap<String, &'a ConfDirective>,
@@ -24,7 +27,11 @@ pub(super) struct Constants<'a> {
 
 impl<'a> Constants<'a> {
     /// Those of the innermost of these levels.
-    pub(super) fn new(http: &'a ConfDirective, levels: &[Level<'a>]) -> Self {
+    pub(super) fn new(
+        http: &'a ConfDirective,
+        levels: &[Level<'a>],
+        given: &'a KnownVariables,
+    ) -> Self {
         let mut maps = BTreeMap::new();
         for map in http.find("map") {
             if let Some(name) = map.args().get(1).and_then(|name| variable(name)) {
@@ -32,6 +39,7 @@ impl<'a> Constants<'a> {
             }
         }
         let mut constants = Self {
+            given,
             sets: BTreeMap::new(),
             maps,
         };
@@ -98,6 +106,9 @@ impl<'a> Constants<'a> {
 
     fn value_to(&self, name: &str, depth: usize) -> Result<Vec<u8>, UnknownVariable> {
         let unknown = || UnknownVariable(name.to_owned());
+        if let Some(value) = self.given.0.get(name) {
+            return Ok(value.clone());
+        }
         let depth = depth.checked_sub(1).ok_or_else(unknown)?;
         let lower = name.to_ascii_lowercase();
         match (self.sets.get(&lower), self.maps.get(&lower)) {

@@ -18,6 +18,7 @@ use nginx_conf_reader::tree::Tree;
 use policy::auth_jwt::mode::Mode;
 
 use crate::demands::Demands;
+use crate::local_rule::KnownVariables;
 use constants::Constants;
 use in_force::InForce;
 use levels::ChosenLocation;
@@ -106,16 +107,21 @@ impl LocationDemands {
     }
 }
 
-/// Finds what the configuration demands. `now` is in seconds since 1970 in UTC.
+/// Finds what the configuration demands, where `given` are the values of variables. `now` is in
+/// seconds since 1970 in UTC.
 ///
 /// # Errors
 /// The configuration cannot be read, has no such server, or nginx would refuse what is in force there.
-pub fn ask(question: &LocationQuestion, now: i64) -> Result<LocationAnswer, ConfError> {
+pub fn ask(
+    question: &LocationQuestion,
+    given: &KnownVariables,
+    now: i64,
+) -> Result<LocationAnswer, ConfError> {
     let tree = Tree::read(&question.config)?;
     let http = tree.http()?;
     let chosen = ChosenLocation::find(http, question)?;
     let names = Names::new(tree.folder());
-    let constants = Constants::new(http, &chosen.levels);
+    let constants = Constants::new(http, &chosen.levels, given);
     let in_force = InForce::new(&chosen.levels);
     let mut lines = chosen.lines(&names);
     let surroundings = Surroundings::of(&chosen, &in_force, &names)?;

@@ -1,5 +1,5 @@
-//! What nginx does with a request besides looking at its token: what answers it before, and what may
-//! lead it elsewhere. Nothing of that is guessed.
+//! What nginx does with a request besides looking at its token: what answers it before, and what
+//! may lead it elsewhere. Nothing of that is guessed.
 
 use super::in_force::InForce;
 use super::levels::ChosenLocation;
@@ -137,7 +137,8 @@ fn is_one_of(directive: &ConfDirective, names: &[&str]) -> bool {
     names.iter().any(|name| directive.is(name))
 }
 
-/// Goes through what a block has for the rewrite phase. Returns why nginx answers there, if it does.
+/// Goes through what a block has for the rewrite phase. Returns why nginx answers there, if it
+/// does.
 fn rewrites(
     block: &ConfDirective,
     path: &[u8],

@@ -13,7 +13,7 @@ use crate::demands::{Demands, IssuerDemands};
 use crate::key_files::DemandedFiles;
 use crate::local_rule::LocalRule;
 use crate::times::Clock;
-use crate::verdict::{check_revoked, leeway};
+use crate::verdict::{check_requirement, check_revoked, leeway};
 
 /// What is in a token.
 pub struct ShownToken<'a> {
@@ -138,6 +138,9 @@ pub fn requirements(
             format!("{required}, {granted}"),
             check_scopes(scopes, claims),
         );
+    }
+    if demands.unmet_requirement.is_some() {
+        steps.check("require", "auth_jwt_require", check_requirement(demands));
     }
 }
 

@@ -1,11 +1,14 @@
 //! The command line of `explain`.
 
+use std::path::Path;
+
 use policy::auth_jwt::allowed_algorithms::AllowedAlgorithms;
 use policy::auth_jwt::issuer::IssuerTerms;
 use policy::auth_jwt::scopes::RequiredScopes;
 
-use super::explain;
-use crate::args::{ExplainArgs, SourceArg, TokenArgs, TypeArg};
+use super::{explain, located};
+use crate::args::{ExplainArgs, LocationArgs, SourceArg, TokenArgs, TypeArg};
+use crate::config::LocationQuestion;
 use crate::demands::{Demands, IssuerDemands, WhereToken};
 use crate::input::{InputError, InputSource};
 use crate::key_files::DemandedFiles;
@@ -19,8 +22,13 @@ use crate::words::split_words;
 /// # Errors
 /// [`CommandError`]
 pub fn run(args: &ExplainArgs, json: bool) -> Result<Report, CommandError> {
-    let (demands, warnings) = demands(args)?;
     let clock = clock(args.at.as_deref())?;
+    if let (Some(config), Some(uri)) = (&args.location.config, &args.location.location) {
+        let question = question(config, uri, &args.location);
+        return located::run(args, &question, &variables(&args.variable)?, &clock, json);
+    }
+    let (demands, warnings) = demands(args)?;
+    args.token.require()?;
     let files = DemandedFiles::read(&demands)?;
     let token = args.token.read()?;
     let explanation = explain(&token, &demands, &files, &clock);
@@ -38,7 +46,37 @@ pub fn run(args: &ExplainArgs, json: bool) -> Result<Report, CommandError> {
     })
 }
 
+fn question(config: &Path, uri: &str, args: &LocationArgs) -> LocationQuestion {
+    LocationQuestion {
+        config: config.to_owned(),
+        uri: uri.to_owned(),
+        host: args.server.clone(),
+        address: args.listen.clone(),
+        method: args.method.clone(),
+        prefix: args.prefix.clone(),
+    }
+}
+
 impl TokenArgs {
+    /// Whether one of the options is there.
+    pub fn is_given(&self) -> bool {
+        self.stdin || self.token_file.is_some() || self.token.is_some()
+    }
+
+    /// Refuses a command line without any of them.
+    ///
+    /// # Errors
+    /// [`CommandError::Usage`]
+    pub fn require(&self) -> Result<(), CommandError> {
+        match self.is_given() {
+            true => Ok(()),
+            false => {
+                let message = "a token is needed: --stdin, --token-file FILE or --token TOKEN";
+                Err(CommandError::Usage(message.into()))
+            }
+        }
+    }
+
     /// The token. It ends where the line ends.
     ///
     /// # Errors

@@ -111,6 +111,13 @@ fn requirements_of_constants() {
         unmet("empty", "set $a ''; set $b 1; auth_jwt_require $b ${a};"),
         Some("${a} 401".into())
     );
+    assert_eq!(unmet("given", "auth_jwt_require $given;"), None);
+    assert_eq!(
+        demands("given", "auth_jwt_require $given;")
+            .demands
+            .not_judged,
+        [] as [&str; 0]
+    );
     assert_eq!(unmet("request", "auth_jwt_require $http_a;"), None);
 }
 

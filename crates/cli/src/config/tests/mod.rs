@@ -9,6 +9,8 @@ mod settings;
 use std::path::PathBuf;
 use std::{env, fs, process};
 
+use crate::local_rule::KnownVariables;
+
 use super::{LocationAnswer, LocationDemands, LocationQuestion, TokenCheck, ask};
 
 /// The time that everything here is read at.
@@ -42,7 +44,8 @@ impl Folder {
     }
 
     fn ask(&self, question: &LocationQuestion) -> Result<LocationAnswer, String> {
-        ask(question, NOW).map_err(|error| self.shorten(&error.to_string()))
+        let given = KnownVariables([("given".into(), "1".into())].into());
+        ask(question, &given, NOW).map_err(|error| self.shorten(&error.to_string()))
     }
 
     /// A text without the name of the folder.
