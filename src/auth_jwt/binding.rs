@@ -7,16 +7,19 @@ use std::rc::Rc;
 use openssl::sha::sha256;
 
 use super::AuthJwt;
+use super::proof_url::ProofUrl;
 use crate::nginx::{
     Config, ConfigError, Request, Setting, SharedZone, Template, Text, Variable, ZoneEntry,
 };
+use crate::status::ZoneCounters;
 use jose::{DpopProof, VerifiedToken};
 use policy::auth_jwt::bearer::AuthScheme;
 use policy::auth_jwt::binding::{BindingError, BindingKind, BindingRule};
 use policy::auth_jwt::dpop::{
-    ProofError, ProofId, ProvedRequest, check_accepted_proof, check_proof,
+    ProofError, ProofId, ProvedRequest, check_accepted_proof, check_host, check_proof,
 };
 use policy::auth_jwt::rejection::Rejection;
+use policy::counters::ZoneCounter;
 use text::Quoted;
 
 /// Where nginx has the certificate of a client that it speaks TLS with.
@@ -38,7 +41,7 @@ const MIN_ZONE_BYTES: usize = 64 << 10;
 #[derive(Default)]
 pub(super) struct Binding {
     setting: Setting<Option<Rc<BindingSetting>>>,
-    url: Setting<Rc<Template>>,
+    url: Setting<Rc<ProofUrl>>,
 }
 
 /// The arguments of `auth_jwt_binding`, unless that is `off`.
@@ -46,11 +49,15 @@ struct BindingSetting {
     rule: BindingRule,
     certificate: Option<Variable>,
     proofs: Option<ProofSetting>,
+    /// The file and line of the directive.
+    position: Rc<str>,
 }
 
 /// What DPoP proofs are compared with.
 struct ProofSetting {
     method: Variable,
+    host: Variable,
+    host_line: Variable,
     own_url: Template,
 }
 
@@ -61,6 +68,7 @@ pub(super) struct SentToken<'a> {
     /// `None` if it is in a variable.
     pub(super) scheme: Option<AuthScheme>,
     pub(super) accepted_proof: &'a AcceptedProof,
+    pub(super) counters: &'a ZoneCounters,
 }
 
 /// The SHA-256 of the DPoP proof that a request has had accepted. It is accepted again in a later
@@ -96,6 +104,22 @@ impl Binding {
     pub(super) fn has_proofs(&self) -> bool {
         self.setting()
             .is_some_and(|setting| setting.rule.kind.has_proofs())
+    }
+
+    /// The variable that has the client's certificate, as the configuration names it.
+    pub(super) fn certificate_variable(&self) -> Option<&str> {
+        let setting = self.setting()?;
+        setting.certificate.map(|_| &*setting.rule.variable)
+    }
+
+    /// The argument of `auth_jwt_dpop_url`.
+    pub(super) fn url(&self) -> Option<&ProofUrl> {
+        self.url.get().map(|url| &**url)
+    }
+
+    /// The file and line of the directive, unless it is `off`.
+    pub(super) fn position(&self) -> Option<&str> {
+        self.setting().map(|setting| &*setting.position)
     }
 
     /// The schemes that a client is asked for.
@@ -164,15 +188,18 @@ impl Binding {
             Some(url) => url.evaluate(request)?,
             None => proofs.own_url.evaluate(request)?,
         };
-        let method = request.variable(proofs.method);
+        let variable = |name| request.variable(name).map_or(&[][..], Text::bytes);
+        check_host(variable(proofs.host), variable(proofs.host_line))
+            .map_err(|error| refuse(Some(error)))?;
         let proved = ProvedRequest {
             token: sent.text,
-            method: method.map_or(&[][..], Text::bytes),
+            method: variable(proofs.method),
             url: &url,
             now: request.now(),
         };
         let id = check_proof(&proof, jkt, &proved).map_err(refuse)?;
         if !note_first_use(request, id) {
+            sent.counters.count(ZoneCounter::DPOP_REPLAY);
             return Err(refuse(Some(ProofError::Replayed)).into());
         }
         sent.accepted_proof.note(digest);
@@ -202,13 +229,7 @@ impl Binding {
 
     /// `auth_jwt_dpop_url string`
     pub(super) fn read_url(&mut self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-        let url = cf.argument();
-        if !url.starts_with(b"$") && !url.starts_with(b"https://") && !url.starts_with(b"http://") {
-            let must = "it must be a URL, as in https://$host$request_uri";
-            return Err(cf.invalid_value(&url, must));
-        }
-        let url = cf.template(&url)?;
-        self.url.set(Rc::new(url))
+        self.url.set(Rc::new(ProofUrl::read(cf)?))
     }
 
     fn setting(&self) -> Option<&BindingSetting> {
@@ -255,6 +276,8 @@ impl BindingSetting {
                 cf.main_conf::<AuthJwt>().dpop.is_used.set(true);
                 Some(ProofSetting {
                     method: cf.variable(b"request_method")?,
+                    host: cf.variable(b"host")?,
+                    host_line: cf.variable(b"http_host")?,
                     own_url: cf.template(OWN_URL)?,
                 })
             }
@@ -267,6 +290,7 @@ impl BindingSetting {
             },
             certificate,
             proofs,
+            position: cf.position().into(),
         })
     }
 }

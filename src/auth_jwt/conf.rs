@@ -20,6 +20,7 @@ use crate::nginx::{
     Config, ConfigError, Inherit, List, MergedConfig, Setting, Severity, Template, Text, Variable,
 };
 use crate::require::Requirement;
+use crate::status::{AuthStatus, SourceCounters, ZoneCounters};
 use crate::subrequest_uri::Uri;
 use jose::{KeySet, SignatureCheck, TokenType};
 use policy::auth_jwt::key_cache::KeyCache;
@@ -50,6 +51,7 @@ pub struct LocationConf {
     are_keys_further_out: bool,
     pub(super) upstream_headers: UpstreamHeaders,
     pub(super) strip: Strip,
+    pub(super) counters: ZoneCounters,
     /// Of this location only: nginx inherits no content handler.
     pub(super) resource_metadata: Option<ResourceMetadataSetting>,
     /// The first directive of this level that requires something of a token.
@@ -148,6 +150,7 @@ pub(super) struct KeyRequestSource {
     pub(super) uri: Uri,
     /// The names of the client's header lines that the subrequest has.
     pub(super) pass_headers: Rc<[Box<[u8]>]>,
+    pub(super) counters: SourceCounters,
 }
 
 impl KeyRequestSource {
@@ -388,10 +391,12 @@ impl Inherit for LocationConf {
             are_keys_further_out,
             upstream_headers,
             strip,
+            counters,
             resource_metadata: _,
             own_requirement: _,
             only_key_request: _,
         } = self;
+        *counters = AuthStatus::counters(cf);
         let is_own = auth_jwt.get().is_some();
         if let (Some(own), Some(outer)) = (auth_jwt.get(), outer.auth_jwt.get())
             && let Some(inherited) = own.inherit(outer)

@@ -17,6 +17,7 @@ use crate::nginx::{
     SharedZone, Status, Template, Text, Variable, Waker,
 };
 use crate::require::Requirement;
+use crate::status::{AuthStatus, ZoneCounters};
 use crate::subrequest_uri::Uri;
 use policy::auth_request::decision::{self, OnError};
 use policy::auth_request::key_sources::{FieldName, KeySources};
@@ -71,6 +72,7 @@ pub struct LocationConf {
     pub(super) cache: Setting<Option<VerdictZone>>,
     pub(super) cache_key: Setting<Rc<CacheKey>>,
     pub(super) cache_valid: List<Validity>,
+    pub(super) counters: ZoneCounters,
     fingerprint: ConfigFingerprint,
     scope: Scope,
 }
@@ -335,9 +337,11 @@ impl Inherit for LocationConf {
             cache,
             cache_key,
             cache_valid,
+            counters,
             fingerprint,
             scope,
         } = self;
+        *counters = AuthStatus::counters(cf);
         *has_own_service = service.get().is_some();
         service.inherit(&outer.service);
         if !requirements.is_empty() && !matches!(service.get(), Some(Service::At(_))) {

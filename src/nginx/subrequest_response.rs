@@ -11,9 +11,10 @@ use super::text::Text;
 use super::variable::Variable;
 use nginx_sys::{
     NGX_HTTP_UPSTREAM_IGN_CACHE_CONTROL, NGX_HTTP_UPSTREAM_IGN_EXPIRES,
-    NGX_HTTP_UPSTREAM_IGN_XA_EXPIRES, ngx_str_t, ngx_uint_t,
+    NGX_HTTP_UPSTREAM_IGN_XA_EXPIRES, ngx_cached_time, ngx_str_t, ngx_uint_t,
 };
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// Who produced the status of a response. A status such as 502 or 504 may be nginx's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +91,19 @@ impl<'r> SubrequestResponse<'r> {
             .get(number)
             .copied()
             .unwrap_or(StatusOrigin::NotAsked)
+    }
+
+    /// How long ago the subrequest was started, by nginx's clock of this event-loop iteration.
+    pub fn elapsed(self) -> Duration {
+        // SAFETY: the request is live; nginx sets ngx_cached_time before it serves requests
+        // (ngx_time_init), and a worker has one thread.
+        let ms = unsafe {
+            let (request, now) = (self.request.raw(), ngx_cached_time);
+            let seconds = (*now).sec.saturating_sub((*request).start_sec);
+            let ms = (*now).msec.cast_signed() - (*request).start_msec.cast_signed();
+            seconds.saturating_mul(1000).saturating_add(ms as i64)
+        };
+        Duration::from_millis(u64::try_from(ms).unwrap_or(0))
     }
 
     /// The media type of the body; empty if the response has none.

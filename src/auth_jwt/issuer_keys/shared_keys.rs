@@ -1,31 +1,32 @@
-//! The keys of one issuer in shared memory: a record of what all workers know, and the text of the
-//! key set. Each issuer has a zone of its own, so that none can take the room of another.
+//! The keys of one issuer in shared memory: a record of what all workers know, the text of the key
+//! set, and why the last fetch has failed. Each issuer has a zone of its own, so that none can take the room of another.
 
 use std::time::Duration;
 
 use crate::nginx::net::{unix_time, with_log};
-use crate::nginx::{Config, ConfigError, LockedEntries, SharedZone, ZoneEntry, ZoneLookup};
+use crate::nginx::{Config, ConfigError, LargeValueEntries, LargeValueZone, ZoneEntry, ZoneLookup};
+use jose::KeySet;
 use openssl::sha::Sha256;
+use policy::auth_jwt::failure_reason::FailureReason;
 use policy::auth_jwt::issuer_record::{FetchLease, IssuerRecord};
 use policy::auth_jwt::issuer_times::IssuerTimes;
 use policy::auth_jwt::key_text_id::KeyTextId;
 
 /// The keys of one issuer in shared memory.
 pub(super) struct SharedKeys {
-    zone: SharedZone,
-    /// The keys of the two entries. They are made of all that says whose keys these are: after a
+    zone: LargeValueZone,
+    /// The keys of the entries. They are made of all that says whose keys these are: after a
     /// reload with another URL or certificate, nobody finds the keys of before.
     record: [u8; 32],
     text: [u8; 32],
+    failure: [u8; 32],
 }
 
 impl SharedKeys {
-    /// The longest text of a key set: some 2,500 RSA keys. Real ones have up to 20 kilobytes.
-    pub(super) const MAX_TEXT: usize = 1 << 20;
-
-    /// What a zone needs for a text of that length, a record, and the management of both. The kernel
-    /// gives memory only to pages that are used: management alone takes up 34 kilobytes.
-    const ZONE_SIZE: usize = Self::MAX_TEXT + Self::MAX_TEXT / 2 + (64 << 10);
+    /// What a zone needs for the longest text, the other entries, and the management of all. The
+    /// kernel gives memory only to pages that are used: real texts have up to 20 kilobytes, and
+    /// management takes up 55.
+    const ZONE_SIZE: usize = KeySet::MAX_BYTES + KeySet::MAX_BYTES / 24 + (64 << 10);
 
     /// Defines the zone of an issuer. `identity` says whose keys these are, and how they are got.
     pub(super) fn define(
@@ -47,6 +48,7 @@ impl SharedKeys {
             zone,
             record: key(b"record\0"),
             text: key(b"text\0"),
+            failure: key(b"failure\0"),
         })
     }
 
@@ -100,6 +102,28 @@ impl SharedKeys {
         published.flatten()
     }
 
+    /// Shares that a fetch has failed, unless the lease has ended. `jitter` is a random number.
+    pub(super) fn fail(&self, now: Duration, lease: &FetchLease, jitter: u16, why: &FailureReason) {
+        let entry = ZoneEntry::new(self.failure, why.as_str().as_bytes());
+        with_log(|log| {
+            self.zone.update(log, |entries| {
+                let mut record = self.read(entries);
+                if record.fail(now, lease, jitter) {
+                    entries.write(&entry);
+                    self.write(entries, &record);
+                }
+            })
+        });
+    }
+
+    /// Why the last fetch that failed did so. `None` if shared memory has lost it.
+    pub(super) fn failure(&self) -> Option<FailureReason> {
+        match with_log(|log| self.zone.get(&self.failure, unix_time(), log)) {
+            ZoneLookup::Value { bytes, .. } => FailureReason::from_shared(bytes),
+            ZoneLookup::Missing | ZoneLookup::Expired => None,
+        }
+    }
+
     /// Shares a text out of a file, which is so old, unless there is one already. Whether it does.
     pub(super) fn restore(
         &self,
@@ -143,13 +167,13 @@ impl SharedKeys {
         record.text_id().is_some().then_some(record)
     }
 
-    fn read(&self, entries: &mut LockedEntries<'_, '_>) -> IssuerRecord {
+    fn read(&self, entries: &mut LargeValueEntries<'_, '_>) -> IssuerRecord {
         let bytes = entries.read::<{ IssuerRecord::BYTES }>(&self.record);
         let record = bytes.and_then(|bytes| IssuerRecord::decode(&bytes));
         record.unwrap_or_default()
     }
 
-    fn write(&self, entries: &mut LockedEntries<'_, '_>, record: &IssuerRecord) {
+    fn write(&self, entries: &mut LargeValueEntries<'_, '_>, record: &IssuerRecord) {
         entries.write(&ZoneEntry::new(self.record, &record.encode()));
     }
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::bearer::{AuthScheme, NoToken, Presented, in_front_of};
 use super::binding::BindingError;
 use super::issuer::{IssuerRejection, UnmetTerm, UntrustedIssuer};
+use super::jwt_status::JwtStatus;
 use super::key_cache::KeyError;
 use super::max_age::AgeError;
 use super::revocation::{RevocationError, RevocationSubject};
@@ -172,7 +173,7 @@ pub struct RefusalResponse<'a> {
     /// How the refusal is logged.
     pub log_level: LogLevel,
     /// The value of `$jwt_status`.
-    pub jwt_status: &'static str,
+    pub jwt_status: JwtStatus,
 }
 
 /// The `WWW-Authenticate` header line (RFC 6750 section 3).
@@ -194,26 +195,28 @@ impl Rejection {
     /// What the refusal looks like from outside.
     #[inline]
     pub fn response(&self) -> RefusalResponse<'_> {
-        use {Challenge as C, LogLevel as L};
+        use {Challenge as C, JwtStatus as S, LogLevel as L};
         let (status, challenge, log_level, jwt_status) = match self {
-            Self::Missing => (401, C::Realm, L::Info, "missing"),
-            Self::SeveralTokens => (401, C::InvalidToken, L::Info, "malformed"),
+            Self::Missing => (401, C::Realm, L::Info, S::Missing),
+            Self::SeveralTokens => (401, C::InvalidToken, L::Info, S::Malformed),
             Self::Token(error) => (401, C::InvalidToken, L::Info, token_status(error.kind())),
-            Self::Compressed => (401, C::InvalidToken, L::Info, "unsupported_algorithm"),
-            Self::Algorithm { .. } => (401, C::InvalidToken, L::Info, "unsupported_algorithm"),
+            Self::Compressed => (401, C::InvalidToken, L::Info, S::UnsupportedAlgorithm),
+            Self::Algorithm { .. } => (401, C::InvalidToken, L::Info, S::UnsupportedAlgorithm),
             Self::Issuer(error) => (401, C::InvalidToken, L::Info, issuer_status(error)),
             Self::Age(error) => (401, C::InvalidToken, L::Info, age_status(error)),
-            Self::Binding(BindingError::Proof(_)) => (401, C::InvalidProof, L::Info, "binding"),
-            Self::Binding(_) => (401, C::InvalidToken, L::Info, "binding"),
+            Self::Binding(BindingError::Proof(_)) => (401, C::InvalidProof, L::Info, S::Binding),
+            Self::Binding(_) => (401, C::InvalidToken, L::Info, S::Binding),
             Self::Revocation(error) => (401, C::InvalidToken, L::Info, revocation_status(error)),
-            Self::Rule { status: 401, .. } => (401, C::InvalidToken, L::Info, "claim_mismatch"),
-            Self::Rule { status, .. } => (*status, C::None, L::Info, "claim_mismatch"),
+            Self::Rule { status: 401, .. } => (401, C::InvalidToken, L::Info, S::ClaimMismatch),
+            Self::Rule { status, .. } => (*status, C::None, L::Info, S::ClaimMismatch),
             Self::Scope { required, .. } => {
                 let challenge = C::InsufficientScope(required);
-                (403, challenge, L::Info, "insufficient_scope")
+                (403, challenge, L::Info, S::InsufficientScope)
             }
-            Self::Requirement { status: 401, .. } => (401, C::InvalidToken, L::Info, "requirement"),
-            Self::Requirement { status, .. } => (*status, C::None, L::Info, "requirement"),
+            Self::Requirement { status: 401, .. } => {
+                (401, C::InvalidToken, L::Info, S::Requirement)
+            }
+            Self::Requirement { status, .. } => (*status, C::None, L::Info, S::Requirement),
             Self::RevocationList { .. }
             | Self::Mode(_)
             | Self::NoKeySource
@@ -222,7 +225,7 @@ impl Rejection {
             | Self::KeyRequest { .. }
             | Self::IssuerKeys { .. }
             | Self::KeyRequestUri { .. }
-            | Self::Nginx(_) => (500, C::None, L::Error, "keys_unavailable"),
+            | Self::Nginx(_) => (500, C::None, L::Error, S::KeysUnavailable),
         };
         RefusalResponse {
             status,
@@ -234,48 +237,51 @@ impl Rejection {
 }
 
 /// The value of `$jwt_status` for a token that is not accepted.
-fn token_status(kind: ErrorKind) -> &'static str {
+fn token_status(kind: ErrorKind) -> JwtStatus {
+    use JwtStatus as S;
     match kind {
-        ErrorKind::Malformed => "malformed",
-        ErrorKind::Unsupported => "unsupported_algorithm",
-        ErrorKind::UnknownKey => "unknown_key",
-        ErrorKind::BadSignature => "bad_signature",
-        ErrorKind::DecryptionFailed => "decryption_failed",
-        ErrorKind::Expired => "expired",
-        ErrorKind::NotYetValid => "not_yet_valid",
-        ErrorKind::KeySet => "keys_unavailable",
+        ErrorKind::Malformed => S::Malformed,
+        ErrorKind::Unsupported => S::UnsupportedAlgorithm,
+        ErrorKind::UnknownKey => S::UnknownKey,
+        ErrorKind::BadSignature => S::BadSignature,
+        ErrorKind::DecryptionFailed => S::DecryptionFailed,
+        ErrorKind::Expired => S::Expired,
+        ErrorKind::NotYetValid => S::NotYetValid,
+        ErrorKind::KeySet => S::KeysUnavailable,
     }
 }
 
 /// The value of `$jwt_status` for a token that is refused for its `iat`.
-fn age_status(error: &AgeError) -> &'static str {
+fn age_status(error: &AgeError) -> JwtStatus {
+    use JwtStatus as S;
     match error {
-        AgeError::Missing => "claim_mismatch",
-        AgeError::NotNumber => "malformed",
-        AgeError::TooOld { .. } => "expired",
-        AgeError::InFuture { .. } => "not_yet_valid",
+        AgeError::Missing => S::ClaimMismatch,
+        AgeError::NotNumber => S::Malformed,
+        AgeError::TooOld { .. } => S::Expired,
+        AgeError::InFuture { .. } => S::NotYetValid,
     }
 }
 
 /// The value of `$jwt_status` for a token that is refused on account of its issuer.
-fn issuer_status(error: &IssuerRejection) -> &'static str {
-    use UnmetTerm as U;
+fn issuer_status(error: &IssuerRejection) -> JwtStatus {
+    use {JwtStatus as S, UnmetTerm as U};
     match error {
-        IssuerRejection::Untrusted(_) => "untrusted_issuer",
-        IssuerRejection::Unmet(_, U::Algorithm { .. }) => "unsupported_algorithm",
+        IssuerRejection::Untrusted(_) => S::UntrustedIssuer,
+        IssuerRejection::Unmet(_, U::Algorithm { .. }) => S::UnsupportedAlgorithm,
         IssuerRejection::Unmet(_, U::Age(error)) => age_status(error),
         IssuerRejection::Unmet(
             _,
             U::Audience { .. } | U::NoAudience | U::Type { .. } | U::NoType | U::AccessToken(_),
-        ) => "claim_mismatch",
+        ) => S::ClaimMismatch,
     }
 }
 
 /// The value of `$jwt_status` for a token that is refused for a list of revoked names.
-fn revocation_status(error: &RevocationError) -> &'static str {
+fn revocation_status(error: &RevocationError) -> JwtStatus {
+    use JwtStatus as S;
     match error {
-        RevocationError::Missing(_) | RevocationError::NotString(_) => "claim_mismatch",
-        RevocationError::Revoked { .. } => "revoked",
+        RevocationError::Missing(_) | RevocationError::NotString(_) => S::ClaimMismatch,
+        RevocationError::Revoked { .. } => S::Revoked,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use text::Quoted;
 
+use super::check_result::CheckResult;
 use super::decision::{AuthError, OnError};
 use crate::log_level::LogLevel;
 
@@ -57,25 +58,30 @@ pub struct RefusalOutcome {
     pub status: Option<u16>,
     /// The line for the log, if there is one.
     pub log_line: Option<(LogLevel, String)>,
+    /// What the counters have of it.
+    pub result: CheckResult,
 }
 
 impl Refusal<'_> {
     /// What follows for the client and for the log.
     pub fn outcome(&self) -> RefusalOutcome {
-        let (status, log_line) = match *self {
-            Self::ClientBody { status } => (Some(status), None),
+        let (status, log_line, result) = match *self {
+            Self::ClientBody { status } => (Some(status), None, CheckResult::ClientBody),
             Self::Denied { status, uri } => {
                 let uri = Quoted::new(uri);
                 let text = format!("auth request: denied with status {status} by {uri}");
-                (Some(status), Some((LogLevel::Info, text)))
+                let line = Some((LogLevel::Info, text));
+                (Some(status), line, CheckResult::Denied)
             }
             Self::UnsafeUri { uri, reason } => {
                 let text = format!("auth request: the URI {} {reason}", Quoted::new(uri));
-                (Some(500), Some((LogLevel::Error, text)))
+                let line = Some((LogLevel::Error, text));
+                (Some(500), line, CheckResult::UnsafeUri)
             }
             Self::Requirement { value, status } => {
                 let text = format!("auth request: required {value} is empty or 0");
-                (Some(status), Some((LogLevel::Info, text)))
+                let line = Some((LogLevel::Info, text));
+                (Some(status), line, CheckResult::Requirement)
             }
             Self::ServiceError {
                 error,
@@ -93,9 +99,17 @@ impl Refusal<'_> {
                     "auth request unexpected status: {response_status} from {}: {error}{suffix}",
                     Quoted::new(uri)
                 );
-                (status, Some((LogLevel::Error, text)))
+                let result = match status {
+                    Some(_) => CheckResult::Error(error),
+                    None => CheckResult::LetIn(error),
+                };
+                (status, Some((LogLevel::Error, text)), result)
             }
         };
-        RefusalOutcome { status, log_line }
+        RefusalOutcome {
+            status,
+            log_line,
+            result,
+        }
     }
 }

@@ -1,8 +1,8 @@
 use super::*;
 
 fn outcome(refusal: Refusal<'_>) -> (Option<u16>, Option<(LogLevel, String)>) {
-    let RefusalOutcome { status, log_line } = refusal.outcome();
-    (status, log_line)
+    let outcome = refusal.outcome();
+    (outcome.status, outcome.log_line)
 }
 
 #[test]
@@ -73,4 +73,50 @@ fn an_error_of_the_service_is_logged_whether_or_not_the_request_is_let_in() {
         })),
         (None, Some((LogLevel::Error, let_in)))
     );
+}
+
+#[test]
+fn each_refusal_is_counted_as_what_it_is() {
+    let error = AuthError::TimedOut;
+    let service_error = |on_error| Refusal::ServiceError {
+        error,
+        status: 504,
+        uri: b"/check",
+        on_error,
+    };
+    let let_in = OnError::Allow {
+        on_server_error: false,
+    };
+    let rows = [
+        (Refusal::ClientBody { status: 413 }, CheckResult::ClientBody),
+        (
+            Refusal::UnsafeUri {
+                uri: b"/..",
+                reason: "",
+            },
+            CheckResult::UnsafeUri,
+        ),
+        (
+            Refusal::Denied {
+                status: 403,
+                uri: b"/check",
+            },
+            CheckResult::Denied,
+        ),
+        (
+            Refusal::Requirement {
+                value: "$x",
+                status: 403,
+            },
+            CheckResult::Requirement,
+        ),
+        (
+            service_error(OnError::Refuse(500)),
+            CheckResult::Error(error),
+        ),
+        (service_error(let_in), CheckResult::LetIn(error)),
+    ];
+    for (refusal, result) in rows {
+        assert_eq!(refusal.outcome().result, result, "{refusal:?}");
+    }
 }
