@@ -23,6 +23,14 @@ use crate::words::split_words;
 /// [`CommandError`]
 pub fn run(args: &ExplainArgs, json: bool) -> Result<Report, CommandError> {
     let clock = clock(args.at.as_deref())?;
+    let reads_keys = args
+        .keys
+        .iter()
+        .any(|file| InputSource::named(file) == InputSource::Stdin);
+    if reads_keys && args.token.is_stdin() {
+        let message = "--keys: standard input has the token already";
+        return Err(CommandError::Usage(message.into()));
+    }
     if let (Some(config), Some(uri)) = (&args.location.config, &args.location.location) {
         let question = question(config, uri, &args.location);
         return located::run(args, &question, &variables(&args.variable)?, &clock, json);
@@ -75,6 +83,12 @@ impl TokenArgs {
                 Err(CommandError::Usage(message.into()))
             }
         }
+    }
+
+    /// Whether the token is on standard input.
+    fn is_stdin(&self) -> bool {
+        let source = self.token_file.as_deref().map(InputSource::named);
+        self.stdin || source == Some(InputSource::Stdin)
     }
 
     /// The token. It ends where the line ends.

@@ -14,6 +14,7 @@ mod token_steps;
 
 use jose::{Limits, Summary};
 use policy::auth_jwt::bearer::{NoToken, Presented};
+use policy::auth_jwt::jwt_status::JwtStatus;
 use policy::auth_jwt::rejection::{LogLine, Rejection};
 use serde::Serialize;
 use text::Quoted;
@@ -96,7 +97,8 @@ pub fn explain(
         accepted: rejection.is_none(),
         jwt_status: rejection
             .as_ref()
-            .map_or("ok", |rejection| rejection.response().jwt_status),
+            .map_or(JwtStatus::Ok, |rejection| rejection.response().jwt_status)
+            .name(),
         refusal,
         at: clock.now,
         config: None,
