@@ -38,7 +38,8 @@ my @requests = (
         '/leeway/none', '/rules/', '/rules/own/a', '/rules/x.json', '/RULES/X.JSON', '/exact', '/exact/',
         '/types/nested', '/types/encrypted', '/types/nested/signed', '/keys/other', '/keys/both', '/keys/none',
         '/believe', '/believe/not', '/mode/report', '/mode/off', '/mode/set', '/mode/map', '/require/met',
-        '/require/zero', '/require/empty/a', '/revoked', '/revoked/other', '/request', '/request/file', '/cookie',
+        '/require/zero', '/require/empty/a', '/require/claim', '/require/map', '/require/rule',
+        '/files/by_kid', '/files/none', '/files/list', '/revoked', '/revoked/other', '/request', '/request/file', '/cookie',
         '/cookie/header', '/algorithms', '/age', '/returned', '/internal', '/redirect', '/file/'),
     (map { [ 'localhost', $_, '/methods/a' ] } qw( GET HEAD POST PUT )),
     (map { my $uri = $_; map { [ $_, 'GET', $uri ] } @hosts } '/b', '/x/y', '/partner', '/partner/off', '/both'),
@@ -49,6 +50,8 @@ my $dir = $t->testdir();
 
 $t->write_file('keys.json', jwks(@key{qw/ a w /}));
 $t->write_file('more.json', jwks($key{b}));
+$t->write_file('a.json', jwks($key{a}));
+$t->write_file('b.json', jwks($key{b}));
 $t->write_file('partner.json', jwks($key{partner}));
 $t->write_file('subjects.json', '{"mallory":1}');
 $t->write_file('tokens.json', '{"t2":1}');
@@ -63,6 +66,10 @@ configure($t, <<'END');
     map $host $by_host { default required; api.test report; }
     map $flag $mapped { default required; "on" optional; }
     map $http_never $constant { default report; }
+    map $jwt_claim_sub $allowed { default 1; mallory 0; }
+    map $audience $for_api { default ""; ~\bapi\b yes; }
+    auth_jwt_claim_set $audience aud;
+    auth_jwt_header_set $kind alg;
 
     auth_jwt_issuer corp { issuer https://id.example; audience api; key_file keys.json; leeway 0; }
     auth_jwt_issuer partner { issuer https://partner.example; key_file partner.json; require_claim level ge 5; }
@@ -102,6 +109,12 @@ configure($t, <<'END');
         location /require/met { set $one 1; auth_jwt_require $one; }
         location /require/zero { set $zero 0; auth_jwt_require $flag $zero error=403; }
         location /require/empty { auth_jwt_require $empty; location /require/empty/a { } }
+        location /require/claim { auth_jwt_require $jwt_claim_level $jwt_claim_tenant; }
+        location /require/map { auth_jwt_require $allowed $for_api error=403; }
+        location /require/rule { auth_jwt_require_claim sub in $jwt_claim_sub; auth_jwt_require_header alg ne $kind; }
+        location /files/by_kid { auth_jwt_key_file $jwt_header_kid.json; }
+        location /files/none { auth_jwt_key_file none.json; }
+        location /files/list { auth_jwt_revocation_list_sub none.json; }
         location /revoked {
             auth_jwt_revocation_list_sub subjects.json;
             location /revoked/other { auth_jwt_revocation_list_jti tokens.json; }
@@ -150,8 +163,8 @@ run_quietly($t);
 my ($count, %seen, @different) = (0);
 for my $number (0 .. $#requests) {
     my ($host, $method, $uri) = @{ $requests[$number] };
-    # The good token, and half of the others.
-    for my $n (grep { $_ == 2 or ($_ + $number) % 2 } 0 .. $#tokens) {
+    # The good token, and half of the others. Where values of the token are asked for, all.
+    for my $n (grep { $_ == 2 or $uri =~ /^\/require/ or ($_ + $number) % 2 } 0 .. $#tokens) {
         my $by_nginx = by_nginx($host, $method, $uri, $tokens[$n]);
         my $by_command = by_command($host, $method, $uri, $tokens[$n]);
         $seen{$by_nginx}++;

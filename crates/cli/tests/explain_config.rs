@@ -94,7 +94,7 @@ not judged:
     location /open/, nginx.conf:14
     auth_jwt off, nginx.conf:14
 not followed:
-    if ($http_x), nginx.conf:14: whether it holds
+    if, nginx.conf:14: whether it holds
 
 no token is looked at: \"auth_jwt\" is off here, so that no token is asked for
 "
@@ -181,7 +181,7 @@ fn json_has_the_same() {
                     "location /open/, nginx.conf:14",
                     "auth_jwt off, nginx.conf:14",
                 ],
-                "not_followed": ["if ($http_x), nginx.conf:14: whether it holds"],
+                "not_followed": ["if, nginx.conf:14: whether it holds"],
                 "no_check": "\"auth_jwt\" is off here, so that no token is asked for",
                 "unread_keys": [],
                 "mode": null,
@@ -232,6 +232,22 @@ fn keys_that_no_file_has_are_given() {
     let error =
         "nginx-auth: error: --keys is of no use: the configuration names all files with keys\n";
     assert_eq!((status, &*text), (2, error));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_what_the_workers_meet() {
+    let folder = folder();
+    std::fs::remove_file(folder.path("keys.json")).unwrap();
+    let (status, text) = explain(&folder, "/admin/", &["--stdin"], &token(&json!({})));
+    assert_eq!(status, 1);
+    let verdict = text.split("\n\n").last().unwrap();
+    assert!(
+        verdict.starts_with(
+            "refused: $jwt_status is keys_unavailable, HTTP status 500: key file \"DIR/keys.json\": No \
+             such file or directory (os error 2)"
+        ),
+        "{verdict}"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Variables that have the same value for every request: those of `set` with a constant text, and
+//! Variables whose value can be known: those of the token, and those of `set` with a constant text, and
 //! of `map` whose source is constant or that has nothing but a default.
 
 use std::collections::BTreeMap;
@@ -7,6 +7,7 @@ use nginx_conf_reader::tree::ConfDirective;
 use pcre2::bytes::RegexBuilder;
 
 use super::levels::Level;
+use super::token_variables::TokenVariables;
 use crate::local_rule::KnownVariables;
 
 /// How many variables may be behind each other.
@@ -20,6 +21,7 @@ pub(super) struct UnknownVariable(pub(super) String);
 pub(super) struct Constants<'a> {
     /// Values that were given for one request. They come before all others.
     given: &'a KnownVariables,
+    token: Option<TokenVariables>,
     /// `None`: the value is another one for each request.
     sets: BTreeMap<String, Option<Vec<u8>>>,
     maps: BTreeMap<String, &'a ConfDirective>,
@@ -31,6 +33,7 @@ impl<'a> Constants<'a> {
         http: &'a ConfDirective,
         levels: &[Level<'a>],
         given: &'a KnownVariables,
+        token: Option<TokenVariables>,
     ) -> Self {
         let mut maps = BTreeMap::new();
         for map in http.find("map") {
@@ -40,6 +43,7 @@ impl<'a> Constants<'a> {
         }
         let mut constants = Self {
             given,
+            token,
             sets: BTreeMap::new(),
             maps,
         };
@@ -115,7 +119,13 @@ impl<'a> Constants<'a> {
             (Some(value), None) => value.clone().ok_or_else(unknown),
             (None, Some(map)) => self.mapped(map, depth).ok_or_else(unknown),
             // With both it depends on the phase.
-            (Some(_), Some(_)) | (None, None) => Err(unknown()),
+            (Some(_), Some(_)) => Err(unknown()),
+            (None, None) => {
+                let token = self.token.as_ref();
+                token
+                    .and_then(|token| token.value(&lower))
+                    .ok_or_else(unknown)
+            }
         }
     }
 

@@ -6,9 +6,11 @@ use jose::{SignatureCheck, TokenType};
 use nginx_conf_reader::error::ConfError;
 use nginx_conf_reader::tree::ConfDirective;
 use policy::auth_jwt::allowed_algorithms::AllowedAlgorithms;
+use policy::auth_jwt::key_file::unsafe_name_reason;
 use policy::auth_jwt::mode::Mode;
 use policy::auth_jwt::revocation::RevocationSubject;
 use policy::auth_jwt::scopes::RequiredScopes;
+use text::Quoted;
 
 use super::arguments::{
     argument, first, invalid, read_algorithms, read_flag, read_leeway, read_max_age,
@@ -240,6 +242,12 @@ impl<'a> SettingsReader<'a> {
         }
         match self.constants.expand(argument(source.directive)?) {
             Ok(file) => {
+                let has_variables = variables(argument(source.directive)?).next().is_some();
+                if let Some(reason) = unsafe_name_reason(&file).filter(|_| has_variables) {
+                    let file = Quoted::whole(&file);
+                    let message = format!("every request gets 500: the file name {file} {reason}");
+                    return Err(ConfError::at(source.directive.place(), message));
+                }
                 let path = self.names.path(&file);
                 let shown = path.as_os_str().as_encoded_bytes().to_vec();
                 lines.push(source.line_with(self.names, &[shown]));

@@ -116,8 +116,12 @@ fn other_checks(in_force: &InForce<'_>, names: &Names<'_>, lines: &mut Vec<Strin
             ));
         }
     }
+    let phase = in_force.group(&["auth_jwt_phase"]);
+    let is_preaccess = phase
+        .iter()
+        .any(|forced| forced.directive.args() == [b"preaccess"]);
     for forced in in_force.group(&["satisfy"]) {
-        if forced.directive.args() == [b"any"] {
+        if forced.directive.args() == [b"any"] && !is_preaccess {
             let what = "another access module may let the request in without a token";
             lines.push(format!("{}: {what}", forced.line(names)));
         }
@@ -164,7 +168,9 @@ fn rewrites(
             (b"if", _) => {
                 let mut inner = directive.block().iter();
                 if inner.any(|it| is_one_of(it, &["return", "rewrite", "break", "set"])) {
-                    lines.push(format!("{}: whether it holds", line()));
+                    // A condition may hold a secret.
+                    let line = names.with_args(directive, &[]);
+                    lines.push(format!("{line}: whether it holds"));
                 }
             }
             _ => {}

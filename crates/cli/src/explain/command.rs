@@ -11,7 +11,7 @@ use crate::args::{ExplainArgs, LocationArgs, SourceArg, TokenArgs, TypeArg};
 use crate::config::LocationQuestion;
 use crate::demands::{Demands, IssuerDemands, WhereToken};
 use crate::input::{InputError, InputSource};
-use crate::key_files::DemandedFiles;
+use crate::key_files::{DemandedFiles, MissingFile};
 use crate::local_rule::{KnownVariables, LocalRule, RuleReader};
 use crate::output::{CommandError, Report};
 use crate::times::Clock;
@@ -37,7 +37,7 @@ pub fn run(args: &ExplainArgs, json: bool) -> Result<Report, CommandError> {
     }
     let (demands, warnings) = demands(args)?;
     args.token.require()?;
-    let files = DemandedFiles::read(&demands)?;
+    let files = DemandedFiles::read(&demands, MissingFile::IsAnError)?;
     let token = args.token.read()?;
     let explanation = explain(&token, &demands, &files, &clock);
     let report = match json {

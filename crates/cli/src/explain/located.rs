@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::{Explanation, explain};
 use crate::args::ExplainArgs;
-use crate::config::{LocationAnswer, LocationQuestion, TokenCheck, ask};
-use crate::key_files::DemandedFiles;
+use crate::config::{KnownRequest, LocationAnswer, LocationQuestion, TokenCheck, ask};
+use crate::key_files::{DemandedFiles, MissingFile};
 use crate::local_rule::KnownVariables;
 use crate::output::{CommandError, Report};
 use crate::printable::printable;
@@ -47,13 +47,21 @@ pub(super) fn run(
     clock: &Clock,
     json: bool,
 ) -> Result<Report, CommandError> {
-    let answer = ask(question, variables, clock.now)
+    let token = match args.token.is_given() {
+        true => Some(args.token.read()?),
+        false => None,
+    };
+    let request = KnownRequest {
+        variables,
+        token: token.as_deref(),
+    };
+    let answer = ask(question, request, clock.now)
         .map_err(|error| CommandError::Configuration(error.to_string()))?;
     let mut config = LocatedDemands::new(&answer);
     let found = match answer.check {
         TokenCheck::Demands(found) => found,
         TokenCheck::None(_) => {
-            config.served = args.token.is_given().then_some(true);
+            config.served = token.is_some().then_some(true);
             return report(
                 WithoutToken {
                     config,
@@ -63,14 +71,14 @@ pub(super) fn run(
             );
         }
     };
-    if !args.token.is_given() {
+    let Some(token) = token else {
         let not_judged = found.demands.not_judged;
         return report(WithoutToken { config, not_judged }, json);
-    }
+    };
     let mode = found.mode;
     let demands = found.with_keys(&args.keys).map_err(CommandError::Usage)?;
-    let files = DemandedFiles::read(&demands)?;
-    let mut explanation = explain(&args.token.read()?, &demands, &files, clock);
+    let files = DemandedFiles::read(&demands, MissingFile::IsJudged)?;
+    let mut explanation = explain(&token, &demands, &files, clock);
     config.served = Some(is_served(mode, &explanation));
     let text = format!(
         "{}\n{}{}",

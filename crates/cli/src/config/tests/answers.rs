@@ -136,7 +136,7 @@ fn what_is_not_followed() {
     assert_eq!(
         lines,
         [
-            "if ($http_x), nginx.conf:4: whether it holds",
+            "if, nginx.conf:4: whether it holds",
             "rewrite ^/$ /x last, nginx.conf:8: it matches this URI; ask with the one it leads to",
             "try_files $uri /z, nginx.conf:8: for where it leads to, nginx looks for a location again",
             "an index file: nginx looks for its location again",
@@ -146,6 +146,20 @@ fn what_is_not_followed() {
             "error_page 401 /login, nginx.conf:6, inherited from server: it takes the place of a refusal",
         ]
     );
+}
+
+#[test]
+fn satisfy_does_not_hold_in_the_preaccess_phase() {
+    let satisfy = "satisfy any, nginx.conf:3, inherited from server: another access module may let the \
+                   request in without a token";
+    let ask = |name: &str, phase: &str| {
+        let directives = format!("satisfy any; {phase} location / {{ proxy_pass http://a; }}");
+        let lines = in_server(name, &directives).unwrap();
+        lines.contains(&format!("not followed: {satisfy}"))
+    };
+    assert!(ask("satisfy", ""));
+    assert!(ask("satisfy-access", "auth_jwt_phase access;"));
+    assert!(!ask("satisfy-preaccess", "auth_jwt_phase preaccess;"));
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn issuers() {
         leeway 5s;
         require_claim tenant eq a;
     }
-    auth_jwt_issuer partner { issuer https://partner.example; profile rfc9068; audience api; }
+    auth_jwt_issuer partner { proxy http://a:b@c:1; issuer https://partner.example; profile rfc9068; audience api; }
     server { auth_jwt a; auth_jwt_trust corp partner; auth_jwt_key_request /x; auth_jwt_type nested;
         location /off { auth_jwt_trust off; auth_jwt_key_file k; auth_jwt_type signed; } } }";
     let folder = Folder::new("issuers", &[("nginx.conf", text)]);
