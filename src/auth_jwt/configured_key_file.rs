@@ -6,6 +6,7 @@ use super::AuthJwt;
 use super::file_path::{FilePath, KeyFile};
 use crate::nginx::Config;
 use crate::status::AuthStatus;
+use policy::auth_jwt::key_file::advice;
 
 /// The key file with this name, which all levels and issuers share. The first that names it reads
 /// it, so that the workers have its keys from the beginning, and warns of what is wrong with it.
@@ -25,7 +26,8 @@ fn read_key_file(file: &KeyFile, cf: &Config<'_>) {
     let path = file.access();
     let report = |warning: &_| cf.warn(format_args!("key file {path}: {warning}"));
     if let Err(error) = file.current_keys(None, report) {
-        cf.warn(format_args!("key file {path}: {error}"));
+        let advice = advice(&path.0, &error);
+        cf.warn(format_args!("key file {path}: {error}{advice}"));
     }
     path.warn_of_obstacle("key file", cf);
 }

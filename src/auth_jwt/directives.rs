@@ -360,7 +360,7 @@ fn auth_jwt_key_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<
         .map(pass_header)
         .collect::<Result<Vec<Box<[u8]>>, _>>()?;
     conf.key_sources.push(KeySource::Request(KeyRequestSource {
-        uri: Uri::read(cf)?,
+        uri: Uri::read(cf, ", or fetch the keys by auth_jwt_issuer with jwks_uri")?,
         pass_headers: pass_headers.into(),
         counters: AuthStatus::key_request(cf, &uri),
     }));

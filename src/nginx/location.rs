@@ -59,6 +59,11 @@ impl<'cf> MergedConfig<'_, 'cf> {
         locations
     }
 
+    /// [`Location::unconditional_return`]
+    pub fn unconditional_return(&self, location: Location<'cf>) -> Option<u16> {
+        location.unconditional_return(self.config)
+    }
+
     /// What a module has configured for a location.
     pub fn conf<M: Exported>(&self, location: Location<'cf>) -> &'cf M::LocationConf {
         // SAFETY: confs has an entry for each HTTP module, and create_loc_conf<M> has made that of
@@ -135,6 +140,18 @@ impl<'cf> Location<'cf> {
     pub fn is_internal(self) -> bool {
         // SAFETY: the location lives as long as the configuration.
         unsafe { shim::is_location_internal(self.location.as_ptr()) != 0 }
+    }
+
+    /// The path, without arguments, of the page that `error_page` shows here for a status. None if
+    /// there is none, or one that depends on the request or is no path.
+    pub fn error_page(self, status: u16) -> Option<&'cf [u8]> {
+        // SAFETY: the location and the texts of its directives live as long as the configuration.
+        let uri = unsafe {
+            let uri = shim::error_page(self.location.as_ptr(), status.into()).as_ref()?;
+            uri.as_bytes()
+        };
+        let path = uri.split(|&byte| byte == b'?').next()?;
+        path.starts_with(b"/").then_some(path)
     }
 
     /// The status of a `return` that answers each request before any access rule is checked. None

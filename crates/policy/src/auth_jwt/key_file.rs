@@ -1,6 +1,7 @@
 //! Key files: read once, and again when they have changed.
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::time::Duration;
 
 use super::fetch_state::{AfterFailure, FetchState, Need};
@@ -201,6 +202,17 @@ pub fn unsafe_name_reason(name: &[u8]) -> Option<&'static str> {
         Some("contains \"..\"")
     } else {
         None
+    }
+}
+
+/// What helps against this error of a key file, beyond what the error says.
+pub fn advice(path: &Path, error: &KeyError) -> &'static str {
+    let is_url = || path.as_os_str().to_string_lossy().contains("://");
+    match error {
+        KeyError::File(FileError::Missing(_)) if is_url() => {
+            "; keys are fetched from a URL by auth_jwt_issuer with jwks_uri"
+        }
+        _ => "",
     }
 }
 

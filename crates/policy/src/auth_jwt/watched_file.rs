@@ -67,7 +67,10 @@ pub enum FileError {
     /// The file cannot be opened or read, for this reason of the operating system.
     #[error("{0}")]
     Unreadable(String),
-    /// The path leads to a directory, a pipe, a socket or a device.
+    /// The path leads to a directory.
+    #[error("a directory, where the name of a file is needed")]
+    Directory,
+    /// The path leads to a pipe, a socket or a device.
     #[error("not a regular file")]
     NotRegular,
     /// The path leads to a file whose content the system makes up.
