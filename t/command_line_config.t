@@ -1,8 +1,9 @@
 #!/usr/bin/perl
 
-# `nginx-auth explain --config` finds what is in force for a request as nginx does: for each URI, host
-# and method of a configuration with all kinds of inheritance, and for tokens that are wrong in different
-# ways, the status and $jwt_status are those of a running nginx.
+# `nginx-auth explain --config` finds what is in force for a request as nginx does: for
+# each URI, host and method of a configuration with all kinds of inheritance, and for
+# tokens that are wrong in different ways, the status and $jwt_status are those of a
+# running nginx.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -25,7 +26,8 @@ my %key = (
 my $claims = '{"iss":"https://id.example","aud":["web","api"],"sub":"alice","scope":"read write",'
     . '"level":5,"jti":"t1","iat":"now","exp":"now+3600"}';
 my @claims = ($claims, map { my ($from, $to) = @$_; $claims =~ s/\Q$from\E/$to/r }
-    [ '"now+3600"', '"now-60"' ], [ '"iat":"now"', '"iat":"now-9000"' ], [ 'id.example', 'partner.example' ],
+    [ '"now+3600"', '"now-60"' ], [ '"iat":"now"', '"iat":"now-9000"' ],
+    [ 'id.example', 'partner.example' ],
     [ 'read write', 'read' ], [ '"level":5', '"level":4' ], [ 'alice', 'mallory' ], [ '"t1"', '"t2"' ],
     [ '["web","api"]', '"web"' ]);
 my @tokens = (undef, 'opaque', (map { sign($key{a}, $_) } @claims), sign($key{b}, $claims),
@@ -34,15 +36,19 @@ my @tokens = (undef, 'opaque', (map { sign($key{a}, $_) } @claims), sign($key{b}
 
 my @hosts = ('localhost', 'api.test', 'v2.api.test', 'www.partner.test', 'r7.test', 'nobody.test');
 my @requests = (
-    (map { [ 'localhost', 'GET', $_ ] } '/a', '/plain', '/plain/%6F%66f/x', '/plain//off/x', '/plain/../leeway/a',
-        '/leeway/none', '/rules/', '/rules/own/a', '/rules/x.json', '/RULES/X.JSON', '/exact', '/exact/',
-        '/types/nested', '/types/encrypted', '/types/nested/signed', '/keys/other', '/keys/both', '/keys/none',
-        '/believe', '/believe/not', '/mode/report', '/mode/off', '/mode/set', '/mode/map', '/require/met',
-        '/require/zero', '/require/empty/a', '/require/claim', '/require/map', '/require/rule',
-        '/files/by_kid', '/files/none', '/files/list', '/revoked', '/revoked/other', '/request', '/request/file', '/cookie',
-        '/cookie/header', '/algorithms', '/age', '/returned', '/internal', '/redirect', '/file/'),
+    (map { [ 'localhost', 'GET', $_ ] } qw(
+        /a /plain /plain/%6F%66f/x /plain//off/x /plain/../leeway/a /leeway/none
+        /rules/ /rules/own/a /rules/x.json /RULES/X.JSON /exact /exact/
+        /types/nested /types/encrypted /types/nested/signed /keys/other /keys/both
+        /keys/none /believe /believe/not /mode/report /mode/off /mode/set /mode/map
+        /require/met /require/zero /require/empty/a /require/claim /require/map
+        /require/rule /files/by_kid /files/none /files/list /revoked /revoked/other
+        /request /request/file /cookie /cookie/header /algorithms /age /returned
+        /internal /redirect /file/
+    )),
     (map { [ 'localhost', $_, '/methods/a' ] } qw( GET HEAD POST PUT )),
-    (map { my $uri = $_; map { [ $_, 'GET', $uri ] } @hosts } '/b', '/x/y', '/partner', '/partner/off', '/both'),
+    (map { my $uri = $_; map { [ $_, 'GET', $uri ] } @hosts }
+        '/b', '/x/y', '/partner', '/partner/off', '/both'),
 );
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy /)->plan(4);
@@ -72,7 +78,11 @@ configure($t, <<'END');
     auth_jwt_header_set $kind alg;
 
     auth_jwt_issuer corp { issuer https://id.example; audience api; key_file keys.json; leeway 0; }
-    auth_jwt_issuer partner { issuer https://partner.example; key_file partner.json; require_claim level ge 5; }
+    auth_jwt_issuer partner {
+        issuer https://partner.example;
+        key_file partner.json;
+        require_claim level ge 5;
+    }
 
     server {
         listen       127.0.0.1:8080;
@@ -99,9 +109,15 @@ configure($t, <<'END');
             location /types/nested/signed { auth_jwt_type signed; auth_jwt_compression off; }
         }
         location /keys/other { auth_jwt_key_file more.json; }
-        location /keys/both { auth_jwt_key_file more.json; auth_jwt_key_file %%TESTDIR%%/keys.json; }
+        location /keys/both {
+            auth_jwt_key_file more.json;
+            auth_jwt_key_file %%TESTDIR%%/keys.json;
+        }
         location /keys/none { auth_jwt_key_file partner.json; }
-        location /believe { auth_jwt_verify_signature off; location /believe/not { auth_jwt_verify_signature on; } }
+        location /believe {
+            auth_jwt_verify_signature off;
+            location /believe/not { auth_jwt_verify_signature on; }
+        }
         location /mode/report { auth_jwt_mode report; }
         location /mode/off { auth_jwt_mode off; }
         location /mode/set { set $own repo; auth_jwt_mode ${own}rt; }
@@ -111,7 +127,10 @@ configure($t, <<'END');
         location /require/empty { auth_jwt_require $empty; location /require/empty/a { } }
         location /require/claim { auth_jwt_require $jwt_claim_level $jwt_claim_tenant; }
         location /require/map { auth_jwt_require $allowed $for_api error=403; }
-        location /require/rule { auth_jwt_require_claim sub in $jwt_claim_sub; auth_jwt_require_header alg ne $kind; }
+        location /require/rule {
+            auth_jwt_require_claim sub in $jwt_claim_sub;
+            auth_jwt_require_header alg ne $kind;
+        }
         location /files/by_kid { auth_jwt_key_file $jwt_header_kid.json; }
         location /files/none { auth_jwt_key_file none.json; }
         location /files/list { auth_jwt_revocation_list_sub none.json; }
@@ -119,10 +138,17 @@ configure($t, <<'END');
             auth_jwt_revocation_list_sub subjects.json;
             location /revoked/other { auth_jwt_revocation_list_jti tokens.json; }
         }
-        location /request { auth_jwt_key_request /_keys; location /request/file { auth_jwt_key_file more.json; } }
+        location /request {
+            auth_jwt_key_request /_keys;
+            location /request/file { auth_jwt_key_file more.json; }
+        }
         location = /_keys { internal; auth_jwt off; alias %%TESTDIR%%/keys.json; }
         location /cookie { auth_jwt "c" token=$cookie_t; location /cookie/header { auth_jwt "h"; } }
-        location /algorithms { auth_jwt_algorithms ES256; auth_jwt_key_file keys.json; auth_jwt_key_file more.json; }
+        location /algorithms {
+            auth_jwt_algorithms ES256;
+            auth_jwt_key_file keys.json;
+            auth_jwt_key_file more.json;
+        }
         location /age { auth_jwt_max_age 1h; }
         location /returned { return 204; }
         location /internal { internal; }
@@ -163,7 +189,7 @@ run_quietly($t);
 my ($count, %seen, @different) = (0);
 for my $number (0 .. $#requests) {
     my ($host, $method, $uri) = @{ $requests[$number] };
-    # The good token, and half of the others. Where values of the token are asked for, all.
+    # The good token, and half of the others. Where its values are asked for, all.
     for my $n (grep { $_ == 2 or $uri =~ /^\/require/ or ($_ + $number) % 2 } 0 .. $#tokens) {
         my $by_nginx = by_nginx($host, $method, $uri, $tokens[$n]);
         my $by_command = by_command($host, $method, $uri, $tokens[$n]);
@@ -178,7 +204,8 @@ cmp_ok($count, '>', 600, 'many requests');
 cmp_ok(scalar(keys %seen), '>', 12, 'with many results') or note(join ', ', sort keys %seen);
 note(join ', ', map { "$_: $seen{$_}" } sort keys %seen);
 
-is(explained('--server', 'localhost:' . port(8080), '--location', '/rules/own//./'), <<'END', 'the lines for a location');
+my @question = ('--server', 'localhost:' . port(8080), '--location', '/rules/own//./');
+is(explained(@question), <<'END', 'the lines for a location');
 in force:
     server, nginx.conf:LINE, listens on 127.0.0.1:PORT, server_name localhost
     location /rules/, nginx.conf:LINE

@@ -9,7 +9,7 @@ use nginx_conf_reader::regex;
 use nginx_conf_reader::tree::ConfDirective;
 
 /// Directives of which one answers a request in a location that has it.
-const ANSWERING: [&str; 8] = [
+const ANSWERING: [&str; 10] = [
     "proxy_pass",
     "fastcgi_pass",
     "uwsgi_pass",
@@ -18,6 +18,8 @@ const ANSWERING: [&str; 8] = [
     "memcached_pass",
     "empty_gif",
     "stub_status",
+    "auth_status",
+    "auth_jwt_resource_metadata",
 ];
 
 /// Directives with code in Lua that decides about requests.
