@@ -64,11 +64,11 @@ my @none = (
 );
 
 my $instead = 'instead of a JWK Set';
-my $page = 'docs/keys.md tells how to make a JWK Set of it';
+my $page = 'make one of it by "nginx-auth jwk FILE", or see docs/keys.md';
 
 my @broken = (
     [ 'missing', undef, 'No such file or directory (os error 2)' ],
-    [ 'directory', undef, 'not a regular file' ],
+    [ 'directory', undef, 'a directory, where the name of a file is needed' ],
     [ 'fifo', undef, 'not a regular file' ],
     [ 'dangling', undef, 'No such file or directory (os error 2)' ],
     [ 'loop', undef, 'Too many levels of symbolic links (os error 40)' ],

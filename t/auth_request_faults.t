@@ -6,6 +6,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
+use AuthRequest;
 use Original;
 use Test::Nginx::Raw;
 
@@ -185,7 +186,7 @@ for my $n (0 .. $#refused) {
     my ($name, undef, $status, $why) = @{$refused[$n]};
     $why //= $status == 504 ? 'the service did not respond in time'
         : $name =~ /^(?:nothing|reset)$/ ? 'no response from the service' : $status == 502
-        ? 'invalid response from the service' : 'neither allows nor denies';
+        ? 'invalid response from the service' : undecided($status);
     my ($difference, $original) = @{ $original{$name} // [] };
     my $expected = $difference ? differs($difference, 500, $original) : 500;
     my ($response, $log) = check('/', "X-Case: $n", 'Upgrade: x');

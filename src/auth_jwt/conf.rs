@@ -14,13 +14,13 @@ use super::token_rules::TokenRules;
 use super::trust::TrustSetting;
 use super::upstream_headers::UpstreamHeaders;
 use crate::config_checks::{
-    Fault, Question, warn_of_asked_locations, warn_of_requirement_alone, warn_of_return,
+    self, Fault, Question, warn_of_asked_locations, warn_of_requirement_alone, warn_of_return,
 };
 use crate::nginx::{
     Config, ConfigError, Inherit, List, MergedConfig, Setting, Severity, Template, Text, Variable,
 };
 use crate::require::Requirement;
-use crate::status::{AuthStatus, ZoneCounters};
+use crate::status::{AuthStatus, SourceCounters, ZoneCounters};
 use crate::subrequest_uri::Uri;
 use jose::{KeySet, SignatureCheck, TokenType};
 use policy::auth_jwt::key_cache::KeyCache;
@@ -150,6 +150,7 @@ pub(super) struct KeyRequestSource {
     pub(super) uri: Uri,
     /// The names of the client's header lines that the subrequest has.
     pub(super) pass_headers: Rc<[Box<[u8]>]>,
+    pub(super) counters: SourceCounters,
 }
 
 impl KeyRequestSource {
@@ -453,6 +454,16 @@ impl Inherit for LocationConf {
         }
         Ok(())
     }
+}
+
+/// Warns of pages for refused requests that need a token themselves.
+pub(super) fn warn_of_refused_pages(cf: &MergedConfig<'_, '_>) {
+    config_checks::warn_of_refused_pages(cf, "auth_jwt", |location| {
+        let conf = cf.conf::<AuthJwt>(location);
+        let mode = conf.mode.get();
+        conf.is_on()
+            && mode.is_none_or(|mode| matches!(mode, ModeSetting::Constant(Mode::Required)))
+    });
 }
 
 /// Warns of locations with keys that clients can request.

@@ -150,10 +150,15 @@ fn quoted_names(issuers: &[Rc<Issuer>]) -> String {
     names.join(", ")
 }
 
+fn described(issuers: &[Rc<Issuer>]) -> String {
+    let issuers = issuers.iter().map(|issuer| issuer.terms.describe());
+    issuers.collect::<Vec<_>>().join(", ")
+}
+
 /// The issuers that a level trusts.
 pub(super) struct TrustedIssuers {
     issuers: Vec<Rc<Issuer>>,
-    /// The names of their blocks, quoted, for the log.
+    /// The names of their blocks, each with its `iss`, for the log.
     names: Rc<str>,
     /// Whether some of them have the same `iss`, so that the audience tells them apart.
     share_iss: bool,
@@ -166,7 +171,7 @@ impl TrustedIssuers {
             others.any(|other| other.terms.issuer == issuer.terms.issuer)
         };
         Self {
-            names: quoted_names(&issuers).into(),
+            names: described(&issuers).into(),
             share_iss: issuers.iter().enumerate().any(has_twin),
             issuers,
         }

@@ -10,7 +10,7 @@ use openssl::sha::sha256;
 use super::AuthRequest;
 use super::variables::CheckVariables;
 use crate::config_checks::{
-    Fault, Question, warn_of_asked_locations, warn_of_requirement_alone, warn_of_return,
+    self, Fault, Question, warn_of_asked_locations, warn_of_requirement_alone, warn_of_return,
 };
 use crate::nginx::{
     AssignableVariable, Config, ConfigError, Inherit, List, MergedConfig, ResponseBody, Setting,
@@ -373,6 +373,14 @@ impl Inherit for LocationConf {
             .new_scope(fingerprint.digest());
         self.check_cache()
     }
+}
+
+/// Warns of pages for denied requests about which the service is asked again.
+pub(super) fn warn_of_refused_pages(cf: &MergedConfig<'_, '_>) {
+    config_checks::warn_of_refused_pages(cf, "auth_request", |location| {
+        let service = cf.conf::<AuthRequest>(location).service.get();
+        matches!(service, Some(Service::At(_)))
+    });
 }
 
 /// Warns of locations that `auth_request` asks and that are no services of their own. A location

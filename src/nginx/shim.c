@@ -833,6 +833,32 @@ nginx_auth_is_location_internal(const ngx_http_core_loc_conf_t *clcf)
 }
 
 /*
+ * The URI that error_page shows for a status, as ngx_http_special_response_handler() chooses it, or
+ * NULL if there is none, or one that depends on the request.
+ */
+
+const ngx_str_t *
+nginx_auth_error_page(const ngx_http_core_loc_conf_t *clcf, ngx_uint_t status)
+{
+    ngx_uint_t            i;
+    ngx_http_err_page_t  *page;
+
+    if (clcf->error_pages == NULL) {
+        return NULL;
+    }
+
+    page = clcf->error_pages->elts;
+
+    for (i = 0; i < clcf->error_pages->nelts; i++) {
+        if (page[i].status == (ngx_int_t) status) {
+            return page[i].value.lengths == NULL ? &page[i].value.value : NULL;
+        }
+    }
+
+    return NULL;
+}
+
+/*
  * Calls a function for each server and each of its locations, nested ones as well.  nginx has them
  * in trees when it has read the configuration.
  */

@@ -435,6 +435,17 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_is_location_internal"]
     pub(super) fn is_location_internal(clcf: *const ngx_http_core_loc_conf_t) -> ngx_uint_t;
 
+    /// The URI that `error_page` shows for a status, which lives as long as the configuration; or
+    /// NULL if there is none, or one with variables.
+    ///
+    /// # Safety
+    /// `clcf` points to a live configuration.
+    #[link_name = "nginx_auth_error_page"]
+    pub(super) fn error_page(
+        clcf: *const ngx_http_core_loc_conf_t,
+        status: ngx_uint_t,
+    ) -> *const ngx_str_t;
+
     /// Calls `visit` for each server, as its own location, and for each of its locations.
     /// `of_server` is what all modules have configured for the server, by their indices.
     ///

@@ -2,6 +2,7 @@
 //! or of a configuration, and says the same as the directives that it names.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use jose::{SignatureCheck, TokenType};
@@ -42,6 +43,8 @@ pub struct Demands {
     pub variables: KnownVariables,
     /// `auth_jwt_revocation_list_sub` and its siblings
     pub revocation_lists: Vec<(RevocationSubject, PathBuf)>,
+    /// The first value of `auth_jwt_require` that is empty or `0` for every request.
+    pub unmet_requirement: Option<UnmetRequirement>,
     /// Where the token comes from.
     pub source: WhereToken,
     /// What the location demands besides, and nobody can judge without the request, such as
@@ -58,6 +61,15 @@ pub struct IssuerDemands {
     pub rules: Vec<LocalRule>,
     /// Files with the issuer's keys: `key_file`, or what the issuer publishes, saved in a file.
     pub key_files: Vec<PathBuf>,
+}
+
+/// A value of `auth_jwt_require` that is empty or `0`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnmetRequirement {
+    /// The value, as the configuration has it.
+    pub value: Rc<str>,
+    /// The status of the refusal.
+    pub status: u16,
 }
 
 /// Where in a request the token is.
@@ -86,6 +98,7 @@ impl Default for Demands {
             scopes: None,
             variables: KnownVariables::default(),
             revocation_lists: Vec::new(),
+            unmet_requirement: None,
             source: WhereToken::Authorization,
             not_judged: Vec::new(),
         }

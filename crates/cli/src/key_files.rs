@@ -7,6 +7,7 @@ use policy::auth_jwt::key_cache::KeyError;
 use policy::auth_jwt::rejection::Rejection;
 use policy::auth_jwt::revocation::RevocationSubject;
 use policy::auth_jwt::revocation_list::{NotRevocationList, RevocationList};
+use policy::auth_jwt::saved_keys;
 
 use crate::demands::Demands;
 use crate::input::{InputError, InputSource};
@@ -70,6 +71,11 @@ impl DemandedFiles {
 impl KeyFileText {
     fn read(path: &Path) -> Result<Self, InputError> {
         let text = InputSource::named(path).read_keys()?;
+        // The workers write a head in front of the keys of an issuer: `state_path`.
+        let text = match saved_keys::key_set(&text) {
+            Ok(keys) => keys.to_vec(),
+            Err(_) => text,
+        };
         Ok(Self {
             path: path.to_owned(),
             keys: KeySet::parse(&text),

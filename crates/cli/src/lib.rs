@@ -4,6 +4,7 @@
 
 pub mod args;
 pub mod claims;
+pub mod config;
 pub mod demands;
 pub mod explain;
 pub mod input;

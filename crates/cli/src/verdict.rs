@@ -93,7 +93,19 @@ fn check(
     requirements.check_age(token.claims(), now, leeway)?;
     requirements.check_algorithms(token)?;
     check_revoked(token, files)?;
-    requirements.check_values(token, &demands.variables)
+    requirements.check_values(token, &demands.variables)?;
+    check_requirement(demands)
+}
+
+/// Checks the values of `auth_jwt_require` that are the same for every request.
+pub fn check_requirement(demands: &Demands) -> Result<(), Rejection> {
+    match &demands.unmet_requirement {
+        Some(unmet) => Err(Rejection::Requirement {
+            value: Rc::clone(&unmet.value),
+            status: unmet.status,
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Whether the location needs keys of its own and has none.

@@ -160,7 +160,7 @@ impl KeySet {
     }
 
     /// How many keys can be used with an algorithm.
-    pub(crate) fn usable_keys(&self) -> usize {
+    pub fn usable_keys(&self) -> usize {
         let counts = self.sets.iter().map(|set| set.usable);
         counts.fold(0, usize::saturating_add)
     }

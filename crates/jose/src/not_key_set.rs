@@ -110,7 +110,7 @@ fn one_word(text: &str) -> Option<NotKeySet> {
 
 impl fmt::Display for NotKeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const MAKE_ONE: &str = "docs/keys.md tells how to make a JWK Set of it";
+        const MAKE_ONE: &str = "make one of it by \"nginx-auth jwk FILE\", or see docs/keys.md";
         match self {
             Self::Empty => f.write_str("empty instead of a JWK Set"),
             Self::Pem(label) => write!(f, "PEM {label} instead of a JWK Set; {MAKE_ONE}"),

@@ -7,6 +7,7 @@ pub mod client_certificate;
 pub mod discovery;
 pub mod dpop;
 pub mod dpop_url;
+mod envoy_certificate;
 pub mod failure_reason;
 pub mod fetch_schedule;
 pub mod fetch_state;

@@ -1,21 +1,27 @@
 //! Why a request is refused, and what that means for the client and for the log.
 
+mod log_line;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::bearer::{AuthScheme, NoToken, Presented, in_front_of};
+use super::bearer::AuthScheme;
 use super::binding::BindingError;
-use super::issuer::{IssuerRejection, UnmetTerm, UntrustedIssuer};
+use super::issuer::{IssuerRejection, UnmetTerm};
 use super::jwt_status::JwtStatus;
 use super::key_cache::KeyError;
+use super::key_file;
 use super::max_age::AgeError;
-use super::revocation::{RevocationError, RevocationSubject};
+use super::revocation::RevocationError;
 use super::revocation_file::RevocationFileError;
 use super::rules::RuleFailure;
+use super::scopes::GrantedScopes;
 use crate::log_level::LogLevel;
-use jose::{DpopProof, ErrorKind, InputPart, NotKeySet, Summary};
+use jose::{DpopProof, ErrorKind, NotKeySet};
 use text::{Quoted, is_quotable};
+
+pub use log_line::LogLine;
 
 /// Why a request is refused. A [`LogLine`] says more about the token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,10 +78,12 @@ pub enum Rejection {
         status: u16,
     },
     /// The token does not grant a scope of `auth_jwt_require_scope`.
-    #[error("required scope {missing} is not granted")]
+    #[error("required scope {missing} is not granted: {granted}")]
     Scope {
         /// The first scope that is not granted.
         missing: Quoted,
+        /// What the token grants.
+        granted: GrantedScopes,
         /// All scopes that are required.
         required: Rc<str>,
     },
@@ -94,7 +102,11 @@ pub enum Rejection {
     #[error("no auth_jwt_key_file or auth_jwt_key_request for this location")]
     NoKeySource,
     /// A key file is of no use.
-    #[error("key file {}: {error}", Quoted::whole(path.as_os_str().as_encoded_bytes()))]
+    #[error(
+        "key file {}: {error}{}",
+        Quoted::whole(path.as_os_str().as_encoded_bytes()),
+        key_file::advice(path, error)
+    )]
     KeyFile {
         /// The file, whose name may contain values from the request.
         path: PathBuf,
@@ -337,112 +349,6 @@ fn push_quoted(to: &mut Vec<u8>, value: &[u8]) {
         to.push(byte);
     }
     to.push(b'"');
-}
-
-/// What error.log says of a refusal: why, and of which token.
-pub struct LogLine<'a, S, N> {
-    /// Why the request is refused.
-    pub rejection: &'a Rejection,
-    /// What the request presents.
-    pub presented: Presented<'a>,
-    /// Summarizes the token. It is called only if the line is written.
-    pub summarize: S,
-    /// Says what there is instead of a token. It is called only if the line is written.
-    pub no_token: N,
-}
-
-impl<S: Fn() -> Summary, N: Fn() -> NoToken> fmt::Display for LogLine<'_, S, N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.rejection)?;
-        self.fmt_hint(f)?;
-        let summary = match self.rejection {
-            Rejection::Token(error) => without_repetition((self.summarize)(), error),
-            Rejection::Algorithm { alg } => {
-                let mut summary = (self.summarize)();
-                summary.alg.take_if(|summarized| summarized == alg);
-                summary
-            }
-            Rejection::Issuer(error) => without_named((self.summarize)(), error),
-            Rejection::Revocation(RevocationError::Revoked {
-                subject: RevocationSubject::Kid,
-                value,
-            }) => {
-                let mut summary = (self.summarize)();
-                summary.kid.take_if(|summarized| summarized == value);
-                summary
-            }
-            Rejection::Age(_)
-            | Rejection::Binding(_)
-            | Rejection::Revocation(_)
-            | Rejection::Compressed
-            | Rejection::Rule { .. }
-            | Rejection::Scope { .. }
-            | Rejection::Requirement { .. } => (self.summarize)(),
-            _ => return Ok(()),
-        };
-        match summary == Summary::default() {
-            true => Ok(()),
-            false => write!(f, "; {summary}"),
-        }
-    }
-}
-
-impl<S, N: Fn() -> NoToken> LogLine<'_, S, N> {
-    /// Writes what helps to find the mistake.
-    fn fmt_hint(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use jose::Error::{Base64, Base64Padding, Content, TokenParts};
-        match (self.rejection, self.presented) {
-            (Rejection::Missing, _) => write!(f, ": {}", (self.no_token)()),
-            (
-                Rejection::Token(
-                    Content { .. }
-                    | TokenParts {
-                        found: 3 | 5,
-                        expected: 3 | 5,
-                    },
-                ),
-                _,
-            ) => f.write_str(", see auth_jwt_type"),
-            (
-                Rejection::Token(Base64 { part } | Base64Padding { part }),
-                Presented::Token(token),
-            ) if *part == InputPart::Header => match in_front_of(token) {
-                Some(hint) => write!(f, ": {hint}"),
-                None => Ok(()),
-            },
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The summary without the `alg` and `kid` that the error names. Those of a nested token's error
-/// may be of the token inside, while the summary is of the token outside.
-fn without_repetition(mut summary: Summary, error: &jose::Error) -> Summary {
-    use jose::Error::{BadSignature, DecryptionFailed, UnknownKey, UnsupportedAlgorithm};
-    let (alg, kid) = match error {
-        UnsupportedAlgorithm { alg } => (alg.clone(), None),
-        UnknownKey { alg, kid, .. }
-        | BadSignature { alg, kid, .. }
-        | DecryptionFailed { alg, kid, .. } => (Quoted::new(alg), kid.as_ref()),
-        _ => return summary,
-    };
-    summary.alg.take_if(|summarized| *summarized == alg);
-    summary.kid.take_if(|summarized| Some(&*summarized) == kid);
-    summary
-}
-
-/// The summary without the `alg` or `iss` that the error names.
-fn without_named(mut summary: Summary, error: &IssuerRejection) -> Summary {
-    match error {
-        IssuerRejection::Untrusted(UntrustedIssuer::Unknown { iss, .. }) => {
-            summary.iss.take_if(|summarized| summarized == iss);
-        }
-        IssuerRejection::Unmet(_, UnmetTerm::Algorithm { alg }) => {
-            summary.alg.take_if(|summarized| summarized == alg);
-        }
-        IssuerRejection::Untrusted(_) | IssuerRejection::Unmet(..) => {}
-    }
-    summary
 }
 
 #[cfg(test)]

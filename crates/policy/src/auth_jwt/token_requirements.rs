@@ -14,7 +14,7 @@ use super::allowed_algorithms::AllowedAlgorithms;
 use super::max_age::check_age;
 use super::rejection::{Rejection, RuleSubject};
 use super::rules::{Rule, RuleRequest};
-use super::scopes::RequiredScopes;
+use super::scopes::{GrantedScopes, RequiredScopes};
 
 /// What the directives of a location require. `V` is a variable, `R` a compiled regular expression.
 #[derive(Debug)]
@@ -136,6 +136,7 @@ pub fn check_scopes(scopes: &RequiredScopes, claims: JsonValue<'_>) -> Result<()
         None => Ok(()),
         Some(missing) => Err(Rejection::Scope {
             missing: Quoted::whole(missing),
+            granted: GrantedScopes::of(claims),
             required: Rc::clone(scopes.joined()),
         }),
     }

@@ -96,8 +96,9 @@ impl Refusal<'_> {
                 };
                 // The first words are those of nginx's own module: log filters look for them.
                 let text = format!(
-                    "auth request unexpected status: {response_status} from {}: {error}{suffix}",
-                    Quoted::new(uri)
+                    "auth request unexpected status: {response_status} from {}: {error}{}{suffix}",
+                    Quoted::new(uri),
+                    advice(error, response_status)
                 );
                 let result = match status {
                     Some(_) => CheckResult::Error(error),
@@ -111,5 +112,20 @@ impl Refusal<'_> {
             log_line,
             result,
         }
+    }
+}
+
+/// What such a status often means.
+fn advice(error: AuthError, status: u16) -> &'static str {
+    match (error, status) {
+        (AuthError::UnexpectedStatus, 301..=303 | 307 | 308) => {
+            "; auth_request_deny_status passes redirects on to clients"
+        }
+        (AuthError::UnexpectedStatus, 404) => {
+            "; no location has this URI, or nothing is at the address in its proxy_pass"
+        }
+        (AuthError::UnexpectedStatus, 405) => "; the service is asked by GET",
+        (AuthError::UnexpectedStatus, 429) => "; auth_request_deny_status passes it on to clients",
+        _ => "",
     }
 }

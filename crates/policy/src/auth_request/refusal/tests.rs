@@ -76,6 +76,47 @@ fn an_error_of_the_service_is_logged_whether_or_not_the_request_is_let_in() {
 }
 
 #[test]
+fn a_status_that_decides_nothing_says_what_it_often_means() {
+    let line = |error, status| {
+        let uri = b"/check";
+        let on_error = OnError::Refuse(500);
+        let refusal = Refusal::ServiceError {
+            error,
+            status,
+            uri,
+            on_error,
+        };
+        let (_, line) = outcome(refusal);
+        let (_, text) = line.unwrap();
+        let start = format!("auth request unexpected status: {status} from \"/check\": {error}");
+        text.strip_prefix(&start).unwrap().to_owned()
+    };
+    let unexpected = AuthError::UnexpectedStatus;
+    for (status, advice) in [
+        (
+            301,
+            "; auth_request_deny_status passes redirects on to clients",
+        ),
+        (
+            302,
+            "; auth_request_deny_status passes redirects on to clients",
+        ),
+        (304, ""),
+        (400, ""),
+        (
+            404,
+            "; no location has this URI, or nothing is at the address in its proxy_pass",
+        ),
+        (405, "; the service is asked by GET"),
+        (429, "; auth_request_deny_status passes it on to clients"),
+    ] {
+        assert_eq!(line(unexpected, status), advice, "{status}");
+    }
+    assert_eq!(line(AuthError::ServerError, 500), "");
+    assert_eq!(line(AuthError::NoLocation, 302), "");
+}
+
+#[test]
 fn each_refusal_is_counted_as_what_it_is() {
     let error = AuthError::TimedOut;
     let service_error = |on_error| Refusal::ServiceError {
