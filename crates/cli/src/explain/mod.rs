@@ -1,5 +1,5 @@
 //! `nginx-auth explain`: why a token is or is not accepted. The verdict is that of
-//! [`judge`](crate::verdict::judge). The steps call the same checks one by one and go on behind
+//! [`judge`]. The steps call the same checks one by one and go on behind
 //! one that fails, so that all that is wrong with a token is seen at once.
 
 mod claim_steps;
