@@ -83,7 +83,10 @@ impl IssuerReader<'_> {
                     let values = member.args().iter().map(|value| constant(value, member));
                     terms.audience = values.collect::<Result<_, _>>()?;
                 }
-                b"key_file" => key_file = Some(self.names.path(argument(member)?)),
+                b"key_file" => {
+                    let name = constant(argument(member)?, member)?;
+                    key_file = Some(self.names.path(name.as_bytes()));
+                }
                 b"algorithms" => {
                     let allowed = read_algorithms(member, AllowedAlgorithms::add_signature)?;
                     terms.algorithms = Some(allowed);

@@ -8,6 +8,7 @@ use nginx_conf_reader::tree::ConfDirective;
 use policy::auth_jwt::allowed_algorithms::AllowedAlgorithms;
 use policy::auth_jwt::key_file::unsafe_name_reason;
 use policy::auth_jwt::mode::Mode;
+use policy::auth_jwt::rejection::Rejection;
 use policy::auth_jwt::revocation::RevocationSubject;
 use policy::auth_jwt::scopes::RequiredScopes;
 use text::Quoted;
@@ -116,17 +117,22 @@ impl<'a> SettingsReader<'a> {
             return Ok(Some(Mode::default()));
         };
         let argument = argument(directive)?;
-        match (self.constants.expand(argument), variables(argument).next()) {
-            (Ok(name), _) => match Mode::parse(&name) {
-                Some(mode) => Ok(Some(mode)),
-                None => Err(invalid(
-                    "value",
-                    directive,
-                    &name,
-                    "it must be \"required\", \"optional\", \"report\", \"off\" or a variable",
-                )),
+        let has_variables = variables(argument).next().is_some();
+        match self.constants.expand(argument) {
+            Ok(name) => match (Mode::parse(&name), has_variables) {
+                (Some(mode), _) => Ok(Some(mode)),
+                (None, true) => {
+                    let rejection = Rejection::Mode(Quoted::new(&name));
+                    let message = format!("every request gets 500: {rejection}");
+                    Err(ConfError::at(directive.place(), message))
+                }
+                (None, false) => {
+                    let must =
+                        "it must be \"required\", \"optional\", \"report\", \"off\" or a variable";
+                    Err(invalid("value", directive, &name, must))
+                }
             },
-            (Err(unknown), _) => {
+            Err(unknown) => {
                 demands.not_judged.push(self.unknown(directive, &unknown));
                 Ok(None)
             }

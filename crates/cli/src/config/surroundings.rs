@@ -118,6 +118,17 @@ fn other_checks(in_force: &InForce<'_>, names: &Names<'_>, lines: &mut Vec<Strin
             ));
         }
     }
+    for forced in in_force.group(&["allow", "deny"]) {
+        lines.push(format!("{}: the client's address", forced.line(names)));
+    }
+    for forced in in_force.group(&["auth_basic"]) {
+        if forced.directive.args() != [b"off"] {
+            lines.push(format!(
+                "{}: a password is asked for as well",
+                forced.line(names)
+            ));
+        }
+    }
     let phase = in_force.group(&["auth_jwt_phase"]);
     let is_preaccess = phase
         .iter()
