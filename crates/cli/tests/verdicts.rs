@@ -17,11 +17,12 @@ use std::time::Duration;
 use jose::{Limits, TokenType, UnverifiedToken};
 use nginx_auth_cli::demands::{Demands, IssuerDemands};
 use nginx_auth_cli::explain::{StepOutcome, explain};
-use nginx_auth_cli::key_files::{DemandedFiles, merge};
+use nginx_auth_cli::key_files::{DemandedFiles, MissingFile, merge};
 use nginx_auth_cli::local_rule::{KnownVariables, RuleReader};
 use nginx_auth_cli::times::Clock;
 use policy::auth_jwt::allowed_algorithms::AllowedAlgorithms;
 use policy::auth_jwt::issuer::IssuerTerms;
+use policy::auth_jwt::jwt_status::JwtStatus;
 use policy::auth_jwt::rejection::Rejection;
 use policy::auth_jwt::revocation::RevocationSubject;
 use policy::auth_jwt::scopes::RequiredScopes;
@@ -36,7 +37,7 @@ struct Shared {
 }
 
 static SHARED: LazyLock<Shared> = LazyLock::new(|| {
-    let folder = Folder::new();
+    let folder = Folder::named("verdicts");
     let key = |alg: &str, kid: &str| {
         let mut key = test_tokens::key(alg, None).unwrap();
         key.insert("kid".into(), kid.into());
@@ -239,7 +240,7 @@ proptest! {
     ) {
         let token = change(&token, changed);
         let demands = demands(kind);
-        let files = DemandedFiles::read(&demands).unwrap();
+        let files = DemandedFiles::read(&demands, MissingFile::IsAnError).unwrap();
         let clock = Clock::system().at(NOW).unwrap();
         let explanation = explain(&token, &demands, &files, &clock);
         let refused = |decides: bool| {
@@ -269,7 +270,7 @@ proptest! {
         prop_assume!(!token.first().is_none_or(u8::is_ascii_whitespace));
         prop_assume!(!token.last().is_none_or(u8::is_ascii_whitespace));
         let demands = demands(kind);
-        let files = DemandedFiles::read(&demands).unwrap();
+        let files = DemandedFiles::read(&demands, MissingFile::IsAnError).unwrap();
         let clock = Clock::system().at(NOW).unwrap();
         let explanation = explain(&token, &demands, &files, &clock);
         let keys = merge(&files.own).unwrap();
@@ -279,9 +280,9 @@ proptest! {
             token.verify(&keys, clock.now, leeway)
         });
         let status = match verified {
-            Ok(_) => "ok",
-            Err(error) => Rejection::Token(error).response().jwt_status.name(),
+            Ok(_) => JwtStatus::Ok,
+            Err(error) => Rejection::Token(error).response().jwt_status,
         };
-        prop_assert_eq!(explanation.jwt_status, status);
+        prop_assert_eq!(explanation.jwt_status, status.name());
     }
 }
