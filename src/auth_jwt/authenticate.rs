@@ -8,6 +8,7 @@ use super::client::ClientToken;
 use super::conf::LocationConf;
 use super::fetch::{self, VerificationKeys};
 use crate::nginx::Request;
+use crate::status::AuthStatus;
 use jose::{AuthenticToken, ErrorKind, KeySet, UnverifiedToken};
 use policy::auth_jwt::rejection::Rejection;
 use policy::auth_jwt::token_cache::VerifyOptions;
@@ -82,7 +83,9 @@ pub(super) fn authenticate(
             Ok(token) => {
                 count_miss(request, conf);
                 if let Some(cache) = cache.filter(|_| keys.are_shared) {
-                    cache.borrow_mut().insert(options, None, &keys.set, &token);
+                    let mut cache = cache.borrow_mut();
+                    cache.insert(options, None, &keys.set, &token);
+                    AuthStatus::note_token_cache(request, cache.len());
                 }
                 return Ok(Some(token));
             }

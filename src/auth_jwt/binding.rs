@@ -7,6 +7,7 @@ use std::rc::Rc;
 use openssl::sha::sha256;
 
 use super::AuthJwt;
+use super::proof_url::ProofUrl;
 use crate::nginx::{
     Config, ConfigError, Request, Setting, SharedZone, Template, Text, Variable, ZoneEntry,
 };
@@ -40,7 +41,7 @@ const MIN_ZONE_BYTES: usize = 64 << 10;
 #[derive(Default)]
 pub(super) struct Binding {
     setting: Setting<Option<Rc<BindingSetting>>>,
-    url: Setting<Rc<Template>>,
+    url: Setting<Rc<ProofUrl>>,
 }
 
 /// The arguments of `auth_jwt_binding`, unless that is `off`.
@@ -48,6 +49,8 @@ struct BindingSetting {
     rule: BindingRule,
     certificate: Option<Variable>,
     proofs: Option<ProofSetting>,
+    /// The file and line of the directive.
+    position: Rc<str>,
 }
 
 /// What DPoP proofs are compared with.
@@ -101,6 +104,22 @@ impl Binding {
     pub(super) fn has_proofs(&self) -> bool {
         self.setting()
             .is_some_and(|setting| setting.rule.kind.has_proofs())
+    }
+
+    /// The variable that has the client's certificate, as the configuration names it.
+    pub(super) fn certificate_variable(&self) -> Option<&str> {
+        let setting = self.setting()?;
+        setting.certificate.map(|_| &*setting.rule.variable)
+    }
+
+    /// The argument of `auth_jwt_dpop_url`.
+    pub(super) fn url(&self) -> Option<&ProofUrl> {
+        self.url.get().map(|url| &**url)
+    }
+
+    /// The file and line of the directive, unless it is `off`.
+    pub(super) fn position(&self) -> Option<&str> {
+        self.setting().map(|setting| &*setting.position)
     }
 
     /// The schemes that a client is asked for.
@@ -210,13 +229,7 @@ impl Binding {
 
     /// `auth_jwt_dpop_url string`
     pub(super) fn read_url(&mut self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-        let url = cf.argument();
-        if !url.starts_with(b"$") && !url.starts_with(b"https://") && !url.starts_with(b"http://") {
-            let must = "it must be a URL, as in https://$host$request_uri";
-            return Err(cf.invalid_value(&url, must));
-        }
-        let url = cf.template(&url)?;
-        self.url.set(Rc::new(url))
+        self.url.set(Rc::new(ProofUrl::read(cf)?))
     }
 
     fn setting(&self) -> Option<&BindingSetting> {
@@ -277,6 +290,7 @@ impl BindingSetting {
             },
             certificate,
             proofs,
+            position: cf.position().into(),
         })
     }
 }

@@ -20,7 +20,7 @@ use crate::nginx::{
     Config, ConfigError, Inherit, List, MergedConfig, Setting, Severity, Template, Text, Variable,
 };
 use crate::require::Requirement;
-use crate::status::{AuthStatus, ZoneCounters};
+use crate::status::{AuthStatus, SourceCounters, ZoneCounters};
 use crate::subrequest_uri::Uri;
 use jose::{KeySet, SignatureCheck, TokenType};
 use policy::auth_jwt::key_cache::KeyCache;
@@ -150,6 +150,7 @@ pub(super) struct KeyRequestSource {
     pub(super) uri: Uri,
     /// The names of the client's header lines that the subrequest has.
     pub(super) pass_headers: Rc<[Box<[u8]>]>,
+    pub(super) counters: SourceCounters,
 }
 
 impl KeyRequestSource {

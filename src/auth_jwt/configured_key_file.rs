@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::AuthJwt;
 use super::file_path::{FilePath, KeyFile};
 use crate::nginx::Config;
+use crate::status::AuthStatus;
 use policy::auth_jwt::key_file::advice;
 
 /// The key file with this name, which all levels and issuers share. The first that names it reads
@@ -13,9 +14,10 @@ pub(super) fn configured_key_file(name: &[u8], cf: &Config<'_>) -> Rc<KeyFile> {
     let main = cf.main_conf::<AuthJwt>();
     let path = cf.path(name);
     main.key_file(&path).unwrap_or_else(|| {
+        let counters = AuthStatus::key_file(cf, &path);
         let file = Rc::new(KeyFile::new(FilePath(path)));
         read_key_file(&file, cf);
-        main.add_key_file(&file);
+        main.add_key_file(&file, counters);
         file
     })
 }

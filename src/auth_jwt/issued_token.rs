@@ -12,6 +12,7 @@ use super::fetch::{self, VerificationKeys};
 use super::issuer::{Issuer, TrustedIssuers};
 use super::issuer_fetch::{self, cached_issuer_keys};
 use crate::nginx::{Failure, Request};
+use crate::status::AuthStatus;
 use jose::{AuthenticToken, KeySet, SignatureCheck, TokenType, UnverifiedToken};
 use policy::auth_jwt::rejection::Rejection;
 use policy::auth_jwt::token_cache::{CachedToken, TokenCache};
@@ -171,7 +172,9 @@ fn verify<'c>(
         && let Some(cache) = request.main_conf::<AuthJwt>().token_cache()
     {
         let (options, index) = (conf.verify_options(), Some(issuer.index));
-        cache.borrow_mut().insert(options, index, &all_keys, &token);
+        let mut cache = cache.borrow_mut();
+        cache.insert(options, index, &all_keys, &token);
+        AuthStatus::note_token_cache(request, cache.len());
     }
     Ok(Some((token, issuer)))
 }

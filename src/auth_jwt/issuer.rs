@@ -11,6 +11,7 @@ use jose::{JsonValue, VerifiedToken};
 use policy::auth_jwt::issuer::{IssuerIndex, IssuerRejection, IssuerTerms, choose};
 use policy::auth_jwt::rejection::{Rejection, RuleSubject};
 use policy::auth_jwt::rules::Rule;
+use policy::auth_jwt::token_requirements::check_rules;
 use text::Quoted;
 
 /// An issuer: its keys, and what is required of its tokens.
@@ -75,16 +76,7 @@ impl Issuer {
     ) -> Result<(), Rejection> {
         let claims = token.claims().object();
         self.check_age(claims, request.now(), leeway)?;
-        for rule in &self.rules {
-            rule.judge(claims, &request)
-                .map_err(|failure| Rejection::Rule {
-                    subject: RuleSubject::Claim,
-                    rule: Rc::clone(rule.text()),
-                    failure,
-                    status: rule.status(),
-                })?;
-        }
-        Ok(())
+        check_rules(RuleSubject::Claim, &self.rules, claims, &request)
     }
 }
 

@@ -4,6 +4,7 @@
 mod around_access;
 mod authenticate;
 mod binding;
+mod binding_checks;
 mod client;
 mod conf;
 mod configured_key_file;
@@ -18,6 +19,7 @@ mod issuer_fetch;
 mod issuer_keys;
 mod key_request;
 mod main_conf;
+mod proof_url;
 mod remembered_token;
 mod resource_metadata;
 mod revocation;
@@ -27,6 +29,7 @@ mod trust;
 mod upstream_headers;
 mod variables;
 
+use crate::nginx::net::unix_time;
 use crate::nginx::{
     Config, ConfigError, ContentHandler, ContentResponse, Directive, Failure, MergedConfig, Module,
     Request,
@@ -63,12 +66,14 @@ impl Module for AuthJwt {
     }
 
     fn start_worker(conf: &Self::MainConf) {
+        conf.count_key_files(unix_time());
         issuer_keys::watch_issuers(conf.issuers.fetched_keys());
     }
 
     fn check(cf: &MergedConfig<'_, '_>) {
         conf::warn_of_key_locations(cf);
         conf::warn_of_refused_pages(cf);
+        binding_checks::warn_of_bindings(cf);
     }
 }
 

@@ -118,12 +118,17 @@ impl<'cf> Location<'cf> {
 
     /// What all modules have configured here, by their indices. The core module's configuration of
     /// a location knows it; that of a server does not.
-    fn confs(self) -> *mut *mut c_void {
+    pub(super) fn confs(self) -> *mut *mut c_void {
         if self.is_server() {
-            return self.of_server.as_ptr();
+            return self.server_confs();
         }
         // SAFETY: the location lives as long as the configuration.
         unsafe { shim::location_confs(self.location.as_ptr()) }
+    }
+
+    /// What all modules have configured for the server outside of its locations, by their indices.
+    pub(super) fn server_confs(self) -> *mut *mut c_void {
+        self.of_server.as_ptr()
     }
 
     /// Whether this is the server outside of its locations.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::nginx::{CounterGroup, SharedCounters};
 use openssl::sha::Sha256;
-use policy::counters::ZoneCounter;
+use policy::counters::{SourceCounter, ZoneCounter};
 
 /// The zone of the counters. Its name has a colon, so that no directive can have it.
 pub(super) const ZONE: &[u8] = b"auth_status:counters";
@@ -22,11 +22,20 @@ pub struct MainConf {
     groups: RefCell<Vec<NamedGroup>>,
 }
 
+/// A gauge of each worker: how many tokens its token cache has.
+pub(super) const TOKEN_CACHE_ENTRIES: usize = 0;
+
 /// What a group of counters is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subject {
     /// The requests of levels with a name of `auth_status_zone`, or of those without.
     Zone,
+    /// An `auth_jwt_issuer` whose keys are fetched.
+    Issuer,
+    /// A key file that the configuration names.
+    KeyFile,
+    /// An `auth_jwt_key_request`, by the URI as it is configured.
+    KeyRequest,
 }
 
 /// A group of counters and its name.
@@ -74,8 +83,12 @@ impl MainConf {
 /// What tells a group from others, also after a reload.
 fn identity(subject: Subject, name: &str) -> [u8; 32] {
     const { assert!(ZoneCounter::COUNT <= SharedCounters::COUNTERS) };
+    const { assert!(SourceCounter::COUNT <= SharedCounters::COUNTERS) };
     let subject: &[u8] = match subject {
         Subject::Zone => b"zone",
+        Subject::Issuer => b"issuer",
+        Subject::KeyFile => b"key file",
+        Subject::KeyRequest => b"key request",
     };
     let mut digest = Sha256::new();
     digest.update(&[LAYOUT]);

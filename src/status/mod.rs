@@ -9,8 +9,11 @@ mod directives;
 mod main_conf;
 mod page;
 
-pub use counted::ZoneCounters;
+pub use counted::{SourceCounters, ZoneCounters};
 
+use std::path::Path;
+
+use self::main_conf::Subject;
 use crate::nginx::{
     Config, ConfigError, ContentHandler, ContentResponse, Directive, Failure, Module, Request,
 };
@@ -19,6 +22,32 @@ use crate::nginx::{
 pub struct AuthStatus;
 
 impl AuthStatus {
+    /// The counters of an issuer whose keys are fetched.
+    pub fn issuer(cf: &Config<'_>, name: &str) -> SourceCounters {
+        Self::source(cf, Subject::Issuer, name)
+    }
+
+    /// The counters of a key file.
+    pub fn key_file(cf: &Config<'_>, path: &Path) -> SourceCounters {
+        Self::source(cf, Subject::KeyFile, &path.to_string_lossy())
+    }
+
+    /// The counters of a key request, whose URI may have variables.
+    pub fn key_request(cf: &Config<'_>, uri: &[u8]) -> SourceCounters {
+        Self::source(cf, Subject::KeyRequest, &String::from_utf8_lossy(uri))
+    }
+
+    fn source(cf: &Config<'_>, subject: Subject, name: &str) -> SourceCounters {
+        SourceCounters(cf.main_conf::<Self>().group(subject, name))
+    }
+
+    /// Notes how many tokens the token cache of this worker has.
+    pub fn note_token_cache(request: Request<'_>, entries: usize) {
+        let entries = u64::try_from(entries).unwrap_or(u64::MAX);
+        let counters = &request.main_conf::<Self>().counters;
+        counters.set_gauge(main_conf::TOKEN_CACHE_ENTRIES, entries);
+    }
+
     /// The counters of the level that nginx is merging. To be used in
     /// [`Inherit::inherit`](crate::nginx::Inherit::inherit).
     pub fn counters(cf: &Config<'_>) -> ZoneCounters {

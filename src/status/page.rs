@@ -1,10 +1,10 @@
 //! The page of `auth_status`.
 
 use super::AuthStatus;
-use super::main_conf::{MainConf, NamedGroup, Subject};
+use super::main_conf::{MainConf, NamedGroup, Subject, TOKEN_CACHE_ENTRIES};
 use crate::nginx::{ContentResponse, Failure, Request, ResponseContent, Status, Text};
 use metrics::{Family, MetricKind, TEXT_CONTENT_TYPE};
-use policy::counters::{ReadCounter, zone_families};
+use policy::counters::{ReadCounter, SourceKind, fetch_families, key_file_families, zone_families};
 
 /// How the page shows the counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +52,21 @@ fn families(main: &MainConf) -> Vec<Family> {
         "When the counters began at 0, in seconds since 1970.",
     );
     since.push(&[], main.counters.since());
-    let mut families = vec![build, since];
+    let mut tokens = Family::new(
+        "nginx_auth_jwt_token_cache_entries",
+        MetricKind::Gauge,
+        "Tokens in the token caches of all workers.",
+    );
+    tokens.push(&[], main.counters.sum_of_gauge(TOKEN_CACHE_ENTRIES));
+    let mut families = vec![build, since, tokens];
     families.extend(shown(main, Subject::Zone, zone_families));
+    families.extend(shown(main, Subject::Issuer, |sources| {
+        fetch_families(SourceKind::Issuer, sources)
+    }));
+    families.extend(shown(main, Subject::KeyRequest, |sources| {
+        fetch_families(SourceKind::KeyRequest, sources)
+    }));
+    families.extend(shown(main, Subject::KeyFile, key_file_families));
     families
 }
 

@@ -7,7 +7,7 @@ mod include;
 pub mod listen;
 pub mod location;
 mod lua;
-mod regex;
+pub mod regex;
 pub mod server;
 mod server_name;
 pub mod tree;

@@ -111,6 +111,17 @@ impl<A: FileAccess> CachedKeyFile<A> {
         }
     }
 
+    /// The keys as they were read last, if the file held some.
+    pub fn last_keys(&self) -> Option<KeySet> {
+        self.file.last_read()?.content.keys.clone().ok()
+    }
+
+    /// A number that tells the file that was read last from others by its name; 0 if there is none.
+    pub fn identity_digest(&self) -> u64 {
+        let last = self.file.last_read();
+        last.map_or(0, |last| last.identity.digest())
+    }
+
     /// Forgets what was read: the next request reads the file.
     pub fn forget(&self) {
         self.file.forget();

@@ -150,3 +150,71 @@ fn each_zone_has_values_of_its_own() {
         0
     );
 }
+
+#[test]
+fn the_counters_of_a_source_are_shown_by_its_name() {
+    let by_number = |number: usize| number as u64 + 100;
+    let shown = |families: Vec<Family>| {
+        let mut shown = Vec::new();
+        for family in families {
+            for sample in family.samples {
+                let value = match sample.value {
+                    Value::Number(number) => number,
+                    Value::Histogram(histogram) => histogram.sum * 1000.0,
+                };
+                let labels: Vec<_> = sample.labels.iter().map(|(_, value)| &**value).collect();
+                let name = family.name.trim_start_matches("nginx_auth_jwt_");
+                shown.push(format!("{name} {} {value}", labels.join(" ")));
+            }
+        }
+        shown
+    };
+    let value = |counter: SourceCounter| by_number(counter.number());
+    for (kind, name) in [
+        (SourceKind::Issuer, "issuer"),
+        (SourceKind::KeyRequest, "key_request"),
+    ] {
+        let expected = [
+            format!(
+                "{name}_fetches_total a success {}",
+                value(SourceCounter::SUCCESS)
+            ),
+            format!(
+                "{name}_fetches_total a failure {}",
+                value(SourceCounter::FAILURE)
+            ),
+            format!(
+                "{name}_fetch_duration_seconds a {}",
+                value(SourceCounter::DURATION_SUM)
+            ),
+            format!("{name}_keys a {}", value(SourceCounter::KEYS)),
+            format!(
+                "{name}_last_success_timestamp_seconds a {}",
+                value(SourceCounter::TIME)
+            ),
+        ];
+        assert_eq!(shown(fetch_families(kind, &[("a", &by_number)])), expected);
+    }
+    let expected = [
+        format!(
+            "key_file_versions_total /k {}",
+            value(SourceCounter::VERSIONS)
+        ),
+        format!(
+            "key_file_failures_total /k {}",
+            value(SourceCounter::FAILURE)
+        ),
+        format!("key_file_keys /k {}", value(SourceCounter::KEYS)),
+        format!(
+            "key_file_loaded_timestamp_seconds /k {}",
+            value(SourceCounter::TIME)
+        ),
+    ];
+    assert_eq!(shown(key_file_families(&[("/k", &by_number)])), expected);
+    let last = SourceCounter::duration(Duration::MAX);
+    assert_eq!(last.number(), SourceCounter::COUNT - 1);
+    assert_eq!(
+        SourceCounter::duration(Duration::ZERO).number(),
+        SourceCounter::DURATION_SUM.number() + 1
+    );
+}

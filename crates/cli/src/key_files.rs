@@ -1,0 +1,116 @@
+//! The files that the demands name, as the module has them in memory.
+
+use std::path::{Path, PathBuf};
+
+use jose::{Error, KeySet};
+use policy::auth_jwt::key_cache::KeyError;
+use policy::auth_jwt::rejection::Rejection;
+use policy::auth_jwt::revocation::RevocationSubject;
+use policy::auth_jwt::revocation_list::{NotRevocationList, RevocationList};
+use policy::auth_jwt::saved_keys;
+
+use crate::demands::Demands;
+use crate::input::{InputError, InputSource};
+
+/// The longest list of revoked names that the module reads.
+const MAX_REVOCATION_LIST: usize = 64 << 20;
+
+/// A file that was read where a key set belongs.
+#[derive(Debug)]
+pub struct KeyFileText {
+    /// Its name.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: Vec<u8>,
+    /// The keys in it.
+    pub keys: Result<KeySet, Error>,
+}
+
+/// A list of revoked names that was read.
+#[derive(Debug)]
+pub struct NamedList {
+    /// What it has the names of.
+    pub subject: RevocationSubject,
+    /// Its file.
+    pub path: PathBuf,
+    /// The names, or what is wrong with the file.
+    pub list: Result<RevocationList, NotRevocationList>,
+}
+
+/// All files that the demands name.
+#[derive(Debug)]
+pub struct DemandedFiles {
+    /// Those of the location.
+    pub own: Vec<KeyFileText>,
+    /// Those of each trusted issuer, in the order of the demands.
+    pub issuers: Vec<Vec<KeyFileText>>,
+    /// The lists of revoked names.
+    pub revoked: Vec<NamedList>,
+}
+
+impl DemandedFiles {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// A file cannot be read. What is wrong with one that can be is part of the result.
+    pub fn read(demands: &Demands) -> Result<Self, InputError> {
+        let issuers = demands.trusted.iter().flatten();
+        let lists = demands.revocation_lists.iter();
+        Ok(Self {
+            own: read_all(&demands.key_files)?,
+            issuers: issuers
+                .map(|issuer| read_all(&issuer.key_files))
+                .collect::<Result<_, _>>()?,
+            revoked: lists
+                .map(|(subject, path)| NamedList::read(*subject, path))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl KeyFileText {
+    fn read(path: &Path) -> Result<Self, InputError> {
+        let text = InputSource::named(path).read_keys()?;
+        // The workers write a head in front of the keys of an issuer: `state_path`.
+        let text = match saved_keys::key_set(&text) {
+            Ok(keys) => keys.to_vec(),
+            Err(_) => text,
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            keys: KeySet::parse(&text),
+            text,
+        })
+    }
+}
+
+impl NamedList {
+    fn read(subject: RevocationSubject, path: &Path) -> Result<Self, InputError> {
+        let text = InputSource::named(path).read(MAX_REVOCATION_LIST)?;
+        Ok(Self {
+            subject,
+            path: path.to_owned(),
+            list: RevocationList::parse(&text),
+        })
+    }
+}
+
+/// One set with the keys of these files, as the module makes it of its sources.
+///
+/// # Errors
+/// [`Rejection::KeyFile`] for the first that is no key set.
+pub fn merge(files: &[KeyFileText]) -> Result<KeySet, Rejection> {
+    let sets = files.iter().map(|file| match &file.keys {
+        Ok(keys) => Ok(keys),
+        Err(error) => Err(Rejection::KeyFile {
+            path: file.path.clone(),
+            error: KeyError::Invalid(error.clone()),
+        }),
+    });
+    let sets: Vec<_> = sets.collect::<Result<_, _>>()?;
+    Ok(KeySet::merge(sets))
+}
+
+fn read_all(paths: &[PathBuf]) -> Result<Vec<KeyFileText>, InputError> {
+    paths.iter().map(|path| KeyFileText::read(path)).collect()
+}
