@@ -13,7 +13,6 @@ use policy::auth_jwt::issuer::{IssuerRejection, choose};
 use policy::auth_jwt::rejection::{Rejection, RuleSubject};
 use policy::auth_jwt::revocation_file::RevocationFileError;
 use policy::auth_jwt::token_requirements::check_rules;
-use text::Quoted;
 
 use crate::demands::{Demands, IssuerDemands, WhereToken};
 use crate::key_files::{DemandedFiles, KeyFileText, merge};
@@ -182,7 +181,7 @@ pub fn choose_issuer<'d>(
 ) -> Result<(&'d IssuerDemands, &'d [KeyFileText]), Rejection> {
     let names: Vec<_> = trusted
         .iter()
-        .map(|issuer| Quoted::whole(&*issuer.terms.name).to_string())
+        .map(|issuer| issuer.terms.describe())
         .collect();
     let with_files = trusted.iter().zip(&files.issuers);
     let issuers = with_files.map(|(issuer, files)| ((issuer, &**files), &issuer.terms));

@@ -22,6 +22,7 @@ use nginx_auth_cli::local_rule::{KnownVariables, RuleReader};
 use nginx_auth_cli::times::Clock;
 use policy::auth_jwt::allowed_algorithms::AllowedAlgorithms;
 use policy::auth_jwt::issuer::IssuerTerms;
+use policy::auth_jwt::jwt_status::JwtStatus;
 use policy::auth_jwt::rejection::Rejection;
 use policy::auth_jwt::revocation::RevocationSubject;
 use policy::auth_jwt::scopes::RequiredScopes;
@@ -279,9 +280,9 @@ proptest! {
             token.verify(&keys, clock.now, leeway)
         });
         let status = match verified {
-            Ok(_) => "ok",
+            Ok(_) => JwtStatus::Ok,
             Err(error) => Rejection::Token(error).response().jwt_status,
         };
-        prop_assert_eq!(explanation.jwt_status, status);
+        prop_assert_eq!(explanation.jwt_status, status.name());
     }
 }
