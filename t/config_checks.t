@@ -199,7 +199,7 @@ my @said;
 for my $file (glob '../nginx-conf/*.conf') {
     my $conf = slurp($file);
     next if $file =~ /auth-proxy/;
-    push @said, "$file: $_" for grep { /answers every request|always met|which reaches|requires nothing|error_page|client's certificate|any client|DPoP proofs/ }
+    push @said, "$file: $_" for grep { /answers every request|always met|which reaches|requires nothing|client's certificate|any client|DPoP proofs|error_page/ }
         split / \| /, config_test($t, $conf);
 }
 is(join("\n", @said), '', 'nginx-conf');

@@ -72,8 +72,8 @@ impl Module for AuthJwt {
 
     fn check(cf: &MergedConfig<'_, '_>) {
         conf::warn_of_key_locations(cf);
-        conf::warn_of_refused_pages(cf);
         binding_checks::warn_of_bindings(cf);
+        conf::warn_of_refused_pages(cf);
     }
 }
 
