@@ -274,7 +274,7 @@ impl<'r> CheckStep<'r, '_> {
         subrequest: &Subrequest,
     ) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
-        conf.counters.count_duration(|| response.elapsed());
+        conf.counters.count_duration(|| response.elapsed_ms());
         // If an error ends this call early, the flight is abandoned.
         let wait_state = self.take_wait_state();
         let (answer, answer_error) = match answer::read(conf, response, subrequest) {

@@ -14,7 +14,6 @@ use nginx_sys::{
     NGX_HTTP_UPSTREAM_IGN_XA_EXPIRES, ngx_cached_time, ngx_str_t, ngx_uint_t,
 };
 use std::collections::HashMap;
-use std::time::Duration;
 
 /// Who produced the status of a response. A status such as 502 or 504 may be nginx's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,17 +102,22 @@ impl<'r> SubrequestResponse<'r> {
         status.map(Status)
     }
 
-    /// How long ago the subrequest was started, by nginx's clock of this event-loop iteration.
-    pub fn elapsed(self) -> Duration {
+    /// How many milliseconds ago the subrequest was started, by nginx's clock of this event-loop
+    /// iteration.
+    #[inline]
+    pub fn elapsed_ms(self) -> u64 {
         // SAFETY: the request is live; nginx sets ngx_cached_time before it serves requests
         // (ngx_time_init), and a worker has one thread.
         let ms = unsafe {
             let (request, now) = (self.request.raw(), ngx_cached_time);
-            let seconds = (*now).sec.saturating_sub((*request).start_sec);
-            let ms = (*now).msec.cast_signed() - (*request).start_msec.cast_signed();
-            seconds.saturating_mul(1000).saturating_add(ms as i64)
+            let seconds = (*now).sec.wrapping_sub((*request).start_sec);
+            let ms = (*now).msec.wrapping_sub((*request).start_msec);
+            seconds
+                .wrapping_mul(1000)
+                .wrapping_add(ms.cast_signed() as i64)
         };
-        Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+        // The clock may have been set back.
+        u64::try_from(ms).unwrap_or(0)
     }
 
     /// The media type of the body; empty if the response has none.
