@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::header::HeaderLines;
 use super::log::Log;
 use super::request::Request;
-use super::shim::origin;
+use super::shim::{origin, replaced_status};
 use super::status::Status;
 use super::template::Template;
 use super::text::Text;
@@ -90,6 +90,16 @@ impl<'r> SubrequestResponse<'r> {
             .get(number)
             .copied()
             .unwrap_or(StatusOrigin::NotAsked)
+    }
+
+    /// The status of the upstream's response, if the configuration has put another one in its place,
+    /// as by `error_page`.
+    pub fn replaced_status(self) -> Option<Status> {
+        // SAFETY: the request is live.
+        let status =
+            unsafe { replaced_status(self.request.raw(), ngx_uint_t::from(self.status.0)) };
+        let status = u16::try_from(status).ok().filter(|status| *status != 0);
+        status.map(Status)
     }
 
     /// How many milliseconds ago the subrequest was started, by nginx's clock of this event-loop
