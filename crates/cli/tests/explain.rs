@@ -378,7 +378,11 @@ fn variables_in_rules_have_the_values_that_are_given() {
     let mut payload = claims();
     payload["sub"] = json!("a".repeat(40));
     let token = sign(&a, header(), &payload);
-    let (status, text) = explain(&folder, &token, &["--require-claim", "sub match ^(a+)+[bc]"]);
+    let (status, text) = explain(
+        &folder,
+        &token,
+        &["--require-claim", "sub match ^(a+)+[bc]"],
+    );
     assert_eq!(status, 1);
     let slow = "the search took too many steps or too much memory";
     assert!(refusal(&text).1.contains(slow), "{text}");
