@@ -46,8 +46,11 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or that of a command
+    Man {
+        /// The command, such as "explain" or "token sign"
+        command: Vec<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -159,6 +162,9 @@ pub struct JwkArgs {
     /// Print the private members of a private key as well, which decryption needs
     #[arg(long)]
     pub private: bool,
+    /// Write to this new file, which only its owner can read, instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -209,10 +215,10 @@ pub struct NewClaimsArgs {
     /// A claim. The value is JSON if it is JSON, otherwise text; may be repeated
     #[arg(long = "claim", value_name = "NAME=VALUE")]
     pub claim: Vec<String>,
-    /// When the token expires, as time from now
+    /// When the token expires, as time from now. Adds iat as well
     #[arg(long, value_name = "TIME", value_parser = crate::times::parse_duration)]
     pub expires_in: Option<std::time::Duration>,
-    /// A JSON object with more header parameters
+    /// A JSON object with more header parameters. One that is null is left out
     #[arg(long, value_name = "JSON")]
     pub header: Option<String>,
     /// Make the token as of this time: seconds since 1970, or a time such as 2026-01-31T12:00:00Z

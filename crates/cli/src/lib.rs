@@ -8,12 +8,15 @@ pub mod config;
 pub mod demands;
 pub mod explain;
 pub mod input;
+pub mod jwk;
 pub mod key_files;
 pub mod keys;
 pub mod local_rule;
+pub mod new_file;
 pub mod output;
 pub mod printable;
 pub mod times;
+pub mod token;
 pub mod verdict;
 pub mod words;
 
@@ -42,7 +45,8 @@ pub fn run(command_line: &CommandLine) -> Result<Report, CommandError> {
     match &command_line.command {
         Command::Explain(args) => explain::run(args, json),
         Command::Keys(args) => keys::run(args, json),
-        Command::Jwk(_) | Command::Token { .. } => Ok(Report::default()),
+        Command::Jwk(args) => jwk::run(args),
+        Command::Token { command } => token::run(command, json),
         Command::Claims(args) => claims::run(args, json),
         Command::Completions { shell } => {
             let mut text = Vec::new();
@@ -50,14 +54,24 @@ pub fn run(command_line: &CommandLine) -> Result<Report, CommandError> {
             clap_complete::generate(*shell, &mut command, "nginx-auth", &mut text);
             text_report(text)
         }
-        Command::Man => {
-            let mut text = Vec::new();
-            let man = clap_mangen::Man::new(CommandLine::command());
-            let rendered = man.render(&mut text);
-            rendered.map_err(|error| CommandError::Unusable(error.to_string()))?;
-            text_report(text)
-        }
+        Command::Man { command } => manual_page(command),
     }
+}
+
+/// The manual page of a command, which a path of names leads to.
+fn manual_page(path: &[String]) -> Result<Report, CommandError> {
+    let mut root = CommandLine::command();
+    root.build();
+    let mut command = &root;
+    for name in path {
+        let found = command.find_subcommand(name);
+        let unknown = || CommandError::Usage(format!("man: there is no command {name:?}"));
+        command = found.ok_or_else(unknown)?;
+    }
+    let mut text = Vec::new();
+    let rendered = clap_mangen::Man::new(command.clone()).render(&mut text);
+    rendered.map_err(|error| CommandError::Unusable(error.to_string()))?;
+    text_report(text)
 }
 
 /// Text that this program was made with.

@@ -181,6 +181,8 @@ fn wrong_usage_has_its_own_exit_status() {
             "a b",
         ],
         &["explain", "--keys", "k", "--stdin", "--variable", "x"],
+        &["explain", "--keys", "-", "--stdin"],
+        &["explain", "--keys", "k", "-", "--token-file", "-"],
         &[
             "explain",
             "--keys",
@@ -241,6 +243,28 @@ fn there_are_completions_and_a_manual_page_and_no_colors_in_a_file() {
     let man = folder.run(&["man"], "");
     assert_eq!((man.status, &*man.stderr), (0, ""));
     assert!(man.stdout.contains(".TH nginx-auth 1"), "{}", man.stdout);
+    for (command, text) in [
+        (&["man", "explain"][..], "\\-\\-require\\-claim"),
+        (&["man", "token", "sign"], "\\-\\-expires\\-in"),
+    ] {
+        let man = folder.run(command, "");
+        assert_eq!((man.status, &*man.stderr), (0, ""));
+        assert!(man.stdout.contains(text), "{}", man.stdout);
+        assert!(
+            man.stdout
+                .contains(&format!(".TH nginx-auth-{}", command[1])),
+            "{}",
+            man.stdout
+        );
+    }
+    let outcome = folder.run(&["man", "x\u{1b}"], "");
+    assert_eq!(
+        (outcome.status, &*outcome.stderr),
+        (
+            2,
+            "nginx-auth: error: man: there is no command \"x\\u{1b}\"\n"
+        )
+    );
     let help = folder.run(&["explain", "--help"], "");
     assert!(help.stdout.contains("list of processes"), "{}", help.stdout);
     assert!(!help.stdout.contains('\u{1b}'), "{}", help.stdout);

@@ -101,7 +101,7 @@ ok    signature   made by one of the keys
 ok    aud         the array ["api","web"]
 ok    claim rule  "level" ge "5": the number 5
 ok    header rule "kid" match "^[a-c]$": the string "a"
-ok    scope       "read", scope is the string "read write"
+ok    scope       "read", scope is "read write"
 
 accepted: $jwt_status is ok
 "#
@@ -138,7 +138,7 @@ ok    keys        1 key fits the header
 NO    signature   bad signature, algorithm "HS256", kid "a", keys tried: 1
 -     claims      CLAIMS
 NO    claim rule  "aud" any "admin": the array "[\"api\",\"web\"]"
-NO    scope       "delete", scope is the string "read write": required scope "delete" is not granted: scope is "read write"
+NO    scope       "delete": required scope "delete" is not granted: scope is "read write"
 
 refused: $jwt_status is expired, HTTP status 401: expired: exp 1699900000, now 1700000042, leeway 0; alg "HS256", kid "a", iss "https://id.example"; cure: the client needs a new token; auth_jwt_leeway allows for clocks that differ
 "#
@@ -342,6 +342,62 @@ fn json_has_the_same_in_a_documented_shape() {
             ("claims", "noted", false),
         ]
     );
+}
+
+#[test]
+fn a_key_file_that_cannot_be_read_is_no_refusal() {
+    let folder = Folder::new();
+    let args = ["explain", "--keys", "none.json", "--stdin"];
+    let (status, message) = support::error(&folder, &args, b"");
+    assert_eq!(status, 3);
+    assert_eq!(
+        message,
+        "cannot read \"none.json\": No such file or directory (os error 2)"
+    );
+    // One that is no key set has the module refuse each token.
+    folder.write("keys.json", "-----BEGIN PUBLIC KEY-----");
+    let (status, text) = explain(&folder, "e30.e30.", &[]);
+    assert_eq!(status, 1);
+    assert!(text.contains("refused: $jwt_status is malformed"), "{text}");
+    let token = sign(&secret("a"), header(), &claims());
+    let (status, text) = explain(&folder, &token, &[]);
+    assert_eq!(status, 1);
+    let (step, line) = refusal(&text);
+    assert_eq!(step, "keys");
+    let start = "refused: $jwt_status is keys_unavailable, HTTP status 500: key file \"keys.json\": \
+                 PEM public key instead of a JWK Set";
+    assert!(line.starts_with(start), "{line}");
+}
+
+#[test]
+fn colors_are_for_terminals_and_those_who_want_them() {
+    let folder = Folder::new();
+    let a = secret("a");
+    keys(&folder, &[&a]);
+    folder.write(
+        "token",
+        sign(&a, json!({"alg": "HS256", "x": "\u{1b}[5m"}), &claims()),
+    );
+    let args = [
+        "explain",
+        "--keys",
+        "keys.json",
+        "--token-file",
+        "token",
+        "--at",
+        NOW,
+    ];
+    let shown = |environment: &[(&str, &str)]| {
+        let mut command = folder.command(&args);
+        let output = command.envs(environment.iter().copied()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let plain = shown(&[]);
+    assert!(!plain.contains('\u{1b}'), "{plain}");
+    let colored = shown(&[("CLICOLOR_FORCE", "1")]);
+    assert!(colored.contains("\u{1b}[1m\u{1b}[32mok"), "{colored}");
+    assert!(!colored.contains("\u{1b}[5m"), "{colored}");
+    assert_eq!(shown(&[("NO_COLOR", "1")]), plain);
 }
 
 #[test]

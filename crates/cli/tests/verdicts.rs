@@ -37,7 +37,7 @@ struct Shared {
 }
 
 static SHARED: LazyLock<Shared> = LazyLock::new(|| {
-    let folder = Folder::new();
+    let folder = Folder::named("verdicts");
     let key = |alg: &str, kid: &str| {
         let mut key = test_tokens::key(alg, None).unwrap();
         key.insert("kid".into(), kid.into());

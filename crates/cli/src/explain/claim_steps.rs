@@ -5,6 +5,7 @@ use std::slice;
 use jose::{Claims, Error, JoseHeader, JsonKind, JsonValue, VerifiedToken};
 use policy::auth_jwt::issuer::{IssuerRejection, IssuerTerms};
 use policy::auth_jwt::rejection::{Rejection, RuleSubject};
+use policy::auth_jwt::scopes::GrantedScopes;
 use policy::auth_jwt::token_requirements::{check_rules, check_scopes};
 use text::Quoted;
 
@@ -120,24 +121,13 @@ pub fn requirements(
     );
     if let Some(scopes) = &demands.scopes {
         let required = Quoted::whole(&**scopes.joined());
-        let granted: Vec<_> = ["scope", "scp"]
-            .into_iter()
-            .filter_map(|name| {
-                Some(format!(
-                    "{name} is {}",
-                    describe(claims.get(name.as_bytes())?)
-                ))
-            })
-            .collect();
-        let granted = match granted.is_empty() {
-            true => "the token has neither scope nor scp".to_owned(),
-            false => granted.join(", "),
+        let check = check_scopes(scopes, claims);
+        // A refusal names the granted scopes itself.
+        let subject = match check {
+            Ok(()) => format!("{required}, {}", GrantedScopes::of(claims)),
+            Err(_) => required.to_string(),
         };
-        steps.check(
-            "scope",
-            format!("{required}, {granted}"),
-            check_scopes(scopes, claims),
-        );
+        steps.check("scope", subject, check);
     }
 }
 

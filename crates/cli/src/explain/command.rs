@@ -21,6 +21,14 @@ use crate::words::split_words;
 pub fn run(args: &ExplainArgs, json: bool) -> Result<Report, CommandError> {
     let (demands, warnings) = demands(args)?;
     let clock = clock(args.at.as_deref())?;
+    let reads_keys = args
+        .keys
+        .iter()
+        .any(|file| InputSource::named(file) == InputSource::Stdin);
+    if reads_keys && args.token.is_stdin() {
+        let message = "--keys: standard input has the token already";
+        return Err(CommandError::Usage(message.into()));
+    }
     let files = DemandedFiles::read(&demands)?;
     let token = args.token.read()?;
     let explanation = explain(&token, &demands, &files, &clock);
@@ -39,6 +47,12 @@ pub fn run(args: &ExplainArgs, json: bool) -> Result<Report, CommandError> {
 }
 
 impl TokenArgs {
+    /// Whether the token is on standard input.
+    fn is_stdin(&self) -> bool {
+        let source = self.token_file.as_deref().map(InputSource::named);
+        self.stdin || source == Some(InputSource::Stdin)
+    }
+
     /// The token. It ends where the line ends.
     ///
     /// # Errors

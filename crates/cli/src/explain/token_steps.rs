@@ -73,19 +73,10 @@ impl StepMaker<'_> {
     }
 
     fn token(&self, token: &UnverifiedToken, steps: &mut Steps) {
-        if !self.header(token, steps) {
-            steps.skip(
-                "keys",
-                "the header says nothing that a key could be found by",
-            );
-            if let (Some(claims), None) = (token.claims(), &self.demands.trusted) {
-                claim_steps::times(claims, None, self.demands, self.clock, steps);
-                self.content(token.header(), claims, None, None, steps);
-            }
-            return;
-        }
+        let is_usable = self.header(token, steps);
         match self.demands.token_type {
-            TokenType::Signed => self.signed(token, steps),
+            TokenType::Signed => self.signed(token, is_usable, steps),
+            TokenType::Encrypted | TokenType::Nested if !is_usable => no_search(steps),
             TokenType::Encrypted => self.encrypted(token, steps),
             TokenType::Nested => self.nested(token, steps),
         }
@@ -132,7 +123,8 @@ impl StepMaker<'_> {
         );
     }
 
-    fn signed(&self, token: &UnverifiedToken, steps: &mut Steps) {
+    /// `has_usable_header` tells whether keys can be found by the header.
+    fn signed(&self, token: &UnverifiedToken, has_usable_header: bool, steps: &mut Steps) {
         let issuer = self.issuer(token, steps);
         if let Some(claims) = token.claims() {
             claim_steps::times(
@@ -143,7 +135,13 @@ impl StepMaker<'_> {
                 steps,
             );
         }
-        let verified = self.signature(token, issuer.map(|(_, files)| files), steps);
+        let verified = match has_usable_header {
+            true => self.signature(token, issuer.map(|(_, files)| files), steps),
+            false => {
+                no_search(steps);
+                None
+            }
+        };
         if let Some(claims) = token.claims() {
             self.content(token.header(), claims, verified.as_ref(), issuer, steps);
         }
@@ -294,10 +292,7 @@ impl StepMaker<'_> {
             }
             Err(error) if concerns_inner_header(&error) => {
                 steps.refuse("algorithm", &error, Rejection::Token(error.clone()));
-                steps.skip(
-                    "keys",
-                    "the header says nothing that a key could be found by",
-                );
+                no_search(steps);
                 None
             }
             // What is wrong with the times is said by their own steps.
@@ -362,6 +357,10 @@ fn algorithms(header: &JoseHeader) -> String {
         None => format!("alg {alg}"),
         Some(enc) => format!("alg {alg}, enc {}", Quoted::new(enc)),
     }
+}
+
+fn no_search(steps: &mut Steps) {
+    steps.skip("keys", "no key can be found by this header");
 }
 
 /// Whether the header inside a nested token is why no key is tried.

@@ -24,9 +24,14 @@ impl Folder {
     pub fn new() -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("nginx-auth-cli-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir(&path).unwrap();
+        Self::named(&format!("{}-{number}", std::process::id()))
+    }
+
+    /// A folder with this name, for a value that is never dropped: the next run empties it.
+    pub fn named(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
@@ -70,6 +75,18 @@ impl Drop for Folder {
     fn drop(&mut self) {
         _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// The exit status and the error of a command that prints nothing else.
+pub fn error(folder: &Folder, args: &[&str], stdin: &[u8]) -> (i32, String) {
+    let Outcome {
+        status,
+        stdout,
+        stderr,
+    } = folder.run(args, stdin);
+    assert_eq!(stdout, "", "{args:?}");
+    let message = stderr.strip_prefix("nginx-auth: error: ");
+    (status, message.unwrap_or(&stderr).trim_end().to_owned())
 }
 
 /// A file of the repository's cases.

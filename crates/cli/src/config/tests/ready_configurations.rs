@@ -40,7 +40,12 @@ fn each_is_read() {
         if find(http.block(), "server").next().is_some() {
             with_server += 1;
             let mut question = folder.question("/a");
-            question.address = Some("8080".into());
+            let port = if name == "status.conf" {
+                "9145"
+            } else {
+                "8080"
+            };
+            question.address = Some(port.into());
             let answer = folder.ask(&question);
             answer.unwrap_or_else(|error| panic!("{name}: {error}"));
         }
