@@ -13,17 +13,18 @@ use Jose;
 use Digest::SHA qw/ sha256 sha256_hex /;
 use MIME::Base64 qw/ decode_base64 encode_base64url /;
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy rewrite /)->has_daemon('haproxy')->plan(52);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy rewrite /)->has_daemon('haproxy')->plan(55);
 my $dir = $t->testdir();
 
 certificate_authority($t, 'ca');
 certificate($t, 'server', ['localhost'], authority => 'ca');
 certificate($t, $_, [$_], authority => 'ca', purpose => 'client') for qw/ alice bob /;
 certificate($t, 'self', ['self'], purpose => 'client');
+certificate($t, 'expired', ['expired'], authority => 'ca', purpose => 'client', days => -1);
 $t->write_file('server.pem', $t->read_file('server.crt') . $t->read_file('server.key'));
 
 my (%base64, %der);
-for my $name (qw/ alice bob self ca /) {
+for my $name (qw/ alice bob self expired ca /) {
     my ($base64) = $t->read_file("$name.crt") =~ /-----BEGIN CERTIFICATE-----\n(.*)\n-----END/s;
     $base64{$name} = $base64 =~ s/\n//gr;
     $der{$name} = decode_base64($base64);
@@ -33,7 +34,7 @@ my $key = jwk('ES256', '--kid', 'k');
 $t->write_file('keys.json', jwks($key));
 my %token = map {
     $_ => sign($key, '{"sub":"' . $_ . '","cnf":{"x5t#S256":"' . encode_base64url(sha256($der{$_})) . '"}}')
-} qw/ alice bob self /;
+} qw/ alice bob self expired /;
 
 configure($t, <<'EOF');
     server {
@@ -108,6 +109,10 @@ for my $port (sort keys %proxy) {
         "$name: the certificate of the client in a header line, " . ($_->[0] // 'no certificate'))
         for [ undef, $none ], [ 'bob', $other ];
 }
+
+# RFC 8705 section 6.3 leaves it to the server
+is($by->(8443, 'expired', $token{expired}), '400 no variables', 'nginx: refuses an expired certificate itself');
+is($by->($_, 'expired', $token{expired}), '404 <ok|expired>', "$proxy{$_}: was told to ignore errors") for 8444, 8445;
 
 ### what other proxies write
 

@@ -301,7 +301,8 @@ refused('/half-dead?close', 502, 'no response from the service',
     "one server closes, the other one cannot be connected to, $_") for 1, 2;
 is(status(http_get('/socket')), 200, 'no UNIX socket');
 logged($t, qr/auth request/);
-refused('/accel', 503, 'neither allows nor denies', 'X-Accel-Redirect to a location that fails');
+refused('/accel', 503, 'neither allows nor denies, in place of status 200 of the service',
+    'X-Accel-Redirect to a location that fails');
 is(status(http_get('/from-cache')), 200, 'a 503 of the service');
 logged($t, qr/auth request/);
 refused('/from-cache', 503, 'neither allows nor denies', 'the same out of a cache');

@@ -140,7 +140,7 @@ is($zone->('api', ($get->('/api', $good)) x 50, ($get->('/api', $expired)) x 30)
 is(verdict(get('/protected')), '401 Bearer realm="status"', 'no token, no page');
 like(body(get('/protected', $good)), qr/^nginx_auth_jwt_requests_total\{zone="protected",status="ok",result="accepted"\} 1$/m,
     'a page counts the request for it');
-unlike(body(get('/protected', $good)), qr/user|"a"|root|127\.0\.0\.1/, 'nothing of a user, token or key');
+unlike(body(get('/protected', $good)), qr/user|"a"|root|127\.0\.0\.1/, 'row 62: nothing of a user, token or key');
 
 ### JSON
 

@@ -39,7 +39,7 @@ is($conf->('auth_status_zone a; auth_status_zone b;'), '[emerg] "auth_status_zon
 is($conf->('auth_status_zone "";'),
     '[emerg] invalid value "" in "auth_status_zone" directive, it must not be empty | exit 1', 'an empty name');
 is($conf->('auth_status_zone a$uri;'),
-    '[emerg] invalid value "a$uri" in "auth_status_zone" directive, it must not have variables | exit 1', 'a variable');
+    '[emerg] invalid value "a$uri" in "auth_status_zone" directive, it must not have variables | exit 1', 'row 62: a variable');
 is($conf->("auth_status_zone \"a\tb\";"),
     '[emerg] invalid value "a\x09b" in "auth_status_zone" directive, it must not have control characters | exit 1',
     'a tab');

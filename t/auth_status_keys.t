@@ -122,7 +122,7 @@ is(wait_until(sub { get('/stale', $good); (metric(qq(nginx_auth_jwt_key_file_fai
 like($source->('key_file', 'file', "$dir/stale.json"), qr/ keys 1 \| loaded_timestamp_seconds now \| versions_total 1$/,
     'the keys in force are those of before');
 is(status(get('/named?n=1', $good)), 404, 'a file that a request names');
-unlike(body(ask('/status')), qr/variable/, 'is not shown');
+unlike(body(ask('/status')), qr/variable/, 'row 62: a file that a request names is not shown');
 
 ### key requests
 
@@ -141,7 +141,7 @@ is(metric('nginx_auth_jwt_key_request_fetch_duration_seconds_count{uri="/keys/ca
 get('/asked?n=secret', $good);
 is($source->('key_request', 'uri', '/keys/$arg_n'), 'fetches_total failure 1 | fetches_total success 0 | keys 0 | '
     . 'last_success_timestamp_seconds 0', 'a URI with variables, as it is configured');
-unlike(body(ask('/status')), qr/secret/, 'and not as clients make it');
+unlike(body(ask('/status')), qr/secret/, 'row 62: a URI not as clients make it');
 
 ### a reload
 

@@ -1,9 +1,9 @@
 #!/usr/bin/perl
 
-# crates/nginx-conf-reader reads nginx.conf as nginx does, and finds the server and the location that
-# nginx chooses. Random configurations, the same in each run, are given to both. The environment
-# variable CONF_READER has the path of the program that asks the crate; scripts/build-conf-reader
-# builds it.
+# crates/nginx-conf-reader reads nginx.conf as nginx does, and finds the server and
+# the location that nginx chooses. Random configurations, the same in each run, are
+# given to both. The environment variable CONF_READER has the path of the program
+# that asks the crate; scripts/build-conf-reader builds it.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -27,8 +27,9 @@ sub one_of { return $_[random(scalar @_)] }
 
 ### Words
 
-# Inside of "types" nginx takes any words: the first is a content type, the others are extensions. For
-# an extension that is there already it prints both, so that its words can be seen.
+# Inside of "types" nginx takes any words: the first is a content type, the others
+# are extensions. For an extension that is there already it prints both, so that its
+# words can be seen.
 my @pieces = ('a' .. 'd', 'a', ' ', ' ', ' ', ';', ';', "\n", "\t", "\r", '"', '"', "'", '\\', '\\\\',
     '\\n', '\\t', '\\"', '$', '${', '#', '(', ')', ' a}', '"a}"', '";"', "'{'", '"a" ', "'b';", '${a}',
     '{', '}');
@@ -42,10 +43,12 @@ my @fixed = (
 );
 
 my (%agreed, @differ);
-my @words = ('a' .. 'd', '"a b"', "'c;'", '"{"', '"\\"}"', "'\\''", 'a"b', 'a#b', 'a}', '${a}b', '$a', '"${', '\\;',
+my @words = ('a' .. 'd', '"a b"', "'c;'", '"{"', '"\\"}"', "'\\''", 'a"b', 'a#b', 'a}', '${a}b',
+    '$a', '"${', '\\;',
     'a\\ b', '\\t', '"\n"', '""', "# d;\n", "\n", '"a")');
 my @texts = map { join '', map { one_of(@pieces) } 1 .. 2 + random(12) } 1 .. 250;
-push @texts, join(' ', map { one_of(@words) } 1 .. 2 + random(6)) . one_of(';', ' ;', ' a;', "\n;") for 1 .. 250;
+push @texts, join(' ', map { one_of(@words) } 1 .. 2 + random(6)) . one_of(';', ' ;', ' a;', "\n;")
+    for 1 .. 250;
 for my $text (@fixed, @texts) {
     my $http = "types {\n$text\n}\n";
     my $by_nginx = nginx_reads($http);
@@ -73,7 +76,8 @@ sub nginx_reads {
     return 'error ' . ($1 =~ s/ in \S+:(\d+)\z/ in line $1/r)
         if $output =~ /nginx: \[(?:emerg|crit)\] (.*)\n/;
     my @words;
-    while ($output =~ /duplicate extension "(.*?)", content type: "(.*?)", previous content type: ".*?" in \S*:\d+\n/gs) {
+    my $old = qr/previous content type: ".*?" in \S*:\d+\n/s;
+    while ($output =~ /duplicate extension "(.*?)", content type: "(.*?)", $old/gs) {
         push @words, "$2>$1";
     }
     return join '|', @words;
@@ -128,7 +132,8 @@ is("@differ", '', 'the same message for a file that cannot be read');
 
 my @units = ('y', 'M', 'w', 'd', 'h', 'm', 's', 'ms', '', ' ');
 my @times = ('', ' ', '0', '1h 30m', '1m30s', '30s1m', '5ms', '1 5ms', '99999999999999999999',
-    map { join one_of('', '', ' '), map { one_of(0, 1, 7, 30, '') . one_of(@units) } 0 .. random(3) } 1 .. 120);
+    map { join one_of('', '', ' '), map { one_of(0, 1, 7, 30, '') . one_of(@units) } 0 .. random(3) }
+        1 .. 120);
 my $asked_times = open2(my $our_times, my $to_us, $READER, 'times');
 print $to_us map { "$_\n" } @times;
 close $to_us;
@@ -173,8 +178,8 @@ configure($t, "server_names_hash_bucket_size 128;\n$conf
     server { listen 127.0.0.1:8080; $expiring }");
 run_quietly($t);
 
-# Locations with different names, each with a "return" that tells it from the others; those inside a
-# prefix begin with that prefix.
+# Locations with different names, each with a "return" that tells it from the others;
+# those inside a prefix begin with that prefix.
 sub locations {
     my ($prefix, $depth, $in_regex) = @_;
     my ($text, %seen) = ('');
@@ -184,7 +189,8 @@ sub locations {
         my $is_regex = $kind =~ /^~/;
         my $name = $is_regex
             ? one_of('a', '^/a', 'b$', '\.x$', '/A', '^/[ab]/', '"^/.{2}$"', 'b/')
-            : $prefix . join '', ($prefix eq '' ? '/' : ''), map { one_of('a', 'b', '/', 'a/', '.x', 'A') } 1 .. random(4);
+            : $prefix . join '', ($prefix eq '' ? '/' : ''),
+                map { one_of('a', 'b', '/', 'a/', '.x', 'A') } 1 .. random(4);
         next if $seen{$kind =~ /^(?:=|~)/ ? "$kind$name" : $name}++;
         my $pass = $name =~ m{/\z} ? one_of('', 'proxy_pass http://127.0.0.1:1;') : '';
         $pass = '' if $is_regex;
@@ -195,8 +201,9 @@ sub locations {
     return $text;
 }
 
-my @uris = map { '/' . join '', map { one_of('a', 'b', 'A', '/', '//', '.x', './', '../', '%61', '%2f', '%2E',
-    '%3f', '..', 'ab', 'aa', '?a', '#', '%') } 0 .. random(6) } 1 .. 120;
+my @parts = ('a', 'b', 'A', '/', '//', '.x', './', '../', '%61', '%2f', '%2E', '%3f', '..', 'ab', 'aa',
+    '?a', '#', '%');
+my @uris = map { '/' . join '', map { one_of(@parts) } 0 .. random(6) } 1 .. 120;
 
 my @max_ages = map { header(ask("/time/$_"), 'Cache-Control') } 0 .. $#expected;
 is("@max_ages", join(' ', map { "max-age=$_" } @expected), 'times in seconds')
@@ -224,7 +231,8 @@ for my $n (0 .. $#questions) {
     my $status = status($response) =~ s/403/404/r;
     my $by_nginx = $status == 200 ? body($response) : $status;
     $outcomes{$status}++;
-    push @wrong, "$port $host $uri: nginx $by_nginx, we $by_us[$n]" if $by_nginx ne ($by_us[$n] // 'nothing');
+    push @wrong, "$port $host $uri: nginx $by_nginx, we $by_us[$n]"
+        if $by_nginx ne ($by_us[$n] // 'nothing');
 }
 is(join("\n", @wrong), '', 'the server and the location that nginx chooses');
 cmp_ok($outcomes{200}, '>', 400, 'many URIs have a location');

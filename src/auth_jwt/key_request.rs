@@ -1,6 +1,7 @@
 //! Keys that a subrequest fetches: what a response means, and the fetch that belongs to no client.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::AuthJwt;
 use crate::nginx::{
@@ -114,8 +115,9 @@ pub(super) fn count_fetch(
     now: i64,
 ) {
     let keys = keys.as_ref().ok().map(KeySet::usable_keys);
-    let duration = subrequest.response().map(SubrequestResponse::elapsed);
-    counters.count_fetch(keys, duration.unwrap_or_default(), now);
+    let ms = subrequest.response().map(SubrequestResponse::elapsed_ms);
+    let duration = Duration::from_millis(ms.unwrap_or(0));
+    counters.count_fetch(keys, duration, now);
 }
 
 /// Logs what is wrong with a key of a response.

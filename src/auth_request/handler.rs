@@ -227,7 +227,7 @@ impl<'r> CheckStep<'r, '_> {
         variables::set_cache_status(request, CacheStatus::Hit);
         self.count_lookup(CacheStatus::Hit);
         self.set_answer(verdict.answer.as_ref())?;
-        self.apply_verdict(&verdict, verdict.cached_decision(conf))
+        self.apply_verdict(&verdict, verdict.cached_decision(conf), None)
     }
 
     /// Asks the service, or waits for another request that asks it for the same verdict.
@@ -274,7 +274,7 @@ impl<'r> CheckStep<'r, '_> {
         subrequest: &Subrequest,
     ) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
-        conf.counters.count_duration(|| response.elapsed());
+        conf.counters.count_duration(|| response.elapsed_ms());
         // If an error ends this call early, the flight is abandoned.
         let wait_state = self.take_wait_state();
         let (answer, answer_error) = match answer::read(conf, response, subrequest) {
@@ -292,13 +292,14 @@ impl<'r> CheckStep<'r, '_> {
                 && slot.store(request, conf, &assigned, &verdict, response);
             slot.end_flight(request, leader, is_cached);
         }
-        self.apply_verdict(&verdict, decision)
+        self.apply_verdict(&verdict, decision, response.replaced_status())
     }
 
     fn apply_verdict(
         &self,
         verdict: &Verdict<'r>,
         decision: Decision,
+        replaced: Option<Status>,
     ) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
         variables::set_status(request, verdict.status)?;
@@ -313,6 +314,7 @@ impl<'r> CheckStep<'r, '_> {
                 let refusal = Refusal::ServiceError {
                     error,
                     status,
+                    replaced: replaced.map(|status| status.0),
                     uri: &self.service.text,
                     on_error: conf.on_error(),
                 };

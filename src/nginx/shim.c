@@ -413,6 +413,30 @@ nginx_auth_origin(const ngx_http_request_t *r, ngx_uint_t status)
     return origin;
 }
 
+/* The status of the response that an upstream has sent, if `status` is another one; 0 if not. */
+
+ngx_uint_t
+nginx_auth_replaced_status(const ngx_http_request_t *r, ngx_uint_t status)
+{
+    const ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+#if (NGX_HTTP_CACHE)
+    if (r->cached) {
+        return 0;
+    }
+#endif
+
+    if (u == NULL || u->state == NULL || u->state->header_time == (ngx_msec_t) -1
+        || u->headers_in.status_n == status)
+    {
+        return 0;
+    }
+
+    return u->headers_in.status_n;
+}
+
 /* Tells locations of the same name but of different kinds apart. */
 
 ngx_uint_t

@@ -188,6 +188,14 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_redirecting_status"]
     pub(super) fn redirecting_status(r: *const ngx_http_request_t) -> ngx_uint_t;
 
+    /// The status of the upstream's response, in whose place nginx has put another one; 0 if there
+    /// is none.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_replaced_status"]
+    pub(super) fn replaced_status(r: *const ngx_http_request_t, status: ngx_uint_t) -> ngx_uint_t;
+
     /// Makes a subrequest one that its parent does not wait for.
     ///
     /// # Safety

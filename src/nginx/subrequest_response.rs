@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::header::HeaderLines;
 use super::log::Log;
 use super::request::Request;
-use super::shim::origin;
+use super::shim::{origin, replaced_status};
 use super::status::Status;
 use super::template::Template;
 use super::text::Text;
@@ -14,7 +14,6 @@ use nginx_sys::{
     NGX_HTTP_UPSTREAM_IGN_XA_EXPIRES, ngx_cached_time, ngx_str_t, ngx_uint_t,
 };
 use std::collections::HashMap;
-use std::time::Duration;
 
 /// Who produced the status of a response. A status such as 502 or 504 may be nginx's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,17 +92,32 @@ impl<'r> SubrequestResponse<'r> {
             .unwrap_or(StatusOrigin::NotAsked)
     }
 
-    /// How long ago the subrequest was started, by nginx's clock of this event-loop iteration.
-    pub fn elapsed(self) -> Duration {
+    /// The status of the upstream's response, if the configuration has put another one in its place,
+    /// as by `error_page`.
+    pub fn replaced_status(self) -> Option<Status> {
+        // SAFETY: the request is live.
+        let status =
+            unsafe { replaced_status(self.request.raw(), ngx_uint_t::from(self.status.0)) };
+        let status = u16::try_from(status).ok().filter(|status| *status != 0);
+        status.map(Status)
+    }
+
+    /// How many milliseconds ago the subrequest was started, by nginx's clock of this event-loop
+    /// iteration.
+    #[inline]
+    pub fn elapsed_ms(self) -> u64 {
         // SAFETY: the request is live; nginx sets ngx_cached_time before it serves requests
         // (ngx_time_init), and a worker has one thread.
         let ms = unsafe {
             let (request, now) = (self.request.raw(), ngx_cached_time);
-            let seconds = (*now).sec.saturating_sub((*request).start_sec);
-            let ms = (*now).msec.cast_signed() - (*request).start_msec.cast_signed();
-            seconds.saturating_mul(1000).saturating_add(ms as i64)
+            let seconds = (*now).sec.wrapping_sub((*request).start_sec);
+            let ms = (*now).msec.wrapping_sub((*request).start_msec);
+            seconds
+                .wrapping_mul(1000)
+                .wrapping_add(ms.cast_signed() as i64)
         };
-        Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+        // The clock may have been set back.
+        u64::try_from(ms).unwrap_or(0)
     }
 
     /// The media type of the body; empty if the response has none.

@@ -30,13 +30,14 @@ impl ZoneCounters {
         }
     }
 
-    /// Counts how long the authorization service took. `duration` is called only if it is counted.
+    /// Counts how many milliseconds the authorization service took. `ms` is called only if that is
+    /// counted.
+    // perf: a `Duration` in place of milliseconds takes 40 instructions more.
     #[inline]
-    pub fn count_duration(&self, duration: impl FnOnce() -> Duration) {
+    pub fn count_duration(&self, ms: impl FnOnce() -> u64) {
         if let Some(group) = &self.0 {
-            let duration = duration();
-            let ms = u64::try_from(duration.as_millis()).unwrap_or(0);
-            group.add(ZoneCounter::duration(duration).number(), 1);
+            let ms = ms();
+            group.add(ZoneCounter::duration(ms).number(), 1);
             group.add(ZoneCounter::DURATION_SUM.number(), ms);
         }
     }
@@ -75,8 +76,8 @@ impl SourceCounters {
             }
             None => self.count_failure(),
         }
-        let ms = u64::try_from(duration.as_millis()).unwrap_or(0);
-        self.0.add(SourceCounter::duration(duration).number(), 1);
+        let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        self.0.add(SourceCounter::duration(ms).number(), 1);
         self.0.add(SourceCounter::DURATION_SUM.number(), ms);
     }
 

@@ -54,7 +54,7 @@ pub enum Command {
 }
 
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[group(multiple = false)]
 pub struct TokenArgs {
     /// Read the token from standard input
     #[arg(long)]
@@ -69,40 +69,55 @@ pub struct TokenArgs {
 
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// Files with keys, as auth_jwt_key_file has them
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    /// Files with keys, as auth_jwt_key_file has them. With --config, keys that the configuration
+    /// does not have in files
+    #[arg(long, value_name = "FILE", required_unless_present = "config", num_args = 1..)]
     pub keys: Vec<PathBuf>,
     #[command(flatten)]
     pub token: TokenArgs,
+    #[command(flatten)]
+    pub location: LocationArgs,
     /// The kind of token, see auth_jwt_type
-    #[arg(long = "type", value_enum, default_value_t, value_name = "TYPE")]
+    #[arg(
+        conflicts_with = "config",
+        long = "type",
+        value_enum,
+        default_value_t,
+        value_name = "TYPE"
+    )]
     pub token_type: TypeArg,
     /// Whether the token is behind "Bearer" in Authorization, or the value of a variable (token=)
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(conflicts_with = "config", long, value_enum, default_value_t)]
     pub source: SourceArg,
     /// What iss has to be, as "issuer" in auth_jwt_issuer
-    #[arg(long, value_name = "URL")]
+    #[arg(conflicts_with = "config", long, value_name = "URL")]
     pub issuer: Option<String>,
     /// What aud has to hold one of; may be repeated
-    #[arg(long, value_name = "NAME")]
+    #[arg(conflicts_with = "config", long, value_name = "NAME")]
     pub audience: Vec<String>,
     /// How far the clocks may be apart, see auth_jwt_leeway
-    #[arg(long, value_name = "TIME", value_parser = crate::times::parse_duration, default_value = "0")]
+    #[arg(conflicts_with = "config", long, value_name = "TIME", value_parser = crate::times::parse_duration, default_value = "0")]
     pub leeway: std::time::Duration,
     /// How long ago the token may have been issued, see auth_jwt_max_age
-    #[arg(long, value_name = "TIME", value_parser = crate::times::parse_duration)]
+    #[arg(conflicts_with = "config", long, value_name = "TIME", value_parser = crate::times::parse_duration)]
     pub max_age: Option<std::time::Duration>,
     /// The algorithms that are allowed, with commas between; see auth_jwt_algorithms
-    #[arg(long, value_name = "ALG", value_delimiter = ',', num_args = 1)]
+    #[arg(
+        conflicts_with = "config",
+        long,
+        value_name = "ALG",
+        value_delimiter = ',',
+        num_args = 1
+    )]
     pub algorithms: Vec<String>,
     /// A rule as in auth_jwt_require_claim, in one argument: 'name operator value'; may be repeated
-    #[arg(long, value_name = "RULE")]
+    #[arg(conflicts_with = "config", long, value_name = "RULE")]
     pub require_claim: Vec<String>,
     /// A rule as in auth_jwt_require_header; may be repeated
-    #[arg(long, value_name = "RULE")]
+    #[arg(conflicts_with = "config", long, value_name = "RULE")]
     pub require_header: Vec<String>,
     /// A scope as in auth_jwt_require_scope; may be repeated
-    #[arg(long, value_name = "SCOPE")]
+    #[arg(conflicts_with = "config", long, value_name = "SCOPE")]
     pub require_scope: Vec<String>,
     /// The value of a variable in a rule; may be repeated
     #[arg(long, value_name = "NAME=VALUE")]
@@ -110,6 +125,34 @@ pub struct ExplainArgs {
     /// Judge as of this time: seconds since 1970, or a time such as 2026-01-31T12:00:00Z
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
+}
+
+/// Where a configuration demands something of a token.
+#[derive(Debug, Args)]
+pub struct LocationArgs {
+    /// Judge as this nginx.conf says, for --location. Without a token, show what is in force there
+    #[arg(long, value_name = "FILE", requires = "location")]
+    pub config: Option<PathBuf>,
+    /// The URI of the request, such as /api/orders
+    #[arg(long, value_name = "URI", requires = "config")]
+    pub location: Option<String>,
+    /// The host that the request is for, and its port. By default the default server answers
+    #[arg(long, value_name = "HOST[:PORT]", requires = "config")]
+    pub server: Option<String>,
+    /// The address or the port that the request comes to, where servers listen on several
+    #[arg(long, value_name = "ADDRESS", requires = "config")]
+    pub listen: Option<String>,
+    /// The method of the request, for limit_except
+    #[arg(
+        long,
+        value_name = "METHOD",
+        requires = "config",
+        default_value = "GET"
+    )]
+    pub method: String,
+    /// nginx's prefix (nginx -p), to which state_path is relative
+    #[arg(long, value_name = "FOLDER", requires = "config")]
+    pub prefix: Option<PathBuf>,
 }
 
 /// The values of auth_jwt_type.

@@ -26,6 +26,7 @@ struct UnverifiedParts {
 /// # Errors
 /// [`CommandError`]
 pub fn run(args: &ClaimsArgs, json: bool) -> Result<Report, CommandError> {
+    args.token.require()?;
     let text = args.token.read()?;
     let text = repair(&text).map_or(text, |(token, _)| token);
     let unusable = |what: &str| {

@@ -1,13 +1,16 @@
 //! The files that the demands name, as the module has them in memory.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use jose::{Error, KeySet};
+use jose::KeySet;
 use policy::auth_jwt::key_cache::KeyError;
 use policy::auth_jwt::rejection::Rejection;
 use policy::auth_jwt::revocation::RevocationSubject;
-use policy::auth_jwt::revocation_list::{NotRevocationList, RevocationList};
+use policy::auth_jwt::revocation_file::RevocationFileError;
+use policy::auth_jwt::revocation_list::RevocationList;
 use policy::auth_jwt::saved_keys;
+use policy::auth_jwt::watched_file::FileError;
 
 use crate::demands::Demands;
 use crate::input::{InputError, InputSource};
@@ -23,7 +26,7 @@ pub struct KeyFileText {
     /// Its text.
     pub text: Vec<u8>,
     /// The keys in it.
-    pub keys: Result<KeySet, Error>,
+    pub keys: Result<KeySet, KeyError>,
 }
 
 /// A list of revoked names that was read.
@@ -34,7 +37,7 @@ pub struct NamedList {
     /// Its file.
     pub path: PathBuf,
     /// The names, or what is wrong with the file.
-    pub list: Result<RevocationList, NotRevocationList>,
+    pub list: Result<RevocationList, RevocationFileError>,
 }
 
 /// All files that the demands name.
@@ -48,50 +51,90 @@ pub struct DemandedFiles {
     pub revoked: Vec<NamedList>,
 }
 
+/// What a file is that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MissingFile {
+    /// A mistake in what the user has typed.
+    IsAnError,
+    /// What the workers meet as well: they refuse requests for it.
+    IsJudged,
+}
+
 impl DemandedFiles {
     /// Reads them.
     ///
     /// # Errors
     /// A file cannot be read. What is wrong with one that can be is part of the result.
-    pub fn read(demands: &Demands) -> Result<Self, InputError> {
+    pub fn read(demands: &Demands, missing: MissingFile) -> Result<Self, InputError> {
         let issuers = demands.trusted.iter().flatten();
         let lists = demands.revocation_lists.iter();
+        let read_all = |paths: &[PathBuf]| {
+            let files = paths.iter().map(|path| KeyFileText::read(path, missing));
+            files.collect::<Result<_, _>>()
+        };
         Ok(Self {
             own: read_all(&demands.key_files)?,
             issuers: issuers
                 .map(|issuer| read_all(&issuer.key_files))
                 .collect::<Result<_, _>>()?,
             revoked: lists
-                .map(|(subject, path)| NamedList::read(*subject, path))
+                .map(|(subject, path)| NamedList::read(*subject, path, missing))
                 .collect::<Result<_, _>>()?,
         })
     }
 }
 
 impl KeyFileText {
-    fn read(path: &Path) -> Result<Self, InputError> {
-        let text = InputSource::named(path).read_keys()?;
-        // The workers write a head in front of the keys of an issuer: `state_path`.
-        let text = match saved_keys::key_set(&text) {
-            Ok(keys) => keys.to_vec(),
-            Err(_) => text,
+    fn read(path: &Path, missing: MissingFile) -> Result<Self, InputError> {
+        let read = InputSource::named(path).read_keys();
+        let (text, keys) = match or_missing(read, missing)? {
+            Ok(text) => {
+                // The workers write a head in front of the keys of an issuer: `state_path`.
+                let text = match saved_keys::key_set(&text) {
+                    Ok(keys) => keys.to_vec(),
+                    Err(_) => text,
+                };
+                let keys = KeySet::parse(&text).map_err(KeyError::from);
+                (text, keys)
+            }
+            Err(error) => (Vec::new(), Err(error.into())),
         };
         Ok(Self {
             path: path.to_owned(),
-            keys: KeySet::parse(&text),
             text,
+            keys,
         })
     }
 }
 
 impl NamedList {
-    fn read(subject: RevocationSubject, path: &Path) -> Result<Self, InputError> {
-        let text = InputSource::named(path).read(MAX_REVOCATION_LIST)?;
+    fn read(
+        subject: RevocationSubject,
+        path: &Path,
+        missing: MissingFile,
+    ) -> Result<Self, InputError> {
+        let read = InputSource::named(path).read(MAX_REVOCATION_LIST);
+        let text = or_missing(read, missing)?.map_err(RevocationFileError::from);
         Ok(Self {
             subject,
             path: path.to_owned(),
-            list: RevocationList::parse(&text),
+            list: text.and_then(|text| Ok(RevocationList::parse(&text)?)),
         })
+    }
+}
+
+/// What was read, or the error that the workers have where there is no file.
+fn or_missing(
+    read: Result<Vec<u8>, InputError>,
+    missing: MissingFile,
+) -> Result<Result<Vec<u8>, FileError>, InputError> {
+    match (read, missing) {
+        (Err(InputError::Unreadable { error, .. }), MissingFile::IsJudged)
+            if error.kind() == io::ErrorKind::NotFound =>
+        {
+            Ok(Err(FileError::Missing(error.to_string())))
+        }
+        (read, _) => read.map(Ok),
     }
 }
 
@@ -104,13 +147,9 @@ pub fn merge(files: &[KeyFileText]) -> Result<KeySet, Rejection> {
         Ok(keys) => Ok(keys),
         Err(error) => Err(Rejection::KeyFile {
             path: file.path.clone(),
-            error: KeyError::Invalid(error.clone()),
+            error: error.clone(),
         }),
     });
     let sets: Vec<_> = sets.collect::<Result<_, _>>()?;
     Ok(KeySet::merge(sets))
-}
-
-fn read_all(paths: &[PathBuf]) -> Result<Vec<KeyFileText>, InputError> {
-    paths.iter().map(|path| KeyFileText::read(path)).collect()
 }

@@ -22,6 +22,9 @@ pub enum CommandError {
     /// The options are wrong together, or a value is.
     #[error("{0}")]
     Usage(String),
+    /// The configuration cannot be read, or it has no answer.
+    #[error("{0}")]
+    Configuration(String),
     /// The input cannot be used.
     #[error("{0}")]
     Unusable(String),
@@ -73,7 +76,7 @@ impl CommandError {
         match self {
             Self::Unusable(_) => 1,
             Self::Usage(_) => 2,
-            Self::Input(_) | Self::Output { .. } => 3,
+            Self::Configuration(_) | Self::Input(_) | Self::Output { .. } => 3,
         }
     }
 }

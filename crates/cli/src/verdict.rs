@@ -11,7 +11,6 @@ use jose::{
 use policy::auth_jwt::bearer::{Presented, find_token, find_token_in_value};
 use policy::auth_jwt::issuer::{IssuerRejection, choose};
 use policy::auth_jwt::rejection::{Rejection, RuleSubject};
-use policy::auth_jwt::revocation_file::RevocationFileError;
 use policy::auth_jwt::token_requirements::check_rules;
 
 use crate::demands::{Demands, IssuerDemands, WhereToken};
@@ -212,7 +211,7 @@ pub fn check_revoked(token: &VerifiedToken, files: &DemandedFiles) -> Result<(),
             Ok(list) => Ok(list.contains(name)),
             Err(error) => Err(Rejection::RevocationList {
                 path: named.path.clone(),
-                error: RevocationFileError::Invalid(error.clone()),
+                error: error.clone(),
             }),
         })?;
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use jose::{Limits, TokenType, UnverifiedToken};
 use nginx_auth_cli::demands::{Demands, IssuerDemands};
 use nginx_auth_cli::explain::{StepOutcome, explain};
-use nginx_auth_cli::key_files::{DemandedFiles, merge};
+use nginx_auth_cli::key_files::{DemandedFiles, MissingFile, merge};
 use nginx_auth_cli::local_rule::{KnownVariables, RuleReader};
 use nginx_auth_cli::times::Clock;
 use policy::auth_jwt::allowed_algorithms::AllowedAlgorithms;
@@ -240,7 +240,7 @@ proptest! {
     ) {
         let token = change(&token, changed);
         let demands = demands(kind);
-        let files = DemandedFiles::read(&demands).unwrap();
+        let files = DemandedFiles::read(&demands, MissingFile::IsAnError).unwrap();
         let clock = Clock::system().at(NOW).unwrap();
         let explanation = explain(&token, &demands, &files, &clock);
         let refused = |decides: bool| {
@@ -270,7 +270,7 @@ proptest! {
         prop_assume!(!token.first().is_none_or(u8::is_ascii_whitespace));
         prop_assume!(!token.last().is_none_or(u8::is_ascii_whitespace));
         let demands = demands(kind);
-        let files = DemandedFiles::read(&demands).unwrap();
+        let files = DemandedFiles::read(&demands, MissingFile::IsAnError).unwrap();
         let clock = Clock::system().at(NOW).unwrap();
         let explanation = explain(&token, &demands, &files, &clock);
         let keys = merge(&files.own).unwrap();

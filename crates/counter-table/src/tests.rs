@@ -169,6 +169,26 @@ fn no_count_is_lost_while_many_count() {
     });
 }
 
+/// Workers that read a changed file swap in what they have read: the first of them counts a change.
+#[test]
+fn of_many_that_swap_in_the_same_value_one_sees_the_one_before() {
+    with_table(|table| {
+        let (_, indices) = table.configure(&ids([1])).unwrap();
+        let counters = table.counters(indices[0]).unwrap();
+        for round in 1..=200 {
+            std::thread::scope(|scope| {
+                for _ in 0..3 {
+                    scope.spawn(|| match counters.swap(3, round) == round {
+                        true => {}
+                        false => counters.add(4, 1),
+                    });
+                }
+            });
+            assert_eq!(counters.get(4), round);
+        }
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

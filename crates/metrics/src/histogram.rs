@@ -1,7 +1,6 @@
 //! Buckets for durations.
 
 use crate::HistogramValue;
-use std::time::Duration;
 
 /// The buckets of a histogram. Their counts are kept elsewhere, in an array.
 #[derive(Debug, Clone, Copy)]
@@ -21,12 +20,12 @@ impl Buckets {
         self.bounds.len().saturating_add(1)
     }
 
-    /// The index of the count to which a duration belongs.
-    pub fn index(self, duration: Duration) -> usize {
-        let ms = duration.as_millis();
+    /// The index of the count to which a duration in milliseconds belongs.
+    #[inline]
+    pub fn index(self, ms: u64) -> usize {
         let mut bounds = self.bounds.iter();
         bounds
-            .position(|bound| ms <= u128::from(*bound))
+            .position(|bound| ms <= *bound)
             .unwrap_or(self.bounds.len())
     }
 

@@ -1,6 +1,7 @@
 //! What t/nginx_conf_reader.t asks this crate and nginx alike. `words FILE` prints the directives,
-//! the words of each in hexadecimal; `choose FILE` reads lines `address host uri` and prints for each
-//! which block nginx would choose; `times` reads times, and prints each in seconds and in milliseconds.
+//! the words of each in hexadecimal; `choose FILE` reads lines `address host uri` and prints for
+//! each which block nginx would choose; `times` reads times, and prints each in seconds and in
+//! milliseconds.
 
 use std::io;
 use std::path::Path;

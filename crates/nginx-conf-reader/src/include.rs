@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use glob::MatchOptions;
 
-/// As `glob(3)` without flags, which nginx calls; but for dots, since this library finds no `.a` for
-/// the pattern `.*`.
+/// As `glob(3)` without flags, which nginx calls; but for dots, since this library finds no `.a`
+/// for the pattern `.*`.
 const OPTIONS: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,

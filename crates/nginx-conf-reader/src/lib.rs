@@ -1,6 +1,6 @@
-//! Reads nginx.conf as nginx does, and finds the server and the location that nginx would choose for
-//! a request. It knows the directives that this takes, and no others: what they may say is checked
-//! by `nginx -t`.
+//! Reads nginx.conf as nginx does, and finds the server and the location that nginx would choose
+//! for a request. It knows the directives that this takes, and no others: what they may say is
+//! checked by `nginx -t`.
 
 pub mod error;
 mod include;

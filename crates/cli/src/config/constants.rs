@@ -1,5 +1,5 @@
-//! Variables that have the same value for every request: those of `set` with a constant text, and of
-//! `map` whose source is constant or that has nothing but a default.
+//! Variables whose value can be known: those of the token, and those of `set` with a constant text, and
+//! of `map` whose source is constant or that has nothing but a default.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,8 @@ use nginx_conf_reader::tree::ConfDirective;
 use pcre2::bytes::RegexBuilder;
 
 use super::levels::Level;
+use super::token_variables::TokenVariables;
+use crate::local_rule::KnownVariables;
 
 /// How many variables may be behind each other.
 const MAX_DEPTH: usize = 16;
@@ -17,6 +19,9 @@ pub(super) struct UnknownVariable(pub(super) String);
 
 /// The variables of a location whose values can be known.
 pub(super) struct Constants<'a> {
+    /// Values that were given for one request. They come before all others.
+    given: &'a KnownVariables,
+    token: Option<TokenVariables>,
     /// `None`: the value is another one for each request.
     sets: BTreeMap<String, Option<Vec<u8>>>,
     maps: BTreeMap<String, &'a ConfDirective>,
@@ -24,7 +29,12 @@ pub(super) struct Constants<'a> {
 
 impl<'a> Constants<'a> {
     /// Those of the innermost of these levels.
-    pub(super) fn new(http: &'a ConfDirective, levels: &[Level<'a>]) -> Self {
+    pub(super) fn new(
+        http: &'a ConfDirective,
+        levels: &[Level<'a>],
+        given: &'a KnownVariables,
+        token: Option<TokenVariables>,
+    ) -> Self {
         let mut maps = BTreeMap::new();
         for map in http.find("map") {
             if let Some(name) = map.args().get(1).and_then(|name| variable(name)) {
@@ -32,6 +42,8 @@ impl<'a> Constants<'a> {
             }
         }
         let mut constants = Self {
+            given,
+            token,
             sets: BTreeMap::new(),
             maps,
         };
@@ -98,13 +110,22 @@ impl<'a> Constants<'a> {
 
     fn value_to(&self, name: &str, depth: usize) -> Result<Vec<u8>, UnknownVariable> {
         let unknown = || UnknownVariable(name.to_owned());
+        if let Some(value) = self.given.0.get(name) {
+            return Ok(value.clone());
+        }
         let depth = depth.checked_sub(1).ok_or_else(unknown)?;
         let lower = name.to_ascii_lowercase();
         match (self.sets.get(&lower), self.maps.get(&lower)) {
             (Some(value), None) => value.clone().ok_or_else(unknown),
             (None, Some(map)) => self.mapped(map, depth).ok_or_else(unknown),
             // With both it depends on the phase.
-            (Some(_), Some(_)) | (None, None) => Err(unknown()),
+            (Some(_), Some(_)) => Err(unknown()),
+            (None, None) => {
+                let token = self.token.as_ref();
+                token
+                    .and_then(|token| token.value(&lower))
+                    .ok_or_else(unknown)
+            }
         }
     }
 

@@ -39,6 +39,13 @@ impl<'a> InForce<'a> {
         Self { levels }
     }
 
+    /// Whether tokens have to be signed and not encrypted: `auth_jwt_type`.
+    pub(super) fn takes_signed_tokens(&self) -> bool {
+        let kind = self.group(&["auth_jwt_type"]);
+        kind.iter()
+            .all(|forced| forced.directive.args() == [b"signed"])
+    }
+
     /// The directives with one of these names in the innermost level that has any: a level that has
     /// one takes none of those further out.
     pub(super) fn group(&self, names: &[&str]) -> Vec<ForcedDirective<'a>> {

@@ -72,14 +72,21 @@ impl IssuerReader<'_> {
         let mut key_file = None;
         let mut issuer = None;
         for member in block.block() {
-            lines.push(format!("    {}", self.names.directive(member)));
+            // The others do not change which tokens are accepted, and "proxy" may hold a password.
+            let is_fetching = FETCHING.iter().any(|name| member.is(name));
+            if !is_fetching || member.is("state_path") {
+                lines.push(format!("    {}", self.names.directive(member)));
+            }
             match member.name() {
                 b"issuer" => issuer = Some(constant(argument(member)?, member)?),
                 b"audience" => {
                     let values = member.args().iter().map(|value| constant(value, member));
                     terms.audience = values.collect::<Result<_, _>>()?;
                 }
-                b"key_file" => key_file = Some(self.names.path(argument(member)?)),
+                b"key_file" => {
+                    let name = constant(argument(member)?, member)?;
+                    key_file = Some(self.names.path(name.as_bytes()));
+                }
                 b"algorithms" => {
                     let allowed = read_algorithms(member, AllowedAlgorithms::add_signature)?;
                     terms.algorithms = Some(allowed);
@@ -99,9 +106,7 @@ impl IssuerReader<'_> {
                 },
                 b"require_claim" => rules.push(member),
                 b"discovery" | b"jwks_uri" => {}
-                name if FETCHING.iter().any(|known| known.as_bytes() == name) => {
-                    first(member)?;
-                }
+                _ if is_fetching => _ = first(member)?,
                 name => {
                     let message =
                         format!("unknown directive {} in this block", Quoted::whole(name));

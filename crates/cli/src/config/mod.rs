@@ -10,6 +10,7 @@ mod line;
 mod rules;
 mod settings;
 mod surroundings;
+mod token_variables;
 
 use std::path::PathBuf;
 
@@ -18,11 +19,13 @@ use nginx_conf_reader::tree::Tree;
 use policy::auth_jwt::mode::Mode;
 
 use crate::demands::Demands;
+use crate::local_rule::KnownVariables;
 use constants::Constants;
 use in_force::InForce;
 use levels::ChosenLocation;
 use line::Names;
 use surroundings::Surroundings;
+use token_variables::TokenVariables;
 
 /// Whose demands are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +43,15 @@ pub struct LocationQuestion {
     pub method: String,
     /// nginx's prefix, to which the names of the workers' folders are relative.
     pub prefix: Option<PathBuf>,
+}
+
+/// What is known of the request besides.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownRequest<'a> {
+    /// Values of variables.
+    pub variables: &'a KnownVariables,
+    /// The token, if there is one.
+    pub token: Option<&'a [u8]>,
 }
 
 /// What a configuration says about a location.
@@ -110,13 +122,19 @@ impl LocationDemands {
 ///
 /// # Errors
 /// The configuration cannot be read, has no such server, or nginx would refuse what is in force there.
-pub fn ask(question: &LocationQuestion, now: i64) -> Result<LocationAnswer, ConfError> {
+pub fn ask(
+    question: &LocationQuestion,
+    request: KnownRequest<'_>,
+    now: i64,
+) -> Result<LocationAnswer, ConfError> {
     let tree = Tree::read(&question.config)?;
     let http = tree.http()?;
     let chosen = ChosenLocation::find(http, question)?;
     let names = Names::new(tree.folder());
-    let constants = Constants::new(http, &chosen.levels);
     let in_force = InForce::new(&chosen.levels);
+    let token = request.token.filter(|_| in_force.takes_signed_tokens());
+    let token = token.map(|token| TokenVariables::of(token, http));
+    let constants = Constants::new(http, &chosen.levels, request.variables, token);
     let mut lines = chosen.lines(&names);
     let surroundings = Surroundings::of(&chosen, &in_force, &names)?;
     let reader = settings::SettingsReader {

@@ -6,9 +6,12 @@ use jose::{SignatureCheck, TokenType};
 use nginx_conf_reader::error::ConfError;
 use nginx_conf_reader::tree::ConfDirective;
 use policy::auth_jwt::allowed_algorithms::AllowedAlgorithms;
+use policy::auth_jwt::key_file::unsafe_name_reason;
 use policy::auth_jwt::mode::Mode;
+use policy::auth_jwt::rejection::Rejection;
 use policy::auth_jwt::revocation::RevocationSubject;
 use policy::auth_jwt::scopes::RequiredScopes;
+use text::Quoted;
 
 use super::arguments::{
     argument, first, invalid, read_algorithms, read_flag, read_leeway, read_max_age,
@@ -114,17 +117,22 @@ impl<'a> SettingsReader<'a> {
             return Ok(Some(Mode::default()));
         };
         let argument = argument(directive)?;
-        match (self.constants.expand(argument), variables(argument).next()) {
-            (Ok(name), _) => match Mode::parse(&name) {
-                Some(mode) => Ok(Some(mode)),
-                None => Err(invalid(
-                    "value",
-                    directive,
-                    &name,
-                    "it must be \"required\", \"optional\", \"report\", \"off\" or a variable",
-                )),
+        let has_variables = variables(argument).next().is_some();
+        match self.constants.expand(argument) {
+            Ok(name) => match (Mode::parse(&name), has_variables) {
+                (Some(mode), _) => Ok(Some(mode)),
+                (None, true) => {
+                    let rejection = Rejection::Mode(Quoted::new(&name));
+                    let message = format!("every request gets 500: {rejection}");
+                    Err(ConfError::at(directive.place(), message))
+                }
+                (None, false) => {
+                    let must =
+                        "it must be \"required\", \"optional\", \"report\", \"off\" or a variable";
+                    Err(invalid("value", directive, &name, must))
+                }
             },
-            (Err(unknown), _) => {
+            Err(unknown) => {
                 demands.not_judged.push(self.unknown(directive, &unknown));
                 Ok(None)
             }
@@ -240,6 +248,12 @@ impl<'a> SettingsReader<'a> {
         }
         match self.constants.expand(argument(source.directive)?) {
             Ok(file) => {
+                let has_variables = variables(argument(source.directive)?).next().is_some();
+                if let Some(reason) = unsafe_name_reason(&file).filter(|_| has_variables) {
+                    let file = Quoted::whole(&file);
+                    let message = format!("every request gets 500: the file name {file} {reason}");
+                    return Err(ConfError::at(source.directive.place(), message));
+                }
                 let path = self.names.path(&file);
                 let shown = path.as_os_str().as_encoded_bytes().to_vec();
                 lines.push(source.line_with(self.names, &[shown]));

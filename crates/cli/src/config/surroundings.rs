@@ -1,5 +1,5 @@
-//! What nginx does with a request besides looking at its token: what answers it before, and what may
-//! lead it elsewhere. Nothing of that is guessed.
+//! What nginx does with a request besides looking at its token: what answers it before, and what
+//! may lead it elsewhere. Nothing of that is guessed.
 
 use super::in_force::InForce;
 use super::levels::ChosenLocation;
@@ -9,7 +9,7 @@ use nginx_conf_reader::regex;
 use nginx_conf_reader::tree::ConfDirective;
 
 /// Directives of which one answers a request in a location that has it.
-const ANSWERING: [&str; 8] = [
+const ANSWERING: [&str; 10] = [
     "proxy_pass",
     "fastcgi_pass",
     "uwsgi_pass",
@@ -18,6 +18,8 @@ const ANSWERING: [&str; 8] = [
     "memcached_pass",
     "empty_gif",
     "stub_status",
+    "auth_status",
+    "auth_jwt_resource_metadata",
 ];
 
 /// Directives with code in Lua that decides about requests.
@@ -116,8 +118,23 @@ fn other_checks(in_force: &InForce<'_>, names: &Names<'_>, lines: &mut Vec<Strin
             ));
         }
     }
+    for forced in in_force.group(&["allow", "deny"]) {
+        lines.push(format!("{}: the client's address", forced.line(names)));
+    }
+    for forced in in_force.group(&["auth_basic"]) {
+        if forced.directive.args() != [b"off"] {
+            lines.push(format!(
+                "{}: a password is asked for as well",
+                forced.line(names)
+            ));
+        }
+    }
+    let phase = in_force.group(&["auth_jwt_phase"]);
+    let is_preaccess = phase
+        .iter()
+        .any(|forced| forced.directive.args() == [b"preaccess"]);
     for forced in in_force.group(&["satisfy"]) {
-        if forced.directive.args() == [b"any"] {
+        if forced.directive.args() == [b"any"] && !is_preaccess {
             let what = "another access module may let the request in without a token";
             lines.push(format!("{}: {what}", forced.line(names)));
         }
@@ -137,7 +154,8 @@ fn is_one_of(directive: &ConfDirective, names: &[&str]) -> bool {
     names.iter().any(|name| directive.is(name))
 }
 
-/// Goes through what a block has for the rewrite phase. Returns why nginx answers there, if it does.
+/// Goes through what a block has for the rewrite phase. Returns why nginx answers there, if it
+/// does.
 fn rewrites(
     block: &ConfDirective,
     path: &[u8],
@@ -163,7 +181,9 @@ fn rewrites(
             (b"if", _) => {
                 let mut inner = directive.block().iter();
                 if inner.any(|it| is_one_of(it, &["return", "rewrite", "break", "set"])) {
-                    lines.push(format!("{}: whether it holds", line()));
+                    // A condition may hold a secret.
+                    let line = names.with_args(directive, &[]);
+                    lines.push(format!("{line}: whether it holds"));
                 }
             }
             _ => {}

@@ -14,7 +14,7 @@ use crate::demands::{Demands, IssuerDemands};
 use crate::key_files::DemandedFiles;
 use crate::local_rule::LocalRule;
 use crate::times::Clock;
-use crate::verdict::{check_revoked, leeway};
+use crate::verdict::{check_requirement, check_revoked, leeway};
 
 /// What is in a token.
 pub struct ShownToken<'a> {
@@ -128,6 +128,9 @@ pub fn requirements(
             Err(_) => required.to_string(),
         };
         steps.check("scope", subject, check);
+    }
+    if demands.unmet_requirement.is_some() {
+        steps.check("require", "auth_jwt_require", check_requirement(demands));
     }
 }
 

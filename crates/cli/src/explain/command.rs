@@ -1,14 +1,17 @@
 //! The command line of `explain`.
 
+use std::path::Path;
+
 use policy::auth_jwt::allowed_algorithms::AllowedAlgorithms;
 use policy::auth_jwt::issuer::IssuerTerms;
 use policy::auth_jwt::scopes::RequiredScopes;
 
-use super::explain;
-use crate::args::{ExplainArgs, SourceArg, TokenArgs, TypeArg};
+use super::{explain, located};
+use crate::args::{ExplainArgs, LocationArgs, SourceArg, TokenArgs, TypeArg};
+use crate::config::LocationQuestion;
 use crate::demands::{Demands, IssuerDemands, WhereToken};
 use crate::input::{InputError, InputSource};
-use crate::key_files::DemandedFiles;
+use crate::key_files::{DemandedFiles, MissingFile};
 use crate::local_rule::{KnownVariables, LocalRule, RuleReader};
 use crate::output::{CommandError, Report};
 use crate::times::Clock;
@@ -19,7 +22,6 @@ use crate::words::split_words;
 /// # Errors
 /// [`CommandError`]
 pub fn run(args: &ExplainArgs, json: bool) -> Result<Report, CommandError> {
-    let (demands, warnings) = demands(args)?;
     let clock = clock(args.at.as_deref())?;
     let reads_keys = args
         .keys
@@ -29,7 +31,13 @@ pub fn run(args: &ExplainArgs, json: bool) -> Result<Report, CommandError> {
         let message = "--keys: standard input has the token already";
         return Err(CommandError::Usage(message.into()));
     }
-    let files = DemandedFiles::read(&demands)?;
+    if let (Some(config), Some(uri)) = (&args.location.config, &args.location.location) {
+        let question = question(config, uri, &args.location);
+        return located::run(args, &question, &variables(&args.variable)?, &clock, json);
+    }
+    let (demands, warnings) = demands(args)?;
+    args.token.require()?;
+    let files = DemandedFiles::read(&demands, MissingFile::IsAnError)?;
     let token = args.token.read()?;
     let explanation = explain(&token, &demands, &files, &clock);
     let report = match json {
@@ -46,7 +54,37 @@ pub fn run(args: &ExplainArgs, json: bool) -> Result<Report, CommandError> {
     })
 }
 
+fn question(config: &Path, uri: &str, args: &LocationArgs) -> LocationQuestion {
+    LocationQuestion {
+        config: config.to_owned(),
+        uri: uri.to_owned(),
+        host: args.server.clone(),
+        address: args.listen.clone(),
+        method: args.method.clone(),
+        prefix: args.prefix.clone(),
+    }
+}
+
 impl TokenArgs {
+    /// Whether one of the options is there.
+    pub fn is_given(&self) -> bool {
+        self.stdin || self.token_file.is_some() || self.token.is_some()
+    }
+
+    /// Refuses a command line without any of them.
+    ///
+    /// # Errors
+    /// [`CommandError::Usage`]
+    pub fn require(&self) -> Result<(), CommandError> {
+        match self.is_given() {
+            true => Ok(()),
+            false => {
+                let message = "a token is needed: --stdin, --token-file FILE or --token TOKEN";
+                Err(CommandError::Usage(message.into()))
+            }
+        }
+    }
+
     /// Whether the token is on standard input.
     fn is_stdin(&self) -> bool {
         let source = self.token_file.as_deref().map(InputSource::named);

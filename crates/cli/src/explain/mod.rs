@@ -1,5 +1,5 @@
 //! `nginx-auth explain`: why a token is or is not accepted. The verdict is that of
-//! [`judge`](crate::verdict::judge). The steps call the same checks one by one and go on behind
+//! [`judge`]. The steps call the same checks one by one and go on behind
 //! one that fails, so that all that is wrong with a token is seen at once.
 
 mod claim_steps;
@@ -7,6 +7,7 @@ mod command;
 mod cure;
 mod form;
 mod key_report;
+mod located;
 mod show;
 mod step;
 mod token_steps;
@@ -25,6 +26,7 @@ use crate::verdict::{Judgement, judge, lacks_keys, presented};
 pub use command::{clock, run};
 pub use form::{describe as describe_form, repair};
 pub use key_report::size;
+pub use located::LocatedDemands;
 pub use step::{ExplainedStep, StepOutcome, Steps};
 
 /// Why a token is or is not accepted.
@@ -38,6 +40,9 @@ pub struct Explanation {
     pub refusal: Option<Refusal>,
     /// The time that the token was judged at, in seconds since 1970.
     pub at: i64,
+    /// What the configuration says, with `--config`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<LocatedDemands>,
     /// All that was looked at.
     pub steps: Vec<ExplainedStep>,
     /// What the location demands besides, and needs a request to be judged.
@@ -96,6 +101,7 @@ pub fn explain(
             .name(),
         refusal,
         at: clock.now,
+        config: None,
         steps,
         not_judged: demands.not_judged.clone(),
     }

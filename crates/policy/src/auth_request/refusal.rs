@@ -44,6 +44,9 @@ pub enum Refusal<'a> {
         error: AuthError,
         /// The status of the response.
         status: u16,
+        /// The status of the service's own response, if the configuration has replaced it, as by
+        /// `error_page`.
+        replaced: Option<u16>,
         /// The URI of the service as it is configured.
         uri: &'a [u8],
         /// What is configured for this case.
@@ -86,6 +89,7 @@ impl Refusal<'_> {
             Self::ServiceError {
                 error,
                 status: response_status,
+                replaced,
                 uri,
                 on_error,
             } => {
@@ -94,9 +98,12 @@ impl Refusal<'_> {
                     Some(_) => "",
                     None => ", let in by auth_request_on_error",
                 };
+                let replaced = replaced.map_or(String::new(), |status| {
+                    format!(", in place of status {status} of the service")
+                });
                 // The first words are those of nginx's own module: log filters look for them.
                 let text = format!(
-                    "auth request unexpected status: {response_status} from {}: {error}{}{suffix}",
+                    "auth request unexpected status: {response_status} from {}: {error}{replaced}{}{suffix}",
                     Quoted::new(uri),
                     advice(error, response_status)
                 );

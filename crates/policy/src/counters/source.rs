@@ -2,7 +2,6 @@
 
 use super::ReadCounter;
 use metrics::{Buckets, Family, MetricKind};
-use std::time::Duration;
 
 /// The number of a counter in the group of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,10 +37,10 @@ impl SourceCounter {
     /// How long all fetches took together, in milliseconds.
     pub const DURATION_SUM: Self = Self(6);
 
-    /// A fetch that took so long.
-    pub fn duration(duration: Duration) -> Self {
+    /// A fetch that took so many milliseconds.
+    pub fn duration(ms: u64) -> Self {
         // There are less than 256 buckets.
-        Self(DURATIONS + Buckets::OF_REQUESTS.index(duration) as u8)
+        Self(DURATIONS + Buckets::OF_REQUESTS.index(ms) as u8)
     }
 
     /// The number.

@@ -125,7 +125,7 @@ fn what_is_not_followed() {
     let directives = "rewrite ^/b /c;
         if ($http_x) { return 403; }
         if ($http_y) { add_header a b; }
-        satisfy any; auth_request /s; error_page 500 502 /e; error_page 401 /login;
+        satisfy any; allow 10.0.0.0/8; deny all; auth_basic x; auth_request /s; error_page 500 502 /e; error_page 401 /login;
         access_by_lua_block { if \"}\" }
         location / { rewrite ^/$ /x last; rewrite ^ /y; try_files $uri /z; auth_request off; auth_jwt off; }";
     let lines = in_server("not-followed", directives).unwrap();
@@ -136,16 +136,33 @@ fn what_is_not_followed() {
     assert_eq!(
         lines,
         [
-            "if ($http_x), nginx.conf:4: whether it holds",
+            "if, nginx.conf:4: whether it holds",
             "rewrite ^/$ /x last, nginx.conf:8: it matches this URI; ask with the one it leads to",
             "try_files $uri /z, nginx.conf:8: for where it leads to, nginx looks for a location again",
             "an index file: nginx looks for its location again",
             "access_by_lua_block, nginx.conf:7, inherited from server: what the code does",
+            "allow 10.0.0.0/8, nginx.conf:6, inherited from server: the client's address",
+            "deny all, nginx.conf:6, inherited from server: the client's address",
+            "auth_basic x, nginx.conf:6, inherited from server: a password is asked for as well",
             "satisfy any, nginx.conf:6, inherited from server: another access module may let the request in \
              without a token",
             "error_page 401 /login, nginx.conf:6, inherited from server: it takes the place of a refusal",
         ]
     );
+}
+
+#[test]
+fn satisfy_does_not_hold_in_the_preaccess_phase() {
+    let satisfy = "satisfy any, nginx.conf:3, inherited from server: another access module may let the \
+                   request in without a token";
+    let ask = |name: &str, phase: &str| {
+        let directives = format!("satisfy any; {phase} location / {{ proxy_pass http://a; }}");
+        let lines = in_server(name, &directives).unwrap();
+        lines.contains(&format!("not followed: {satisfy}"))
+    };
+    assert!(ask("satisfy", ""));
+    assert!(ask("satisfy-access", "auth_jwt_phase access;"));
+    assert!(!ask("satisfy-preaccess", "auth_jwt_phase preaccess;"));
 }
 
 #[test]

@@ -111,6 +111,13 @@ fn requirements_of_constants() {
         unmet("empty", "set $a ''; set $b 1; auth_jwt_require $b ${a};"),
         Some("${a} 401".into())
     );
+    assert_eq!(unmet("given", "auth_jwt_require $given;"), None);
+    assert_eq!(
+        demands("given", "auth_jwt_require $given;")
+            .demands
+            .not_judged,
+        [] as [&str; 0]
+    );
     assert_eq!(unmet("request", "auth_jwt_require $http_a;"), None);
 }
 
@@ -132,5 +139,79 @@ fn rules_with_variables() {
     assert_eq!(
         found.demands.not_judged,
         ["auth_jwt_require_claim y eq $http_y, nginx.conf:2: $http_y depends on the request"]
+    );
+}
+
+/// The value that a variable has with a token, as the name of a key file shows it.
+fn of_token(name: &str, token: &str, text: &str) -> Result<String, String> {
+    let config = format!(
+        "http {{ auth_jwt_claim_set $city address city; auth_jwt_header_set $Kind typ;
+         server {{ auth_jwt a; {text} }} }}"
+    );
+    let folder = Folder::new(&format!("token-{name}"), &[("nginx.conf", &config)]);
+    let answer = folder.ask_with(&folder.question("/a"), Some(token.as_bytes()))?;
+    let TokenCheck::Demands(found) = answer.check else {
+        panic!("no check");
+    };
+    match &found.demands.key_files[..] {
+        [file] => Ok(folder.shorten(&file.display().to_string())),
+        _ => Ok(found.unread_keys.join(" ")),
+    }
+}
+
+#[test]
+fn values_of_the_token() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let part = |json: &str| URL_SAFE_NO_PAD.encode(json);
+    let header = part(r#"{"alg":"HS256","typ":"JWT","kid":"k"}"#);
+    let claims = part(
+        r#"{"sub":"al\u0061","n":5,"a":["x","y"],"c":"\u0000","address":{"city":"B"},"d":".."}"#,
+    );
+    let token = format!("{header}.{claims}.AAAA");
+    for (n, (name, value)) in [
+        ("$jwt_claim_sub", "ala"),
+        ("$JWT_CLAIM_SUB", "ala"),
+        ("${jwt_claim_n}", "5"),
+        ("$jwt_claim_a", "x,y"),
+        ("x$jwt_claim_c", "x"),
+        ("x$jwt_claim_none", "x"),
+        ("$jwt_header_kid", "k"),
+        ("$city", "B"),
+        ("$kind", "JWT"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let file = of_token(
+            &format!("{n}"),
+            &token,
+            &format!("auth_jwt_key_file {name};"),
+        );
+        assert_eq!(file, Ok(format!("/DIR/{value}")), "{name}");
+    }
+    assert_eq!(
+        of_token("none", "opaque", "auth_jwt_key_file x$jwt_claim_sub;"),
+        Ok("/DIR/x".into())
+    );
+    let bearer = format!("Bearer {token}");
+    assert_eq!(
+        of_token("bearer", &bearer, "auth_jwt_key_file $city;"),
+        Ok("/DIR/B".into())
+    );
+    assert_eq!(
+        of_token(
+            "encrypted",
+            &token,
+            "auth_jwt_type nested; auth_jwt_key_file $city;"
+        ),
+        Ok("auth_jwt_key_file $city, nginx.conf:2: $city depends on the request".into())
+    );
+    assert_eq!(
+        of_token("unsafe", &token, "auth_jwt_key_file a/$jwt_claim_d;"),
+        Err(
+            "every request gets 500: the file name \"a/..\" contains \"..\" in /DIR/nginx.conf:2"
+                .into()
+        )
     );
 }

@@ -9,7 +9,9 @@ mod settings;
 use std::path::PathBuf;
 use std::{env, fs, process};
 
-use super::{LocationAnswer, LocationDemands, LocationQuestion, TokenCheck, ask};
+use crate::local_rule::KnownVariables;
+
+use super::{KnownRequest, LocationAnswer, LocationDemands, LocationQuestion, TokenCheck, ask};
 
 /// The time that everything here is read at.
 const NOW: i64 = 1_000_000_000;
@@ -42,7 +44,20 @@ impl Folder {
     }
 
     fn ask(&self, question: &LocationQuestion) -> Result<LocationAnswer, String> {
-        ask(question, NOW).map_err(|error| self.shorten(&error.to_string()))
+        self.ask_with(question, None)
+    }
+
+    fn ask_with(
+        &self,
+        question: &LocationQuestion,
+        token: Option<&[u8]>,
+    ) -> Result<LocationAnswer, String> {
+        let given = KnownVariables([("given".into(), "1".into())].into());
+        let request = KnownRequest {
+            variables: &given,
+            token,
+        };
+        ask(question, request, NOW).map_err(|error| self.shorten(&error.to_string()))
     }
 
     /// A text without the name of the folder.

@@ -37,15 +37,12 @@ fn each_is_read() {
         let tree = tree.unwrap_or_else(|error| panic!("{error}"));
         let http = tree.http().unwrap();
         assert_ne!(http.block(), [], "{name}");
-        if find(http.block(), "server").next().is_some() {
+        if let Some(server) = find(http.block(), "server").next() {
             with_server += 1;
+            let listen = server.find("listen").next().unwrap();
+            let address = String::from_utf8(listen.args()[0].clone()).unwrap();
             let mut question = folder.question("/a");
-            let port = if name == "status.conf" {
-                "9145"
-            } else {
-                "8080"
-            };
-            question.address = Some(port.into());
+            question.address = Some(address);
             let answer = folder.ask(&question);
             answer.unwrap_or_else(|error| panic!("{name}: {error}"));
         }

@@ -89,6 +89,11 @@ fn directives_that_the_module_refuses() {
              \"optional\", \"report\", \"off\" or a variable",
         ),
         (
+            "auth_jwt a; set $m on; auth_jwt_mode $m;",
+            "every request gets 500: auth_jwt_mode is \"on\", it must be \"required\", \"optional\", \
+             \"report\" or \"off\"",
+        ),
+        (
             "auth_jwt a; auth_jwt_type jws;",
             "invalid value \"jws\" in \"auth_jwt_type\" directive, it must be \"signed\", \
              \"encrypted\" or \"nested\"",
@@ -175,6 +180,10 @@ fn keys_beside_issuers() {
         (
             "{ issuer $a; }",
             "invalid value \"$a\" in \"issuer\" directive, it must not have variables",
+        ),
+        (
+            "{ issuer a; key_file $b; }",
+            "invalid value \"$b\" in \"key_file\" directive, it must not have variables",
         ),
         (
             "{ issuer a; secret b; }",

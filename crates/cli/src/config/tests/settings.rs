@@ -120,7 +120,7 @@ fn issuers() {
         leeway 5s;
         require_claim tenant eq a;
     }
-    auth_jwt_issuer partner { issuer https://partner.example; profile rfc9068; audience api; }
+    auth_jwt_issuer partner { proxy http://a:b@c:1; issuer https://partner.example; profile rfc9068; audience api; }
     server { auth_jwt a; auth_jwt_trust corp partner; auth_jwt_key_request /x; auth_jwt_type nested;
         location /off { auth_jwt_trust off; auth_jwt_key_file k; auth_jwt_type signed; } } }";
     let folder = Folder::new("issuers", &[("nginx.conf", text)]);
@@ -248,4 +248,30 @@ fn keys_that_are_given() {
         with_keys("/issuers", &["x"]),
         Ok(vec!["x".into(), "/DIR/b".into()])
     );
+}
+
+/// A new directive has to be read here as well, or it has to be said that no token is judged by it.
+#[test]
+fn every_directive_of_the_module_is_known() {
+    // Nothing about which tokens a location accepts.
+    let others = ["auth_jwt_token_cache", "auth_jwt_dpop_zone"];
+    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../src/auth_jwt");
+    let own = [
+        include_str!("../settings.rs"),
+        include_str!("../issuers.rs"),
+        include_str!("../surroundings.rs"),
+        include_str!("../token_variables.rs"),
+    ]
+    .concat();
+    let mut count = 0;
+    for file in ["directives.rs", "issuer_block.rs"] {
+        let text = fs::read_to_string(module.join(file)).unwrap();
+        let names = text.split("name: c\"").skip(1);
+        for name in names.filter_map(|rest| rest.split('"').next()) {
+            let is_known = others.contains(&name) || own.contains(&format!("\"{name}\""));
+            assert!(is_known, "{file}: {name}");
+            count += 1;
+        }
+    }
+    assert!(count > 50, "{count}");
 }

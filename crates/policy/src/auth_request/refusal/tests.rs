@@ -57,6 +57,7 @@ fn an_error_of_the_service_is_logged_whether_or_not_the_request_is_let_in() {
     let refusal = |on_error| Refusal::ServiceError {
         error: AuthError::NoConnection,
         status: 502,
+        replaced: None,
         uri: b"/check?$args",
         on_error,
     };
@@ -76,6 +77,23 @@ fn an_error_of_the_service_is_logged_whether_or_not_the_request_is_let_in() {
 }
 
 #[test]
+fn a_status_that_the_configuration_has_replaced_is_logged() {
+    let refusal = Refusal::ServiceError {
+        error: AuthError::UnexpectedStatus,
+        status: 500,
+        replaced: Some(401),
+        uri: b"/check",
+        on_error: OnError::Refuse(503),
+    };
+    let line = "auth request unexpected status: 500 from \"/check\": neither allows nor denies, in place \
+                of status 401 of the service";
+    assert_eq!(
+        outcome(refusal),
+        (Some(503), Some((LogLevel::Error, line.into())))
+    );
+}
+
+#[test]
 fn a_status_that_decides_nothing_says_what_it_often_means() {
     let line = |error, status| {
         let uri = b"/check";
@@ -83,6 +101,7 @@ fn a_status_that_decides_nothing_says_what_it_often_means() {
         let refusal = Refusal::ServiceError {
             error,
             status,
+            replaced: None,
             uri,
             on_error,
         };
@@ -122,6 +141,7 @@ fn each_refusal_is_counted_as_what_it_is() {
     let service_error = |on_error| Refusal::ServiceError {
         error,
         status: 504,
+        replaced: None,
         uri: b"/check",
         on_error,
     };
