@@ -241,7 +241,8 @@ is($location->('auth_jwt a; auth_jwt_trust corp; location /a { }', 'auth_jwt_key
     'the key file of the server');
 is($location->('auth_jwt a; auth_jwt_trust off; auth_jwt_key_file a.jwk;', 'auth_jwt_trust corp;'), $ok,
     'a key file, and off');
-is($location->('auth_jwt_trust corp; auth_jwt_key_file a.jwk;'), $ok, 'both, and auth_jwt is off');
+is($location->('auth_jwt_trust corp; auth_jwt_key_file a.jwk;') =~ s/ in DIR\/nginx\.conf:\d+//r, '[warn] "auth_jwt_trust" in '
+    . "location \"/\" requires nothing without \"auth_jwt\", every request is served | $ok", 'both, and auth_jwt is off');
 is($location->('auth_jwt a; auth_jwt_trust corp; auth_jwt_type encrypted; auth_jwt_key_file secret.jwk;'),
     $conflict->(4, $unsigned), 'encrypted');
 is($location->('auth_jwt a; auth_jwt_type encrypted;', 'auth_jwt_trust corp;'), $conflict->(1, $unsigned),
