@@ -12,7 +12,6 @@ use policy::auth_jwt::bearer::{Presented, find_token, find_token_in_value};
 use policy::auth_jwt::issuer::{IssuerRejection, choose};
 use policy::auth_jwt::rejection::{Rejection, RuleSubject};
 use policy::auth_jwt::token_requirements::check_rules;
-use text::Quoted;
 
 use crate::demands::{Demands, IssuerDemands, WhereToken};
 use crate::key_files::{DemandedFiles, KeyFileText, merge};
@@ -181,7 +180,7 @@ pub fn choose_issuer<'d>(
 ) -> Result<(&'d IssuerDemands, &'d [KeyFileText]), Rejection> {
     let names: Vec<_> = trusted
         .iter()
-        .map(|issuer| Quoted::whole(&*issuer.terms.name).to_string())
+        .map(|issuer| issuer.terms.describe())
         .collect();
     let with_files = trusted.iter().zip(&files.issuers);
     let issuers = with_files.map(|(issuer, files)| ((issuer, &**files), &issuer.terms));
