@@ -345,6 +345,50 @@ fn json_has_the_same_in_a_documented_shape() {
 }
 
 #[test]
+fn variables_in_rules_have_the_values_that_are_given() {
+    let folder = Folder::new();
+    let a = secret("a");
+    keys(&folder, &[&a]);
+    let token = sign(&a, header(), &claims());
+    let rule = ["--require-claim", "sub eq $user"];
+    let (status, message) = support::error(
+        &folder,
+        &[
+            "explain",
+            "--keys",
+            "keys.json",
+            "--stdin",
+            "--require-claim",
+            "sub eq $user",
+        ],
+        b"",
+    );
+    let unknown = "--require-claim: the value of \"$user\" is not known, see --variable";
+    assert_eq!((status, &*message), (2, unknown));
+    for (value, expected) in [
+        ("user=alice", 0),
+        ("$user=alice", 0),
+        ("user=bob", 1),
+        ("user=", 1),
+    ] {
+        let (status, _) = explain(&folder, &token, &[rule, ["--variable", value]].concat());
+        assert_eq!(status, expected, "{value}");
+    }
+    // An expression that never ends in practice.
+    let mut payload = claims();
+    payload["sub"] = json!("a".repeat(40));
+    let token = sign(&a, header(), &payload);
+    let (status, text) = explain(
+        &folder,
+        &token,
+        &["--require-claim", "sub match ^(a+)+[bc]"],
+    );
+    assert_eq!(status, 1);
+    let slow = "the search took too many steps or too much memory";
+    assert!(refusal(&text).1.contains(slow), "{text}");
+}
+
+#[test]
 fn a_key_file_that_cannot_be_read_is_no_refusal() {
     let folder = Folder::new();
     let args = ["explain", "--keys", "none.json", "--stdin"];
