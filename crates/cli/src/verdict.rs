@@ -12,7 +12,6 @@ use policy::auth_jwt::bearer::{Presented, find_token, find_token_in_value};
 use policy::auth_jwt::issuer::{IssuerRejection, choose};
 use policy::auth_jwt::rejection::{Rejection, RuleSubject};
 use policy::auth_jwt::token_requirements::check_rules;
-use text::Quoted;
 
 use crate::demands::{Demands, IssuerDemands, WhereToken};
 use crate::key_files::{DemandedFiles, KeyFileText, merge};
@@ -179,10 +178,8 @@ pub fn choose_issuer<'d>(
     files: &'d DemandedFiles,
     claims: jose::JsonValue<'_>,
 ) -> Result<(&'d IssuerDemands, &'d [KeyFileText]), Rejection> {
-    let names: Vec<_> = trusted
-        .iter()
-        .map(|issuer| Quoted::whole(&*issuer.terms.name).to_string())
-        .collect();
+    let names = trusted.iter().map(|issuer| issuer.terms.describe());
+    let names: Vec<_> = names.collect();
     let with_files = trusted.iter().zip(&files.issuers);
     let issuers = with_files.map(|(issuer, files)| ((issuer, &**files), &issuer.terms));
     Ok(choose(issuers, &names.join(", ").into(), claims)?)
