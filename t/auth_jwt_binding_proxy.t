@@ -13,7 +13,7 @@ use Jose;
 use Digest::SHA qw/ sha256 sha256_hex /;
 use MIME::Base64 qw/ decode_base64 encode_base64url /;
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy rewrite /)->has_daemon('haproxy')->plan(55);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy rewrite /)->has_daemon('haproxy')->plan(63);
 my $dir = $t->testdir();
 
 certificate_authority($t, 'ca');
@@ -43,6 +43,16 @@ configure($t, <<'EOF');
         auth_jwt_key_file  keys.json;
         auth_jwt_binding   tls cert=$http_client_cert required;
         add_header         X-V "<$jwt_status|$jwt_claim_sub>" always;
+        location / { }
+    }
+
+    server {
+        listen                  127.0.0.1:8081;
+        underscores_in_headers  on;
+        auth_jwt                "r";
+        auth_jwt_key_file       keys.json;
+        auth_jwt_binding        tls cert=$http_client_cert required;
+        add_header              X-V "<$jwt_status|$jwt_claim_sub>" always;
         location / { }
     }
 
@@ -158,5 +168,22 @@ is($sent->($token{alice}, $_->[0]), $holds->($_->[1]), "$_->[1]: $_->[2]") for
     [ encode_base64url($der{alice} . "\xff\xff\xff"), 'it is neither PEM nor base64 nor what Envoy writes', 'base64url' ],
     [ sha256_hex($der{alice}), 'it holds no DER', 'the hash alone' ];
 is($sent->($token{alice}, ''), $none, 'an empty line');
+
+# nginx before 1.23 has only the first line in the variable
+my $lines = sub {
+    jwt_logged($t);
+    my $response = ask({ port => 8081 }, '/x', @_, bearer($token{alice}));
+    return join ' ', verdict($response), variables($response), jwt_logged($t) || ();
+};
+my ($own, $wrong) = map { ":$base64{$_}:" } qw/ alice bob /;
+my $two = $holds->('there is more than one such header line');
+is($lines->("Client-Cert: $own"), '404 <ok|alice>', 'one line');
+is($lines->("Client_Cert: $own"), '404 <ok|alice>', 'one line, which nginx takes for the same');
+is($lines->("Client-Cert: $own", "Client-Cert: $wrong"), $two, 'a line by the client, and one that the proxy has added');
+is($lines->("Client-Cert: $own", "client-cert: $own"), $two, 'the same line twice');
+is($lines->("Client_Cert: $own", "Client-Cert: $wrong"), $two, 'a line that the proxy has not overwritten');
+is($lines->("Client-Cert: $wrong", "CLIENT_CERT: $own"), $two, 'the other way round');
+is($lines->('Client-Cert: ', "Client-Cert: $own"), $two, 'an empty line and another one');
+is($lines->("X-Client-Cert: $wrong", "Client-Cert: $own"), '404 <ok|alice>', 'a line with another name');
 unlike($t->read_file('error.log'), qr/auth_jwt:[^\n]*(?:BEGIN|MII|@{[sha256_hex($der{alice})]})/,
     'no certificate and no hash in a line of auth_jwt');

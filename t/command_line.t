@@ -54,7 +54,7 @@ my @other = ('opaque', 'a.b', 'a.b.c', '....', "Bearer $signed[0]", "\"$signed[0
 
 # location, options of the command that demand the same
 my @rules = ('--algorithms', 'HS256,A256KW', '--max-age', '1h', '--require-claim', 'level ge 5',
-    '--require-claim', '"sub" in "alice" "bob" error=403', '--require-header', 'typ !eq dpop+jwt',
+    '--require-claim', 'iss match ^https://[a-z.]+$', '--require-claim', '"sub" in "alice" "bob" error=403', '--require-header', 'typ !eq dpop+jwt',
     '--require-scope', 'read');
 my @trust = ('--issuer', 'https://id.example', '--audience', 'api');
 my @cases = (
@@ -80,6 +80,7 @@ my $rules = <<'RULES';
                 auth_jwt_algorithms      HS256 A256KW;
                 auth_jwt_max_age         1h;
                 auth_jwt_require_claim   level ge 5;
+                auth_jwt_require_claim   iss match ^https://[a-z.]+$;
                 auth_jwt_require_claim   sub in alice bob error=403;
                 auth_jwt_require_header  typ !eq dpop+jwt;
                 auth_jwt_require_scope   read;

@@ -10,7 +10,7 @@ use lib "$FindBin::Bin/lib";
 use Auth;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy /)->plan(153);
+my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy /)->plan(158);
 
 $t->write_file('key.jwk', jwk('HS256'));
 my $ok = 'exit 0';
@@ -162,6 +162,12 @@ for (
     is($said->("location / { limit_except GET { $requirement; } }"), $alone->('a limit_except'), "$name alone in limit_except");
     is($said->("location / { $protect limit_except GET { $requirement; } }"), $ok, "$name in limit_except");
 }
+my $issuer = 'auth_jwt_issuer corp { issuer corp; audience api; key_file key.jwk; }';
+is($said->("location / { auth_jwt_trust corp; $proxy }", $issuer), '[warn] "auth_jwt_trust" in location "/" requires nothing '
+    . "without \"auth_jwt\", every request is served | $ok", 'auth_jwt_trust alone');
+is($said->($_, $issuer), $ok, "auth_jwt_trust: $_")
+    for "location / { auth_jwt r; auth_jwt_trust corp; $proxy }", "auth_jwt r; auth_jwt_trust corp; location / { auth_jwt_trust corp; $proxy }",
+        "auth_jwt_trust corp; location / { auth_jwt r; } location /open { }", "location / { auth_jwt_trust off; $proxy }";
 is($said->("auth_jwt_require_scope a; location / { auth_jwt_max_age 1h; auth_jwt_algorithms HS256; }"),
     "[warn] \"auth_jwt_max_age\" in location \"/\" requires nothing without \"auth_jwt\", every request is served | $ok",
     'one warning for a location');

@@ -9,14 +9,14 @@ use Auth;
 use AuthJwt;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(14);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(16);
 my $dir = $t->testdir();
 
 # The blocks of the page, in their order.
 my @blocks = slurp('../docs/troubleshooting.md') =~ /(?<=\n\n)((?:    .*\n|\n(?=    ))+)/g;
 s/^    //gm for @blocks;
-my ($levels, $access_log, $header, $example, $health) = @blocks;
-is(scalar @blocks, 5, 'blocks of the page');
+my ($levels, $access_log, $header, $example, $renamed, $health) = @blocks;
+is(scalar @blocks, 6, 'blocks of the page');
 
 my $key = jwk('RS256', '--kid', 'new');
 $t->write_file('keys.json', jwks('--public', $key));
@@ -37,6 +37,7 @@ configure($t, <<EOF);
         location /info/  { ${\ $here->($error_log =~ s/error\.log/info.log/r) } }
         location /level/ { $log_level error_log $dir/level.log; }
         location /silent/ { error_log $dir/silent.log; }
+        location /renamed/ { $renamed }
         location /report/ { auth_jwt_mode report; }
         location /service/ { auth_jwt off; auth_request /check; }
         location = /check { internal; return 403; }
@@ -82,3 +83,12 @@ like($example, qr/^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d \[info\] \d+#\d+: \*\d+ auth
 is($plain->($line // ''), $plain->($example), 'the example of a line');
 is(() = $example =~ /"old"/g, 1, 'the kid is there once');
 is(status(get('/x', sign($key, '{}'))), '404', 'a good token');
+
+### a token in another header line
+
+my $line_of = 'X-Forwarded-Access-Token: ' . sign($key, '{}');
+jwt_logged($t);
+ask('/x', $line_of);
+is(jwt_logged($t), 'info no token: no "Authorization" header line, but "X-Forwarded-Access-Token" may hold one',
+    'a gateway renames the header');
+is(status(ask('/renamed/x', $line_of)), '404', 'the cure');

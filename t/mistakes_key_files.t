@@ -45,7 +45,8 @@ my @useless = (
     [ 'certificate.pem', undef, "PEM certificate $instead; $make" ],
     [ 'chain.pem', undef, "PEM certificate $instead; $make" ],
     [ 'certificate.der', undef, "DER key or certificate $instead; $make" ],
-    [ 'secret.txt', "c2VjcmV0LXNlY3JldA\n", "plain text, perhaps a secret, $instead; $make" ],
+    [ 'secret.txt', "c2VjcmV0LXNlY3JldA\n", "plain text, perhaps a secret, $instead; "
+        . $make =~ s/jwk/jwk --secret/r ],
     [ 'utf16.json', "\xff\xfe" . join('', map { "$_\0" } split //, $set), "UTF-16 $instead; save it as UTF-8" ],
     [ 'token.jwt', "$token\n", "token $instead; the issuer's keys are needed" ],
     [ 'folder', undef, 'a directory, where the name of a file is needed' ],

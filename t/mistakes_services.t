@@ -9,9 +9,10 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
 use AuthJwt;
+use Certificates;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy rewrite /)->plan(18);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy rewrite /)->plan(23);
 my $dir = $t->testdir();
 
 my $key = jwk('HS256', '--kid', 'a');
@@ -21,11 +22,16 @@ mkdir "$dir/html" or die;
 mkdir "$dir/html/$_" or die for qw/ page open /;
 $t->write_file("html/$_", "the page") for qw{ page/401.html open/401.html login.html };
 
+certificate_authority($t, $_) for qw/ known unknown /;
+certificate($t, 'server', ['id.example.com'], authority => 'known');
+
 configure($t, <<'EOF');
     server {
         listen       127.0.0.1:8080;
         server_name  localhost;
         root         html;
+        # A session of a location that does not verify the provider, or does by other means, would do.
+        proxy_ssl_session_reuse off;
 
         # an example for NGINX Plus, with another provider in it
         location /plus/     { auth_jwt "r"; auth_jwt_key_request /_jwks_uri; }
@@ -40,6 +46,34 @@ configure($t, <<'EOF');
         location /moved/    { auth_jwt "r"; auth_jwt_key_request /_moved; }
         location = /_moved  { internal; proxy_pass http://127.0.0.1:8081/moved; }
         location /typo/     { auth_jwt "r"; auth_jwt_key_request /_jwks_url; }
+
+        location /unknown/  { auth_jwt "r"; auth_jwt_key_request /_unknown; }
+        location = /_unknown {
+            internal;
+            proxy_ssl_verify              on;
+            proxy_ssl_trusted_certificate unknown.crt;
+            proxy_ssl_name                id.example.com;
+            proxy_pass                    https://127.0.0.1:8083/keys;
+        }
+        location /other/    { auth_jwt "r"; auth_jwt_key_request /_other; }
+        location = /_other  {
+            internal;
+            proxy_ssl_verify              on;
+            proxy_ssl_trusted_certificate known.crt;
+            proxy_pass                    https://127.0.0.1:8083/keys;
+        }
+        location /right/    { auth_jwt "r"; auth_jwt_key_request /_right; }
+        location = /_right  {
+            internal;
+            proxy_ssl_verify              on;
+            proxy_ssl_trusted_certificate known.crt;
+            proxy_ssl_name                id.example.com;
+            proxy_pass                    https://127.0.0.1:8083/keys;
+        }
+        location /variable/ { auth_jwt "r"; auth_jwt_key_request /_variable; }
+        location = /_variable { internal; set $provider id.example.com; proxy_pass https://$provider/keys; }
+        location /gone/     { auth_jwt "r"; auth_jwt_key_request /_gone; }
+        location = /_gone   { internal; proxy_pass http://127.0.0.1:8082; }
 
         location /down/     { auth_request /_down; }
         location = /_down   { internal; proxy_pass http://127.0.0.1:8082; }
@@ -70,28 +104,44 @@ configure($t, <<'EOF');
         location /busy        { return 429; }
         location /bearer      { if ($http_authorization = "") { return 401; } return 204; }
     }
+
+    server {
+        listen              127.0.0.1:8083 ssl;
+        server_name         id.example.com;
+        ssl_certificate     server.crt;
+        ssl_certificate_key server.key;
+        location = /keys    { alias %%TESTDIR%%/keys.json; }
+    }
 EOF
 
 run_quietly($t);
 
-# The verdict, and the lines of nginx and ours. The number of a refused connection and OpenSSL's
-# code are left out.
+# The verdict, and the lines of nginx and ours, without what OpenSSL says, which depends on its version.
 my $told = sub {
     my ($uri, $token) = @_;
     logged($t, qr/./);
     my $verdict = verdict(get($uri, $token));
-    my $log = logged($t, qr/^(?:error|info) (?!client sent invalid method|.* is not found \(2|open\(\))/);
-    return join ' | ', $verdict, split /\n/, $log =~ s/SSL_do_handshake\(\) failed \K\(.*?\)$/(...)/mr;
+    my $log = logged($t, qr/^(?:error|info) (?!client sent invalid method|client closed connection|.* is not found \(2|open\(\))/);
+    return join ' | ', $verdict, split /\n/, $log =~ s/(?:SSL_do_handshake\(\) failed|verify error:) \K\(.*?\)$/(...)/mr;
 };
 my $key_request = sub { "error auth_jwt: key request \"$_[0]\": $_[1]" };
 my $unexpected = sub { "error auth request unexpected status: $_[1] from \"$_[0]\": $_[2]" };
 
 ### keys
 
+my $above = 'HTTP status 502; the line of nginx above says why, see proxy_pass, proxy_ssl_* and resolver of the location';
 is($told->('/plus/', $token), '500 | ' . $key_request->('/_jwks_uri', 'OpenID configuration instead of a JWK Set; the '
     . 'keys are at its jwks_uri "https://i/keys"'), 'the address of the configuration in place of that of the keys');
-is($told->('/tls/', $token), '500 | error SSL_do_handshake() failed (...) | ' . $key_request->('/_tls', 'HTTP status 502; '
-    . 'the line of nginx above says why, see proxy_pass, proxy_ssl_* and resolver of the location'), 'https without TLS');
+is($told->('/tls/', $token), '500 | error SSL_do_handshake() failed (...) | ' . $key_request->('/_tls', $above),
+    'https without TLS');
+is($told->('/unknown/', $token), '500 | error upstream SSL certificate verify error: (...) | ' . $key_request->('/_unknown', $above), 'an authority that is not trusted');
+is($told->('/other/', $token), '500 | error upstream SSL certificate does not match "127.0.0.1" | '
+    . $key_request->('/_other', $above), 'a certificate for another name');
+is($told->('/right/', $token), '404', 'the authority and the name');
+is($told->('/variable/', $token), '500 | error no resolver defined to resolve id.example.com | '
+    . $key_request->('/_variable', $above), 'keys, a name in a variable without a resolver');
+is($told->('/gone/', $token), '500 | error connect() failed (111: Connection refused) | '
+    . $key_request->('/_gone', $above), 'a provider that does not run');
 is($told->('/portal/', $token), '500 | ' . $key_request->('/_portal', 'HTTP status 200, but HTML or XML instead of a JWK '
     . 'Set; see which location has this URI, and its proxy_pass'), 'a page for browsers');
 is($told->('/moved/', $token), '500 | ' . $key_request->('/_moved', 'HTTP status 302; redirects are not followed, '

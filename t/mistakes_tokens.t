@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
 # Mistakes with tokens that people make: the line in error.log names the mistake and what helps, and
-# never shows the token. Mistakes with claims are in mistakes_claims.t. A token that does not fit
-# nginx's buffers never reaches the module: t/recipes.t has the directives that make room.
+# never shows the token. Mistakes with claims are in mistakes_claims.t; what makes room for a large
+# token is in recipes.t.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -11,7 +11,7 @@ use AuthJwt;
 use Http2;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http http_v2 rewrite /)->plan(107);
+my $t = Test::Nginx->new()->has(qw/ http http_v2 rewrite /)->plan(110);
 
 my $key = jwk('HS256', '--kid', 'a');
 my $aes = jwk('A128KW', '--kid', 'b');
@@ -147,6 +147,15 @@ is(variables(ask('/off', "X-Jwt: Bearer $token")), '<user>', 'off token=, with t
 is(verdict(ask('/header', "X-Jwt: Basic $token")), '401 Bearer realm="r", error="invalid_token"',
     'header with another scheme');
 is(verdict(ask('/header', 'X-Jwt: Bearer')), '401 Bearer realm="r"', 'header with the scheme alone');
+
+### a token that does not fit nginx's buffers, of which only nginx has a line
+
+my $large = sign($key, '{"groups":"' . 'a' x 9000 . '"}');
+jwt_logged($t);
+my $response = get('/', $large);
+is(status($response) . ' ' . jwt_logged($t), '400 ', 'a token of 12 KB: 400, and no line of auth_jwt');
+like($response, qr/Request Header Or Cookie Too Large/, "nginx's page");
+like($t->read_file('error.log'), qr/\[info\] .* client sent too long header line/, "nginx's line");
 
 ### the cure of a clock that is wrong
 

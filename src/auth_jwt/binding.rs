@@ -15,6 +15,7 @@ use crate::status::ZoneCounters;
 use jose::{DpopProof, VerifiedToken};
 use policy::auth_jwt::bearer::AuthScheme;
 use policy::auth_jwt::binding::{BindingError, BindingKind, BindingRule};
+use policy::auth_jwt::client_certificate::CertificateError;
 use policy::auth_jwt::dpop::{
     ProofError, ProofId, ProvedRequest, check_accepted_proof, check_host, check_proof,
 };
@@ -48,6 +49,8 @@ pub(super) struct Binding {
 struct BindingSetting {
     rule: BindingRule,
     certificate: Option<Variable>,
+    /// The name behind `$http_`, if that is where the certificate is.
+    certificate_line: Option<Box<[u8]>>,
     proofs: Option<ProofSetting>,
     /// The file and line of the directive.
     position: Rc<str>,
@@ -148,7 +151,10 @@ impl Binding {
         };
         let certificate = || {
             let value = setting.certificate.and_then(|name| request.variable(name));
-            value.map_or(&[][..], Text::bytes)
+            match setting.has_several_lines(request) {
+                true => Err(CertificateError::SeveralLines),
+                false => Ok(value.map_or(&[][..], Text::bytes)),
+            }
         };
         let claims = token.claims().object();
         match (
@@ -238,6 +244,23 @@ impl Binding {
 }
 
 impl BindingSetting {
+    /// Whether there is more than one header line for the variable with the certificate. Before 1.23
+    /// nginx shows only the first of them, which a client may have sent.
+    fn has_several_lines(&self, request: Request<'_>) -> bool {
+        let Some(variable) = &self.certificate_line else {
+            return false;
+        };
+        let is_shown = |name: &[u8]| {
+            let name = name.iter().map(|byte| match byte {
+                b'-' => b'_',
+                byte => byte.to_ascii_lowercase(),
+            });
+            name.eq(variable.iter().copied())
+        };
+        let lines = request.headers().filter(|(name, _)| is_shown(name));
+        lines.take(2).count() == 2
+    }
+
     fn read(
         kind: BindingKind,
         parameters: &[Text<'_>],
@@ -269,6 +292,8 @@ impl BindingSetting {
             BindingKind::Dpop => None,
             BindingKind::Tls | BindingKind::Any => Some(cf.variable_reference(variable)?),
         };
+        let lower = variable.to_ascii_lowercase();
+        let certificate_line = lower.strip_prefix(b"$http_").map(Box::from);
         warn_of_clients_choice(variable, cf);
         let proofs = match kind.has_proofs() {
             false => None,
@@ -289,6 +314,7 @@ impl BindingSetting {
                 is_required,
             },
             certificate,
+            certificate_line,
             proofs,
             position: cf.position().into(),
         })

@@ -357,6 +357,7 @@ const REQUIREMENTS: &[&str] = &[
     "auth_jwt_algorithms",
     "auth_jwt_max_age",
     "auth_jwt_binding",
+    "auth_jwt_trust",
     "auth_jwt_revocation_list_sub",
     "auth_jwt_revocation_list_kid",
     "auth_jwt_revocation_list_jti",
@@ -365,7 +366,8 @@ const REQUIREMENTS: &[&str] = &[
 impl Inherit for LocationConf {
     fn record(&mut self, directive: Text<'_>, args: &[Text<'_>]) {
         let is_it = |name: &&&str| name.as_bytes() == directive.bytes();
-        let is_off = *directive == *b"auth_jwt_binding" && args.iter().any(|arg| **arg == *b"off");
+        let may_be_off = matches!(&*directive, b"auth_jwt_binding" | b"auth_jwt_trust");
+        let is_off = may_be_off && args.iter().any(|arg| **arg == *b"off");
         if self.own_requirement.is_none() && !is_off {
             self.own_requirement = REQUIREMENTS.iter().find(is_it).copied();
         }

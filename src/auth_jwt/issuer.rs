@@ -85,10 +85,24 @@ impl Issuer {
 pub(super) struct ConfiguredIssuers(RefCell<Vec<Rc<Issuer>>>);
 
 impl ConfiguredIssuers {
-    /// Adds an issuer, to which `new` gives the index.
+    /// Whether an issuer may have this name.
     ///
     /// # Errors
-    /// There is one with this name, or one of which nobody could tell the tokens.
+    /// There is one with this name.
+    pub(super) fn check_name(&self, name: &str) -> Result<(), ConfigError> {
+        match self.named(name.as_bytes()) {
+            None => Ok(()),
+            Some(_) => Err(ConfigError::message(format_args!(
+                "duplicate auth_jwt_issuer {}",
+                Quoted::whole(name)
+            ))),
+        }
+    }
+
+    /// Adds an issuer, whose name was checked, and to which `new` gives the index.
+    ///
+    /// # Errors
+    /// There is one of which nobody could tell the tokens.
     pub(super) fn add(
         &self,
         new: impl FnOnce(IssuerIndex) -> Issuer,
@@ -97,11 +111,6 @@ impl ConfiguredIssuers {
         let new = new(IssuerIndex(issuers.len()));
         let name = Quoted::whole(&*new.terms.name);
         for known in &*issuers {
-            if known.terms.name == new.terms.name {
-                return Err(ConfigError::message(format_args!(
-                    "duplicate auth_jwt_issuer {name}"
-                )));
-            }
             if known.terms.overlaps(&new.terms) {
                 return Err(ConfigError::message(format_args!(
                     "auth_jwt_issuer {name} has the \"issuer\" of {}: both need an \"audience\", \

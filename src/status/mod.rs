@@ -1,7 +1,7 @@
 //! `auth_status*`: counters of what the module does, and the page that shows them.
 //!
-//! The counters are in shared memory, for all workers. `auth_jwt` and `auth_request` count by what
-//! [`Counted`] gives them; here is the page.
+//! The counters are in shared memory, for all workers. `auth_jwt` and `auth_request` count with the
+//! handles in `counted`, which each level of the configuration has; here is the page.
 
 mod conf;
 mod counted;

@@ -196,6 +196,9 @@ pub struct JwkArgs {
     /// The kid of the key. By default its thumbprint (RFC 7638); a secret has none
     #[arg(long)]
     pub kid: Option<String>,
+    /// Give keys no kid, so that they are tried for tokens with any kid
+    #[arg(long, conflicts_with = "kid")]
+    pub no_kid: bool,
     /// The only algorithm that the key is for
     #[arg(long)]
     pub alg: Option<String>,

@@ -203,8 +203,8 @@ fn each_refusal_names_its_step_its_status_and_its_cure() {
         (&good, &["--max-age", "41s"], "iat", "expired", "too old: iat \"1700000000\", now 1700000042, max_age 41"),
         (&with("iat", json!(null)), &["--max-age", "1m"], "iat", "malformed", "claim \"iat\" is not a number"),
         (&with("iat", json!(1_700_000_100)), &["--max-age", "1m"], "iat", "not_yet_valid", "issued in the future: iat \"1700000100\", now 1700000042, leeway 0"),
-        (&with("iss", json!("https://evil.example")), trust, "issuer", "untrusted_issuer", "iss \"https://evil.example\" is not that of a trusted issuer: \"--issuer\""),
-        (&with("aud", json!("other")), trust, "aud", "claim_mismatch", "issuer \"--issuer\": aud \"other\" is not one of its audience"),
+        (&with("iss", json!("https://evil.example")), trust, "issuer", "untrusted_issuer", "iss \"https://evil.example\" is not that of a trusted issuer: \"--issuer\" (\"https://id.example\")"),
+        (&with("aud", json!("other")), trust, "aud", "claim_mismatch", "issuer \"--issuer\": aud \"other\" is not one of its audience: \"api\""),
         (&with("aud", json!("other")), &["--audience", "api"], "claim rule", "claim_mismatch", "required claim \"aud\" any \"api\": it is \"other\""),
         (&good, &["--require-claim", "level eq json=\"5\" error=403"], "claim rule", "claim_mismatch", "required claim \"level\" eq \"json=\\\"5\\\"\": it is the number \"5\""),
         (&good, &["--require-claim", "sub match ^b"], "claim rule", "claim_mismatch", "required claim \"sub\" match \"^b\": it is \"alice\""),
@@ -342,6 +342,50 @@ fn json_has_the_same_in_a_documented_shape() {
             ("claims", "noted", false),
         ]
     );
+}
+
+#[test]
+fn variables_in_rules_have_the_values_that_are_given() {
+    let folder = Folder::new();
+    let a = secret("a");
+    keys(&folder, &[&a]);
+    let token = sign(&a, header(), &claims());
+    let rule = ["--require-claim", "sub eq $user"];
+    let (status, message) = support::error(
+        &folder,
+        &[
+            "explain",
+            "--keys",
+            "keys.json",
+            "--stdin",
+            "--require-claim",
+            "sub eq $user",
+        ],
+        b"",
+    );
+    let unknown = "--require-claim: the value of \"$user\" is not known, see --variable";
+    assert_eq!((status, &*message), (2, unknown));
+    for (value, expected) in [
+        ("user=alice", 0),
+        ("$user=alice", 0),
+        ("user=bob", 1),
+        ("user=", 1),
+    ] {
+        let (status, _) = explain(&folder, &token, &[rule, ["--variable", value]].concat());
+        assert_eq!(status, expected, "{value}");
+    }
+    // An expression that never ends in practice.
+    let mut payload = claims();
+    payload["sub"] = json!("a".repeat(40));
+    let token = sign(&a, header(), &payload);
+    let (status, text) = explain(
+        &folder,
+        &token,
+        &["--require-claim", "sub match ^(a+)+[bc]"],
+    );
+    assert_eq!(status, 1);
+    let slow = "the search took too many steps or too much memory";
+    assert!(refusal(&text).1.contains(slow), "{text}");
 }
 
 #[test]

@@ -107,6 +107,9 @@ fn a_key_in_any_form_becomes_the_same_jwk() {
         public
     );
     assert_eq!(jwk(&folder, &pem(rsa.private_key_to_pem()), &[]), public);
+    let mut nameless = public.clone();
+    nameless.as_object_mut().unwrap().remove("kid");
+    assert_eq!(jwk(&folder, &public.to_string(), &["--no-kid"]), nameless);
     let options = ["--kid", "2026", "--alg", "PS256", "--use", "sig"];
     let named = jwk(&folder, &pem(rsa.public_key_to_pem()), &options);
     let mut expected = public;

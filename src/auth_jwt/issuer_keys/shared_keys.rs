@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::nginx::net::{unix_time, with_log};
 use crate::nginx::{Config, ConfigError, LargeValueEntries, LargeValueZone, ZoneEntry, ZoneLookup};
-use jose::KeySet;
 use openssl::sha::Sha256;
 use policy::auth_jwt::failure_reason::FailureReason;
 use policy::auth_jwt::issuer_record::{FetchLease, IssuerRecord};
@@ -23,10 +22,14 @@ pub(super) struct SharedKeys {
 }
 
 impl SharedKeys {
-    /// What a zone needs for the longest text, the other entries, and the management of all. The
-    /// kernel gives memory only to pages that are used: real texts have up to 20 kilobytes, and
-    /// management takes up 55.
-    const ZONE_SIZE: usize = KeySet::MAX_BYTES + KeySet::MAX_BYTES / 24 + (64 << 10);
+    /// The longest text of a key set: some 10,000 RSA keys. Real ones have up to 20 kilobytes. nginx
+    /// manages a zone by 24 bytes for each of its pages, used or not: twice the room would take up
+    /// 25 kilobytes more for each issuer.
+    pub(super) const MAX_TEXT: usize = 4 << 20;
+
+    /// What a zone needs for a text of that length, the other entries, and the management of all. The
+    /// kernel gives memory only to pages that are used: management takes up 30 kilobytes.
+    const ZONE_SIZE: usize = Self::MAX_TEXT + Self::MAX_TEXT / 24 + (64 << 10);
 
     /// Defines the zone of an issuer. `identity` says whose keys these are, and how they are got.
     pub(super) fn define(

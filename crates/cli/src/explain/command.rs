@@ -12,7 +12,7 @@ use crate::config::LocationQuestion;
 use crate::demands::{Demands, IssuerDemands, WhereToken};
 use crate::input::{InputError, InputSource};
 use crate::key_files::{DemandedFiles, MissingFile};
-use crate::local_rule::{KnownVariables, LocalRule, RuleReader};
+use crate::local_rule::{KnownVariables, LocalRule, LocalRuleError, RuleReader};
 use crate::output::{CommandError, Report};
 use crate::times::Clock;
 use crate::words::split_words;
@@ -195,7 +195,13 @@ fn read_rules(
     let read = |rule: &String| {
         let words = split_words(rule).map_err(|must| invalid(option, rule, must))?;
         let rule = reader.read(&words);
-        rule.map_err(|error| CommandError::Usage(format!("--{option}: {error}")))
+        rule.map_err(|error| {
+            let hint = match &error {
+                LocalRuleError::UnknownVariable(_) => ", see --variable",
+                LocalRuleError::Syntax(_) => "",
+            };
+            CommandError::Usage(format!("--{option}: {error}{hint}"))
+        })
     };
     rules.iter().map(read).collect()
 }

@@ -44,7 +44,10 @@ pub fn run(args: &JwkArgs) -> Result<Report, CommandError> {
                 key.insert(name.into(), value.as_str().into());
             }
         }
-        name_by_thumbprint(key);
+        match args.no_kid {
+            true => drop(key.remove("kid")),
+            false => name_by_thumbprint(key),
+        }
     }
     let set = json!({ "keys": keys }).to_string();
     let mut report = Report::json(&set);

@@ -35,6 +35,9 @@ pub enum CertificateError {
     /// The base64 is of something else.
     #[error("it holds no DER")]
     NotDer,
+    /// The header line with it is there twice, so that a client may have written one of them.
+    #[error("there is more than one such header line")]
+    SeveralLines,
     /// What Envoy has written cannot be used.
     #[error(transparent)]
     Envoy(#[from] EnvoyError),
