@@ -57,8 +57,7 @@ sub configure {
 daemon off;
 $main
 
-events {
-    $events
+events {$events
 }
 
 http {
