@@ -1,13 +1,13 @@
 #!/usr/bin/perl
 
-# Messages for wrong configurations of auth_jwt_binding, auth_jwt_dpop_url and
-# auth_jwt_dpop_zone.
+# Messages for wrong configurations of auth_jwt_binding, auth_jwt_dpop_url,
+# auth_jwt_dpop_nonce and auth_jwt_dpop_zone.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl rewrite /)->plan(74);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl rewrite /)->plan(90);
 
 $t->write_file('a.jwk', '{"kty":"oct","k":"c2VjcmV0IG9mIHRoaXJ0eS10d28gYnl0ZXMgb3IgbW9yZQ"}');
 
@@ -82,6 +82,21 @@ is($location->("$name $url; $name $url;"), $line_4->("\"$name\" directive is dup
 is($location->("$name $_;"), $ok, "$name $_") for qw{ $scheme://$host$request_uri http://a/b };
 is($location->("$name $_;"), $line_4->("invalid value \"" . s/"//gr . "\" in \"$name\" directive, it must be a URL, as in "
     . 'https://$host$request_uri'), "$name $_") for qw{ api.example /a off ftp://a/ "" };
+
+### auth_jwt_dpop_nonce
+
+$name = 'auth_jwt_dpop_nonce';
+%around = (http => "$name on;", server => "server { $name on; }", location => "server { $protect location / { $name on; } }",
+    limit_except => "server { $protect location / { limit_except GET { $name on; } } }");
+is($http->($around{$_}), $ok, "$name in $_") for sort keys %around;
+is($location->("if (\$arg_a) { $name on; }"), $line_4->("\"$name\" directive is not allowed here"), "$name in if");
+is($location->("$name$_;"), $line_4->("invalid number of arguments in \"$name\" directive"), "$name, arguments: $_")
+    for '', ' on on';
+is($location->("$name on; $name off;"), $line_4->("\"$name\" directive is duplicate"), "$name twice");
+is($location->("$name $_;"), $ok, "$name $_") for qw/ on off ON /;
+is($location->("auth_jwt_binding dpop; $name on;"), $ok, "$name on, and it is used");
+is($location->("$name $_;"), $line_4->("invalid value \"" . s/"//gr . "\" in \"$name\" directive, it must be \"on\" or "
+    . '"off"'), "$name $_") for qw/ required 1 $arg_a "" /;
 
 ### auth_jwt_dpop_zone
 

@@ -1,22 +1,23 @@
 //! `auth_jwt_binding`: a token that is bound to a client's certificate or key is accepted from that
 //! client only.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 use openssl::sha::sha256;
 
 use super::AuthJwt;
-use crate::nginx::{
-    Config, ConfigError, Request, Setting, SharedZone, Template, Text, Variable, ZoneEntry,
-};
+use super::used_proofs::Nonces;
+use crate::nginx::{Config, ConfigError, Failure, Request, Setting, Template, Text, Variable};
 use jose::{DpopProof, VerifiedToken};
 use policy::auth_jwt::bearer::AuthScheme;
 use policy::auth_jwt::binding::{BindingError, BindingKind, BindingRule};
 use policy::auth_jwt::dpop::{
-    ProofError, ProofId, ProvedRequest, check_accepted_proof, check_proof,
+    FittingProof, ProofError, ProvedRequest, check_accepted_proof, check_proof,
 };
-use policy::auth_jwt::rejection::Rejection;
+use policy::auth_jwt::dpop_nonce::check_nonce;
+use policy::auth_jwt::mode::Outcome;
+use policy::auth_jwt::rejection::{Challenge, Rejection};
 use text::Quoted;
 
 /// Where nginx has the certificate of a client that it speaks TLS with.
@@ -25,20 +26,13 @@ const OWN_CERTIFICATE: &[u8] = b"$ssl_client_raw_cert";
 /// The address that a client without a proxy has asked for.
 const OWN_URL: &[u8] = b"$scheme://$http_host$request_uri";
 
-/// The zone of the proofs that were used. Its name has a colon, so that no directive can have it.
-const ZONE: &[u8] = b"auth_jwt:dpop";
-
-/// The size of that zone without `auth_jwt_dpop_zone`.
-const ZONE_BYTES: usize = 1 << 20;
-
-/// nginx's slab allocator needs eight pages.
-const MIN_ZONE_BYTES: usize = 64 << 10;
-
 /// What a level says.
 #[derive(Default)]
 pub(super) struct Binding {
     setting: Setting<Option<Rc<BindingSetting>>>,
     url: Setting<Rc<Template>>,
+    /// Whether proofs must have a nonce.
+    nonce: Setting<bool>,
 }
 
 /// The arguments of `auth_jwt_binding`, unless that is `off`.
@@ -63,28 +57,51 @@ pub(super) struct SentToken<'a> {
     pub(super) accepted_proof: &'a AcceptedProof,
 }
 
-/// The SHA-256 of the DPoP proof that a request has had accepted. It is accepted again in a later
-/// location of the same request, after an internal redirect.
+/// The DPoP proof that a request has had accepted. It is accepted again in a later location of the
+/// same request, after an internal redirect.
 #[derive(Default)]
-pub(super) struct AcceptedProof(OnceCell<[u8; 32]>);
+pub(super) struct AcceptedProof {
+    sha256: OnceCell<[u8; 32]>,
+    /// Whether a location that requires a nonce has accepted it.
+    has_nonce: Cell<bool>,
+}
 
 impl AcceptedProof {
-    fn has(&self, digest: &[u8; 32]) -> bool {
-        self.0.get().is_some_and(|own| *own == *digest)
+    fn is(&self, sha256: &[u8; 32]) -> bool {
+        self.sha256.get().is_some_and(|own| *own == *sha256)
     }
 
     /// Only the first one counts.
-    fn note(&self, digest: [u8; 32]) {
-        _ = self.0.set(digest);
+    fn note(&self, sha256: [u8; 32]) {
+        _ = self.sha256.set(sha256);
+    }
+
+    /// Its nonce was accepted as well. The client gets another one, if it needs one soon.
+    fn note_nonce(
+        &self,
+        needs_nonce: bool,
+        nonces: &Nonces,
+        request: Request<'_>,
+    ) -> Result<(), Failure> {
+        self.has_nonce.set(true);
+        match needs_nonce {
+            true => nonces.give_one(request),
+            false => Ok(()),
+        }
     }
 }
 
 impl Binding {
     /// Takes over what the outer level says, if this level says nothing.
     pub(super) fn inherit(&mut self, outer: &Self) {
-        let Self { setting, url } = self;
+        let Self {
+            setting,
+            url,
+            nonce,
+        } = self;
         setting.inherit(&outer.setting);
         url.inherit(&outer.url);
+        nonce.inherit(&outer.nonce);
     }
 
     /// Whether tokens are checked.
@@ -156,9 +173,25 @@ impl Binding {
             (Some(_), Some(_)) => return Err(refuse(Some(ProofError::Several)).into()),
         };
         let proof = DpopProof::parse(&line).map_err(|error| refuse(Some(error.into())))?;
-        let digest = sha256(&line);
-        if sent.accepted_proof.has(&digest) {
-            return Ok(check_accepted_proof(&proof, jkt, sent.text).map_err(refuse)?);
+        let used = &request.main_conf::<AuthJwt>().dpop;
+        let nonces = match self.requires_nonce() {
+            true => Some(used.nonces(request)?),
+            false => None,
+        };
+        let sha256 = sha256(&line);
+        if sent.accepted_proof.is(&sha256) {
+            check_accepted_proof(&proof, jkt, sent.text).map_err(refuse)?;
+            if let Some(nonces) = nonces
+                && !sent.accepted_proof.has_nonce.get()
+            {
+                let claims = proof.claims().object();
+                let checked = check_nonce(claims, &nonces.key, request.now());
+                let needs_nonce = checked.map_err(|error| refuse(Some(error.into())))?;
+                return Ok(sent
+                    .accepted_proof
+                    .note_nonce(needs_nonce, &nonces, request)?);
+            }
+            return Ok(());
         }
         let url = match self.url.get() {
             Some(url) => url.evaluate(request)?,
@@ -170,13 +203,44 @@ impl Binding {
             method: method.map_or(&[][..], Text::bytes),
             url: &url,
             now: request.now(),
+            nonces: nonces.as_deref().map(|nonces| &nonces.key),
         };
-        let id = check_proof(&proof, jkt, &proved).map_err(refuse)?;
-        if !note_first_use(request, id) {
-            return Err(refuse(Some(ProofError::Replayed)).into());
+        let FittingProof { id, needs_nonce } = check_proof(&proof, jkt, &proved).map_err(refuse)?;
+        used.note_use(request, id, nonces.as_deref())
+            .map_err(BindingError::from)?;
+        sent.accepted_proof.note(sha256);
+        if let Some(nonces) = nonces {
+            sent.accepted_proof
+                .note_nonce(needs_nonce, &nonces, request)?;
         }
-        sent.accepted_proof.note(digest);
         Ok(())
+    }
+
+    /// Gives a client that is refused the nonce that its next proof has to have. A client that would
+    /// be refused in another mode gets it as well, if that is what it lacks: otherwise none could ever
+    /// have one before the mode is changed.
+    pub(super) fn give_nonce(
+        &self,
+        request: Request<'_>,
+        outcome: Outcome,
+        rejection: &Rejection,
+    ) -> Result<(), Failure> {
+        let response = rejection.response();
+        let is_asked = match outcome {
+            Outcome::Refuse => response.status == 401,
+            Outcome::DeclineAndLog => response.challenge == Challenge::UseNonce,
+            Outcome::Allow | Outcome::Decline => false,
+        };
+        if !is_asked || !self.has_proofs() || !self.requires_nonce() {
+            return Ok(());
+        }
+        match request.main_conf::<AuthJwt>().dpop.nonces(request) {
+            Ok(nonces) => nonces.give_one(request),
+            Err(error) => {
+                request.log().error(format_args!("auth_jwt: {error}"));
+                Ok(())
+            }
+        }
     }
 
     /// `auth_jwt_binding off | tls | dpop | any [cert=$variable] [required]`
@@ -211,8 +275,21 @@ impl Binding {
         self.url.set(Rc::new(url))
     }
 
+    /// `auth_jwt_dpop_nonce on | off`
+    pub(super) fn read_nonce(&mut self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+        let is_on = cf.flag()?;
+        if is_on {
+            cf.main_conf::<AuthJwt>().dpop.set_nonces();
+        }
+        self.nonce.set(is_on)
+    }
+
     fn setting(&self) -> Option<&BindingSetting> {
         self.setting.get()?.as_deref()
+    }
+
+    fn requires_nonce(&self) -> bool {
+        self.nonce.get().copied().unwrap_or(false)
     }
 }
 
@@ -252,7 +329,7 @@ impl BindingSetting {
         let proofs = match kind.has_proofs() {
             false => None,
             true => {
-                cf.main_conf::<AuthJwt>().dpop.is_used.set(true);
+                cf.main_conf::<AuthJwt>().dpop.set_used();
                 Some(ProofSetting {
                     method: cf.variable(b"request_method")?,
                     own_url: cf.template(OWN_URL)?,
@@ -284,48 +361,4 @@ fn warn_of_clients_choice(variable: &[u8], cf: &Config<'_>) {
             Quoted::whole(variable)
         ));
     }
-}
-
-/// The proofs that were used, for all levels.
-#[derive(Default)]
-pub(super) struct UsedProofs {
-    is_used: Cell<bool>,
-    size: RefCell<Setting<usize>>,
-    zone: OnceCell<SharedZone>,
-}
-
-impl UsedProofs {
-    /// `auth_jwt_dpop_zone size`
-    pub(super) fn read_size(&self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-        let argument = cf.argument();
-        let size = cf
-            .size(&argument)
-            .ok()
-            .filter(|size| *size >= MIN_ZONE_BYTES);
-        let must = "it must be a size of at least 64k, as in 1m";
-        let size = size.ok_or_else(|| cf.invalid_value(&argument, must))?;
-        self.size.borrow_mut().set(size)
-    }
-
-    /// Defines the zone, if a level has proofs.
-    pub(super) fn define_zone(&self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-        if self.is_used.get() {
-            let size = self.size.borrow().get().copied().unwrap_or(ZONE_BYTES);
-            _ = self.zone.set(cf.define_zone(ZONE, size)?);
-        }
-        Ok(())
-    }
-}
-
-/// Notes that a proof was used. False if it was used before, or nobody can tell. Of several workers
-/// that ask at once, one gets true.
-fn note_first_use(request: Request<'_>, id: ProofId) -> bool {
-    let Some(zone) = request.main_conf::<AuthJwt>().dpop.zone.get() else {
-        return false;
-    };
-    let entry = ZoneEntry::new(id, b"");
-    let noted = zone.update(request.log(), |entries| {
-        entries.read::<0>(&id).is_none() && entries.write(&entry)
-    });
-    noted.unwrap_or(false)
 }

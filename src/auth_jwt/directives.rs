@@ -122,6 +122,12 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.binding.read_url(cf)),
     },
     Directive {
+        name: c"auth_jwt_dpop_nonce",
+        contexts: EVERYWHERE,
+        args: args::FLAG,
+        set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.binding.read_nonce(cf)),
+    },
+    Directive {
         name: c"auth_jwt_dpop_zone",
         contexts: context::HTTP,
         args: args::ONE,

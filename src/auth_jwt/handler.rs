@@ -103,6 +103,9 @@ fn judge<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Fa
             no_token: || no_token(request, setting),
         };
         log(request, conf, outcome, rejection, line);
+        conf.token_rules
+            .binding
+            .give_nonce(request, outcome, rejection)?;
     }
     match (outcome, rejection) {
         (Outcome::Allow, None) => Ok(Access::Allow),
@@ -255,9 +258,7 @@ fn refuse<'r>(
                 continue;
             };
             for (name, template) in attributes {
-                // The scopes that are missing come before those that are recommended in general.
-                let has_scope = matches!(response.challenge, Challenge::InsufficientScope(_));
-                if has_scope && **name == *b"scope" {
+                if response.challenge.has(*scheme, name) {
                     continue;
                 }
                 add_attribute(request, &mut value, name, template)?;

@@ -25,6 +25,7 @@ mod strip;
 mod token_rules;
 mod trust;
 mod upstream_headers;
+mod used_proofs;
 mod variables;
 
 use crate::nginx::{

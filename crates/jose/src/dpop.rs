@@ -2,9 +2,13 @@
 //! one. Nothing else of this crate uses a key that a token brings. A proof says only that its sender
 //! has the private key; whose key that is, its thumbprint (RFC 7638) tells.
 
+mod nonce;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use text::Quoted;
+
+pub use nonce::DpopNonceKey;
 
 use crate::claims::Claims;
 use crate::compact;

@@ -2,9 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jose::{DpopError, DpopProof, JsonValue};
+use jose::{DpopError, DpopNonceKey, DpopProof, JsonValue};
 use text::Quoted;
 
+use super::dpop_nonce::{NonceError, check_nonce};
 use super::dpop_url::DpopUrl;
 
 /// How many seconds a proof may be older or newer than the request.
@@ -21,10 +22,21 @@ pub struct ProvedRequest<'a> {
     pub url: &'a [u8],
     /// The time, in seconds since 1970 in UTC.
     pub now: i64,
+    /// What makes nonces, if the proof must have one.
+    pub nonces: Option<&'a DpopNonceKey>,
 }
 
 /// What tells one proof from another: a digest of its key and its `jti`.
 pub type ProofId = [u8; 32];
+
+/// A proof that fits the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FittingProof {
+    /// What tells it from others.
+    pub id: ProofId,
+    /// Whether the client needs another nonce soon.
+    pub needs_nonce: bool,
+}
 
 /// Why a proof does not prove that a token may be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,14 +83,18 @@ pub enum ProofError {
     /// It is for another token.
     #[error("DPoP proof: ath is not the SHA-256 of the token")]
     Token,
+    /// It has no nonce, or one that does not count any more.
+    #[error("DPoP proof: {0}")]
+    Nonce(#[from] NonceError),
     /// It was used before.
     #[error("DPoP proof: it was used before")]
     Replayed,
 }
 
 /// Checks that a proof fits the request, and that the key with the thumbprint `jkt` made it. The
-/// signature is checked last, since it costs the most. Whether the proof was used before is the
-/// caller's question.
+/// signature is checked last, since it costs the most. The nonce comes right before it, so that a
+/// client that is asked for another nonce knows everything else in its proof to be right. Whether
+/// the proof was used before is the caller's question.
 ///
 /// # Errors
 /// [`ProofError`], or `None` if another key made it.
@@ -86,21 +102,30 @@ pub fn check_proof(
     proof: &DpopProof,
     jkt: &[u8; 32],
     request: &ProvedRequest<'_>,
-) -> Result<ProofId, Option<ProofError>> {
+) -> Result<FittingProof, Option<ProofError>> {
     let thumbprint = proof.thumbprint();
     if thumbprint != *jkt {
         return Err(None);
     }
-    let jti = check_claims(proof.claims().object(), request)?;
+    let claims = proof.claims().object();
+    let jti = check_claims(claims, request)?;
+    let needs_nonce = match request.nonces {
+        Some(key) => check_nonce(claims, key, request.now).map_err(ProofError::from)?,
+        None => false,
+    };
     proof.verify().map_err(ProofError::from)?;
     let mut id = openssl::sha::Sha256::new();
     id.update(&thumbprint);
     id.update(jti.as_bytes());
-    Ok(id.finish())
+    Ok(FittingProof {
+        id: id.finish(),
+        needs_nonce,
+    })
 }
 
 /// Checks a proof that was accepted in an earlier location of the same request, which may have
-/// another method there. It must be for this token, and by the key with this thumbprint.
+/// another method there. It must be for this token, and by the key with this thumbprint. Its nonce
+/// is the caller's question.
 ///
 /// # Errors
 /// As for [`check_proof`].

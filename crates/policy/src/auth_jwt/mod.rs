@@ -6,6 +6,7 @@ pub mod binding;
 pub mod client_certificate;
 pub mod discovery;
 pub mod dpop;
+pub mod dpop_nonce;
 pub mod dpop_url;
 pub mod fetch_schedule;
 pub mod fetch_state;

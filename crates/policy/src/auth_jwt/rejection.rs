@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::bearer::{AuthScheme, NoToken, Presented, in_front_of};
 use super::binding::BindingError;
+use super::dpop::ProofError;
 use super::issuer::{IssuerRejection, UnmetTerm, UntrustedIssuer};
 use super::key_cache::KeyError;
 use super::max_age::AgeError;
@@ -186,9 +187,15 @@ pub enum Challenge<'a> {
     InvalidToken,
     /// The realm, and that the DPoP proof beside the token is not accepted.
     InvalidProof,
+    /// The realm, and that the DPoP proof beside the token needs the nonce of the response.
+    UseNonce,
     /// The realm, and that a token with these scopes is needed.
     InsufficientScope(&'a str),
 }
+
+/// What a client is told whose DPoP proof needs a nonce.
+const USE_NONCE: &[u8] =
+    b", error=\"use_dpop_nonce\", error_description=\"use the nonce in the header field DPoP-Nonce\"";
 
 impl Rejection {
     /// What the refusal looks like from outside.
@@ -203,6 +210,9 @@ impl Rejection {
             Self::Algorithm { .. } => (401, C::InvalidToken, L::Info, "unsupported_algorithm"),
             Self::Issuer(error) => (401, C::InvalidToken, L::Info, issuer_status(error)),
             Self::Age(error) => (401, C::InvalidToken, L::Info, age_status(error)),
+            Self::Binding(BindingError::Proof(ProofError::Nonce(_))) => {
+                (401, C::UseNonce, L::Info, "binding")
+            }
             Self::Binding(BindingError::Proof(_)) => (401, C::InvalidProof, L::Info, "binding"),
             Self::Binding(_) => (401, C::InvalidToken, L::Info, "binding"),
             Self::Revocation(error) => (401, C::InvalidToken, L::Info, revocation_status(error)),
@@ -286,7 +296,9 @@ impl Challenge<'_> {
     pub fn value(self, scheme: AuthScheme, realm: &[u8]) -> Option<Vec<u8>> {
         let (error, scope): (&[u8], _) = match (self, scheme) {
             (Self::None, _) => return None,
-            (Self::Realm, _) => (b"", None),
+            // The token is as good as it was: another one would not help.
+            (Self::Realm, _) | (Self::UseNonce, AuthScheme::Bearer) => (b"", None),
+            (Self::UseNonce, AuthScheme::Dpop) => (USE_NONCE, None),
             (Self::InvalidProof, AuthScheme::Dpop) => (b", error=\"invalid_dpop_proof\"", None),
             (Self::InvalidToken | Self::InvalidProof, _) => (b", error=\"invalid_token\"", None),
             (Self::InsufficientScope(scope), _) => (b", error=\"insufficient_scope\"", Some(scope)),
@@ -309,6 +321,20 @@ impl Challenge<'_> {
             value.push(b'"');
         }
         Some(value)
+    }
+}
+
+impl Challenge<'_> {
+    /// Whether the header line for a scheme has this attribute, besides `realm` and `error`, so that
+    /// the configuration cannot add another one. The name is in lower case. The scopes that are
+    /// missing, for example, come before those that are recommended in general.
+    pub fn has(self, scheme: AuthScheme, name: &[u8]) -> bool {
+        match name {
+            b"scope" => matches!(self, Self::InsufficientScope(_)),
+            b"algs" => scheme == AuthScheme::Dpop,
+            b"error_description" => self == Self::UseNonce && scheme == AuthScheme::Dpop,
+            _ => false,
+        }
     }
 }
 

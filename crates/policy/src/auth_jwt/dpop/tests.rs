@@ -7,6 +7,7 @@ const REQUEST: ProvedRequest<'static> = ProvedRequest {
     method: b"GET",
     url: b"https://api.example/a?b=1",
     now: NOW,
+    nonces: None,
 };
 
 /// The `ath` of the token "token".

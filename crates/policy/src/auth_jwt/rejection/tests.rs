@@ -1,5 +1,5 @@
 use super::*;
-use crate::auth_jwt::dpop::ProofError;
+use crate::auth_jwt::dpop_nonce::NonceError;
 use crate::auth_jwt::issuer::NotAccessToken;
 use crate::auth_jwt::watched_file::FileError;
 
@@ -52,6 +52,14 @@ fn a_challenge_for_dpop_names_the_algorithms_and_the_proof() {
         text(Challenge::InvalidProof, bearer),
         r#"Bearer realm="a\"b", error="invalid_token""#
     );
+    assert_eq!(
+        text(Challenge::UseNonce, dpop),
+        format!(
+            "{start}, error=\"use_dpop_nonce\", \
+             error_description=\"use the nonce in the header field DPoP-Nonce\""
+        )
+    );
+    assert_eq!(text(Challenge::UseNonce, bearer), r#"Bearer realm="a\"b""#);
     assert_eq!(
         text(Challenge::InsufficientScope("a b"), dpop),
         format!("{start}, error=\"insufficient_scope\", scope=\"a b\"")
@@ -290,6 +298,11 @@ fn each_rejection_has_its_response() {
         (
             BindingError::Proof(ProofError::Missing).into(),
             (401, Challenge::InvalidProof, info),
+            "binding",
+        ),
+        (
+            BindingError::from(ProofError::from(NonceError::Missing)).into(),
+            (401, Challenge::UseNonce, info),
             "binding",
         ),
         (missing_sub.into(), token, "claim_mismatch"),
