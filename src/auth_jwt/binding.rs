@@ -1,107 +1,42 @@
 //! `auth_jwt_binding`: a token that is bound to a client's certificate or key is accepted from that
 //! client only.
 
-use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
-use openssl::sha::sha256;
-
-use super::AuthJwt;
-use super::used_proofs::Nonces;
-use crate::nginx::{Config, ConfigError, Failure, Request, Setting, Template, Text, Variable};
-use jose::{DpopProof, VerifiedToken};
+use super::proof_rules::{ProofRules, RequestValues, SentToken};
+use crate::nginx::{Config, ConfigError, Failure, Request, Setting, Text, Variable};
+use jose::VerifiedToken;
 use policy::auth_jwt::bearer::AuthScheme;
 use policy::auth_jwt::binding::{BindingError, BindingKind, BindingRule};
-use policy::auth_jwt::dpop::{
-    FittingProof, ProofError, ProvedRequest, check_accepted_proof, check_proof,
-};
-use policy::auth_jwt::dpop_nonce::check_nonce;
+use policy::auth_jwt::dpop::ProofError;
 use policy::auth_jwt::mode::Outcome;
-use policy::auth_jwt::rejection::{Challenge, Rejection};
+use policy::auth_jwt::rejection::Rejection;
 use text::Quoted;
 
 /// Where nginx has the certificate of a client that it speaks TLS with.
 const OWN_CERTIFICATE: &[u8] = b"$ssl_client_raw_cert";
 
-/// The address that a client without a proxy has asked for.
-const OWN_URL: &[u8] = b"$scheme://$http_host$request_uri";
-
 /// What a level says.
 #[derive(Default)]
 pub(super) struct Binding {
     setting: Setting<Option<Rc<BindingSetting>>>,
-    url: Setting<Rc<Template>>,
-    /// Whether proofs must have a nonce.
-    nonce: Setting<bool>,
+    pub(super) proofs: ProofRules,
 }
 
 /// The arguments of `auth_jwt_binding`, unless that is `off`.
 struct BindingSetting {
     rule: BindingRule,
     certificate: Option<Variable>,
-    proofs: Option<ProofSetting>,
-}
-
-/// What DPoP proofs are compared with.
-struct ProofSetting {
-    method: Variable,
-    own_url: Template,
-}
-
-/// The token that a request presents.
-#[derive(Clone, Copy)]
-pub(super) struct SentToken<'a> {
-    pub(super) text: &'a [u8],
-    /// `None` if it is in a variable.
-    pub(super) scheme: Option<AuthScheme>,
-    pub(super) accepted_proof: &'a AcceptedProof,
-}
-
-/// The DPoP proof that a request has had accepted. It is accepted again in a later location of the
-/// same request, after an internal redirect.
-#[derive(Default)]
-pub(super) struct AcceptedProof {
-    sha256: OnceCell<[u8; 32]>,
-    /// Whether a location that requires a nonce has accepted it.
-    has_nonce: Cell<bool>,
-}
-
-impl AcceptedProof {
-    fn is(&self, sha256: &[u8; 32]) -> bool {
-        self.sha256.get().is_some_and(|own| *own == *sha256)
-    }
-
-    /// Only the first one counts.
-    fn note(&self, sha256: [u8; 32]) {
-        _ = self.sha256.set(sha256);
-    }
-
-    /// Its nonce was accepted as well. The client gets another one, if it needs one soon.
-    fn note_nonce(
-        &self,
-        needs_nonce: bool,
-        nonces: &Nonces,
-        request: Request<'_>,
-    ) -> Result<(), Failure> {
-        self.has_nonce.set(true);
-        match needs_nonce {
-            true => nonces.give_one(request),
-            false => Ok(()),
-        }
-    }
+    /// What proofs are compared with, if there may be any.
+    values: Option<RequestValues>,
 }
 
 impl Binding {
     /// Takes over what the outer level says, if this level says nothing.
     pub(super) fn inherit(&mut self, outer: &Self) {
-        let Self {
-            setting,
-            url,
-            nonce,
-        } = self;
+        let Self { setting, proofs } = self;
         setting.inherit(&outer.setting);
-        url.inherit(&outer.url);
-        nonce.inherit(&outer.nonce);
+        proofs.inherit(&outer.proofs);
     }
 
     /// Whether tokens are checked.
@@ -146,100 +81,24 @@ impl Binding {
         let claims = token.claims().object();
         match (
             setting.rule.check(claims, sent.scheme, certificate)?,
-            &setting.proofs,
+            &setting.values,
         ) {
             (None, _) => Ok(()),
-            (Some(jkt), Some(proofs)) => self.check_proof(request, &jkt, proofs, sent),
+            (Some(jkt), Some(values)) => self.proofs.check(request, &jkt, values, sent),
             (Some(_), None) => Err(BindingError::from(ProofError::Missing).into()),
         }
     }
 
-    /// Refuses a request without a proof that the client has the key with this thumbprint.
-    fn check_proof(
-        &self,
-        request: Request<'_>,
-        jkt: &[u8; 32],
-        proofs: &ProofSetting,
-        sent: SentToken<'_>,
-    ) -> Result<(), Rejection> {
-        let refuse = |error: Option<ProofError>| match error {
-            Some(error) => BindingError::from(error),
-            None => BindingError::OtherKey,
-        };
-        let mut lines = request.headers().named(b"dpop");
-        let line = match (lines.next(), lines.next()) {
-            (None, _) => return Err(refuse(Some(ProofError::Missing)).into()),
-            (Some(line), None) => line,
-            (Some(_), Some(_)) => return Err(refuse(Some(ProofError::Several)).into()),
-        };
-        let proof = DpopProof::parse(&line).map_err(|error| refuse(Some(error.into())))?;
-        let used = &request.main_conf::<AuthJwt>().dpop;
-        let nonces = match self.requires_nonce() {
-            true => Some(used.nonces(request)?),
-            false => None,
-        };
-        let sha256 = sha256(&line);
-        if sent.accepted_proof.is(&sha256) {
-            check_accepted_proof(&proof, jkt, sent.text).map_err(refuse)?;
-            if let Some(nonces) = nonces
-                && !sent.accepted_proof.has_nonce.get()
-            {
-                let claims = proof.claims().object();
-                let checked = check_nonce(claims, &nonces.key, request.now());
-                let needs_nonce = checked.map_err(|error| refuse(Some(error.into())))?;
-                return Ok(sent
-                    .accepted_proof
-                    .note_nonce(needs_nonce, &nonces, request)?);
-            }
-            return Ok(());
-        }
-        let url = match self.url.get() {
-            Some(url) => url.evaluate(request)?,
-            None => proofs.own_url.evaluate(request)?,
-        };
-        let method = request.variable(proofs.method);
-        let proved = ProvedRequest {
-            token: sent.text,
-            method: method.map_or(&[][..], Text::bytes),
-            url: &url,
-            now: request.now(),
-            nonces: nonces.as_deref().map(|nonces| &nonces.key),
-        };
-        let FittingProof { id, needs_nonce } = check_proof(&proof, jkt, &proved).map_err(refuse)?;
-        used.note_use(request, id, nonces.as_deref())
-            .map_err(BindingError::from)?;
-        sent.accepted_proof.note(sha256);
-        if let Some(nonces) = nonces {
-            sent.accepted_proof
-                .note_nonce(needs_nonce, &nonces, request)?;
-        }
-        Ok(())
-    }
-
-    /// Gives a client that is refused the nonce that its next proof has to have. A client that would
-    /// be refused in another mode gets it as well, if that is what it lacks: otherwise none could ever
-    /// have one before the mode is changed.
+    /// Gives a client that is refused a nonce, if its proofs need one.
     pub(super) fn give_nonce(
         &self,
         request: Request<'_>,
         outcome: Outcome,
         rejection: &Rejection,
     ) -> Result<(), Failure> {
-        let response = rejection.response();
-        let is_asked = match outcome {
-            Outcome::Refuse => response.status == 401,
-            Outcome::DeclineAndLog => response.challenge == Challenge::UseNonce,
-            Outcome::Allow | Outcome::Decline => false,
-        };
-        if !is_asked || !self.has_proofs() || !self.requires_nonce() {
-            return Ok(());
-        }
-        match request.main_conf::<AuthJwt>().dpop.nonces(request) {
-            Ok(nonces) => nonces.give_one(request),
-            Err(error) => {
-                request.log().error(format_args!("auth_jwt: {error}"));
-                Ok(())
-            }
+        match self.has_proofs() {
+            true => self.proofs.give_nonce(request, outcome, rejection),
+            false => Ok(()),
         }
     }
 
@@ -264,32 +123,8 @@ impl Binding {
         self.setting.set(Some(Rc::new(setting)))
     }
 
-    /// `auth_jwt_dpop_url string`
-    pub(super) fn read_url(&mut self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-        let url = cf.argument();
-        if !url.starts_with(b"$") && !url.starts_with(b"https://") && !url.starts_with(b"http://") {
-            let must = "it must be a URL, as in https://$host$request_uri";
-            return Err(cf.invalid_value(&url, must));
-        }
-        let url = cf.template(&url)?;
-        self.url.set(Rc::new(url))
-    }
-
-    /// `auth_jwt_dpop_nonce on | off`
-    pub(super) fn read_nonce(&mut self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-        let is_on = cf.flag()?;
-        if is_on {
-            cf.main_conf::<AuthJwt>().dpop.set_nonces();
-        }
-        self.nonce.set(is_on)
-    }
-
     fn setting(&self) -> Option<&BindingSetting> {
         self.setting.get()?.as_deref()
-    }
-
-    fn requires_nonce(&self) -> bool {
-        self.nonce.get().copied().unwrap_or(false)
     }
 }
 
@@ -326,15 +161,9 @@ impl BindingSetting {
             BindingKind::Tls | BindingKind::Any => Some(cf.variable_reference(variable)?),
         };
         warn_of_clients_choice(variable, cf);
-        let proofs = match kind.has_proofs() {
+        let values = match kind.has_proofs() {
+            true => Some(RequestValues::new(cf)?),
             false => None,
-            true => {
-                cf.main_conf::<AuthJwt>().dpop.set_used();
-                Some(ProofSetting {
-                    method: cf.variable(b"request_method")?,
-                    own_url: cf.template(OWN_URL)?,
-                })
-            }
         };
         Ok(Self {
             rule: BindingRule {
@@ -343,7 +172,7 @@ impl BindingSetting {
                 is_required,
             },
             certificate,
-            proofs,
+            values,
         })
     }
 }

@@ -7,13 +7,13 @@ use text::{Quoted, is_quotable};
 
 use super::AuthJwt;
 use super::authenticate::{authenticate, lookup_cached};
-use super::binding::SentToken;
 use super::client::{ClientToken, TokenVerdict, find_token, no_token, remembered_token, scheme};
 use super::conf::{ChallengeSetting, LocationConf, ModeSetting};
 use super::fetch;
 use super::issued_token;
 use super::issuer::Issuer;
 use super::main_conf::MainConf;
+use super::proof_rules::SentToken;
 use crate::nginx::{
     Access, AccessHandler, Failure, PreaccessHandler, Request, Severity, Status, Template,
 };
@@ -253,8 +253,10 @@ fn refuse<'r>(
                 Quoted::new(realm)
             ));
         }
-        for scheme in conf.token_rules.binding.challenges() {
-            let Some(mut value) = response.challenge.value(*scheme, &realm) else {
+        let binding = &conf.token_rules.binding;
+        let algorithms = || binding.proofs.algorithms().names();
+        for scheme in binding.challenges() {
+            let Some(mut value) = response.challenge.value(*scheme, &realm, algorithms) else {
                 continue;
             };
             for (name, template) in attributes {

@@ -18,6 +18,7 @@ mod issuer_fetch;
 mod issuer_keys;
 mod key_request;
 mod main_conf;
+mod proof_rules;
 mod remembered_token;
 mod resource_metadata;
 mod revocation;

@@ -127,6 +127,19 @@ impl DpopProof {
         openssl::sha::sha256(canonical(&self.key.material).as_bytes())
     }
 
+    /// The value of `alg`.
+    pub fn algorithm(&self) -> &'static str {
+        self.algorithm.name
+    }
+
+    /// The name of RFC 9864 for the algorithm: that of the key's curve where `alg` is `EdDSA`.
+    pub fn precise_algorithm(&self) -> &'static str {
+        match &self.key.material {
+            KeyMaterial::Okp { crv, .. } if self.algorithm.name == "EdDSA" => crv.name(),
+            _ => self.algorithm.name,
+        }
+    }
+
     /// The claims.
     pub fn claims(&self) -> &Claims {
         &self.claims

@@ -7,23 +7,33 @@ use text::Quoted;
 
 use super::dpop_nonce::{NonceError, check_nonce};
 use super::dpop_url::DpopUrl;
+use super::proof_algorithms::ProofAlgorithms;
 
 /// How many seconds a proof may be older or newer than the request.
 pub const WINDOW: i64 = 60;
 
+/// What a location requires of a proof.
+#[derive(Debug, Clone, Copy)]
+pub struct ProofTerms<'a> {
+    /// The access token.
+    pub token: &'a [u8],
+    /// The algorithms that the proof may have, if not all.
+    pub algorithms: Option<&'a ProofAlgorithms>,
+    /// What makes nonces, if the proof must have one.
+    pub nonces: Option<&'a DpopNonceKey>,
+    /// The time, in seconds since 1970 in UTC.
+    pub now: i64,
+}
+
 /// The request that a proof is for.
 #[derive(Debug, Clone, Copy)]
 pub struct ProvedRequest<'a> {
-    /// The access token.
-    pub token: &'a [u8],
+    /// What its location requires.
+    pub terms: ProofTerms<'a>,
     /// The method.
     pub method: &'a [u8],
     /// The address, as the client has it.
     pub url: &'a [u8],
-    /// The time, in seconds since 1970 in UTC.
-    pub now: i64,
-    /// What makes nonces, if the proof must have one.
-    pub nonces: Option<&'a DpopNonceKey>,
 }
 
 /// What tells one proof from another: a digest of its key and its `jti`.
@@ -50,6 +60,12 @@ pub enum ProofError {
     /// It has not the form of a proof.
     #[error("DPoP proof: {0}")]
     Form(#[from] DpopError),
+    /// The algorithm is supported, but not one of `auth_jwt_dpop_algorithms`.
+    #[error("DPoP proof: algorithm {alg} is not one of auth_jwt_dpop_algorithms")]
+    Algorithm {
+        /// The value of `alg`.
+        alg: Quoted,
+    },
     /// A claim is missing or has another type.
     #[error("DPoP proof: claim \"{claim}\" is not {expected}")]
     Claim {
@@ -107,12 +123,11 @@ pub fn check_proof(
     if thumbprint != *jkt {
         return Err(None);
     }
+    let terms = &request.terms;
+    check_algorithm(proof, terms)?;
     let claims = proof.claims().object();
     let jti = check_claims(claims, request)?;
-    let needs_nonce = match request.nonces {
-        Some(key) => check_nonce(claims, key, request.now).map_err(ProofError::from)?,
-        None => false,
-    };
+    let needs_nonce = check_nonce_if_required(claims, terms)?;
     proof.verify().map_err(ProofError::from)?;
     let mut id = openssl::sha::Sha256::new();
     id.update(&thumbprint);
@@ -124,24 +139,45 @@ pub fn check_proof(
 }
 
 /// Checks a proof that was accepted in an earlier location of the same request, which may have
-/// another method there. It must be for this token, and by the key with this thumbprint. Its nonce
-/// is the caller's question.
+/// another method there. It must be for this token, and by the key with this thumbprint. The result
+/// is whether the client needs another nonce soon.
 ///
 /// # Errors
 /// As for [`check_proof`].
 pub fn check_accepted_proof(
     proof: &DpopProof,
     jkt: &[u8; 32],
-    token: &[u8],
-) -> Result<(), Option<ProofError>> {
+    terms: &ProofTerms<'_>,
+) -> Result<bool, Option<ProofError>> {
     if proof.thumbprint() != *jkt {
         return Err(None);
     }
-    let ath = proof.claims().object().get(b"ath");
-    let ath = ath.and_then(JsonValue::as_str);
-    match ath.is_some_and(|ath| ath == token_digest(token)) {
-        true => Ok(()),
-        false => Err(Some(ProofError::Token)),
+    check_algorithm(proof, terms)?;
+    let claims = proof.claims().object();
+    let ath = claims.get(b"ath").and_then(JsonValue::as_str);
+    if ath.is_none_or(|ath| ath != token_digest(terms.token)) {
+        return Err(Some(ProofError::Token));
+    }
+    Ok(check_nonce_if_required(claims, terms)?)
+}
+
+fn check_algorithm(proof: &DpopProof, terms: &ProofTerms<'_>) -> Result<(), ProofError> {
+    match terms.algorithms {
+        Some(algorithms) if !algorithms.allow(proof) => Err(ProofError::Algorithm {
+            alg: Quoted::new(proof.algorithm()),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the client needs another nonce soon.
+fn check_nonce_if_required(
+    claims: JsonValue<'_>,
+    terms: &ProofTerms<'_>,
+) -> Result<bool, ProofError> {
+    match terms.nonces {
+        Some(key) => Ok(check_nonce(claims, key, terms.now)?),
+        None => Ok(false),
     }
 }
 
@@ -173,8 +209,8 @@ fn check_claims(claims: JsonValue<'_>, request: &ProvedRequest<'_>) -> Result<St
             url: Quoted::new(request.url),
         });
     }
-    check_time(claims, request.now)?;
-    if ath != token_digest(request.token) {
+    check_time(claims, request.terms.now)?;
+    if ath != token_digest(request.terms.token) {
         return Err(ProofError::Token);
     }
     Ok(jti.into_owned())

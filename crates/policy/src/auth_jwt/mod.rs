@@ -20,6 +20,7 @@ pub mod key_text_id;
 pub mod max_age;
 pub mod mode;
 pub mod pass_header;
+pub mod proof_algorithms;
 pub mod realm;
 pub mod recent_files;
 pub mod recent_key_sets;

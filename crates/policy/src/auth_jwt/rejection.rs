@@ -14,7 +14,7 @@ use super::revocation::{RevocationError, RevocationSubject};
 use super::revocation_file::RevocationFileError;
 use super::rules::RuleFailure;
 use crate::log_level::LogLevel;
-use jose::{DpopProof, ErrorKind, InputPart, NotKeySet, Summary};
+use jose::{ErrorKind, InputPart, NotKeySet, Summary};
 use text::{Quoted, is_quotable};
 
 /// Why a request is refused. A [`LogLine`] says more about the token.
@@ -291,9 +291,15 @@ fn revocation_status(error: &RevocationError) -> &'static str {
 
 impl Challenge<'_> {
     /// The value of the header line for a scheme, or `None` for [`Challenge::None`]. A realm with
-    /// control characters is replaced by an empty one.
+    /// control characters is replaced by an empty one. `proof_algorithms` are those of DPoP, with
+    /// spaces between them.
     #[inline]
-    pub fn value(self, scheme: AuthScheme, realm: &[u8]) -> Option<Vec<u8>> {
+    pub fn value(
+        self,
+        scheme: AuthScheme,
+        realm: &[u8],
+        proof_algorithms: impl FnOnce() -> String,
+    ) -> Option<Vec<u8>> {
         let (error, scope): (&[u8], _) = match (self, scheme) {
             (Self::None, _) => return None,
             // The token is as good as it was: another one would not help.
@@ -310,8 +316,7 @@ impl Challenge<'_> {
         });
         push_quoted(&mut value, if is_quotable(realm) { realm } else { b"" });
         if scheme == AuthScheme::Dpop {
-            let algorithms: Vec<_> = DpopProof::algorithms().collect();
-            push_attribute(&mut value, b"algs", algorithms.join(" ").as_bytes());
+            push_attribute(&mut value, b"algs", proof_algorithms().as_bytes());
         }
         value.extend_from_slice(error);
         if let Some(scope) = scope {
