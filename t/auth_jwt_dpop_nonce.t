@@ -80,7 +80,7 @@ my $token = sign($key, '{"sub":"alice","cnf":{"jkt":"' . thumbprint($client{a}) 
 # A proof of the client for a request. Claims may be changed, or left out with undef.
 sub proof {
     my ($uri, %change) = @_;
-    return dpop_proof($client{ delete $change{client} // 'a' }, $token, 'GET', "http://localhost$uri", %change);
+    return dpop_proof($client{ delete $change{client} // 'a' }, $token, htu => "\"http://localhost$uri\"", %change);
 }
 
 my $nonce;      # the one that came last
@@ -230,13 +230,13 @@ move_clock($t, 0);
 
 ### HTTP/2
 
-my $address = 'http://127.0.0.1:' . port(8083) . '/x';
+my @to_http2 = (htu => '"http://127.0.0.1:' . port(8083) . '/x"');
 my $second = sub { return http2_curl('/x', "-H 'Authorization: DPoP $token'", "-H 'DPoP: $_[0]'") };
-my ($answer) = $second->(dpop_proof($client{a}, $token, 'GET', $address));
+my ($answer) = $second->(dpop_proof($client{a}, $token, @to_http2));
 like($answer, qr/^HTTP\/2 401.*^dpop-nonce: [\w-]{54}\r\n.*^www-authenticate: DPoP [^\n]*error="use_dpop_nonce"/ms,
     'HTTP/2: no nonce');
 my ($its_nonce) = $answer =~ /^dpop-nonce: (\S+)/m;
-like($second->(dpop_proof($client{a}, $token, 'GET', $address, nonce => "\"$its_nonce\"")), qr/^HTTP\/2 404/, 'HTTP/2: a nonce');
+like($second->(dpop_proof($client{a}, $token, @to_http2, nonce => "\"$its_nonce\"")), qr/^HTTP\/2 404/, 'HTTP/2: a nonce');
 
 ### a zone in which proofs are evicted, a reload, and a zone that is made anew
 

@@ -137,7 +137,7 @@ respond_with($t, 'short', keys_response(jwks(public($new))));
 is(wait_until(sub { get('/', $of->($new, 'short')) =~ / 200 / }), 1, 'keys are fetched again in time');
 is($short_outcome->(get('/', $of->($old, 'short'))), '401 unknown_key', 'a key that was withdrawn');
 respond_with($t, 'short', keys_response('{}', 503));
-is(wait_until(sub { $tasks->() =~ /^error issuer "short": "[^"]+": HTTP status 503.*; using the last good keys$/m }), 1,
+is(wait_until(sub { $tasks->() =~ /^warn issuer "short": "[^"]+": HTTP status 503.*; using the last good keys$/m }), 1,
     'a fetch that fails');
 is($short_outcome->(get('/', $of->($new, 'short'))), '200 ok', 'the last good keys are used');
 is(wait_until(sub { get('/', $of->($new, 'short')) =~ / 500 / }), 1, 'for as long as stale says');

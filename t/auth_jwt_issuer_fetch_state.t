@@ -82,8 +82,8 @@ is($verdict->($new), '401 unknown_key', 'and no others');
 is(wait_until(sub { asked($t, 'one') > 1 }), 1, 'the issuer is asked all the same');
 $t->stop();
 my $line = 'notice using the keys in "DIR/state/issuer-N.keys", which are 0 minutes old';
-my $failed = 'error "http://127.0.0.1:PORT/one": HTTP status 503';
-like($logged->(), qr/^\Q$failed\E[^\n]*; using the last good keys\n\Q$line\E$/, 'the log says so');
+my $failed = 'warn "http://127.0.0.1:PORT/one": HTTP status 503';
+like($logged->(), qr/^\Q$line\E\n\Q$failed\E[^\n]*; using the last good keys$/, 'the log says so');
 
 respond_with($t, 'one', keys_response(jwks(public($new))));
 $start->();

@@ -13,7 +13,7 @@ use Test::Nginx qw/ http_end /;
 
 my ($old, $new) = map { jwk('ES256', '--kid', $_) } qw/ old new /;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(24);
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(30);
 
 my $conf = sub {
     my (%uri) = @_;
@@ -128,3 +128,29 @@ is($by_workers->(4, $of->($old, 'found')), '4 workers: 200 ok', 'they do');
 respond_with($t, 'document', keys_response('{}', 503));
 is(reload_with($t, $conf->(found => $document), $main), 1, 'they may not any more');
 is($by_workers->(4, $of->($old, 'found')), '4 workers: 500 keys_unavailable', 'those of before do not count');
+
+### the reason why there are no keys, by each worker
+
+# The lines of the workers that are there now.
+my $reasons = sub {
+    my %pids = map { $_ => 1 } workers($t);
+    my %lines;
+    for (split /\n/, $t->read_file('error.log')) {
+        my ($level, $pid, $line) = /\[(\w+)\] (\d+)#\d+: \*\d+ auth_jwt: (issuer .*?), client:/ or next;
+        $lines{$pid}{"$level $line" =~ s/:\d+/:PORT/gr} = 1 if $pids{$pid};
+    }
+    return keys(%lines) . ' workers: ' . join "\n", sort keys %{ { map { %$_ } values %lines } };
+};
+my $paused = sub { return "error issuer \"$_[0]\": last attempt failed, and the next one is not due: $_[1]" };
+is($reasons->(), '4 workers: ' . $paused->('found', '"found" has no discovery document, HTTP status 503: jwks_uri '
+    . 'has to say where the keys are'), 'each has it');
+
+# A port at which nothing listens. The long reason is cut off after 509 bytes.
+my $url = 'http://127.0.0.1:' . port(8089) . '/' . 'l' x 3000;
+respond_with($t, 'dead', keys_response('{}', 503));
+is(reload_with($t, $conf->(dead => 'dead', long => "jwks_uri $url"), $main), 1, 'two issuers that do not answer');
+is($by_workers->(4, $of->($old, $_)), '4 workers: 500 keys_unavailable', "$_ has no keys") for qw/ dead long /;
+my ($first, $second) = split /\n/, $reasons->();
+is($first, '4 workers: ' . $paused->('dead', '"http://127.0.0.1:PORT/dead": HTTP status 503'), 'each has the reason');
+my $shown = substr("\"$url", 0, 509) =~ s/:\d+/:PORT/r;
+is($second, $paused->('long', "$shown..."), 'a long one');

@@ -204,20 +204,6 @@ sub spawned {
     POSIX::_exit(0);
 }
 
-# How many of these workers the log reports as killed. When all are there, removes the
-# reports, so that the closing tests do not find them.
-sub killed {
-    my ($t, @killed) = @_;
-    my $log = $t->read_file('error.log');
-    my $pids = join '|', @killed;
-    my $count = () = $log =~ /process (?:$pids) exited on signal 9$/mg;
-    return $count if $count < @killed;
-    $log =~ s/^.*process (?:$pids) exited on signal 9\n//mg;
-    $log =~ s/^.*\[alert\].* was locked by (?:$pids)\n//mg;
-    $t->write_file('error.log', $log);
-    return $count;
-}
-
 sub load {
     my ($seed) = @_;
     srand $seed;

@@ -93,8 +93,9 @@ my $nonce;
 sub by_dpop {
     my ($client, $token, %change) = @_;
     jwt_logged($t);
+    if (my $alg = $change{alg}) { @change{qw/ alg made_by /} = ("\"$alg\"", $alg) }
     my $proof = ref $client ? $$client
-        : dpop_proof($client, $token, 'GET', 'https://api.example.com/accounts/1', nonce => "\"$nonce\"", %change);
+        : dpop_proof($client, $token, htu => '"https://api.example.com/accounts/1"', nonce => "\"$nonce\"", %change);
     my $response = https('/accounts/1', $authorization->('DPoP', $token), "-H 'DPoP: $proof'");
     $nonce = header($response, 'DPoP-Nonce') // $nonce;
     return join ' ', status($response), $logged->() || ();

@@ -12,7 +12,8 @@ use jose::DpopProof;
 use policy::auth_jwt::bearer::AuthScheme;
 use policy::auth_jwt::binding::BindingError;
 use policy::auth_jwt::dpop::{
-    FittingProof, ProofError, ProofTerms, ProvedRequest, check_accepted_proof, check_proof,
+    FittingProof, ProofError, ProofTerms, ProvedRequest, check_accepted_proof, check_host,
+    check_proof,
 };
 use policy::auth_jwt::mode::Outcome;
 use policy::auth_jwt::proof_algorithms::ProofAlgorithms;
@@ -33,6 +34,8 @@ pub(super) struct ProofRules {
 /// What a proof is compared with in each request.
 pub(super) struct RequestValues {
     method: Variable,
+    host: Variable,
+    host_line: Variable,
     own_url: Template,
 }
 
@@ -60,6 +63,8 @@ impl RequestValues {
         cf.main_conf::<AuthJwt>().dpop.set_used();
         Ok(Self {
             method: cf.variable(b"request_method")?,
+            host: cf.variable(b"host")?,
+            host_line: cf.variable(b"http_host")?,
             own_url: cf.template(OWN_URL)?,
         })
     }
@@ -124,10 +129,12 @@ impl ProofRules {
                 Some(url) => url.evaluate(request)?,
                 None => values.own_url.evaluate(request)?,
             };
-            let method = request.variable(values.method);
+            let variable = |name| request.variable(name).map_or(&[][..], Text::bytes);
+            check_host(variable(values.host), variable(values.host_line))
+                .map_err(BindingError::from)?;
             let proved = ProvedRequest {
                 terms,
-                method: method.map_or(&[][..], Text::bytes),
+                method: variable(values.method),
                 url: &url,
             };
             let FittingProof { id, needs_nonce } =

@@ -18,7 +18,7 @@ use Test::Nginx;
 use Time::HiRes qw/ sleep /;
 
 our @EXPORT = qw/
-    append ask bearer body config_test configure connections_left header headers
+    append ask bearer body config_test configure connections_left header headers killed
     logged memory peak_memory reload_with reload_workers replace_file request
     run_quietly slurp started_workers status wait_until worker workers
 /;
@@ -241,6 +241,20 @@ sub reload_workers {
         my %now = map { $_ => 1 } workers($t);
         return %now && !grep { $now{$_} } @before;
     });
+}
+
+# killed($t, @pids) returns how many of these workers, which the test has killed, error.log reports. When
+# it has all of them, their lines are taken out of it, because the closing checks let none pass.
+sub killed {
+    my ($t, @pids) = @_;
+    my $log = $t->read_file('error.log');
+    my $pids = join '|', @pids;
+    my $count = () = $log =~ /process (?:$pids) exited on signal 9$/mg;
+    return $count if $count < @pids;
+    $log =~ s/^.*process (?:$pids) exited on signal 9\n//mg;
+    $log =~ s/^.*\[alert\].* was locked by (?:$pids)\n//mg;
+    $t->write_file('error.log', $log);
+    return $count;
 }
 
 # reload_with() writes another configuration, as configure() does, and reloads.

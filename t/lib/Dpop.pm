@@ -1,17 +1,18 @@
 package Dpop;
 
-# Clients that make DPoP proofs (RFC 9449).
+# Clients that prove with each request that they have a key (DPoP, RFC 9449), and what becomes of
+# their requests.
 
-use warnings;
-use strict;
+use Auth;
+use AuthJwt;
+use Exporter qw/ import /;
+use Jose;
 
 use Digest::SHA qw/ sha256 /;
-use Exporter qw/ import /;
 use JSON::PP qw/ decode_json /;
-use Jose;
 use MIME::Base64 qw/ encode_base64url /;
 
-our @EXPORT = qw/ dpop_client dpop_proof thumbprint /;
+our @EXPORT = qw/ dpop_client dpop_outcome dpop_proof thumbprint /;
 
 my $jti = 0;
 
@@ -28,18 +29,28 @@ sub thumbprint {
     return encode_base64url(sha256("{$canonical}"));
 }
 
-# A proof of a client for a request: dpop_proof($client, $token, 'GET', 'http://localhost/x').
-# Claims may be changed, as JSON, or left out with undef, as in nonce => '"a"'; and so
-# may the header parameters jwk, typ and alg, which are no claims.
+# dpop_proof($key, $token) is a proof for GET http://localhost/x. What is changed besides is JSON:
+# claims (undef leaves one out) and, in the header, jwk, typ and alg. `header` is all of the
+# header, signer is another key for the signature, and made_by its algorithm, ES256 by default.
 sub dpop_proof {
-    my ($client, $token, $method, $url, %change) = @_;
-    my $jwk = delete $change{jwk} // public($client);
-    my $typ = delete $change{typ} // 'dpop+jwt';
-    my $alg = delete $change{alg} // 'ES256';
-    my %claims = (htm => "\"$method\"", htu => "\"$url\"", iat => '"now"', jti => '"' . ++$jti . '"',
+    my ($key, $token, %change) = @_;
+    my ($signer, $jwk) = (delete $change{signer} // $key, delete $change{jwk} // public($key));
+    my ($typ, $alg) = (delete $change{typ} // '"dpop+jwt"', delete $change{alg} // '"ES256"');
+    my $made_by = delete $change{made_by} // 'ES256';
+    my $header = delete $change{header} // "{\"typ\":$typ,\"alg\":$alg,\"jwk\":$jwk}";
+    my %claims = (htm => '"GET"', htu => '"http://localhost/x"', iat => '"now"', jti => '"' . ++$jti . '"',
         ath => '"' . encode_base64url(sha256($token)) . '"', %change);
     my $claims = join ',', map { "\"$_\":$claims{$_}" } grep { defined $claims{$_} } sort keys %claims;
-    return sign($client, "{$claims}", '--alg', $alg, '--raw-header', "{\"typ\":\"$typ\",\"alg\":\"$alg\",\"jwk\":$jwk}");
+    return sign($signer, "{$claims}", '--alg', $made_by, '--raw-header', $header);
+}
+
+# The verdict of a response, the variables and the log line, without what differs from run to run:
+# the list of algorithms and times.
+sub dpop_outcome {
+    my ($t, $response) = @_;
+    my $algs = qr/algs="RS256 RS384[^"]* ES256 [^"]*"/;
+    return join(' ', verdict($response), variables($response), jwt_logged($t) || ()) =~ s/$algs/algs="A"/gr
+        =~ s/now \d+/now N/r =~ s/iat "[^"]*"/iat I/r;
 }
 
 1;

@@ -12,7 +12,7 @@ use JSON::PP ();
 use MIME::Base64 ();
 
 our @EXPORT = qw/
-    ask_provider certificates claims_of header_of install_provider oidc_provider provider_token
+    ask_provider certificates claims_of header_of install_provider oidc_client oidc_provider provider_token
 /;
 
 my ($url, $authority);
@@ -50,6 +50,19 @@ sub provider_token {
     return $response->{access_token} // die "no token: $response->{error}\n";
 }
 
+# oidc_client() has a client of the provider make these steps (t/data/oidc/client.mjs) with a resource
+# server, whose certificate is by the same authority as the provider's. Returns their results.
+sub oidc_client {
+    my ($resource, $authority_file, $steps) = @_;
+    my ($folder, $files) = ('../target/oidc-provider', $authority =~ s/[^\/]*\z//r);
+    open my $out, '-|', 'node', '--no-warnings', "$folder/client.mjs", $url, $resource,
+        "$files$authority_file.crt", $files, JSON::PP::encode_json($steps) or die "Can't run node: $!\n";
+    local $/;
+    my $results = <$out>;
+    close $out or die "The client has failed\n";
+    return JSON::PP::decode_json($results);
+}
+
 # The JOSE header and the claims of a token.
 sub header_of { return _part($_[0], 0) }
 sub claims_of { return _part($_[0], 1) }
@@ -72,7 +85,7 @@ sub _curl {
 # The folder of the provider, whose packages are installed once, as the lock file says.
 sub install_provider {
     my $to = '../target/oidc-provider';
-    my @files = qw/ package.json package-lock.json provider.mjs /;
+    my @files = qw/ package.json package-lock.json provider.mjs client.mjs /;
     my $lock = slurp('data/oidc/package-lock.json');
 
     make_path($to);

@@ -11,9 +11,10 @@ use super::endpoint::Endpoint;
 use super::lease::HeldLease;
 use super::saved_file::SavedFile;
 use super::shared_keys::SharedKeys;
-use crate::nginx::net::{random, sleep, spawn, uptime, with_log};
+use crate::nginx::net::{is_process_alive, random, sleep, spawn, uptime, with_log};
 use crate::nginx::{Failure, Request, Severity, WakeTimer, Waker};
 use jose::KeySet;
+use policy::auth_jwt::failure_reason::FailureReason;
 use policy::auth_jwt::fetch_schedule::{Need, ScheduleStep};
 use policy::auth_jwt::issuer_record::IssuerRecord;
 use policy::auth_jwt::issuer_times::IssuerTimes;
@@ -35,8 +36,6 @@ pub(in super::super) struct FetchedKeys {
     keys: RefCell<WorkerKeys>,
     /// The change counter of the shared memory that `keys` are of.
     seen: Cell<Option<u64>>,
-    /// Why the last fetch of this worker failed.
-    last_error: RefCell<Option<String>>,
     waiting: RefCell<Vec<Waker>>,
     is_polling: Cell<bool>,
     /// How long after the start the keys are fetched. All workers have the same time, which is by
@@ -57,6 +56,7 @@ pub(in super::super) enum KeysOrWait {
 
 /// The wait of a request for the end of a fetch.
 pub(in super::super) struct KeyWait {
+    need: Need,
     /// How many fetches had ended when it began.
     ended_fetches: u64,
     until: Duration,
@@ -89,7 +89,6 @@ impl FetchedKeys {
             saved,
             keys: RefCell::default(),
             seen: Cell::new(None),
-            last_error: RefCell::default(),
             waiting: RefCell::default(),
             is_polling: Cell::new(false),
             start_delay: IssuerTimes::start_delay(random()),
@@ -130,6 +129,7 @@ impl FetchedKeys {
         let keys = match step {
             ScheduleStep::Wait { .. } => {
                 let wait = KeyWait {
+                    need,
                     ended_fetches: record.ended_fetches(),
                     until: now + IssuerTimes::LONGEST_WAIT,
                     _timer: request.wake_after(IssuerTimes::LONGEST_WAIT)?,
@@ -167,9 +167,9 @@ impl FetchedKeys {
             let error = KeyError::Fetch(format!("no keys within {limit} s"));
             return Ok(Some(Err(error)));
         }
-        if has_ended {
-            // The worker that fetched may have exited: another one begins anew.
-            let (step, record) = self.look(now, Need::Keys);
+        if has_ended || !record.is_fetching(now) {
+            // If the worker that fetched has exited or died, this one begins anew.
+            let (step, record) = self.look(now, wait.need);
             match step {
                 ScheduleStep::Wait { .. } => wait.ended_fetches = record.ended_fetches(),
                 ScheduleStep::Use { .. } | ScheduleStep::Fail => {
@@ -246,7 +246,7 @@ impl FetchedKeys {
         let worker = std::process::id().into();
         let looked = self
             .shared
-            .update(|record| record.look_up(now, &self.times, need, worker));
+            .update(|record| record.look_up(now, &self.times, need, worker, is_process_alive));
         let Some(((step, lease), record)) = looked else {
             return (ScheduleStep::Fail, IssuerRecord::default());
         };
@@ -295,9 +295,11 @@ impl FetchedKeys {
 
     /// The error while the issuer is left alone after a failure.
     fn paused(&self) -> KeyError {
-        let error = self.last_error.borrow().clone();
-        let error = error.unwrap_or_else(|| "another worker could not fetch the keys".into());
-        KeyError::Paused(Box::new(KeyError::Fetch(error)))
+        let reason = match self.shared.failure() {
+            Some(reason) => reason.to_string(),
+            None => "shared memory has lost the reason".into(),
+        };
+        KeyError::Paused(Box::new(KeyError::Fetch(reason)))
     }
 
     /// Fetches the keys, and shares them or the failure.
@@ -328,12 +330,10 @@ impl FetchedKeys {
                 if shared.is_some() {
                     self.save(&document.text);
                 }
-                self.last_error.take();
             }
             Err(error) => {
                 self.log_failure(&error);
-                self.last_error.replace(Some(error));
-                lease.fail();
+                lease.fail(&FailureReason::new(error));
             }
         }
         self.refresh_from_shared(uptime());
@@ -352,14 +352,14 @@ impl FetchedKeys {
     }
 
     fn log_failure(&self, error: &str) {
-        let consequence = match self.usable(uptime()) {
-            Some(_) => "using the last good keys",
-            None => "there are no keys to use",
+        let (severity, consequence) = match self.usable(uptime()) {
+            Some(_) => (Severity::Warn, "using the last good keys"),
+            None => (Severity::Error, "there are no keys to use"),
         };
         let issuer = &self.issuer;
         with_log(|log| {
             log.at(
-                Severity::Error,
+                severity,
                 format_args!("auth_jwt: issuer {issuer}: {error}; {consequence}"),
             );
         });

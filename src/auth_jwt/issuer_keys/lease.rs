@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::shared_keys::SharedKeys;
 use crate::nginx::net::{is_panicking, random, uptime};
-use policy::auth_jwt::issuer_record::{FetchLease, IssuerRecord};
+use policy::auth_jwt::failure_reason::FailureReason;
+use policy::auth_jwt::issuer_record::FetchLease;
 
 /// A lease. If it is dropped because the worker exits, another worker may fetch at once. If the fetch
 /// panics, it has failed.
@@ -30,27 +31,25 @@ impl HeldLease {
         self.shared.publish(uptime(), &lease, text, fresh_for)
     }
 
-    /// The fetch has failed.
-    pub(super) fn fail(mut self) {
-        self.end(|record, lease| {
-            record.fail(uptime(), lease, random());
-        });
+    /// The fetch has failed for this reason.
+    pub(super) fn fail(mut self, reason: &FailureReason) {
+        self.end_with_failure(reason);
     }
 
-    fn end(&mut self, end: impl Fn(&mut IssuerRecord, &FetchLease)) {
+    fn end_with_failure(&mut self, reason: &FailureReason) {
         if let Some(lease) = self.lease.take() {
-            self.shared.update(|record| end(record, &lease));
+            self.shared.fail(uptime(), &lease, random(), reason);
         }
     }
 }
 
 impl Drop for HeldLease {
     fn drop(&mut self) {
-        match is_panicking() {
-            true => self.end(|record, lease| {
-                record.fail(uptime(), lease, random());
-            }),
-            false => self.end(IssuerRecord::release),
+        if is_panicking() {
+            let reason = "the fetch has panicked, as a [crit] line says";
+            self.end_with_failure(&FailureReason::new(reason.into()));
+        } else if let Some(lease) = self.lease.take() {
+            self.shared.update(|record| record.release(&lease));
         }
     }
 }

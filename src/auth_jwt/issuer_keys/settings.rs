@@ -20,7 +20,7 @@ use policy::auth_jwt::issuer_source::IssuerSource;
 use policy::auth_jwt::issuer_times::IssuerTimes;
 use text::Quoted;
 
-/// How long a dead worker keeps others from fetching, beyond the time that a fetch may take.
+/// How long a worker that hangs keeps others from fetching, beyond the time that a fetch may take.
 const LEASE_MARGIN: Duration = Duration::from_secs(2);
 
 /// What may follow a URL.

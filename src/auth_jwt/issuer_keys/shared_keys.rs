@@ -1,11 +1,12 @@
-//! The keys of one issuer in shared memory: a record of what all workers know, and the text of the
-//! key set. Each issuer has a zone of its own, so that none can take the room of another.
+//! The keys of one issuer in shared memory: a record of what all workers know, the text of the key
+//! set, and why the last fetch has failed. Each issuer has a zone of its own, so that none can take the room of another.
 
 use std::time::Duration;
 
 use crate::nginx::net::{unix_time, with_log};
 use crate::nginx::{Config, ConfigError, LockedEntries, SharedZone, ZoneEntry, ZoneLookup};
 use openssl::sha::Sha256;
+use policy::auth_jwt::failure_reason::FailureReason;
 use policy::auth_jwt::issuer_record::{FetchLease, IssuerRecord};
 use policy::auth_jwt::issuer_times::IssuerTimes;
 use policy::auth_jwt::key_text_id::KeyTextId;
@@ -13,10 +14,11 @@ use policy::auth_jwt::key_text_id::KeyTextId;
 /// The keys of one issuer in shared memory.
 pub(super) struct SharedKeys {
     zone: SharedZone,
-    /// The keys of the two entries. They are made of all that says whose keys these are: after a
+    /// The keys of the entries. They are made of all that says whose keys these are: after a
     /// reload with another URL or certificate, nobody finds the keys of before.
     record: [u8; 32],
     text: [u8; 32],
+    failure: [u8; 32],
 }
 
 impl SharedKeys {
@@ -47,6 +49,7 @@ impl SharedKeys {
             zone,
             record: key(b"record\0"),
             text: key(b"text\0"),
+            failure: key(b"failure\0"),
         })
     }
 
@@ -98,6 +101,28 @@ impl SharedKeys {
             })
         });
         published.flatten()
+    }
+
+    /// Shares that a fetch has failed, unless the lease has ended. `jitter` is a random number.
+    pub(super) fn fail(&self, now: Duration, lease: &FetchLease, jitter: u16, why: &FailureReason) {
+        let entry = ZoneEntry::new(self.failure, why.as_str().as_bytes());
+        with_log(|log| {
+            self.zone.update(log, |entries| {
+                let mut record = self.read(entries);
+                if record.fail(now, lease, jitter) {
+                    entries.write(&entry);
+                    self.write(entries, &record);
+                }
+            })
+        });
+    }
+
+    /// Why the last fetch that failed did so. `None` if shared memory has lost it.
+    pub(super) fn failure(&self) -> Option<FailureReason> {
+        match with_log(|log| self.zone.get(&self.failure, unix_time(), log)) {
+            ZoneLookup::Value { bytes, .. } => FailureReason::from_shared(bytes),
+            ZoneLookup::Missing | ZoneLookup::Expired => None,
+        }
     }
 
     /// Shares a text out of a file, which is so old, unless there is one already. Whether it does.

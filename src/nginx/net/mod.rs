@@ -24,7 +24,9 @@ mod task;
 mod timer;
 
 pub use network::{HostNames, WorkerNetwork};
-pub use process::{is_panicking, is_shutting_down, random, unix_time, uptime, with_log};
+pub use process::{
+    is_panicking, is_process_alive, is_shutting_down, random, unix_time, uptime, with_log,
+};
 pub use resolver::Resolver;
 pub use task::spawn;
 pub use timer::sleep;

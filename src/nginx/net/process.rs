@@ -2,7 +2,8 @@
 
 use super::super::log::Log;
 use super::super::shim;
-use nginx_sys::{ngx_current_msec, ngx_exiting, ngx_time};
+use nginx_sys::{kill, ngx_current_msec, ngx_exiting, ngx_time};
+use std::io::{Error, ErrorKind};
 use std::time::Duration;
 
 /// Whether the worker finishes the requests that it has, and then exits. Its tasks live until
@@ -10,6 +11,17 @@ use std::time::Duration;
 pub fn is_shutting_down() -> bool {
     // SAFETY: nginx changes it in the event loop of the worker, which has one thread.
     unsafe { ngx_exiting != 0 }
+}
+
+/// Whether a process with this id runs. A worker that has died does not, as soon as nginx's master
+/// has noticed.
+pub fn is_process_alive(id: u64) -> bool {
+    let Ok(id @ 1..) = i32::try_from(id) else {
+        return false;
+    };
+    // SAFETY: kill takes any numbers and reads no memory. Signal 0 is sent to nobody.
+    let exists = unsafe { kill(id, 0) } == 0;
+    exists || Error::last_os_error().kind() == ErrorKind::PermissionDenied
 }
 
 /// nginx's monotonic time, which is the same in all processes.

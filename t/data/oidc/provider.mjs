@@ -2,6 +2,8 @@
 // Clients get JWT access tokens by client_credentials. GET /add: a new key signs from now on, those before are still
 // published; GET /drop: they no longer are. GET /mint?sub=...&scope=...&aud=...&seconds=...: an opaque access token;
 // GET /revoke?token=...: it is revoked. The client "api" may ask about tokens (introspection).
+// A client that sends a DPoP proof gets a token that is bound to its key (RFC 9449), and the client "tls-app" one that is
+// bound to its certificate (RFC 8705).
 
 import { generateKeyPairSync } from 'node:crypto'
 import fs from 'node:fs'
@@ -26,6 +28,7 @@ function start(kept) {
 function restart() {
   provider = new Provider(`https://localhost:${port}`, {
     jwks: { keys },
+    enabledJWA: { dPoPSigningAlgValues: ['ES256', 'PS256'] },
     cookies: { keys: ['for tests only'] },
     clients: [{
       client_id: 'app',
@@ -35,6 +38,15 @@ function restart() {
       response_types: [],
       token_endpoint_auth_method: 'client_secret_post',
       id_token_signed_response_alg: 'ES256',
+    }, {
+      client_id: 'tls-app',
+      client_secret: 'secret',
+      grant_types: ['client_credentials'],
+      redirect_uris: [],
+      response_types: [],
+      token_endpoint_auth_method: 'client_secret_post',
+      id_token_signed_response_alg: 'ES256',
+      tls_client_certificate_bound_access_tokens: true,
     }, {
       client_id: 'api',
       client_secret: 'p+ss/w rd',
@@ -47,6 +59,12 @@ function restart() {
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
+      dPoP: { enabled: true },
+      mTLS: {
+        enabled: true,
+        certificateBoundAccessTokens: true,
+        getCertificate: (ctx) => ctx.socket.getPeerX509Certificate(),
+      },
       introspection: {
         enabled: true,
         allowedPolicy: (_, client) => client.clientId === 'api',
@@ -80,7 +98,13 @@ async function mint(query) {
 
 start([])
 
-https.createServer({ cert: fs.readFileSync(cert), key: fs.readFileSync(key) }, async (request, response) => {
+https.createServer({
+  cert: fs.readFileSync(cert),
+  key: fs.readFileSync(key),
+  // Clients may have certificates of their own.
+  requestCert: true,
+  rejectUnauthorized: false,
+}, async (request, response) => {
   const { pathname, searchParams } = new URL(request.url, 'https://localhost')
   if (pathname === '/mint') {
     response.end(await mint(searchParams))

@@ -88,6 +88,17 @@ pub enum ProofError {
     /// The address of the request is none, so that nothing can be compared with it.
     #[error("DPoP proof: the address {0} of the request is no URL, see auth_jwt_dpop_url")]
     RequestUrl(Quoted),
+    /// The request names two hosts: by one of them nginx has chosen the server, the other one may be
+    /// in the address that proofs are compared with.
+    #[error(
+        "DPoP proof: the \"Host\" header line is {line}, and the request is for the host {host}"
+    )]
+    Host {
+        /// The header line.
+        line: Quoted,
+        /// What nginx goes by.
+        host: Quoted,
+    },
     /// It is too old, or of the future.
     #[error("DPoP proof: iat {iat}, now {now}, more than {WINDOW} seconds apart")]
     Time {
@@ -136,6 +147,29 @@ pub fn check_proof(
         id: id.finish(),
         needs_nonce,
     })
+}
+
+/// Checks that a request names one host. `host` is that by which nginx has chosen the server
+/// (`$host`), and `line` the `Host` line (`$http_host`), which counts for nothing when the request
+/// line has a host, and may have anything behind a colon.
+///
+/// # Errors
+/// [`ProofError::Host`]
+pub fn check_host(host: &[u8], line: &[u8]) -> Result<(), ProofError> {
+    let colon = line.iter().rposition(|&byte| byte == b':');
+    let (name, port) = colon
+        .and_then(|colon| line.split_at_checked(colon))
+        .filter(|(name, _)| !name.contains(&b':') || name.ends_with(b"]"))
+        .unwrap_or((line, b""));
+    let is_port = port.iter().skip(1).all(u8::is_ascii_digit);
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    match line.is_empty() || (is_port && name.eq_ignore_ascii_case(host)) {
+        true => Ok(()),
+        false => Err(ProofError::Host {
+            line: Quoted::new(line),
+            host: Quoted::new(host),
+        }),
+    }
 }
 
 /// Checks a proof that was accepted in an earlier location of the same request, which may have
@@ -202,7 +236,7 @@ fn check_claims(claims: JsonValue<'_>, request: &ProvedRequest<'_>) -> Result<St
     }
     let no_url = || ProofError::RequestUrl(Quoted::new(request.url));
     let url = str::from_utf8(request.url).map_err(|_| no_url())?;
-    let url = DpopUrl::parse(url).map_err(|_| no_url())?;
+    let url = DpopUrl::parse_request(url).map_err(|_| no_url())?;
     if DpopUrl::parse(&htu).ok().as_ref() != Some(&url) {
         return Err(ProofError::Url {
             htu: Quoted::new(htu.as_bytes()),

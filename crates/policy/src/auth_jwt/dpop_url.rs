@@ -27,8 +27,23 @@ impl DpopUrl {
             is_https: url.is_https(),
             host: url.host().clone(),
             port: url.port(),
-            path: without_dot_segments(&decode_unreserved(url.path()).ok_or(UrlError::Character)?),
+            path: decode_unreserved(url.path())
+                .and_then(|path| without_dot_segments(&path))
+                .ok_or(UrlError::Character)?,
         })
+    }
+
+    /// Reads and normalizes the address of a request, which is made of what the client has sent: a
+    /// `?` or `#` in its `Host` line, which nginx takes, would make a query of the path.
+    ///
+    /// # Errors
+    /// [`UrlError`]
+    pub fn parse_request(text: &str) -> Result<Self, UrlError> {
+        let behind_scheme = text.split_once("://").map_or("", |(_, rest)| rest);
+        match behind_scheme.find(['/', '?', '#']) {
+            Some(end) if behind_scheme.as_bytes().get(end) != Some(&b'/') => Err(UrlError::Host),
+            _ => Self::parse(text),
+        }
     }
 }
 
@@ -55,15 +70,23 @@ fn decode_unreserved(path: &str) -> Option<String> {
     Some(decoded)
 }
 
-/// RFC 3986 section 5.2.4. The path begins with `/`.
-fn without_dot_segments(path: &str) -> String {
+/// RFC 3986 section 5.2.4. The path begins with `/`. `None` if `..` removes a segment that nginx
+/// counts as none or as two: nginx takes `//` for `/`, and `%2F` for `/`, before it looks for dot
+/// segments. It would serve `/b` for `/a//../b`, which is `/a/b` by the RFC.
+fn without_dot_segments(path: &str) -> Option<String> {
     let mut kept: Vec<&str> = Vec::new();
     let mut segments = path.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
         let is_last = segments.peek().is_none();
         match segment {
             "." => {}
-            ".." => _ = kept.pop(),
+            ".." => {
+                if let Some(removed) = kept.pop()
+                    && (removed.is_empty() || removed.contains("%2F"))
+                {
+                    return None;
+                }
+            }
             segment => {
                 kept.push(segment);
                 continue;
@@ -73,7 +96,7 @@ fn without_dot_segments(path: &str) -> String {
             kept.push("");
         }
     }
-    format!("/{}", kept.join("/"))
+    Some(format!("/{}", kept.join("/")))
 }
 
 #[cfg(test)]
@@ -156,5 +179,41 @@ mod tests {
         ] {
             assert!(DpopUrl::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn row_61_the_address_of_a_request_has_its_path() {
+        let url = parse("https://a/b");
+        for text in ["https://a/b", "https://a/b?c", "https://a:443/b#/c"] {
+            assert_eq!(DpopUrl::parse_request(text).as_ref(), Ok(&url), "{text}");
+        }
+        assert_eq!(DpopUrl::parse_request("https://a"), Ok(parse("https://a/")));
+        for text in [
+            "https://a?/b",
+            "https://a#/b",
+            "https://a:443?/b",
+            "https://a?",
+            "a?://b/",
+            "",
+        ] {
+            assert!(DpopUrl::parse_request(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn row_61_a_path_that_nginx_reads_in_another_way_is_refused() {
+        for text in [
+            "https://a/b//../c",
+            "https://a//../c",
+            "https://a/b//x/../../c",
+            "https://a/b%2Fx/../c",
+            "https://a/b%2fx/%2E%2e/c",
+            "https://a/b%2F/..",
+        ] {
+            assert!(DpopUrl::parse(text).is_err(), "{text}");
+        }
+        // No segment of these is removed that nginx counts in another way.
+        assert_eq!(parse("https://a/b//x/../c"), parse("https://a/b//c"));
+        assert_eq!(parse("https://a/b%2Fx/./c"), parse("https://a/b%2fx/c"));
     }
 }

@@ -1,8 +1,8 @@
 //! What all workers know of the keys of one issuer, but for their text. It is in shared memory, and
 //! each function is called with the zone locked, so that one worker fetches for all of them.
 //!
-//! A worker that fetches has a lease. If it dies, the lease expires and another worker fetches; if
-//! it was only slow, its result is dropped.
+//! A worker that fetches has a lease. If it dies, the next worker that looks has the lease. If it is
+//! only slow, the lease expires, another worker fetches, and the result of the slow one is dropped.
 //!
 //! Times are those of one monotonic clock, which all workers share.
 
@@ -21,7 +21,7 @@ pub struct IssuerRecord {
     /// Who began the last fetch, and its number, which is larger than that of the one before.
     owner: u64,
     begun: u64,
-    /// How many fetches have come to an end.
+    /// How many fetches have succeeded or failed.
     ended: u64,
 }
 
@@ -48,15 +48,19 @@ impl IssuerRecord {
     /// What a request is to do, or a worker that looks whether a fetch is due (as a request that
     /// needs keys). With a lease, the caller has to fetch. `owner` tells one worker from all
     /// others, such as by its process id: two workers may have the same number when shared memory
-    /// was lost.
+    /// was lost. `is_alive` tells whether such a worker still runs.
     pub fn look_up(
         &mut self,
         now: Duration,
         times: &IssuerTimes,
         need: Need,
         owner: u64,
+        is_alive: impl FnOnce(u64) -> bool,
     ) -> (ScheduleStep, Option<FetchLease>) {
         self.clamp(now, times);
+        if self.schedule.is_fetching(now) && !is_alive(self.owner) {
+            self.schedule.cancel();
+        }
         let held = self.held(now, times);
         let cache = times.key_cache(self.fresh_for());
         let step = self.schedule.next(now, held, &cache, need, times.lease);
@@ -104,7 +108,7 @@ impl IssuerRecord {
 
     /// The worker stops fetching, because it exits. Another one may begin at once.
     pub fn release(&mut self, lease: &FetchLease) {
-        if self.end(lease) {
+        if self.is_current(lease) {
             self.schedule.cancel();
         }
     }
@@ -175,9 +179,15 @@ impl IssuerRecord {
         until_fetch.max(until_stale).min(IssuerTimes::LOOK)
     }
 
-    /// How many fetches have come to an end. Who waits for one waits until this number changes.
+    /// How many fetches have succeeded or failed. Who waits for one waits until this number changes,
+    /// and looks again if nobody [is fetching](Self::is_fetching) before that.
     pub fn ended_fetches(&self) -> u64 {
         self.ended
+    }
+
+    /// Whether a worker fetches, as far as the record knows.
+    pub fn is_fetching(&self, now: Duration) -> bool {
+        self.schedule.is_fetching(now)
     }
 
     /// How many fetches have failed since the last one that succeeded.
@@ -191,12 +201,16 @@ impl IssuerRecord {
 
     /// Ends the fetch of this lease. Whether it is the one that others wait for.
     fn end(&mut self, lease: &FetchLease) -> bool {
-        let is_current = (lease.owner, lease.number) == (self.owner, self.begun)
-            && matches!(self.schedule.activity, Activity::Fetching { .. });
+        let is_current = self.is_current(lease);
         if is_current {
             self.ended = self.ended.wrapping_add(1);
         }
         is_current
+    }
+
+    fn is_current(&self, lease: &FetchLease) -> bool {
+        (lease.owner, lease.number) == (self.owner, self.begun)
+            && matches!(self.schedule.activity, Activity::Fetching { .. })
     }
 
     /// Nothing waits for a clock that was set back.

@@ -12,8 +12,8 @@ pub struct IssuerTimes {
     pub refresh: Duration,
     /// How much longer the last good keys are used while the issuer does not answer.
     pub stale: Duration,
-    /// How long one fetch may take. Whoever fetches longer is taken for dead, so this is more than
-    /// the time limit of the whole fetch.
+    /// How long one fetch may take. Whoever fetches longer is taken for a process that hangs, so
+    /// this is more than the time limit of the whole fetch.
     pub lease: Duration,
 }
 

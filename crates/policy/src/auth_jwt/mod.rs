@@ -8,6 +8,7 @@ pub mod discovery;
 pub mod dpop;
 pub mod dpop_nonce;
 pub mod dpop_url;
+pub mod failure_reason;
 pub mod fetch_schedule;
 pub mod fetch_state;
 pub mod issuer;

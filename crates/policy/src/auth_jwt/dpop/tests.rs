@@ -124,3 +124,41 @@ fn row_61_a_proof_has_all_claims() {
         );
     }
 }
+
+#[test]
+fn row_61_a_request_names_one_host() {
+    for (host, line) in [
+        ("a.example", "a.example"),
+        ("a.example", "A.Example:443"),
+        ("a.example", "a.example:"),
+        ("a.example", "a.example."),
+        ("a.example", "a.example.:8443"),
+        ("[::1]", "[::1]"),
+        ("[::1]", "[::1]:443"),
+        ("a.example", ""),
+    ] {
+        assert_eq!(
+            check_host(host.as_bytes(), line.as_bytes()),
+            Ok(()),
+            "{line}"
+        );
+    }
+    for (host, line) in [
+        ("a.example", "evil.example"),
+        ("a.example", "a.example:443?x"),
+        ("a.example", "a.example:443#"),
+        ("a.example", "a.example:443:"),
+        ("a.example", "a.example:x"),
+        ("a.example", "a.example:80@evil.example"),
+        ("a.example", "a.example.."),
+        ("a.example", "xa.example"),
+        ("[::1]", "[::1]:80:80"),
+        ("[::1]", "::1"),
+    ] {
+        let said = format!(
+            "DPoP proof: the \"Host\" header line is \"{line}\", and the request is for the host \"{host}\""
+        );
+        let error = check_host(host.as_bytes(), line.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), said);
+    }
+}

@@ -18,14 +18,14 @@ fn id(text: &str) -> KeyTextId {
 /// Begins a fetch, which has to be due.
 #[track_caller]
 fn begin(record: &mut IssuerRecord, now: Duration, need: Need) -> FetchLease {
-    let (step, lease) = record.look_up(now, &TIMES, need, 1);
+    let (step, lease) = record.look_up(now, &TIMES, need, 1, |_| true);
     lease.unwrap_or_else(|| panic!("{step:?}"))
 }
 
 /// What a request is to do when no fetch is to be begun.
 #[track_caller]
 fn step(record: &mut IssuerRecord, now: Duration, need: Need) -> ScheduleStep {
-    let (step, lease) = record.look_up(now, &TIMES, need, 1);
+    let (step, lease) = record.look_up(now, &TIMES, need, 1, |_| true);
     assert_eq!(lease, None);
     step
 }
@@ -89,7 +89,7 @@ fn stale_keys_are_used_while_one_worker_fetches() {
         record.next_look(60 * SECOND + SECOND / 2, &TIMES),
         SECOND / 2
     );
-    let (step_taken, lease) = record.look_up(61 * SECOND, &TIMES, Need::Keys, 1);
+    let (step_taken, lease) = record.look_up(61 * SECOND, &TIMES, Need::Keys, 1, |_| true);
     assert_eq!(step_taken, ScheduleStep::Use { fetch: true });
     assert!(lease.is_some());
     assert_eq!(step(&mut record, 62 * SECOND, Need::Keys), USE);
@@ -111,7 +111,45 @@ fn an_unknown_key_has_the_issuer_asked_once_in_ten_seconds() {
 }
 
 #[test]
-fn a_dead_worker_s_lease_expires_and_what_it_gives_later_does_not_count() {
+fn a_worker_that_died_keeps_nobody_from_fetching() {
+    let mut record = IssuerRecord::default();
+    let dead = begin(&mut record, SECOND, Need::Keys);
+    let is_alive = |owner| {
+        assert_eq!(owner, 1);
+        false
+    };
+    let (taken, lease) = record.look_up(SECOND, &TIMES, Need::Keys, 2, is_alive);
+    assert_eq!(taken, ScheduleStep::Wait { fetch: true });
+    // No fetch has ended: who waited for the first one waits for this one.
+    assert_eq!((record.failures(), record.ended_fetches()), (0, 0));
+    assert!(!record.succeed(SECOND, &dead, id("old"), 60 * SECOND));
+    assert!(record.succeed(SECOND, &lease.unwrap(), id("a"), 60 * SECOND));
+
+    // A fetch for an unknown key is begun again by the next token with one.
+    let _ = begin(&mut record, 11 * SECOND, Need::NewerKeys);
+    let (taken, lease) = record.look_up(11 * SECOND, &TIMES, Need::Keys, 2, |_| false);
+    assert_eq!((taken, lease), (USE, None));
+    assert!(!record.is_fetching(11 * SECOND));
+    let (taken, lease) = record.look_up(11 * SECOND, &TIMES, Need::NewerKeys, 2, |_| false);
+    assert_eq!(taken, ScheduleStep::Wait { fetch: true });
+    assert!(lease.is_some() && record.is_fetching(11 * SECOND));
+}
+
+#[test]
+fn only_of_a_worker_that_fetches_it_is_asked_whether_it_lives() {
+    let mut record = fetched(SECOND);
+    for need in [Need::Keys, Need::NewerKeys] {
+        let (taken, _) = record.look_up(2 * SECOND, &TIMES, need, 2, |_| panic!("asked"));
+        assert_eq!(taken, USE);
+    }
+    let lease = begin(&mut record, 61 * SECOND, Need::Keys);
+    assert!(record.fail(61 * SECOND, &lease, 0));
+    let (taken, _) = record.look_up(61 * SECOND, &TIMES, Need::Keys, 2, |_| panic!("asked"));
+    assert_eq!(taken, USE);
+}
+
+#[test]
+fn a_slow_worker_s_lease_expires_and_what_it_gives_later_does_not_count() {
     let mut record = IssuerRecord::default();
     let late = begin(&mut record, SECOND, Need::Keys);
     assert_eq!(step(&mut record, 60 * SECOND, Need::Keys), WAIT);
@@ -136,7 +174,7 @@ fn a_fetch_of_before_shared_memory_was_lost_does_not_count() {
     let late = begin(&mut record, SECOND, Need::Keys);
     let mut record = IssuerRecord::default();
     assert!(!record.succeed(2 * SECOND, &late, id("old"), 60 * SECOND));
-    let (_, lease) = record.look_up(2 * SECOND, &TIMES, Need::Keys, 2);
+    let (_, lease) = record.look_up(2 * SECOND, &TIMES, Need::Keys, 2, |_| true);
     assert!(!record.succeed(3 * SECOND, &late, id("old"), 60 * SECOND));
     assert!(record.succeed(3 * SECOND, &lease.unwrap(), id("a"), 60 * SECOND));
 }
@@ -155,8 +193,11 @@ fn a_worker_that_exits_hands_on() {
     let mut record = IssuerRecord::default();
     let lease = begin(&mut record, SECOND, Need::Keys);
     record.release(&lease);
-    assert_eq!((record.failures(), record.ended_fetches()), (0, 1));
+    // No fetch has ended: who waited for this one looks again, and waits for the next one.
+    assert_eq!((record.failures(), record.ended_fetches()), (0, 0));
+    assert!(!record.is_fetching(SECOND));
     let _ = begin(&mut record, SECOND, Need::Keys);
+    assert!(record.is_fetching(SECOND));
 }
 
 #[test]
@@ -165,7 +206,7 @@ fn keys_of_a_file_are_used_until_they_are_too_old_and_the_issuer_is_asked_at_onc
     assert!(!record.restore(SECOND, &TIMES, id("a"), 6001 * SECOND));
     assert_eq!(record.text_id(), None);
     assert!(record.restore(SECOND, &TIMES, id("a"), 5990 * SECOND));
-    let (step_taken, lease) = record.look_up(SECOND, &TIMES, Need::Keys, 1);
+    let (step_taken, lease) = record.look_up(SECOND, &TIMES, Need::Keys, 1, |_| true);
     assert_eq!(step_taken, ScheduleStep::Use { fetch: true });
     assert_eq!(record.held(10 * SECOND, &TIMES), HeldAge::Stale);
     assert_eq!(record.held(12 * SECOND, &TIMES), HeldAge::Unusable);

@@ -183,6 +183,10 @@ impl World {
         };
     }
 
+    fn is_alive(&self, process: u64) -> bool {
+        self.workers.iter().any(|worker| worker.process == process)
+    }
+
     fn look(&mut self, mut record: IssuerRecord, worker: usize, needs_newer: bool) {
         let need = match needs_newer {
             true => Need::NewerKeys,
@@ -192,7 +196,9 @@ impl World {
             return;
         }
         let held = record.held(self.clock, &TIMES);
-        let (step, lease) = record.look_up(self.clock, &TIMES, need, self.workers[worker].process);
+        let process = self.workers[worker].process;
+        let is_alive = |owner| self.is_alive(owner);
+        let (step, lease) = record.look_up(self.clock, &TIMES, need, process, is_alive);
         self.store(&record);
         assert_eq!(step.starts_fetch(), lease.is_some());
         if held.is_usable() && need == Need::Keys {
@@ -203,6 +209,10 @@ impl World {
         }
         if matches!(step, ScheduleStep::Use { .. }) {
             assert!(held.is_usable());
+        }
+        if step == WAIT {
+            let fetches = |other: &Worker| other.fetch.is_some() && !other.is_orphan;
+            assert!(self.workers.iter().any(fetches), "waits for nobody");
         }
         let Some(lease) = lease else {
             return;
@@ -251,8 +261,14 @@ impl World {
     /// Whatever has happened, the issuer is asked again before long.
     fn check_end(&self) {
         let mut record = self.record();
-        let later = self.clock + TIMES.refresh + TIMES.lease + 34 * SECOND;
-        let (step, lease) = record.look_up(later, &TIMES, Need::Keys, 0);
+        let is_alive = |owner| self.is_alive(owner);
+        let is_fetching = self.workers.iter().any(|worker| worker.fetch.is_some());
+        let lease = match is_fetching {
+            true => TIMES.lease,
+            false => Duration::ZERO,
+        };
+        let later = self.clock + TIMES.refresh + lease + 34 * SECOND;
+        let (step, lease) = record.look_up(later, &TIMES, Need::Keys, 0, is_alive);
         assert!(lease.is_some(), "{step:?}");
         assert!(record.next_look(self.clock, &TIMES) <= IssuerTimes::LOOK);
     }
