@@ -4,8 +4,6 @@
 use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
-use openssl::sha::sha256;
-
 use super::AuthJwt;
 use crate::nginx::{Config, ConfigError, Failure, Request, Setting, Template, Text, Variable};
 use jose::DpopProof;
@@ -52,7 +50,8 @@ pub(super) struct SentToken<'a> {
 /// same request, after an internal redirect.
 #[derive(Default)]
 pub(super) struct AcceptedProof {
-    sha256: OnceCell<[u8; 32]>,
+    // perf: comparing the line is cheaper than hashing it, which each request would pay for.
+    line: OnceCell<Box<[u8]>>,
     /// Whether a location that requires a nonce has accepted it.
     has_nonce: Cell<bool>,
 }
@@ -107,9 +106,8 @@ impl ProofRules {
             (Some(_), Some(_)) => return Err(refuse(Some(ProofError::Several)).into()),
         };
         let proof = DpopProof::parse(&line).map_err(|error| refuse(Some(error.into())))?;
-        let digest = sha256(&line);
         let accepted = sent.accepted_proof;
-        let is_accepted = accepted.sha256.get().is_some_and(|own| *own == digest);
+        let is_accepted = accepted.line.get().is_some_and(|own| **own == *line);
         let used = &request.main_conf::<AuthJwt>().dpop;
         // A nonce may become too old while the request goes from one location to another.
         let nonces = match self.requires_nonce() && !(is_accepted && accepted.has_nonce.get()) {
@@ -141,7 +139,7 @@ impl ProofRules {
                 check_proof(&proof, jkt, &proved).map_err(refuse)?;
             used.note_use(request, id, nonces.as_deref())
                 .map_err(BindingError::from)?;
-            _ = accepted.sha256.set(digest);
+            _ = accepted.line.set(line.bytes().into());
             needs_nonce
         };
         if let Some(nonces) = nonces {

@@ -6,6 +6,7 @@ mod nonce;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use openssl::sha::Sha256;
 use text::Quoted;
 
 pub use nonce::DpopNonceKey;
@@ -124,7 +125,11 @@ impl DpopProof {
     /// The SHA-256 of the key in its canonical form (RFC 7638 section 3), which an access token has
     /// as `jkt` (RFC 9449 section 6.1).
     pub fn thumbprint(&self) -> [u8; 32] {
-        openssl::sha::sha256(canonical(&self.key.material).as_bytes())
+        // perf: `openssl::sha::sha256` looks up the algorithm each time, which costs more than the
+        // hash itself of so short a text.
+        let mut sha256 = Sha256::new();
+        sha256.update(canonical(&self.key.material).as_bytes());
+        sha256.finish()
     }
 
     /// The value of `alg`.
