@@ -72,7 +72,13 @@ fn check_bindgen_flags(flags: &[String]) -> Result<(), Box<dyn error::Error>> {
 /// See the files for why each is in C.
 fn compile_shim(include: &str, flags: &[String]) {
     let mut shim = cc::Build::new();
-    for file in ["background.c", "bitfields.c", "net/event.c", "shim.c"] {
+    for file in [
+        "background.c",
+        "bitfields.c",
+        "net/event.c",
+        "server.c",
+        "shim.c",
+    ] {
         let file = format!("src/nginx/{file}");
         println!("cargo::rerun-if-changed={file}");
         shim.file(file);

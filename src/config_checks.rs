@@ -92,3 +92,36 @@ pub(crate) fn warn_of_asked_locations<'a>(
         }
     }
 }
+
+/// Warns of pages that `error_page` shows for a refusal and that are refused as well, once for each:
+/// nginx shows its own page then. `is_checked` says where `directive` refuses.
+pub(crate) fn warn_of_refused_pages<'a>(
+    cf: &MergedConfig<'_, 'a>,
+    directive: &str,
+    is_checked: impl Fn(Location<'a>) -> bool,
+) {
+    const REFUSALS: [u16; 2] = [401, 403];
+    let mut known = HashSet::new();
+    let locations = cf.locations();
+    for from in locations.into_iter().filter(|&from| is_checked(from)) {
+        for status in REFUSALS {
+            let Some(path) = from.error_page(status) else {
+                continue;
+            };
+            // Nothing is checked where a `return` answers.
+            let is_refused =
+                |page: &Location<'a>| is_checked(*page) && cf.unconditional_return(*page).is_none();
+            let Some(page) = from.find(path).filter(is_refused) else {
+                continue;
+            };
+            if known.insert((page, path)) {
+                cf.warn(format_args!(
+                    "\"error_page {status}\" of {from} shows {}, which reaches {page}, where \
+                     \"{directive}\" refuses the request again, so that nginx's own page is shown; \
+                     write \"{directive} off\" in a location for that page",
+                    Quoted::whole(path)
+                ));
+            }
+        }
+    }
+}

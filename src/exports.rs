@@ -4,7 +4,8 @@
 //! nginx gives a directive to the first module in its list that defines it, and runs access
 //! handlers in the reverse order of the list. So the modules of this project come before the
 //! built-in auth_request, whose directives they take over, and before auth_basic and access, as the
-//! built-in does. The filter comes right before the one that reads files, where nginx places
+//! built-in does. The module of the counters comes first: what it has found out of a level when
+//! nginx merges levels, the others take over. The filter comes right before the one that reads files, where nginx places
 //! third-party filters. The module for auth_request has a name of its own, because nginx refuses
 //! two modules with the same name.
 #![allow(unsafe_code)]
@@ -12,11 +13,13 @@
 use crate::auth_jwt::AuthJwt;
 use crate::auth_request::AuthRequest;
 use crate::nginx::{Descriptor, Exported, SubrequestFilter};
+use crate::status::AuthStatus;
 use std::ffi::CStr;
 
 /// The modules whose order matters, in that order. The file `config` has the same list for nginx's
 /// own build.
 const ORDER: &[&CStr] = &[
+    c"ngx_http_auth_status_module",
     c"ngx_http_auth_subrequest_module",
     c"ngx_http_auth_jwt_module",
     c"ngx_http_auth_request_module",
@@ -25,6 +28,17 @@ const ORDER: &[&CStr] = &[
     c"ngx_http_auth_capture_filter_module",
     c"ngx_http_copy_filter_module",
 ];
+
+// SAFETY: no other symbol of nginx has this name, and nginx reads it as the ngx_module_t that it
+// begins with.
+#[unsafe(no_mangle)]
+static ngx_http_auth_status_module: Descriptor<AuthStatus> = Descriptor::new(ORDER);
+
+impl Exported for AuthStatus {
+    fn descriptor() -> &'static Descriptor<Self> {
+        &ngx_http_auth_status_module
+    }
+}
 
 // SAFETY: no other symbol of nginx has this name, and nginx reads it as the ngx_module_t that it
 // begins with.
@@ -64,7 +78,7 @@ impl Exported for SubrequestFilter {
 mod tables {
     use super::{
         ORDER, ngx_http_auth_capture_filter_module, ngx_http_auth_jwt_module,
-        ngx_http_auth_subrequest_module,
+        ngx_http_auth_status_module, ngx_http_auth_subrequest_module,
     };
     use nginx_sys::ngx_module_t;
     use std::ffi::c_char;
@@ -80,7 +94,8 @@ mod tables {
     // SAFETY: nginx looks the symbol up by dlsym, and reads it as an array of ngx_module_t pointers
     // that ends with NULL (ngx_load_module).
     #[unsafe(no_mangle)]
-    static ngx_modules: PointerTable<ngx_module_t, 4> = PointerTable([
+    static ngx_modules: PointerTable<ngx_module_t, 5> = PointerTable([
+        ngx_http_auth_status_module.as_ptr(),
         ngx_http_auth_subrequest_module.as_ptr(),
         ngx_http_auth_jwt_module.as_ptr(),
         ngx_http_auth_capture_filter_module.as_ptr(),
@@ -90,7 +105,8 @@ mod tables {
     // SAFETY: nginx looks the symbol up by dlsym, and reads it as an array of C strings, one for
     // each entry of ngx_modules (ngx_load_module).
     #[unsafe(no_mangle)]
-    static ngx_module_names: PointerTable<c_char, 4> = PointerTable([
+    static ngx_module_names: PointerTable<c_char, 5> = PointerTable([
+        c"ngx_http_auth_status_module".as_ptr().cast_mut(),
         c"ngx_http_auth_subrequest_module".as_ptr().cast_mut(),
         c"ngx_http_auth_jwt_module".as_ptr().cast_mut(),
         c"ngx_http_auth_capture_filter_module".as_ptr().cast_mut(),

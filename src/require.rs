@@ -52,7 +52,7 @@ impl Requirement {
         }
         let values = args.iter().map(|value| match value.starts_with(b"$") {
             true => Ok((cf.template(value)?, String::from_utf8_lossy(value).into())),
-            false => Err(cf.invalid_value(value, "it must start with a variable")),
+            false => Err(cf.invalid_value(value, &must_be_variable(value, instead))),
         });
         let values = values.collect::<Result<_, _>>()?;
         Ok(Self { values, status })
@@ -74,5 +74,18 @@ impl Requirement {
             }
         }
         Ok(None)
+    }
+}
+
+/// What is wrong with a value that does not begin with a variable.
+fn must_be_variable(value: &[u8], instead: &str) -> String {
+    const MUST: &str = "it must start with a variable";
+    let is_operator = matches!(
+        value,
+        b"=" | b"==" | b"!=" | b"~" | b"!~" | b"~*" | b"<" | b">" | b"eq" | b"ne" | b"in"
+    );
+    match is_operator {
+        true => format!("{MUST}; nothing is compared here, use {instead}"),
+        false => MUST.to_owned(),
     }
 }

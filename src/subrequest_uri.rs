@@ -40,18 +40,19 @@ impl Uri {
         }
     }
 
-    /// Reads the argument of a directive.
+    /// Reads the argument of a directive. `or_else` is what else helps whose argument is no path,
+    /// in words that follow "name a location that has proxy_pass".
     ///
     /// # Errors
     /// nginx logs what is wrong with a variable's name.
-    pub(crate) fn read(cf: &mut Config<'_>) -> Result<Self, ConfigError> {
+    pub(crate) fn read(cf: &mut Config<'_>, or_else: &str) -> Result<Self, ConfigError> {
         let uri = cf.argument();
         let template = cf.template(&uri)?;
         let constant = template.constant();
         if constant.is_some_and(|uri| !uri.starts_with(b"/")) {
             cf.warn(format_args!(
                 "the URI {} in \"{}\" directive does not begin with \"/\", \
-                 every request is refused: name a location that has proxy_pass",
+                 every request is refused: name a location that has proxy_pass{or_else}",
                 Quoted::whole(uri),
                 String::from_utf8_lossy(&cf.directive())
             ));

@@ -292,8 +292,8 @@ is($passed->($chain->('b', 'a'), $token{a}), $of_line->($refused->($other_passed
 is($passed->('', $token{a}), $of_line->($refused->($none_passed)), 'an empty line');
 my $holds = '$http_client_cert holds no client certificate: ';
 is($passed->($_->[0], $token{a}), $of_line->($refused->($holds . $_->[1])), "Client-Cert: " . substr $_->[0], 0, 30) for
-    [ '(null)', 'it is neither PEM nor base64 between colons' ],
-    [ $base64{a}, 'it is neither PEM nor base64 between colons' ],
+    [ '(null)', 'it is neither PEM nor base64 nor what Envoy writes' ],
+    [ "$base64{a} x", 'it is neither PEM nor base64 nor what Envoy writes' ],
     [ ":$base64{a}", 'its end is missing' ],
     [ ":$base64{a}:, :$base64{a}:", 'something follows the certificate' ],
     [ ':' . encode_base64url(decode_base64($base64{a})) . ':', 'it is not base64' ],

@@ -13,7 +13,10 @@ $t->write_file('a.jwk', '{"kty":"oct","k":"c2VjcmV0IG9mIHRoaXJ0eS10d28gYnl0ZXMgb
 
 my $http = sub { return config_test($t, $_[0]) };
 my $protect = 'auth_jwt a; auth_jwt_key_file a.jwk;';
-my $location = sub { return $http->("server { $protect\nlisten 127.0.0.1:1;\nlocation / {\n$_[0]\n}}") };
+# a server that every binding is for: TLS, certificates, and no other host
+my $tls = 'ssl_reject_handshake on; ssl_verify_client optional_no_ca; server { listen 127.0.0.1:1 ssl default_server; } '
+    . "server { $protect";
+my $location = sub { return $http->("$tls\nlisten 127.0.0.1:1 ssl; server_name a;\nlocation / {\n$_[0]\n}}") };
 my $line_4 = sub { return "[emerg] $_[0] in DIR/http.conf:4 | exit 1" };
 my $ok = 'exit 0';
 my $name = 'auth_jwt_binding';
@@ -21,7 +24,7 @@ my $name = 'auth_jwt_binding';
 ### contexts, numbers of arguments, repeats
 
 my %around = (http => "$name tls;", server => "server { $name tls; }",
-    location => "server { $protect location / { $name tls; } }",
+    location => "$tls listen 127.0.0.1:1 ssl; server_name a; location / { $name tls; } }",
     limit_except => "server { $protect location / { limit_except GET { $name tls; } } }");
 is($http->($around{$_}), $ok, "in $_") for sort keys %around;
 is($location->("if (\$arg_a) { $name tls; }"), $line_4->("\"$name\" directive is not allowed here"), 'in if');

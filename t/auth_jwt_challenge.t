@@ -124,10 +124,11 @@ for (["Bearer $good", "Bearer $good"], ["Bearer $good", "Bearer $forged"],
 ### the log: one line with the reason
 
 my $about = '; alg "HS256", kid "a"';
+my $opaque = 'no JWT; only its issuer can judge an opaque token, see docs/introspection.md';
 my @refused = (
     [ 'none', undef, 'no token: no "Authorization" header line' ],
-    [ 'one part', 'x', 'token has 1 part instead of 3' ],
-    [ 'two parts', 'x.y', 'token has 2 parts instead of 3' ],
+    [ 'one part', 'x', "token has 1 part instead of 3: $opaque" ],
+    [ 'two parts', 'x.y', "token has 2 parts instead of 3: $opaque" ],
     [ 'four parts', "$good.", 'token has 4 parts instead of 3'
         . $about ],
     [ 'five parts', 'a.b.c.d.e', 'an encrypted token (5 parts) where a signed one is expected, see auth_jwt_type' ],

@@ -191,7 +191,7 @@ is($sent->('/tls', bearer($token{a})), '401 Bearer realm="r", error="invalid_tok
     . "which \"auth_jwt_binding tls\" cannot check; $es256", 'tls: a token that is bound by DPoP');
 is($with->('/scope', $token{a}, proof('a', $token{a}, '/scope')), '403 DPoP realm="r", algs="A", error="insufficient_scope", '
     . 'scope="write" + Bearer realm="r", error="insufficient_scope", scope="write" <insufficient_scope|> info required '
-    . "scope \"write\" is not granted; $es256", 'a scope is missing');
+    . "scope \"write\" is not granted: scope is \"read\"; $es256", 'a scope is missing');
 is($with->('/scopes', $token{a}, proof('a', $token{a}, '/scopes')), $allowed, 'a scope is granted') for 1, 2;
 is($with->('/scopes', $token{a}, proof('b', $token{a}, '/scopes')), $bad_token->($other_key), 'and the thief is refused');
 is($with->('/preaccess', $token{a}, proof('a', $token{a}, '/preaccess')), $allowed, 'preaccess: the client itself');

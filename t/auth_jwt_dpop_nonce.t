@@ -164,7 +164,7 @@ isnt($nonce, $first, 'which is another');
 is($asked->('/x', $nonce, iat => '"now+70"'), $allowed, 'the other one is accepted');
 is($asked->('/scope', $first, iat => '"now+70"'), "403 $line, error=\"insufficient_scope\", scope=\"write\" + Bearer "
     . 'realm="r", error="insufficient_scope", scope="write" <insufficient_scope|> +nonce uncached info required scope '
-    . "\"write\" is not granted; $es256", 'another one comes with a refusal for a scope, too');
+    . "\"write\" is not granted: the token has neither scope nor scp; $es256", 'another one comes with a refusal for a scope, too');
 move_clock($t, 130);
 is($asked->('/x', $first, iat => '"now+130"'), $old, 'a nonce that is too old');
 is($asked->('/x', $nonce, iat => '"now+130"'), $allowed, 'the one that comes with the refusal');
@@ -189,7 +189,7 @@ is($asked->('/required', undef), $no_nonce =~ s/ \+ Bearer realm="r"//r, 'requir
 is($asked->('/any', undef), $no_nonce, 'any: no nonce');
 is($asked->('/any', $nonce), $allowed, 'any: a nonce');
 is($asked->('/scope', $nonce), "403 $line, error=\"insufficient_scope\", scope=\"write\" + Bearer realm=\"r\", "
-    . "error=\"insufficient_scope\", scope=\"write\" <insufficient_scope|> info required scope \"write\" is not granted; "
+    . "error=\"insufficient_scope\", scope=\"write\" <insufficient_scope|> info required scope \"write\" is not granted: the token has neither scope nor scp; "
     . $es256, 'a scope is missing');
 is($asked->('/silent', undef), '401 ' . $no_nonce =~ s/^.*?(?=<)//r, 'auth_jwt_challenge off: the nonce comes all the same');
 is($asked->('/attributes', undef), $no_nonce =~ s/DPoP-Nonce"\K/, a="b"/r =~ s/Bearer realm="r"\K/, error_description="mine", algs="mine", a="b"/r,
@@ -220,7 +220,7 @@ is($asked->('/from-on', $first, iat => '"now+70"'), '200 <ok|alice> +nonce uncac
 is($asked->('/from-off', $first, iat => '"now+70"'), '200 <ok|alice> +nonce uncached', 'the same from a location without nonces');
 is($asked->('/to-scope', $first, iat => '"now+70"') =~ s/<.*> //r, "403 $line, error=\"insufficient_scope\", "
     . 'scope="write" + Bearer realm="r", error="insufficient_scope", scope="write" +nonce uncached info required scope '
-    . "\"write\" is not granted; $es256", 'accepted in one location, and refused in another');
+    . "\"write\" is not granted: the token has neither scope nor scp; $es256", 'accepted in one location, and refused in another');
 
 ### an upstream with nonces of its own
 

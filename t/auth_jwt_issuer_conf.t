@@ -8,7 +8,7 @@ use Auth;
 use AuthJwt;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(101);
+my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(102);
 
 my $key = jwk('ES256', '--kid', 'a');
 $t->write_file('a.jwk', public($key));
@@ -71,6 +71,9 @@ is($http->("server { location / { auth_jwt_issuer a { $needed } } }"),
     $at->(1, '"auth_jwt_issuer" directive is not allowed here'), 'location');
 is($http->("auth_jwt_issuer a { $needed }\nauth_jwt_issuer a { issuer x; audience b; key_file a.jwk; }"),
     $at->(2, 'duplicate auth_jwt_issuer "a"'), 'two blocks of one name');
+my $fetched = 'auth_jwt_issuer a { issuer %s; audience b; jwks_uri http://127.0.0.1:1/; }';
+is($http->(sprintf "$fetched\n$fetched", 'x', 'y'), $at->(2, 'duplicate auth_jwt_issuer "a"'),
+    'two blocks of one name with fetched keys');
 is($block->("foo bar;"), $at->(2, "unknown directive \"foo\" in this block, which may have: $members"),
     'an unknown directive');
 is($block->("auth_jwt_leeway 1s;"), $at->(2,
@@ -238,7 +241,8 @@ is($location->('auth_jwt a; auth_jwt_trust corp; location /a { }', 'auth_jwt_key
     'the key file of the server');
 is($location->('auth_jwt a; auth_jwt_trust off; auth_jwt_key_file a.jwk;', 'auth_jwt_trust corp;'), $ok,
     'a key file, and off');
-is($location->('auth_jwt_trust corp; auth_jwt_key_file a.jwk;'), $ok, 'both, and auth_jwt is off');
+is($location->('auth_jwt_trust corp; auth_jwt_key_file a.jwk;') =~ s/ in DIR\/nginx\.conf:\d+//r, '[warn] "auth_jwt_trust" in '
+    . "location \"/\" requires nothing without \"auth_jwt\", every request is served | $ok", 'both, and auth_jwt is off');
 is($location->('auth_jwt a; auth_jwt_trust corp; auth_jwt_type encrypted; auth_jwt_key_file secret.jwk;'),
     $conflict->(4, $unsigned), 'encrypted');
 is($location->('auth_jwt a; auth_jwt_type encrypted;', 'auth_jwt_trust corp;'), $conflict->(1, $unsigned),

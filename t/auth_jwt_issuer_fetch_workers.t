@@ -142,8 +142,8 @@ my $reasons = sub {
     return keys(%lines) . ' workers: ' . join "\n", sort keys %{ { map { %$_ } values %lines } };
 };
 my $paused = sub { return "error issuer \"$_[0]\": last attempt failed, and the next one is not due: $_[1]" };
-is($reasons->(), '4 workers: ' . $paused->('found', '"found" has no discovery document, HTTP status 503: jwks_uri '
-    . 'has to say where the keys are'), 'each has it');
+is($reasons->(), '4 workers: ' . $paused->('found', 'the discovery document of "found" does not come: HTTP status 503'),
+    'each has it');
 
 # A port at which nothing listens. The long reason is cut off after 509 bytes.
 my $url = 'http://127.0.0.1:' . port(8089) . '/' . 'l' x 3000;

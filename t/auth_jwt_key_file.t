@@ -64,17 +64,17 @@ my @none = (
 );
 
 my $instead = 'instead of a JWK Set';
-my $page = 'docs/keys.md tells how to make a JWK Set of it';
+my $page = 'make one of it by "nginx-auth jwk FILE", or see docs/keys.md';
 
 my @broken = (
     [ 'missing', undef, 'No such file or directory (os error 2)' ],
-    [ 'directory', undef, 'not a regular file' ],
+    [ 'directory', undef, 'a directory, where the name of a file is needed' ],
     [ 'fifo', undef, 'not a regular file' ],
     [ 'dangling', undef, 'No such file or directory (os error 2)' ],
     [ 'loop', undef, 'Too many levels of symbolic links (os error 40)' ],
     [ 'large', undef, 'larger than 8388608 bytes' ],
     [ 'empty', '', "empty $instead" ],
-    [ 'text', 'k', "plain text, perhaps a secret, $instead; $page" ],
+    [ 'text', 'k', "plain text, perhaps a secret, $instead; " . $page =~ s/jwk/jwk --secret/r ],
     [ 'pem', "-----BEGIN PUBLIC KEY-----\n", "PEM public key $instead; $page" ],
     [ 'pem_private', "-----BEGIN RSA PRIVATE KEY-----\n", "PEM private key $instead; $page" ],
     [ 'certificate', "-----BEGIN CERTIFICATE-----\n", "PEM certificate $instead; $page" ],

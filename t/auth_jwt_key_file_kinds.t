@@ -54,7 +54,8 @@ my $broken = 'key set is not JSON';
 
 is($asked->('good'), '404, ', 'a file');
 is($asked->('link'), '404, ', 'a link to a file');
-is($asked->($_), $failed->($_, 'not a regular file'), $_) for @others;
+is($asked->($_), $failed->($_, $_ eq 'folder' ? 'a directory, where the name of a file is needed'
+    : 'not a regular file'), $_) for @others;
 is($asked->($_), $failed->($_, 'on a pseudo file system such as /proc'), "/proc, $_")
     for @pseudo;
 is(status(http_get('/alive')), '204', 'nothing has blocked the worker');

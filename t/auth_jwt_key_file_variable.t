@@ -88,7 +88,7 @@ is($asked->('/arg/?name=c', $token{a}), '500, ' . $missing->('keys/c.jwk'),
 is($asked->('/arg/?name=a%2e', $token{a}), '500, '
     . $missing->('keys/a%2e.jwk'), 'arguments are not decoded');
 is($asked->('/arg/?name=folder', $token{a}), "500, error key file "
-    . "\"$dir/keys/folder.jwk\": not a regular file", 'a folder is not read');
+    . "\"$dir/keys/folder.jwk\": a directory, where the name of a file is needed", 'a folder is not read');
 is($asked->('/arg/?name=pipe', $token{a}), "500, error key file "
     . "\"$dir/keys/pipe.jwk\": not a regular file", 'a pipe is not opened');
 is($asked->('/arg/?name=broken', $token{a}), "500, error key file "

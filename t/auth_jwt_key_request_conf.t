@@ -53,7 +53,8 @@ is($http->("$request /a; server { auth_jwt a; location / { auth_jwt b; } locatio
 for my $uri ('a', '@named', 'http://127.0.0.1/', '""', '?a') {
     my $shown = $uri eq '""' ? '' : $uri;
     is($location->("$request $uri;"), "[warn] the URI \"$shown\" in \"$request\" directive does not "
-        . 'begin with "/", every request is refused: name a location that has proxy_pass in '
+        . 'begin with "/", every request is refused: name a location that has proxy_pass, or fetch the keys '
+        . 'by auth_jwt_issuer with jwks_uri in '
         . "DIR/http.conf:4 | $ok", "URI $uri");
 }
 

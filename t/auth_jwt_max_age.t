@@ -58,7 +58,8 @@ my $old = sub {
     return "$refused <expired|0> info too old: iat \"I\", now N, max_age $max; " . ($token // $hs256);
 };
 my $future = sub {
-    return "$refused <not_yet_valid|0> info issued in the future: iat \"I\", now N, leeway $_[0]; $hs256";
+    return "$refused <not_yet_valid|0> info issued in the future: iat \"I\", now N, leeway $_[0]: if the clocks of "
+        . "issuer and nginx differ, see auth_jwt_leeway; $hs256";
 };
 
 ### refused

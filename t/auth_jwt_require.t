@@ -120,7 +120,8 @@ for (
     [ 'early' => sign($key, '{"v":0,"nbf":4102444800}'), "$refused <|not_yet_valid|0> "
         . 'info not yet valid: nbf 4102444800, now N, leeway 0; alg "HS256", kid "a"' ],
     [ 'malformed' => 'x', "$refused <|malformed|0> "
-        . 'info token has 1 part instead of 3' ],
+        . 'info token has 1 part instead of 3: no JWT; only its issuer can judge an opaque token, '
+        . 'see docs/introspection.md' ],
 ) {
     my ($what, $token, $expected) = @$_;
     is(outcome($t, '/403', $token), $expected, $what);

@@ -9,7 +9,7 @@ use Auth;
 use AuthJwt;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(49);
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(50);
 
 my $key = jwk('HS256', '--kid', 'a');
 my $aes = jwk('A128KW', '--kid', 'b');
@@ -57,9 +57,9 @@ $t->run();
 my $hs256 = 'alg "HS256", kid "a"';
 my $challenge = sub { "403 Bearer realm=\"r\", error=\"insufficient_scope\", scope=\"$_[0]\"" };
 my $failed = sub {
-    my ($missing, $all, $token) = @_;
+    my ($missing, $granted, $all, $token) = @_;
     return $challenge->($all // $missing) . ' <insufficient_scope|0> info required scope '
-        . "\"$missing\" is not granted; " . ($token // $hs256);
+        . "\"$missing\" is not granted: $granted; " . ($token // $hs256);
 };
 my $ok = '404 <ok|1>';
 
@@ -71,19 +71,29 @@ is(outcome($t, '/read', sign($key, '{"exp":1}')), '401 Bearer realm="r", error="
 
 ### what grants no scope: row 17
 
-is(outcome($t, '/read', sign($key, "{$_}")), $failed->('read'), "{$_} does not grant read") for
-    '', '"scope":null', '"scope":""', '"scope":[]', '"scope":true', '"scope":{"read":1}',
-    '"scope":"reader"', '"scope":"READ"', '"scope":"a,read"', '"scope":"a\tread"', '"scope":["a read"]',
-    '"scope":[["read"]]', '"Scope":"read"', '"scopes":"read"', '"scp":"write"';
+my $neither = 'the token has neither scope nor scp';
+for (
+    [ '', $neither ], [ '"scope":null', 'scope is "null"' ], [ '"scope":""', 'scope is ""' ],
+    [ '"scope":[]', 'scope is "[]"' ], [ '"scope":true', 'scope is "true"' ],
+    [ '"scope":{"read":1}', 'scope is "{\"read\":1}"' ], [ '"scope":"reader"', 'scope is "reader"' ],
+    [ '"scope":"READ"', 'scope is "READ"' ], [ '"scope":"a,read"', 'scope is "a,read"' ],
+    [ '"scope":"a\tread"', 'scope is "a\x09read"' ], [ '"scope":["a read"]', 'scope is "[\"a read\"]"' ],
+    [ '"scope":[["read"]]', 'scope is "[[\"read\"]]"' ], [ '"Scope":"read"', $neither ],
+    [ '"scopes":"read"', $neither ], [ '"scp":"write"', 'scp is "write"' ],
+    [ '"scope":"a","scp":["b"]', 'scope is "a", and scp is "[\"b\"]"' ],
+) {
+    my ($claims, $granted) = @$_;
+    is(outcome($t, '/read', sign($key, "{$claims}")), $failed->('read', $granted), "{$claims} does not grant read");
+}
 
-is(outcome($t, '/two', sign($key, '{"scope":"read"}')), $failed->('write', 'read write'), 'the second');
-is(outcome($t, '/two', sign($key, '{"scope":"write"}')), $failed->('read', 'read write'), 'the first');
-is(outcome($t, '/lines', sign($key, '{"scope":"read"}')), $failed->('write', 'read write'),
+is(outcome($t, '/two', sign($key, '{"scope":"read"}')), $failed->('write', 'scope is "read"', 'read write'), 'the second');
+is(outcome($t, '/two', sign($key, '{"scope":"write"}')), $failed->('read', 'scope is "write"', 'read write'), 'the first');
+is(outcome($t, '/lines', sign($key, '{"scope":"read"}')), $failed->('write', 'scope is "read"', 'read write'),
     'two directives, the challenge has each scope once');
 is(outcome($t, '/url', sign($key, '{"scope":"https://x.example/a"}')),
-    $failed->('https://x.example/a:b'), 'a URL');
+    $failed->('https://x.example/a:b', 'scope is "https://x.example/a"'), 'a URL');
 is(outcome($t, '/encrypted', encrypt($aes, '{"scope":"write"}')),
-    $failed->('read', undef, 'alg "A128KW", kid "b"'), 'encrypted');
+    $failed->('read', 'scope is "write"', undef, 'alg "A128KW", kid "b"'), 'encrypted');
 
 ### what does
 
@@ -106,7 +116,7 @@ is(verdict(get('/silent', sign($key, '{}'))), 403, 'without a challenge');
 my $mismatch = '401 Bearer realm="r", error="invalid_token" <claim_mismatch|0> info required claim '
     . "\"v\" eq \"a\": it is missing; $hs256";
 is(outcome($t, '/order', sign($key, '{}')), $mismatch, 'rules before scopes');
-is(outcome($t, '/order', sign($key, '{"v":"a"}')), $failed->('read'), 'scopes');
+is(outcome($t, '/order', sign($key, '{"v":"a"}')), $failed->('read', $neither), 'scopes');
 is(outcome($t, '/order', sign($key, '{"v":"a","scope":"read"}')), '401 Bearer realm="r", '
     . "error=\"invalid_token\" <requirement|0> info required \$arg_a is empty or 0; $hs256",
     'auth_jwt_require after scopes');

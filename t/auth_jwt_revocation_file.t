@@ -38,7 +38,7 @@ my @bad = (
     [ 'comma', "{\"mallory\":1,\n}", $not_json->(2, 1) ],
     [ 'utf-8', "{\"mallory\xff\":1}", $not_json->(1, 10) ],
     [ 'large', '{' . ' ' x (64 << 20) . '}', 'larger than 67108864 bytes; leave out what has expired' ],
-    [ 'folder', undef, $irregular ],
+    [ 'folder', undef, "a directory, where the name of a file is needed; $on_disk" ],
     [ 'pipe', undef, $irregular ],
     [ 'device', undef, $irregular ],
     [ 'pseudo', undef, "on a pseudo file system such as /proc; $on_disk" ],

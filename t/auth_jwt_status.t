@@ -25,7 +25,8 @@ my @cases = (
     [ 'empty', '/', '', '401 missing 0 -', 'info no token: the "Authorization" header line '
         . 'has nothing behind "Bearer"' ],
     [ 'text', '/', 'text', '401 malformed 0 -',
-        'info token has 1 part instead of 3' ],
+        'info token has 1 part instead of 3: no JWT; only its issuer can judge an opaque token, '
+        . 'see docs/introspection.md' ],
     [ 'kind', '/', $encrypted, '401 malformed 0 -', 'info an encrypted token (5 parts) where a '
         . 'signed one is expected, see auth_jwt_type; '
         . 'alg "A128KW", kid "b"' ],

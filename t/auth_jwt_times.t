@@ -50,17 +50,19 @@ is(verdict(get('/', sign($key, $_))), '404', $_) for @accepted;
 is(jwt_logged($t), '', 'accepted, no log line');
 
 my $max = 9223372036854775807;
+my $clocks = 'if the clocks of issuer and nginx differ, see auth_jwt_leeway';
+my $milli = 'which may be milliseconds where seconds are needed';
 my @refused = (
-    [ "{\"exp\":$past}", "expired: exp $past, now N, leeway 0" ],
-    [ "{\"exp\":$past.5}", 'expired: exp ' . ($past + 1) . ', now N, leeway 0' ],
+    [ "{\"exp\":$past}", "expired: exp $past, now N, leeway 0, N s ago: $clocks" ],
+    [ "{\"exp\":$past.5}", 'expired: exp ' . ($past + 1) . ", now N, leeway 0, N s ago: $clocks" ],
     [ '{"exp":0}', 'expired: exp 0, now N, leeway 0' ],
     [ '{"exp":-1}', 'expired: exp -1, now N, leeway 0' ],
     [ '{"exp":1e3}', 'expired: exp 1000, now N, leeway 0' ],
     [ '{"exp":-1e300}', "expired: exp -9223372036854775808, now N, leeway 0" ],
-    [ "{\"nbf\":$soon}", "not yet valid: nbf $soon, now N, leeway 0" ],
-    [ '{"nbf":1e300}', "not yet valid: nbf $max, now N, leeway 0" ],
-    [ "{\"nbf\":$max}", "not yet valid: nbf $max, now N, leeway 0" ],
-    [ "{\"exp\":$past,\"nbf\":$soon}", "expired: exp $past, now N, leeway 0" ],
+    [ "{\"nbf\":$soon}", "not yet valid: nbf $soon, now N, leeway 0, N s ahead: $clocks" ],
+    [ '{"nbf":1e300}', "not yet valid: nbf $max, now N, leeway 0, $milli" ],
+    [ "{\"nbf\":$max}", "not yet valid: nbf $max, now N, leeway 0, $milli" ],
+    [ "{\"exp\":$past,\"nbf\":$soon}", "expired: exp $past, now N, leeway 0, N s ago: $clocks" ],
     map({ my $exp = $_; map { [ "{\"$_\":$exp}",
         "claim \"$_\" is not a number" ] } qw/ exp nbf / }
         "\"$soon\"", '""', 'null', 'true', '[]', '{}', '1e400'),
@@ -69,7 +71,7 @@ my @refused = (
 for (@refused) {
     my ($claims, $reason) = @$_;
     my $verdict = verdict(get('/', sign($key, $claims)));
-    my $log = jwt_logged($t) =~ s/now \d+/now N/r;
+    my $log = jwt_logged($t) =~ s/now \d+/now N/r =~ s/, \d+ s (?=ago|ahead)/, N s /r;
     is("$verdict, $log", "$refused, info $reason$about", $claims);
 }
 
@@ -80,7 +82,7 @@ my $exp = time + 2;
 my $token = sign($key, "{\"exp\":$exp}");
 my %seen = until_it_changes($token, '404');
 is("$seen{before} $seen{last}", '404 401', 'exp passes');
-is(jwt_logged($t), "info expired: exp $exp, now $exp, leeway 0$about", 'exp, log');
+is(jwt_logged($t), "info expired: exp $exp, now $exp, leeway 0, 0 s ago: $clocks$about", 'exp, log');
 is(verdict(get('/', $token)), $refused, 'exp, the token stays refused');
 
 my $nbf = time + 2;
@@ -89,7 +91,7 @@ jwt_logged($t);
 %seen = until_it_changes($token, '401');
 is("$seen{before} $seen{last}", '401 404', 'nbf passes');
 my ($last) = jwt_logged($t) =~ /([^\n]*)\z/;
-is($last, "info not yet valid: nbf $nbf, now @{[$nbf - 1]}, leeway 0$about",
+is($last, "info not yet valid: nbf $nbf, now @{[$nbf - 1]}, leeway 0, 1 s ahead: $clocks$about",
     'nbf, the last refusal');
 cmp_ok($seen{time}, '>=', $nbf, 'nbf, not earlier');
 

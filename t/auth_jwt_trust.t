@@ -124,6 +124,9 @@ my $bearer = '401 Bearer realm="r", error="invalid_token"';
 my $es256 = 'alg "ES256", kid "a"';
 my $ok = '404 <ok|1|ann>';
 
+# The issuers of corp and partner, as a log line shows them.
+my ($corp_trusted, $partner_trusted) = ("\"corp\" (\"$corp_iss\")", "\"partner\" (\"$partner_iss\")");
+
 # What is refused because of the claim iss.
 my $untrusted = sub {
     my ($what, $trusted, $token) = @_;
@@ -148,22 +151,22 @@ is(outcome($t, '/flat', $of->($flat, $corp_iss)), $ok, 'row 47: flat key files d
 
 # One token is in the cache, and another one differs in its issuer only.
 is(outcome($t, '/both', $of->($partner, $partner_iss)), $ok, 'token of partner') for 'not cached', 'cached';
-is(outcome($t, '/corp', $of->($partner, $partner_iss)), $not_that->($partner_iss, '"corp"'),
+is(outcome($t, '/corp', $of->($partner, $partner_iss)), $not_that->($partner_iss, $corp_trusted),
     'token of partner, cached, where only corp is trusted');
 my $cached = $of->($corp, $corp_iss, '"n":1');
 is(outcome($t, '/both', $cached), $ok, "token of corp, $_") for 'not cached', 'cached';
-is(outcome($t, '/partner', $cached), $not_that->($corp_iss, '"partner"'),
+is(outcome($t, '/partner', $cached), $not_that->($corp_iss, $partner_trusted),
     'the same token, cached, where only partner is trusted');
 is(outcome($t, '/corp', $cached), $ok, 'the same token, cached, where corp is trusted');
 is(outcome($t, '/flat', $cached), $ok, 'the same token with flat key files');
-is(outcome($t, '/partner', $cached), $not_that->($corp_iss, '"partner"'), 'flat key files lend no trust');
+is(outcome($t, '/partner', $cached), $not_that->($corp_iss, $partner_trusted), 'flat key files lend no trust');
 my $flat_token = $of->($flat, $corp_iss, '"n":2');
 is(outcome($t, '/flat', $flat_token), $ok, 'a token of a flat key file');
 is(outcome($t, '/both', $flat_token), $bad->($corp_iss), 'row 47: the same token, cached, under auth_jwt_trust');
 
 ### iss
 
-my $both = '"corp", "partner"';
+my $both = "$corp_trusted, $partner_trusted";
 is(outcome($t, '/both', sign($corp, '{"aud":"api"}')), $untrusted->('claim "iss" is missing, trusted issuers', $both),
     'no iss');
 is(outcome($t, '/both', sign($corp, "{\"aud\":\"api\",\"iss\":$_}")),
@@ -182,14 +185,15 @@ is(outcome($t, '/both', $of->($corp, $corp_iss =~ s{/}{\\/}gr)), $ok, 'iss with 
 is(outcome($t, '/both', sign($corp, "{\"iss\":\"$corp_iss\"}")),
     $unmet->('claim_mismatch', 'corp', 'claim "aud" is missing, which audience requires', $corp_iss), 'row 16: no aud');
 for my $aud ('null', '""', '"ap"', '"apis"', '["apis","x"]', '[1,true,null]', '{"api":1}') {
+    my $shown = $aud =~ s/^"(.*)"$/$1/r =~ s/"/\\"/gr;
     is(outcome($t, '/both', sign($corp, "{\"iss\":\"$corp_iss\",\"aud\":$aud}")),
-        $unmet->('claim_mismatch', 'corp', 'aud "' . $aud =~ s/"/\\"/gr . '" is not one of its audience', $corp_iss),
+        $unmet->('claim_mismatch', 'corp', "aud \"$shown\" is not one of its audience: \"api\", \"web\"", $corp_iss),
         "row 16: aud $aud");
 }
 is(outcome($t, '/both', sign($corp, "{\"iss\":\"$corp_iss\",\"aud\":$_,\"sub\":\"ann\"}")), $ok, "row 16: aud $_")
     for '"web"', '["api"]', '["x",1,"web"]';
 is(outcome($t, '/both', sign($partner, "{\"iss\":\"$partner_iss\",\"aud\":\"web\"}")),
-    $unmet->('claim_mismatch', 'partner', 'aud "\"web\"" is not one of its audience', $partner_iss),
+    $unmet->('claim_mismatch', 'partner', 'aud "web" is not one of its audience: "api"', $partner_iss),
     'row 16: the audience of another issuer');
 
 ### algorithms, typ, profile
@@ -200,14 +204,14 @@ my @no_typ = ('--raw-header', '{"alg":"ES256","kid":"a"}');
 is(outcome($t, '/typed', $of->($corp, 'typed', '', @no_typ)), $unmet->('claim_mismatch', 'typed',
     'header parameter "typ" is missing', 'typed'), 'row 45: no typ');
 is(outcome($t, '/typed', $of->($corp, 'typed', '', '--header', '{"typ":"JWT"}')), $unmet->('claim_mismatch', 'typed',
-    'typ "JWT" is not the one that is required', 'typed'), 'row 45: another typ');
+    'typ "JWT" is not "at+jwt", "secevent+jwt"', 'typed'), 'row 45: another typ');
 is(outcome($t, '/typed', $of->($corp, 'typed', '', '--header', "{\"typ\":\"$_\"}")), $ok, "row 45: typ $_")
     for 'at+jwt', 'Application/AT+JWT', 'secevent+jwt';
 
 my $access = '"exp":"now+60","client_id":"c","iat":"now","jti":"j"';
 my @at = ('--header', '{"typ":"at+jwt"}');
 is(outcome($t, '/rfc9068', $of->($corp, 'rfc9068', $access, '--header', '{"typ":"JWT"}')), $unmet->('claim_mismatch',
-    'rfc9068', 'typ "JWT" is not the one that is required', 'rfc9068'), 'row 45: an ID token');
+    'rfc9068', 'typ "JWT" is not "at+jwt", which profile rfc9068 requires; an ID token is no access token', 'rfc9068'), 'row 45: an ID token');
 for my $claim (qw/ exp client_id iat jti /) {
     my $without = join ',', grep { !/"$claim"/ } split /,/, $access;
     is(outcome($t, '/rfc9068', $of->($corp, 'rfc9068', $without, @at)), $unmet->('claim_mismatch', 'rfc9068',
@@ -220,14 +224,16 @@ is(outcome($t, '/rfc9068', $of->($corp, 'rfc9068', $access, @at)), $ok, "row 45:
 
 ### times
 
-my $now = sub { outcome($t, @_) =~ s/(iat|exp) "?\d+"?/$1 T/r };
-my $expired = sub { return "$bearer <expired|0|> info expired: exp T, now N, leeway $_[0]; $es256, iss \"$_[1]\"" };
+my $now = sub { outcome($t, @_) =~ s/(iat|exp) "?\d+"?/$1 T/r =~ s/, \d+ (s ago: .*?);/, N $1;/r };
+my $clocks = 'if the clocks of issuer and nginx differ, see auth_jwt_leeway';
+my $expired = sub { return "$bearer <expired|0|> info expired: exp T, now N, leeway $_[0]"
+    . ($_[0] < 600 ? ", N s ago: $clocks" : '') . "; $es256, iss \"$_[1]\"" };
 is($now->('/young', $of->($corp, 'young')), $unmet->('claim_mismatch', 'young',
     'claim "iat" is missing, which max_age requires', 'young'), 'max_age: no iat');
 is($now->('/young', $of->($corp, 'young', '"iat":"now-90"')), $unmet->('expired', 'young',
     'too old: iat T, now N, max_age 60', 'young'), 'max_age: too old');
 is($now->('/young', $of->($corp, 'young', '"iat":"now+700"')), $unmet->('not_yet_valid', 'young',
-    'issued in the future: iat T, now N, leeway 600', 'young'), 'max_age: beyond the leeway of the issuer');
+    "issued in the future: iat T, now N, leeway 600: $clocks", 'young'), 'max_age: beyond the leeway of the issuer');
 is($now->('/young', $of->($corp, 'young', '"iat":"now+500"')), $ok, 'max_age: within the leeway of the issuer');
 my $old = $of->($corp, 'young', '"iat":"now","exp":"now-500"');
 is($now->('/leeway', $old), $ok, "leeway of the issuer, $_") for 'not cached', 'cached';
@@ -254,7 +260,7 @@ my $for = sub { return sign($corp, "{\"iss\":\"shared\",\"sub\":\"ann\",\"aud\":
 is(outcome($t, '/shared', $for->('"api"', 'api')), $ok, 'aud chooses the first');
 is(outcome($t, '/shared', $for->('"web"', 'web')), $ok, 'aud chooses the second');
 is(outcome($t, '/shared', $for->('"x"', 'api')), $unmet->('claim_mismatch', 'shared-api',
-    'aud "\"x\"" is not one of its audience', 'shared'), 'aud chooses none');
+    'aud "x" is not one of its audience: "api"', 'shared'), 'aud chooses none');
 my $wrong_rule = sub { return "$bearer <claim_mismatch|0|> info required claim \"for\" eq \"$_[0]\": "
     . "it is \"$_[1]\"; $es256, iss \"shared\"" };
 is(outcome($t, '/shared', $for->('"web"', 'api')), $wrong_rule->('web', 'api'), 'aud chooses what is required');
@@ -270,13 +276,13 @@ for my $cached ('not cached', 'cached') {
 
 is($now->('/order', sign($corp, "{\"iss\":\"$corp_iss\",\"aud\":\"x\",\"exp\":\"now-60\"}")), $expired->(0, $corp_iss), 'times come first');
 is(outcome($t, '/order', sign($corp, "{\"iss\":\"$corp_iss\",\"aud\":\"x\"}")), $unmet->('claim_mismatch', 'corp',
-    'aud "\"x\"" is not one of its audience', $corp_iss), 'the issuer comes before algorithms');
+    'aud "x" is not one of its audience: "api", "web"', $corp_iss), 'the issuer comes before algorithms');
 is(outcome($t, '/order', $of->($corp, $corp_iss)), "$bearer <unsupported_algorithm|0|> info algorithm \"ES256\" is "
     . "not one of auth_jwt_algorithms; kid \"a\", iss \"$corp_iss\"", 'algorithms come before rules');
 is(outcome($t, '/rules', $of->($corp, $corp_iss, '"scope":"read"')), "401 Bearer realm=\"r\", error=\"invalid_token\" "
     . "<requirement|0|> info required \$arg_yes is empty or 0; $es256, iss \"$corp_iss\"", 'auth_jwt_require');
 is(outcome($t, '/rules?yes=1', $of->($corp, $corp_iss)), '403 Bearer realm="r", error="insufficient_scope", scope="read" '
-    . "<insufficient_scope|0|> info required scope \"read\" is not granted; $es256, iss \"$corp_iss\"", 'scopes');
+    . "<insufficient_scope|0|> info required scope \"read\" is not granted: the token has neither scope nor scp; $es256, iss \"$corp_iss\"", 'scopes');
 is(outcome($t, '/rules?yes=1', $of->($corp, $corp_iss, '"scope":"read"')), $ok, 'all that the location requires');
 
 ### keys that cannot be had
@@ -305,7 +311,7 @@ is(outcome($t, '/any-open', $of->($partner, $corp_iss)), '404 <|0|>',
 ### inheritance
 
 is(outcome($t, '/outer/same', $of->($corp, $corp_iss)), $ok, 'inherited');
-is(outcome($t, '/outer/other', $of->($corp, $corp_iss)), $not_that->($corp_iss, '"partner"'),
+is(outcome($t, '/outer/other', $of->($corp, $corp_iss)), $not_that->($corp_iss, $partner_trusted),
     'an inner directive replaces the outer one');
 is(outcome($t, '/outer/limited', $of->($corp, $corp_iss)), $ok, 'limit_except, the method outside of it');
 is(verdict(ask({ method => 'POST', body => '' }, '/outer/limited', bearer($of->($corp, $corp_iss)))), $bearer,

@@ -67,7 +67,7 @@ my $token = sub { my ($key, @claims) = @_; return $wrap->(sign($key, $claims->(@
 
 my $bearer = '401 Bearer realm="r", error="invalid_token"';
 my $about = 'alg "RSA-OAEP-256", kid "ours"';
-my $trusted = '"corp", "partner", "typed"';
+my $trusted = join ', ', map { "\"$_\" (\"$_\")" } qw/ corp partner typed /;
 my $ok = '404 <ok|1|ann>';
 my $bad = "$bearer <bad_signature|0|> info bad signature, algorithm \"ES256\", kid \"a\", keys tried: 1; $about";
 
@@ -99,10 +99,10 @@ is(outcome($t, '/signed', sign($corp, $claims->('corp'))), $ok, 'signed, with th
 is(outcome($t, '/file', $wrap->($claims->('corp'))), "$bearer <malformed|0|> info an encrypted token with claims "
     . "where a nested one is expected, see auth_jwt_type; $about", 'claims that nobody has signed');
 is(outcome($t, '/file', $wrap->(sign($corp, '{"iss":"corp","aud":"x"}'))), "$bearer <claim_mismatch|0|> info issuer "
-    . "\"corp\": aud \"\\\"x\\\"\" is not one of its audience; $about", 'another audience');
+    . "\"corp\": aud \"x\" is not one of its audience: \"api\"; $about", 'another audience');
 is(outcome($t, '/file', $wrap->(sign($corp, $claims->('typed'), '--header', '{"typ":"JWT"}'), '--header',
-    '{"typ":"at+jwt"}')), "$bearer <claim_mismatch|0|> info issuer \"typed\": typ \"JWT\" is not the one that is "
-    . "required; $about", 'row 45: typ in the header outside does not count');
+    '{"typ":"at+jwt"}')), "$bearer <claim_mismatch|0|> info issuer \"typed\": typ \"JWT\" is not \"at+jwt\"; "
+    . $about, 'row 45: typ in the header outside does not count');
 is(outcome($t, '/file', $wrap->(sign($corp, $claims->('corp', ',"exp":1')))), "$bearer <expired|0|> info expired: exp "
     . "1, now N, leeway 300; $about", 'expired, with the leeway of the issuer');
 is(outcome($t, '/outer-alg', $token->($corp, 'corp')), "$bearer <unsupported_algorithm|0|> info algorithm "
@@ -121,4 +121,4 @@ is(outcome($t, '/file', $wrap->(sign($corp, $claims->('typed'), '--header', '{"t
 my $cached = $token->($corp, 'corp');
 is(outcome($t, '/file', $cached), $ok, 'a token of corp');
 is(outcome($t, '/partner', $cached), "$bearer <untrusted_issuer|0|> info iss \"corp\" is not that of a trusted "
-    . "issuer: \"partner\"; $about", 'the same token, cached, where only partner is trusted');
+    . "issuer: \"partner\" (\"partner\"); $about", 'the same token, cached, where only partner is trusted');

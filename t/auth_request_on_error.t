@@ -5,6 +5,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
+use AuthRequest;
 use Service;
 use Test::Nginx qw/ http_end /;
 use Test::Nginx::Raw;
@@ -22,17 +23,17 @@ my @faults = (
     ['timeout', 504, 'the service did not respond in time', 'allow'],
     ['stuck header', 504, 'the service did not respond in time', 'allow'],
     # which nginx takes for HTTP/0.9
-    ['garbage', '0', 'neither allows nor denies', 0],
-    [500, 500, 'neither allows nor denies', '5xx'],
-    [502, 502, 'neither allows nor denies', '5xx'],
-    [504, 504, 'neither allows nor denies', '5xx'],
-    [599, 599, 'neither allows nor denies', '5xx'],
-    ['301', 301, 'neither allows nor denies', 0],
-    ['304', 304, 'neither allows nor denies', 0],
-    ['400', 400, 'neither allows nor denies', 0],
-    ['404', 404, 'neither allows nor denies', 0],
-    ['429', 429, 'neither allows nor denies', 0],
-    ['600', 600, 'neither allows nor denies', 0],
+    ['garbage', '0', undecided('0'), 0],
+    [500, 500, undecided(500), '5xx'],
+    [502, 502, undecided(502), '5xx'],
+    [504, 504, undecided(504), '5xx'],
+    [599, 599, undecided(599), '5xx'],
+    ['301', 301, undecided(301), 0],
+    ['304', 304, undecided(304), 0],
+    ['400', 400, undecided(400), 0],
+    ['404', 404, undecided(404), 0],
+    ['429', 429, undecided(429), 0],
+    ['600', 600, undecided(600), 0],
 );
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /);
@@ -300,7 +301,8 @@ refused('/half-dead?close', 502, 'no response from the service',
     "one server closes, the other one cannot be connected to, $_") for 1, 2;
 is(status(http_get('/socket')), 200, 'no UNIX socket');
 logged($t, qr/auth request/);
-refused('/accel', 503, 'neither allows nor denies', 'X-Accel-Redirect to a location that fails');
+refused('/accel', 503, 'neither allows nor denies, in place of status 200 of the service',
+    'X-Accel-Redirect to a location that fails');
 is(status(http_get('/from-cache')), 200, 'a 503 of the service');
 logged($t, qr/auth request/);
 refused('/from-cache', 503, 'neither allows nor denies', 'the same out of a cache');

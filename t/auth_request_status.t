@@ -6,6 +6,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
+use AuthRequest;
 use Original;
 
 my @allowed = (200, 201, 202, 204, 206, 299);
@@ -115,7 +116,7 @@ for my $code (@unexpected) {
     unlike($response, qr/CONTENT|^Location|^Retry/m, "$code, no content or header line gets out");
     my $line = "auth request unexpected status: $code";
     is(errors($t, "/file.txt?$code"), differs('log of errors',
-        "$line from \"/auth\": neither allows nor denies", $line), "$code, log");
+        "$line from \"/auth\": " . undecided($code), $line), "$code, log");
 }
 
 my $response = ask('/file.txt?401', 'X-Code: 401');

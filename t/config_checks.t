@@ -2,14 +2,15 @@
 
 # Warnings of nginx -t about configurations that do not check what they seem to
 # check: a return, a condition that is always met, a location that is asked,
-# a requirement that stands alone (row 34).
+# a requirement that stands alone (row 34); and of pages for refused requests that
+# are refused as well.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy /)->plan(130);
+my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy /)->plan(158);
 
 $t->write_file('key.jwk', jwk('HS256'));
 my $ok = 'exit 0';
@@ -161,9 +162,42 @@ for (
     is($said->("location / { limit_except GET { $requirement; } }"), $alone->('a limit_except'), "$name alone in limit_except");
     is($said->("location / { $protect limit_except GET { $requirement; } }"), $ok, "$name in limit_except");
 }
+my $issuer = 'auth_jwt_issuer corp { issuer corp; audience api; key_file key.jwk; }';
+is($said->("location / { auth_jwt_trust corp; $proxy }", $issuer), '[warn] "auth_jwt_trust" in location "/" requires nothing '
+    . "without \"auth_jwt\", every request is served | $ok", 'auth_jwt_trust alone');
+is($said->($_, $issuer), $ok, "auth_jwt_trust: $_")
+    for "location / { auth_jwt r; auth_jwt_trust corp; $proxy }", "auth_jwt r; auth_jwt_trust corp; location / { auth_jwt_trust corp; $proxy }",
+        "auth_jwt_trust corp; location / { auth_jwt r; } location /open { }", "location / { auth_jwt_trust off; $proxy }";
 is($said->("auth_jwt_require_scope a; location / { auth_jwt_max_age 1h; auth_jwt_algorithms HS256; }"),
     "[warn] \"auth_jwt_max_age\" in location \"/\" requires nothing without \"auth_jwt\", every request is served | $ok",
     'one warning for a location');
+
+### pages for refused requests that are refused as well
+
+for my $case ([ $jwt, 'auth_jwt', '' ], [ 'auth_request /check;', 'auth_request', $internal ]) {
+    my ($protect, $directive, $more) = @$case;
+    my $page = sub {
+        my ($from, $shown, $reached, $status) = @_;
+        return '[warn] "error_page ' . ($status // 401) . "\" of $from shows \"$shown\", which reaches $reached, where "
+            . "\"$directive\" refuses the request again, so that nginx's own page is shown; write \"$directive off\" in a "
+            . "location for that page | $ok";
+    };
+    is($said->("location / { $protect error_page 401 /401.html; } $more"),
+        $page->('location "/"', '/401.html', 'location "/"'), "$directive, a page in the location itself");
+    is($said->("$protect error_page 401 /401.html; location / { } $more"),
+        $page->('the server', '/401.html', 'location "/"'), "$directive of the server");
+    is($said->("location / { $protect error_page 403 =200 /a/403.html?a=b; } location /a/ { $protect } $more"),
+        $page->('location "/"', '/a/403.html', 'location "/a/"', 403), "$directive, a page in another location");
+    is($said->("location / { $protect error_page 401 /a; error_page 401 /b; } location = /a { } location = /b { $protect }"
+        . $more), $ok, "$directive, the first page for a status counts");
+    is($said->("location / { $protect $_ } location = /401.html { $directive off; } location \@a { } "
+        . "location /b { $protect } $more"), $ok, "$directive, $_")
+        for 'error_page 401 /401.html;', 'error_page 401 = @a;', 'error_page 401 https://example.com/b;',
+            'error_page 401 $arg_a/b;', 'error_page 404 /b;', '';
+    is($said->("$protect error_page 401 =302 /back; location / { } location = /back { return 302 /; } $more"), $ok,
+        "$directive, a page that a return answers");
+}
+is($said->("location / { auth_jwt_mode optional; $jwt error_page 401 /401.html; }"), $ok, 'auth_jwt_mode optional');
 
 ### ready configurations say nothing of the kind
 
@@ -171,7 +205,7 @@ my @said;
 for my $file (glob '../nginx-conf/*.conf') {
     my $conf = slurp($file);
     next if $file =~ /auth-proxy/;
-    push @said, "$file: $_" for grep { /answers every request|always met|which reaches|requires nothing/ }
+    push @said, "$file: $_" for grep { /answers every request|always met|which reaches|requires nothing|client's certificate|any client|DPoP proofs|error_page/ }
         split / \| /, config_test($t, $conf);
 }
 is(join("\n", @said), '', 'nginx-conf');

@@ -56,7 +56,7 @@ answer_names($t, 'idp.example' => ['127.0.0.77'], 'none.example' => ['127.0.0.1'
     'two.example' => ['127.0.0.1']);
 is(await_issuer('/none/', $token{none}, '404 ok'), '404 ok', 'the name is there');
 is(await_issuer('/silent/', $token{silent}, '404 ok'), '404 ok', 'the resolver answers');
-like(fetch_logged($t, qr/"idp"/), qr/^warn issuer "idp".*"idp\.example:\d+".*refused.*; using the last good keys$/, 'another address, nothing listens there, log');
+like(fetch_logged($t, qr/"idp"/), qr/^warn issuer "idp".*"idp\.example:\d+".*refused.*; using the last good keys$/m, 'another address, nothing listens there, log');
 is(jwt_status(get('/idp/', $token{idp})), '404 ok', 'another address, the last keys are used');
 $idp{idp}->forget();
 answer_names($t, 'idp.example' => ['127.0.0.1'], map { ("$_.example" => ['127.0.0.1']) } qw/ none silent two /);

@@ -121,7 +121,7 @@ $refresh->behave(down => 1);
 fetch_logged($t, qr/"refresh".*refused/);
 is(ask_all_workers('/refresh/', token_of($refresh, $key{b})), '404 ok', 'stale keys, the provider is down');
 $refresh->behave(down => 0, jwks => 'html');
-like(fetch_logged($t, qr/"refresh".*(?:HTML|JSON)/), qr/^warn issuer "refresh".*; using the last good keys$/, 'stale keys, a page instead of keys, log');
+like(fetch_logged($t, qr/"refresh".*(?:HTML|JSON)/), qr/^warn issuer "refresh".*; using the last good keys$/m, 'stale keys, a page instead of keys, log');
 is(jwt_status(get('/refresh/', token_of($refresh, $key{b}))), '404 ok', 'stale keys, a page instead of keys');
 # an empty set is a set: the provider has withdrawn its keys
 $refresh->behave(jwks => 'good', keys => '{"keys":[]}');

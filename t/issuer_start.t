@@ -49,7 +49,7 @@ sub start {
 
 $idp->behave(down => 1);
 start();
-like(fetch_logged($t, qr/refused/), qr/^error issuer "corp".*"https:\/\/localhost:\d+\/.*connection refused; there are no keys to use$/, 'down, log');
+like(fetch_logged($t, qr/refused/), qr/^error issuer "corp".*"https:\/\/localhost:\d+\/.*connection refused; there are no keys to use$/m, 'down, log');
 is(status(get('/none/')), '204', 'down, nginx serves');
 is(verdict(get('/corp/', $token)), '500', 'down, a good token');
 like(jwt_logged($t), qr/^error issuer "corp": last attempt failed, and the next one is not due: .*connection refused$/m, 'down, log of the request');
@@ -92,7 +92,7 @@ $idp->forget()->behave(down => 1);
 start(@state);
 is(jwt_status(get('/corp/', $token)), '404 ok', 'down, a good token by the keys on disk');
 is(jwt_status(get('/corp/', token_of($idp, jwk('ES256', '--kid', 'a')))), '401 bad_signature', 'down, forged');
-like(fetch_logged($t, qr/refused/), qr/^warn issuer "corp".*refused.*; using the last good keys$/, 'down, log');
+like(fetch_logged($t, qr/refused/), qr/^warn issuer "corp".*refused.*; using the last good keys$/m, 'down, log');
 
 # the provider comes back with other keys: what was on disk is replaced
 my $on_disk = slurp($files[0]);

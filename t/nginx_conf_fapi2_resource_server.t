@@ -165,7 +165,7 @@ like(by_tls('a', signed_by('', '{"alg":"none","typ":"at+jwt"}', '{}') =~ s/[^.]*
 
 ### 5.3.4: sufficient authorization
 
-my $lacks = sub { return qr/^403 required scope "\Q$_[0]\E" is not granted$/ };
+my $lacks = sub { return qr/^403 required scope "\Q$_[0]\E" is not granted: / };
 like(by_tls('a', token({ scope => $_ })), $lacks->('accounts.read'), "GET with the scope \"$_\"") for '', 'accounts.write';
 like(by_tls('a', token({}), '/accounts/1', '-X', $_), $lacks->('accounts.write'), "$_ with the scope accounts.read")
     for qw/ POST DELETE /;

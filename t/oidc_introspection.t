@@ -13,7 +13,7 @@ use Test::Nginx::Raw;
 
 use MIME::Base64 ();
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy rewrite map /)->plan(25);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy rewrite map /)->plan(27);
 my $dir = $t->testdir();
 my $provider = install_provider();
 certificates($dir, qw/ localhost evil.example /);
@@ -87,8 +87,11 @@ is($verdict->($mint->('bob', 'orders.read', '', 600)), $invalid, 'no audience');
 is($verdict->($mint->('bob', 'orders.read', 'https%3A%2F%2Fother.example.com', 600)), $invalid, 'another API');
 is($verdict->($mint->('bob', 'orders.write', $api, 600)),
     '403 Bearer realm="api", error="insufficient_scope", scope="orders.read"', 'another scope');
+my $bound = $mint->('bob', 'orders.read', $api, '600&jkt=' . 'A' x 43);
+like($bound, qr/^[\w-]{20,}$/, 'an opaque token that is bound to a key');
+is($verdict->($bound), $invalid, 'nobody checks the key: the token is refused');
 is($verdict->($token, 8081), '503', 'a wrong password of this API');
-like($t->read_file('error.log'), qr/auth request unexpected status: 500 from "\$introspection"/,
+like($t->read_file('error.log'), qr/auth request unexpected status: 500 from "\$introspection": neither allows nor denies, in place of status 401 of the service/,
     'a wrong password of this API, log');
 is($verdict->($token, 8082), '503', 'the certificate of another authority');
 like($t->read_file('error.log'), qr/certificate verify/, 'the certificate of another authority, log');

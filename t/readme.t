@@ -51,7 +51,7 @@ is(verdict(get('/')), said('A request without a token'), 'no token');
 jwt_logged($t);
 is(verdict(get('/', $expired)), said('A request with a bad'), 'expired token');
 my ($line) = $readme =~ /^    auth_jwt: (expired: .*)$/m;
-is(jwt_logged($t) =~ s/now \d+/now 1700000042/r, "info $line", 'expired token, log');
+is(jwt_logged($t) =~ s/now \d+/now 1700086400/r, "info $line", 'expired token, log');
 
 ### by asking a service
 

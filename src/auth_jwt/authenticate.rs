@@ -8,10 +8,12 @@ use super::client::ClientToken;
 use super::conf::LocationConf;
 use super::fetch::{self, VerificationKeys};
 use crate::nginx::Request;
+use crate::status::AuthStatus;
 use jose::{AuthenticToken, ErrorKind, KeySet, UnverifiedToken};
 use policy::auth_jwt::rejection::Rejection;
 use policy::auth_jwt::token_cache::VerifyOptions;
 use policy::auth_jwt::token_memo::TokenMemo;
+use policy::counters::ZoneCounter;
 
 /// The token that [`authenticate`] would give, if both the token and the keys are cached, as they
 /// are for most requests. With it comes what is remembered of the token.
@@ -27,9 +29,7 @@ pub(super) fn lookup_cached(
     let cached = cache.find(text, conf.verify_options())?;
     let token = cached.verified_with(&fetch::cached_keys(request, conf)?)?;
     let memo = cached.memo();
-    request
-        .log()
-        .debug(format_args!("auth_jwt: token cache hit"));
+    count_hit(request, conf);
     Some((token, memo))
 }
 
@@ -75,21 +75,38 @@ pub(super) fn authenticate(
                 .borrow_mut()
                 .find_verified_with(text, options, None, &keys.set)
         {
-            request
-                .log()
-                .debug(format_args!("auth_jwt: token cache hit"));
+            count_hit(request, conf);
             return Ok(Some(token));
         }
         let unverified = parse(client, text, options)?;
         match unverified.authenticate(&keys.set, options.check) {
             Ok(token) => {
+                count_miss(request, conf);
                 if let Some(cache) = cache.filter(|_| keys.are_shared) {
-                    cache.borrow_mut().insert(options, None, &keys.set, &token);
+                    let mut cache = cache.borrow_mut();
+                    cache.insert(options, None, &keys.set, &token);
+                    AuthStatus::note_token_cache(request, cache.len());
                 }
                 return Ok(Some(token));
             }
-            Err(error) => ask_again(request, conf, &unverified, &keys.set, error)?,
+            Err(error) => ask_again(request, conf, &unverified, &keys.set, error)
+                .inspect_err(|_| count_miss(request, conf))?,
         }
+    }
+}
+
+/// Notes that a token came out of the token cache.
+pub(super) fn count_hit(request: Request<'_>, conf: &LocationConf) {
+    conf.counters.count(ZoneCounter::TOKEN_CACHE_HIT);
+    request
+        .log()
+        .debug(format_args!("auth_jwt: token cache hit"));
+}
+
+/// Notes that a token did not come out of the token cache, if there is one.
+pub(super) fn count_miss(request: Request<'_>, conf: &LocationConf) {
+    if request.main_conf::<AuthJwt>().token_cache().is_some() {
+        conf.counters.count(ZoneCounter::TOKEN_CACHE_MISS);
     }
 }
 

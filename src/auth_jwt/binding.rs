@@ -4,10 +4,12 @@
 use std::rc::Rc;
 
 use super::proof_rules::{ProofRules, RequestValues, SentToken};
+use super::proof_url::ProofUrl;
 use crate::nginx::{Config, ConfigError, Failure, Request, Setting, Text, Variable};
 use jose::VerifiedToken;
 use policy::auth_jwt::bearer::AuthScheme;
 use policy::auth_jwt::binding::{BindingError, BindingKind, BindingRule};
+use policy::auth_jwt::client_certificate::CertificateError;
 use policy::auth_jwt::dpop::ProofError;
 use policy::auth_jwt::mode::Outcome;
 use policy::auth_jwt::rejection::Rejection;
@@ -27,8 +29,12 @@ pub(super) struct Binding {
 struct BindingSetting {
     rule: BindingRule,
     certificate: Option<Variable>,
+    /// The name behind `$http_`, if that is where the certificate is.
+    certificate_line: Option<Box<[u8]>>,
     /// What proofs are compared with, if there may be any.
     values: Option<RequestValues>,
+    /// The file and line of the directive.
+    position: Rc<str>,
 }
 
 impl Binding {
@@ -48,6 +54,22 @@ impl Binding {
     pub(super) fn has_proofs(&self) -> bool {
         self.setting()
             .is_some_and(|setting| setting.rule.kind.has_proofs())
+    }
+
+    /// The variable that has the client's certificate, as the configuration names it.
+    pub(super) fn certificate_variable(&self) -> Option<&str> {
+        let setting = self.setting()?;
+        setting.certificate.map(|_| &*setting.rule.variable)
+    }
+
+    /// The argument of `auth_jwt_dpop_url`.
+    pub(super) fn url(&self) -> Option<&ProofUrl> {
+        self.proofs.url()
+    }
+
+    /// The file and line of the directive, unless it is `off`.
+    pub(super) fn position(&self) -> Option<&str> {
+        self.setting().map(|setting| &*setting.position)
     }
 
     /// The schemes that a client is asked for.
@@ -76,7 +98,10 @@ impl Binding {
         };
         let certificate = || {
             let value = setting.certificate.and_then(|name| request.variable(name));
-            value.map_or(&[][..], Text::bytes)
+            match setting.has_several_lines(request) {
+                true => Err(CertificateError::SeveralLines),
+                false => Ok(value.map_or(&[][..], Text::bytes)),
+            }
         };
         let claims = token.claims().object();
         match (
@@ -129,6 +154,23 @@ impl Binding {
 }
 
 impl BindingSetting {
+    /// Whether there is more than one header line for the variable with the certificate. Before 1.23
+    /// nginx shows only the first of them, which a client may have sent.
+    fn has_several_lines(&self, request: Request<'_>) -> bool {
+        let Some(variable) = &self.certificate_line else {
+            return false;
+        };
+        let is_shown = |name: &[u8]| {
+            let name = name.iter().map(|byte| match byte {
+                b'-' => b'_',
+                byte => byte.to_ascii_lowercase(),
+            });
+            name.eq(variable.iter().copied())
+        };
+        let lines = request.headers().filter(|(name, _)| is_shown(name));
+        lines.take(2).count() == 2
+    }
+
     fn read(
         kind: BindingKind,
         parameters: &[Text<'_>],
@@ -160,6 +202,8 @@ impl BindingSetting {
             BindingKind::Dpop => None,
             BindingKind::Tls | BindingKind::Any => Some(cf.variable_reference(variable)?),
         };
+        let lower = variable.to_ascii_lowercase();
+        let certificate_line = lower.strip_prefix(b"$http_").map(Box::from);
         warn_of_clients_choice(variable, cf);
         let values = match kind.has_proofs() {
             true => Some(RequestValues::new(cf)?),
@@ -172,7 +216,9 @@ impl BindingSetting {
                 is_required,
             },
             certificate,
+            certificate_line,
             values,
+            position: cf.position().into(),
         })
     }
 }

@@ -11,6 +11,7 @@ use super::remembered_token::RememberedToken;
 use crate::nginx::{AccessProgress, BeforeLog, Failure, Request, Text};
 use jose::{Claims, Error, JoseHeader, Limits, Summary, TokenType, UnverifiedToken, VerifiedToken};
 use policy::auth_jwt::bearer::{self, AuthScheme, NoToken, Presented, find_token_in_value};
+use policy::auth_jwt::jwt_status::JwtStatus;
 use policy::auth_jwt::token_carrier::TokenCarrier;
 use policy::auth_jwt::token_memo::TokenMemo;
 use text::Quoted;
@@ -52,7 +53,18 @@ pub(super) enum TokenVerdict {
     /// Nobody has looked at the token, by `auth_jwt_mode`.
     Disabled,
     /// Refused, or let in without being accepted, with this value of `$jwt_status`.
-    Refused(&'static str),
+    Refused(JwtStatus),
+}
+
+impl TokenVerdict {
+    /// The value of `$jwt_status`.
+    pub(super) fn jwt_status(self) -> JwtStatus {
+        match self {
+            Self::Accepted => JwtStatus::Ok,
+            Self::Disabled => JwtStatus::Disabled,
+            Self::Refused(status) => status,
+        }
+    }
 }
 
 /// A token in either state, for variables that have a value in both.

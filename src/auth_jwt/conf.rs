@@ -14,12 +14,13 @@ use super::token_rules::TokenRules;
 use super::trust::TrustSetting;
 use super::upstream_headers::UpstreamHeaders;
 use crate::config_checks::{
-    Fault, Question, warn_of_asked_locations, warn_of_requirement_alone, warn_of_return,
+    self, Fault, Question, warn_of_asked_locations, warn_of_requirement_alone, warn_of_return,
 };
 use crate::nginx::{
     Config, ConfigError, Inherit, List, MergedConfig, Setting, Severity, Template, Text, Variable,
 };
 use crate::require::Requirement;
+use crate::status::{AuthStatus, SourceCounters, ZoneCounters};
 use crate::subrequest_uri::Uri;
 use jose::{KeySet, SignatureCheck, TokenType};
 use policy::auth_jwt::key_cache::KeyCache;
@@ -50,6 +51,7 @@ pub struct LocationConf {
     are_keys_further_out: bool,
     pub(super) upstream_headers: UpstreamHeaders,
     pub(super) strip: Strip,
+    pub(super) counters: ZoneCounters,
     /// Of this location only: nginx inherits no content handler.
     pub(super) resource_metadata: Option<ResourceMetadataSetting>,
     /// The first directive of this level that requires something of a token.
@@ -148,6 +150,7 @@ pub(super) struct KeyRequestSource {
     pub(super) uri: Uri,
     /// The names of the client's header lines that the subrequest has.
     pub(super) pass_headers: Rc<[Box<[u8]>]>,
+    pub(super) counters: SourceCounters,
 }
 
 impl KeyRequestSource {
@@ -354,6 +357,7 @@ const REQUIREMENTS: &[&str] = &[
     "auth_jwt_algorithms",
     "auth_jwt_max_age",
     "auth_jwt_binding",
+    "auth_jwt_trust",
     "auth_jwt_revocation_list_sub",
     "auth_jwt_revocation_list_kid",
     "auth_jwt_revocation_list_jti",
@@ -362,7 +366,8 @@ const REQUIREMENTS: &[&str] = &[
 impl Inherit for LocationConf {
     fn record(&mut self, directive: Text<'_>, args: &[Text<'_>]) {
         let is_it = |name: &&&str| name.as_bytes() == directive.bytes();
-        let is_off = *directive == *b"auth_jwt_binding" && args.iter().any(|arg| **arg == *b"off");
+        let may_be_off = matches!(&*directive, b"auth_jwt_binding" | b"auth_jwt_trust");
+        let is_off = may_be_off && args.iter().any(|arg| **arg == *b"off");
         if self.own_requirement.is_none() && !is_off {
             self.own_requirement = REQUIREMENTS.iter().find(is_it).copied();
         }
@@ -388,10 +393,12 @@ impl Inherit for LocationConf {
             are_keys_further_out,
             upstream_headers,
             strip,
+            counters,
             resource_metadata: _,
             own_requirement: _,
             only_key_request: _,
         } = self;
+        *counters = AuthStatus::counters(cf);
         let is_own = auth_jwt.get().is_some();
         if let (Some(own), Some(outer)) = (auth_jwt.get(), outer.auth_jwt.get())
             && let Some(inherited) = own.inherit(outer)
@@ -449,6 +456,16 @@ impl Inherit for LocationConf {
         }
         Ok(())
     }
+}
+
+/// Warns of pages for refused requests that need a token themselves.
+pub(super) fn warn_of_refused_pages(cf: &MergedConfig<'_, '_>) {
+    config_checks::warn_of_refused_pages(cf, "auth_jwt", |location| {
+        let conf = cf.conf::<AuthJwt>(location);
+        let mode = conf.mode.get();
+        conf.is_on()
+            && mode.is_none_or(|mode| matches!(mode, ModeSetting::Constant(Mode::Required)))
+    });
 }
 
 /// Warns of locations with keys that clients can request.

@@ -17,6 +17,7 @@ use super::trust::TrustSetting;
 use super::variables::{self, PathRoot};
 use crate::nginx::{Config, ConfigError, Directive, Set, Severity, Template, Text, args, context};
 use crate::require::Requirement;
+use crate::status::AuthStatus;
 use crate::subrequest_uri::Uri;
 use jose::TokenType;
 use policy::auth_jwt::key_cache::KeyCache;
@@ -362,7 +363,7 @@ fn auth_jwt_key_file(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(),
 
 /// `auth_jwt_key_request uri [pass_header=name] ...`
 fn auth_jwt_key_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-    let (_, parameters) = cf.first_argument();
+    let (uri, parameters) = cf.first_argument();
     let pass_header = |parameter: &Text<'_>| {
         let name = parameter.strip_prefix(b"pass_header=");
         let must = "it must be pass_header=name";
@@ -377,8 +378,9 @@ fn auth_jwt_key_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<
         .map(pass_header)
         .collect::<Result<Vec<Box<[u8]>>, _>>()?;
     conf.key_sources.push(KeySource::Request(KeyRequestSource {
-        uri: Uri::read(cf)?,
+        uri: Uri::read(cf, ", or fetch the keys by auth_jwt_issuer with jwks_uri")?,
         pass_headers: pass_headers.into(),
+        counters: AuthStatus::key_request(cf, &uri),
     }));
     Ok(())
 }

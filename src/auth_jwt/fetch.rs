@@ -9,7 +9,9 @@ use super::AuthJwt;
 use super::conf::{KeyRequestSource, KeySource, LocationConf};
 use super::file_path::KeyFile;
 use super::issuer_keys::IssuerWait;
-use super::key_request::{BODY, KeyFetchTask, KeyRequest, keys_in_response, warn_of_key};
+use super::key_request::{
+    BODY, KeyFetchTask, KeyRequest, count_fetch, keys_in_response, warn_of_key,
+};
 use crate::nginx::{
     Failure, Request, SubrequestBody, SubrequestLines, Target, Template, Text, Waker,
 };
@@ -392,6 +394,10 @@ impl<'r> KeyFetcher<'r> {
         let iteration = self.request.event_loop_iteration();
         let now = self.request.uptime();
         let loaded = file.load(now, cache, need, iteration, report);
+        let is_good = loaded.stale_because.is_none();
+        let good_keys = loaded.keys.as_ref().ok().filter(|_| is_good);
+        let main = self.request.main_conf::<AuthJwt>();
+        main.count_key_file(file, good_keys, self.request.now());
         if let Some(error) = loaded.stale_because {
             log.warn(format_args!(
                 "auth_jwt: key file {path}: {error}; using the last good keys"
@@ -414,7 +420,8 @@ impl<'r> KeyFetcher<'r> {
         let KeyLookup { keys: found, fetch } = lookup;
         if let Some(fetch) = fetch {
             let uri = Quoted::new(uri);
-            KeyFetchTask::start(self.request, &target, fetch, &keys, uri, self.cache);
+            let task = KeyFetchTask::new(fetch, &keys, uri, self.cache, &source.counters);
+            task.start(self.request, &target);
         }
         match found {
             MaybeKeys::Ready(keys) => Ok(SourceState::Ready(keys)),
@@ -489,6 +496,9 @@ impl<'r> KeyFetcher<'r> {
                 main.parse_response(body, report)
             }
         });
+        if let KeySource::Request(source) = source {
+            count_fetch(&source.counters, subrequest, &keys, self.request.now());
+        }
         match keys {
             Ok(keys) => Ok(Some(SourceState::Ready(keys))),
             Err(error) => Err(self.request_failed(uri.quoted.clone(), error)),

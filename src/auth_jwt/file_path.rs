@@ -58,6 +58,7 @@ impl FileAccess for FilePath {
     fn read(&self, max_bytes: usize) -> Result<FileRead, FileError> {
         let (file, metadata) = open_stored_file(&self.0).map_err(|error| match error {
             OpenError::Io(error) => unreadable(&self.0, error),
+            OpenError::Directory => FileError::Directory,
             OpenError::NotRegular => FileError::NotRegular,
             OpenError::Pseudo => FileError::Pseudo,
         })?;
@@ -105,9 +106,10 @@ fn identity(metadata: &Metadata) -> FileIdentity {
 /// The metadata of a regular file.
 fn regular_file(path: &Path) -> Result<Metadata, FileError> {
     let metadata = fs::metadata(path).map_err(|error| unreadable(path, error))?;
-    match metadata.is_file() {
-        true => Ok(metadata),
-        false => Err(FileError::NotRegular),
+    match (metadata.is_file(), metadata.is_dir()) {
+        (true, _) => Ok(metadata),
+        (false, true) => Err(FileError::Directory),
+        (false, false) => Err(FileError::NotRegular),
     }
 }
 
@@ -135,9 +137,16 @@ fn unreadable(path: &Path, error: io::Error) -> FileError {
 
 /// Why this user may not read the file, and what helps.
 fn obstacle(path: &Path, metadata: &Metadata, user: u32) -> String {
+    const READABLE_BY_OTHERS: u32 = 0o004;
     let (user, owner) = (user_name(user), user_name(metadata.uid()));
     let mode = metadata.mode() & 0o7777;
     let path = Quoted::whole(path.as_os_str().as_encoded_bytes());
+    if mode & READABLE_BY_OTHERS != 0 {
+        return format!(
+            "user \"{user}\" may not read it, though its mode {mode:04o} allows that: see its access \
+             control list (getfacl {path}), SELinux (ls -Z {path}, ausearch -m avc) or AppArmor"
+        );
+    }
     format!(
         "user \"{user}\" may not read it, its owner is \"{owner}\" and its mode {mode:04o}; run: \
          chown {user} {path} && chmod u+r {path}"

@@ -20,9 +20,11 @@ use crate::nginx::{
 use crate::require::Unmet;
 use jose::AuthenticToken;
 use policy::auth_jwt::bearer::Presented;
+use policy::auth_jwt::jwt_status::JwtStatus;
 use policy::auth_jwt::mode::{Mode, Outcome};
 use policy::auth_jwt::rejection::{Challenge, LogLine, RefusalResponse, Rejection, push_attribute};
 use policy::auth_jwt::token_memo::TokenMemo;
+use policy::counters::{TokenResult, ZoneCounter};
 use policy::log_level::LogLevel;
 
 impl AccessHandler for AuthJwt {
@@ -80,6 +82,8 @@ fn judge<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Fa
     let judged = match mode(request, conf) {
         Ok(Mode::Off) => {
             client.set_verdict(TokenVerdict::Disabled);
+            conf.counters
+                .count(ZoneCounter::token(JwtStatus::Disabled, TokenResult::Passed));
             return Ok(Access::Decline);
         }
         Ok(mode) => (mode, decide(request, conf, presented, client)),
@@ -90,11 +94,21 @@ fn judge<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Fa
         (mode, Ok(Some(()))) => (mode, None),
         (mode, Err(rejection)) => (mode, Some(rejection)),
     };
-    client.set_verdict(match &rejection {
+    let verdict = match &rejection {
         None => TokenVerdict::Accepted,
         Some(rejection) => TokenVerdict::Refused(rejection.response().jwt_status),
-    });
+    };
+    client.set_verdict(verdict);
     let outcome = mode.outcome(rejection.as_ref());
+    let result = match (&rejection, outcome) {
+        (None, _) => TokenResult::Accepted,
+        (Some(_), Outcome::Refuse) => TokenResult::Refused,
+        (Some(_), Outcome::Allow | Outcome::Decline | Outcome::DeclineAndLog) => {
+            TokenResult::Passed
+        }
+    };
+    conf.counters
+        .count(ZoneCounter::token(verdict.jwt_status(), result));
     if let Some(rejection) = &rejection {
         let line = LogLine {
             rejection,
@@ -216,6 +230,7 @@ fn check_policy(
             text,
             scheme: scheme(request, conf),
             accepted_proof: client.accepted_proof(),
+            counters: &conf.counters,
         };
         rules.check(request, &token, memo.as_deref(), leeway, sent)?;
     } else {

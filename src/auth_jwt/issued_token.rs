@@ -5,13 +5,14 @@
 use std::rc::Rc;
 
 use super::AuthJwt;
-use super::authenticate::{ask_again, parse};
+use super::authenticate::{ask_again, count_hit, count_miss, parse};
 use super::client::ClientToken;
 use super::conf::LocationConf;
 use super::fetch::{self, VerificationKeys};
 use super::issuer::{Issuer, TrustedIssuers};
 use super::issuer_fetch::{self, cached_issuer_keys};
 use crate::nginx::{Failure, Request};
+use crate::status::AuthStatus;
 use jose::{AuthenticToken, KeySet, SignatureCheck, TokenType, UnverifiedToken};
 use policy::auth_jwt::rejection::Rejection;
 use policy::auth_jwt::token_cache::{CachedToken, TokenCache};
@@ -40,7 +41,7 @@ pub(super) fn lookup_cached<'c>(
         }
     };
     let memo = cached.memo();
-    log_hit(request);
+    count_hit(request, conf);
     Some(((token, issuer), memo))
 }
 
@@ -126,7 +127,8 @@ fn authenticate_nested<'c>(
                 let issuer = trusted.choose(claims.object())?;
                 return verify(request, conf, issuer, &opened, Some(&own));
             }
-            Err(error) => ask_again(request, conf, token, &own.set, error)?,
+            Err(error) => ask_again(request, conf, token, &own.set, error)
+                .inspect_err(|_| count_miss(request, conf))?,
         }
     }
 }
@@ -156,17 +158,23 @@ fn verify<'c>(
         Err(error) => {
             return match issuer_fetch::refresh(request, issuer, unverified, &keys, &error)? {
                 true => verify(request, conf, issuer, unverified, own),
-                false => Err(error.into()),
+                false => {
+                    count_miss(request, conf);
+                    Err(error.into())
+                }
             };
         }
     };
+    count_miss(request, conf);
     let leeway = issuer.leeway(conf.leeway());
     issuer.check_terms(&token.clone().valid_at(request.now(), leeway)?)?;
     if own.is_none_or(|own| own.are_shared)
         && let Some(cache) = request.main_conf::<AuthJwt>().token_cache()
     {
         let (options, index) = (conf.verify_options(), Some(issuer.index));
-        cache.borrow_mut().insert(options, index, &all_keys, &token);
+        let mut cache = cache.borrow_mut();
+        cache.insert(options, index, &all_keys, &token);
+        AuthStatus::note_token_cache(request, cache.len());
     }
     Ok(Some((token, issuer)))
 }
@@ -206,12 +214,6 @@ fn find_verified_with(
     let mut cache = request.main_conf::<AuthJwt>().token_cache()?.borrow_mut();
     let (options, index) = (conf.verify_options(), Some(issuer.index));
     let token = cache.find_verified_with(text, options, index, keys)?;
-    log_hit(request);
+    count_hit(request, conf);
     Some(token)
-}
-
-fn log_hit(request: Request<'_>) {
-    request
-        .log()
-        .debug(format_args!("auth_jwt: token cache hit"));
 }

@@ -11,6 +11,7 @@ use jose::{JsonValue, VerifiedToken};
 use policy::auth_jwt::issuer::{IssuerIndex, IssuerRejection, IssuerTerms, choose};
 use policy::auth_jwt::rejection::{Rejection, RuleSubject};
 use policy::auth_jwt::rules::Rule;
+use policy::auth_jwt::token_requirements::check_rules;
 use text::Quoted;
 
 /// An issuer: its keys, and what is required of its tokens.
@@ -75,16 +76,7 @@ impl Issuer {
     ) -> Result<(), Rejection> {
         let claims = token.claims().object();
         self.check_age(claims, request.now(), leeway)?;
-        for rule in &self.rules {
-            rule.judge(claims, &request)
-                .map_err(|failure| Rejection::Rule {
-                    subject: RuleSubject::Claim,
-                    rule: Rc::clone(rule.text()),
-                    failure,
-                    status: rule.status(),
-                })?;
-        }
-        Ok(())
+        check_rules(RuleSubject::Claim, &self.rules, claims, &request)
     }
 }
 
@@ -93,10 +85,24 @@ impl Issuer {
 pub(super) struct ConfiguredIssuers(RefCell<Vec<Rc<Issuer>>>);
 
 impl ConfiguredIssuers {
-    /// Adds an issuer, to which `new` gives the index.
+    /// Whether an issuer may have this name.
     ///
     /// # Errors
-    /// There is one with this name, or one of which nobody could tell the tokens.
+    /// There is one with this name.
+    pub(super) fn check_name(&self, name: &str) -> Result<(), ConfigError> {
+        match self.named(name.as_bytes()) {
+            None => Ok(()),
+            Some(_) => Err(ConfigError::message(format_args!(
+                "duplicate auth_jwt_issuer {}",
+                Quoted::whole(name)
+            ))),
+        }
+    }
+
+    /// Adds an issuer, whose name was checked, and to which `new` gives the index.
+    ///
+    /// # Errors
+    /// There is one of which nobody could tell the tokens.
     pub(super) fn add(
         &self,
         new: impl FnOnce(IssuerIndex) -> Issuer,
@@ -105,11 +111,6 @@ impl ConfiguredIssuers {
         let new = new(IssuerIndex(issuers.len()));
         let name = Quoted::whole(&*new.terms.name);
         for known in &*issuers {
-            if known.terms.name == new.terms.name {
-                return Err(ConfigError::message(format_args!(
-                    "duplicate auth_jwt_issuer {name}"
-                )));
-            }
             if known.terms.overlaps(&new.terms) {
                 return Err(ConfigError::message(format_args!(
                     "auth_jwt_issuer {name} has the \"issuer\" of {}: both need an \"audience\", \
@@ -158,10 +159,15 @@ fn quoted_names(issuers: &[Rc<Issuer>]) -> String {
     names.join(", ")
 }
 
+fn described(issuers: &[Rc<Issuer>]) -> String {
+    let issuers = issuers.iter().map(|issuer| issuer.terms.describe());
+    issuers.collect::<Vec<_>>().join(", ")
+}
+
 /// The issuers that a level trusts.
 pub(super) struct TrustedIssuers {
     issuers: Vec<Rc<Issuer>>,
-    /// The names of their blocks, quoted, for the log.
+    /// The names of their blocks, each with its `iss`, for the log.
     names: Rc<str>,
     /// Whether some of them have the same `iss`, so that the audience tells them apart.
     share_iss: bool,
@@ -174,7 +180,7 @@ impl TrustedIssuers {
             others.any(|other| other.terms.issuer == issuer.terms.issuer)
         };
         Self {
-            names: quoted_names(&issuers).into(),
+            names: described(&issuers).into(),
             share_iss: issuers.iter().enumerate().any(has_twin),
             issuers,
         }

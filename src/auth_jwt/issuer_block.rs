@@ -183,6 +183,7 @@ pub(super) fn auth_jwt_issuer(main: &MainConf, cf: &mut Config<'_>) -> Result<()
         return Err(cf.invalid_value(name.as_bytes(), must));
     }
     let block = cf.read_block::<IssuerBlock>()?;
+    main.issuers.check_name(&name)?;
     let quoted = Quoted::whole(&*name);
     let message =
         |message: &str| ConfigError::message(format_args!("auth_jwt_issuer {quoted} {message}"));

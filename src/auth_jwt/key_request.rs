@@ -1,12 +1,14 @@
 //! Keys that a subrequest fetches: what a response means, and the fetch that belongs to no client.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::AuthJwt;
 use crate::nginx::{
     BackgroundTask, BodyError, Log, Request, ResponseBody, Subrequest, SubrequestOwner,
     SubrequestResponse, Target, Waker,
 };
+use crate::status::SourceCounters;
 use jose::{KeySet, Warning};
 use policy::auth_jwt::key_cache::{KeyCache, KeyError};
 use policy::auth_jwt::remote_keys::{KeyFetch, RemoteKeys};
@@ -37,26 +39,33 @@ pub(super) struct KeyFetchTask {
     uri: Quoted,
     /// The cache of the location whose request has begun the fetch.
     cache: KeyCache,
+    counters: SourceCounters,
 }
 
 impl KeyFetchTask {
-    /// Starts a fetch that belongs to no client. If nginx cannot start it, the fetch has failed.
-    pub(super) fn start(
-        request: Request<'_>,
-        target: &Target<'_>,
+    pub(super) fn new(
         fetch: KeyFetch<Waker>,
         source: &Rc<KeyRequest>,
         uri: Quoted,
         cache: &KeyCache,
-    ) {
-        let task = Box::new(Self {
+        counters: &SourceCounters,
+    ) -> Self {
+        Self {
             fetch,
             source: Rc::clone(source),
-            uri: uri.clone(),
+            uri,
             cache: *cache,
-        });
+            counters: counters.clone(),
+        }
+    }
+
+    /// Starts the fetch, which belongs to no client. If nginx cannot start it, the fetch has failed.
+    pub(super) fn start(self, request: Request<'_>, target: &Target<'_>) {
+        let (uri, counters) = (self.uri.clone(), self.counters.clone());
+        let task = Box::new(self);
         let started = request.start_background_subrequest::<AuthJwt>(target, BODY, task);
         if let Err(failure) = started {
+            counters.count_failure();
             request
                 .log()
                 .warn(format_args!("auth_jwt: key request {uri}: {failure}"));
@@ -76,9 +85,11 @@ impl BackgroundTask for KeyFetchTask {
             source,
             uri,
             cache,
+            counters,
         } = *self;
         let report = |warning: &_| warn_of_key(log, &uri, warning);
         let keys = keys_in_response(subrequest, |body| source.parse(body, report));
+        count_fetch(&counters, subrequest, &keys, request.now());
         if let Err(error) = &keys {
             let consequence = match source.usable(now, &cache) {
                 Some(_) => "; using the last good keys",
@@ -94,6 +105,19 @@ impl BackgroundTask for KeyFetchTask {
         }
         fetch.finish(now, keys);
     }
+}
+
+/// Counts a key request that has ended with these keys.
+pub(super) fn count_fetch(
+    counters: &SourceCounters,
+    subrequest: &Subrequest,
+    keys: &Result<KeySet, KeyError>,
+    now: i64,
+) {
+    let keys = keys.as_ref().ok().map(KeySet::usable_keys);
+    let ms = subrequest.response().map(SubrequestResponse::elapsed_ms);
+    let duration = Duration::from_millis(ms.unwrap_or(0));
+    counters.count_fetch(keys, duration, now);
 }
 
 /// Logs what is wrong with a key of a response.

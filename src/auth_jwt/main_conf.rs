@@ -12,6 +12,7 @@ use super::revocation::RevocationFiles;
 use super::trust::TrustSetting;
 use super::used_proofs::UsedProofs;
 use crate::nginx::{ConfigError, Setting};
+use crate::status::SourceCounters;
 use http_client::tls::TlsConfigs;
 use jose::{KeySet, Warning};
 use policy::auth_jwt::key_cache::KeyError;
@@ -39,7 +40,7 @@ pub struct MainConf {
     /// Numbers of sets of rules and of headers.
     pub(super) sets: SetIds,
     /// Those that the configuration names.
-    key_files: RefCell<HashMap<PathBuf, Rc<KeyFile>>>,
+    key_files: RefCell<HashMap<PathBuf, (Rc<KeyFile>, SourceCounters)>>,
     /// Those that requests name.
     recent_key_files: RefCell<RecentKeyFiles<FilePath>>,
     /// Those of key requests whose responses are for one request only.
@@ -60,13 +61,35 @@ type KeyRequestsByUri = HashMap<Box<[u8]>, Rc<KeyRequest>>;
 impl MainConf {
     /// The key file with this path, if it is known.
     pub(super) fn key_file(&self, path: &Path) -> Option<Rc<KeyFile>> {
-        self.key_files.borrow().get(path).map(Rc::clone)
+        let files = self.key_files.borrow();
+        files.get(path).map(|(file, _)| Rc::clone(file))
     }
 
     /// Adds a key file that the configuration names.
-    pub(super) fn add_key_file(&self, file: &Rc<KeyFile>) {
+    pub(super) fn add_key_file(&self, file: &Rc<KeyFile>, counters: SourceCounters) {
         let path = file.access().0.clone();
-        self.key_files.borrow_mut().insert(path, Rc::clone(file));
+        let file = (Rc::clone(file), counters);
+        self.key_files.borrow_mut().insert(path, file);
+    }
+
+    /// Counts that a key file was read, or is of no use. Those that requests name are not counted:
+    /// their names are the clients'.
+    pub(super) fn count_key_file(&self, file: &KeyFile, keys: Option<&KeySet>, now: i64) {
+        if let Some((_, counters)) = self.key_files.borrow().get(&file.access().0) {
+            match keys {
+                Some(keys) => counters.note_file(file.identity_digest(), keys.usable_keys(), now),
+                None => counters.count_failure(),
+            }
+        }
+    }
+
+    /// Counts the files that were read with the configuration. For the start of a worker.
+    pub(super) fn count_key_files(&self, now: i64) {
+        for (file, counters) in self.key_files.borrow().values() {
+            if let Some(keys) = file.last_keys() {
+                counters.note_file(file.identity_digest(), keys.usable_keys(), now);
+            }
+        }
     }
 
     /// The key file with a path that a request has named.
@@ -120,7 +143,7 @@ impl MainConf {
         self.key_files
             .borrow()
             .values()
-            .for_each(|file| file.forget());
+            .for_each(|(file, _)| file.forget());
         self.recent_key_files.borrow_mut().clear();
         self.recent_key_sets.borrow_mut().clear();
         self.revocation_files.forget_all();

@@ -4,6 +4,7 @@
 mod around_access;
 mod authenticate;
 mod binding;
+mod binding_checks;
 mod client;
 mod conf;
 mod configured_key_file;
@@ -19,6 +20,7 @@ mod issuer_keys;
 mod key_request;
 mod main_conf;
 mod proof_rules;
+mod proof_url;
 mod remembered_token;
 mod resource_metadata;
 mod revocation;
@@ -29,6 +31,7 @@ mod upstream_headers;
 mod used_proofs;
 mod variables;
 
+use crate::nginx::net::unix_time;
 use crate::nginx::{
     Config, ConfigError, ContentHandler, ContentResponse, Directive, Failure, MergedConfig, Module,
     Request,
@@ -65,11 +68,14 @@ impl Module for AuthJwt {
     }
 
     fn start_worker(conf: &Self::MainConf) {
+        conf.count_key_files(unix_time());
         issuer_keys::watch_issuers(conf.issuers.fetched_keys());
     }
 
     fn check(cf: &MergedConfig<'_, '_>) {
         conf::warn_of_key_locations(cf);
+        binding_checks::warn_of_bindings(cf);
+        conf::warn_of_refused_pages(cf);
     }
 }
 

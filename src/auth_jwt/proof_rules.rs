@@ -5,7 +5,9 @@ use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 use super::AuthJwt;
+use super::proof_url::ProofUrl;
 use crate::nginx::{Config, ConfigError, Failure, Request, Setting, Template, Text, Variable};
+use crate::status::ZoneCounters;
 use jose::DpopProof;
 use policy::auth_jwt::bearer::AuthScheme;
 use policy::auth_jwt::binding::BindingError;
@@ -16,6 +18,7 @@ use policy::auth_jwt::dpop::{
 use policy::auth_jwt::mode::Outcome;
 use policy::auth_jwt::proof_algorithms::ProofAlgorithms;
 use policy::auth_jwt::rejection::{Challenge, Rejection};
+use policy::counters::ZoneCounter;
 
 /// The address that a client without a proxy has asked for.
 const OWN_URL: &[u8] = b"$scheme://$http_host$request_uri";
@@ -23,7 +26,7 @@ const OWN_URL: &[u8] = b"$scheme://$http_host$request_uri";
 /// What a level says.
 #[derive(Default)]
 pub(super) struct ProofRules {
-    url: Setting<Rc<Template>>,
+    url: Setting<Rc<ProofUrl>>,
     algorithms: Setting<Rc<ProofAlgorithms>>,
     /// Whether proofs must have a nonce.
     nonce: Setting<bool>,
@@ -44,6 +47,7 @@ pub(super) struct SentToken<'a> {
     /// `None` if it is in a variable.
     pub(super) scheme: Option<AuthScheme>,
     pub(super) accepted_proof: &'a AcceptedProof,
+    pub(super) counters: &'a ZoneCounters,
 }
 
 /// The DPoP proof that a request has had accepted. It is accepted again in a later location of the
@@ -80,6 +84,11 @@ impl ProofRules {
         url.inherit(&outer.url);
         algorithms.inherit(&outer.algorithms);
         nonce.inherit(&outer.nonce);
+    }
+
+    /// The argument of `auth_jwt_dpop_url`.
+    pub(super) fn url(&self) -> Option<&ProofUrl> {
+        self.url.get().map(|url| &**url)
     }
 
     /// The algorithms that proofs may have.
@@ -137,8 +146,11 @@ impl ProofRules {
             };
             let FittingProof { id, needs_nonce } =
                 check_proof(&proof, jkt, &proved).map_err(refuse)?;
-            used.note_use(request, id, nonces.as_deref())
-                .map_err(BindingError::from)?;
+            let noted = used.note_use(request, id, nonces.as_deref());
+            if noted == Err(ProofError::Replayed) {
+                sent.counters.count(ZoneCounter::DPOP_REPLAY);
+            }
+            noted.map_err(BindingError::from)?;
             _ = accepted.line.set(line.bytes().into());
             needs_nonce
         };
@@ -180,13 +192,7 @@ impl ProofRules {
 
     /// `auth_jwt_dpop_url string`
     pub(super) fn read_url(&mut self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-        let url = cf.argument();
-        if !url.starts_with(b"$") && !url.starts_with(b"https://") && !url.starts_with(b"http://") {
-            let must = "it must be a URL, as in https://$host$request_uri";
-            return Err(cf.invalid_value(&url, must));
-        }
-        let url = cf.template(&url)?;
-        self.url.set(Rc::new(url))
+        self.url.set(Rc::new(ProofUrl::read(cf)?))
     }
 
     /// `auth_jwt_dpop_algorithms alg ...`

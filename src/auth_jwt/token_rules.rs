@@ -13,11 +13,11 @@ use super::revocation::RevocationLists;
 use crate::nginx::{Config, ConfigError, List, Regex, Request, Setting, Text, Variable};
 use jose::{Claims, JoseHeader, TokenType, VerifiedToken};
 use policy::auth_jwt::allowed_algorithms::AllowedAlgorithms;
-use policy::auth_jwt::max_age::check_age;
-use policy::auth_jwt::rejection::{Rejection, RuleSubject};
+use policy::auth_jwt::rejection::Rejection;
 use policy::auth_jwt::rules::{Rule, RuleConfig, RuleError, RuleRequest};
 use policy::auth_jwt::scopes::RequiredScopes;
 use policy::auth_jwt::token_memo::{SetId, SetIds, TokenMemo};
+use policy::auth_jwt::token_requirements::TokenRequirements;
 use text::Quoted;
 
 /// What the directives of a level say.
@@ -112,10 +112,8 @@ impl TokenRules {
         claims: Option<&Claims>,
         leeway: Duration,
     ) -> Result<(), Rejection> {
-        if let Some(claims) = claims {
-            self.check_age(request, claims, leeway)?;
-        }
-        self.check_algorithm(header)
+        let requirements = self.requirements();
+        requirements.check_without_keys(header, claims, request.now(), leeway)
     }
 
     /// Checks a verified token. It may come from the cache, and a location with other rules may
@@ -129,14 +127,12 @@ impl TokenRules {
         leeway: Duration,
         sent: impl FnOnce() -> SentToken<'a>,
     ) -> Result<(), Rejection> {
-        self.check_age(request, token.claims(), leeway)?;
+        let requirements = self.requirements();
+        requirements.check_age(token.claims(), request.now(), leeway)?;
         let memo = memo.zip(self.constant_set);
         let has_met = memo.is_some_and(|(memo, set)| memo.has_met(set));
         if !has_met {
-            if let Some(outer) = token.outer_header() {
-                self.check_algorithm(outer)?;
-            }
-            self.check_algorithm(token.header())?;
+            requirements.check_algorithms(token)?;
         }
         // Never remembered: it depends on the client.
         if self.binding.is_on() {
@@ -148,50 +144,22 @@ impl TokenRules {
         if has_met {
             return Ok(());
         }
-        let parts = [
-            (RuleSubject::Claim, &self.claims, token.claims().object()),
-            (RuleSubject::Header, &self.header, token.header().object()),
-        ];
-        for (subject, rules, object) in parts {
-            for rule in rules.iter() {
-                rule.judge(object, &request)
-                    .map_err(|failure| Rejection::Rule {
-                        subject,
-                        rule: Rc::clone(rule.text()),
-                        failure,
-                        status: rule.status(),
-                    })?;
-            }
-        }
-        if let Some(scopes) = self.scopes.get() {
-            check_scopes(scopes, token)?;
-        }
+        requirements.check_values(token, &request)?;
         if let Some((memo, set)) = memo {
             memo.note_met(set);
         }
         Ok(())
     }
 
-    fn check_age(
-        &self,
-        request: Request<'_>,
-        claims: &Claims,
-        leeway: Duration,
-    ) -> Result<(), Rejection> {
-        match self.max_age.get() {
-            Some(max_age) => Ok(check_age(claims.object(), request.now(), *max_age, leeway)?),
-            None => Ok(()),
-        }
-    }
-
-    fn check_algorithm(&self, header: &JoseHeader) -> Result<(), Rejection> {
-        match self.algorithms.get() {
-            Some(algorithms) if !algorithms.allowed.allow(header.alg()) => {
-                Err(Rejection::Algorithm {
-                    alg: Quoted::new(header.alg()),
-                })
-            }
-            _ => Ok(()),
+    #[inline]
+    fn requirements(&self) -> TokenRequirements<'_, Variable, Regex> {
+        let algorithms = self.algorithms.get();
+        TokenRequirements {
+            algorithms: algorithms.map(|algorithms| &algorithms.allowed),
+            max_age: self.max_age.get().copied(),
+            claim_rules: &self.claims,
+            header_rules: &self.header,
+            scopes: self.scopes.get().map(|scopes| &**scopes),
         }
     }
 
@@ -251,16 +219,6 @@ impl TokenRules {
         }
         self.scopes = Setting::Set(Rc::new(scopes));
         Ok(())
-    }
-}
-
-fn check_scopes(scopes: &RequiredScopes, token: &VerifiedToken) -> Result<(), Rejection> {
-    match scopes.missing(token.claims().object()) {
-        None => Ok(()),
-        Some(missing) => Err(Rejection::Scope {
-            missing: Quoted::whole(missing),
-            required: Rc::clone(scopes.joined()),
-        }),
     }
 }
 

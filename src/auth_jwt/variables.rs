@@ -7,6 +7,7 @@ use super::AuthJwt;
 use super::client::{AnyToken, TokenVerdict, token, verified_token};
 use crate::nginx::{Config, ConfigError, Failure, PrefixVariable, Request, Text};
 use jose::{JsonValue, VariableText};
+use policy::auth_jwt::jwt_status::JwtStatus;
 use text::is_quotable;
 
 pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
@@ -151,14 +152,12 @@ fn verified<'r>(request: Request<'r>) -> Result<Option<Text<'r>>, Failure> {
 
 /// `$jwt_status`
 fn status<'r>(request: Request<'r>) -> Result<Option<Text<'r>>, Failure> {
-    let text = match request.client_context::<AuthJwt>()?.verdict() {
-        Some(TokenVerdict::Accepted) => "ok",
-        Some(TokenVerdict::Refused(status)) => status,
-        Some(TokenVerdict::Disabled) => "disabled",
+    let status = match request.client_context::<AuthJwt>()?.verdict() {
+        Some(verdict) => verdict.jwt_status(),
         None => match request.main().location_conf::<AuthJwt>().is_on() {
             true => return Ok(None),
-            false => "disabled",
+            false => JwtStatus::Disabled,
         },
     };
-    Ok(Some(Text::from_static(text.as_bytes())))
+    Ok(Some(Text::from_static(status.name().as_bytes())))
 }

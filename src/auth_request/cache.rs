@@ -9,13 +9,13 @@ use openssl::sha::Sha256;
 use super::AuthRequest;
 use super::conf::{CacheKey, Digest, LocationConf, Scope};
 use super::flight::{FlightLeader, FlightRole, FollowedFlights};
-use super::variables::CacheStatus;
 use super::verdict::Verdict;
 use crate::nginx::{
     Failure, Request, ResponseContent, SharedZone, Status, SubrequestResponse, Target, Template,
     Text, ZoneLookup, parse_http_date,
 };
 use policy::auth_request::answer::{Answer, CorruptAnswer};
+use policy::auth_request::cache_status::CacheStatus;
 use policy::auth_request::variable_names::has_cookie;
 use policy::auth_request::vary::{has_seen, is_http_header, vary_names};
 use policy::auth_request::verdict_codec::{self, VerdictRecord, VerdictView};

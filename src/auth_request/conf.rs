@@ -10,13 +10,14 @@ use openssl::sha::sha256;
 use super::AuthRequest;
 use super::variables::CheckVariables;
 use crate::config_checks::{
-    Fault, Question, warn_of_asked_locations, warn_of_requirement_alone, warn_of_return,
+    self, Fault, Question, warn_of_asked_locations, warn_of_requirement_alone, warn_of_return,
 };
 use crate::nginx::{
     AssignableVariable, Config, ConfigError, Inherit, List, MergedConfig, ResponseBody, Setting,
     SharedZone, Status, Template, Text, Variable, Waker,
 };
 use crate::require::Requirement;
+use crate::status::{AuthStatus, ZoneCounters};
 use crate::subrequest_uri::Uri;
 use policy::auth_request::decision::{self, OnError};
 use policy::auth_request::key_sources::{FieldName, KeySources};
@@ -71,6 +72,7 @@ pub struct LocationConf {
     pub(super) cache: Setting<Option<VerdictZone>>,
     pub(super) cache_key: Setting<Rc<CacheKey>>,
     pub(super) cache_valid: List<Validity>,
+    pub(super) counters: ZoneCounters,
     fingerprint: ConfigFingerprint,
     scope: Scope,
 }
@@ -335,9 +337,11 @@ impl Inherit for LocationConf {
             cache,
             cache_key,
             cache_valid,
+            counters,
             fingerprint,
             scope,
         } = self;
+        *counters = AuthStatus::counters(cf);
         *has_own_service = service.get().is_some();
         service.inherit(&outer.service);
         if !requirements.is_empty() && !matches!(service.get(), Some(Service::At(_))) {
@@ -369,6 +373,14 @@ impl Inherit for LocationConf {
             .new_scope(fingerprint.digest());
         self.check_cache()
     }
+}
+
+/// Warns of pages for denied requests about which the service is asked again.
+pub(super) fn warn_of_refused_pages(cf: &MergedConfig<'_, '_>) {
+    config_checks::warn_of_refused_pages(cf, "auth_request", |location| {
+        let service = cf.conf::<AuthRequest>(location).service.get();
+        matches!(service, Some(Service::At(_)))
+    });
 }
 
 /// Warns of locations that `auth_request` asks and that are no services of their own. A location

@@ -71,7 +71,7 @@ fn auth_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), Conf
         return conf.service.set(Service::Off);
     }
     conf.service.set(Service::At(ServiceUri {
-        uri: Uri::read(cf)?,
+        uri: Uri::read(cf, "")?,
         text: text.bytes().into(),
     }))
 }

@@ -8,7 +8,7 @@ use super::answer;
 use super::cache::{CacheLookup, CacheResult, CacheSlot};
 use super::conf::{LocationConf, MainConf, Service, ServiceUri};
 use super::flight::{FlightFollower, FlightLeader, FlightRole, FollowedFlights};
-use super::variables::{self, CacheStatus};
+use super::variables;
 use super::verdict::{self, HeaderLine, Verdict};
 use crate::nginx::{
     Access, AccessHandler, AroundAccess, BeforeLog, BodyError, BodyRead, Failure, LineChange,
@@ -17,9 +17,12 @@ use crate::nginx::{
 };
 use crate::subrequest_uri::UnsafeUri;
 use policy::auth_request::answer::Answer;
+use policy::auth_request::cache_status::CacheStatus;
+use policy::auth_request::check_result::CheckResult;
 use policy::auth_request::decision::Decision;
 use policy::auth_request::post_args::PostArgs;
 use policy::auth_request::refusal::{Refusal, RefusalOutcome};
+use policy::counters::ZoneCounter;
 use policy::header_names::{HeaderNames, is_credential};
 use policy::log_level::LogLevel;
 
@@ -208,6 +211,7 @@ impl<'r> CheckStep<'r, '_> {
         let Self { request, conf, .. } = *self;
         let Some(lookup) = CacheLookup::for_request(request, conf, zone, target)? else {
             variables::set_cache_status(request, CacheStatus::Bypass);
+            self.count_lookup(CacheStatus::Bypass);
             return self.ask(target);
         };
         let verdict = match lookup.find_in_worker(request, conf)? {
@@ -216,13 +220,14 @@ impl<'r> CheckStep<'r, '_> {
                 CacheResult::Hit(verdict) => verdict,
                 CacheResult::Miss(status, slot) => {
                     variables::set_cache_status(request, status);
-                    return self.join_flight(target, slot, followed);
+                    return self.join_flight(target, slot, status, followed);
                 }
             },
         };
         variables::set_cache_status(request, CacheStatus::Hit);
+        self.count_lookup(CacheStatus::Hit);
         self.set_answer(verdict.answer.as_ref())?;
-        self.apply_verdict(&verdict, verdict.cached_decision(conf))
+        self.apply_verdict(&verdict, verdict.cached_decision(conf), None)
     }
 
     /// Asks the service, or waits for another request that asks it for the same verdict.
@@ -230,6 +235,7 @@ impl<'r> CheckStep<'r, '_> {
         &self,
         target: &Target<'r>,
         slot: CacheSlot,
+        status: CacheStatus,
         followed: FollowedFlights,
     ) -> Result<Access<'r>, Failure> {
         let leader = match slot.join(self.request, followed) {
@@ -241,6 +247,8 @@ impl<'r> CheckStep<'r, '_> {
                 return Ok(Access::Wait);
             }
         };
+        // Who follows another request looks again, and is counted then.
+        self.count_lookup(status);
         self.set_wait_state(WaitState::Asking(slot, leader))?;
         self.ask(target)
     }
@@ -266,6 +274,7 @@ impl<'r> CheckStep<'r, '_> {
         subrequest: &Subrequest,
     ) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
+        conf.counters.count_duration(|| response.elapsed_ms());
         // If an error ends this call early, the flight is abandoned.
         let wait_state = self.take_wait_state();
         let (answer, answer_error) = match answer::read(conf, response, subrequest) {
@@ -283,13 +292,14 @@ impl<'r> CheckStep<'r, '_> {
                 && slot.store(request, conf, &assigned, &verdict, response);
             slot.end_flight(request, leader, is_cached);
         }
-        self.apply_verdict(&verdict, decision)
+        self.apply_verdict(&verdict, decision, response.replaced_status())
     }
 
     fn apply_verdict(
         &self,
         verdict: &Verdict<'r>,
         decision: Decision,
+        replaced: Option<Status>,
     ) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
         variables::set_status(request, verdict.status)?;
@@ -304,6 +314,7 @@ impl<'r> CheckStep<'r, '_> {
                 let refusal = Refusal::ServiceError {
                     error,
                     status,
+                    replaced: replaced.map(|status| status.0),
                     uri: &self.service.text,
                     on_error: conf.on_error(),
                 };
@@ -323,6 +334,7 @@ impl<'r> CheckStep<'r, '_> {
         if !conf.reserved_headers.is_empty() {
             self.set_upstream_headers(&verdict.upstream_headers(conf))?;
         }
+        conf.counters.count_check(CheckResult::Allowed);
         Ok(Access::Allow)
     }
 
@@ -336,7 +348,12 @@ impl<'r> CheckStep<'r, '_> {
         let Self { request, conf, .. } = *self;
         // Another access module may let the request in all the same (satisfy any).
         self.set_answer(None)?;
-        let RefusalOutcome { status, log_line } = refusal.outcome();
+        let RefusalOutcome {
+            status,
+            log_line,
+            result,
+        } = refusal.outcome();
+        conf.counters.count_check(result);
         match log_line {
             Some((LogLevel::Error, line)) => request.log().error(format_args!("{line}")),
             Some((LogLevel::Info, line)) => request.log().info(format_args!("{line}")),
@@ -386,6 +403,11 @@ impl<'r> CheckStep<'r, '_> {
             state.answer.replace(answer.cloned());
         }
         Ok(())
+    }
+
+    fn count_lookup(&self, status: CacheStatus) {
+        let counters = &self.conf.counters;
+        counters.count(ZoneCounter::cache_lookup(status));
     }
 
     fn set_wait_state(&self, wait_state: WaitState) -> Result<(), Failure> {

@@ -48,5 +48,6 @@ impl Module for AuthRequest {
 
     fn check(cf: &MergedConfig<'_, '_>) {
         conf::warn_of_services(cf);
+        conf::warn_of_refused_pages(cf);
     }
 }

@@ -7,22 +7,13 @@ use super::AuthRequest;
 use crate::nginx::{
     Config, ConfigError, Failure, ModuleVariable, PrefixVariable, Request, Status, Text, Variable,
 };
+use policy::auth_request::cache_status::CacheStatus;
 use policy::auth_request::post_args::{BodyFormat, PostArgs};
 use policy::uri::encode_value;
 use text::{Quoted, is_field_value};
 
 /// What is in front of the name of a variable whose value is percent-encoded.
 const ESCAPED_PREFIX: &[u8] = b"escaped_";
-
-/// The value of `$auth_request_cache_status`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CacheStatus {
-    Hit,
-    Miss,
-    Expired,
-    /// The key of the request is empty, or its body cannot be read.
-    Bypass,
-}
 
 /// The variables that a check sets, without those that the configuration itself has defined.
 pub(super) struct CheckVariables {
@@ -95,12 +86,7 @@ pub(super) fn set_status(request: Request<'_>, status: Status) -> Result<(), Fai
 /// Sets `$auth_request_cache_status`, what the cache had for the last check in a location with
 /// `auth_request_cache`.
 pub(super) fn set_cache_status(request: Request<'_>, status: CacheStatus) {
-    let text = Text::from_static(match status {
-        CacheStatus::Hit => b"HIT",
-        CacheStatus::Miss => b"MISS",
-        CacheStatus::Expired => b"EXPIRED",
-        CacheStatus::Bypass => b"BYPASS",
-    });
+    let text = Text::from_static(status.name().as_bytes());
     let variables = request.main_conf::<AuthRequest>().variables.get();
     if let Some(variable) = variables.and_then(|variables| variables.cache_status) {
         request.set_module_variable(variable, text);

@@ -54,6 +54,7 @@ pub mod context {
 /// Numbers of arguments.
 pub mod args {
     use nginx_sys as sys;
+    pub const NONE_OR_ONE: u32 = sys::NGX_CONF_NOARGS | sys::NGX_CONF_TAKE1;
     pub const NO_MORE_THAN_TWO: u32 =
         sys::NGX_CONF_NOARGS | sys::NGX_CONF_TAKE1 | sys::NGX_CONF_TAKE2;
     pub const ONE: u32 = sys::NGX_CONF_TAKE1;

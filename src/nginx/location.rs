@@ -59,6 +59,11 @@ impl<'cf> MergedConfig<'_, 'cf> {
         locations
     }
 
+    /// [`Location::unconditional_return`]
+    pub fn unconditional_return(&self, location: Location<'cf>) -> Option<u16> {
+        location.unconditional_return(self.config)
+    }
+
     /// What a module has configured for a location.
     pub fn conf<M: Exported>(&self, location: Location<'cf>) -> &'cf M::LocationConf {
         // SAFETY: confs has an entry for each HTTP module, and create_loc_conf<M> has made that of
@@ -113,12 +118,17 @@ impl<'cf> Location<'cf> {
 
     /// What all modules have configured here, by their indices. The core module's configuration of
     /// a location knows it; that of a server does not.
-    fn confs(self) -> *mut *mut c_void {
+    pub(super) fn confs(self) -> *mut *mut c_void {
         if self.is_server() {
-            return self.of_server.as_ptr();
+            return self.server_confs();
         }
         // SAFETY: the location lives as long as the configuration.
         unsafe { shim::location_confs(self.location.as_ptr()) }
+    }
+
+    /// What all modules have configured for the server outside of its locations, by their indices.
+    pub(super) fn server_confs(self) -> *mut *mut c_void {
+        self.of_server.as_ptr()
     }
 
     /// Whether this is the server outside of its locations.
@@ -130,6 +140,18 @@ impl<'cf> Location<'cf> {
     pub fn is_internal(self) -> bool {
         // SAFETY: the location lives as long as the configuration.
         unsafe { shim::is_location_internal(self.location.as_ptr()) != 0 }
+    }
+
+    /// The path, without arguments, of the page that `error_page` shows here for a status. None if
+    /// there is none, or one that depends on the request or is no path.
+    pub fn error_page(self, status: u16) -> Option<&'cf [u8]> {
+        // SAFETY: the location and the texts of its directives live as long as the configuration.
+        let uri = unsafe {
+            let uri = shim::error_page(self.location.as_ptr(), status.into()).as_ref()?;
+            uri.as_bytes()
+        };
+        let path = uri.split(|&byte| byte == b'?').next()?;
+        path.starts_with(b"/").then_some(path)
     }
 
     /// The status of a `return` that answers each request before any access rule is checked. None

@@ -2,8 +2,8 @@
 //! server and the request line.
 
 use nginx_sys::{
-    NGX_LOG_CRIT, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE, NGX_LOG_WARN, ngx_log_error_core,
-    ngx_log_t, ngx_uint_t,
+    NGX_LOG_CRIT, NGX_LOG_EMERG, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE, NGX_LOG_WARN,
+    ngx_log_error_core, ngx_log_t, ngx_uint_t,
 };
 use std::fmt::{self, Write};
 use std::marker::PhantomData;
@@ -50,6 +50,11 @@ impl Log<'_> {
         // SAFETY: the caller's. ngx_cycle is set before modules are loaded, and its log lives as
         // long as the cycle.
         unsafe { Self::from_raw((*nginx_sys::ngx_cycle).log) }
+    }
+
+    /// Logs an `[emerg]`: nginx does not start with the configuration.
+    pub fn emerg(self, message: fmt::Arguments<'_>) {
+        self.write(NGX_LOG_EMERG, message);
     }
 
     /// Logs a `[crit]`: a defect of this module, which needs attention.

@@ -18,7 +18,10 @@ use nginx_sys::{
     ngx_shm_zone_t, ngx_shmtx_lock, ngx_shmtx_t, ngx_shmtx_unlock, ngx_slab_alloc, ngx_slab_pool_t,
     ngx_time,
 };
-use slab_map::{Block, Damaged, EntryKey, MapHeader, ReadOutcome, SlabMap, checksum};
+use slab_map::{
+    Block, Damaged, EntryKey, LARGE_BLOCKS, MapHeader, ReadOutcome, SMALL_BLOCKS, SlabMap,
+    buckets_for, checksum,
+};
 use std::ffi::c_void;
 use std::hash::{BuildHasher, RandomState};
 use std::ptr::NonNull;
@@ -26,9 +29,13 @@ use std::slice;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use text::Quoted;
 
-/// A zone of shared memory, which lives as long as the configuration that names it.
+/// A zone of shared memory, which lives as long as the configuration that names it. `DATA` says how
+/// large its blocks are.
 #[derive(Clone, Copy)]
-pub struct SharedZone(NonNull<ngx_shm_zone_t>);
+pub struct SharedZone<const DATA: usize = SMALL_BLOCKS>(NonNull<ngx_shm_zone_t>);
+
+/// A zone for values of megabytes, of which there are few.
+pub type LargeValueZone = SharedZone<LARGE_BLOCKS>;
 
 /// The result of [`SharedZone::get`].
 #[derive(Debug, PartialEq, Eq)]
@@ -84,8 +91,12 @@ impl Config<'_> {
     ///
     /// # Errors
     /// A missing name, or one that is taken; in nginx's own words.
-    pub fn define_zone(&mut self, name: &[u8], size: usize) -> Result<SharedZone, ConfigError> {
-        let mut zone = self.add_zone(name, size)?;
+    pub fn define_zone<const DATA: usize>(
+        &mut self,
+        name: &[u8],
+        size: usize,
+    ) -> Result<SharedZone<DATA>, ConfigError> {
+        let mut zone = self.add_zone::<DATA>(name, size)?;
         // SAFETY: a zone stays in place as long as the cycle lives (cycle->shared_memory is a
         // list), and nginx uses none while it sets a directive.
         let zone = unsafe { zone.0.as_mut() };
@@ -95,7 +106,7 @@ impl Config<'_> {
                 Quoted::new(name)
             )));
         }
-        zone.init = Some(init_zone);
+        zone.init = Some(init_zone::<DATA>);
         Ok(SharedZone(NonNull::from(zone)))
     }
 
@@ -107,7 +118,11 @@ impl Config<'_> {
         self.add_zone(name, 0)
     }
 
-    fn add_zone(&mut self, name: &[u8], size: usize) -> Result<SharedZone, ConfigError> {
+    fn add_zone<const DATA: usize>(
+        &mut self,
+        name: &[u8],
+        size: usize,
+    ) -> Result<SharedZone<DATA>, ConfigError> {
         if name.is_empty() {
             return Err(ConfigError::message("invalid zone name \"\""));
         }
@@ -125,7 +140,10 @@ impl Config<'_> {
 /// Prepares the memory of a zone. nginx calls this function for each zone of a new cycle
 /// (ngx_init_cycle). `old` is the zone's `data` of the previous cycle if the zone keeps its memory,
 /// else NULL.
-unsafe extern "C" fn init_zone(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> ngx_int_t {
+unsafe extern "C" fn init_zone<const DATA: usize>(
+    zone: *mut ngx_shm_zone_t,
+    old: *mut c_void,
+) -> ngx_int_t {
     // SAFETY: nginx hands over a zone of the new cycle that nothing else uses (ngx_init_cycle); its
     // log is the cycle's.
     let (zone, log) = unsafe { (&mut *zone, Log::from_raw((*zone).shm.log)) };
@@ -150,7 +168,7 @@ unsafe extern "C" fn init_zone(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> n
             ));
             return NGX_ERROR as ngx_int_t;
         };
-        let (atomics, mut map) = locked.content();
+        let (atomics, mut map) = locked.content::<DATA>();
         atomics.busy.store(0, Ordering::Relaxed);
         map.seed(seed);
         map.clear();
@@ -158,7 +176,7 @@ unsafe extern "C" fn init_zone(zone: *mut ngx_shm_zone_t, old: *mut c_void) -> n
     })
 }
 
-impl SharedZone {
+impl<const DATA: usize> SharedZone<DATA> {
     /// The value of a key, which becomes the most recently used one. `now` is in seconds since
     /// 1970.
     pub fn get(&self, key: &EntryKey, now: i64, log: Log<'_>) -> ZoneLookup {
@@ -244,7 +262,7 @@ impl SharedZone {
         &self,
         log: Log<'_>,
         has_changed: impl FnOnce(&T) -> bool,
-        mut work: impl FnMut(&mut SlabMap<'_>) -> Result<T, Damaged>,
+        mut work: impl FnMut(&mut SlabMap<'_, DATA>) -> Result<T, Damaged>,
     ) -> Option<T> {
         // SAFETY: nginx changes a zone only while it makes the cycle.
         let mut locked = LockedZone::new(unsafe { self.0.as_ref() })?;
@@ -297,7 +315,7 @@ struct LockedZone {
     size: usize,
 }
 
-/// The beginning of a zone's memory. The blocks follow, and then as many buckets.
+/// The beginning of a zone's memory. The buckets follow, and then the blocks.
 #[repr(C, align(64))]
 struct ZoneHead {
     atomics: ZoneAtomics,
@@ -333,24 +351,26 @@ impl LockedZone {
     }
 
     /// The atomics and the map in the zone's memory.
-    fn content(&mut self) -> (&ZoneAtomics, SlabMap<'_>) {
-        let size_per_block = size_of::<Block>() + size_of::<u32>();
+    fn content<const DATA: usize>(&mut self) -> (&ZoneAtomics, SlabMap<'_, DATA>) {
+        let size = self.size.saturating_sub(size_of::<ZoneHead>());
+        let bucket_count = buckets_for::<DATA>(size / size_of::<Block<DATA>>());
+        let size = size.saturating_sub(bucket_count * size_of::<u32>());
         // A block number has 32 bits, and one value stands for no block.
-        let count = (self.size.saturating_sub(size_of::<ZoneHead>()) / size_per_block)
-            .min(u32::MAX as usize);
+        let count = (size / size_of::<Block<DATA>>()).min(u32::MAX as usize);
         // SAFETY: the memory from `memory` to the end of the zone belongs to this module:
         // ngx_slab_alloc gave it all free pages of the pool, and the slab allocator does not use
         // what may follow them. `memory` is the start of a page; the parts follow each other, the
-        // size of each fits the alignment of the next, and any bytes are a valid value of each. All
-        // but the atomics is only used with the mutex held, as this value does.
+        // size of each fits the alignment of the next (there is an even number of buckets), and any
+        // bytes are a valid value of each. All but the atomics is only used with the mutex held, as
+        // this value does.
         unsafe {
             let head = self.memory.cast::<ZoneHead>().as_ptr();
-            let blocks = head.add(1).cast::<Block>();
-            let buckets = blocks.add(count).cast::<u32>();
+            let buckets = head.add(1).cast::<u32>();
+            let blocks = buckets.add(bucket_count).cast::<Block<DATA>>();
             let map = SlabMap {
                 header: &mut (*head).header,
                 blocks: slice::from_raw_parts_mut(blocks, count),
-                buckets: slice::from_raw_parts_mut(buckets, count),
+                buckets: slice::from_raw_parts_mut(buckets, bucket_count),
             };
             (&(*head).atomics, map)
         }

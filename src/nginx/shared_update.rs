@@ -3,18 +3,21 @@
 use super::log::Log;
 use super::shared::SharedZone;
 use nginx_sys::ngx_time;
-use slab_map::{Damaged, EntryKey, ReadOutcome, SlabMap, checksum};
+use slab_map::{Damaged, EntryKey, LARGE_BLOCKS, ReadOutcome, SlabMap, checksum};
 
 /// The longest value that can be read while the zone is locked.
 const MAX_READ: usize = 512;
 
 /// The entries of a zone that is locked. Nothing may be allocated meanwhile, nor may anything panic.
-pub struct LockedEntries<'z, 'm> {
-    map: &'z mut SlabMap<'m>,
+pub struct LockedEntries<'z, 'm, const DATA: usize> {
+    map: &'z mut SlabMap<'m, DATA>,
     buffer: &'z mut Vec<u8>,
     is_damaged: bool,
     has_changed: bool,
 }
+
+/// The entries of a [`LargeValueZone`](super::shared::LargeValueZone) that is locked.
+pub type LargeValueEntries<'z, 'm> = LockedEntries<'z, 'm, LARGE_BLOCKS>;
 
 /// A value that is ready to be stored: its checksum is computed before the zone is locked.
 pub struct ZoneEntry<'v> {
@@ -26,16 +29,16 @@ pub struct ZoneEntry<'v> {
 /// Entries without a time are kept until they are evicted.
 const NEVER: i64 = i64::MAX;
 
-impl SharedZone {
+impl<const DATA: usize> SharedZone<DATA> {
     /// Calls `work` while no other worker can read or change the zone. If the zone turns out to be
     /// damaged, it is emptied and `work` is called again. `None` before nginx has made the zone.
     pub fn update<T>(
         &self,
         log: Log<'_>,
-        mut work: impl FnMut(&mut LockedEntries<'_, '_>) -> T,
+        mut work: impl FnMut(&mut LockedEntries<'_, '_, DATA>) -> T,
     ) -> Option<T> {
         let mut buffer = Vec::with_capacity(MAX_READ);
-        let work_on = |map: &mut SlabMap<'_>| {
+        let work_on = |map: &mut SlabMap<'_, DATA>| {
             let mut entries = LockedEntries {
                 map,
                 buffer: &mut buffer,
@@ -53,7 +56,7 @@ impl SharedZone {
     }
 }
 
-impl LockedEntries<'_, '_> {
+impl<const DATA: usize> LockedEntries<'_, '_, DATA> {
     /// The value of a key, if there is one with this length.
     pub fn read<const N: usize>(&mut self, key: &EntryKey) -> Option<[u8; N]> {
         const { assert!(N <= MAX_READ) };

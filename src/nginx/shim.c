@@ -413,6 +413,30 @@ nginx_auth_origin(const ngx_http_request_t *r, ngx_uint_t status)
     return origin;
 }
 
+/* The status of the response that an upstream has sent, if `status` is another one; 0 if not. */
+
+ngx_uint_t
+nginx_auth_replaced_status(const ngx_http_request_t *r, ngx_uint_t status)
+{
+    const ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+#if (NGX_HTTP_CACHE)
+    if (r->cached) {
+        return 0;
+    }
+#endif
+
+    if (u == NULL || u->state == NULL || u->state->header_time == (ngx_msec_t) -1
+        || u->headers_in.status_n == status)
+    {
+        return 0;
+    }
+
+    return u->headers_in.status_n;
+}
+
 /* Tells locations of the same name but of different kinds apart. */
 
 ngx_uint_t
@@ -830,6 +854,32 @@ ngx_uint_t
 nginx_auth_is_location_internal(const ngx_http_core_loc_conf_t *clcf)
 {
     return clcf->named || clcf->internal == 1;
+}
+
+/*
+ * The URI that error_page shows for a status, as ngx_http_special_response_handler() chooses it, or
+ * NULL if there is none, or one that depends on the request.
+ */
+
+const ngx_str_t *
+nginx_auth_error_page(const ngx_http_core_loc_conf_t *clcf, ngx_uint_t status)
+{
+    ngx_uint_t            i;
+    ngx_http_err_page_t  *page;
+
+    if (clcf->error_pages == NULL) {
+        return NULL;
+    }
+
+    page = clcf->error_pages->elts;
+
+    for (i = 0; i < clcf->error_pages->nelts; i++) {
+        if (page[i].status == (ngx_int_t) status) {
+            return page[i].value.lengths == NULL ? &page[i].value.value : NULL;
+        }
+    }
+
+    return NULL;
 }
 
 /*

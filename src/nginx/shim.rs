@@ -188,6 +188,14 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_redirecting_status"]
     pub(super) fn redirecting_status(r: *const ngx_http_request_t) -> ngx_uint_t;
 
+    /// The status of the upstream's response, in whose place nginx has put another one; 0 if there
+    /// is none.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_replaced_status"]
+    pub(super) fn replaced_status(r: *const ngx_http_request_t, status: ngx_uint_t) -> ngx_uint_t;
+
     /// Makes a subrequest one that its parent does not wait for.
     ///
     /// # Safety
@@ -434,6 +442,17 @@ unsafe extern "C" {
     /// `clcf` points to a live configuration.
     #[link_name = "nginx_auth_is_location_internal"]
     pub(super) fn is_location_internal(clcf: *const ngx_http_core_loc_conf_t) -> ngx_uint_t;
+
+    /// The URI that `error_page` shows for a status, which lives as long as the configuration; or
+    /// NULL if there is none, or one with variables.
+    ///
+    /// # Safety
+    /// `clcf` points to a live configuration.
+    #[link_name = "nginx_auth_error_page"]
+    pub(super) fn error_page(
+        clcf: *const ngx_http_core_loc_conf_t,
+        status: ngx_uint_t,
+    ) -> *const ngx_str_t;
 
     /// Calls `visit` for each server, as its own location, and for each of its locations.
     /// `of_server` is what all modules have configured for the server, by their indices.

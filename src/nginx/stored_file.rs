@@ -37,7 +37,9 @@ const PSEUDO_FILE_SYSTEMS: [u32; 17] = [
 pub enum OpenError {
     /// The operating system does not open it.
     Io(io::Error),
-    /// It is a directory, a pipe, a socket or a device.
+    /// It is a directory.
+    Directory,
+    /// It is a pipe, a socket or a device.
     NotRegular,
     /// Its file system makes its content up, as /proc does.
     Pseudo,
@@ -61,6 +63,9 @@ pub fn open_stored_file(path: &Path) -> Result<(File, Metadata), OpenError> {
         .custom_flags(flags)
         .open(path)?;
     let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(OpenError::Directory);
+    }
     if !metadata.is_file() {
         return Err(OpenError::NotRegular);
     }

@@ -4,14 +4,14 @@ use super::failure::Failure;
 use super::header::HeaderLines;
 use super::log::Log;
 use super::request::Request;
-use super::shim::origin;
+use super::shim::{origin, replaced_status};
 use super::status::Status;
 use super::template::Template;
 use super::text::Text;
 use super::variable::Variable;
 use nginx_sys::{
     NGX_HTTP_UPSTREAM_IGN_CACHE_CONTROL, NGX_HTTP_UPSTREAM_IGN_EXPIRES,
-    NGX_HTTP_UPSTREAM_IGN_XA_EXPIRES, ngx_str_t, ngx_uint_t,
+    NGX_HTTP_UPSTREAM_IGN_XA_EXPIRES, ngx_cached_time, ngx_str_t, ngx_uint_t,
 };
 use std::collections::HashMap;
 
@@ -90,6 +90,34 @@ impl<'r> SubrequestResponse<'r> {
             .get(number)
             .copied()
             .unwrap_or(StatusOrigin::NotAsked)
+    }
+
+    /// The status of the upstream's response, if the configuration has put another one in its place,
+    /// as by `error_page`.
+    pub fn replaced_status(self) -> Option<Status> {
+        // SAFETY: the request is live.
+        let status =
+            unsafe { replaced_status(self.request.raw(), ngx_uint_t::from(self.status.0)) };
+        let status = u16::try_from(status).ok().filter(|status| *status != 0);
+        status.map(Status)
+    }
+
+    /// How many milliseconds ago the subrequest was started, by nginx's clock of this event-loop
+    /// iteration.
+    #[inline]
+    pub fn elapsed_ms(self) -> u64 {
+        // SAFETY: the request is live; nginx sets ngx_cached_time before it serves requests
+        // (ngx_time_init), and a worker has one thread.
+        let ms = unsafe {
+            let (request, now) = (self.request.raw(), ngx_cached_time);
+            let seconds = (*now).sec.wrapping_sub((*request).start_sec);
+            let ms = (*now).msec.wrapping_sub((*request).start_msec);
+            seconds
+                .wrapping_mul(1000)
+                .wrapping_add(ms.cast_signed() as i64)
+        };
+        // The clock may have been set back.
+        u64::try_from(ms).unwrap_or(0)
     }
 
     /// The media type of the body; empty if the response has none.

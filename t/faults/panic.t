@@ -8,7 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 use Auth;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite proxy /)->plan(29);
+my $t = Test::Nginx->new()->has(qw/ http rewrite proxy /)->plan(32);
 
 $t->write_file('keys.json', '{"kty":"oct","k":"'
     . 'c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0' . '"}');
@@ -59,6 +59,10 @@ configure($t, <<'EOF', 'worker_processes 1;');
             auth_jwt_resource_metadata  resource=https://localhost/;
         }
 
+        location /status {
+            auth_status;
+        }
+
         location /proxied-service {
             proxy_pass http://127.0.0.1:8080/service;
         }
@@ -82,6 +86,7 @@ refused('variable', '/jwt/variable-before', 2);
 refused('subrequest', '/request/file');
 refused('subrequest', '/proxied/file');
 refused('content', '/metadata');
+refused('content', '/status');
 
 # a location without auth_jwt and auth_request does not reach the fault
 

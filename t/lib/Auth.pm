@@ -47,6 +47,7 @@ my %tests;      # address -> weak reference to the test object, for END
 sub configure {
     my ($t, $http, $main) = @_;
     $main //= '';
+    my $events = $ENV{TEST_NGINX_EVENTS} // '';
     weaken($tests{$t} = $t);
 
     return $t->write_file_expand('nginx.conf', <<EOF);
@@ -57,6 +58,7 @@ daemon off;
 $main
 
 events {
+    $events
 }
 
 http {

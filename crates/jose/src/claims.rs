@@ -36,6 +36,27 @@ impl Claims {
         self.json.text()
     }
 
+    /// The claim `exp` in seconds, if it is there and alone would not have the token refused, as in
+    /// [`AuthenticToken::valid_at`](crate::AuthenticToken::valid_at).
+    ///
+    /// # Errors
+    /// [`Error::NotNumericDate`], [`Error::Expired`]
+    pub fn exp(&self, now: i64, leeway: Duration) -> Result<Option<i64>, Error> {
+        let exp = self.numeric_date("exp")?;
+        exp.map_or(Ok(()), |exp| check_exp(exp, now, leeway))?;
+        Ok(exp)
+    }
+
+    /// The claim `nbf` in seconds, if it is there and alone would not have the token refused.
+    ///
+    /// # Errors
+    /// [`Error::NotNumericDate`], [`Error::NotYetValid`]
+    pub fn nbf(&self, now: i64, leeway: Duration) -> Result<Option<i64>, Error> {
+        let nbf = self.numeric_date("nbf")?;
+        nbf.map_or(Ok(()), |nbf| check_nbf(nbf, now, leeway))?;
+        Ok(nbf)
+    }
+
     /// The period in which the token is valid.
     ///
     /// # Errors
@@ -77,19 +98,24 @@ impl ValidityPeriod {
     /// # Errors
     /// [`Error::Expired`], [`Error::NotYetValid`]
     pub(crate) fn check(&self, now: i64, leeway: Duration) -> Result<(), Error> {
-        let leeway = leeway.as_secs();
-        let leeway_seconds = i128::from(leeway);
-        if let Some(exp) = self.exp
-            && i128::from(now).saturating_sub(leeway_seconds) >= i128::from(exp)
-        {
-            return Err(Error::Expired { exp, now, leeway });
-        }
-        if let Some(nbf) = self.nbf
-            && i128::from(now).saturating_add(leeway_seconds) < i128::from(nbf)
-        {
-            return Err(Error::NotYetValid { nbf, now, leeway });
-        }
-        Ok(())
+        self.exp.map_or(Ok(()), |exp| check_exp(exp, now, leeway))?;
+        self.nbf.map_or(Ok(()), |nbf| check_nbf(nbf, now, leeway))
+    }
+}
+
+fn check_exp(exp: i64, now: i64, leeway: Duration) -> Result<(), Error> {
+    let leeway = leeway.as_secs();
+    match i128::from(now).saturating_sub(leeway.into()) >= i128::from(exp) {
+        true => Err(Error::Expired { exp, now, leeway }),
+        false => Ok(()),
+    }
+}
+
+fn check_nbf(nbf: i64, now: i64, leeway: Duration) -> Result<(), Error> {
+    let leeway = leeway.as_secs();
+    match i128::from(now).saturating_add(leeway.into()) < i128::from(nbf) {
+        true => Err(Error::NotYetValid { nbf, now, leeway }),
+        false => Ok(()),
     }
 }
 

@@ -4,9 +4,6 @@
 
 mod nonce;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use openssl::sha::Sha256;
 use text::Quoted;
 
 pub use nonce::DpopNonceKey;
@@ -125,11 +122,8 @@ impl DpopProof {
     /// The SHA-256 of the key in its canonical form (RFC 7638 section 3), which an access token has
     /// as `jkt` (RFC 9449 section 6.1).
     pub fn thumbprint(&self) -> [u8; 32] {
-        // perf: `openssl::sha::sha256` looks up the algorithm each time, which costs more than the
-        // hash itself of so short a text.
-        let mut sha256 = Sha256::new();
-        sha256.update(canonical(&self.key.material).as_bytes());
-        sha256.finish()
+        // `None` is a secret, which `read_key` refuses.
+        self.key.material.thumbprint().unwrap_or_default()
     }
 
     /// The value of `alg`.
@@ -190,38 +184,6 @@ fn read_key(header: &JoseHeader) -> Result<Jwk, DpopError> {
         }
         _ => Ok(key),
     }
-}
-
-/// The members that a key consists of, in the order of their names and without white space.
-fn canonical(key: &KeyMaterial) -> String {
-    let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-    match key {
-        // It has no thumbprint that may become known. `read_key` refuses it.
-        KeyMaterial::Octets(_) => String::new(),
-        KeyMaterial::Rsa { n, e, .. } => {
-            format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, text(e), text(n))
-        }
-        KeyMaterial::Ec { crv, x, y, .. } => format!(
-            r#"{{"crv":"{}","kty":"EC","x":"{}","y":"{}"}}"#,
-            crv.name(),
-            text(x),
-            text(y)
-        ),
-        KeyMaterial::Okp { crv, x } => okp(crv.name(), &text(x)),
-        KeyMaterial::Montgomery { crv, x, .. } => okp(crv.name(), &text(x)),
-        KeyMaterial::MlDsa {
-            parameters,
-            public_key,
-        } => format!(
-            r#"{{"alg":"{}","kty":"AKP","pub":"{}"}}"#,
-            parameters.name(),
-            text(public_key)
-        ),
-    }
-}
-
-fn okp(crv: &str, x: &str) -> String {
-    format!(r#"{{"crv":"{crv}","kty":"OKP","x":"{x}"}}"#)
 }
 
 #[cfg(test)]

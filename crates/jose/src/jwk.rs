@@ -7,6 +7,7 @@
 mod certificate;
 mod members;
 mod rsa_primes;
+mod thumbprint;
 
 use std::cell::Cell;
 

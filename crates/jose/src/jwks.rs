@@ -4,6 +4,7 @@
 
 mod candidates;
 mod entries;
+mod listing;
 
 use std::cell::Cell;
 use std::fmt;
@@ -14,6 +15,7 @@ use text::Quoted;
 
 use self::candidates::{Candidate, KeysByAlgorithm, candidates};
 use self::entries::{EntrySummary, KeyEntries};
+pub use self::listing::{KeySize, ListedKey, ListedMaterial, list_keys};
 use crate::crypto::Verifier;
 use crate::error::{Error, InputPart};
 use crate::header::JoseHeader;
@@ -158,7 +160,7 @@ impl KeySet {
     }
 
     /// How many keys can be used with an algorithm.
-    pub(crate) fn usable_keys(&self) -> usize {
+    pub fn usable_keys(&self) -> usize {
         let counts = self.sets.iter().map(|set| set.usable);
         counts.fold(0, usize::saturating_add)
     }

@@ -33,7 +33,7 @@ pub use dpop::{DpopError, DpopNonceKey, DpopProof};
 pub use error::{Error, ErrorKind, InputPart};
 pub use header::JoseHeader;
 pub use json::{Document, JsonKind, JsonValue, VariableText, compare_numbers};
-pub use jwks::KeySet;
+pub use jwks::{KeySet, KeySize, ListedKey, ListedMaterial, list_keys};
 pub use limits::Limits;
 pub use no_key::{KeyPurpose, NoKeyReason, SetWarning, UselessKey};
 pub use not_key_set::{NotKeySet, PemLabel};

@@ -89,7 +89,7 @@ impl NoKeyReason {
     }
 
     /// What is said of a key, without the subject of the sentence.
-    fn about_key(&self) -> String {
+    pub fn about_key(&self) -> String {
         match self {
             Self::EmptySet | Self::NoSuchKid => "does not exist".to_owned(),
             Self::OtherAlgorithms(names) => format!("is for {} only", names.join(", ")),

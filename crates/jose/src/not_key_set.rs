@@ -110,7 +110,7 @@ fn one_word(text: &str) -> Option<NotKeySet> {
 
 impl fmt::Display for NotKeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const MAKE_ONE: &str = "docs/keys.md tells how to make a JWK Set of it";
+        const MAKE_ONE: &str = "make one of it by \"nginx-auth jwk FILE\", or see docs/keys.md";
         match self {
             Self::Empty => f.write_str("empty instead of a JWK Set"),
             Self::Pem(label) => write!(f, "PEM {label} instead of a JWK Set; {MAKE_ONE}"),
@@ -119,12 +119,10 @@ impl fmt::Display for NotKeySet {
             Self::Html => f.write_str("HTML or XML instead of a JWK Set"),
             Self::Utf16 => f.write_str("UTF-16 instead of a JWK Set; save it as UTF-8"),
             Self::Token => f.write_str("token instead of a JWK Set; the issuer's keys are needed"),
-            Self::PlainText => {
-                write!(
-                    f,
-                    "plain text, perhaps a secret, instead of a JWK Set; {MAKE_ONE}"
-                )
-            }
+            Self::PlainText => f.write_str(
+                "plain text, perhaps a secret, instead of a JWK Set; make one of it by \"nginx-auth \
+                 jwk --secret FILE\", or see docs/keys.md",
+            ),
             Self::Array => {
                 f.write_str("array of keys instead of a JWK Set; put {\"keys\":...} around it")
             }

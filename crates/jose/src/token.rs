@@ -145,6 +145,15 @@ impl UnverifiedToken {
         }
     }
 
+    /// The header of the JWS inside a nested token that was decrypted by [`open`](Self::open).
+    /// `None` for other tokens.
+    pub fn inner_header(&self) -> Option<&JoseHeader> {
+        match &self.0 {
+            TokenForm::Opened(nested) => Some(&nested.inner.header),
+            TokenForm::Signed(_) | TokenForm::Encrypted(_) | TokenForm::Nested(_) => None,
+        }
+    }
+
     /// A nested token with the JWS inside decrypted, so that its claims can be read and it can be
     /// verified with keys that do not decrypt. Nothing in it can be trusted before that. A token of
     /// another kind as it is.

@@ -54,7 +54,7 @@ pub enum KeyFault {
         expected: &'static str,
     },
     /// A member is not base64url.
-    #[error("member \"{member}\" is not base64url")]
+    #[error("member \"{member}\" is not base64url{}", about_secret(member))]
     NotBase64 {
         /// The name of the member.
         member: &'static str,
@@ -205,6 +205,14 @@ pub(crate) fn entry_name(index: usize, kid: Option<&Quoted>) -> String {
     match kid {
         Some(kid) => format!("key {index}, kid {kid}"),
         None => format!("key {index}"),
+    }
+}
+
+/// Many take the member for the secret itself.
+fn about_secret(member: &str) -> &'static str {
+    match member {
+        "k" => "; docs/keys.md tells how to encode a secret",
+        _ => "",
     }
 }
 

@@ -1,6 +1,7 @@
 //! What t/nginx_conf_reader.t asks this crate and nginx alike. `words FILE` prints the directives,
-//! the words of each in hexadecimal; `choose FILE` reads lines `address host uri` and prints for each
-//! which block nginx would choose.
+//! the words of each in hexadecimal; `choose FILE` reads lines `address host uri` and prints for
+//! each which block nginx would choose; `times` reads times, and prints each in seconds and in
+//! milliseconds.
 
 use std::io;
 use std::path::Path;
@@ -11,6 +12,7 @@ use nginx_conf_reader::listen::ListenAddress;
 use nginx_conf_reader::location::{self, Found};
 use nginx_conf_reader::server::{self, AskedAddress, ChosenServer};
 use nginx_conf_reader::tree::{ConfDirective, Tree};
+use nginx_conf_reader::units::{Unit, time};
 use nginx_conf_reader::uri;
 
 fn main() -> ExitCode {
@@ -19,7 +21,8 @@ fn main() -> ExitCode {
     let result = match &args[..] {
         ["words", file] => words(Path::new(file)),
         ["choose", file] => choose(Path::new(file)),
-        _ => Err(ConfError::new("usage: words FILE | choose FILE")),
+        ["times"] => times(),
+        _ => Err(ConfError::new("usage: words FILE | choose FILE | times")),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -69,6 +72,16 @@ fn choose(file: &Path) -> Result<(), ConfError> {
         let address = address.ok_or_else(|| ConfError::new("no address"))?;
         let chosen = server::choose(http, &AskedAddress::One(address), Some(host))?;
         println!("{}", answer(&chosen, uri)?);
+    }
+    Ok(())
+}
+
+fn times() -> Result<(), ConfError> {
+    for text in io::stdin().lines() {
+        let text = text.map_err(|error| ConfError::new(error.to_string()))?;
+        let seconds = time(text.as_bytes(), Unit::Seconds).map(|time| time.as_secs());
+        let milliseconds = time(text.as_bytes(), Unit::Milliseconds).map(|time| time.as_millis());
+        println!("{seconds:?} {milliseconds:?}");
     }
     Ok(())
 }

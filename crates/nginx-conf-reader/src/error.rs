@@ -20,8 +20,8 @@ impl Display for Place {
     }
 }
 
-/// Why a configuration cannot be read, or a question about it not be answered. The text has the form
-/// of nginx's messages, with file and line at the end.
+/// Why a configuration cannot be read, or a question about it not be answered. The text has the
+/// form of nginx's messages, with file and line at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfError {
     message: String,

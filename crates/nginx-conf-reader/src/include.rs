@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use glob::MatchOptions;
 
-/// As `glob(3)` without flags, which nginx calls.
+/// As `glob(3)` without flags, which nginx calls; but for dots, since this library finds no `.a`
+/// for the pattern `.*`.
 const OPTIONS: MatchOptions = MatchOptions {
     case_sensitive: true,
     require_literal_separator: true,
-    require_literal_leading_dot: true,
+    require_literal_leading_dot: false,
 };
 
 /// The files with this name, sorted as nginx reads them. A name that is no pattern is that of one
@@ -35,7 +36,17 @@ pub(crate) fn files(name: &[u8], folder: &Path) -> Result<Vec<PathBuf>, &'static
     }
     let found = glob::glob_with(&translated, OPTIONS).map_err(|_| "this pattern")?;
     // glob(3) passes over folders that cannot be read.
-    let mut files: Vec<_> = found.flatten().collect();
+    let found = found.flatten();
+    let mut files: Vec<_> = found
+        .filter(|file| names_dots(Path::new(&translated), file))
+        .collect();
     files.sort_by(|a, b| a.as_os_str().as_bytes().cmp(b.as_os_str().as_bytes()));
     Ok(files)
+}
+
+/// Whether the pattern has a dot wherever a name begins with one.
+fn names_dots(pattern: &Path, file: &Path) -> bool {
+    let starts = |name: &OsStr| name.as_bytes().starts_with(b".");
+    let mut names = pattern.iter().zip(file.iter());
+    names.all(|(pattern, name)| starts(pattern) || !starts(name))
 }

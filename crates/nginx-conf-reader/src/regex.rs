@@ -9,7 +9,7 @@ use crate::error::{ConfError, Place};
 ///
 /// # Errors
 /// The expression is none, or the search goes beyond the library's bounds.
-pub(crate) fn matches(
+pub fn matches(
     pattern: &[u8],
     ignores_case: bool,
     text: &[u8],

@@ -1,5 +1,5 @@
-//! Finds the server of a request: by the address that the connection comes to, then by the host that
-//! it is for.
+//! Finds the server of a request: by the address that the connection comes to, then by the host
+//! that it is for.
 
 use std::fs;
 
@@ -32,8 +32,8 @@ pub struct ChosenServer<'a> {
     pub name: Option<Vec<u8>>,
     /// An address that the server listens on, which the connection may come to.
     pub address: ListenAddress,
-    /// Whether several slashes in a URI count as one: `merge_slashes`. A URI is read before the line
-    /// `Host` is, so this is said by the default server, unless TLS has told the host.
+    /// Whether several slashes in a URI count as one: `merge_slashes`. A URI is read before the
+    /// line `Host` is, so this is said by the default server, unless TLS has told the host.
     pub merges_slashes: bool,
 }
 

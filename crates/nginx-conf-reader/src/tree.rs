@@ -115,7 +115,11 @@ impl Tree {
     /// There is none.
     pub fn http(&self) -> Result<&ConfDirective, ConfError> {
         let mut blocks = find(&self.directives, "http").filter(|http| http.has_block());
-        let missing = || ConfError::new("the configuration has no block \"http\"");
+        let missing = || {
+            ConfError::new(
+                "there is no block \"http\": name nginx.conf itself, not a file that it includes",
+            )
+        };
         let http = blocks.next().ok_or_else(missing)?;
         match blocks.next() {
             Some(other) => Err(ConfError::at(

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`auth_jwt`] | which keys are current, which tokens are cached, what a refusal looks like |
 //! | [`auth_request`] | what an authorization service's response means and for whom it is kept |
+//! | [`counters`] | what is counted of requests, and the metrics that come of it |
 //! | [`freshness`] | how long a response may be kept |
 //! | [`header_names`] | which header lines an application could take for each other |
 //! | [`log_level`] | how loudly a refusal is logged |
@@ -18,6 +19,7 @@
 
 pub mod auth_jwt;
 pub mod auth_request;
+pub mod counters;
 pub mod freshness;
 pub mod header_names;
 pub mod log_level;

@@ -29,6 +29,8 @@ pub struct Lru<T> {
     /// In bytes, like `used`.
     limit: usize,
     used: usize,
+    /// How many entries have a value.
+    len: usize,
     /// The first entry of each bucket. The lowest bits of a hash select the bucket, so there are a
     /// power of two of them.
     buckets: Box<[Link]>,
@@ -65,12 +67,23 @@ impl<T> Lru<T> {
             hasher: SeedableRandomState::with_seed(random(), &SEED),
             limit,
             used: buckets * size_of::<Link>(),
+            len: 0,
             buckets: vec![NONE; buckets].into(),
             entries: Vec::new(),
             vacant: NONE,
             most_recently_used: NONE,
             least_recently_used: NONE,
         }
+    }
+
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
     }
 
     /// The hash of a key in this table. Another table has another hash for it.
@@ -114,6 +127,7 @@ impl<T> Lru<T> {
         };
         let Some(at) = self.store(entry) else { return };
         self.used += bytes;
+        self.len += 1;
         self.buckets[bucket] = at;
         self.link_as_most_recent(at);
     }
@@ -182,6 +196,7 @@ impl<T> Lru<T> {
             self.entries[before as usize].next = next;
         }
         self.used -= bytes;
+        self.len -= 1;
         let entry = &mut self.entries[at as usize];
         entry.value = None;
         entry.next = self.vacant;

@@ -34,8 +34,16 @@ pub enum ReadOutcome {
     },
 }
 
-/// Marks memory with this layout. The last byte changes whenever [`MapHeader`] or [`Block`] change.
+/// Marks memory with this layout. The last byte changes whenever [`MapHeader`] or [`Block`] change. The
+/// size of a block is mixed in.
 const LAYOUT: u64 = u64::from_be_bytes(*b"authmap\x01");
+
+/// How much of a value is in one block: 256 bytes with what manages the block.
+pub const SMALL_BLOCKS: usize = 184;
+
+/// The same for values that can have megabytes, of which there are few: 2,048 bytes. Management takes
+/// up 4 % in place of 30 %.
+pub const LARGE_BLOCKS: usize = 1976;
 
 /// The link that leads to no block.
 const NONE: u32 = u32::MAX;
@@ -75,10 +83,11 @@ impl BlockKind {
     const CONTINUATION: Self = Self(3);
 }
 
-/// A piece of the memory for entries. The caller only provides the memory for it.
+/// A piece of the memory for entries, with so much of a value. The caller only provides the memory
+/// for it.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
-pub struct Block {
+pub struct Block<const DATA: usize = SMALL_BLOCKS> {
     kind: BlockKind,
     /// The next block of the entry, or of the list of free blocks.
     next: u32,
@@ -94,12 +103,10 @@ pub struct Block {
     expires: i64,
     checksum: u64,
     key: EntryKey,
-    data: [u8; Self::DATA],
+    data: [u8; DATA],
 }
 
-impl Block {
-    const DATA: usize = 184;
-
+impl<const DATA: usize> Block<DATA> {
     fn fill(&mut self, piece: &[u8]) {
         for (target, byte) in self.data.iter_mut().zip(piece) {
             *target = *byte;
@@ -107,7 +114,8 @@ impl Block {
     }
 }
 
-const _: () = assert!(size_of::<Block>() == 256);
+const _: () = assert!(size_of::<Block<SMALL_BLOCKS>>() == 256);
+const _: () = assert!(size_of::<Block<LARGE_BLOCKS>>() == 2048);
 
 /// The checksum of an entry. A damaged entry has another checksum.
 pub fn checksum(key: &EntryKey, expires: i64, value: &[u8]) -> u64 {
@@ -118,25 +126,37 @@ pub fn checksum(key: &EntryKey, expires: i64, value: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// How many blocks a value needs.
-fn blocks_for(length: usize) -> usize {
-    length.div_ceil(Block::DATA).max(1)
+/// How many blocks with so much data a value needs.
+fn blocks_for<const DATA: usize>(length: usize) -> usize {
+    length.div_ceil(DATA).max(1)
+}
+
+/// How many buckets a map with so many blocks should have: one for each value that it is made for. The
+/// number is even.
+pub const fn buckets_for<const DATA: usize>(blocks: usize) -> usize {
+    let values = match DATA {
+        LARGE_BLOCKS => blocks / 32,
+        _ => blocks,
+    };
+    values.next_multiple_of(2)
 }
 
 /// A map in memory that may contain any bytes.
-pub struct SlabMap<'a> {
+pub struct SlabMap<'a, const DATA: usize = SMALL_BLOCKS> {
     /// The memory for the map's own state.
     pub header: &'a mut MapHeader,
     /// The memory for the entries.
-    pub blocks: &'a mut [Block],
+    pub blocks: &'a mut [Block<DATA>],
     /// The memory for the first entry of each bucket.
     pub buckets: &'a mut [u32],
 }
 
-impl SlabMap<'_> {
+impl<const DATA: usize> SlabMap<'_, DATA> {
+    const LAYOUT: u64 = LAYOUT ^ ((DATA as u64) << 8);
+
     /// Whether the memory contains a map with this layout and this number of blocks.
     pub fn is_ours(&self) -> bool {
-        self.header.layout == LAYOUT && self.header.blocks as usize == self.blocks.len()
+        self.header.layout == Self::LAYOUT && self.header.blocks as usize == self.blocks.len()
     }
 
     /// Sets the secret number that decides which bucket a key belongs to. [`clear`](Self::clear)
@@ -150,7 +170,7 @@ impl SlabMap<'_> {
         let count = u32::try_from(self.blocks.len()).unwrap_or(NONE);
         self.buckets.fill(NONE);
         *self.header = MapHeader {
-            layout: LAYOUT,
+            layout: Self::LAYOUT,
             seed: self.header.seed,
             blocks: count,
             free_blocks: count,
@@ -212,7 +232,7 @@ impl SlabMap<'_> {
         let Ok(length) = u32::try_from(value.len()) else {
             return Ok(false);
         };
-        let count = blocks_for(value.len());
+        let count = blocks_for::<DATA>(value.len());
         if count > self.blocks.len() {
             return Ok(false);
         }
@@ -221,14 +241,10 @@ impl SlabMap<'_> {
             self.remove_entry(victim)?;
         }
         let mut next = NONE;
-        for piece in value.chunks(Block::DATA).skip(1).rev() {
+        for piece in value.chunks(DATA).skip(1).rev() {
             next = self.allocate(BlockKind::CONTINUATION, next, piece)?;
         }
-        let at = self.allocate(
-            BlockKind::ENTRY,
-            next,
-            value.get(..Block::DATA).unwrap_or(value),
-        )?;
+        let at = self.allocate(BlockKind::ENTRY, next, value.get(..DATA).unwrap_or(value))?;
         let bucket_next = std::mem::replace(self.bucket(key)?, at);
         let entry = self.entry(at)?;
         entry.bucket_next = bucket_next;
@@ -284,7 +300,7 @@ impl SlabMap<'_> {
     }
 
     fn remove_entry(&mut self, at: u32) -> Result<(), Damaged> {
-        let count = blocks_for(self.length(at)?);
+        let count = blocks_for::<DATA>(self.length(at)?);
         self.bucket_unlink(at)?;
         self.lru_unlink(at)?;
         let mut block = at;
@@ -330,7 +346,7 @@ impl SlabMap<'_> {
         let mut block = self.entry(at)?;
         let mut left = length;
         loop {
-            let piece = left.min(Block::DATA);
+            let piece = left.min(DATA);
             buffer.extend_from_slice(block.data.get(..piece).ok_or(Damaged)?);
             left = left.saturating_sub(piece);
             if left == 0 {
@@ -406,22 +422,22 @@ impl SlabMap<'_> {
     /// The length of an entry's value. An intact entry is not longer than the map.
     fn length(&mut self, at: u32) -> Result<usize, Damaged> {
         let length = self.entry(at)?.length as usize;
-        if blocks_for(length) > self.blocks.len() {
+        if blocks_for::<DATA>(length) > self.blocks.len() {
             return Err(Damaged);
         }
         Ok(length)
     }
 
-    fn entry(&mut self, at: u32) -> Result<&mut Block, Damaged> {
+    fn entry(&mut self, at: u32) -> Result<&mut Block<DATA>, Damaged> {
         self.block(at, BlockKind::ENTRY)
     }
 
-    fn block(&mut self, at: u32, kind: BlockKind) -> Result<&mut Block, Damaged> {
+    fn block(&mut self, at: u32, kind: BlockKind) -> Result<&mut Block<DATA>, Damaged> {
         let block = self.any_block(at)?;
         (block.kind == kind).then_some(block).ok_or(Damaged)
     }
 
-    fn any_block(&mut self, at: u32) -> Result<&mut Block, Damaged> {
+    fn any_block(&mut self, at: u32) -> Result<&mut Block<DATA>, Damaged> {
         if at >= self.header.fresh {
             return Err(Damaged);
         }

@@ -13,28 +13,28 @@ use std::collections::HashMap;
 /// The size of a map that takes [`Step`]s.
 const BLOCKS: usize = 12;
 
-/// A block with undefined bytes.
-const UNUSED: Block = Block {
-    kind: BlockKind::ENTRY,
-    next: 0,
-    bucket_next: 0,
-    newer: 0,
-    older: 0,
-    length: u32::MAX,
-    expires: i64::MAX,
-    checksum: 0,
-    key: [1; 32],
-    data: [0; Block::DATA],
-};
-
 /// The memory for a map.
-pub(super) struct Memory {
+pub(super) struct Memory<const DATA: usize> {
     pub(super) header: MapHeader,
-    pub(super) blocks: Vec<Block>,
+    pub(super) blocks: Vec<Block<DATA>>,
     pub(super) buckets: Vec<u32>,
 }
 
-impl Memory {
+impl<const DATA: usize> Memory<DATA> {
+    /// A block with undefined bytes.
+    const UNUSED: Block<DATA> = Block {
+        kind: BlockKind::ENTRY,
+        next: 0,
+        bucket_next: 0,
+        newer: 0,
+        older: 0,
+        length: u32::MAX,
+        expires: i64::MAX,
+        checksum: 0,
+        key: [1; 32],
+        data: [0; DATA],
+    };
+
     pub(super) fn of_blocks(count: usize) -> Self {
         let mut memory = Self {
             header: MapHeader {
@@ -47,7 +47,7 @@ impl Memory {
                 newest: 0,
                 oldest: 0,
             },
-            blocks: vec![UNUSED; count],
+            blocks: vec![Self::UNUSED; count],
             buckets: vec![0; count],
         };
         memory.map().seed(7);
@@ -55,7 +55,7 @@ impl Memory {
         memory
     }
 
-    pub(super) fn map(&mut self) -> SlabMap<'_> {
+    pub(super) fn map(&mut self) -> SlabMap<'_, DATA> {
         SlabMap {
             header: &mut self.header,
             blocks: &mut self.blocks,
@@ -106,7 +106,7 @@ impl Memory {
         while at != NONE {
             let entry = self.blocks[at as usize];
             assert_eq!(self.map().find(&entry.key), Ok(Some(at)));
-            used += blocks_for(entry.length as usize);
+            used += blocks_for::<DATA>(entry.length as usize);
             at = entry.newer;
         }
         let mut free = self.blocks.len() - self.header.fresh as usize;
@@ -139,8 +139,8 @@ pub enum Step {
 
 /// Takes the steps but for those of damage, and panics unless the map returns of each key the last
 /// value that was put, or nothing.
-pub fn check_intact(steps: impl IntoIterator<Item = Step>) {
-    let mut memory = Memory::of_blocks(BLOCKS);
+pub fn check_intact<const DATA: usize>(steps: impl IntoIterator<Item = Step>) {
+    let mut memory = Memory::<DATA>::of_blocks(BLOCKS);
     let mut model = HashMap::new();
     let mut now = 0;
     for step in steps {
@@ -172,8 +172,8 @@ pub fn check_intact(steps: impl IntoIterator<Item = Step>) {
 }
 
 /// Takes the steps, and panics if the map returns a value that was not put with this key.
-pub fn check_damaged(steps: impl IntoIterator<Item = Step>) {
-    let mut memory = Memory::of_blocks(BLOCKS);
+pub fn check_damaged<const DATA: usize>(steps: impl IntoIterator<Item = Step>) {
+    let mut memory = Memory::<DATA>::of_blocks(BLOCKS);
     let mut puts = HashMap::<u8, Vec<(i64, Vec<u8>)>>::new();
     for step in steps {
         let result = match step {
@@ -201,7 +201,7 @@ pub fn check_damaged(steps: impl IntoIterator<Item = Step>) {
     }
 }
 
-fn damage(memory: &mut Memory, field: u8, block: u8, to: u32) {
+fn damage<const DATA: usize>(memory: &mut Memory<DATA>, field: u8, block: u8, to: u32) {
     let entry = &mut memory.blocks[usize::from(block)];
     match field {
         0 => entry.kind = BlockKind(to),

@@ -1,8 +1,10 @@
 #![allow(clippy::arithmetic_side_effects)]
 
-use super::model::*;
+use super::model::{self, *};
 use super::*;
 use proptest::prelude::*;
+
+type Memory = model::Memory<SMALL_BLOCKS>;
 
 #[test]
 fn memory_with_another_layout_is_not_ours() {
@@ -19,6 +21,26 @@ fn memory_with_another_layout_is_not_ours() {
 }
 
 #[test]
+fn memory_with_blocks_of_another_size_is_not_ours() {
+    let mut memory = Memory::of_blocks(4);
+    let mut large = model::Memory::<LARGE_BLOCKS>::of_blocks(4);
+    assert!(large.map().is_ours());
+    std::mem::swap(&mut memory.header, &mut large.header);
+    assert!(!memory.map().is_ours());
+    assert!(!large.map().is_ours());
+}
+
+#[test]
+fn there_are_as_many_buckets_as_values_but_an_even_number() {
+    for (blocks, buckets) in [(0, 0), (1, 2), (2, 2), (999, 1000)] {
+        assert_eq!(buckets_for::<SMALL_BLOCKS>(blocks), buckets);
+    }
+    for (blocks, buckets) in [(0, 0), (31, 0), (32, 2), (64, 2), (96, 4), (4096, 128)] {
+        assert_eq!(buckets_for::<LARGE_BLOCKS>(blocks), buckets);
+    }
+}
+
+#[test]
 fn a_map_without_blocks_is_damaged() {
     let mut memory = Memory::of_blocks(0);
     assert_eq!(memory.put(1, 9, b"", 0), Err(Damaged));
@@ -31,10 +53,13 @@ fn a_value_that_is_too_large_removes_only_its_own_key() {
     let mut memory = Memory::of_blocks(4);
     assert_eq!(memory.put(1, 9, b"one", 0), Ok(true));
     assert_eq!(memory.put(2, 9, b"two", 0), Ok(true));
-    assert_eq!(memory.put(1, 9, &[b'x'; 4 * Block::DATA + 1], 0), Ok(false));
+    assert_eq!(
+        memory.put(1, 9, &[b'x'; 4 * SMALL_BLOCKS + 1], 0),
+        Ok(false)
+    );
     assert!(!memory.has(1));
     assert!(memory.has(2));
-    assert_eq!(memory.put(1, 9, &[b'x'; 4 * Block::DATA], 0), Ok(true));
+    assert_eq!(memory.put(1, 9, &[b'x'; 4 * SMALL_BLOCKS], 0), Ok(true));
     assert!(!memory.has(2));
     memory.assert_intact();
 }
@@ -42,7 +67,7 @@ fn a_value_that_is_too_large_removes_only_its_own_key() {
 #[test]
 fn values_of_every_length_are_returned() {
     let mut memory = Memory::of_blocks(4);
-    let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(4 * Block::DATA).collect();
+    let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(4 * SMALL_BLOCKS).collect();
     for length in 0..=bytes.len() {
         let value = &bytes[..length];
         assert_eq!(memory.put(1, 9, value, 0), Ok(true));
@@ -114,7 +139,7 @@ fn an_expired_entry_is_evicted_before_the_least_recently_used() {
 #[test]
 fn a_removed_entry_is_not_found() {
     let mut memory = Memory::of_blocks(3);
-    memory.put(1, 9, &[0; 2 * Block::DATA], 0).expect("intact");
+    memory.put(1, 9, &[0; 2 * SMALL_BLOCKS], 0).expect("intact");
     memory.put(2, 9, b"", 0).expect("intact");
     for _ in 0..2 {
         assert_eq!(memory.map().remove(&[1; 32]), Ok(()));
@@ -128,27 +153,27 @@ fn a_removed_entry_is_not_found() {
 fn a_cleared_map_is_empty_and_has_all_its_blocks() {
     let mut memory = Memory::of_blocks(4);
     memory.put(1, 9, b"", 0).expect("intact");
-    memory.put(2, 9, &[0; 2 * Block::DATA], 0).expect("intact");
+    memory.put(2, 9, &[0; 2 * SMALL_BLOCKS], 0).expect("intact");
     memory.map().clear();
     assert!(!memory.has(1) && !memory.has(2));
-    assert_eq!(memory.put(2, 9, &[0; 4 * Block::DATA], 0), Ok(true));
+    assert_eq!(memory.put(2, 9, &[0; 4 * SMALL_BLOCKS], 0), Ok(true));
     memory.assert_intact();
 }
 
 #[test]
 fn a_damaged_value_has_another_checksum() {
-    for byte in 0..2 * Block::DATA {
+    for byte in 0..2 * SMALL_BLOCKS {
         let mut memory = Memory::of_blocks(2);
-        memory.put(1, 9, &[7; 2 * Block::DATA], 0).expect("intact");
+        memory.put(1, 9, &[7; 2 * SMALL_BLOCKS], 0).expect("intact");
         let mut block = memory
             .map()
             .find(&[1; 32])
             .expect("intact")
             .expect("present");
-        if byte >= Block::DATA {
+        if byte >= SMALL_BLOCKS {
             block = memory.blocks[block as usize].next;
         }
-        memory.blocks[block as usize].data[byte % Block::DATA] ^= 1;
+        memory.blocks[block as usize].data[byte % SMALL_BLOCKS] ^= 1;
         assert_eq!(memory.value(1, 0), Ok(None));
     }
 }
@@ -172,16 +197,17 @@ fn a_damaged_link_is_found() {
         damage(&mut memory, NONE - 1);
         let results = [
             memory.value(2, 0).map(|_| ()),
-            memory.put(5, 9, &[0; 4 * Block::DATA], 0).map(|_| ()),
+            memory.put(5, 9, &[0; 4 * SMALL_BLOCKS], 0).map(|_| ()),
         ];
         assert!(results.contains(&Err(Damaged)), "{results:?}");
     }
 }
 
-fn step(damage: u32) -> impl Strategy<Value = Step> {
+/// Steps with values of up to `longest` bytes.
+fn step(damage: u32, longest: usize) -> impl Strategy<Value = Step> {
     let number = prop_oneof![0..12_u32, Just(NONE), any::<u32>()];
     prop_oneof![
-        8 => (0..12_u8, 0..40_i64, 0..900_usize).prop_map(|(key, time, length)| Step::Put(key, time, length)),
+        8 => (0..12_u8, 0..40_i64, 0..longest).prop_map(|(key, time, length)| Step::Put(key, time, length)),
         8 => (0..12_u8).prop_map(Step::Get),
         2 => (0..12_u8).prop_map(Step::Remove),
         2 => Just(Step::Wait),
@@ -189,16 +215,34 @@ fn step(damage: u32) -> impl Strategy<Value = Step> {
     ]
 }
 
+fn steps(damage: u32, data: usize) -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(step(damage, 5 * data), 1..80)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn an_intact_map_returns_the_last_value_that_was_put(steps in prop::collection::vec(step(0), 1..80)) {
-        check_intact(steps);
+    fn an_intact_map_returns_the_last_value_that_was_put(steps in steps(0, SMALL_BLOCKS)) {
+        check_intact::<SMALL_BLOCKS>(steps);
     }
 
     #[test]
-    fn a_damaged_map_returns_only_values_that_were_put(steps in prop::collection::vec(step(3), 1..80)) {
-        check_damaged(steps);
+    fn a_damaged_map_returns_only_values_that_were_put(steps in steps(3, SMALL_BLOCKS)) {
+        check_damaged::<SMALL_BLOCKS>(steps);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 50, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn so_does_an_intact_map_with_large_blocks(steps in steps(0, LARGE_BLOCKS)) {
+        check_intact::<LARGE_BLOCKS>(steps);
+    }
+
+    #[test]
+    fn so_does_a_damaged_map_with_large_blocks(steps in steps(3, LARGE_BLOCKS)) {
+        check_damaged::<LARGE_BLOCKS>(steps);
     }
 }

@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use super::shared_keys::SharedKeys;
 use crate::nginx::net::{WorkerNetwork, sleep, unix_time};
 use crate::nginx::parse_http_date;
 use futures_util::future::{Either, select};
@@ -14,7 +15,6 @@ use http_client::limits::FetchLimits;
 use http_client::proxy::Proxy;
 use http_client::tls::TlsConfig;
 use http_url::HttpUrl;
-use jose::KeySet;
 use policy::auth_jwt::discovery::{self, Discovery, DiscoveryError, DiscoveryStep};
 use policy::freshness::Freshness;
 use text::Quoted;
@@ -73,7 +73,7 @@ impl Endpoint {
             KeyPlace::Discovered { issuer, search } => self.discover(issuer, search).await?,
         };
         let accept = "application/jwk-set+json, application/json";
-        let document = self.get(&url, accept, KeySet::MAX_BYTES).await;
+        let document = self.get(&url, accept, SharedKeys::MAX_TEXT).await;
         let document = document.map_err(|error| at_url(&url, &error))?;
         Ok(KeyDocument {
             freshness: freshness(&document.headers),

@@ -11,8 +11,9 @@ use super::endpoint::Endpoint;
 use super::lease::HeldLease;
 use super::saved_file::SavedFile;
 use super::shared_keys::SharedKeys;
-use crate::nginx::net::{is_process_alive, random, sleep, spawn, uptime, with_log};
+use crate::nginx::net::{is_process_alive, random, sleep, spawn, unix_time, uptime, with_log};
 use crate::nginx::{Failure, Request, Severity, WakeTimer, Waker};
+use crate::status::SourceCounters;
 use jose::KeySet;
 use policy::auth_jwt::failure_reason::FailureReason;
 use policy::auth_jwt::fetch_schedule::{Need, ScheduleStep};
@@ -29,6 +30,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(25);
 pub(in super::super) struct FetchedKeys {
     /// The name of the issuer's block.
     issuer: Quoted,
+    counters: SourceCounters,
     endpoint: Endpoint,
     times: IssuerTimes,
     shared: Rc<SharedKeys>,
@@ -76,6 +78,7 @@ pub(in super::super) struct IssuerWait {
 impl FetchedKeys {
     pub(super) fn new(
         issuer: &str,
+        counters: SourceCounters,
         endpoint: Endpoint,
         times: IssuerTimes,
         shared: SharedKeys,
@@ -83,6 +86,7 @@ impl FetchedKeys {
     ) -> Self {
         Self {
             issuer: Quoted::whole(issuer),
+            counters,
             endpoint,
             times,
             shared: Rc::new(shared),
@@ -286,6 +290,12 @@ impl FetchedKeys {
                 None => break,
             }
         }
+        if let Some(Ok(set)) = &parsed
+            && let Some(age) = record.age(now)
+        {
+            let keys = set.usable_keys();
+            self.counters.note_known_keys(keys, age, unix_time());
+        }
         keys.update(now, &self.times, &record, parsed);
     }
 
@@ -304,22 +314,15 @@ impl FetchedKeys {
 
     /// Fetches the keys, and shares them or the failure.
     async fn fetch(self: Rc<Self>, lease: HeldLease) {
+        let started = uptime();
         let fetched = self.endpoint.fetch().await;
-        let fetched = fetched.and_then(|document| {
-            let url = &document.url;
-            if document.text.len() > SharedKeys::MAX_TEXT {
-                return Err(format!(
-                    "\"{url}\": the key set has {} bytes, more than the {} for which there is \
-                     shared memory",
-                    document.text.len(),
-                    SharedKeys::MAX_TEXT
-                ));
-            }
-            match KeySet::parse(&document.text) {
-                Ok(keys) => Ok((document, keys)),
-                Err(error) => Err(format!("\"{url}\": {error}")),
-            }
+        let fetched = fetched.and_then(|document| match KeySet::parse(&document.text) {
+            Ok(keys) => Ok((document, keys)),
+            Err(error) => Err(format!("\"{}\": {error}", document.url)),
         });
+        let count = fetched.as_ref().ok().map(|(_, keys)| keys.usable_keys());
+        let duration = uptime().saturating_sub(started);
+        self.counters.count_fetch(count, duration, unix_time());
         match fetched {
             Ok((document, keys)) => {
                 let fresh_for = self.times.fresh_for(document.freshness, random());

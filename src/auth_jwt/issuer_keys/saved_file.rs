@@ -56,7 +56,7 @@ impl SavedFile {
                 return Ok(None);
             }
             Err(OpenError::Io(error)) => return Err(error.into()),
-            Err(OpenError::NotRegular | OpenError::Pseudo) => {
+            Err(OpenError::Directory | OpenError::NotRegular | OpenError::Pseudo) => {
                 return Err(SavedFileError::NotRegular);
             }
             Ok(opened) => opened,

@@ -10,6 +10,7 @@ use super::saved_file::SavedFile;
 use super::shared_keys::SharedKeys;
 use crate::nginx::net::{HostNames, Resolver, WorkerNetwork};
 use crate::nginx::{Config, ConfigError, Setting};
+use crate::status::AuthStatus;
 use http_client::limits::FetchLimits;
 use http_client::network::Address;
 use http_client::proxy::{self, Proxy};
@@ -217,7 +218,10 @@ impl FetchSettings {
         let shared = SharedKeys::define(name, &identity, cf)?;
         let folder = self.state_path.get();
         let saved = folder.map(|folder| SavedFile::new(folder, &identity));
-        Ok(FetchedKeys::new(name, endpoint, times, shared, saved))
+        let counters = AuthStatus::issuer(cf, name);
+        Ok(FetchedKeys::new(
+            name, counters, endpoint, times, shared, saved,
+        ))
     }
 
     /// Remembers that the block has this directive.

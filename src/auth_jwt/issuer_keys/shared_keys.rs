@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::nginx::net::{unix_time, with_log};
-use crate::nginx::{Config, ConfigError, LockedEntries, SharedZone, ZoneEntry, ZoneLookup};
+use crate::nginx::{Config, ConfigError, LargeValueEntries, LargeValueZone, ZoneEntry, ZoneLookup};
 use openssl::sha::Sha256;
 use policy::auth_jwt::failure_reason::FailureReason;
 use policy::auth_jwt::issuer_record::{FetchLease, IssuerRecord};
@@ -13,7 +13,7 @@ use policy::auth_jwt::key_text_id::KeyTextId;
 
 /// The keys of one issuer in shared memory.
 pub(super) struct SharedKeys {
-    zone: SharedZone,
+    zone: LargeValueZone,
     /// The keys of the entries. They are made of all that says whose keys these are: after a
     /// reload with another URL or certificate, nobody finds the keys of before.
     record: [u8; 32],
@@ -22,12 +22,14 @@ pub(super) struct SharedKeys {
 }
 
 impl SharedKeys {
-    /// The longest text of a key set: some 2,500 RSA keys. Real ones have up to 20 kilobytes.
-    pub(super) const MAX_TEXT: usize = 1 << 20;
+    /// The longest text of a key set: some 10,000 RSA keys. Real ones have up to 20 kilobytes. nginx
+    /// manages a zone by 24 bytes for each of its pages, used or not: twice the room would take up
+    /// 25 kilobytes more for each issuer.
+    pub(super) const MAX_TEXT: usize = 4 << 20;
 
-    /// What a zone needs for a text of that length, a record, and the management of both. The kernel
-    /// gives memory only to pages that are used: management alone takes up 34 kilobytes.
-    const ZONE_SIZE: usize = Self::MAX_TEXT + Self::MAX_TEXT / 2 + (64 << 10);
+    /// What a zone needs for a text of that length, the other entries, and the management of all. The
+    /// kernel gives memory only to pages that are used: management takes up 30 kilobytes.
+    const ZONE_SIZE: usize = Self::MAX_TEXT + Self::MAX_TEXT / 24 + (64 << 10);
 
     /// Defines the zone of an issuer. `identity` says whose keys these are, and how they are got.
     pub(super) fn define(
@@ -168,13 +170,13 @@ impl SharedKeys {
         record.text_id().is_some().then_some(record)
     }
 
-    fn read(&self, entries: &mut LockedEntries<'_, '_>) -> IssuerRecord {
+    fn read(&self, entries: &mut LargeValueEntries<'_, '_>) -> IssuerRecord {
         let bytes = entries.read::<{ IssuerRecord::BYTES }>(&self.record);
         let record = bytes.and_then(|bytes| IssuerRecord::decode(&bytes));
         record.unwrap_or_default()
     }
 
-    fn write(&self, entries: &mut LockedEntries<'_, '_>, record: &IssuerRecord) {
+    fn write(&self, entries: &mut LargeValueEntries<'_, '_>, record: &IssuerRecord) {
         entries.write(&ZoneEntry::new(self.record, &record.encode()));
     }
 }

@@ -1,7 +1,8 @@
 // The OpenID provider of t/lib/OidcProvider.pm: node provider.mjs PORT CERTIFICATE KEY
 // Clients get JWT access tokens by client_credentials. GET /add: a new key signs from now on, those before are still
-// published; GET /drop: they no longer are. GET /mint?sub=...&scope=...&aud=...&seconds=...: an opaque access token;
-// GET /revoke?token=...: it is revoked. The client "api" may ask about tokens (introspection).
+// published; GET /drop: they no longer are. GET /mint?sub=...&scope=...&aud=...&seconds=...: an opaque access token, which
+// is bound to a key with &jkt=...; GET /revoke?token=...: it is revoked. The client "api" may ask about tokens
+// (introspection).
 // A client that sends a DPoP proof gets a token that is bound to its key (RFC 9449), and the client "tls-app" one that is
 // bound to its certificate (RFC 8705).
 
@@ -93,6 +94,7 @@ async function mint(query) {
     expiresIn: Number(query.get('seconds')),
   })
   if (query.get('aud')) token.aud = query.get('aud')
+  if (query.get('jkt')) token.setThumbprint('jkt', query.get('jkt'))
   return token.save()
 }
 

@@ -1,7 +1,9 @@
-//! The map in shared memory, intact or damaged. The first byte says which, each step has four.
+//! The map in shared memory, intact or damaged, with small or large blocks. The first byte says which,
+//! each step has four.
 #![no_main]
 
 use slab_map::model::{Step, check_damaged, check_intact};
+use slab_map::{LARGE_BLOCKS, SMALL_BLOCKS};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| nginx_auth_fuzz::in_time(|| check(bytes)));
 
@@ -12,9 +14,11 @@ fn check(bytes: &[u8]) {
     let (steps, _) = rest.as_chunks();
     // The map is checked as a whole after each step.
     let steps = steps.iter().take(500).map(step);
-    match kind % 2 {
-        0 => check_intact(steps),
-        _ => check_damaged(steps),
+    match kind % 4 {
+        0 => check_intact::<SMALL_BLOCKS>(steps),
+        1 => check_damaged::<SMALL_BLOCKS>(steps),
+        2 => check_intact::<LARGE_BLOCKS>(steps.map(enlarge)),
+        _ => check_damaged::<LARGE_BLOCKS>(steps.map(enlarge)),
     }
 }
 
@@ -35,5 +39,13 @@ fn step(&[kind, what, low, high]: &[u8; 4]) -> Step {
                 number.into()
             },
         ),
+    }
+}
+
+/// A value that takes up as many large blocks as it would take up small ones.
+fn enlarge(step: Step) -> Step {
+    match step {
+        Step::Put(key, time, length) => Step::Put(key, time, length * LARGE_BLOCKS / SMALL_BLOCKS),
+        other => other,
     }
 }

@@ -1,4 +1,6 @@
 use super::*;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use test_tokens::JwkObject;
 
 const CLAIMS: &str = r#"{"jti":"a","htm":"GET","htu":"https://a/","iat":1}"#;

@@ -66,7 +66,7 @@ impl EntrySummary {
     }
 
     /// Why the entry cannot be used for this purpose, or else with which algorithms it can.
-    fn ability(&self, purpose: KeyPurpose) -> Result<&[&'static str], NoKeyReason> {
+    pub(super) fn ability(&self, purpose: KeyPurpose) -> Result<&[&'static str], NoKeyReason> {
         let ability = match (self, purpose) {
             (Self::LeftOut(fault), _) => return Err(NoKeyReason::LeftOut(fault.clone())),
             (Self::Key { verify, .. }, KeyPurpose::Verify) => verify,

@@ -136,7 +136,10 @@ fn one_block_of_http() {
     };
     assert_eq!(
         http("no-http", "a;"),
-        Err("the configuration has no block \"http\"".into())
+        Err(
+            "there is no block \"http\": name nginx.conf itself, not a file that it includes"
+                .into()
+        )
     );
     let twice = "\"http\" directive is duplicate in nginx.conf:2";
     assert_eq!(http("two-http", "http {}\nhttp {}"), Err(twice.into()));

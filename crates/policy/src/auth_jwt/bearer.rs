@@ -132,6 +132,8 @@ pub enum NoToken {
     },
     /// The `Authorization` header line is empty.
     EmptyHeader,
+    /// There is none, and a browser asks whether it may send one to another site (CORS).
+    Preflight,
     /// It has the scheme alone.
     NothingBehindScheme,
     /// It has the scheme, and something else than a space behind it.
@@ -156,19 +158,10 @@ impl NoToken {
     /// `lines` are the names and values of the other header lines.
     pub fn in_header<'a>(
         authorization: Option<&[u8]>,
-        mut lines: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+        lines: impl Iterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Self {
         let Some(value) = authorization else {
-            let may_hold_token = |(_, value): &(&[u8], &[u8])| {
-                let is_bearer = value
-                    .split_first_chunk::<7>()
-                    .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
-                is_bearer || is_compact(value)
-            };
-            let elsewhere = lines
-                .find(may_hold_token)
-                .map(|(name, _)| Quoted::new(name));
-            return Self::NoHeader { elsewhere };
+            return Self::without_header(lines);
         };
         let value = value.trim_ascii_end();
         let (word, rest) = match value.iter().position(|byte| *byte == b' ') {
@@ -197,6 +190,20 @@ impl NoToken {
             _ => Self::UnknownScheme,
         }
     }
+
+    fn without_header<'a>(lines: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
+        let mut elsewhere = None;
+        for (name, value) in lines {
+            // Browsers send it with each preflight, and scripts cannot send it (Fetch Standard).
+            if name.eq_ignore_ascii_case(b"access-control-request-method") {
+                return Self::Preflight;
+            }
+            if elsewhere.is_none() && (may_hold_token(value)) {
+                elsewhere = Some(Quoted::new(name));
+            }
+        }
+        Self::NoHeader { elsewhere }
+    }
 }
 
 impl fmt::Display for NoToken {
@@ -209,6 +216,9 @@ impl fmt::Display for NoToken {
             } => write!(
                 f,
                 "no \"Authorization\" header line, but {name} may hold one"
+            ),
+            Self::Preflight => f.write_str(
+                "no \"Authorization\" header line, as in every CORS preflight; see auth_jwt_mode",
             ),
             Self::EmptyHeader => write!(f, "{HEADER} is empty"),
             Self::NothingBehindScheme => write!(f, "{HEADER} has nothing behind \"Bearer\""),
@@ -233,6 +243,13 @@ impl fmt::Display for NoToken {
 }
 
 /// Whether this may be a token: JSON in base64url, and dots.
+fn may_hold_token(value: &[u8]) -> bool {
+    let is_bearer = value
+        .split_first_chunk::<7>()
+        .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
+    is_bearer || is_compact(value)
+}
+
 fn is_compact(value: &[u8]) -> bool {
     value.starts_with(b"ey") && value.iter().filter(|byte| **byte == b'.').count() >= 2
 }
@@ -248,6 +265,22 @@ pub fn in_front_of(token: &[u8]) -> Option<&'static str> {
     let is_scheme = scheme.eq_ignore_ascii_case(b"bearer")
         && matches!(rest.first(), Some(b' ' | b'\t' | b':' | b'%' | b'+'));
     is_scheme.then_some("another \"Bearer\" is in front of the token")
+}
+
+/// What a text of one or two parts is, where a token should be. `None` for what begins like a token.
+pub fn instead_of_token(text: &[u8]) -> Option<&'static str> {
+    // What programs make of a variable that has no value.
+    const NO_VALUE: [&[u8]; 6] = [b"null", b"undefined", b"none", b"nil", b"false", b"true"];
+    let is_placeholder = matches!(text.first(), Some(b'$' | b'{' | b'<' | b'%'));
+    if text.starts_with(b"ey") {
+        None
+    } else if NO_VALUE.iter().any(|word| word.eq_ignore_ascii_case(text)) {
+        Some("a word for no value: the program that sends it has no token")
+    } else if is_placeholder || text.starts_with(b"[object") {
+        Some("a placeholder: the program that sends it has put no token there")
+    } else {
+        Some("no JWT; only its issuer can judge an opaque token, see docs/introspection.md")
+    }
 }
 
 #[cfg(test)]

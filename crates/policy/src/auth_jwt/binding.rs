@@ -138,8 +138,8 @@ impl BindingKind {
 
 impl BindingRule {
     /// Checks that a token with these claims, sent with this scheme, may be used with the client's
-    /// certificate, which `certificate` gives in a form of [`certificate_sha256`]; an empty text is
-    /// no certificate. The result is the thumbprint of the key that the client has to prove yet.
+    /// certificate, which `certificate` gives in a form of [`certificate_sha256`], or the reason why it
+    /// cannot; an empty text is no certificate. The result is the thumbprint of the key that the client has to prove yet.
     ///
     /// # Errors
     /// The reason for a refusal.
@@ -147,7 +147,7 @@ impl BindingRule {
         &self,
         claims: JsonValue<'_>,
         scheme: Option<AuthScheme>,
-        certificate: impl FnOnce() -> &'a [u8],
+        certificate: impl FnOnce() -> Result<&'a [u8], CertificateError>,
     ) -> Result<Option<[u8; 32]>, BindingError> {
         let Some(bound) = self.bound(claims)? else {
             return match (self.is_required, scheme) {
@@ -166,12 +166,16 @@ impl BindingRule {
         }
     }
 
-    fn check_certificate(&self, sha256: [u8; 32], certificate: &[u8]) -> Result<(), BindingError> {
+    fn check_certificate(
+        &self,
+        sha256: [u8; 32],
+        certificate: Result<&[u8], CertificateError>,
+    ) -> Result<(), BindingError> {
         let variable = Rc::clone(&self.variable);
-        if certificate.is_empty() {
+        if certificate.is_ok_and(<[u8]>::is_empty) {
             return Err(BindingError::NoCertificate { variable });
         }
-        match certificate_sha256(certificate) {
+        match certificate.and_then(certificate_sha256) {
             Ok(own) if own == sha256 => Ok(()),
             Ok(_) => Err(BindingError::OtherCertificate { variable }),
             Err(error) => Err(BindingError::Certificate { variable, error }),

@@ -7,6 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use openssl::sha::Sha256;
 
+use super::envoy_certificate::{self, EnvoyError};
+
 const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 const END: &[u8] = b"-----END CERTIFICATE-----";
 
@@ -17,7 +19,7 @@ const SEQUENCE: u8 = 0x30;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
     /// It is in no form that is known.
-    #[error("it is neither PEM nor base64 between colons")]
+    #[error("it is neither PEM nor base64 nor what Envoy writes")]
     UnknownForm,
     /// A `%` is not followed by two hexadecimal digits.
     #[error("it has a \"%\" without two hexadecimal digits")]
@@ -34,6 +36,12 @@ pub enum CertificateError {
     /// The base64 is of something else.
     #[error("it holds no DER")]
     NotDer,
+    /// The header line with it is there twice, so that a client may have written one of them.
+    #[error("there is more than one such header line")]
+    SeveralLines,
+    /// What Envoy has written cannot be used.
+    #[error(transparent)]
+    Envoy(#[from] EnvoyError),
 }
 
 /// The SHA-256 of the DER of a certificate. The text is
@@ -41,15 +49,27 @@ pub enum CertificateError {
 /// - PEM, whose line breaks may be any white space, as in nginx's `$ssl_client_cert`, or the same
 ///   percent-encoded, as in `$ssl_client_escaped_cert`. Of several certificates the first counts,
 ///   which is the client's;
-/// - or base64 between colons, as in the header field `Client-Cert` (RFC 9440 section 2.1).
+/// - or base64 between colons, as in the header field `Client-Cert` (RFC 9440 section 2.1);
+/// - or base64 alone, as Traefik has it, which percent-encodes it in some versions and writes a comma
+///   between several;
+/// - or the fields of Envoy's `x-forwarded-client-cert`, of which the one with the SHA-256 counts.
 ///
 /// # Errors
 /// [`CertificateError`]
 pub fn certificate_sha256(text: &[u8]) -> Result<[u8; 32], CertificateError> {
     let text = text.trim_ascii();
+    if envoy_certificate::is_of_envoy(text) {
+        return Ok(envoy_certificate::sha256(text)?);
+    }
     let base64 = match text.strip_prefix(b":") {
         Some(rest) => Cow::Borrowed(between_colons(rest)?),
-        None => Cow::Owned(of_first_pem(&percent_decoded(text)?)?),
+        None => {
+            let decoded = percent_decoded(text)?;
+            match decoded.starts_with(BEGIN) {
+                true => Cow::Owned(of_first_pem(&decoded)?),
+                false => Cow::Owned(alone(&decoded)?.to_vec()),
+            }
+        }
     };
     let der = STANDARD
         .decode(base64)
@@ -62,6 +82,18 @@ pub fn certificate_sha256(text: &[u8]) -> Result<[u8; 32], CertificateError> {
             Ok(sha256.finish())
         }
         _ => Err(CertificateError::NotDer),
+    }
+}
+
+/// The first of one or several texts in base64. nginx joins two header lines of one name by a comma
+/// and a space, which is no base64.
+fn alone(text: &[u8]) -> Result<&[u8], CertificateError> {
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+    let mut texts = text.split(|&byte| byte == b',');
+    let first = texts.clone().next().unwrap_or_default();
+    match texts.all(|text| !text.is_empty() && text.iter().all(is_base64)) {
+        true => Ok(first),
+        false => Err(CertificateError::UnknownForm),
     }
 }
 

@@ -59,6 +59,9 @@ pub enum DiscoveryError {
     /// No URL has a document.
     #[error("has no discovery document, HTTP status {0}: jwks_uri has to say where the keys are")]
     Status(u16),
+    /// The server fails, so that nobody knows what the document says.
+    #[error("does not come: HTTP status {0}")]
+    ServerFails(u16),
     /// The document is larger than it may be.
     #[error("is larger than {MAX_BYTES} bytes")]
     TooLarge,
@@ -163,9 +166,8 @@ impl Discovery {
     /// overloaded or does not work says nothing, and the search ends.
     pub fn take_status(&mut self, status: u16) -> DiscoveryStep {
         match status {
-            408 | 429 => DiscoveryStep::Failed(DiscoveryError::Status(status)),
-            400..=499 => self.go_on(DiscoveryError::Status(status)),
-            _ => DiscoveryStep::Failed(DiscoveryError::Status(status)),
+            400..=499 if !matches!(status, 408 | 429) => self.go_on(DiscoveryError::Status(status)),
+            _ => DiscoveryStep::Failed(DiscoveryError::ServerFails(status)),
         }
     }
 

@@ -67,10 +67,12 @@ pub enum UntrustedIssuer {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnmetTerm {
     /// The token is for somebody else.
-    #[error("aud {aud} is not one of its audience")]
+    #[error("aud {aud} is not one of its audience: {audience}")]
     Audience {
         /// The claim, as JSON.
         aud: Quoted,
+        /// The audience of the block, quoted.
+        audience: String,
     },
     /// The token does not say for whom it is.
     #[error("claim \"aud\" is missing, which audience requires")]
@@ -82,10 +84,12 @@ pub enum UnmetTerm {
         alg: Quoted,
     },
     /// The token is of another type.
-    #[error("typ {typ} is not the one that is required")]
+    #[error("typ {typ} is not {wanted}")]
     Type {
         /// The header parameter.
         typ: Quoted,
+        /// What it has to be, quoted, and why.
+        wanted: String,
     },
     /// The token does not say of which type it is.
     #[error("header parameter \"typ\" is missing")]
@@ -173,6 +177,12 @@ impl IssuerTerms {
                 || self.audience.iter().any(is_shared))
     }
 
+    /// The name of the block, and what `iss` of its tokens is, for a log line.
+    pub fn describe(&self) -> String {
+        let (name, issuer) = (Quoted::whole(&*self.name), Quoted::new(&*self.issuer));
+        format!("{name} ({issuer})")
+    }
+
     /// Checks what does not depend on the request or the time of a token that one of the issuer's
     /// keys has signed. `header` is that of the signature.
     ///
@@ -189,7 +199,7 @@ impl IssuerTerms {
         if iss.as_deref() != Some(own) {
             return Err(IssuerRejection::Untrusted(UntrustedIssuer::Unknown {
                 iss: Quoted::new(iss.as_deref().unwrap_or_default()),
-                trusted: Rc::clone(&self.name),
+                trusted: self.describe().into(),
             }));
         }
         self.check_terms(header, claims)
@@ -223,9 +233,10 @@ impl IssuerTerms {
                 });
             }
         }
-        check_type(&self.types, header)?;
+        check_type(&self.types, "", header)?;
         if self.requires_access_token {
-            check_type(&[MediaType::access_token()], header)?;
+            let why = ", which profile rfc9068 requires; an ID token is no access token";
+            check_type(&[MediaType::access_token()], why, header)?;
             access_token::check_claims(claims)?;
         }
         Ok(())
@@ -243,13 +254,18 @@ impl IssuerTerms {
         match is_own(aud) || aud.elements().any(is_own) {
             true => Ok(()),
             false => Err(UnmetTerm::Audience {
-                aud: Quoted::new(aud.raw()),
+                aud: match aud.as_str() {
+                    Some(text) => Quoted::new(&*text),
+                    None => Quoted::new(aud.raw()),
+                },
+                audience: quoted_list(self.audience.iter().map(|own| &**own)),
             }),
         }
     }
 }
 
-fn check_type(types: &[MediaType], header: JsonValue<'_>) -> Result<(), UnmetTerm> {
+/// `why` ends the text about another type.
+fn check_type(types: &[MediaType], why: &str, header: JsonValue<'_>) -> Result<(), UnmetTerm> {
     if types.is_empty() {
         return Ok(());
     }
@@ -259,8 +275,20 @@ fn check_type(types: &[MediaType], header: JsonValue<'_>) -> Result<(), UnmetTer
         true => Ok(()),
         false => Err(UnmetTerm::Type {
             typ: Quoted::new(&*typ),
+            wanted: quoted_list(types.iter().map(MediaType::as_str)) + why,
         }),
     }
+}
+
+/// The first few of what the configuration names, quoted.
+fn quoted_list<'a>(texts: impl ExactSizeIterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 8;
+    let more = match texts.len() > SHOWN {
+        true => " ...",
+        false => "",
+    };
+    let texts = texts.take(SHOWN).map(|text| Quoted::new(text).to_string());
+    texts.collect::<Vec<_>>().join(", ") + more
 }
 
 #[cfg(test)]

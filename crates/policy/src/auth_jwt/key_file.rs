@@ -1,6 +1,7 @@
 //! Key files: read once, and again when they have changed.
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::time::Duration;
 
 use super::fetch_state::{AfterFailure, FetchState, Need};
@@ -110,6 +111,17 @@ impl<A: FileAccess> CachedKeyFile<A> {
         }
     }
 
+    /// The keys as they were read last, if the file held some.
+    pub fn last_keys(&self) -> Option<KeySet> {
+        self.file.last_read()?.content.keys.clone().ok()
+    }
+
+    /// A number that tells the file that was read last from others by its name; 0 if there is none.
+    pub fn identity_digest(&self) -> u64 {
+        let last = self.file.last_read();
+        last.map_or(0, |last| last.identity.digest())
+    }
+
     /// Forgets what was read: the next request reads the file.
     pub fn forget(&self) {
         self.file.forget();
@@ -190,6 +202,17 @@ pub fn unsafe_name_reason(name: &[u8]) -> Option<&'static str> {
         Some("contains \"..\"")
     } else {
         None
+    }
+}
+
+/// What helps against this error of a key file, beyond what the error says.
+pub fn advice(path: &Path, error: &KeyError) -> &'static str {
+    let is_url = || path.as_os_str().to_string_lossy().contains("://");
+    match error {
+        KeyError::File(FileError::Missing(_)) if is_url() => {
+            "; keys are fetched from a URL by auth_jwt_issuer with jwks_uri"
+        }
+        _ => "",
     }
 }
 

@@ -26,7 +26,10 @@ pub enum AgeError {
         max_age: u64,
     },
     /// It was issued in the future.
-    #[error("issued in the future: iat {iat}, now {now}, leeway {leeway}")]
+    #[error(
+        "issued in the future: iat {iat}, now {now}, leeway {leeway}: if the clocks of issuer and \
+         nginx differ, see auth_jwt_leeway"
+    )]
     InFuture {
         /// The claim.
         iat: Quoted,

@@ -42,6 +42,16 @@ impl Mode {
         }
     }
 
+    /// The name of the mode.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::Optional => "optional",
+            Self::Report => "report",
+            Self::Off => "off",
+        }
+    }
+
     /// What becomes of a request whose token was accepted, or rejected for this reason. A request
     /// that is let in without a valid token never satisfies `satisfy any`: that would open the
     /// location to everybody. In report mode not even a valid token does, because the mode must not
@@ -68,6 +78,7 @@ mod tests {
         let names: [&[u8]; 4] = [b"required", b"optional", b"report", b"off"];
         for (mode, name) in modes.into_iter().zip(names) {
             assert_eq!(Mode::parse(name), Some(mode));
+            assert_eq!(mode.name().as_bytes(), name);
         }
         let others: [&[u8]; 6] = [b"", b"on", b"Off", b"off ", b"0", b"requiredx"];
         for name in others {

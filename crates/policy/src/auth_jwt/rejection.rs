@@ -1,21 +1,28 @@
 //! Why a request is refused, and what that means for the client and for the log.
 
+mod log_line;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use super::bearer::{AuthScheme, NoToken, Presented, in_front_of};
+use super::bearer::AuthScheme;
 use super::binding::BindingError;
 use super::dpop::ProofError;
-use super::issuer::{IssuerRejection, UnmetTerm, UntrustedIssuer};
+use super::issuer::{IssuerRejection, UnmetTerm};
+use super::jwt_status::JwtStatus;
 use super::key_cache::KeyError;
+use super::key_file;
 use super::max_age::AgeError;
-use super::revocation::{RevocationError, RevocationSubject};
+use super::revocation::RevocationError;
 use super::revocation_file::RevocationFileError;
 use super::rules::RuleFailure;
+use super::scopes::GrantedScopes;
 use crate::log_level::LogLevel;
-use jose::{ErrorKind, InputPart, NotKeySet, Summary};
+use jose::{ErrorKind, NotKeySet};
 use text::{Quoted, is_quotable};
+
+pub use log_line::LogLine;
 
 /// Why a request is refused. A [`LogLine`] says more about the token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,10 +79,12 @@ pub enum Rejection {
         status: u16,
     },
     /// The token does not grant a scope of `auth_jwt_require_scope`.
-    #[error("required scope {missing} is not granted")]
+    #[error("required scope {missing} is not granted: {granted}")]
     Scope {
         /// The first scope that is not granted.
         missing: Quoted,
+        /// What the token grants.
+        granted: GrantedScopes,
         /// All scopes that are required.
         required: Rc<str>,
     },
@@ -94,7 +103,11 @@ pub enum Rejection {
     #[error("no auth_jwt_key_file or auth_jwt_key_request for this location")]
     NoKeySource,
     /// A key file is of no use.
-    #[error("key file {}: {error}", Quoted::whole(path.as_os_str().as_encoded_bytes()))]
+    #[error(
+        "key file {}: {error}{}",
+        Quoted::whole(path.as_os_str().as_encoded_bytes()),
+        key_file::advice(path, error)
+    )]
     KeyFile {
         /// The file, whose name may contain values from the request.
         path: PathBuf,
@@ -173,7 +186,7 @@ pub struct RefusalResponse<'a> {
     /// How the refusal is logged.
     pub log_level: LogLevel,
     /// The value of `$jwt_status`.
-    pub jwt_status: &'static str,
+    pub jwt_status: JwtStatus,
 }
 
 /// The `WWW-Authenticate` header line (RFC 6750 section 3).
@@ -201,29 +214,31 @@ impl Rejection {
     /// What the refusal looks like from outside.
     #[inline]
     pub fn response(&self) -> RefusalResponse<'_> {
-        use {Challenge as C, LogLevel as L};
+        use {Challenge as C, JwtStatus as S, LogLevel as L};
         let (status, challenge, log_level, jwt_status) = match self {
-            Self::Missing => (401, C::Realm, L::Info, "missing"),
-            Self::SeveralTokens => (401, C::InvalidToken, L::Info, "malformed"),
+            Self::Missing => (401, C::Realm, L::Info, S::Missing),
+            Self::SeveralTokens => (401, C::InvalidToken, L::Info, S::Malformed),
             Self::Token(error) => (401, C::InvalidToken, L::Info, token_status(error.kind())),
-            Self::Compressed => (401, C::InvalidToken, L::Info, "unsupported_algorithm"),
-            Self::Algorithm { .. } => (401, C::InvalidToken, L::Info, "unsupported_algorithm"),
+            Self::Compressed => (401, C::InvalidToken, L::Info, S::UnsupportedAlgorithm),
+            Self::Algorithm { .. } => (401, C::InvalidToken, L::Info, S::UnsupportedAlgorithm),
             Self::Issuer(error) => (401, C::InvalidToken, L::Info, issuer_status(error)),
             Self::Age(error) => (401, C::InvalidToken, L::Info, age_status(error)),
             Self::Binding(BindingError::Proof(ProofError::Nonce(_))) => {
-                (401, C::UseNonce, L::Info, "binding")
+                (401, C::UseNonce, L::Info, S::Binding)
             }
-            Self::Binding(BindingError::Proof(_)) => (401, C::InvalidProof, L::Info, "binding"),
-            Self::Binding(_) => (401, C::InvalidToken, L::Info, "binding"),
+            Self::Binding(BindingError::Proof(_)) => (401, C::InvalidProof, L::Info, S::Binding),
+            Self::Binding(_) => (401, C::InvalidToken, L::Info, S::Binding),
             Self::Revocation(error) => (401, C::InvalidToken, L::Info, revocation_status(error)),
-            Self::Rule { status: 401, .. } => (401, C::InvalidToken, L::Info, "claim_mismatch"),
-            Self::Rule { status, .. } => (*status, C::None, L::Info, "claim_mismatch"),
+            Self::Rule { status: 401, .. } => (401, C::InvalidToken, L::Info, S::ClaimMismatch),
+            Self::Rule { status, .. } => (*status, C::None, L::Info, S::ClaimMismatch),
             Self::Scope { required, .. } => {
                 let challenge = C::InsufficientScope(required);
-                (403, challenge, L::Info, "insufficient_scope")
+                (403, challenge, L::Info, S::InsufficientScope)
             }
-            Self::Requirement { status: 401, .. } => (401, C::InvalidToken, L::Info, "requirement"),
-            Self::Requirement { status, .. } => (*status, C::None, L::Info, "requirement"),
+            Self::Requirement { status: 401, .. } => {
+                (401, C::InvalidToken, L::Info, S::Requirement)
+            }
+            Self::Requirement { status, .. } => (*status, C::None, L::Info, S::Requirement),
             Self::RevocationList { .. }
             | Self::Mode(_)
             | Self::NoKeySource
@@ -232,7 +247,7 @@ impl Rejection {
             | Self::KeyRequest { .. }
             | Self::IssuerKeys { .. }
             | Self::KeyRequestUri { .. }
-            | Self::Nginx(_) => (500, C::None, L::Error, "keys_unavailable"),
+            | Self::Nginx(_) => (500, C::None, L::Error, S::KeysUnavailable),
         };
         RefusalResponse {
             status,
@@ -244,48 +259,51 @@ impl Rejection {
 }
 
 /// The value of `$jwt_status` for a token that is not accepted.
-fn token_status(kind: ErrorKind) -> &'static str {
+fn token_status(kind: ErrorKind) -> JwtStatus {
+    use JwtStatus as S;
     match kind {
-        ErrorKind::Malformed => "malformed",
-        ErrorKind::Unsupported => "unsupported_algorithm",
-        ErrorKind::UnknownKey => "unknown_key",
-        ErrorKind::BadSignature => "bad_signature",
-        ErrorKind::DecryptionFailed => "decryption_failed",
-        ErrorKind::Expired => "expired",
-        ErrorKind::NotYetValid => "not_yet_valid",
-        ErrorKind::KeySet => "keys_unavailable",
+        ErrorKind::Malformed => S::Malformed,
+        ErrorKind::Unsupported => S::UnsupportedAlgorithm,
+        ErrorKind::UnknownKey => S::UnknownKey,
+        ErrorKind::BadSignature => S::BadSignature,
+        ErrorKind::DecryptionFailed => S::DecryptionFailed,
+        ErrorKind::Expired => S::Expired,
+        ErrorKind::NotYetValid => S::NotYetValid,
+        ErrorKind::KeySet => S::KeysUnavailable,
     }
 }
 
 /// The value of `$jwt_status` for a token that is refused for its `iat`.
-fn age_status(error: &AgeError) -> &'static str {
+fn age_status(error: &AgeError) -> JwtStatus {
+    use JwtStatus as S;
     match error {
-        AgeError::Missing => "claim_mismatch",
-        AgeError::NotNumber => "malformed",
-        AgeError::TooOld { .. } => "expired",
-        AgeError::InFuture { .. } => "not_yet_valid",
+        AgeError::Missing => S::ClaimMismatch,
+        AgeError::NotNumber => S::Malformed,
+        AgeError::TooOld { .. } => S::Expired,
+        AgeError::InFuture { .. } => S::NotYetValid,
     }
 }
 
 /// The value of `$jwt_status` for a token that is refused on account of its issuer.
-fn issuer_status(error: &IssuerRejection) -> &'static str {
-    use UnmetTerm as U;
+fn issuer_status(error: &IssuerRejection) -> JwtStatus {
+    use {JwtStatus as S, UnmetTerm as U};
     match error {
-        IssuerRejection::Untrusted(_) => "untrusted_issuer",
-        IssuerRejection::Unmet(_, U::Algorithm { .. }) => "unsupported_algorithm",
+        IssuerRejection::Untrusted(_) => S::UntrustedIssuer,
+        IssuerRejection::Unmet(_, U::Algorithm { .. }) => S::UnsupportedAlgorithm,
         IssuerRejection::Unmet(_, U::Age(error)) => age_status(error),
         IssuerRejection::Unmet(
             _,
             U::Audience { .. } | U::NoAudience | U::Type { .. } | U::NoType | U::AccessToken(_),
-        ) => "claim_mismatch",
+        ) => S::ClaimMismatch,
     }
 }
 
 /// The value of `$jwt_status` for a token that is refused for a list of revoked names.
-fn revocation_status(error: &RevocationError) -> &'static str {
+fn revocation_status(error: &RevocationError) -> JwtStatus {
+    use JwtStatus as S;
     match error {
-        RevocationError::Missing(_) | RevocationError::NotString(_) => "claim_mismatch",
-        RevocationError::Revoked { .. } => "revoked",
+        RevocationError::Missing(_) | RevocationError::NotString(_) => S::ClaimMismatch,
+        RevocationError::Revoked { .. } => S::Revoked,
     }
 }
 
@@ -362,112 +380,6 @@ fn push_quoted(to: &mut Vec<u8>, value: &[u8]) {
         to.push(byte);
     }
     to.push(b'"');
-}
-
-/// What error.log says of a refusal: why, and of which token.
-pub struct LogLine<'a, S, N> {
-    /// Why the request is refused.
-    pub rejection: &'a Rejection,
-    /// What the request presents.
-    pub presented: Presented<'a>,
-    /// Summarizes the token. It is called only if the line is written.
-    pub summarize: S,
-    /// Says what there is instead of a token. It is called only if the line is written.
-    pub no_token: N,
-}
-
-impl<S: Fn() -> Summary, N: Fn() -> NoToken> fmt::Display for LogLine<'_, S, N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.rejection)?;
-        self.fmt_hint(f)?;
-        let summary = match self.rejection {
-            Rejection::Token(error) => without_repetition((self.summarize)(), error),
-            Rejection::Algorithm { alg } => {
-                let mut summary = (self.summarize)();
-                summary.alg.take_if(|summarized| summarized == alg);
-                summary
-            }
-            Rejection::Issuer(error) => without_named((self.summarize)(), error),
-            Rejection::Revocation(RevocationError::Revoked {
-                subject: RevocationSubject::Kid,
-                value,
-            }) => {
-                let mut summary = (self.summarize)();
-                summary.kid.take_if(|summarized| summarized == value);
-                summary
-            }
-            Rejection::Age(_)
-            | Rejection::Binding(_)
-            | Rejection::Revocation(_)
-            | Rejection::Compressed
-            | Rejection::Rule { .. }
-            | Rejection::Scope { .. }
-            | Rejection::Requirement { .. } => (self.summarize)(),
-            _ => return Ok(()),
-        };
-        match summary == Summary::default() {
-            true => Ok(()),
-            false => write!(f, "; {summary}"),
-        }
-    }
-}
-
-impl<S, N: Fn() -> NoToken> LogLine<'_, S, N> {
-    /// Writes what helps to find the mistake.
-    fn fmt_hint(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use jose::Error::{Base64, Base64Padding, Content, TokenParts};
-        match (self.rejection, self.presented) {
-            (Rejection::Missing, _) => write!(f, ": {}", (self.no_token)()),
-            (
-                Rejection::Token(
-                    Content { .. }
-                    | TokenParts {
-                        found: 3 | 5,
-                        expected: 3 | 5,
-                    },
-                ),
-                _,
-            ) => f.write_str(", see auth_jwt_type"),
-            (
-                Rejection::Token(Base64 { part } | Base64Padding { part }),
-                Presented::Token(token),
-            ) if *part == InputPart::Header => match in_front_of(token) {
-                Some(hint) => write!(f, ": {hint}"),
-                None => Ok(()),
-            },
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The summary without the `alg` and `kid` that the error names. Those of a nested token's error
-/// may be of the token inside, while the summary is of the token outside.
-fn without_repetition(mut summary: Summary, error: &jose::Error) -> Summary {
-    use jose::Error::{BadSignature, DecryptionFailed, UnknownKey, UnsupportedAlgorithm};
-    let (alg, kid) = match error {
-        UnsupportedAlgorithm { alg } => (alg.clone(), None),
-        UnknownKey { alg, kid, .. }
-        | BadSignature { alg, kid, .. }
-        | DecryptionFailed { alg, kid, .. } => (Quoted::new(alg), kid.as_ref()),
-        _ => return summary,
-    };
-    summary.alg.take_if(|summarized| *summarized == alg);
-    summary.kid.take_if(|summarized| Some(&*summarized) == kid);
-    summary
-}
-
-/// The summary without the `alg` or `iss` that the error names.
-fn without_named(mut summary: Summary, error: &IssuerRejection) -> Summary {
-    match error {
-        IssuerRejection::Untrusted(UntrustedIssuer::Unknown { iss, .. }) => {
-            summary.iss.take_if(|summarized| summarized == iss);
-        }
-        IssuerRejection::Unmet(_, UnmetTerm::Algorithm { alg }) => {
-            summary.alg.take_if(|summarized| summarized == alg);
-        }
-        IssuerRejection::Untrusted(_) | IssuerRejection::Unmet(..) => {}
-    }
-    summary
 }
 
 #[cfg(test)]

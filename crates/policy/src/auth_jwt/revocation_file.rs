@@ -35,7 +35,9 @@ fn advice(error: &FileError) -> &'static str {
     match error {
         FileError::Missing(_) => "; write {} to it if nothing is revoked",
         FileError::TooLarge(_) => "; leave out what has expired",
-        FileError::NotRegular | FileError::Pseudo => "; it has to be a file on disk",
+        FileError::Directory | FileError::NotRegular | FileError::Pseudo => {
+            "; it has to be a file on disk"
+        }
         FileError::Unreadable(_) => "",
     }
 }

@@ -147,9 +147,7 @@ impl RevocationList {
 
 /// Whether it is this name that begins there.
 fn is_at(names: &[u8], begin: u32, name: &[u8]) -> bool {
-    let rest = names.get(begin as usize..).unwrap_or_default();
-    let rest = rest.strip_prefix(name);
-    rest.is_some_and(|rest| rest.first() == Some(&END_OF_NAME))
+    name_at(names, begin) == name
 }
 
 /// The name that begins there.

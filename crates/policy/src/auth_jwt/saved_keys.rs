@@ -76,29 +76,60 @@ pub fn encode(source: &str, fetched_at: i64, text: &[u8]) -> Vec<u8> {
 /// # Errors
 /// [`SavedKeysError`]
 pub fn decode<'a>(file: &'a [u8], source: &str, now: i64) -> Result<SavedKeys<'a>, SavedKeysError> {
-    let rest = file
-        .strip_prefix(FIRST_LINE.as_bytes())
-        .ok_or(SavedKeysError::Foreign)?;
-    let (digest, rest) = split_line(rest, DIGEST)?;
-    if digest != KeyTextId::of(rest).to_string() {
-        return Err(SavedKeysError::Damaged);
+    let parts = Parts::split(file)?;
+    if parts.source != source {
+        return Err(SavedKeysError::OtherSource(Quoted::new(parts.source)));
     }
-    let (fetched_at, rest) = split_line(rest, FETCHED)?;
-    let fetched_at: i64 = fetched_at.parse().map_err(|_| SavedKeysError::Damaged)?;
-    let (found, rest) = split_line(rest, SOURCE)?;
-    let found: String = serde_json::from_str(found).map_err(|_| SavedKeysError::Damaged)?;
-    let text = rest.strip_prefix(b"\n").ok_or(SavedKeysError::Damaged)?;
-    if found != source {
-        return Err(SavedKeysError::OtherSource(Quoted::new(found)));
-    }
-    if fetched_at > now.saturating_add(CLOCK_SKEW) {
+    if parts.fetched_at > now.saturating_add(CLOCK_SKEW) {
         return Err(SavedKeysError::Future);
     }
-    let age = u64::try_from(now.saturating_sub(fetched_at)).unwrap_or(0);
+    let age = u64::try_from(now.saturating_sub(parts.fetched_at)).unwrap_or(0);
     Ok(SavedKeys {
         age: Duration::from_secs(age),
-        text,
+        text: parts.text,
     })
+}
+
+/// Whose keys are in a file, for [`decode`].
+///
+/// # Errors
+/// [`SavedKeysError`]
+pub fn source(file: &[u8]) -> Result<String, SavedKeysError> {
+    Parts::split(file).map(|parts| parts.source)
+}
+
+/// The text of the key set in a file, whosever it is and however old.
+///
+/// # Errors
+/// [`SavedKeysError`]
+pub fn key_set(file: &[u8]) -> Result<&[u8], SavedKeysError> {
+    Parts::split(file).map(|parts| parts.text)
+}
+
+/// What is in a file that was not damaged.
+struct Parts<'a> {
+    fetched_at: i64,
+    source: String,
+    text: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn split(file: &'a [u8]) -> Result<Self, SavedKeysError> {
+        let rest = file
+            .strip_prefix(FIRST_LINE.as_bytes())
+            .ok_or(SavedKeysError::Foreign)?;
+        let (digest, rest) = split_line(rest, DIGEST)?;
+        if digest != KeyTextId::of(rest).to_string() {
+            return Err(SavedKeysError::Damaged);
+        }
+        let (fetched_at, rest) = split_line(rest, FETCHED)?;
+        let (source, rest) = split_line(rest, SOURCE)?;
+        Ok(Self {
+            fetched_at: fetched_at.parse().map_err(|_| SavedKeysError::Damaged)?,
+            source: serde_json::from_str(source).map_err(|_| SavedKeysError::Damaged)?,
+            text: rest.strip_prefix(b"\n").ok_or(SavedKeysError::Damaged)?,
+        })
+    }
 }
 
 /// The value in the first line, which begins with this name, and what follows the line.

@@ -83,6 +83,16 @@ impl TokenCache {
         *self = Self::new(self.bytes, self.keeps_memos);
     }
 
+    /// How many tokens there are.
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
     /// The newest entry for a token, whatever its keys are.
     #[inline]
     pub fn find(&mut self, text: &[u8], options: VerifyOptions) -> Option<&CachedToken> {

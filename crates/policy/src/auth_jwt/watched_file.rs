@@ -67,7 +67,10 @@ pub enum FileError {
     /// The file cannot be opened or read, for this reason of the operating system.
     #[error("{0}")]
     Unreadable(String),
-    /// The path leads to a directory, a pipe, a socket or a device.
+    /// The path leads to a directory.
+    #[error("a directory, where the name of a file is needed")]
+    Directory,
+    /// The path leads to a pipe, a socket or a device.
     #[error("not a regular file")]
     NotRegular,
     /// The path leads to a file whose content the system makes up.
@@ -193,6 +196,25 @@ impl<A: FileAccess, T> WatchedFile<A, T> {
 }
 
 impl FileIdentity {
+    /// A number that is the same for the same identity in all processes, and never 0.
+    pub fn digest(&self) -> u64 {
+        let Self {
+            device,
+            inode,
+            size,
+            modified,
+            changed,
+        } = *self;
+        let times = [modified.0, modified.1, changed.0, changed.1];
+        let numbers = [device, inode, size].into_iter();
+        let numbers = numbers.chain(times.map(i64::cast_unsigned));
+        // FNV-1a, by numbers in place of bytes.
+        let digest = numbers.fold(0xcbf2_9ce4_8422_2325_u64, |digest, number| {
+            (digest ^ number).wrapping_mul(0x0100_0000_01b3)
+        });
+        digest.max(1)
+    }
+
     /// Whether a later write would change the identity. File times are coarser than a nanosecond,
     /// on some file systems as coarse as two seconds: a file that was written a moment ago could be
     /// written again with the same times.

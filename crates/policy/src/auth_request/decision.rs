@@ -52,6 +52,24 @@ pub enum AuthError {
     UnexpectedStatus,
 }
 
+impl AuthError {
+    /// The error in one word, for counters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoConnection => "no_connection",
+            Self::TimedOut => "timed_out",
+            Self::NoResponse => "no_response",
+            Self::InvalidResponse => "invalid_response",
+            Self::NotAsked => "not_asked",
+            Self::Truncated => "truncated",
+            Self::Answer(_) => "answer",
+            Self::NoLocation => "no_location",
+            Self::ServerError => "server_error",
+            Self::UnexpectedStatus => "unexpected_status",
+        }
+    }
+}
+
 /// Who produced the status of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResponseOrigin {

@@ -1,6 +1,8 @@
 //! Decisions of `auth_request`.
 
 pub mod answer;
+pub mod cache_status;
+pub mod check_result;
 pub mod decision;
 pub mod field_names;
 pub mod key_sources;

@@ -2,6 +2,7 @@
 
 use text::Quoted;
 
+use super::check_result::CheckResult;
 use super::decision::{AuthError, OnError};
 use crate::log_level::LogLevel;
 
@@ -43,6 +44,9 @@ pub enum Refusal<'a> {
         error: AuthError,
         /// The status of the response.
         status: u16,
+        /// The status of the service's own response, if the configuration has replaced it, as by
+        /// `error_page`.
+        replaced: Option<u16>,
         /// The URI of the service as it is configured.
         uri: &'a [u8],
         /// What is configured for this case.
@@ -57,29 +61,35 @@ pub struct RefusalOutcome {
     pub status: Option<u16>,
     /// The line for the log, if there is one.
     pub log_line: Option<(LogLevel, String)>,
+    /// What the counters have of it.
+    pub result: CheckResult,
 }
 
 impl Refusal<'_> {
     /// What follows for the client and for the log.
     pub fn outcome(&self) -> RefusalOutcome {
-        let (status, log_line) = match *self {
-            Self::ClientBody { status } => (Some(status), None),
+        let (status, log_line, result) = match *self {
+            Self::ClientBody { status } => (Some(status), None, CheckResult::ClientBody),
             Self::Denied { status, uri } => {
                 let uri = Quoted::new(uri);
                 let text = format!("auth request: denied with status {status} by {uri}");
-                (Some(status), Some((LogLevel::Info, text)))
+                let line = Some((LogLevel::Info, text));
+                (Some(status), line, CheckResult::Denied)
             }
             Self::UnsafeUri { uri, reason } => {
                 let text = format!("auth request: the URI {} {reason}", Quoted::new(uri));
-                (Some(500), Some((LogLevel::Error, text)))
+                let line = Some((LogLevel::Error, text));
+                (Some(500), line, CheckResult::UnsafeUri)
             }
             Self::Requirement { value, status } => {
                 let text = format!("auth request: required {value} is empty or 0");
-                (Some(status), Some((LogLevel::Info, text)))
+                let line = Some((LogLevel::Info, text));
+                (Some(status), line, CheckResult::Requirement)
             }
             Self::ServiceError {
                 error,
                 status: response_status,
+                replaced,
                 uri,
                 on_error,
             } => {
@@ -88,14 +98,41 @@ impl Refusal<'_> {
                     Some(_) => "",
                     None => ", let in by auth_request_on_error",
                 };
+                let replaced = replaced.map_or(String::new(), |status| {
+                    format!(", in place of status {status} of the service")
+                });
                 // The first words are those of nginx's own module: log filters look for them.
                 let text = format!(
-                    "auth request unexpected status: {response_status} from {}: {error}{suffix}",
-                    Quoted::new(uri)
+                    "auth request unexpected status: {response_status} from {}: {error}{replaced}{}{suffix}",
+                    Quoted::new(uri),
+                    advice(error, response_status)
                 );
-                (status, Some((LogLevel::Error, text)))
+                let result = match status {
+                    Some(_) => CheckResult::Error(error),
+                    None => CheckResult::LetIn(error),
+                };
+                (status, Some((LogLevel::Error, text)), result)
             }
         };
-        RefusalOutcome { status, log_line }
+        RefusalOutcome {
+            status,
+            log_line,
+            result,
+        }
+    }
+}
+
+/// What such a status often means.
+fn advice(error: AuthError, status: u16) -> &'static str {
+    match (error, status) {
+        (AuthError::UnexpectedStatus, 301..=303 | 307 | 308) => {
+            "; auth_request_deny_status passes redirects on to clients"
+        }
+        (AuthError::UnexpectedStatus, 404) => {
+            "; no location has this URI, or nothing is at the address in its proxy_pass"
+        }
+        (AuthError::UnexpectedStatus, 405) => "; the service is asked by GET",
+        (AuthError::UnexpectedStatus, 429) => "; auth_request_deny_status passes it on to clients",
+        _ => "",
     }
 }

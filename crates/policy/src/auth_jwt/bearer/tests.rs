@@ -126,6 +126,10 @@ fn no_token_says_what_is_there_instead() {
     }
     let none = "no \"Authorization\" header line";
     assert_eq!(missing(None, &[]), none);
+    let preflight = format!("{none}, as in every CORS preflight; see auth_jwt_mode");
+    let asks = ("access-control-request-method", "PUT");
+    assert_eq!(missing(None, &[("X-A", "eyJ.e30.x"), asks]), preflight);
+    assert_eq!(missing(Some(""), &[asks]), format!("{header} is empty"));
     let others = [("Host", "a.b.c"), ("Accept", "eyJ"), ("X-A", "Basic x")];
     assert_eq!(missing(None, &others), none);
     for (name, value) in [("X-Access-Token", "eyJ.e30.x"), ("X-Auth\"", "bearer abc")] {

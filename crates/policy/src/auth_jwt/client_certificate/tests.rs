@@ -41,6 +41,10 @@ fn each_form_of_a_certificate_has_the_same_sha256() {
         plain.replace('\n', "%0A"),
         format!(":{BASE64}:"),
         format!(" :{BASE64}: "),
+        BASE64.to_owned(),
+        format!(" {BASE64} "),
+        encoded(BASE64),
+        BASE64.replace('/', "%2F").replace('=', "%3D"),
     ];
     for form in forms {
         assert_eq!(certificate_sha256(form.as_bytes()), sha256(), "{form}");
@@ -56,6 +60,9 @@ fn the_first_of_several_certificates_is_the_clients() {
         let chain = encoded(&chain);
         assert_eq!(certificate_sha256(chain.as_bytes()), sha256(), "{chain}");
     }
+    let chain = format!("{BASE64},MAEA");
+    assert_eq!(certificate_sha256(chain.as_bytes()), sha256());
+    assert_eq!(certificate_sha256(encoded(&chain).as_bytes()), sha256());
     let turned = format!("{authority}{}", pem(BASE64));
     let sha256_of_authority = Ok(openssl::sha::sha256(&[0x30, 1, 0]));
     assert_eq!(certificate_sha256(turned.as_bytes()), sha256_of_authority);
@@ -67,7 +74,15 @@ fn what_is_no_certificate_is_refused() {
     let cases = [
         (String::new(), E::UnknownForm),
         ("(null)".to_owned(), E::UnknownForm),
-        (BASE64.to_owned(), E::UnknownForm),
+        ("MAX7/78AAQ".to_owned(), E::Base64),
+        ("MAX7_78AAQ==".to_owned(), E::UnknownForm),
+        ("AAAA".to_owned(), E::NotDer),
+        (format!(",{BASE64}"), E::UnknownForm),
+        (format!("{BASE64},"), E::UnknownForm),
+        // Two header lines of one name, as nginx joins them.
+        (format!("{BASE64}, {BASE64}"), E::UnknownForm),
+        (format!("{BASE64} {BASE64}"), E::UnknownForm),
+        (format!("{BASE64},:{BASE64}:"), E::UnknownForm),
         (format!("x{good}"), E::UnknownForm),
         (good.replace("CERTIFICATE", "PUBLIC KEY"), E::UnknownForm),
         (good.replace("CERTIFICATE", "certificate"), E::UnknownForm),

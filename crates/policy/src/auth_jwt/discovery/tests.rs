@@ -290,9 +290,11 @@ fn the_search_goes_on_where_there_is_no_document_and_ends_where_the_server_fails
     }
     for status in [201, 204, 304, 408, 429, 500, 503] {
         let mut discovery = Discovery::of_issuer(ISSUER, false).unwrap();
-        let failed = DiscoveryStep::Failed(DiscoveryError::Status(status));
+        let failed = DiscoveryStep::Failed(DiscoveryError::ServerFails(status));
         assert_eq!(discovery.take_status(status), failed);
     }
+    let text = DiscoveryError::ServerFails(503).to_string();
+    assert_eq!(text, "does not come: HTTP status 503");
 }
 
 #[test]

@@ -24,6 +24,11 @@ impl MediaType {
         Self("at+jwt".into())
     }
 
+    /// The type, without `application/`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether a `typ` names this type. Upper and lower case are the same, and `application/` may
     /// be left out (RFC 8725 section 3.11).
     pub fn matches(&self, typ: &str) -> bool {

@@ -39,9 +39,11 @@ fn unmet(name: &str, term: UnmetTerm) -> IssuerRejection {
     IssuerRejection::Unmet(name.into(), term)
 }
 
-fn audience(aud: &str) -> UnmetTerm {
+/// That a block does not accept this `aud`, as it is in the token; `own` is what it accepts, quoted.
+fn audience(aud: &str, own: &str) -> UnmetTerm {
     UnmetTerm::Audience {
-        aud: Quoted::new(aud),
+        aud: Quoted::new(aud.trim_matches('"')),
+        audience: own.into(),
     }
 }
 
@@ -102,7 +104,10 @@ fn where_issuers_share_an_iss_the_audience_chooses() {
     assert_eq!(chosen(""), Err(unmet("api", UnmetTerm::NoAudience)));
     for aud in [r#""ap""#, r#"["webs"]"#, "null", "[]"] {
         let claims = format!(r#","aud":{aud}"#);
-        assert_eq!(chosen(&claims), Err(unmet("api", audience(aud))));
+        assert_eq!(
+            chosen(&claims),
+            Err(unmet("api", audience(aud, r#""api", "api2""#)))
+        );
     }
 }
 
@@ -135,7 +140,7 @@ fn iss_is_compared_again_when_the_token_is_verified() {
     ] {
         let error = IssuerRejection::Untrusted(UntrustedIssuer::Unknown {
             iss: Quoted::new(iss),
-            trusted: "corp".into(),
+            trusted: terms.describe().into(),
         });
         assert_eq!(checked(&terms, "{}", claims), Err(error));
     }
@@ -166,7 +171,11 @@ fn row_16_the_audience_must_have_a_whole_element() {
     ];
     for aud in wrong {
         let claims = format!(r#","aud":{aud}"#);
-        assert_eq!(check(&claims), Err(unmet("corp", audience(aud))), "{aud}");
+        assert_eq!(
+            check(&claims),
+            Err(unmet("corp", audience(aud, r#""api", "web""#))),
+            "{aud}"
+        );
     }
     for aud in [
         r#""api""#,
@@ -221,6 +230,7 @@ fn row_45_a_token_has_one_of_the_types() {
     ] {
         let error = UnmetTerm::Type {
             typ: Quoted::new(typ),
+            wanted: "\"at+jwt\", \"secevent+jwt\", \"x/y\"".into(),
         };
         let header = format!(r#"{{"typ":"{typ}"}}"#);
         assert_eq!(check(&header), Err(unmet("corp", error)), "{typ}");
@@ -295,6 +305,7 @@ fn row_45_an_access_token_has_all_its_claims() {
     }
     let typ = UnmetTerm::Type {
         typ: Quoted::new("JWT"),
+        wanted: "\"at+jwt\", which profile rfc9068 requires; an ID token is no access token".into(),
     };
     assert_eq!(check("JWT", "", None), Err(unmet("corp", typ)));
     assert_eq!(check("at+jwt", "", None), Ok(()));
@@ -319,7 +330,8 @@ fn a_token_is_at_most_so_old() {
     );
     assert_eq!(
         text(r#"{"iat":1006}"#),
-        "issued in the future: iat \"1006\", now 1000, leeway 5"
+        "issued in the future: iat \"1006\", now 1000, leeway 5: if the clocks of issuer and nginx \
+         differ, see auth_jwt_leeway"
     );
     assert_eq!(check(r#"{"iat":940}"#), Ok(()));
     assert_eq!(check(r#"{"iat":1005}"#), Ok(()));
@@ -343,11 +355,39 @@ fn the_reason_names_the_issuers() {
         ),
         (
             r#"{"iss":"https://login.example.com/realms/main","aud":["x"]}"#,
-            "issuer \"corp\": aud \"[\\\"x\\\"]\" is not one of its audience",
+            "issuer \"corp\": aud \"[\\\"x\\\"]\" is not one of its audience: \"api\"",
+        ),
+        (
+            r#"{"iss":"https://login.example.com/realms/main","aud":"\u0078"}"#,
+            "issuer \"corp\": aud \"x\" is not one of its audience: \"api\"",
         ),
     ] {
         assert_eq!(chosen(&trusted, claims).unwrap_err().to_string(), text);
     }
+}
+
+#[test]
+fn the_reason_names_the_first_few_of_what_is_configured() {
+    let many: Vec<String> = (0..9).map(|n| n.to_string()).collect();
+    let many: Vec<&str> = many.iter().map(|name| &**name).collect();
+    let check = |audience| {
+        let terms = terms("corp", "i", audience);
+        checked(&terms, "{}", r#"{"iss":"i","aud":"x"}"#)
+            .unwrap_err()
+            .to_string()
+    };
+    let shown = r#""0", "1", "2", "3", "4", "5", "6", "7""#;
+    let about = "issuer \"corp\": aud \"x\" is not one of its audience:";
+    assert_eq!(check(&many[..8]), format!("{about} {shown}"));
+    assert_eq!(check(&many), format!("{about} {shown} ..."));
+}
+
+#[test]
+fn a_block_is_described_by_its_name_and_its_issuer() {
+    assert_eq!(
+        terms("corp", CORP, &[]).describe(),
+        "\"corp\" (\"https://login.example.com/realms/main\")"
+    );
 }
 
 const NAMES: [&str; 3] = ["a", "b", "c"];

@@ -15,7 +15,8 @@ fn the_age_counts_to_the_second_and_exactly() {
     let old = |iat: &str| Err(format!("too old: iat \"{iat}\", now 1000000, max_age 60"));
     let future = |iat: &str| {
         Err(format!(
-            "issued in the future: iat \"{iat}\", now 1000000, leeway 5"
+            "issued in the future: iat \"{iat}\", now 1000000, leeway 5: if the clocks of issuer and \
+             nginx differ, see auth_jwt_leeway"
         ))
     };
     for (iat, expected) in [

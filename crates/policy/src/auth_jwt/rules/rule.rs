@@ -130,6 +130,11 @@ impl<V, R> Rule<V, R> {
         self.status
     }
 
+    /// The value in an object that the rule is about.
+    pub fn value<'a>(&self, object: JsonValue<'a>) -> Option<JsonValue<'a>> {
+        self.path.find(object)
+    }
+
     /// Whether the rule says the same of an object for each request.
     pub fn is_constant(&self) -> bool {
         let are_constant = |values: &[RuleValue<V>]| {

@@ -139,3 +139,15 @@ proptest! {
         prop_assert!(decode(&file, SOURCE_ID, NOW).is_err());
     }
 }
+
+#[test]
+fn a_file_tells_whose_keys_it_has() {
+    let file = encode("https://a.example discovery", 100, b"{}");
+    assert_eq!(source(&file), Ok("https://a.example discovery".into()));
+    assert_eq!(key_set(&file), Ok(&b"{}"[..]));
+    assert_eq!(source(b"{}"), Err(SavedKeysError::Foreign));
+    assert_eq!(key_set(b"{}"), Err(SavedKeysError::Foreign));
+    let damaged = file.get(..file.len() - 1).unwrap();
+    assert_eq!(source(damaged), Err(SavedKeysError::Damaged));
+    assert_eq!(key_set(damaged), Err(SavedKeysError::Damaged));
+}

@@ -113,3 +113,19 @@ fn words_of(characters: &[&str], length: usize) -> Vec<String> {
             .collect(),
     }
 }
+
+#[test]
+fn a_log_line_says_what_a_token_grants() {
+    for (claims, text) in [
+        (r#"{"a":1}"#, "the token has neither scope nor scp"),
+        (r#"{"scope":"a \"b\n"}"#, r#"scope is "a \"b\x0a""#),
+        (r#"{"scp":["a","b"]}"#, r#"scp is "[\"a\",\"b\"]""#),
+        (
+            r#"{"scope":"a","scp":null}"#,
+            r#"scope is "a", and scp is "null""#,
+        ),
+    ] {
+        let claims = Document::parse_value(claims.as_bytes(), &Limits::default()).unwrap();
+        assert_eq!(GrantedScopes::of(claims.root()).to_string(), text);
+    }
+}

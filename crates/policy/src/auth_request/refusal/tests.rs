@@ -1,8 +1,8 @@
 use super::*;
 
 fn outcome(refusal: Refusal<'_>) -> (Option<u16>, Option<(LogLevel, String)>) {
-    let RefusalOutcome { status, log_line } = refusal.outcome();
-    (status, log_line)
+    let outcome = refusal.outcome();
+    (outcome.status, outcome.log_line)
 }
 
 #[test]
@@ -57,6 +57,7 @@ fn an_error_of_the_service_is_logged_whether_or_not_the_request_is_let_in() {
     let refusal = |on_error| Refusal::ServiceError {
         error: AuthError::NoConnection,
         status: 502,
+        replaced: None,
         uri: b"/check?$args",
         on_error,
     };
@@ -73,4 +74,110 @@ fn an_error_of_the_service_is_logged_whether_or_not_the_request_is_let_in() {
         })),
         (None, Some((LogLevel::Error, let_in)))
     );
+}
+
+#[test]
+fn a_status_that_the_configuration_has_replaced_is_logged() {
+    let refusal = Refusal::ServiceError {
+        error: AuthError::UnexpectedStatus,
+        status: 500,
+        replaced: Some(401),
+        uri: b"/check",
+        on_error: OnError::Refuse(503),
+    };
+    let line = "auth request unexpected status: 500 from \"/check\": neither allows nor denies, in place \
+                of status 401 of the service";
+    assert_eq!(
+        outcome(refusal),
+        (Some(503), Some((LogLevel::Error, line.into())))
+    );
+}
+
+#[test]
+fn a_status_that_decides_nothing_says_what_it_often_means() {
+    let line = |error, status| {
+        let uri = b"/check";
+        let on_error = OnError::Refuse(500);
+        let refusal = Refusal::ServiceError {
+            error,
+            status,
+            replaced: None,
+            uri,
+            on_error,
+        };
+        let (_, line) = outcome(refusal);
+        let (_, text) = line.unwrap();
+        let start = format!("auth request unexpected status: {status} from \"/check\": {error}");
+        text.strip_prefix(&start).unwrap().to_owned()
+    };
+    let unexpected = AuthError::UnexpectedStatus;
+    for (status, advice) in [
+        (
+            301,
+            "; auth_request_deny_status passes redirects on to clients",
+        ),
+        (
+            302,
+            "; auth_request_deny_status passes redirects on to clients",
+        ),
+        (304, ""),
+        (400, ""),
+        (
+            404,
+            "; no location has this URI, or nothing is at the address in its proxy_pass",
+        ),
+        (405, "; the service is asked by GET"),
+        (429, "; auth_request_deny_status passes it on to clients"),
+    ] {
+        assert_eq!(line(unexpected, status), advice, "{status}");
+    }
+    assert_eq!(line(AuthError::ServerError, 500), "");
+    assert_eq!(line(AuthError::NoLocation, 302), "");
+}
+
+#[test]
+fn each_refusal_is_counted_as_what_it_is() {
+    let error = AuthError::TimedOut;
+    let service_error = |on_error| Refusal::ServiceError {
+        error,
+        status: 504,
+        replaced: None,
+        uri: b"/check",
+        on_error,
+    };
+    let let_in = OnError::Allow {
+        on_server_error: false,
+    };
+    let rows = [
+        (Refusal::ClientBody { status: 413 }, CheckResult::ClientBody),
+        (
+            Refusal::UnsafeUri {
+                uri: b"/..",
+                reason: "",
+            },
+            CheckResult::UnsafeUri,
+        ),
+        (
+            Refusal::Denied {
+                status: 403,
+                uri: b"/check",
+            },
+            CheckResult::Denied,
+        ),
+        (
+            Refusal::Requirement {
+                value: "$x",
+                status: 403,
+            },
+            CheckResult::Requirement,
+        ),
+        (
+            service_error(OnError::Refuse(500)),
+            CheckResult::Error(error),
+        ),
+        (service_error(let_in), CheckResult::LetIn(error)),
+    ];
+    for (refusal, result) in rows {
+        assert_eq!(refusal.outcome().result, result, "{refusal:?}");
+    }
 }

@@ -1,0 +1,72 @@
+//! How a server takes requests, for warnings about its configuration.
+
+use super::directive::MergedConfig;
+use super::location::Location;
+use nginx_sys::{ngx_conf_t, ngx_uint_t};
+use std::ffi::c_void;
+
+/// How a server takes requests. The names of the bits are in server.c as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Server(ngx_uint_t);
+
+impl Server {
+    /// Whether a `listen` has `ssl` or `quic`.
+    pub fn takes_tls(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// Whether `ssl_verify_client` is on, in one of its ways.
+    pub fn asks_for_certificates(self) -> bool {
+        self.0 & 2 != 0
+    }
+
+    /// Whether `ssl_verify_client` is `on`, so that clients without a certificate of the configured
+    /// authorities get nothing.
+    pub fn insists_on_certificates(self) -> bool {
+        self.0 & 4 != 0
+    }
+
+    /// Whether it is the default server of an address, which takes every host that is no other
+    /// server's.
+    pub fn is_default(self) -> bool {
+        self.0 & 8 != 0
+    }
+
+    /// Whether other machines can connect to one of its addresses.
+    pub fn is_reached_from_elsewhere(self) -> bool {
+        self.0 & 16 != 0
+    }
+}
+
+impl<'cf> MergedConfig<'_, 'cf> {
+    /// How the server of a location takes requests.
+    pub fn server(&self, location: Location<'cf>) -> Server {
+        // SAFETY: cf is live, and while it is postconfiguration that nginx calls, the list of
+        // addresses is as well (ngx_http_block).
+        Server(unsafe { server(self.config.raw(), location.server_confs()) })
+    }
+
+    /// Whether a location has `allow` or `deny`.
+    pub fn has_address_rules(&self, location: Location<'cf>) -> bool {
+        // SAFETY: cf is live; the location has the configuration of each HTTP module, which nginx
+        // has merged.
+        unsafe { has_address_rules(self.config.raw(), location.confs()) != 0 }
+    }
+}
+
+unsafe extern "C" {
+    /// The bits of [`Server`].
+    ///
+    /// # Safety
+    /// `cf` is live, nginx has read all servers, and has not made the lists of their addresses yet.
+    #[link_name = "nginx_auth_server"]
+    fn server(cf: *mut ngx_conf_t, of_server: *mut *mut c_void) -> ngx_uint_t;
+
+    /// Whether there are rules of nginx's access module.
+    ///
+    /// # Safety
+    /// `cf` is live, and `confs` is what all modules have configured for a location, by their
+    /// indices.
+    #[link_name = "nginx_auth_has_address_rules"]
+    fn has_address_rules(cf: *mut ngx_conf_t, confs: *mut *mut c_void) -> ngx_uint_t;
+}
