@@ -8,7 +8,7 @@ use lib "$FindBin::Bin/lib";
 use Auth;
 use Certificates;
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl rewrite map access /)->plan(102);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl rewrite map access /)->plan(104);
 
 $t->write_file('a.jwk', '{"kty":"oct","k":"c2VjcmV0IG9mIHRoaXJ0eS10d28gYnl0ZXMgb3IgbW9yZQ"}');
 
@@ -88,6 +88,8 @@ for my $variable (qw/ $http_client_cert $HTTP_X_Cert /) {
     is($at->("$local $public", $cert), $warning->($of_client->($variable)), "$variable, one of two addresses is public");
     is($at->("$public allow 10.0.0.4; deny all;", $cert), $ok, "$variable, allow and deny of the server");
     is($at->($public, "$cert allow 10.0.0.4; deny all;"), $ok, "$variable, allow and deny of the location");
+    is($at->($public, "$cert satisfy any; allow 10.0.0.4; deny all;"), $warning->($of_client->($variable)),
+        "$variable, satisfy any");
     is($at->($public =~ s/;/ ssl; $demand on;/r, $cert), $ok, "$variable, the proxy has a certificate");
     is($at->($public =~ s/;/ ssl; $demand optional;/r, $cert), $warning->($of_client->($variable)), "$variable, the proxy may have a certificate");
 }

@@ -233,8 +233,11 @@ sub by_command {
     my ($host, $method, $uri, $token) = @_;
     $t->write_file('token', $token // '');
     my @keys = $uri eq '/request' ? ('--keys', "$dir/keys.json") : ();
-    my $explained = JSON::PP::decode_json(explained('--json', '--server', $host . ':' . port(8080),
-        '--method', $method, '--location', $uri, '--token-file', "$dir/token", @keys));
+    my $json = explained('--json', '--server', $host . ':' . port(8080), '--method', $method,
+        '--location', $uri, '--token-file', "$dir/token", @keys);
+    # The command has said on standard error why there is no answer.
+    return 'no answer' if $json eq '';
+    my $explained = JSON::PP::decode_json($json);
     return 'not judged' if defined $explained->{config}{no_check};
     my $refusal = $explained->{refusal};
     my $status = $explained->{config}{served} ? 'served' : $refusal->{http_status};
@@ -246,7 +249,7 @@ sub explained {
     my (@options) = @_;
     open my $output, '-|', $command, 'explain', '--config', "$dir/nginx.conf", @options
         or die "Can't run $command: $!\n";
-    my $text = do { local $/; <$output> };
+    my $text = do { local $/; <$output> } // '';
     close $output;
     # Where nginx.conf begins is the harness's affair.
     my $port = port(8080);

@@ -64,7 +64,7 @@ fn certificate_fault<'c>(
         name if name.starts_with("http_") => {
             let is_limited = !server.is_reached_from_elsewhere()
                 || server.insists_on_certificates()
-                || cf.has_address_rules(location);
+                || cf.requires_address(location);
             (!is_limited).then_some(BindingFault::CertificateOfClient)?
         }
         _ => return None,

@@ -162,16 +162,25 @@ nginx_auth_server(ngx_conf_t *cf, void **of_server)
 }
 
 /*
- * Whether a location has `allow` or `deny`.  nginx may have been built without their module, whose
- * symbol would then be missing, so the module is looked up by its name.  Its structure is in its
- * own file; it consists of pointers to the rules for a kind of address, each NULL if there are none.
+ * Whether a location has `allow` or `deny`, and `satisfy all`, without which a token is enough.
+ *
+ * nginx may have been built without their module, whose symbol would then be missing, so the module
+ * is looked up by its name.  Its structure is in its own file; it consists of pointers to the rules
+ * for a kind of address, each NULL if there are none.
  */
 
 ngx_uint_t
-nginx_auth_has_address_rules(ngx_conf_t *cf, void **confs)
+nginx_auth_requires_address(ngx_conf_t *cf, void **confs)
 {
-    ngx_uint_t    i;
-    ngx_array_t  *rules;
+    ngx_uint_t                 i;
+    ngx_array_t               *rules;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = confs[ngx_http_core_module.ctx_index];
+
+    if (clcf->satisfy != NGX_HTTP_SATISFY_ALL) {
+        return 0;
+    }
 
     for (i = 0; cf->cycle->modules[i]; i++) {
         if (ngx_strcmp(cf->cycle->modules[i]->name, "ngx_http_access_module") == 0) {

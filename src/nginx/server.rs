@@ -46,11 +46,11 @@ impl<'cf> MergedConfig<'_, 'cf> {
         Server(unsafe { server(self.config.raw(), location.server_confs()) })
     }
 
-    /// Whether a location has `allow` or `deny`.
-    pub fn has_address_rules(&self, location: Location<'cf>) -> bool {
+    /// Whether a location has `allow` or `deny`, and `satisfy all`, without which a token is enough.
+    pub fn requires_address(&self, location: Location<'cf>) -> bool {
         // SAFETY: cf is live; the location has the configuration of each HTTP module, which nginx
         // has merged.
-        unsafe { has_address_rules(self.config.raw(), location.confs()) != 0 }
+        unsafe { requires_address(self.config.raw(), location.confs()) != 0 }
     }
 }
 
@@ -62,11 +62,11 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_server"]
     fn server(cf: *mut ngx_conf_t, of_server: *mut *mut c_void) -> ngx_uint_t;
 
-    /// Whether there are rules of nginx's access module.
+    /// Whether the rules of nginx's access module decide.
     ///
     /// # Safety
     /// `cf` is live, and `confs` is what all modules have configured for a location, by their
     /// indices.
-    #[link_name = "nginx_auth_has_address_rules"]
-    fn has_address_rules(cf: *mut ngx_conf_t, confs: *mut *mut c_void) -> ngx_uint_t;
+    #[link_name = "nginx_auth_requires_address"]
+    fn requires_address(cf: *mut ngx_conf_t, confs: *mut *mut c_void) -> ngx_uint_t;
 }

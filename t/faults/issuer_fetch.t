@@ -12,7 +12,7 @@ use KeyService;
 
 my $key = jwk('ES256', '--kid', 'a');
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(8);
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(9);
 
 configure($t, <<'EOF', 'worker_processes 1;');
     auth_jwt_issuer broken { issuer broken; audience api; jwks_uri http://unix:%%TESTDIR%%/inject-fault:/keys; }
@@ -44,6 +44,8 @@ is($panics->(), 1, 'the fetch has panicked');
 is(variables(get('/', $of->('good'))), "ok $worker", 'the same worker has the keys of another issuer');
 get('/', $of->('broken')) for 1 .. 20;
 cmp_ok($panics->(), '<', 5, 'there is a pause before the next attempt');
+like(jwt_logged($t), qr/^error issuer "broken": last attempt failed, and the next one is not due: the fetch has panicked, as a \[crit\] line says$/m,
+    'what the log says of requests meanwhile');
 is(wait_asked($t, 'good', 3), 3, 'the keys of the other issuer are kept fresh');
 is(variables(get('/', $of->('good'))), "ok $worker", 'by the same worker');
 is(variables(get('/', $of->('broken'))) =~ s/ .*//r, 'keys_unavailable', 'as before');

@@ -1,5 +1,6 @@
 //! The files that the demands name, as the module has them in memory.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,6 @@ use crate::input::{InputError, InputSource};
 const MAX_REVOCATION_LIST: usize = 64 << 20;
 
 /// A file that was read where a key set belongs.
-#[derive(Debug)]
 pub struct KeyFileText {
     /// Its name.
     pub path: PathBuf,
@@ -58,6 +58,13 @@ pub enum MissingFile {
     IsAnError,
     /// What the workers meet as well: they refuse requests for it.
     IsJudged,
+}
+
+impl fmt::Debug for KeyFileText {
+    /// Shows the name, but not the text, which may have secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyFileText({:?})", self.path)
+    }
 }
 
 impl DemandedFiles {

@@ -178,10 +178,8 @@ pub fn choose_issuer<'d>(
     files: &'d DemandedFiles,
     claims: jose::JsonValue<'_>,
 ) -> Result<(&'d IssuerDemands, &'d [KeyFileText]), Rejection> {
-    let names: Vec<_> = trusted
-        .iter()
-        .map(|issuer| issuer.terms.describe())
-        .collect();
+    let names = trusted.iter().map(|issuer| issuer.terms.describe());
+    let names: Vec<_> = names.collect();
     let with_files = trusted.iter().zip(&files.issuers);
     let issuers = with_files.map(|(issuer, files)| ((issuer, &**files), &issuer.terms));
     Ok(choose(issuers, &names.join(", ").into(), claims)?)

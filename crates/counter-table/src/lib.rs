@@ -38,7 +38,11 @@ struct Owner {
 
 /// What a worker has at present, such as a number of entries in a cache.
 #[repr(C, align(64))]
-struct Gauges([AtomicU64; CounterTable::GAUGES]);
+struct Gauges {
+    /// The configuration of the worker that has started last with this number.
+    configuration: AtomicU64,
+    values: [AtomicU64; CounterTable::GAUGES],
+}
 
 /// A configuration names more groups than there may be.
 #[derive(Debug, PartialEq, Eq)]
@@ -88,7 +92,7 @@ impl CounterTable {
     pub const MAX_GROUPS: usize = 256;
 
     /// How many gauges a worker has.
-    pub const GAUGES: usize = 8;
+    pub const GAUGES: usize = 7;
 
     /// Three more times the groups of a configuration, for those that workers of earlier
     /// configurations still count in, and for those that come back.
@@ -107,6 +111,9 @@ impl CounterTable {
         self.since.store(now, Ordering::Relaxed);
         for owner in &self.owners {
             owner.configuration.store(0, Ordering::Relaxed);
+        }
+        for gauges in self.workers.as_flattened() {
+            gauges.configuration.store(0, Ordering::Relaxed);
         }
     }
 
@@ -128,9 +135,6 @@ impl CounterTable {
         }
         let number = self.configuration.load(Ordering::Relaxed).saturating_add(1);
         self.configuration.store(number, Ordering::Relaxed);
-        for gauges in self.gauges_of_all_workers(number) {
-            gauges.clear();
-        }
         let known: Vec<_> = groups.iter().map(|id| self.find(id, number)).collect();
         let indices = groups.iter().zip(known);
         let indices = indices.map(|(id, known)| known.or_else(|| self.replace_oldest(id, number)));
@@ -146,22 +150,23 @@ impl CounterTable {
     /// Has the gauges of a worker begin at 0, as it starts.
     pub fn start_worker(&self, configuration: u64, worker: usize) {
         if let Some(gauges) = self.gauges(configuration, worker) {
-            gauges.clear();
+            gauges.start(configuration);
         }
     }
 
     /// Sets a gauge of a worker of this configuration.
     pub fn set_gauge(&self, configuration: u64, worker: usize, gauge: usize, value: u64) {
         let gauges = self.gauges(configuration, worker);
-        if let Some(gauge) = gauges.and_then(|gauges| gauges.0.get(gauge)) {
+        if let Some(gauge) = gauges.and_then(|gauges| gauges.values.get(gauge)) {
             gauge.store(value, Ordering::Relaxed);
         }
     }
 
-    /// The sum of a gauge over all workers of this configuration.
+    /// The sum of a gauge over all workers of this configuration that have started.
     pub fn sum_of_gauge(&self, configuration: u64, gauge: usize) -> u64 {
         let gauges = self.gauges_of_all_workers(configuration).iter();
-        let values = gauges.filter_map(|gauges| gauges.0.get(gauge));
+        let gauges = gauges.filter(|gauges| gauges.is_of(configuration));
+        let values = gauges.filter_map(|gauges| gauges.values.get(gauge));
         values.fold(0, |sum, value| {
             sum.saturating_add(value.load(Ordering::Relaxed))
         })
@@ -213,10 +218,15 @@ impl Owner {
 }
 
 impl Gauges {
-    fn clear(&self) {
-        self.0
-            .iter()
-            .for_each(|gauge| gauge.store(0, Ordering::Relaxed));
+    fn start(&self, configuration: u64) {
+        for gauge in &self.values {
+            gauge.store(0, Ordering::Relaxed);
+        }
+        self.configuration.store(configuration, Ordering::Relaxed);
+    }
+
+    fn is_of(&self, configuration: u64) -> bool {
+        self.configuration.load(Ordering::Relaxed) == configuration
     }
 }
 

@@ -14,7 +14,8 @@ fn dirty_table() -> Box<CounterTable> {
         counters.0.fill_with(|| AtomicU64::new(0xa5a5));
     }
     for gauges in table.workers.as_flattened_mut() {
-        gauges.0.fill_with(|| AtomicU64::new(0xa5a5));
+        gauges.configuration = AtomicU64::new(1);
+        gauges.values.fill_with(|| AtomicU64::new(0xa5a5));
     }
     table
 }
@@ -26,7 +27,10 @@ fn zeroed_table() -> Box<CounterTable> {
         id: std::array::from_fn(array),
         configuration: zero(),
     };
-    let gauges = |_| Gauges(std::array::from_fn(array));
+    let gauges = |_| Gauges {
+        configuration: zero(),
+        values: std::array::from_fn(array),
+    };
     Box::new(CounterTable {
         configuration: zero(),
         since: zero(),
@@ -124,7 +128,9 @@ fn a_configuration_has_so_many_groups_and_no_more() {
 fn gauges_are_those_of_the_workers_of_one_configuration() {
     with_table(|table| {
         let (first, _) = table.configure(&[]).unwrap();
+        assert_eq!(table.sum_of_gauge(first, 1), 0, "no worker has started");
         table.start_worker(first, 0);
+        table.start_worker(first, 1);
         table.set_gauge(first, 0, 1, 5);
         table.set_gauge(first, 1, 1, 6);
         table.set_gauge(first, 1, 2, 100);
@@ -133,6 +139,7 @@ fn gauges_are_those_of_the_workers_of_one_configuration() {
         assert_eq!(table.sum_of_gauge(first, 1), 5, "a new worker has nothing");
         let (second, _) = table.configure(&[]).unwrap();
         assert_eq!(table.sum_of_gauge(second, 1), 0);
+        table.start_worker(second, 0);
         table.set_gauge(first, 0, 1, 9);
         table.set_gauge(second, 0, 1, 2);
         assert_eq!(
@@ -148,10 +155,15 @@ fn gauges_are_those_of_the_workers_of_one_configuration() {
             2,
             "nothing else is written to"
         );
-        for _ in 0..CounterTable::LIVING {
+        for _ in 0..2 * CounterTable::LIVING {
             let (number, _) = table.configure(&[]).unwrap();
-            assert_eq!(table.sum_of_gauge(number, 1), 0);
+            assert_eq!(table.sum_of_gauge(number, 1), 0, "no worker has started");
         }
+        let sum = table.sum_of_gauge(second, 1);
+        assert_eq!(
+            sum, 2,
+            "configurations that fail have no workers, and change nothing"
+        );
     });
 }
 

@@ -8,6 +8,7 @@ mod encrypted;
 mod josekit_accepts;
 mod key_agreement;
 mod keys;
+mod listing;
 mod mutations;
 mod no_key;
 mod not_key_set;

@@ -141,3 +141,6 @@ pub fn check_scopes(scopes: &RequiredScopes, claims: JsonValue<'_>) -> Result<()
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;
