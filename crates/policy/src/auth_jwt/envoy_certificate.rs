@@ -36,7 +36,13 @@ pub(super) fn sha256(text: &[u8]) -> Result<[u8; 32], EnvoyError> {
     let mut hash = None;
     let mut rest = text;
     while !rest.is_empty() {
-        let (name, behind) = split_at(rest, b'=');
+        let end = rest.iter().position(|byte| b"=;,".contains(byte));
+        let (name, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        let Some(behind) = behind.strip_prefix(b"=") else {
+            // No field: a piece of a name in the certificate, or what a client has sent.
+            rest = behind_semicolon(behind)?;
+            continue;
+        };
         let (value, behind) = value(behind)?;
         if name.eq_ignore_ascii_case(b"hash") && hash.replace(value).is_some() {
             return Err(EnvoyError::NoHash);

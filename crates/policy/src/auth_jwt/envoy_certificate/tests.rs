@@ -25,6 +25,9 @@ fn the_hash_of_envoys_line_counts() {
         format!(r#"Hash={HASH};Subject="CN=a\",b;Hash={OTHER}""#),
         format!(r#"Hash={HASH};Subject="a\\";URI=x"#),
         format!(r#"Hash={HASH};URI=a"b"#),
+        // Pieces of a name that is not in quotation marks.
+        format!("Hash={HASH};URI=a;b;DNS=c"),
+        format!("Hash={HASH};URI=a;;b"),
     ] {
         assert_eq!(judge(&text), Ok(HASH.to_owned()), "{text}");
     }
@@ -45,6 +48,8 @@ fn row_61_the_owner_of_a_certificate_cannot_write_a_hash() {
             format!("By=x;Hash={HASH};DNS=x,By=y;Hash={OTHER}"),
             E::SeveralProxies,
         ),
+        (format!("By=x;Hash={HASH};URI=x;y;Hash={OTHER}"), E::NoHash),
+        (format!("By=x;Hash={HASH};URI=x;;Hash={OTHER}"), E::NoHash),
         (
             format!(r#"By=x;Hash={HASH};Subject="a";URI=x;Hash="{OTHER}""#),
             E::NoHash,
@@ -60,6 +65,17 @@ fn row_61_the_owner_of_a_certificate_cannot_write_a_hash() {
             format!(r#"Hash={HASH};Subject="a",Hash={OTHER}"#),
             E::SeveralProxies,
         ),
+        // The same, so that the comma is in front of what Envoy itself has written.
+        (format!("Hash={OTHER};,Hash={HASH}"), E::SeveralProxies),
+        (format!("Hash={OTHER};, Hash={HASH}"), E::SeveralProxies),
+        (format!("Hash={OTHER};x,Hash={HASH}"), E::SeveralProxies),
+        (
+            format!(r#"By=x;Hash={OTHER};Subject="a";x,Hash={HASH};URI=y"#),
+            E::SeveralProxies,
+        ),
+        (format!("Hash={OTHER};x,By=x"), E::SeveralProxies),
+        (format!("Hash={OTHER};x,y"), E::SeveralProxies),
+        (format!("Hash={OTHER};,"), E::SeveralProxies),
     ] {
         assert_eq!(judge(&text), Err(error.into()), "{text}");
     }
