@@ -80,15 +80,22 @@ pub fn certificate_sha256(text: &[u8]) -> Result<[u8; 32], CertificateError> {
 }
 
 /// The first of one or several texts in base64. nginx joins two header lines of one name by a comma
-/// and a space, which is no base64.
+/// and a space, which is no base64, nor is `Hash=`, which Envoy may append.
 fn alone(text: &[u8]) -> Result<&[u8], CertificateError> {
-    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
     let mut texts = text.split(|&byte| byte == b',');
     let first = texts.clone().next().unwrap_or_default();
-    match texts.all(|text| !text.is_empty() && text.iter().all(is_base64)) {
+    match texts.all(is_like_base64) {
         true => Ok(first),
         false => Err(CertificateError::UnknownForm),
     }
+}
+
+/// Whether a text has the characters of base64, with `=` at its end only.
+fn is_like_base64(text: &[u8]) -> bool {
+    let end = text.iter().position(|&byte| byte == b'=');
+    let (digits, padding) = text.split_at(end.unwrap_or(text.len()));
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
+    !digits.is_empty() && digits.iter().all(is_digit) && padding.iter().all(|&byte| byte == b'=')
 }
 
 /// The base64 in a structured field, without the first colon.

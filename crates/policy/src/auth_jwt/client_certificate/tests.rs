@@ -83,6 +83,15 @@ fn what_is_no_certificate_is_refused() {
         (format!("{BASE64}, {BASE64}"), E::UnknownForm),
         (format!("{BASE64} {BASE64}"), E::UnknownForm),
         (format!("{BASE64},:{BASE64}:"), E::UnknownForm),
+        // What Envoy appends to the line of a client.
+        (format!("{BASE64},Hash={}", "0".repeat(64)), E::UnknownForm),
+        (format!("{BASE64},Hash=AAAA"), E::UnknownForm),
+        (encoded(&format!("{BASE64},Hash=AAAA")), E::UnknownForm),
+        (format!("{BASE64},="), E::UnknownForm),
+        (
+            format!("{BASE64},Hash={}", "0".repeat(64)).replace(',', "%2C"),
+            E::UnknownForm,
+        ),
         (format!("x{good}"), E::UnknownForm),
         (good.replace("CERTIFICATE", "PUBLIC KEY"), E::UnknownForm),
         (good.replace("CERTIFICATE", "certificate"), E::UnknownForm),
