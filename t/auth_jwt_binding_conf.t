@@ -1,13 +1,13 @@
 #!/usr/bin/perl
 
-# Messages for wrong configurations of auth_jwt_binding, auth_jwt_dpop_url and
-# auth_jwt_dpop_zone.
+# Messages for wrong configurations of auth_jwt_binding, auth_jwt_dpop_url,
+# auth_jwt_dpop_algorithms, auth_jwt_dpop_nonce and auth_jwt_dpop_zone.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl rewrite /)->plan(74);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl rewrite /)->plan(105);
 
 $t->write_file('a.jwk', '{"kty":"oct","k":"c2VjcmV0IG9mIHRoaXJ0eS10d28gYnl0ZXMgb3IgbW9yZQ"}');
 
@@ -85,6 +85,37 @@ is($location->("$name $url; $name $url;"), $line_4->("\"$name\" directive is dup
 is($location->("$name $_;"), $ok, "$name $_") for qw{ $scheme://$host$request_uri http://a/b };
 is($location->("$name $_;"), $line_4->("invalid value \"" . s/"//gr . "\" in \"$name\" directive, it must be a URL, as in "
     . 'https://$host$request_uri'), "$name $_") for qw{ api.example /a off ftp://a/ "" };
+
+### auth_jwt_dpop_algorithms
+
+$name = 'auth_jwt_dpop_algorithms';
+my $algorithms = join ', ', qw/ RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 ES256K EdDSA Ed25519 Ed448
+    ML-DSA-44 ML-DSA-65 ML-DSA-87 /;
+%around = (http => "$name ES256;", server => "server { $name ES256; }",
+    location => "server { $protect location / { $name ES256; } }",
+    limit_except => "server { $protect location / { limit_except GET { $name ES256; } } }");
+is($http->($around{$_}), $ok, "$name in $_") for sort keys %around;
+is($location->("if (\$arg_a) { $name ES256; }"), $line_4->("\"$name\" directive is not allowed here"), "$name in if");
+is($location->("$name;"), $line_4->("invalid number of arguments in \"$name\" directive"), "$name without arguments");
+is($location->("$name ES256; $name ES256;"), $line_4->("\"$name\" directive is duplicate"), "$name twice");
+is($location->("$name $_;"), $ok, "$name $_") for 'PS256 ES256 EdDSA Ed25519', 'ES256 ES256';
+is($location->("$name ES256 $_;"), $line_4->("invalid value \"" . s/"//gr . "\" in \"$name\" directive, it must be one of "
+    . $algorithms), "$name $_") for qw/ HS256 none es256 RSA-OAEP $arg_a "" /;
+
+### auth_jwt_dpop_nonce
+
+$name = 'auth_jwt_dpop_nonce';
+%around = (http => "$name on;", server => "server { $name on; }", location => "server { $protect location / { $name on; } }",
+    limit_except => "server { $protect location / { limit_except GET { $name on; } } }");
+is($http->($around{$_}), $ok, "$name in $_") for sort keys %around;
+is($location->("if (\$arg_a) { $name on; }"), $line_4->("\"$name\" directive is not allowed here"), "$name in if");
+is($location->("$name$_;"), $line_4->("invalid number of arguments in \"$name\" directive"), "$name, arguments: $_")
+    for '', ' on on';
+is($location->("$name on; $name off;"), $line_4->("\"$name\" directive is duplicate"), "$name twice");
+is($location->("$name $_;"), $ok, "$name $_") for qw/ on off ON /;
+is($location->("auth_jwt_binding dpop; $name on;"), $ok, "$name on, and it is used");
+is($location->("$name $_;"), $line_4->("invalid value \"" . s/"//gr . "\" in \"$name\" directive, it must be \"on\" or "
+    . '"off"'), "$name $_") for qw/ required 1 $arg_a "" /;
 
 ### auth_jwt_dpop_zone
 

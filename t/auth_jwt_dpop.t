@@ -14,7 +14,7 @@ use Jose;
 use Digest::SHA qw/ sha256 /;
 use MIME::Base64 qw/ encode_base64 encode_base64url /;
 
-my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy rewrite access /)->plan(95);
+my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy rewrite access /)->plan(106);
 
 my $key = jwk('ES256', '--kid', 'k');
 $t->write_file('keys.json', jwks($key));
@@ -52,6 +52,8 @@ configure($t, <<"EOF", 'worker_processes 2;');
         location /tried { try_files /none /page.html; }
         location /replaced { error_page 404 405 = /page.html; }
         location /public { auth_jwt_dpop_url https://api.example\$request_uri; }
+        location /algorithms { auth_jwt_dpop_algorithms PS256 Ed25519; }
+        location /to-algorithms { error_page 404 = /algorithms; }
         location /broken { auth_jwt_dpop_url \$http_x_url; }
         location /strip {
             auth_jwt_strip on;
@@ -68,7 +70,7 @@ $t->run();
 
 ### tokens and proofs
 
-my %client = map { $_ => jwk('ES256', '--no-alg') } qw/ a b /;
+my %client = map { $_ => dpop_client() } qw/ a b /;
 my $bound_to = sub { return sign($key, '{"sub":"alice","scope":"read","cnf":' . $_[0] . '}') };
 my %token = map { $_ => $bound_to->('{"jkt":"' . thumbprint($client{$_}) . '"}') } qw/ a b /;
 my $bearer = sign($key, '{"sub":"alice","scope":"read"}');
@@ -205,6 +207,26 @@ is($with->('/strip', $token{a}, proof('a', $token{a}, '/strip')), '204 <>', 'the
 is($sent->({ method => 'HEAD' }, '/x', "Authorization: DPoP $token{a}", 'DPoP: ' . proof('a', $token{a}, '/x',
     htm => '"HEAD"')), $allowed, 'another method');
 is($sent->('/x', "Authorization: dpop   $token{a}", 'dpop: ' . proof('a', $token{a}, '/x')), $allowed, 'other spellings');
+
+### auth_jwt_dpop_algorithms
+
+# Another kind of key that the client may have, and what comes of its proof.
+my $with_alg = sub {
+    my ($kind, $alg, $uri) = @_;
+    my $client = dpop_client($kind);
+    my $token = $bound_to->('{"jkt":"' . thumbprint($client) . '"}');
+    return $with->($uri, $token, dpop_proof($client, $token, htu => "\"http://localhost$uri\"", alg => "\"$alg\"",
+        made_by => $alg));
+};
+my $other_alg = sub { return $bad_proof->("DPoP proof: algorithm \"$_[0]\" is not one of auth_jwt_dpop_algorithms")
+    =~ s/algs="\KA/PS256 EdDSA Ed25519/r };
+is($with_alg->(@$_, '/x'), $allowed, "$$_[1], any algorithm") for [qw/ ES384 ES384 /], [qw/ Ed448 EdDSA /];
+is($with_alg->(@$_, '/algorithms'), $other_alg->($$_[1]), "$$_[1] with a key for $$_[0]")
+    for [qw/ ES256 ES256 /], [qw/ RS256 RS256 /], [qw/ RS256 PS384 /], [qw/ Ed448 EdDSA /], [qw/ Ed448 Ed448 /];
+is($with_alg->(@$_, '/algorithms'), $allowed, "$$_[1] with a key for $$_[0]")
+    for [qw/ RS256 PS256 /], [qw/ Ed25519 EdDSA /], [qw/ Ed25519 Ed25519 /];
+is($with->('/to-algorithms', $token{a}, proof('a', $token{a}, '/to-algorithms')), $other_alg->('ES256'),
+    'an internal redirect to a location with other algorithms');
 
 ### the address
 

@@ -1,48 +1,28 @@
 //! `auth_jwt_binding`: a token that is bound to a client's certificate or key is accepted from that
 //! client only.
 
-use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
-use openssl::sha::sha256;
-
-use super::AuthJwt;
+use super::proof_rules::{ProofRules, RequestValues, SentToken};
 use super::proof_url::ProofUrl;
-use crate::nginx::{
-    Config, ConfigError, Request, Setting, SharedZone, Template, Text, Variable, ZoneEntry,
-};
-use crate::status::ZoneCounters;
-use jose::{DpopProof, VerifiedToken};
+use crate::nginx::{Config, ConfigError, Failure, Request, Setting, Text, Variable};
+use jose::VerifiedToken;
 use policy::auth_jwt::bearer::AuthScheme;
 use policy::auth_jwt::binding::{BindingError, BindingKind, BindingRule};
 use policy::auth_jwt::client_certificate::CertificateError;
-use policy::auth_jwt::dpop::{
-    ProofError, ProofId, ProvedRequest, check_accepted_proof, check_host, check_proof,
-};
+use policy::auth_jwt::dpop::ProofError;
+use policy::auth_jwt::mode::Outcome;
 use policy::auth_jwt::rejection::Rejection;
-use policy::counters::ZoneCounter;
 use text::Quoted;
 
 /// Where nginx has the certificate of a client that it speaks TLS with.
 const OWN_CERTIFICATE: &[u8] = b"$ssl_client_raw_cert";
 
-/// The address that a client without a proxy has asked for.
-const OWN_URL: &[u8] = b"$scheme://$http_host$request_uri";
-
-/// The zone of the proofs that were used. Its name has a colon, so that no directive can have it.
-const ZONE: &[u8] = b"auth_jwt:dpop";
-
-/// The size of that zone without `auth_jwt_dpop_zone`.
-const ZONE_BYTES: usize = 1 << 20;
-
-/// nginx's slab allocator needs eight pages.
-const MIN_ZONE_BYTES: usize = 64 << 10;
-
 /// What a level says.
 #[derive(Default)]
 pub(super) struct Binding {
     setting: Setting<Option<Rc<BindingSetting>>>,
-    url: Setting<Rc<ProofUrl>>,
+    pub(super) proofs: ProofRules,
 }
 
 /// The arguments of `auth_jwt_binding`, unless that is `off`.
@@ -51,51 +31,18 @@ struct BindingSetting {
     certificate: Option<Variable>,
     /// The name behind `$http_`, if that is where the certificate is.
     certificate_line: Option<Box<[u8]>>,
-    proofs: Option<ProofSetting>,
+    /// What proofs are compared with, if there may be any.
+    values: Option<RequestValues>,
     /// The file and line of the directive.
     position: Rc<str>,
-}
-
-/// What DPoP proofs are compared with.
-struct ProofSetting {
-    method: Variable,
-    host: Variable,
-    host_line: Variable,
-    own_url: Template,
-}
-
-/// The token that a request presents.
-#[derive(Clone, Copy)]
-pub(super) struct SentToken<'a> {
-    pub(super) text: &'a [u8],
-    /// `None` if it is in a variable.
-    pub(super) scheme: Option<AuthScheme>,
-    pub(super) accepted_proof: &'a AcceptedProof,
-    pub(super) counters: &'a ZoneCounters,
-}
-
-/// The SHA-256 of the DPoP proof that a request has had accepted. It is accepted again in a later
-/// location of the same request, after an internal redirect.
-#[derive(Default)]
-pub(super) struct AcceptedProof(OnceCell<[u8; 32]>);
-
-impl AcceptedProof {
-    fn has(&self, digest: &[u8; 32]) -> bool {
-        self.0.get().is_some_and(|own| *own == *digest)
-    }
-
-    /// Only the first one counts.
-    fn note(&self, digest: [u8; 32]) {
-        _ = self.0.set(digest);
-    }
 }
 
 impl Binding {
     /// Takes over what the outer level says, if this level says nothing.
     pub(super) fn inherit(&mut self, outer: &Self) {
-        let Self { setting, url } = self;
+        let Self { setting, proofs } = self;
         setting.inherit(&outer.setting);
-        url.inherit(&outer.url);
+        proofs.inherit(&outer.proofs);
     }
 
     /// Whether tokens are checked.
@@ -117,7 +64,7 @@ impl Binding {
 
     /// The argument of `auth_jwt_dpop_url`.
     pub(super) fn url(&self) -> Option<&ProofUrl> {
-        self.url.get().map(|url| &**url)
+        self.proofs.url()
     }
 
     /// The file and line of the directive, unless it is `off`.
@@ -159,57 +106,25 @@ impl Binding {
         let claims = token.claims().object();
         match (
             setting.rule.check(claims, sent.scheme, certificate)?,
-            &setting.proofs,
+            &setting.values,
         ) {
             (None, _) => Ok(()),
-            (Some(jkt), Some(proofs)) => self.check_proof(request, &jkt, proofs, sent),
+            (Some(jkt), Some(values)) => self.proofs.check(request, &jkt, values, sent),
             (Some(_), None) => Err(BindingError::from(ProofError::Missing).into()),
         }
     }
 
-    /// Refuses a request without a proof that the client has the key with this thumbprint.
-    fn check_proof(
+    /// Gives a client that is refused a nonce, if its proofs need one.
+    pub(super) fn give_nonce(
         &self,
         request: Request<'_>,
-        jkt: &[u8; 32],
-        proofs: &ProofSetting,
-        sent: SentToken<'_>,
-    ) -> Result<(), Rejection> {
-        let refuse = |error: Option<ProofError>| match error {
-            Some(error) => BindingError::from(error),
-            None => BindingError::OtherKey,
-        };
-        let mut lines = request.headers().named(b"dpop");
-        let line = match (lines.next(), lines.next()) {
-            (None, _) => return Err(refuse(Some(ProofError::Missing)).into()),
-            (Some(line), None) => line,
-            (Some(_), Some(_)) => return Err(refuse(Some(ProofError::Several)).into()),
-        };
-        let proof = DpopProof::parse(&line).map_err(|error| refuse(Some(error.into())))?;
-        let digest = sha256(&line);
-        if sent.accepted_proof.has(&digest) {
-            return Ok(check_accepted_proof(&proof, jkt, sent.text).map_err(refuse)?);
+        outcome: Outcome,
+        rejection: &Rejection,
+    ) -> Result<(), Failure> {
+        match self.has_proofs() {
+            true => self.proofs.give_nonce(request, outcome, rejection),
+            false => Ok(()),
         }
-        let url = match self.url.get() {
-            Some(url) => url.evaluate(request)?,
-            None => proofs.own_url.evaluate(request)?,
-        };
-        let variable = |name| request.variable(name).map_or(&[][..], Text::bytes);
-        check_host(variable(proofs.host), variable(proofs.host_line))
-            .map_err(|error| refuse(Some(error)))?;
-        let proved = ProvedRequest {
-            token: sent.text,
-            method: variable(proofs.method),
-            url: &url,
-            now: request.now(),
-        };
-        let id = check_proof(&proof, jkt, &proved).map_err(refuse)?;
-        if !note_first_use(request, id) {
-            sent.counters.count(ZoneCounter::DPOP_REPLAY);
-            return Err(refuse(Some(ProofError::Replayed)).into());
-        }
-        sent.accepted_proof.note(digest);
-        Ok(())
     }
 
     /// `auth_jwt_binding off | tls | dpop | any [cert=$variable] [required]`
@@ -231,11 +146,6 @@ impl Binding {
         };
         let setting = BindingSetting::read(kind, &parameters, cf)?;
         self.setting.set(Some(Rc::new(setting)))
-    }
-
-    /// `auth_jwt_dpop_url string`
-    pub(super) fn read_url(&mut self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-        self.url.set(Rc::new(ProofUrl::read(cf)?))
     }
 
     fn setting(&self) -> Option<&BindingSetting> {
@@ -295,17 +205,9 @@ impl BindingSetting {
         let lower = variable.to_ascii_lowercase();
         let certificate_line = lower.strip_prefix(b"$http_").map(Box::from);
         warn_of_clients_choice(variable, cf);
-        let proofs = match kind.has_proofs() {
+        let values = match kind.has_proofs() {
+            true => Some(RequestValues::new(cf)?),
             false => None,
-            true => {
-                cf.main_conf::<AuthJwt>().dpop.is_used.set(true);
-                Some(ProofSetting {
-                    method: cf.variable(b"request_method")?,
-                    host: cf.variable(b"host")?,
-                    host_line: cf.variable(b"http_host")?,
-                    own_url: cf.template(OWN_URL)?,
-                })
-            }
         };
         Ok(Self {
             rule: BindingRule {
@@ -315,7 +217,7 @@ impl BindingSetting {
             },
             certificate,
             certificate_line,
-            proofs,
+            values,
             position: cf.position().into(),
         })
     }
@@ -334,48 +236,4 @@ fn warn_of_clients_choice(variable: &[u8], cf: &Config<'_>) {
             Quoted::whole(variable)
         ));
     }
-}
-
-/// The proofs that were used, for all levels.
-#[derive(Default)]
-pub(super) struct UsedProofs {
-    is_used: Cell<bool>,
-    size: RefCell<Setting<usize>>,
-    zone: OnceCell<SharedZone>,
-}
-
-impl UsedProofs {
-    /// `auth_jwt_dpop_zone size`
-    pub(super) fn read_size(&self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-        let argument = cf.argument();
-        let size = cf
-            .size(&argument)
-            .ok()
-            .filter(|size| *size >= MIN_ZONE_BYTES);
-        let must = "it must be a size of at least 64k, as in 1m";
-        let size = size.ok_or_else(|| cf.invalid_value(&argument, must))?;
-        self.size.borrow_mut().set(size)
-    }
-
-    /// Defines the zone, if a level has proofs.
-    pub(super) fn define_zone(&self, cf: &mut Config<'_>) -> Result<(), ConfigError> {
-        if self.is_used.get() {
-            let size = self.size.borrow().get().copied().unwrap_or(ZONE_BYTES);
-            _ = self.zone.set(cf.define_zone(ZONE, size)?);
-        }
-        Ok(())
-    }
-}
-
-/// Notes that a proof was used. False if it was used before, or nobody can tell. Of several workers
-/// that ask at once, one gets true.
-fn note_first_use(request: Request<'_>, id: ProofId) -> bool {
-    let Some(zone) = request.main_conf::<AuthJwt>().dpop.zone.get() else {
-        return false;
-    };
-    let entry = ZoneEntry::new(id, b"");
-    let noted = zone.update(request.log(), |entries| {
-        entries.read::<0>(&id).is_none() && entries.write(&entry)
-    });
-    noted.unwrap_or(false)
 }

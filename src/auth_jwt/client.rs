@@ -5,8 +5,8 @@ use std::ptr;
 use std::rc::Rc;
 
 use super::AuthJwt;
-use super::binding::AcceptedProof;
 use super::conf::{AuthJwtSetting, LocationConf, TokenSource};
+use super::proof_rules::AcceptedProof;
 use super::remembered_token::RememberedToken;
 use crate::nginx::{AccessProgress, BeforeLog, Failure, Request, Text};
 use jose::{Claims, Error, JoseHeader, Limits, Summary, TokenType, UnverifiedToken, VerifiedToken};

@@ -120,7 +120,25 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
         name: c"auth_jwt_dpop_url",
         contexts: EVERYWHERE,
         args: args::ONE,
-        set: Set::Location(|conf: &mut LocationConf, cf| conf.token_rules.binding.read_url(cf)),
+        set: Set::Location(|conf: &mut LocationConf, cf| {
+            conf.token_rules.binding.proofs.read_url(cf)
+        }),
+    },
+    Directive {
+        name: c"auth_jwt_dpop_algorithms",
+        contexts: EVERYWHERE,
+        args: args::ONE_OR_MORE,
+        set: Set::Location(|conf: &mut LocationConf, cf| {
+            conf.token_rules.binding.proofs.read_algorithms(cf)
+        }),
+    },
+    Directive {
+        name: c"auth_jwt_dpop_nonce",
+        contexts: EVERYWHERE,
+        args: args::FLAG,
+        set: Set::Location(|conf: &mut LocationConf, cf| {
+            conf.token_rules.binding.proofs.read_nonce(cf)
+        }),
     },
     Directive {
         name: c"auth_jwt_dpop_zone",

@@ -7,13 +7,13 @@ use text::{Quoted, is_quotable};
 
 use super::AuthJwt;
 use super::authenticate::{authenticate, lookup_cached};
-use super::binding::SentToken;
 use super::client::{ClientToken, TokenVerdict, find_token, no_token, remembered_token, scheme};
 use super::conf::{ChallengeSetting, LocationConf, ModeSetting};
 use super::fetch;
 use super::issued_token;
 use super::issuer::Issuer;
 use super::main_conf::MainConf;
+use super::proof_rules::SentToken;
 use crate::nginx::{
     Access, AccessHandler, Failure, PreaccessHandler, Request, Severity, Status, Template,
 };
@@ -117,6 +117,9 @@ fn judge<'r>(request: Request<'r>, conf: &LocationConf) -> Result<Access<'r>, Fa
             no_token: || no_token(request, setting),
         };
         log(request, conf, outcome, rejection, line);
+        conf.token_rules
+            .binding
+            .give_nonce(request, outcome, rejection)?;
     }
     match (outcome, rejection) {
         (Outcome::Allow, None) => Ok(Access::Allow),
@@ -265,14 +268,14 @@ fn refuse<'r>(
                 Quoted::new(realm)
             ));
         }
-        for scheme in conf.token_rules.binding.challenges() {
-            let Some(mut value) = response.challenge.value(*scheme, &realm) else {
+        let binding = &conf.token_rules.binding;
+        let algorithms = || binding.proofs.algorithms().names();
+        for scheme in binding.challenges() {
+            let Some(mut value) = response.challenge.value(*scheme, &realm, algorithms) else {
                 continue;
             };
             for (name, template) in attributes {
-                // The scopes that are missing come before those that are recommended in general.
-                let has_scope = matches!(response.challenge, Challenge::InsufficientScope(_));
-                if has_scope && **name == *b"scope" {
+                if response.challenge.has(*scheme, name) {
                     continue;
                 }
                 add_attribute(request, &mut value, name, template)?;

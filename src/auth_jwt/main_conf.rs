@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::binding::UsedProofs;
 use super::file_path::{FilePath, KeyFile};
 use super::issuer::ConfiguredIssuers;
 use super::key_request::KeyRequest;
 use super::revocation::RevocationFiles;
 use super::trust::TrustSetting;
+use super::used_proofs::UsedProofs;
 use crate::nginx::{ConfigError, Setting};
 use crate::status::SourceCounters;
 use http_client::tls::TlsConfigs;
@@ -35,7 +35,7 @@ pub struct MainConf {
     pub(super) changes_headers: Cell<bool>,
     /// Whether a level has rules or headers, of which something is remembered of a token.
     pub(super) keeps_memos: Cell<bool>,
-    /// The DPoP proofs that were used.
+    /// The DPoP proofs that were used, and their nonces.
     pub(super) dpop: UsedProofs,
     /// Numbers of sets of rules and of headers.
     pub(super) sets: SetIds,

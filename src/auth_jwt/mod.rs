@@ -19,6 +19,7 @@ mod issuer_fetch;
 mod issuer_keys;
 mod key_request;
 mod main_conf;
+mod proof_rules;
 mod proof_url;
 mod remembered_token;
 mod resource_metadata;
@@ -27,6 +28,7 @@ mod strip;
 mod token_rules;
 mod trust;
 mod upstream_headers;
+mod used_proofs;
 mod variables;
 
 use crate::nginx::net::unix_time;

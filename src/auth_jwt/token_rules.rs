@@ -7,7 +7,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::AuthJwt;
-use super::binding::{Binding, SentToken};
+use super::binding::Binding;
+use super::proof_rules::SentToken;
 use super::revocation::RevocationLists;
 use crate::nginx::{Config, ConfigError, List, Regex, Request, Setting, Text, Variable};
 use jose::{Claims, JoseHeader, TokenType, VerifiedToken};

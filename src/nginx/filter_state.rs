@@ -30,6 +30,8 @@ pub struct FilterConf {
 pub struct ClientState {
     /// Lines that we have added to the header of its response.
     pub(super) added_single_lines: AddedSingleLines,
+    /// The line that we have added last to be the only one of its name.
+    pub(super) only_line: Cell<Option<OnlyLine>>,
     /// A denial that waits for the end of `auth_delay`.
     pub(super) delayed_response: Cell<Option<DelayedResponse>>,
     /// The client's header lines, if the list of the request was replaced by another.
@@ -68,6 +70,15 @@ pub(super) struct DelayedResponse {
 /// `single_line.rs` says which.
 #[derive(Default)]
 pub(super) struct AddedSingleLines(pub(super) [Cell<Option<NonNull<ngx_table_elt_t>>>; 6]);
+
+/// A line that we have added to a response, and that is to be the only one of its name.
+#[derive(Clone, Copy)]
+pub(super) struct OnlyLine {
+    pub(super) name: &'static [u8],
+    /// A place in the list of lines. It has another line if nginx has emptied the list meanwhile
+    /// (ngx_http_clean_header).
+    pub(super) line: NonNull<ngx_table_elt_t>,
+}
 
 /// The reading of a client's body in one location.
 pub struct BodyReading {

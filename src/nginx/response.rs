@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::fence::guard;
-use super::filter_state::{DelayedResponse, SubrequestFilter};
+use super::filter_state::{DelayedResponse, OnlyLine, SubrequestFilter};
 use super::header::{HeaderLines, push_line};
 use super::request::Request;
 use super::shim::{delay_response, is_delayed, is_header_only, set_expect_tested, set_keepalive};
@@ -64,6 +64,16 @@ impl<'r> Request<'r> {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Adds a line to the response's header that is to be the only one of its name, whatever an
+    /// upstream sends. There is one such line in a response: the last one that is set.
+    pub fn set_response_line(self, name: &'static [u8], value: Text<'r>) -> Result<(), Failure> {
+        let state = self.client_context::<SubrequestFilter>()?;
+        let line = self.push_response_line(Text::from_static(name), value)?;
+        state.only_line.set(Some(OnlyLine { name, line }));
+        self.drop_others(OnlyLine { name, line });
         Ok(())
     }
 

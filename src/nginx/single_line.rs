@@ -2,7 +2,7 @@
 //! after us: `Location`, `Server` and their like. We may have added such a line before. It is
 //! decided when the header is sent which of them the client gets.
 
-use super::filter_state::{AddedSingleLines, SubrequestFilter};
+use super::filter_state::{AddedSingleLines, OnlyLine, SubrequestFilter};
 use super::request::Request;
 use super::text::Text;
 use nginx_sys::{ngx_http_headers_out_t, ngx_table_elt_t};
@@ -102,6 +102,23 @@ impl Request<'_> {
         for single in SingleLine::ALL {
             if let Some(added) = state.added_single_lines.0[single as usize].take() {
                 self.settle(single, added);
+            }
+        }
+        if let Some(only) = state.only_line.get() {
+            self.drop_others(only);
+        }
+    }
+
+    /// Keeps all other lines of this line's name from being sent, if the line is still there.
+    pub(super) fn drop_others(self, OnlyLine { name, line }: OnlyLine) {
+        // SAFETY: an element of the list, which lives as long as the request.
+        let name_of = |line: *mut ngx_table_elt_t| unsafe { Text::from_raw((*line).key) };
+        let lines = self.response_headers().elements();
+        let lines = lines.filter(|line| name_of(*line).eq_ignore_ascii_case(name));
+        if lines.clone().any(|other| other == line.as_ptr()) {
+            for other in lines.filter(|other| *other != line.as_ptr()) {
+                // SAFETY: as above. nginx does not send a line with a hash of 0.
+                unsafe { (*other).hash = 0 };
             }
         }
     }

@@ -2,7 +2,11 @@
 //! one. Nothing else of this crate uses a key that a token brings. A proof says only that its sender
 //! has the private key; whose key that is, its thumbprint (RFC 7638) tells.
 
+mod nonce;
+
 use text::Quoted;
+
+pub use nonce::DpopNonceKey;
 
 use crate::claims::Claims;
 use crate::compact;
@@ -120,6 +124,19 @@ impl DpopProof {
     pub fn thumbprint(&self) -> [u8; 32] {
         // `None` is a secret, which `read_key` refuses.
         self.key.material.thumbprint().unwrap_or_default()
+    }
+
+    /// The value of `alg`.
+    pub fn algorithm(&self) -> &'static str {
+        self.algorithm.name
+    }
+
+    /// The name of RFC 9864 for the algorithm: that of the key's curve where `alg` is `EdDSA`.
+    pub fn precise_algorithm(&self) -> &'static str {
+        match &self.key.material {
+            KeyMaterial::Okp { crv, .. } if self.algorithm.name == "EdDSA" => crv.name(),
+            _ => self.algorithm.name,
+        }
     }
 
     /// The claims.

@@ -29,7 +29,7 @@ mod warning;
 mod tests;
 
 pub use claims::Claims;
-pub use dpop::{DpopError, DpopProof};
+pub use dpop::{DpopError, DpopNonceKey, DpopProof};
 pub use error::{Error, ErrorKind, InputPart};
 pub use header::JoseHeader;
 pub use json::{Document, JsonKind, JsonValue, VariableText, compare_numbers};

@@ -1,4 +1,5 @@
 use super::*;
+use serde_json::json as object;
 
 fn families() -> Vec<Family> {
     let mut counter = Family::new("x_requests_total", MetricKind::Counter, "Requests.");
@@ -56,28 +57,22 @@ x_duration_seconds_count{zone="a"} 7
 fn the_json_has_the_same_numbers() {
     let text = json(&families());
     let read: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let value = |pointer: &str| read.pointer(pointer).unwrap().to_string();
-    assert_eq!(value("/x_requests_total/type"), r#""counter""#);
-    assert_eq!(value("/x_requests_total/help"), r#""Requests.""#);
-    let first = "/x_requests_total/samples/0";
-    assert_eq!(
-        value(&format!("{first}/labels")),
-        r#"{"status":"ok","zone":""}"#
-    );
-    assert_eq!(value(&format!("{first}/value")), "12");
-    assert_eq!(
-        value("/x_requests_total/samples/1/labels/zone"),
-        r#""a\"b\\c\nd""#
-    );
-    assert_eq!(value("/x_time_seconds/samples/0/value"), "1800000000");
+    let value = |pointer: &str| read.pointer(pointer).unwrap();
+    assert_eq!(value("/x_requests_total/type"), "counter");
+    assert_eq!(value("/x_requests_total/help"), "Requests.");
+    let first = object!({ "labels": { "zone": "", "status": "ok" }, "value": 12 });
+    assert_eq!(*value("/x_requests_total/samples/0"), first);
+    let zone = "/x_requests_total/samples/1/labels/zone";
+    assert_eq!(value(zone), "a\"b\\c\nd");
+    // A whole number is written without a point.
+    let time = value("/x_time_seconds/samples/0/value");
+    assert_eq!(time.to_string(), "1800000000");
     let histogram = "/x_duration_seconds/samples/0";
-    assert_eq!(
-        value(&format!("{histogram}/buckets/2")),
-        r#"{"count":3,"le":0.025}"#
-    );
-    assert_eq!(value(&format!("{histogram}/count")), "7");
-    assert_eq!(value(&format!("{histogram}/sum")), "60.045");
-    assert_eq!(value("/x_issuers/samples"), "[]");
+    let bucket = object!({ "le": 0.025, "count": 3 });
+    assert_eq!(*value(&format!("{histogram}/buckets/2")), bucket);
+    assert_eq!(*value(&format!("{histogram}/count")), 7);
+    assert_eq!(*value(&format!("{histogram}/sum")), 60.045);
+    assert_eq!(*value("/x_issuers/samples"), object!([]));
 }
 
 #[test]

@@ -282,7 +282,14 @@ impl<'a> SettingsReader<'a> {
     }
 
     fn binding(&self, demands: &mut Demands, lines: &mut Vec<String>) -> Result<(), ConfError> {
-        self.group(&["auth_jwt_dpop_url"], lines);
+        // What proofs have to be like is shown, each by an inheritance of its own.
+        for name in [
+            "auth_jwt_dpop_url",
+            "auth_jwt_dpop_algorithms",
+            "auth_jwt_dpop_nonce",
+        ] {
+            self.group(&[name], lines);
+        }
         if let Some(directive) = self.single("auth_jwt_binding", lines)?
             && first(directive)?.0 != b"off"
         {

@@ -2,29 +2,52 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jose::{DpopError, DpopProof, JsonValue};
+use jose::{DpopError, DpopNonceKey, DpopProof, JsonValue};
+use openssl::sha::Sha256;
 use text::Quoted;
 
+use super::dpop_nonce::{NonceError, check_nonce};
 use super::dpop_url::DpopUrl;
+use super::proof_algorithms::ProofAlgorithms;
 
 /// How many seconds a proof may be older or newer than the request.
 pub const WINDOW: i64 = 60;
 
-/// The request that a proof is for.
+/// What a location requires of a proof.
 #[derive(Debug, Clone, Copy)]
-pub struct ProvedRequest<'a> {
+pub struct ProofTerms<'a> {
     /// The access token.
     pub token: &'a [u8],
-    /// The method.
-    pub method: &'a [u8],
-    /// The address, as the client has it.
-    pub url: &'a [u8],
+    /// The algorithms that the proof may have, if not all.
+    pub algorithms: Option<&'a ProofAlgorithms>,
+    /// What makes nonces, if the proof must have one.
+    pub nonces: Option<&'a DpopNonceKey>,
     /// The time, in seconds since 1970 in UTC.
     pub now: i64,
 }
 
+/// The request that a proof is for.
+#[derive(Debug, Clone, Copy)]
+pub struct ProvedRequest<'a> {
+    /// What its location requires.
+    pub terms: ProofTerms<'a>,
+    /// The method.
+    pub method: &'a [u8],
+    /// The address, as the client has it.
+    pub url: &'a [u8],
+}
+
 /// What tells one proof from another: a digest of its key and its `jti`.
 pub type ProofId = [u8; 32];
+
+/// A proof that fits the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FittingProof {
+    /// What tells it from others.
+    pub id: ProofId,
+    /// Whether the client needs another nonce soon.
+    pub needs_nonce: bool,
+}
 
 /// Why a proof does not prove that a token may be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +61,12 @@ pub enum ProofError {
     /// It has not the form of a proof.
     #[error("DPoP proof: {0}")]
     Form(#[from] DpopError),
+    /// The algorithm is supported, but not one of `auth_jwt_dpop_algorithms`.
+    #[error("DPoP proof: algorithm {alg} is not one of auth_jwt_dpop_algorithms")]
+    Algorithm {
+        /// The value of `alg`.
+        alg: Quoted,
+    },
     /// A claim is missing or has another type.
     #[error("DPoP proof: claim \"{claim}\" is not {expected}")]
     Claim {
@@ -82,14 +111,18 @@ pub enum ProofError {
     /// It is for another token.
     #[error("DPoP proof: ath is not the SHA-256 of the token")]
     Token,
+    /// It has no nonce, or one that does not count any more.
+    #[error("DPoP proof: {0}")]
+    Nonce(#[from] NonceError),
     /// It was used before.
     #[error("DPoP proof: it was used before")]
     Replayed,
 }
 
 /// Checks that a proof fits the request, and that the key with the thumbprint `jkt` made it. The
-/// signature is checked last, since it costs the most. Whether the proof was used before is the
-/// caller's question.
+/// signature is checked last, since it costs the most. The nonce comes right before it, so that a
+/// client that is asked for another nonce knows everything else in its proof to be right. Whether
+/// the proof was used before is the caller's question.
 ///
 /// # Errors
 /// [`ProofError`], or `None` if another key made it.
@@ -97,17 +130,24 @@ pub fn check_proof(
     proof: &DpopProof,
     jkt: &[u8; 32],
     request: &ProvedRequest<'_>,
-) -> Result<ProofId, Option<ProofError>> {
+) -> Result<FittingProof, Option<ProofError>> {
     let thumbprint = proof.thumbprint();
     if thumbprint != *jkt {
         return Err(None);
     }
-    let jti = check_claims(proof.claims().object(), request)?;
+    let terms = &request.terms;
+    check_algorithm(proof, terms)?;
+    let claims = proof.claims().object();
+    let jti = check_claims(claims, request)?;
+    let needs_nonce = check_nonce_if_required(claims, terms)?;
     proof.verify().map_err(ProofError::from)?;
-    let mut id = openssl::sha::Sha256::new();
+    let mut id = Sha256::new();
     id.update(&thumbprint);
     id.update(jti.as_bytes());
-    Ok(id.finish())
+    Ok(FittingProof {
+        id: id.finish(),
+        needs_nonce,
+    })
 }
 
 /// Checks that a request names one host. `host` is that by which nginx has chosen the server
@@ -134,29 +174,54 @@ pub fn check_host(host: &[u8], line: &[u8]) -> Result<(), ProofError> {
 }
 
 /// Checks a proof that was accepted in an earlier location of the same request, which may have
-/// another method there. It must be for this token, and by the key with this thumbprint.
+/// another method there. It must be for this token, and by the key with this thumbprint. The result
+/// is whether the client needs another nonce soon.
 ///
 /// # Errors
 /// As for [`check_proof`].
 pub fn check_accepted_proof(
     proof: &DpopProof,
     jkt: &[u8; 32],
-    token: &[u8],
-) -> Result<(), Option<ProofError>> {
+    terms: &ProofTerms<'_>,
+) -> Result<bool, Option<ProofError>> {
     if proof.thumbprint() != *jkt {
         return Err(None);
     }
-    let ath = proof.claims().object().get(b"ath");
-    let ath = ath.and_then(JsonValue::as_str);
-    match ath.is_some_and(|ath| ath == token_digest(token)) {
-        true => Ok(()),
-        false => Err(Some(ProofError::Token)),
+    check_algorithm(proof, terms)?;
+    let claims = proof.claims().object();
+    let ath = claims.get(b"ath").and_then(JsonValue::as_str);
+    if ath.is_none_or(|ath| ath != token_digest(terms.token)) {
+        return Err(Some(ProofError::Token));
+    }
+    Ok(check_nonce_if_required(claims, terms)?)
+}
+
+fn check_algorithm(proof: &DpopProof, terms: &ProofTerms<'_>) -> Result<(), ProofError> {
+    match terms.algorithms {
+        Some(algorithms) if !algorithms.allow(proof) => Err(ProofError::Algorithm {
+            alg: Quoted::new(proof.algorithm()),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the client needs another nonce soon.
+fn check_nonce_if_required(
+    claims: JsonValue<'_>,
+    terms: &ProofTerms<'_>,
+) -> Result<bool, ProofError> {
+    match terms.nonces {
+        Some(key) => Ok(check_nonce(claims, key, terms.now)?),
+        None => Ok(false),
     }
 }
 
 /// What a proof has as `ath` (RFC 9449 section 4.2).
 fn token_digest(token: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(openssl::sha::sha256(token))
+    // perf: as for the thumbprint of a key in jose.
+    let mut sha256 = Sha256::new();
+    sha256.update(token);
+    URL_SAFE_NO_PAD.encode(sha256.finish())
 }
 
 /// The `jti` of claims that fit the request.
@@ -182,8 +247,8 @@ fn check_claims(claims: JsonValue<'_>, request: &ProvedRequest<'_>) -> Result<St
             url: Quoted::new(request.url),
         });
     }
-    check_time(claims, request.now)?;
-    if ath != token_digest(request.token) {
+    check_time(claims, request.terms.now)?;
+    if ath != token_digest(request.terms.token) {
         return Err(ProofError::Token);
     }
     Ok(jti.into_owned())

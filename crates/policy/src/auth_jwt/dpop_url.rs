@@ -1,6 +1,8 @@
 //! The address that a DPoP proof is for (`htu`, RFC 9449 section 4.2), compared as RFC 3986 sections
 //! 6.2.2 and 6.2.3 say: scheme, host, port and path, without query and fragment.
 
+use std::fmt;
+
 use http_url::{HttpUrl, UrlError, UrlHost};
 
 /// What has to be equal in two addresses.
@@ -43,6 +45,28 @@ impl DpopUrl {
         match behind_scheme.find(['/', '?', '#']) {
             Some(end) if behind_scheme.as_bytes().get(end) != Some(&b'/') => Err(UrlError::Host),
             _ => Self::parse(text),
+        }
+    }
+}
+
+/// The address in its normalized form. Without the port of the scheme: with one, a host that is
+/// called `unix` would look like nginx's name for a socket.
+impl fmt::Display for DpopUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            is_https,
+            host,
+            port,
+            path,
+        } = self;
+        let (scheme, default) = if *is_https {
+            ("https", 443)
+        } else {
+            ("http", 80)
+        };
+        match *port == default {
+            true => write!(f, "{scheme}://{host}{path}"),
+            false => write!(f, "{scheme}://{host}:{port}{path}"),
         }
     }
 }
@@ -136,6 +160,26 @@ mod tests {
             parse("https://[::1]:8443/"),
             parse("https://[0:0::1]:8443/")
         );
+    }
+
+    #[test]
+    fn a_normalized_address_stays_as_it_is() {
+        for (text, normalized) in [
+            ("HTTPS://A.example", "https://a.example/"),
+            (
+                "http://[::01]:080/%7e/./x/%2e%2e/%2f?q",
+                "http://[::1]/~/%2F",
+            ),
+            (
+                "https://127.0.0.1:8443/a//b/",
+                "https://127.0.0.1:8443/a//b/",
+            ),
+            ("http://a:443", "http://a:443/"),
+            ("https://unix/a", "https://unix/a"),
+        ] {
+            assert_eq!(parse(text).to_string(), normalized);
+            assert_eq!(parse(normalized), parse(text));
+        }
     }
 
     #[test]

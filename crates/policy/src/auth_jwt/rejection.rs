@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::bearer::AuthScheme;
 use super::binding::BindingError;
+use super::dpop::ProofError;
 use super::issuer::{IssuerRejection, UnmetTerm};
 use super::jwt_status::JwtStatus;
 use super::key_cache::KeyError;
@@ -18,7 +19,7 @@ use super::revocation_file::RevocationFileError;
 use super::rules::RuleFailure;
 use super::scopes::GrantedScopes;
 use crate::log_level::LogLevel;
-use jose::{DpopProof, ErrorKind, NotKeySet};
+use jose::{ErrorKind, NotKeySet};
 use text::{Quoted, is_quotable};
 
 pub use log_line::LogLine;
@@ -199,9 +200,15 @@ pub enum Challenge<'a> {
     InvalidToken,
     /// The realm, and that the DPoP proof beside the token is not accepted.
     InvalidProof,
+    /// The realm, and that the DPoP proof beside the token needs the nonce of the response.
+    UseNonce,
     /// The realm, and that a token with these scopes is needed.
     InsufficientScope(&'a str),
 }
+
+/// What a client is told whose DPoP proof needs a nonce.
+const USE_NONCE: &[u8] =
+    b", error=\"use_dpop_nonce\", error_description=\"use the nonce in the header field DPoP-Nonce\"";
 
 impl Rejection {
     /// What the refusal looks like from outside.
@@ -216,6 +223,9 @@ impl Rejection {
             Self::Algorithm { .. } => (401, C::InvalidToken, L::Info, S::UnsupportedAlgorithm),
             Self::Issuer(error) => (401, C::InvalidToken, L::Info, issuer_status(error)),
             Self::Age(error) => (401, C::InvalidToken, L::Info, age_status(error)),
+            Self::Binding(BindingError::Proof(ProofError::Nonce(_))) => {
+                (401, C::UseNonce, L::Info, S::Binding)
+            }
             Self::Binding(BindingError::Proof(_)) => (401, C::InvalidProof, L::Info, S::Binding),
             Self::Binding(_) => (401, C::InvalidToken, L::Info, S::Binding),
             Self::Revocation(error) => (401, C::InvalidToken, L::Info, revocation_status(error)),
@@ -299,12 +309,20 @@ fn revocation_status(error: &RevocationError) -> JwtStatus {
 
 impl Challenge<'_> {
     /// The value of the header line for a scheme, or `None` for [`Challenge::None`]. A realm with
-    /// control characters is replaced by an empty one.
+    /// control characters is replaced by an empty one. `proof_algorithms` are those of DPoP, with
+    /// spaces between them.
     #[inline]
-    pub fn value(self, scheme: AuthScheme, realm: &[u8]) -> Option<Vec<u8>> {
+    pub fn value(
+        self,
+        scheme: AuthScheme,
+        realm: &[u8],
+        proof_algorithms: impl FnOnce() -> String,
+    ) -> Option<Vec<u8>> {
         let (error, scope): (&[u8], _) = match (self, scheme) {
             (Self::None, _) => return None,
-            (Self::Realm, _) => (b"", None),
+            // The token is as good as it was: another one would not help.
+            (Self::Realm, _) | (Self::UseNonce, AuthScheme::Bearer) => (b"", None),
+            (Self::UseNonce, AuthScheme::Dpop) => (USE_NONCE, None),
             (Self::InvalidProof, AuthScheme::Dpop) => (b", error=\"invalid_dpop_proof\"", None),
             (Self::InvalidToken | Self::InvalidProof, _) => (b", error=\"invalid_token\"", None),
             (Self::InsufficientScope(scope), _) => (b", error=\"insufficient_scope\"", Some(scope)),
@@ -316,8 +334,7 @@ impl Challenge<'_> {
         });
         push_quoted(&mut value, if is_quotable(realm) { realm } else { b"" });
         if scheme == AuthScheme::Dpop {
-            let algorithms: Vec<_> = DpopProof::algorithms().collect();
-            push_attribute(&mut value, b"algs", algorithms.join(" ").as_bytes());
+            push_attribute(&mut value, b"algs", proof_algorithms().as_bytes());
         }
         value.extend_from_slice(error);
         if let Some(scope) = scope {
@@ -327,6 +344,20 @@ impl Challenge<'_> {
             value.push(b'"');
         }
         Some(value)
+    }
+}
+
+impl Challenge<'_> {
+    /// Whether the header line for a scheme has this attribute, besides `realm` and `error`, so that
+    /// the configuration cannot add another one. The name is in lower case. The scopes that are
+    /// missing, for example, come before those that are recommended in general.
+    pub fn has(self, scheme: AuthScheme, name: &[u8]) -> bool {
+        match name {
+            b"scope" => matches!(self, Self::InsufficientScope(_)),
+            b"algs" => scheme == AuthScheme::Dpop,
+            b"error_description" => self == Self::UseNonce && scheme == AuthScheme::Dpop,
+            _ => false,
+        }
     }
 }
 

@@ -3,10 +3,14 @@ use super::*;
 const NOW: i64 = 1_700_000_000;
 
 const REQUEST: ProvedRequest<'static> = ProvedRequest {
-    token: b"token",
+    terms: ProofTerms {
+        token: b"token",
+        algorithms: None,
+        nonces: None,
+        now: NOW,
+    },
     method: b"GET",
     url: b"https://api.example/a?b=1",
-    now: NOW,
 };
 
 /// The `ath` of the token "token".

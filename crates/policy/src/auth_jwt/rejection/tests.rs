@@ -1,13 +1,17 @@
 use super::*;
-use crate::auth_jwt::dpop::ProofError;
+use crate::auth_jwt::dpop_nonce::NonceError;
 use crate::auth_jwt::issuer::{NotAccessToken, UntrustedIssuer};
 use crate::auth_jwt::revocation::RevocationSubject;
 use crate::auth_jwt::watched_file::FileError;
 
+fn algorithms() -> String {
+    "ALGS".to_owned()
+}
+
 fn text(challenge: Challenge<'_>, realm: &str) -> String {
     String::from_utf8(
         challenge
-            .value(AuthScheme::Bearer, realm.as_bytes())
+            .value(AuthScheme::Bearer, realm.as_bytes(), algorithms)
             .unwrap(),
     )
     .unwrap()
@@ -23,7 +27,10 @@ fn row_35_a_realm_stays_inside_its_quotes() {
     for control in ["a\r\nSet-Cookie: b", "a\nb", "a\0b", "a\tb", "a\u{7f}"] {
         assert_eq!(text(Challenge::Realm, control), r#"Bearer realm="""#);
     }
-    assert_eq!(Challenge::None.value(AuthScheme::Bearer, b"site"), None);
+    assert_eq!(
+        Challenge::None.value(AuthScheme::Bearer, b"site", algorithms),
+        None
+    );
     assert_eq!(
         text(Challenge::InsufficientScope("a b"), "site"),
         r#"Bearer realm="site", error="insufficient_scope", scope="a b""#
@@ -32,11 +39,8 @@ fn row_35_a_realm_stays_inside_its_quotes() {
 
 #[test]
 fn a_challenge_for_dpop_names_the_algorithms_and_the_proof() {
-    let algorithms: Vec<_> = DpopProof::algorithms().collect();
     let text = |challenge: Challenge<'_>, scheme| {
-        String::from_utf8(challenge.value(scheme, b"a\"b").unwrap())
-            .unwrap()
-            .replace(&algorithms.join(" "), "ALGS")
+        String::from_utf8(challenge.value(scheme, b"a\"b", algorithms).unwrap()).unwrap()
     };
     let (bearer, dpop) = (AuthScheme::Bearer, AuthScheme::Dpop);
     let start = r#"DPoP realm="a\"b", algs="ALGS""#;
@@ -54,10 +58,18 @@ fn a_challenge_for_dpop_names_the_algorithms_and_the_proof() {
         r#"Bearer realm="a\"b", error="invalid_token""#
     );
     assert_eq!(
+        text(Challenge::UseNonce, dpop),
+        format!(
+            "{start}, error=\"use_dpop_nonce\", \
+             error_description=\"use the nonce in the header field DPoP-Nonce\""
+        )
+    );
+    assert_eq!(text(Challenge::UseNonce, bearer), r#"Bearer realm="a\"b""#);
+    assert_eq!(
         text(Challenge::InsufficientScope("a b"), dpop),
         format!("{start}, error=\"insufficient_scope\", scope=\"a b\"")
     );
-    assert_eq!(Challenge::None.value(dpop, b"a"), None);
+    assert_eq!(Challenge::None.value(dpop, b"a", algorithms), None);
 }
 
 #[test]
@@ -211,6 +223,11 @@ fn each_rejection_has_its_response() {
         (
             BindingError::Proof(ProofError::Missing).into(),
             (401, Challenge::InvalidProof, info),
+            "binding",
+        ),
+        (
+            BindingError::from(ProofError::from(NonceError::Missing)).into(),
+            (401, Challenge::UseNonce, info),
             "binding",
         ),
         (missing_sub.into(), token, "claim_mismatch"),
