@@ -22,7 +22,8 @@ fn the_hash_of_envoys_line_counts() {
         format!("Hash={HASH};"),
         format!("By=;Hash={}", HASH.to_uppercase()),
         // Nothing in quotation marks is a field.
-        format!(r#"Hash={HASH};Subject="CN=a\",b;Hash={OTHER}""#),
+        format!(r#"Hash={HASH};Subject="CN=a\",b;URI=c,DNS=d""#),
+        format!(r#"Hash={HASH};Subject="CN=my hash=1";URI=http://a?hash=1"#),
         format!(r#"Hash={HASH};Subject="a\\";URI=x"#),
         format!(r#"Hash={HASH};URI=a"b"#),
         // Pieces of a name that is not in quotation marks.
@@ -76,6 +77,23 @@ fn row_61_the_owner_of_a_certificate_cannot_write_a_hash() {
         (format!("Hash={OTHER};x,By=x"), E::SeveralProxies),
         (format!("Hash={OTHER};x,y"), E::SeveralProxies),
         (format!("Hash={OTHER};,"), E::SeveralProxies),
+        // A quotation mark of the client, which one in a name of its certificate closes.
+        (
+            format!(r#"Hash={OTHER};Subject=",Hash={HASH};URI=x";DNS=y"#),
+            E::NoHash,
+        ),
+        (
+            format!(r#"Hash={OTHER};Subject=",By=x;Hash={HASH};URI=x";DNS=y"#),
+            E::NoHash,
+        ),
+        (
+            format!(r#"Hash={OTHER};Subject=", Hash={HASH};URI=x""#),
+            E::NoHash,
+        ),
+        (
+            format!(r#"Hash={HASH};Subject="CN=a\",b;hash={OTHER}""#),
+            E::NoHash,
+        ),
     ] {
         assert_eq!(judge(&text), Err(error.into()), "{text}");
     }
