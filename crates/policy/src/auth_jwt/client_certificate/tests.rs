@@ -101,6 +101,21 @@ fn what_is_no_certificate_is_refused() {
         (format!("{good}x"), E::Trailing),
         // Two header lines of one name, as nginx joins them.
         (format!("{}, {}", good.trim(), good.trim()), E::Trailing),
+        // What Envoy appends to the line of a client.
+        (
+            format!("{good}-----BEGIN CERTIFICATE-----,Hash=AAAA"),
+            E::Trailing,
+        ),
+        (
+            format!("{good}-----BEGIN CERTIFICATE-----,Hash=AAAA;Cert=\"{good}\""),
+            E::Trailing,
+        ),
+        (format!("{good}-----BEGIN CERTIFICATE-----"), E::Trailing),
+        (format!("{good}{good}x"), E::Trailing),
+        (
+            encoded(&format!("{good}-----BEGIN CERTIFICATE-----,Hash=AAAA")),
+            E::Trailing,
+        ),
         (pem("MAX7/78AAQ="), E::Base64),
         (pem("MAX7/78AAQ"), E::Base64),
         (pem("MAX7/78AAR=="), E::Base64),
