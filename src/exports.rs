@@ -5,9 +5,9 @@
 //! handlers in the reverse order of the list. So the modules of this project come before the
 //! built-in auth_request, whose directives they take over, and before auth_basic and access, as the
 //! built-in does. The module of the counters comes first: what it has found out of a level when
-//! nginx merges levels, the others take over. The filter comes right before the one that reads files, where nginx places
-//! third-party filters. The module for auth_request has a name of its own, because nginx refuses
-//! two modules with the same name.
+//! nginx merges levels, the others take over. The filter comes right before the one that reads
+//! files, where nginx places third-party filters. The module for auth_request has a name of its own,
+//! because nginx refuses two modules with the same name.
 #![allow(unsafe_code)]
 
 use crate::auth_jwt::AuthJwt;

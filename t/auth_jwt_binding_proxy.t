@@ -13,7 +13,7 @@ use Jose;
 use Digest::SHA qw/ sha256 sha256_hex /;
 use MIME::Base64 qw/ decode_base64 encode_base64url /;
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy rewrite /)->has_daemon('haproxy')->plan(63);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy rewrite /)->has_daemon('haproxy')->plan(67);
 my $dir = $t->testdir();
 
 certificate_authority($t, 'ca');
@@ -161,9 +161,14 @@ is($sent->($token{alice}, $_->[0]), $holds->($_->[1]), "$_->[1]: $_->[2]") for
     [ $envoy->('bob') . ";URI=x,$alice", $several, 'a name of a certificate' ],
     [ "$alice," . $envoy->('bob'), $several, 'what the client has sent' ],
     [ "$alice, " . $envoy->('bob'), $several, 'what the client has sent, with a space' ],
+    [ "$alice;,Hash=" . sha256_hex($der{bob}), $several, 'what the client has sent, with a semicolon' ],
     [ 'By=x;Subject="CN=a"', 'it has no "Hash", or more than one', 'no hash' ],
     [ 'Hash="' . sha256_hex($der{alice}), 'a quotation mark is not closed', 'half of a line' ],
     [ '(null)', 'it is neither PEM nor base64 nor what Envoy writes', '(null)' ],
+    [ $pem->('alice') =~ s/\n/ /gr . '-----BEGIN CERTIFICATE-----,Hash=' . sha256_hex($der{bob}), 'something follows the certificate',
+        'the same in PEM' ],
+    [ "$alice;Subject=\",Hash=" . sha256_hex($der{bob}) . ';URI=x"', 'it has no "Hash", or more than one', 'a quotation mark of the client' ],
+    [ "$base64{alice},Hash=" . sha256_hex($der{bob}), 'it is neither PEM nor base64 nor what Envoy writes', 'a certificate that the client has sent, and a hash' ],
     [ "$base64{alice}, $base64{bob}", 'it is neither PEM nor base64 nor what Envoy writes', 'two lines' ],
     [ encode_base64url($der{alice} . "\xff\xff\xff"), 'it is neither PEM nor base64 nor what Envoy writes', 'base64url' ],
     [ sha256_hex($der{alice}), 'it holds no DER', 'the hash alone' ];

@@ -10,7 +10,7 @@ use AuthJwt;
 use Jose;
 use Metrics;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(22);
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(25);
 
 my $key = jwk('HS256', '--kid', 'a');
 $t->write_file('keys.json', $key);
@@ -103,6 +103,11 @@ is($count->('a'), $sum{a} + $sent + 1, 'and do not stop the counting');
 
 ### a worker that dies
 
+my $files = sub { metric("nginx_auth_jwt_key_file_versions_total{file=\"@{[$t->testdir()]}/keys.json\"}") };
+is($files->(), 1, 'one key file');
+replace_file($t, 'keys.json', jwks($key, jwk('HS256', '--kid', 'b')));
+get('/b', $good);
+is($files->(), 2, 'and another one, which the configuration was not read with');
 my @workers = workers($t);
 is(scalar(grep { $_ == $before } @workers), 1, 'the same workers');
 kill 'KILL', $workers[0];
@@ -111,6 +116,7 @@ is(wait_until(sub { forget_line($t, qr/^.*\[alert\].* process $workers[0] exited
     'nginx reports the one that died');
 ($sent, $workers) = $requests->('/x', 6);
 is($count->('x'), 7 + $sent, 'goes on with the counts');
+is($files->(), 2, 'and counts no key file again');
 
 ### no page, and a page again
 

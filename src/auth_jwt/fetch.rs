@@ -394,10 +394,13 @@ impl<'r> KeyFetcher<'r> {
         let iteration = self.request.event_loop_iteration();
         let now = self.request.uptime();
         let loaded = file.load(now, cache, need, iteration, report);
-        let is_good = loaded.stale_because.is_none();
-        let good_keys = loaded.keys.as_ref().ok().filter(|_| is_good);
-        let main = self.request.main_conf::<AuthJwt>();
-        main.count_key_file(file, good_keys, self.request.now());
+        // Another worker may have read a newer file than the one that cached keys are of.
+        if loaded.is_first_hand {
+            let is_good = loaded.stale_because.is_none();
+            let good_keys = loaded.keys.as_ref().ok().filter(|_| is_good);
+            let main = self.request.main_conf::<AuthJwt>();
+            main.count_key_file(file, good_keys, self.request.now());
+        }
         if let Some(error) = loaded.stale_because {
             log.warn(format_args!(
                 "auth_jwt: key file {path}: {error}; using the last good keys"

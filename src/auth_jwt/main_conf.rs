@@ -83,10 +83,12 @@ impl MainConf {
         }
     }
 
-    /// Counts the files that were read with the configuration. For the start of a worker.
+    /// Counts the files that were read with the configuration. For the start of a worker, which has
+    /// the keys of that time even if it takes the place of one that has died: a file that has
+    /// changed since is counted when it is read.
     pub(super) fn count_key_files(&self, now: i64) {
         for (file, counters) in self.key_files.borrow().values() {
-            if let Some(keys) = file.last_keys() {
+            if let Some(keys) = file.unchanged_keys() {
                 counters.note_file(file.identity_digest(), keys.usable_keys(), now);
             }
         }

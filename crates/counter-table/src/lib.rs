@@ -154,9 +154,10 @@ impl CounterTable {
         }
     }
 
-    /// Sets a gauge of a worker of this configuration.
+    /// Sets a gauge of a worker of this configuration, unless a worker of a later one has its place.
     pub fn set_gauge(&self, configuration: u64, worker: usize, gauge: usize, value: u64) {
         let gauges = self.gauges(configuration, worker);
+        let gauges = gauges.filter(|gauges| gauges.is_of(configuration));
         if let Some(gauge) = gauges.and_then(|gauges| gauges.values.get(gauge)) {
             gauge.store(value, Ordering::Relaxed);
         }

@@ -168,6 +168,24 @@ fn gauges_are_those_of_the_workers_of_one_configuration() {
 }
 
 #[test]
+fn a_worker_that_has_stayed_for_long_does_not_write_to_another_ones_gauges() {
+    with_table(|table| {
+        let (old, _) = table.configure(&[]).unwrap();
+        table.start_worker(old, 0);
+        for _ in 1..CounterTable::LIVING {
+            table.configure(&[]).unwrap();
+        }
+        let (new, _) = table.configure(&[]).unwrap();
+        table.set_gauge(old, 0, 1, 5);
+        assert_eq!(table.sum_of_gauge(old, 1), 5, "nobody has its place yet");
+        table.start_worker(new, 0);
+        table.set_gauge(new, 0, 1, 2);
+        table.set_gauge(old, 0, 1, 9);
+        assert_eq!(table.sum_of_gauge(new, 1), 2);
+    });
+}
+
+#[test]
 fn no_count_is_lost_while_many_count() {
     with_table(|table| {
         let (_, indices) = table.configure(&ids([1])).unwrap();

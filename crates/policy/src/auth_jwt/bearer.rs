@@ -198,7 +198,7 @@ impl NoToken {
             if name.eq_ignore_ascii_case(b"access-control-request-method") {
                 return Self::Preflight;
             }
-            if elsewhere.is_none() && (may_hold_token(value)) {
+            if elsewhere.is_none() && may_hold_token(value) {
                 elsewhere = Some(Quoted::new(name));
             }
         }
@@ -242,7 +242,7 @@ impl fmt::Display for NoToken {
     }
 }
 
-/// Whether this may be a token: JSON in base64url, and dots.
+/// Whether the value of a header line may hold a token.
 fn may_hold_token(value: &[u8]) -> bool {
     let is_bearer = value
         .split_first_chunk::<7>()
@@ -250,6 +250,7 @@ fn may_hold_token(value: &[u8]) -> bool {
     is_bearer || is_compact(value)
 }
 
+/// Whether this may be a token: JSON in base64url, and dots.
 fn is_compact(value: &[u8]) -> bool {
     value.starts_with(b"ey") && value.iter().filter(|byte| **byte == b'.').count() >= 2
 }

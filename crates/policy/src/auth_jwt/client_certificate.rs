@@ -86,15 +86,22 @@ pub fn certificate_sha256(text: &[u8]) -> Result<[u8; 32], CertificateError> {
 }
 
 /// The first of one or several texts in base64. nginx joins two header lines of one name by a comma
-/// and a space, which is no base64.
+/// and a space, which is no base64, nor is `Hash=`, which Envoy may append.
 fn alone(text: &[u8]) -> Result<&[u8], CertificateError> {
-    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
     let mut texts = text.split(|&byte| byte == b',');
     let first = texts.clone().next().unwrap_or_default();
-    match texts.all(|text| !text.is_empty() && text.iter().all(is_base64)) {
+    match texts.all(is_like_base64) {
         true => Ok(first),
         false => Err(CertificateError::UnknownForm),
     }
+}
+
+/// Whether a text has the characters of base64, with `=` at its end only.
+fn is_like_base64(text: &[u8]) -> bool {
+    let end = text.iter().position(|&byte| byte == b'=');
+    let (digits, padding) = text.split_at(end.unwrap_or(text.len()));
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
+    !digits.is_empty() && digits.iter().all(is_digit) && padding.iter().all(|&byte| byte == b'=')
 }
 
 /// The base64 in a structured field, without the first colon.
@@ -106,20 +113,33 @@ fn between_colons(rest: &[u8]) -> Result<&[u8], CertificateError> {
     }
 }
 
-/// The base64 of the first certificate, without white space.
+/// The base64 of the first certificate, without white space. Only certificates follow it: what a
+/// proxy has appended to the line of a client is none.
 fn of_first_pem(pem: &[u8]) -> Result<Vec<u8>, CertificateError> {
     let rest = pem
         .strip_prefix(BEGIN)
         .ok_or(CertificateError::UnknownForm)?;
-    let end = memchr::memmem::find(rest, END).ok_or(CertificateError::NoEnd)?;
-    let (base64, behind) = rest.split_at_checked(end).unwrap_or_default();
-    let others = behind.strip_prefix(END).unwrap_or(behind).trim_ascii();
-    if !others.is_empty() && !others.starts_with(BEGIN) {
-        return Err(CertificateError::Trailing);
+    let (base64, mut others) = split_at_end(rest).ok_or(CertificateError::NoEnd)?;
+    while !others.is_empty() {
+        let other = others.strip_prefix(BEGIN).and_then(split_at_end);
+        others = match other {
+            Some((text, behind)) if text.iter().all(is_of_pem) => behind,
+            _ => return Err(CertificateError::Trailing),
+        };
     }
     let mut base64 = base64.to_vec();
     base64.retain(|byte| !byte.is_ascii_whitespace());
     Ok(base64)
+}
+
+/// What is in front of the end of a certificate in PEM, and what is behind it.
+fn split_at_end(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (text, behind) = text.split_at_checked(memchr::memmem::find(text, END)?)?;
+    Some((text, behind.strip_prefix(END)?.trim_ascii()))
+}
+
+fn is_of_pem(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || b"+/=".contains(byte)
 }
 
 /// The text without percent-encoding. PEM itself has no `%`.

@@ -31,19 +31,42 @@ pub(super) fn is_of_envoy(text: &[u8]) -> bool {
 /// The SHA-256 of the certificate.
 ///
 /// Envoy does not quote the names in a certificate, which its owner has chosen: `URI=x;Hash=...` may be
-/// one name. So a second `Hash` in any spelling refuses the text, and so does a second element.
+/// one name. So a second `Hash` in any spelling refuses the text, also in quotation marks, and so does a
+/// second element.
 pub(super) fn sha256(text: &[u8]) -> Result<[u8; 32], EnvoyError> {
     let mut hash = None;
     let mut rest = text;
     while !rest.is_empty() {
-        let (name, behind) = split_at(rest, b'=');
+        let end = rest.iter().position(|byte| b"=;,".contains(byte));
+        let (name, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        let Some(behind) = behind.strip_prefix(b"=") else {
+            // No field: a piece of a name in the certificate, or what a client has sent.
+            rest = behind_semicolon(behind)?;
+            continue;
+        };
         let (value, behind) = value(behind)?;
         if name.eq_ignore_ascii_case(b"hash") && hash.replace(value).is_some() {
             return Err(EnvoyError::NoHash);
         }
         rest = behind;
     }
-    from_hex(hash.ok_or(EnvoyError::NoHash)?).ok_or(EnvoyError::NoHash)
+    match hash {
+        Some(hash) if hashes(text) == 1 => from_hex(hash).ok_or(EnvoyError::NoHash),
+        _ => Err(EnvoyError::NoHash),
+    }
+}
+
+/// How many times there is `Hash=` where a field could begin, in quotation marks as well: a client can
+/// have sent the first of them, and have the other one in its certificate.
+fn hashes(text: &[u8]) -> usize {
+    const FIELD: &[u8] = b"hash=";
+    let begins = text.windows(FIELD.len()).enumerate();
+    let begins = begins.filter(|(_, window)| window.eq_ignore_ascii_case(FIELD));
+    let fields = begins.filter(|(begin, _)| {
+        let before = text.get(..*begin).unwrap_or_default().trim_ascii_end();
+        before.last().is_none_or(|byte| b";,".contains(byte))
+    });
+    fields.count()
 }
 
 /// A value, and what is behind the semicolon that ends it.

@@ -34,6 +34,8 @@ pub struct LoadedKeys {
     pub keys: Result<KeySet, KeyError>,
     /// Why the file is of no use, if `keys` are the last good ones instead.
     pub stale_because: Option<KeyError>,
+    /// Whether these keys, or the error, are what a look at the file has given just now.
+    pub is_first_hand: bool,
 }
 
 /// What a file holds.
@@ -96,6 +98,7 @@ impl<A: FileAccess> CachedKeyFile<A> {
             return LoadedKeys {
                 keys: Ok(keys.clone()),
                 stale_because: None,
+                is_first_hand: false,
             };
         }
         let result = self.current_keys(iteration, report);
@@ -108,12 +111,15 @@ impl<A: FileAccess> CachedKeyFile<A> {
         LoadedKeys {
             keys,
             stale_because,
+            is_first_hand: true,
         }
     }
 
-    /// The keys as they were read last, if the file held some.
-    pub fn last_keys(&self) -> Option<KeySet> {
-        self.file.last_read()?.content.keys.clone().ok()
+    /// The keys as they were read last, if the file held some and the same file is there still.
+    pub fn unchanged_keys(&self) -> Option<KeySet> {
+        let last = self.file.last_read()?;
+        let is_unchanged = self.file.access().identity().as_ref() == Ok(&last.identity);
+        last.content.keys.clone().ok().filter(|_| is_unchanged)
     }
 
     /// A number that tells the file that was read last from others by its name; 0 if there is none.

@@ -83,6 +83,15 @@ fn what_is_no_certificate_is_refused() {
         (format!("{BASE64}, {BASE64}"), E::UnknownForm),
         (format!("{BASE64} {BASE64}"), E::UnknownForm),
         (format!("{BASE64},:{BASE64}:"), E::UnknownForm),
+        // What Envoy appends to the line of a client.
+        (format!("{BASE64},Hash={}", "0".repeat(64)), E::UnknownForm),
+        (format!("{BASE64},Hash=AAAA"), E::UnknownForm),
+        (encoded(&format!("{BASE64},Hash=AAAA")), E::UnknownForm),
+        (format!("{BASE64},="), E::UnknownForm),
+        (
+            format!("{BASE64},Hash={}", "0".repeat(64)).replace(',', "%2C"),
+            E::UnknownForm,
+        ),
         (format!("x{good}"), E::UnknownForm),
         (good.replace("CERTIFICATE", "PUBLIC KEY"), E::UnknownForm),
         (good.replace("CERTIFICATE", "certificate"), E::UnknownForm),
@@ -92,6 +101,21 @@ fn what_is_no_certificate_is_refused() {
         (format!("{good}x"), E::Trailing),
         // Two header lines of one name, as nginx joins them.
         (format!("{}, {}", good.trim(), good.trim()), E::Trailing),
+        // What Envoy appends to the line of a client.
+        (
+            format!("{good}-----BEGIN CERTIFICATE-----,Hash=AAAA"),
+            E::Trailing,
+        ),
+        (
+            format!("{good}-----BEGIN CERTIFICATE-----,Hash=AAAA;Cert=\"{good}\""),
+            E::Trailing,
+        ),
+        (format!("{good}-----BEGIN CERTIFICATE-----"), E::Trailing),
+        (format!("{good}{good}x"), E::Trailing),
+        (
+            encoded(&format!("{good}-----BEGIN CERTIFICATE-----,Hash=AAAA")),
+            E::Trailing,
+        ),
         (pem("MAX7/78AAQ="), E::Base64),
         (pem("MAX7/78AAQ"), E::Base64),
         (pem("MAX7/78AAR=="), E::Base64),

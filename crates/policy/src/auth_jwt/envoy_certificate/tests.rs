@@ -22,9 +22,13 @@ fn the_hash_of_envoys_line_counts() {
         format!("Hash={HASH};"),
         format!("By=;Hash={}", HASH.to_uppercase()),
         // Nothing in quotation marks is a field.
-        format!(r#"Hash={HASH};Subject="CN=a\",b;Hash={OTHER}""#),
+        format!(r#"Hash={HASH};Subject="CN=a\",b;URI=c,DNS=d""#),
+        format!(r#"Hash={HASH};Subject="CN=my hash=1";URI=http://a?hash=1"#),
         format!(r#"Hash={HASH};Subject="a\\";URI=x"#),
         format!(r#"Hash={HASH};URI=a"b"#),
+        // Pieces of a name that is not in quotation marks.
+        format!("Hash={HASH};URI=a;b;DNS=c"),
+        format!("Hash={HASH};URI=a;;b"),
     ] {
         assert_eq!(judge(&text), Ok(HASH.to_owned()), "{text}");
     }
@@ -45,6 +49,8 @@ fn row_61_the_owner_of_a_certificate_cannot_write_a_hash() {
             format!("By=x;Hash={HASH};DNS=x,By=y;Hash={OTHER}"),
             E::SeveralProxies,
         ),
+        (format!("By=x;Hash={HASH};URI=x;y;Hash={OTHER}"), E::NoHash),
+        (format!("By=x;Hash={HASH};URI=x;;Hash={OTHER}"), E::NoHash),
         (
             format!(r#"By=x;Hash={HASH};Subject="a";URI=x;Hash="{OTHER}""#),
             E::NoHash,
@@ -59,6 +65,34 @@ fn row_61_the_owner_of_a_certificate_cannot_write_a_hash() {
         (
             format!(r#"Hash={HASH};Subject="a",Hash={OTHER}"#),
             E::SeveralProxies,
+        ),
+        // The same, so that the comma is in front of what Envoy itself has written.
+        (format!("Hash={OTHER};,Hash={HASH}"), E::SeveralProxies),
+        (format!("Hash={OTHER};, Hash={HASH}"), E::SeveralProxies),
+        (format!("Hash={OTHER};x,Hash={HASH}"), E::SeveralProxies),
+        (
+            format!(r#"By=x;Hash={OTHER};Subject="a";x,Hash={HASH};URI=y"#),
+            E::SeveralProxies,
+        ),
+        (format!("Hash={OTHER};x,By=x"), E::SeveralProxies),
+        (format!("Hash={OTHER};x,y"), E::SeveralProxies),
+        (format!("Hash={OTHER};,"), E::SeveralProxies),
+        // A quotation mark of the client, which one in a name of its certificate closes.
+        (
+            format!(r#"Hash={OTHER};Subject=",Hash={HASH};URI=x";DNS=y"#),
+            E::NoHash,
+        ),
+        (
+            format!(r#"Hash={OTHER};Subject=",By=x;Hash={HASH};URI=x";DNS=y"#),
+            E::NoHash,
+        ),
+        (
+            format!(r#"Hash={OTHER};Subject=", Hash={HASH};URI=x""#),
+            E::NoHash,
+        ),
+        (
+            format!(r#"Hash={HASH};Subject="CN=a\",b;hash={OTHER}""#),
+            E::NoHash,
         ),
     ] {
         assert_eq!(judge(&text), Err(error.into()), "{text}");
@@ -83,7 +117,7 @@ fn what_envoy_does_not_write_is_refused() {
         assert_eq!(judge(&text), Err(error.into()), "{text}");
     }
     for (text, error) in [
-        (format!("hash={HASH}"), CertificateError::Base64),
+        (format!("hash={HASH}"), CertificateError::UnknownForm),
         (format!(";Hash={HASH}"), CertificateError::UnknownForm),
         (format!("X=1;Hash={HASH}"), CertificateError::UnknownForm),
         ("Hash".to_owned(), CertificateError::NotDer),

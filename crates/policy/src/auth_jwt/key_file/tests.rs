@@ -117,17 +117,22 @@ fn a_file_is_not_checked_while_its_keys_are_fresh() {
         ..KeyCache::NONE
     };
     let kid = |now, need| {
-        let keys = file.load(now, &cache, need, None, |_| ()).keys.unwrap();
-        if has_kid(&keys, "1") { 1 } else { 2 }
+        let loaded = file.load(now, &cache, need, None, |_| ());
+        let kid = if has_kid(&loaded.keys.unwrap(), "1") {
+            1
+        } else {
+            2
+        };
+        (kid, loaded.is_first_hand)
     };
     disk.write_old(ONE, 1000);
-    assert_eq!(kid(second, Need::Keys), 1);
+    assert_eq!(kid(second, Need::Keys), (1, true));
     disk.write_old(TWO, 2000);
-    assert_eq!(kid(60 * second, Need::Keys), 1);
+    assert_eq!(kid(60 * second, Need::Keys), (1, false));
     assert!(!file.may_refresh(10 * second, &cache) && file.may_refresh(11 * second, &cache));
-    assert_eq!(kid(11 * second, Need::NewerKeys), 2);
+    assert_eq!(kid(11 * second, Need::NewerKeys), (2, true));
     disk.write_old(ONE, 3000);
-    assert_eq!(kid(71 * second, Need::Keys), 1);
+    assert_eq!(kid(71 * second, Need::Keys), (1, true));
 }
 
 #[test]
@@ -148,6 +153,7 @@ fn a_refresh_that_fails_may_be_repeated_at_once() {
     disk.write_old("{", 2000);
     let loaded = file.load(11 * second, &cache, Need::NewerKeys, None, |_| ());
     assert!(has_kid(&loaded.keys.unwrap(), "1") && loaded.stale_because.is_some());
+    assert!(loaded.is_first_hand);
     assert!(file.may_refresh(11 * second, &cache));
     disk.write_old(TWO, 3000);
     let loaded = file.load(11 * second, &cache, Need::NewerKeys, None, |_| ());
@@ -268,4 +274,27 @@ fn a_forgotten_file_is_read_again_whatever_its_identity_says() {
     assert!(has(&file, "1"));
     file.forget();
     assert!(has(&file, "2"));
+}
+
+#[test]
+fn keys_of_a_file_that_has_changed_are_not_those_of_the_file() {
+    let disk = Disk::default();
+    let file = file(&disk);
+    let kid = || {
+        let keys = file.unchanged_keys()?;
+        Some(if has_kid(&keys, "1") { 1 } else { 2 })
+    };
+    disk.write_now(ONE);
+    assert_eq!(kid(), None, "it is not read yet");
+    assert!(has(&file, "1"));
+    assert_eq!(kid(), Some(1));
+    disk.write_old(TWO, 2000);
+    assert_eq!(kid(), None);
+    assert!(has(&file, "2"), "nothing is forgotten or kept");
+    assert_eq!(kid(), Some(2));
+    disk.remove();
+    assert_eq!(kid(), None);
+    disk.write_old("{", 3000);
+    assert!(file.current_keys(None, |_| ()).is_err());
+    assert_eq!(kid(), None);
 }
