@@ -56,7 +56,8 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub struct TokenArgs {
-    /// Read the token from standard input
+    /// Read the token from standard input, which is where it is by default, unless that is a
+    /// terminal. With --config there is no default
     #[arg(long)]
     pub stdin: bool,
     /// Read the token from a file
