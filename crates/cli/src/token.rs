@@ -30,7 +30,7 @@ pub fn run(command: &TokenCommand, json: bool) -> Result<Report, CommandError> {
 }
 
 fn new_key(args: &NewKeyArgs, json: bool) -> Result<Report, CommandError> {
-    let made = test_tokens::key(&args.alg, args.size);
+    let made = test_tokens::key(&args.alg, args.size.map(usize::from));
     let mut key = made.map_err(|error| CommandError::Usage(format!("{error:#}")))?;
     let is_secret = key.get("kty").is_some_and(|kty| kty == "oct");
     if is_secret && args.public.is_some() {

@@ -195,6 +195,8 @@ fn wrong_usage_has_its_own_exit_status() {
             "--issuer",
             "i",
         ],
+        &["token", "key", "RS256", "--out", "x", "--size", "16385"],
+        &["token", "key", "HS256", "--out", "x", "--size", "0"],
         &["unknown"],
     ] {
         let outcome = folder.run(args, "");
