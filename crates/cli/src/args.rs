@@ -56,7 +56,8 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub struct TokenArgs {
-    /// Read the token from standard input
+    /// Read the token from standard input, which is where it is by default, unless that is a
+    /// terminal. With --config there is no default
     #[arg(long)]
     pub stdin: bool,
     /// Read the token from a file
@@ -236,9 +237,9 @@ pub struct NewKeyArgs {
     /// The kid of the key. By default its thumbprint (RFC 7638); a secret has none
     #[arg(long)]
     pub kid: Option<String>,
-    /// Bits of an RSA modulus, or bytes of a secret
-    #[arg(long)]
-    pub size: Option<usize>,
+    /// Bits of an RSA modulus, or bytes of a secret; at most 16384
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=16384))]
+    pub size: Option<u16>,
 }
 
 #[derive(Debug, Args)]

@@ -26,7 +26,7 @@ struct UnverifiedParts {
 /// # Errors
 /// [`CommandError`]
 pub fn run(args: &ClaimsArgs, json: bool) -> Result<Report, CommandError> {
-    args.token.require()?;
+    args.token.check_source()?;
     let text = args.token.read()?;
     let text = repair(&text).map_or(text, |(token, _)| token);
     let unusable = |what: &str| {

@@ -88,7 +88,7 @@ impl InputSource {
         self.read(KeySet::MAX_BYTES)
     }
 
-    /// Reads a token: the first line without the line feed that ends it.
+    /// Reads a token: all of the input but a line feed at its end.
     ///
     /// # Errors
     /// [`InputError`]

@@ -16,7 +16,7 @@ use crate::printable::printable;
 /// A key set.
 #[derive(Debug, Serialize)]
 struct ShownSet {
-    /// What the file is called.
+    /// What the file is called on the command line.
     file: String,
     /// The keys in their order.
     keys: Vec<ShownKey>,
@@ -64,9 +64,9 @@ pub fn run(args: &KeysArgs, json: bool) -> Result<Report, CommandError> {
     let token_type: TokenType = args.token_type.into();
     let about_set = set.warnings_for(token_type, SignatureCheck::Verify);
     let shown = ShownSet {
+        file: args.file.to_string_lossy().into_owned(),
         keys: keys.collect(),
         warnings: about_set.iter().map(ToString::to_string).collect(),
-        file,
     };
     let is_useful = |key: &ShownKey| match token_type {
         TokenType::Signed => !key.verifies.is_empty(),

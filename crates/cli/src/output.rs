@@ -14,6 +14,8 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// Whether the answer is no: the token is refused, or the file is of no use.
     pub is_no: bool,
+    /// Why there is no more to say.
+    pub error: Option<CommandError>,
 }
 
 /// Why a command has nothing to say.
@@ -64,7 +66,10 @@ impl Report {
                 let name = "standard output".to_owned();
                 CommandError::Output { name, error }.print()
             }
-            _ => u8::from(self.is_no),
+            _ => match &self.error {
+                Some(error) => error.print(),
+                None => u8::from(self.is_no),
+            },
         }
     }
 }

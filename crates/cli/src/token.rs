@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use test_tokens::JwkObject;
+use text::Quoted;
 
 use crate::args::{EncryptArgs, NewClaimsArgs, NewKeyArgs, SignArgs, TokenCommand};
 use crate::explain::clock;
@@ -11,6 +12,7 @@ use crate::input::InputSource;
 use crate::jwk::name_by_thumbprint;
 use crate::new_file::NewFile;
 use crate::output::{CommandError, Report};
+use crate::printable::printable;
 
 /// The longest text with claims.
 const MAX_CLAIMS: usize = 1 << 20;
@@ -28,7 +30,7 @@ pub fn run(command: &TokenCommand, json: bool) -> Result<Report, CommandError> {
 }
 
 fn new_key(args: &NewKeyArgs, json: bool) -> Result<Report, CommandError> {
-    let made = test_tokens::key(&args.alg, args.size);
+    let made = test_tokens::key(&args.alg, args.size.map(usize::from));
     let mut key = made.map_err(|error| CommandError::Usage(format!("{error:#}")))?;
     let is_secret = key.get("kty").is_some_and(|kty| kty == "oct");
     if is_secret && args.public.is_some() {
@@ -63,7 +65,10 @@ fn new_key(args: &NewKeyArgs, json: bool) -> Result<Report, CommandError> {
     match (json, kid) {
         (true, _) => Ok(Report::json(&json!({ "kid": kid }).to_string())),
         (false, kid) => Ok(Report {
-            text: kid.map_or_else(String::new, |kid| crate::printable::printable(kid) + "\n"),
+            text: kid.map_or_else(String::new, |kid| {
+                let line = format!("kid {}\n", Quoted::whole(kid));
+                printable(&line)
+            }),
             ..Report::default()
         }),
     }

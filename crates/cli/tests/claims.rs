@@ -37,6 +37,7 @@ fn header_and_claims_are_shown_with_a_warning() {
     let text = std::fs::read_to_string(file).unwrap();
     let text = text.trim_end();
     assert_eq!(folder.run(&["claims", "--stdin"], text), expected);
+    assert_eq!(folder.run(&["claims"], text), expected);
     assert_eq!(
         folder.run(&["claims", "--stdin"], format!("Bearer {text}\r\n")),
         expected
@@ -182,6 +183,7 @@ fn wrong_usage_has_its_own_exit_status() {
         ],
         &["explain", "--keys", "k", "--stdin", "--variable", "x"],
         &["explain", "--keys", "-", "--stdin"],
+        &["explain", "--keys", "-"],
         &["explain", "--keys", "k", "-", "--token-file", "-"],
         &[
             "explain",
@@ -193,6 +195,8 @@ fn wrong_usage_has_its_own_exit_status() {
             "--issuer",
             "i",
         ],
+        &["token", "key", "RS256", "--out", "x", "--size", "16385"],
+        &["token", "key", "HS256", "--out", "x", "--size", "0"],
         &["unknown"],
     ] {
         let outcome = folder.run(args, "");

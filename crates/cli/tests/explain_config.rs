@@ -212,8 +212,15 @@ fn keys_that_no_file_has_are_given() {
         (status, &*text),
         (
             2,
-            "nginx-auth: error: keys have to be given by --keys: auth_jwt_key_request /jwks, \
-             nginx.conf:13: the keys come from this URI\n"
+            "in force:
+    server, nginx.conf:2, the default server of 0.0.0.0:8080
+    location /fetched/, nginx.conf:13
+    auth_jwt api, nginx.conf:5, inherited from server
+    auth_jwt_key_request /jwks, nginx.conf:13
+keys that no file has:
+    auth_jwt_key_request /jwks, nginx.conf:13: the keys come from this URI
+nginx-auth: error: keys have to be given by --keys: auth_jwt_key_request /jwks, nginx.conf:13: the \
+             keys come from this URI\n"
         )
     );
     let (status, _) = explain(
@@ -231,7 +238,57 @@ fn keys_that_no_file_has_are_given() {
     );
     let error =
         "nginx-auth: error: --keys is of no use: the configuration names all files with keys\n";
-    assert_eq!((status, &*text), (2, error));
+    assert_eq!((status, text.ends_with(error)), (2, true), "{text}");
+}
+
+#[test]
+fn a_location_without_a_source_of_keys_is_told_from_one_that_names_them() {
+    let folder = folder();
+    folder.write(
+        "nginx.conf",
+        "http { server { auth_jwt a; auth_jwt_require $is_office; } }",
+    );
+    let lacks = "the location has no auth_jwt_key_file, auth_jwt_key_request or auth_jwt_trust, so \
+                 that nginx refuses every token\n";
+    let (status, text) = explain(&folder, "/", &[], "");
+    let warning = format!("nginx-auth: warning: {lacks}");
+    assert_eq!((status, text.ends_with(&warning)), (0, true), "{text}");
+    let (status, text) = explain(&folder, "/", &["--token", "a", "--keys", "keys.json"], "");
+    let error = format!("nginx-auth: error: --keys is of no use: {lacks}");
+    assert_eq!((status, text.ends_with(&error)), (2, true), "{text}");
+    let (status, text) = explain(&folder, "/", &["--token", "a"], "");
+    assert_eq!(status, 1);
+    assert!(!text.contains(lacks), "{text}");
+    assert!(
+        text.contains("NO    key source  there is none  <- decides"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_is_in_force_is_shown_although_a_file_cannot_be_read() {
+    let folder = folder();
+    folder.write(
+        "nginx.conf",
+        "http { server {\nauth_jwt a; auth_jwt_key_file .; auth_jwt_require $is_office; } }",
+    );
+    let shown = "in force:
+    server, nginx.conf:1, the default server of 0.0.0.0:80
+    no location of this server matches the URI
+    auth_jwt a, nginx.conf:2
+    auth_jwt_key_file DIR/., nginx.conf:2
+    auth_jwt_require $is_office, nginx.conf:2
+not judged:
+    auth_jwt_require $is_office, nginx.conf:2: $is_office depends on the request
+";
+    let error = "nginx-auth: error: cannot read \"DIR/.\": Is a directory (os error 21)\n";
+    let (status, text) = explain(&folder, "/x", &["--token", "a"], "");
+    assert_eq!((status, text), (3, format!("{shown}{error}")));
+    let (status, text) = explain(&folder, "/x", &["--token", "a", "--json"], "");
+    let json: Value = serde_json::from_str(text.strip_suffix(error).unwrap()).unwrap();
+    assert_eq!(status, 3);
+    assert_eq!(json["config"]["served"], Value::Null);
+    assert_eq!(json["not_judged"].as_array().unwrap().len(), 1);
 }
 
 #[test]
@@ -275,17 +332,17 @@ fn questions_that_have_no_answer() {
     }
     folder.write("nginx.conf", "http {\n server { listen 80 } }");
     let error = "nginx-auth: error: unexpected \"}\" in DIR/nginx.conf:2\n";
-    assert_eq!(explain(&folder, "/", &[], ""), (3, error.into()));
+    assert_eq!(explain(&folder, "/x", &[], ""), (3, error.into()));
     folder.write("nginx.conf", "http {\n include x.conf; }");
     let error = "nginx-auth: error: open() \"DIR/x.conf\" failed (2: No such file or directory) in DIR/nginx.conf:2\n";
-    assert_eq!(explain(&folder, "/", &[], ""), (3, error.into()));
+    assert_eq!(explain(&folder, "/x", &[], ""), (3, error.into()));
     folder.write(
         "nginx.conf",
         "http { server {\nauth_jwt a; auth_jwt_type \"\x1b[2J\"; } }",
     );
     let error = "nginx-auth: error: invalid value \"\\x1b[2J\" in \"auth_jwt_type\" directive, it must \
                  be \"signed\", \"encrypted\" or \"nested\" in DIR/nginx.conf:2\n";
-    assert_eq!(explain(&folder, "/", &[], ""), (3, error.into()));
+    assert_eq!(explain(&folder, "/x", &[], ""), (3, error.into()));
 }
 
 #[test]
@@ -319,10 +376,30 @@ fn options_that_do_not_go_together() {
         let outcome = folder.run(&args, "");
         assert_eq!((outcome.status, &*outcome.stdout), (2, ""), "{options:?}");
     }
-    let outcome = folder.run(&["explain", "--keys", "keys.json"], "");
+}
+
+#[test]
+fn a_token_on_standard_input_needs_no_option_but_with_a_configuration() {
+    let folder = folder();
+    let token = token(&json!({}));
+    let args = ["explain", "--keys", "keys.json"];
+    let outcome = folder.run(&args, &token);
+    assert_eq!((outcome.status, &*outcome.stderr), (0, ""));
     let error =
         "nginx-auth: error: a token is needed: --stdin, --token-file FILE or --token TOKEN\n";
-    assert_eq!((outcome.status, &*outcome.stderr), (2, error));
+    for empty in ["", "\n"] {
+        let outcome = folder.run(&args, empty);
+        assert_eq!((outcome.status, &*outcome.stderr), (2, error));
+    }
+    // An empty token that was asked for is judged.
+    let outcome = folder.run(&["explain", "--keys", "keys.json", "--stdin"], "");
+    assert_eq!((outcome.status, &*outcome.stderr), (1, ""));
+    // Here no token means that the demands are shown.
+    let (status, text) = explain(&folder, "/admin/", &[], &token);
+    assert_eq!(status, 0);
+    assert!(!text.contains("accepted"), "{text}");
+    let (status, _) = explain(&folder, "/fetched/", &["--keys", "-"], "");
+    assert_eq!(status, 0);
 }
 
 #[test]

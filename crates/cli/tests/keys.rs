@@ -136,7 +136,7 @@ fn a_secret_is_not_shown_and_has_no_thumbprint() {
     assert_eq!(
         value,
         json!({
-            "file": "standard input",
+            "file": "-",
             "warnings": [],
             "keys": [{
                 "index": 0, "kid": "a", "kty": "oct", "size": "of 6 bytes", "alg": "HS256",
@@ -146,4 +146,8 @@ fn a_secret_is_not_shown_and_has_no_thumbprint() {
             }]
         })
     );
+    folder.write("a \"b\"", set);
+    let outcome = folder.run(&["keys", "a \"b\"", "--json"], "");
+    let value: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(value["file"], "a \"b\"");
 }

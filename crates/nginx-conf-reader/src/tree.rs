@@ -1,7 +1,7 @@
 //! The directives of a configuration, with those of included files in their places.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf, absolute};
 use std::rc::Rc;
 
@@ -13,8 +13,8 @@ use crate::words::{Item, SyntaxError, Words};
 /// How deep blocks and included files may be inside each other. nginx has no bound but its stack.
 const MAX_DEPTH: usize = 100;
 
-/// A file may have so many bytes.
-const MAX_FILE: u64 = 64 << 20;
+/// All files together may have so many bytes. One that is included twice counts twice.
+const MAX_BYTES: u64 = 64 << 20;
 
 /// A directive, and its block if it has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +90,7 @@ impl Tree {
             folder,
             open: Vec::new(),
             depth: 0,
+            bytes_left: MAX_BYTES,
         };
         let mut directives = Vec::new();
         reading.file(&file, None, &mut directives)?;
@@ -137,6 +138,8 @@ struct Reading {
     /// The files that are being read: each is included by the one before it.
     open: Vec<PathBuf>,
     depth: usize,
+    /// How many bytes more may be read.
+    bytes_left: u64,
 }
 
 impl Reading {
@@ -153,10 +156,7 @@ impl Reading {
             let message = format!("\"{}\" includes itself", path.display());
             return Err(ConfError::at(by, message));
         }
-        if fs::metadata(path).map_err(failed)?.len() > MAX_FILE {
-            return Err(failed(io::ErrorKind::FileTooLarge.into()));
-        }
-        let text = fs::read(path).map_err(failed)?;
+        let text = self.read(path).map_err(failed)?;
         self.open.push(identity);
         let mut file = File {
             name: path.into(),
@@ -168,6 +168,20 @@ impl Reading {
             Item::BlockEnd => Err(file.error("unexpected \"}\"")),
             _ => Ok(()),
         }
+    }
+
+    /// The text of a file. What says nothing of its size, such as a device, is bounded as well.
+    fn read(&mut self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        let one_more = self.bytes_left.saturating_add(1);
+        let length = fs::File::open(path)?
+            .take(one_more)
+            .read_to_end(&mut text)?;
+        let left = self
+            .bytes_left
+            .checked_sub(u64::try_from(length).unwrap_or(u64::MAX));
+        self.bytes_left = left.ok_or(io::ErrorKind::FileTooLarge)?;
+        Ok(text)
     }
 
     /// Reads directives up to the end of a block or of the file, which is returned.

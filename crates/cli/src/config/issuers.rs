@@ -19,6 +19,7 @@ use super::constants::Constants;
 use super::line::Names;
 use super::rules::read_rules;
 use crate::demands::{Demands, IssuerDemands};
+use crate::input::InputSource;
 
 /// Directives of a block that say how keys are fetched.
 const FETCHING: [&str; 12] = [
@@ -154,8 +155,20 @@ impl IssuerReader<'_> {
             }
         };
         let id = source(block)?.id(issuer);
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let text = fs::read(entry.path()).unwrap_or_default();
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                lines.push(format!("        the folder cannot be read: {error}"));
+                return Ok(None);
+            }
+        };
+        for entry in entries.flatten() {
+            // Reading a pipe would wait for its other end.
+            if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                continue;
+            }
+            let read = InputSource::File(entry.path()).read(saved_keys::MAX_BYTES);
+            let text = read.unwrap_or_default();
             let Ok(found) = saved_keys::source(&text) else {
                 continue;
             };

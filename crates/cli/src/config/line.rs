@@ -49,11 +49,19 @@ impl<'a> Names<'a> {
 
 /// A word as it may stand in a configuration; in quotes where it has to.
 pub(super) fn shown_word(word: &[u8]) -> String {
-    let is_plain = |byte: &u8| byte.is_ascii_graphic() && !b"\"'\\;{}#".contains(byte);
+    let is_plain = |byte: &u8| byte.is_ascii_graphic() && !b"\"';{}#".contains(byte);
     match (word, str::from_utf8(word)) {
-        ([_, ..], Ok(text)) if word.iter().all(is_plain) => text.to_owned(),
+        ([_, ..], Ok(text)) if word.iter().all(is_plain) && keeps_backslashes(word) => {
+            text.to_owned()
+        }
         _ => Quoted::whole(word).to_string(),
     }
+}
+
+/// Whether nginx leaves each backslash of a word without quotes where it is, as in `\.php$`.
+fn keeps_backslashes(word: &[u8]) -> bool {
+    let changes = |pair: &[u8]| matches!(pair, [b'\\', b'\\' | b't' | b'r' | b'n']);
+    word.last() != Some(&b'\\') && !word.windows(2).any(changes)
 }
 
 /// Words with spaces between them.

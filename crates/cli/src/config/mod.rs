@@ -20,6 +20,7 @@ use policy::auth_jwt::mode::Mode;
 
 use crate::demands::Demands;
 use crate::local_rule::KnownVariables;
+use crate::verdict::lacks_keys;
 use constants::Constants;
 use in_force::InForce;
 use levels::ChosenLocation;
@@ -87,18 +88,31 @@ pub struct LocationDemands {
     pub lacks_own_keys: bool,
 }
 
+/// What is wrong with a location that has no source of keys.
+pub const NO_KEY_SOURCE: &str = "the location has no auth_jwt_key_file, auth_jwt_key_request or \
+                                 auth_jwt_trust, so that nginx refuses every token";
+
 impl LocationDemands {
+    /// Whether the location needs keys of its own and names no source of them.
+    pub fn has_no_key_source(&self) -> bool {
+        !self.lacks_own_keys && lacks_keys(&self.demands)
+    }
+
     /// The demands with these files in the place of the keys that no file has.
     ///
     /// # Errors
     /// There are no files but keys are needed, or the contrary.
     pub fn with_keys(self, files: &[PathBuf]) -> Result<Demands, String> {
+        let has_no_source = self.has_no_key_source();
         let mut demands = self.demands;
         match (files, &self.unread_keys[..]) {
             ([], []) => return Ok(demands),
             ([], unread) => {
                 let unread = unread.join("; ");
                 return Err(format!("keys have to be given by --keys: {unread}"));
+            }
+            (_, []) if has_no_source => {
+                return Err(format!("--keys is of no use: {NO_KEY_SOURCE}"));
             }
             (_, []) => {
                 return Err(

@@ -1,5 +1,6 @@
 //! The command line of `explain`.
 
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 
 use policy::auth_jwt::allowed_algorithms::AllowedAlgorithms;
@@ -10,7 +11,7 @@ use super::{explain, located};
 use crate::args::{ExplainArgs, LocationArgs, SourceArg, TokenArgs, TypeArg};
 use crate::config::LocationQuestion;
 use crate::demands::{Demands, IssuerDemands, WhereToken};
-use crate::input::{InputError, InputSource};
+use crate::input::InputSource;
 use crate::key_files::{DemandedFiles, MissingFile};
 use crate::local_rule::{KnownVariables, LocalRule, LocalRuleError, RuleReader};
 use crate::output::{CommandError, Report};
@@ -27,7 +28,9 @@ pub fn run(args: &ExplainArgs, json: bool) -> Result<Report, CommandError> {
         .keys
         .iter()
         .any(|file| InputSource::named(file) == InputSource::Stdin);
-    if reads_keys && args.token.is_stdin() {
+    // With a configuration, no option means that there is no token.
+    let has_token = args.token.is_given() || args.location.config.is_none();
+    if reads_keys && has_token && args.token.is_stdin() {
         let message = "--keys: standard input has the token already";
         return Err(CommandError::Usage(message.into()));
     }
@@ -36,7 +39,7 @@ pub fn run(args: &ExplainArgs, json: bool) -> Result<Report, CommandError> {
         return located::run(args, &question, &variables(&args.variable)?, &clock, json);
     }
     let (demands, warnings) = demands(args)?;
-    args.token.require()?;
+    args.token.check_source()?;
     let files = DemandedFiles::read(&demands, MissingFile::IsAnError)?;
     let token = args.token.read()?;
     let explanation = explain(&token, &demands, &files, &clock);
@@ -71,37 +74,45 @@ impl TokenArgs {
         self.stdin || self.token_file.is_some() || self.token.is_some()
     }
 
-    /// Refuses a command line without any of them.
+    /// Refuses a command line without any of them whose standard input is a terminal: nobody would
+    /// know what the command waits for.
     ///
     /// # Errors
     /// [`CommandError::Usage`]
-    pub fn require(&self) -> Result<(), CommandError> {
-        match self.is_given() {
-            true => Ok(()),
-            false => {
-                let message = "a token is needed: --stdin, --token-file FILE or --token TOKEN";
-                Err(CommandError::Usage(message.into()))
-            }
+    pub fn check_source(&self) -> Result<(), CommandError> {
+        match !self.is_given() && io::stdin().is_terminal() {
+            true => Err(no_token()),
+            false => Ok(()),
         }
     }
 
-    /// Whether the token is on standard input.
+    /// Whether the token is on standard input, which it is without any of the options as well.
     fn is_stdin(&self) -> bool {
         let source = self.token_file.as_deref().map(InputSource::named);
-        self.stdin || source == Some(InputSource::Stdin)
+        !self.is_given() || self.stdin || source == Some(InputSource::Stdin)
     }
 
-    /// The token. It ends where the line ends.
+    /// The token: all of the input but a line feed at its end.
     ///
     /// # Errors
-    /// [`InputError`]
-    pub fn read(&self) -> Result<Vec<u8>, InputError> {
-        match (&self.token, &self.token_file) {
-            (Some(token), _) => Ok(token.clone().into_bytes()),
-            (None, Some(file)) => InputSource::named(file).read_token(),
-            (None, None) => InputSource::Stdin.read_token(),
+    /// [`CommandError::Input`], or [`CommandError::Usage`] if no option says where the token is and
+    /// standard input is empty.
+    pub fn read(&self) -> Result<Vec<u8>, CommandError> {
+        let token = match (&self.token, &self.token_file) {
+            (Some(token), _) => token.clone().into_bytes(),
+            (None, Some(file)) => InputSource::named(file).read_token()?,
+            (None, None) => InputSource::Stdin.read_token()?,
+        };
+        match token.is_empty() && !self.is_given() {
+            true => Err(no_token()),
+            false => Ok(token),
         }
     }
+}
+
+fn no_token() -> CommandError {
+    let message = "a token is needed: --stdin, --token-file FILE or --token TOKEN";
+    CommandError::Usage(message.into())
 }
 
 /// The time to judge by.

@@ -1,13 +1,17 @@
 //! `explain --config`: what is in force for a URI, and what it makes of a token.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use policy::auth_jwt::mode::Mode;
 use serde::Serialize;
 
 use super::{Explanation, explain};
 use crate::args::ExplainArgs;
-use crate::config::{KnownRequest, LocationAnswer, LocationQuestion, TokenCheck, ask};
+use crate::config::{
+    KnownRequest, LocationAnswer, LocationDemands, LocationQuestion, NO_KEY_SOURCE, TokenCheck, ask,
+};
+use crate::demands::Demands;
 use crate::key_files::{DemandedFiles, MissingFile};
 use crate::local_rule::KnownVariables;
 use crate::output::{CommandError, Report};
@@ -72,12 +76,25 @@ pub(super) fn run(
         }
     };
     let Some(token) = token else {
+        let warning = found.has_no_key_source().then(|| NO_KEY_SOURCE.to_owned());
         let not_judged = found.demands.not_judged;
-        return report(WithoutToken { config, not_judged }, json);
+        return Ok(Report {
+            warnings: warning.into_iter().collect(),
+            ..report(WithoutToken { config, not_judged }, json)?
+        });
     };
     let mode = found.mode;
-    let demands = found.with_keys(&args.keys).map_err(CommandError::Usage)?;
-    let files = DemandedFiles::read(&demands, MissingFile::IsJudged)?;
+    let (demands, files) = match with_files(*found, &args.keys) {
+        Ok(found) => found,
+        // What is in force may be what tells the user which file is meant.
+        Err((error, not_judged)) => {
+            let report = report(WithoutToken { config, not_judged }, json)?;
+            return Ok(Report {
+                error: Some(error),
+                ..report
+            });
+        }
+    };
     let mut explanation = explain(&token, &demands, &files, clock);
     config.served = Some(is_served(mode, &explanation));
     let text = format!(
@@ -96,6 +113,20 @@ pub(super) fn run(
         },
     };
     Ok(Report { is_no, ..report })
+}
+
+/// The demands and the files that they name, or why there are none, with what is not judged.
+fn with_files(
+    found: LocationDemands,
+    keys: &[PathBuf],
+) -> Result<(Demands, DemandedFiles), (CommandError, Vec<String>)> {
+    let not_judged = found.demands.not_judged.clone();
+    let files = |demands: Demands| {
+        let files = DemandedFiles::read(&demands, MissingFile::IsJudged)?;
+        Ok((demands, files))
+    };
+    let demands = found.with_keys(keys).map_err(CommandError::Usage);
+    demands.and_then(files).map_err(|error| (error, not_judged))
 }
 
 fn report(found: WithoutToken, json: bool) -> Result<Report, CommandError> {

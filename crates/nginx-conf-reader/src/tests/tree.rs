@@ -1,5 +1,7 @@
 //! Blocks and included files.
 
+use std::fs;
+
 use super::{Folder, tree};
 use crate::tree::ConfDirective;
 
@@ -38,6 +40,10 @@ fn configurations_that_cannot_be_read() {
         (
             &[("nginx.conf", "include nginx.conf;")],
             "\"nginx.conf\" includes itself in nginx.conf:1",
+        ),
+        (
+            &[("nginx.conf", "\ninclude /dev/zero;")],
+            "open() \"/dev/zero\" failed (file too large) in nginx.conf:2",
         ),
         (&[("nginx.conf", "a {\n")], no_end),
         (
@@ -144,4 +150,15 @@ fn one_block_of_http() {
     let twice = "\"http\" directive is duplicate in nginx.conf:2";
     assert_eq!(http("two-http", "http {}\nhttp {}"), Err(twice.into()));
     assert_eq!(http("http", "http { a; b {} }"), Ok(2));
+}
+
+#[test]
+fn the_bound_is_that_of_all_files_together() {
+    let half = "\n".repeat((32 << 20) + 1);
+    let files = [("nginx.conf", "include half;"), ("half", &*half)];
+    let folder = Folder::new("bound", &files);
+    assert_eq!(folder.read().map(|_| ()), Ok(()));
+    fs::write(folder.0.join("nginx.conf"), "include half;\ninclude half;").unwrap();
+    let error = "open() \"half\" failed (file too large) in nginx.conf:2";
+    assert_eq!(folder.read().unwrap_err(), error);
 }

@@ -1,5 +1,6 @@
 //! Whole answers.
 
+use super::super::line::shown_word;
 use super::{Folder, in_server};
 
 #[test]
@@ -182,4 +183,23 @@ fn keys_that_no_file_has() {
             "unread: auth_jwt_key_file $http_x.jwks, nginx.conf:5: $http_x depends on the request",
         ]
     );
+}
+
+#[test]
+fn words_are_shown_as_a_configuration_may_have_them() {
+    for (word, shown) in [
+        (r"\.php$", r"\.php$"),
+        (r"^/(\d+)/\w", r"^/(\d+)/\w"),
+        // nginx takes these for one backslash, a quotation mark, and a tab.
+        (r"a\\b", r#""a\\\\b""#),
+        (r#"a\"b"#, r#""a\\\"b""#),
+        (r"a\tb", r#""a\\tb""#),
+        // They would take the byte behind the word with them, or end it.
+        (r"a\", r#""a\\""#),
+        (r"\d{2}", r#""\\d{2}""#),
+        ("$a", "$a"),
+        ("", r#""""#),
+    ] {
+        assert_eq!(shown_word(word.as_bytes()), shown);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use jose::{SignatureCheck, TokenType};
@@ -182,6 +183,9 @@ fn keys_that_the_workers_have_saved() {
         TokenCheck::None(reason) => panic!("{reason}"),
     };
     assert_eq!(read().1.len(), 1);
+    // Reading it would never end.
+    let made = Command::new("mkfifo").arg(state.join("pipe")).status();
+    assert!(made.unwrap().success());
     let save = |source: &str, at: i64| {
         let file = state.join(saved_keys::file_name(source));
         fs::write(&file, saved_keys::encode(source, at, b"{\"keys\":[]}")).unwrap();
@@ -205,6 +209,11 @@ fn keys_that_the_workers_have_saved() {
         lines.iter().any(|line| line.ends_with(" 60 seconds ago")),
         "{lines:?}"
     );
+    fs::remove_dir_all(&state).unwrap();
+    let answer = folder.ask(&folder.question("/a")).unwrap();
+    let error = "        the folder cannot be read: No such file or directory (os error 2)";
+    let lines = folder.lines(&answer);
+    assert!(lines.iter().any(|line| line == error), "{lines:?}");
 }
 
 #[test]
