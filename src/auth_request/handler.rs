@@ -227,7 +227,7 @@ impl<'r> CheckStep<'r, '_> {
         variables::set_cache_status(request, CacheStatus::Hit);
         self.count_lookup(CacheStatus::Hit);
         self.set_answer(verdict.answer.as_ref())?;
-        self.apply_verdict(&verdict, verdict.cached_decision(conf), None)
+        self.apply_verdict(&verdict, verdict.cached_decision(conf), || None)
     }
 
     /// Asks the service, or waits for another request that asks it for the same verdict.
@@ -292,14 +292,15 @@ impl<'r> CheckStep<'r, '_> {
                 && slot.store(request, conf, &assigned, &verdict, response);
             slot.end_flight(request, leader, is_cached);
         }
-        self.apply_verdict(&verdict, decision, response.replaced_status())
+        self.apply_verdict(&verdict, decision, || response.replaced_status())
     }
 
+    /// `replaced` is asked only for the log line of an error.
     fn apply_verdict(
         &self,
         verdict: &Verdict<'r>,
         decision: Decision,
-        replaced: Option<Status>,
+        replaced: impl FnOnce() -> Option<Status>,
     ) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
         variables::set_status(request, verdict.status)?;
@@ -314,7 +315,7 @@ impl<'r> CheckStep<'r, '_> {
                 let refusal = Refusal::ServiceError {
                     error,
                     status,
-                    replaced: replaced.map(|status| status.0),
+                    replaced: replaced().map(|status| status.0),
                     uri: &self.service.text,
                     on_error: conf.on_error(),
                 };

@@ -357,12 +357,12 @@ impl LockedZone {
         let size = size.saturating_sub(bucket_count * size_of::<u32>());
         // A block number has 32 bits, and one value stands for no block.
         let count = (size / size_of::<Block<DATA>>()).min(u32::MAX as usize);
-        // SAFETY: the memory from `memory` to the end of the zone belongs to this module:
-        // ngx_slab_alloc gave it all free pages of the pool, and the slab allocator does not use
-        // what may follow them. `memory` is the start of a page; the parts follow each other, the
-        // size of each fits the alignment of the next (there is an even number of buckets), and any
-        // bytes are a valid value of each. All but the atomics is only used with the mutex held, as
-        // this value does.
+        // The parts follow each other from the start of a page. The size of each fits the alignment
+        // of the next (the number of buckets is even), and any bytes are a valid value of each.
+        //
+        // SAFETY: ngx_slab_alloc gave this module all free pages of the pool from `memory` on, and
+        // the slab allocator does not use what may follow them. All but the atomics is only used
+        // with the mutex held, as this value does.
         unsafe {
             let head = self.memory.cast::<ZoneHead>().as_ptr();
             let buckets = head.add(1).cast::<u32>();

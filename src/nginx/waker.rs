@@ -24,12 +24,13 @@ impl Waker {
     /// Makes nginx run the request's handlers again, after the callback that this is called from.
     pub fn wake(&self) {
         let Some(request) = self.0.get() else { return };
-        // SAFETY: the cell is cleared when nginx destroys the request's pool, and the connection
-        // lives at least as long. When nginx closes a connection, it takes the connection's events
-        // from the queue (ngx_close_connection, ngx_http_v2_close_stream). The write handler of a
-        // connection that serves a request runs the phases of that request
+        // The write handler of a connection that serves a request runs the phases of that request
         // (ngx_http_request_handler, ngx_http_core_run_phases). To run them once too often does no
         // harm.
+        //
+        // SAFETY: the cell is cleared when nginx destroys the request's pool, and the connection
+        // lives at least as long. When nginx closes a connection, it takes the connection's events
+        // from the queue (ngx_close_connection, ngx_http_v2_close_stream).
         unsafe { post_event((*(*request.as_ptr()).connection).write) };
     }
 }

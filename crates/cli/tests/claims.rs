@@ -128,20 +128,14 @@ fn input_is_bounded() {
     let folder = Folder::new();
     folder.write("large", vec![b'a'; (1 << 20) + 1]);
     let outcome = folder.run(&["claims", "--token-file", "large"], "");
-    assert_eq!(
-        (outcome.status, &*outcome.stderr),
-        (
-            3,
-            "nginx-auth: error: \"large\" is longer than 1048576 bytes\n"
-        )
+    outcome.assert_ended(
+        3,
+        "nginx-auth: error: \"large\" is longer than 1048576 bytes\n",
     );
     let outcome = folder.run(&["keys", "/dev/zero"], "");
-    assert_eq!(
-        (outcome.status, &*outcome.stderr),
-        (
-            3,
-            "nginx-auth: error: \"/dev/zero\" is longer than 8388608 bytes\n"
-        )
+    outcome.assert_ended(
+        3,
+        "nginx-auth: error: \"/dev/zero\" is longer than 8388608 bytes\n",
     );
 }
 
@@ -262,12 +256,9 @@ fn there_are_completions_and_a_manual_page_and_no_colors_in_a_file() {
         );
     }
     let outcome = folder.run(&["man", "x\u{1b}"], "");
-    assert_eq!(
-        (outcome.status, &*outcome.stderr),
-        (
-            2,
-            "nginx-auth: error: man: there is no command \"x\\u{1b}\"\n"
-        )
+    outcome.assert_ended(
+        2,
+        "nginx-auth: error: man: there is no command \"x\\u{1b}\"\n",
     );
     let help = folder.run(&["explain", "--help"], "");
     assert!(help.stdout.contains("list of processes"), "{}", help.stdout);

@@ -384,16 +384,16 @@ fn a_token_on_standard_input_needs_no_option_but_with_a_configuration() {
     let token = token(&json!({}));
     let args = ["explain", "--keys", "keys.json"];
     let outcome = folder.run(&args, &token);
-    assert_eq!((outcome.status, &*outcome.stderr), (0, ""));
+    outcome.assert_ended(0, "");
     let error =
         "nginx-auth: error: a token is needed: --stdin, --token-file FILE or --token TOKEN\n";
     for empty in ["", "\n"] {
         let outcome = folder.run(&args, empty);
-        assert_eq!((outcome.status, &*outcome.stderr), (2, error));
+        outcome.assert_ended(2, error);
     }
     // An empty token that was asked for is judged.
     let outcome = folder.run(&["explain", "--keys", "keys.json", "--stdin"], "");
-    assert_eq!((outcome.status, &*outcome.stderr), (1, ""));
+    outcome.assert_ended(1, "");
     // Here no token means that the demands are shown.
     let (status, text) = explain(&folder, "/admin/", &[], &token);
     assert_eq!(status, 0);

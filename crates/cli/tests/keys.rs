@@ -96,12 +96,9 @@ fn what_is_taken_for_a_key_set_is_named() {
         );
     }
     let outcome = folder.run(&["keys", "none"], "");
-    assert_eq!(
-        (outcome.status, &*outcome.stderr),
-        (
-            3,
-            "nginx-auth: error: cannot read \"none\": No such file or directory (os error 2)\n"
-        )
+    outcome.assert_ended(
+        3,
+        "nginx-auth: error: cannot read \"none\": No such file or directory (os error 2)\n",
     );
 }
 

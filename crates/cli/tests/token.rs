@@ -144,7 +144,7 @@ fn claims_and_header_are_those_that_were_asked_for() {
         "--json",
     ];
     let outcome = folder.run(&args, "");
-    assert_eq!((outcome.status, &*outcome.stderr), (0, ""));
+    outcome.assert_ended(0, "");
     let token: Value = serde_json::from_str(&outcome.stdout).unwrap();
     let token = token["token"].as_str().unwrap();
     let shown = folder.run(&["claims", "--stdin", "--json"], token);

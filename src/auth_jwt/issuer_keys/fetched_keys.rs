@@ -320,13 +320,14 @@ impl FetchedKeys {
             Ok(keys) => Ok((document, keys)),
             Err(error) => Err(format!("\"{}\": {error}", document.url)),
         });
-        let count = fetched.as_ref().ok().map(|(_, keys)| keys.usable_keys());
         let duration = uptime().saturating_sub(started);
-        self.counters.count_fetch(count, duration, unix_time());
         match fetched {
             Ok((document, keys)) => {
                 let fresh_for = self.times.fresh_for(document.freshness, random());
                 let shared = lease.succeed(&document.text, fresh_for);
+                // What came too late is used by nobody, and is no success.
+                let count = shared.map(|_| keys.usable_keys());
+                self.counters.count_fetch(count, duration, unix_time());
                 if shared == Some(true) {
                     self.warn_of_keys(&document.url.to_string(), &keys);
                 }
@@ -335,6 +336,7 @@ impl FetchedKeys {
                 }
             }
             Err(error) => {
+                self.counters.count_fetch(None, duration, unix_time());
                 self.log_failure(&error);
                 lease.fail(&FailureReason::new(error));
             }

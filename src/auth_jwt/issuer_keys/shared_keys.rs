@@ -1,5 +1,6 @@
 //! The keys of one issuer in shared memory: a record of what all workers know, the text of the key
-//! set, and why the last fetch has failed. Each issuer has a zone of its own, so that none can take the room of another.
+//! set, and why the last fetch has failed. Each issuer has a zone of its own, so that none can take
+//! the room of another.
 
 use std::time::Duration;
 

@@ -20,6 +20,14 @@ pub struct Outcome {
     pub stderr: String,
 }
 
+impl Outcome {
+    /// The command has ended with this status and said this on standard error.
+    #[track_caller]
+    pub fn assert_ended(&self, status: i32, stderr: &str) {
+        assert_eq!((self.status, &*self.stderr), (status, stderr));
+    }
+}
+
 impl Folder {
     pub fn new() -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
