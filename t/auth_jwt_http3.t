@@ -16,7 +16,7 @@ use KeyService;
 use Digest::SHA qw/ sha256 /;
 use MIME::Base64 qw/ decode_base64 encode_base64url /;
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl http_v3 proxy rewrite map access stub_status /)->plan(56);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl http_v3 proxy rewrite map access stub_status /)->plan(53);
 
 certificate_authority($t, 'ca');
 certificate($t, 'localhost', ['localhost'], authority => 'ca');
@@ -27,7 +27,7 @@ my %thumbprint = map {
 } qw/ a b /;
 
 my ($key, $other) = (jwk('ES256', '--kid', 'k'), jwk('ES256', '--kid', 'k'));
-$t->write_file('keys.json', jwks($key));
+$t->write_file('keys.json', jwks(public($key)));
 
 configure($t, <<"EOF");
     map \$ssl_client_verify \$is_known { SUCCESS 1; default 0; }
@@ -64,7 +64,7 @@ configure($t, <<"EOF");
         location /held  { auth_jwt_key_request /keys?held; auth_jwt_key_cache 1h refresh=off; }
         location /none  { auth_jwt_key_request /keys?none; auth_jwt_key_cache 0; }
         location /alone { auth_jwt_key_request /keys?alone; auth_jwt_key_cache 1h refresh=off; }
-        location = /keys { proxy_pass http://127.0.0.1:8081/\$args; }
+        location = /keys { internal; proxy_pass http://127.0.0.1:8081/\$args; }
     }
     server {
         listen 127.0.0.1:8080;
@@ -138,7 +138,7 @@ my %client = (none => $connection, map { $_ => http3_connection($t, 8443, $_) } 
 my $variables = sub { return variables(http3($client{$_[0]}, '/tls', bearer($token{good}))) };
 is($variables->('none'), 'HTTP/3.0 https TLSv1.3 NONE - alice', 'variables of TLS, no certificate');
 is($variables->('a'), 'HTTP/3.0 https TLSv1.3 SUCCESS CN=a alice', 'variables of TLS, a certificate');
-is($sent_on->($client{none}, '/certificate', bearer($token{good})), '403 <rule|>', 'a rule on the certificate, none');
+is($sent_on->($client{none}, '/certificate', bearer($token{good})), '403 <requirement|>', 'a rule on the certificate, none');
 is($sent_on->($client{a}, '/certificate', bearer($token{good})), $allowed, 'a rule on the certificate');
 
 for my $uri ('/bound', '/bound/required') {

@@ -13,7 +13,7 @@ use VerdictService;
 
 use Digest::MD5 qw/ md5_hex /;
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl http_v3 proxy rewrite stub_status /)->plan(62);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl http_v3 proxy rewrite stub_status /)->plan(66);
 
 certificate($t, 'localhost', ['localhost']);
 
@@ -55,11 +55,12 @@ configure($t, <<"EOF");
             auth_request /auth-told;
             proxy_pass http://127.0.0.1:8082;
         }
-        location = /auth { proxy_pass http://127.0.0.1:8081/check; }
+        location = /auth { internal; proxy_pass http://127.0.0.1:8081/check; }
         location = /auth-told {
+            internal;
             proxy_pass http://127.0.0.1:8081/\$request_method/\$server_protocol/\$scheme/\$ssl_protocol/\$host\$request_uri;
         }
-        location = /auth-slow { proxy_pass http://127.0.0.1:8081/slow; }
+        location = /auth-slow { internal; proxy_pass http://127.0.0.1:8081/slow; }
         location /slow { auth_request /auth-slow; proxy_pass http://127.0.0.1:8082; }
     }
     server {
@@ -74,7 +75,7 @@ verdict_service($t, 8081);
 service($t, 8082, sub {
     my ($client, $head, $body) = @_;
     my ($method) = $head =~ /^(\w+)/;
-    my ($user, $cookie) = map { $head =~ /^$_: (.*)\r/m ? $1 : '-' } 'X-User', 'Cookie';
+    my ($user, $cookie) = map { $head =~ /^$_: (.*)\r/mi ? $1 : '-' } 'X-User', 'Cookie';
     $body //= '';
     print $client "HTTP/1.1 200 X\r\nConnection: close\r\n\r\n$method $user $cookie " . length($body) . ' ' . md5_hex($body);
     return 0;
