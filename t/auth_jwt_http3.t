@@ -16,7 +16,7 @@ use KeyService;
 use Digest::SHA qw/ sha256 /;
 use MIME::Base64 qw/ decode_base64 encode_base64url /;
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl http_v3 proxy rewrite map access stub_status /)->plan(53);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl http_v3 proxy rewrite map access stub_status /)->plan(60);
 
 certificate_authority($t, 'ca');
 certificate($t, 'localhost', ['localhost'], authority => 'ca');
@@ -52,9 +52,11 @@ configure($t, <<"EOF");
         location /bound { auth_jwt_binding tls; }
         location /bound/required { auth_jwt_binding tls required; }
         location /dpop { auth_jwt_binding dpop; auth_jwt_dpop_url https://localhost\$request_uri; }
+        location /dpop-default { auth_jwt_binding dpop; }
         location /preaccess { auth_jwt_phase preaccess; }
         location /any { satisfy any; deny all; }
         location /scope { auth_jwt_require_scope write; }
+        location /delayed { auth_delay 100ms; }
         location /report { auth_jwt_mode report; }
         location /upstream {
             auth_jwt_strip on;
@@ -81,7 +83,7 @@ EOF
 
 respond_with($t, $_, keys_response(jwks(public($key)))) for qw/ held none alone /;
 key_service($t, 8081);
-$t->run();
+run_quietly($t);
 
 my %token = (
     good => sign($key, '{"sub":"alice","exp":"now+300"}'),
@@ -116,6 +118,7 @@ is($sent->('/any', bearer($token{good})), $allowed, 'satisfy any, a token');
 is($sent->('/any'), '401 Bearer realm="r" <missing|>', 'satisfy any, no token');
 is($sent->('/scope', bearer($token{good})), '403 Bearer realm="r", error="insufficient_scope", scope="write" '
     . '<insufficient_scope|>', 'a scope is missing');
+is($sent->('/delayed'), '401 Bearer realm="r" <missing|>', 'auth_delay, no token');
 is($sent->('/report'), '404 <missing|>', 'report, no token');
 
 # An HTTP/3 client may send each cookie as a line of its own (RFC 9114, section 4.2.1).
@@ -155,8 +158,8 @@ is($sent->('/bound/required', bearer($token{good})), $invalid->('binding'), '/bo
 my ($client, $thief) = (dpop_client(), dpop_client());
 my $bound = sign($key, '{"sub":"alice","cnf":{"jkt":"' . thumbprint($client) . '"}}');
 my $with = sub {
-    my ($proof) = @_;
-    return $sent->('/dpop', "Authorization: DPoP $bound", "DPoP: $proof") =~ s/.* (?=<)//r;
+    my ($proof, $uri, @lines) = @_;
+    return $sent->($uri // '/dpop', @lines, "Authorization: DPoP $bound", "DPoP: $proof") =~ s/.* (?=<)//r;
 };
 my %for = (htu => '"https://localhost/dpop"');
 my $proof = dpop_proof($client, $bound, %for);
@@ -164,6 +167,13 @@ is($with->($proof), '<ok|alice>', 'DPoP, the client itself');
 is($with->($proof), '<binding|>', 'DPoP, replay');
 is($with->(dpop_proof($thief, $bound, %for)), '<binding|>', 'DPoP, a thief');
 is($with->(dpop_proof($client, $bound, htu => '"https://localhost/x"')), '<binding|>', 'DPoP, another address');
+
+# The default of auth_jwt_dpop_url has $http_host.
+%for = (htu => '"https://localhost/dpop-default"');
+is($with->(dpop_proof($client, $bound, %for), '/dpop-default', 'Host: localhost'), '<ok|alice>', 'DPoP, default URL, a Host line');
+is($with->(dpop_proof($client, $bound, %for), '/dpop-default'), $t->has_version('1.29.9') ? '<ok|alice>' : '<binding|>',
+    'DPoP, default URL, no Host line');
+is(status(http3($connection, '/dpop-default', 'Host: evil')), 400, 'another host in the Host line');
 
 ### key requests: many streams, and clients that leave
 
@@ -211,3 +221,14 @@ is(asked($t, 'alone'), 1, 'the fetch of the client that left was for the next on
 
 http3_close($_) for values %client;
 is(connections_left('/'), 1, 'all connections are closed');
+
+### QUIC counts as TLS when the configuration is checked
+
+my $listen = listen_http3(8444);
+my $said = sub {
+    return config_test($t, "server { $listen ssl_certificate localhost.crt; ssl_certificate_key localhost.key; $_[0] auth_jwt r; "
+        . 'auth_jwt_key_file keys.json; location /a { auth_jwt_binding tls; } }');
+};
+is($said->('ssl_client_certificate ca.crt; ssl_verify_client optional;'), 'exit 0', 'a binding and QUIC');
+like($said->(''), qr/\[warn\] [^|]*"ssl_verify_client"[^|]* \| exit 0/, 'no client is asked for a certificate');
+unlike($said->(''), qr/has "ssl"/, 'no warning that there is no TLS');
