@@ -11,6 +11,8 @@ use Certificates;
 use Docs;
 use ForwardAuth qw/ use_conf /;
 
+use feature qw/ state /;
+
 my $t = Test::Nginx->new()->has(qw/ http http_ssl http_v2 access auth_basic geo grpc limit_req map proxy realip rewrite /);
 my $d = $t->testdir();
 
@@ -33,7 +35,7 @@ BLOCK: for my $block (@blocks) {
         add($file, $parts);
         next BLOCK;
     }
-    push @files, { names => {}, http => '', main => '' };
+    push @files, { names => {}, trusted => {}, blocks => 0, http => '', main => '' };
     add($files[-1], $parts);
 }
 $t->plan(scalar @files);
@@ -41,47 +43,81 @@ $t->plan(scalar @files);
 certificate_authority($t, 'ca');
 certificate($t, 'server', ['localhost'], authority => 'ca');
 use_conf($t, $_) for map { s!.*/!!r } glob '../nginx-conf/auth-proxy.conf';
-for (@files) {
-    my $said = config_test($t, $_->{http}, $_->{main});
-    print "# $_\n" for split / \| /, $said;
-    like($said, qr/(?:^| \| )exit 0\z/, "nginx loads $_->{of}");
+
+# Pages name files that a reader has yet to write. docs/providers.md says why cognito has no
+# audience. "listen ... http2" is what nginx 1.22 knows, and 1.28 as well.
+my $expected = qr/: No such file or directory \(os error 2\)|"cognito" has no "audience"|"listen [.]{3} http2"/;
+for my $file (@files) {
+    my $http = "ssl_certificate $d/server.crt; ssl_certificate_key $d/server.key;\n$file->{http}";
+    # Fragments may trust issuers whose blocks they do not show.
+    $http .= "auth_jwt_issuer $_ { issuer https://$_.example; audience x; key_file keys.json; }\n"
+        for grep { !$file->{names}{"issuer $_"} } sort keys %{ $file->{trusted} };
+    my @said = split / \| /, config_test($t, $http, $file->{main});
+    is(join("\n", grep { !/$expected/ } @said), 'exit 0', "nginx loads $file->{blocks} configurations at once");
 }
 
 ###############################################################################
 
 sub add {
     my ($file, $parts) = @_;
+    $file->{blocks}++;
     $file->{names}{$_} = 1 for @{ $parts->{names} };
+    $file->{trusted}{$_} = 1 for @{ $parts->{trusted} };
     $file->{$_} .= $parts->{$_} for qw/ http main /;
-    $file->{of} = join ', ', $file->{of} // (), $parts->{of};
     return;
 }
 
-# The statements of a block by the context that they belong to, and the names that it defines.
+# A block in files of its own, whose names tell the page and the line of the block: the directives
+# that include them, and the names that it defines.
 sub parts {
     my ($block) = @_;
-    my $of = "$block->{page}:$block->{line}";
     my @statements = statements($block->{text});
     my ($whole) = map { $_->[1] } grep { $_->[0] eq 'http' } @statements;
     my %text = (main => '', http => '', server => '', location => '');
     my %names;
     if ($whole) {
-        $names{'http'} = 1;
+        $names{http} = 1;
         ($text{http}) = $whole =~ /\A\S+\s*\{(.*)\}\z/s;
+        $names{$_} = 1 for map { defined_by(@$_) } statements($text{http});
     }
     for (@statements) {
         my ($name, $text) = @$_;
-        my $context = $in_http{$name} ? 'http' : $in_server{$name} ? 'server' : 'location';
-        if ($whole) {
-            next if $name =~ /\A(?:http|events|load_module)\z/;
-            $context = 'main';
-        }
+        next if $name =~ /\A(?:http|events|load_module)\z/;
+        $text =~ s/\}\z/missing_check($text) . '}'/e if $name eq 'server';
+        my $context = $whole ? 'main' : $in_http{$name} ? 'http' : $in_server{$name} ? 'server' : 'location';
         $text{$context} .= "$text\n";
         $names{$_} = 1 for $context eq 'http' ? defined_by($name, $text) : ();
     }
-    $text{server} .= $text{server} =~ /\S/ ? $text{location} : "location / {\n$text{location}}\n" if $text{location};
+    $text{server} .= $text{server} ? $text{location} : "location / {\n$text{location}}\n" if $text{location};
+    $text{server} .= missing($text{server}) if $text{server};
     $text{http} .= "server {\n$text{server}}\n" if $text{server};
-    return { of => $of, names => [sort keys %names], main => here($text{main}, $of), http => "# $of\n" . here($text{http}, $of) };
+
+    my @trusted = grep { $_ ne 'off' } map { split } $block->{text} =~ /\bauth_jwt_trust\s+([^;]+);/g;
+    my %parts = (names => [sort keys %names], trusted => \@trusted);
+    for (qw/ main http /) {
+        my $file = $block->{page} =~ tr!/!-!r . "-line-$block->{line}.$_";
+        $t->write_file($file, here($text{$_}));
+        $parts{$_} = qq{    include "$file";\n};
+    }
+    return \%parts;
+}
+
+# What a fragment of a server leaves out: the token that its rules are about, and the location that
+# auth_request asks.
+sub missing {
+    my ($text) = @_;
+    my $missing = '';
+    if ($text =~ /\bauth_jwt/) {
+        $missing .= "auth_jwt x;\n" unless $text =~ /\bauth_jwt\s/;
+        $missing .= "auth_jwt_key_file keys.json;\n" unless $text =~ /\bauth_jwt_(?:key_|trust\s)/;
+    }
+    return $missing . missing_check($text);
+}
+
+sub missing_check {
+    my ($text) = @_;
+    return '' unless $text =~ /\bauth_request\s+(\/\w+)/ && $text !~ /\blocation\s+=\s+$1\b/;
+    return "location = $1 { internal; auth_jwt off; auth_request off; proxy_pass http://127.0.0.1; }\n";
 }
 
 # What no second statement of the same nginx.conf may define.
@@ -97,12 +133,11 @@ sub defined_by {
 }
 
 # The text with addresses and files of this machine. No name is resolved.
-my $port;
-BEGIN { $port = 20_000 }
 sub here {
     my ($text) = @_;
-    $port++;
-    $text =~ s/(\blisten\s+)[^\s;]+/${1}127.0.0.1:$port/g;
+    state $port = 20_000;
+    $text =~ s/^(\s*server\s*\{)(?!(?:(?!^server).)*?\blisten\s)/$1 listen 443 ssl;/gms;
+    $text =~ s/(\blisten\s+)[^\s;]+/"${1}127.0.0.1:" . $port++/ge;
     $text =~ s{(\b(?:proxy|grpc)_pass\s+\w+://)[a-z][\w.-]*}{${1}127.0.0.1}g;
     $text =~ s/(\bauth_jwt_issuer\s+\S+\s*\{)((?:(?!^\s*(?:resolver|key_file)\s)[^}])*\})/$1 resolver 127.0.0.1;$2/gm;
     $text =~ s{(\bssl_certificate_key\s+)[^;]+}{$1$d/server.key}g;

@@ -7,6 +7,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
 use AuthJwt;
+use Docs;
 use ForwardAuth;
 use Jose;
 
@@ -20,8 +21,7 @@ is(join(' ', sort map { m!/from-(\w+)\.md! } glob '../docs/from-*.md'), join(' '
 
 my $d = $t->testdir();
 for my $name (keys %port) {
-    my ($example) = slurp("../docs/from-$name.md") =~ /^After:\n(.*?)^(?=\S)/ms or die "no example in $name\n";
-    my $conf = $example =~ s/^ {4}//mgr;
+    my ($conf) = map { $_->{text} } nginx_blocks("docs/from-$name.md");
     my %changes = ('listen 8080;' => "listen 127.0.0.1:$port{$name};", '127.0.0.1:9000' => '127.0.0.1:8090',
         $name eq 'envoy' ? ('/etc/nginx/partner.json' => "$d/partner.json") : (),
         $name =~ /envoy|istio/ ? ('https://id.example.com/jwks' => 'http://127.0.0.1:8093/jwks') : ());
