@@ -13,7 +13,7 @@ use Jose;
 
 use JSON::PP ();
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy rewrite map access limit_req /)->plan(130);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy rewrite map access limit_req /)->plan(129);
 
 # Each page has ports of its own.
 my %port = (kjdev => 8080, envoy => 8081, kong => 8082, istio => 8083, apisix => 8084, traefik => 8085, caddy => 8086,
