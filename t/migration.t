@@ -196,7 +196,7 @@ is($istio->('GET /healthz'), '200 - -', 'Istio, open');
 is($istio->('GET /orders/1', 'corp', %orders), '200 alice -', 'Istio, GET');
 is($istio->('HEAD /orders/1', 'corp', %orders), '200', 'Istio, HEAD');
 is($istio->('POST /admin/x', 'corp', %staff), '200 alice -', 'Istio, staff');
-is(status(ask({ port => 8083 }, '/jwks')), '404', 'Istio, the keys are internal');
+is($istio->('GET /jwks', 'corp', %staff), '403', 'Istio, nothing else');
 
 ### forward authentication: APISIX, Traefik, Caddy, ingress-nginx
 
