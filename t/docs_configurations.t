@@ -16,7 +16,7 @@ use feature qw/ state /;
 my $t = Test::Nginx->new()->has(qw/ http http_ssl http_v2 access auth_basic geo grpc limit_req map proxy realip rewrite /);
 my $d = $t->testdir();
 
-my @pages = grep { $_ ne '' } split /\n/, qx{cd .. && git ls-files --cached --others --exclude-standard -- '*.md'};
+my @pages = map { s!^\.\./!!r } glob '../*.md ../docs/*.md ../docs/*/*.md ../t/*.md ../examples/*/*.md';
 my @blocks = map { nginx_blocks($_) } @pages;
 
 # What stands in http{} only, and in server{} but in no location. Everything else may be in a location.
