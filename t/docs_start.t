@@ -22,7 +22,7 @@ is($restart->{text}, "nginx -t && systemctl restart nginx\n", 'nginx is restarte
 my ($token) = here($keys->{text}) =~ /^(token=.*)$/m or die "no token\n";
 is(sh(here($keys->{text})) =~ s/^kid ".*"\n//mr, '', 'a key and a token');
 
-configure($t, here($conf->{text}));
+configure($t, here($conf->{text} =~ s/(listen +)8080/${1}127.0.0.1:8080/r =~ s/127\.0\.0\.1:9000/127.0.0.1:8081/gr));
 $t->run();
 
 my ($old) = map { here($_->{text}) =~ /^(old=.*)$/m } @asked;
@@ -40,10 +40,10 @@ sub sh {
     return qx{cd $d && sh commands 2>&1} =~ s/\r//gr;
 }
 
+# The text with files and ports of the test. The harness replaces the ports of a configuration.
 sub here {
     my ($text) = @_;
-    my ($proxy, $application) = map { port($_) } 8080, 8081;
+    my $proxy = port(8080);
     return $text =~ s{/etc/nginx/}{$d/}gr =~ s{/var/log/nginx/}{$d/}gr =~ s{\bnginx-auth (?=token|explain)}{$command }gr
-        =~ s{(listen +)8080}{${1}127.0.0.1:$proxy}r =~ s{127\.0\.0\.1:8080}{127.0.0.1:$proxy}gr
-        =~ s{127\.0\.0\.1:9000}{127.0.0.1:$application}gr;
+        =~ s{http://127\.0\.0\.1:8080}{http://127.0.0.1:$proxy}gr;
 }
