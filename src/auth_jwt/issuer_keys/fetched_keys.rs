@@ -146,8 +146,8 @@ impl FetchedKeys {
                 self.wake_at_end(request)?;
                 return Ok(KeysOrWait::Wait(wait));
             }
-            ScheduleStep::Use { .. } => self.usable(now),
-            ScheduleStep::Fail => None,
+            // Shared memory may have lost what this worker still has.
+            ScheduleStep::Use { .. } | ScheduleStep::Fail => self.usable(now),
         };
         Ok(match keys {
             Some(keys) => KeysOrWait::Ready(keys),
