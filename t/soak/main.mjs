@@ -170,6 +170,8 @@ setInterval(() => {
 async function exchange(scenario, transport, run, request, requests) {
     const answer = { kind: scenario.kind, path: scenario.path, transport, request, from: now() };
     request.from = answer.from;
+    // What no application must ever see.
+    request.headers = { [run.random.pick(['X-User', 'x-user', 'X_User', 'X.User'])]: 'mallory', ...request.headers };
     try {
         answer.response = await requests.send(transport, scenario.path, request);
     } catch (error) {
