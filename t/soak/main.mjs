@@ -40,6 +40,7 @@ const SABOTAGE = {
     'kill': ({ nginx }) => setInterval(() => nginx.current().length && process.kill(nginx.current()[0], 'SIGSEGV'), 5000),
 };
 
+// `only` is part of the names of the scenarios that run, for a closer look at some.
 const [minutes, nginxBinary, module, seed, sabotage, only = ''] = process.argv.slice(2);
 if (sabotage && !SABOTAGE[sabotage]) {
     throw new Error(`unknown sabotage ${sabotage}: ${Object.keys(SABOTAGE).join(', ')}`);
@@ -238,16 +239,15 @@ async function main() {
     loads = Load.all(world);
     loads.forEach((load) => load.start(nginx.ports.plain, seconds));
     const tasks = [...schedule(requests), ...Array.from({ length: CLIENTS }, () => client(kinds, requests))];
-    const end = sleep(seconds * 1000).then(() => {
+    setTimeout(() => {
         isOver = true;
-    });
+    }, seconds * 1000).unref();
     process.on('SIGINT', () => {
         isOver = true;
         loads.forEach((load) => load.stop());
     });
     await Promise.all(tasks);
     await Promise.all(loads.map((load) => load.ended));
-    void end;
     await settle(requests);
     return report({ world, nginx, oracle, loads, seconds });
 }

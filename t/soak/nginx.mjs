@@ -2,7 +2,8 @@
 
 import fs from 'node:fs';
 import { execFileSync, spawn } from 'node:child_process';
-import { History, now, sleep } from './history.mjs';
+import { now, sleep } from './history.mjs';
+import { faketime } from './world.mjs';
 
 export const WORKERS = 3;
 
@@ -111,16 +112,6 @@ http {
 const CLOCK = {
     FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1', NO_FAKE_STAT: '1', FAKETIME_DISABLE_SHM: '1',
 };
-
-function faketime() {
-    for (const folder of fs.readdirSync('/usr/lib')) {
-        const library = `/usr/lib/${folder}/faketime/libfaketime.so.1`;
-        if (fs.existsSync(library)) {
-            return library;
-        }
-    }
-    throw new Error('no libfaketime: scripts/setup test');
-}
 
 /** What nginx 1.25 and later have for HTTP/2, and what others have. */
 function http2Of(binary) {

@@ -55,7 +55,7 @@ export class Oracle {
             counts.wrong += 1;
             const seconds = (time) => ((time - this.begin) / 1000).toFixed(3);
             this.complain(what, `wrong ${what}: ${kind} ${path} by ${transport}: ${status}, right: ${right.join(' or ')}; `
-                + `${seconds(from)} to ${seconds(to)} s; $jwt_status ${response.headers['x-status'] ?? ''}, `
+                + `${seconds(from)} to ${seconds(to)} s (${Math.round(from)} ms); ${request.explain?.() ?? ''}; $jwt_status ${response.headers['x-status'] ?? ''}, `
                 + `$auth_request_cache_status ${response.headers['x-cache'] ?? ''}; ${JSON.stringify(request.headers).slice(0, 400)}`);
         }
     }

@@ -65,17 +65,52 @@ function hopeless(run, claims) {
     return { headers: made[random.pick(Object.keys(made))](), expect: always(401) };
 }
 
+/** A token that no key of the source has signed: by a stranger, by the key of another issuer, or damaged. */
+function forge(run, keys, claims, foreign) {
+    const { random, world } = run;
+    const [stranger, key] = [world.forgers[keys.alg], random.pick(keys.known())];
+    const bySomebody = (signer, header) => signer.sign({ exp: world.time() + 300, ...claims }, header);
+    const ways = [
+        () => bySomebody(stranger, { kid: key.kid }),
+        () => bySomebody(stranger),
+        () => bySomebody(foreign ?? stranger),
+        () => spoil(key.sign({ exp: world.time() + 300, ...claims })),
+    ];
+    return { exp: Infinity, text: random.pick(ways)() };
+}
+
 /**
  * A location whose keys are a source that changes.
  *
- *   keep    for how long a key may count when it was taken out: milliseconds, or Infinity
- *   learn   for how long a new key may be unknown
- *   claims  of its tokens
- *   proxy   through which nginx gets the keys
- *   mayFail whether there may be no keys to be had
- *   iss     others' issuers, whose names a forger writes into tokens that its own key has signed
+ *   keep     for how long a key may count when it was taken out: milliseconds, or Infinity
+ *   learn    for how long a new key may be unknown; 0: the source is asked for each request
+ *   claims   of its tokens
+ *   proxy    through which nginx gets the keys
+ *   mayFail  whether there may be no keys to be had, if that proxy has trouble
+ *   foreign  a key of another issuer
  */
 function keyed({ kind, path, source, keep = 0, learn = 0, claims = {}, proxy, mayFail, foreign }) {
+    /** The statuses for a token of this key as far as keys go. No key: a forged token. */
+    const byKeys = (world, key, from, to) => {
+        const keys = source(world);
+        const through = proxy && world.proxies[proxy];
+        const reach = (time) => (time > 0 && time < Infinity ? (through ?? keys).reach(from, time) : from - time);
+        const accepted = keys.history.during(reach(keep), to).filter((kids) => kids?.has(key?.kid));
+        const statuses = new Set(accepted.map(() => OK));
+        for (const kids of keys.history.during(reach(learn), to)) {
+            statuses.add(kids === null ? 500 : kids.has(key?.kid) ? OK : 401);
+        }
+        if (!through) {
+            return statuses;
+        }
+        const isLate = world.wasLate(reach(learn), to);
+        if (learn === 0) {
+            const modes = through.mode.during(from, to);
+            const mayBreak = modes.length > 1 || isLate;
+            return modes.includes('pass') ? (mayBreak ? statuses.add(500) : statuses) : new Set([500]);
+        }
+        return mayFail && (isLate || through.hasTrouble(from, to)) ? statuses.add(500) : statuses;
+    };
     return {
         kind, path,
         make(run) {
@@ -85,51 +120,23 @@ function keyed({ kind, path, source, keep = 0, learn = 0, claims = {}, proxy, ma
                 return hopeless(run, about);
             }
             const keys = source(world);
-            const through = proxy && world.proxies[proxy];
-            const good = random.chance(0.75);
-            const forged = (entry) => ({ ...entry, text: spoil(entry.text) });
-            let key = random.chance(0.6) ? random.pick(keys.keys) : random.pick(keys.known());
-            let entry;
-            if (good) {
-                entry = token(run, key, about, random.chance(0.2) ? 5 : 600);
-            } else {
-                // By a forger with a kid that is known, by a forger with another one, by the key of another issuer, damaged.
-                const forger = world.forgers[keys.alg];
-                const others = [
-                    () => ({ exp: Infinity, text: forger.sign({ exp: world.time() + 300, ...about }, { kid: key.kid }) }),
-                    () => ({ exp: Infinity, text: forger.sign({ exp: world.time() + 300, ...about }) }),
-                    () => forged(token(run, key, about, 600)),
-                    () => ({ exp: Infinity, text: (foreign?.(world) ?? forger).sign({ exp: world.time() + 300, ...about }) }),
-                ];
-                entry = random.pick(others)();
-                key = undefined;
-            }
-            const expect = (from, to) => byTime(run, entry, from, to, () => {
-                const statuses = new Set();
-                const reach = (time) => (time > 0 && time < Infinity ? (through ?? keys).reach(from, time) : from - time);
-                for (const kids of keys.history.during(reach(keep), to)) {
-                    if (kids?.has(key?.kid)) {
-                        statuses.add(OK);
-                    }
-                }
-                for (const kids of keys.history.during(reach(learn), to)) {
-                    statuses.add(kids === null ? 500 : kids.has(key?.kid) ? OK : 401);
-                }
-                if (!through) {
-                    return statuses;
-                }
-                const isLate = world.wasLate(reach(learn), to);
-                if (learn === 0) {
-                    // Each request asks: what was wrong all the time decides.
-                    const modes = through.mode.during(from, to);
-                    const mayBreak = modes.length > 1 || isLate;
-                    return modes.includes('pass') ? (mayBreak ? statuses.add(500) : statuses) : new Set([500]);
-                }
-                return mayFail && (isLate || through.hasTrouble(from, to)) ? statuses.add(500) : statuses;
-            });
-            return { headers: bearer(entry.text), expect, user: about.sub };
+            // Mostly a key that is in the set, and one that was there before.
+            const key = random.chance(0.75) ? random.pick(random.chance(0.6) ? keys.keys : keys.known()) : undefined;
+            const entry = key ? token(run, key, about, random.chance(0.2) ? 5 : 600) : forge(run, keys, about, foreign?.(world));
+            return {
+                headers: bearer(entry.text), user: about.sub,
+                expect: (from, to) => byTime(run, entry, from, to, () => byKeys(world, key, from, to)),
+                explain: () => explain(keys, key),
+            };
         },
     };
+}
+
+/** When the key was in the set, for the report of a wrong answer. */
+function explain(keys, key) {
+    const spans = (keys.history.spans ?? []).filter(({ value }) => value?.has(key?.kid));
+    const times = spans.map(({ from, to }) => `${Math.round(from)} to ${Math.round(to)} ms`);
+    return `key ${key?.kid} in the set from ${times.join(', ')}`;
 }
 
 /** A location with the fixed keys, where `judge` says what becomes of a good token with these claims. */
