@@ -141,8 +141,8 @@ impl FetchedKeys {
                 self.wake_at_end(request)?;
                 return Ok(KeysOrWait::Wait(wait));
             }
-            ScheduleStep::Use { .. } => self.usable(now),
-            ScheduleStep::Fail => None,
+            // This worker may have keys that shared memory has lost.
+            ScheduleStep::Use { .. } | ScheduleStep::Fail => self.usable(now),
         };
         Ok(match keys {
             Some(keys) => KeysOrWait::Ready(keys),
