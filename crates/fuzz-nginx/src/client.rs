@@ -422,7 +422,7 @@ impl Client<'_> {
             "nested" => any(&self.credentials.nested),
             "dpop" => has(&self.credentials.bound),
             "request" | "cached" => has(KEY),
-            "body" => has(PASSWORD),
+            "body" => has(PASSWORD) || contains(&http1::without_chunks(raw), PASSWORD.as_bytes()),
             "either" => any(&self.credentials.signed) || has(KEY),
             "both" => any(&self.credentials.signed) && has(KEY),
             _ => false,
@@ -639,7 +639,8 @@ fn has_parameter(text: &[u8], separator: u8, tokens: &[String]) -> bool {
     })
 }
 
-/// Whether exactly one field of the body is the password, and has the right value.
+/// Whether exactly one field of the body is the password, and has the right value. Names of nginx's
+/// variables have no upper case, and neither do those of the fields that they are made from.
 fn has_password(request: &Request) -> bool {
     let body = request.body.as_deref().unwrap_or_default();
     if !request.values("Content-Encoding").is_empty() {
@@ -651,14 +652,22 @@ fn has_password(request: &Request) -> bool {
     let kind = kind.to_ascii_lowercase();
     if kind.starts_with(b"application/json") {
         let value: Option<Value> = serde_json::from_slice(body).ok();
-        value.is_some_and(|value| value["password"] == PASSWORD)
+        let members = value
+            .as_ref()
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten();
+        let mut passwords = members.filter(|member| member.0.eq_ignore_ascii_case("password"));
+        passwords.next().is_some_and(|member| member.1 == PASSWORD) && passwords.next().is_none()
     } else if kind.starts_with(b"application/x-www-form-urlencoded") {
         let fields = body.split(|&byte| byte == b'&').map(|field| {
             let mut parts = field.splitn(2, |&byte| byte == b'=');
             let mut next = || percent_decoded(parts.next().unwrap_or_default());
             (next(), next())
         });
-        let values: Vec<_> = fields.filter(|field| field.0 == b"password").collect();
+        let values: Vec<_> = fields
+            .filter(|field| field.0.eq_ignore_ascii_case(b"password"))
+            .collect();
         matches!(&values[..], [(_, value)] if value == PASSWORD.as_bytes())
     } else {
         false

@@ -90,6 +90,15 @@ pub fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
+/// The bytes without the lines that are a number, and all of one line: what a body was before it was chunked.
+pub fn without_chunks(bytes: &[u8]) -> Vec<u8> {
+    let lines = bytes.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+    lines
+        .filter(|line| !line.iter().all(u8::is_ascii_hexdigit))
+        .collect::<Vec<_>>()
+        .concat()
+}
+
 #[derive(Debug)]
 pub struct Response {
     pub status: u16,

@@ -215,7 +215,7 @@ fn json_value(random: &mut Random, value: &mut Value) {
 fn odd_value(random: &mut Random) -> Value {
     match random.below(20) {
         0 => Value::String("A".repeat(random.below(5000))),
-        _ => serde_json::from_str(*random.pick(&VALUES)).unwrap_or_default(),
+        _ => serde_json::from_str(random.pick::<&str>(&VALUES)).unwrap_or_default(),
     }
 }
 
@@ -240,14 +240,8 @@ pub fn token(random: &mut Random, tokens: &[String]) -> Vec<u8> {
             *part = json(random, part)
         }),
         7 => same_bits(random, &mut parts[at]),
-        8 => parts[at].extend_from_slice(*random.pick(&[
-            &b"="[..],
-            b"==",
-            b"===",
-            b"A",
-            b"AA",
-            b"\t",
-        ])),
+        8 => parts[at]
+            .extend_from_slice(random.pick::<&[u8]>(&[b"=", b"==", b"===", b"A", b"AA", b"\t"])),
         9 => {
             let other = random.pick(tokens).clone().into_bytes();
             if let Some(part) = other.split(|&byte| byte == b'.').nth(at) {

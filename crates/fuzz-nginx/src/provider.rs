@@ -125,7 +125,7 @@ impl Provider {
     fn key_set(&self, number: u64) -> Answer {
         self.served(|all| {
             let served = all.entry(number).or_default();
-            if number % 2 == 0 && !served.has_document {
+            if number.is_multiple_of(2) && !served.has_document {
                 served.wrong = Some("keys were fetched for a document that is none of the issuer");
             }
             served.key_sets += 1;
