@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use serde_json::Value;
 
 use crate::credentials::{Credentials, KEY, PASSWORD};
-use crate::http1::{self, Connection, Request, Response, contains};
+use crate::http1::{self, HttpRequest, NginxConnection, Response, contains};
 use crate::http2;
 use crate::mutate;
 use crate::random::Random;
@@ -95,7 +95,7 @@ enum Due {
 
 #[derive(Clone)]
 struct Case {
-    request: Request,
+    request: HttpRequest,
     /// The only proof that is good for the request.
     proof: Option<String>,
     is_changed: bool,
@@ -135,7 +135,7 @@ impl Client<'_> {
         };
         bytes.extend(raw.iter().flatten());
         // nginx may close the connection after a bad request, and does not read the others.
-        let mut connection = Connection::open(self.http1)?;
+        let mut connection = NginxConnection::open(self.http1)?;
         match connection.send(&bytes) {
             Err(error) if !http1::is_end(&error) => bail!(error),
             _ => {}
@@ -173,9 +173,9 @@ impl Client<'_> {
     }
 
     /// A request that the location lets in.
-    fn good(&self, random: &mut Random, place: &str) -> Result<(Request, Option<String>)> {
+    fn good(&self, random: &mut Random, place: &str) -> Result<(HttpRequest, Option<String>)> {
         let credentials = self.credentials;
-        let request = Request::get(&format!("{}/{place}", self.prefix));
+        let request = HttpRequest::get(&format!("{}/{place}", self.prefix));
         let bearer = |token: &String| format!("Bearer {token}");
         let mut proof = None;
         let request = match place {
@@ -190,7 +190,7 @@ impl Client<'_> {
             ),
             "argument" => {
                 let token = random.pick(&credentials.signed);
-                Request::get(&format!("{}/{place}?a=b&token={token}&c=d", self.prefix))
+                HttpRequest::get(&format!("{}/{place}?a=b&token={token}&c=d", self.prefix))
             }
             "dpop" => {
                 let url = format!("http://localhost{}/dpop", self.prefix);
@@ -357,7 +357,7 @@ impl Client<'_> {
     }
 
     /// The request without all that the finding does not need.
-    fn minimized(&self, case: &Case) -> Request {
+    fn minimized(&self, case: &Case) -> HttpRequest {
         let mut smallest = case.clone();
         let is_wrong = |case: &Case| {
             let response = http1::ask(self.http1, &case.request);
@@ -372,7 +372,7 @@ impl Client<'_> {
         smallest.request
     }
 
-    fn judge_raw(&self, number: u64, raw: &[u8], connection: &mut Connection) -> Result<()> {
+    fn judge_raw(&self, number: u64, raw: &[u8], connection: &mut NginxConnection) -> Result<()> {
         self.run.count("changed anywhere by HTTP/1.1");
         // A method that was changed to HEAD has no body.
         let method: &[u8] = if raw.starts_with(b"HEAD ") {
@@ -532,7 +532,7 @@ impl Client<'_> {
     }
 
     /// The locations that a request may be for: with a path that was changed, any of them.
-    fn places(&self, request: &Request) -> Vec<&'static str> {
+    fn places(&self, request: &HttpRequest) -> Vec<&'static str> {
         let path = request
             .target
             .split(|&byte| byte == b'?')
@@ -570,7 +570,7 @@ fn after_garbage(error: std::io::Error) -> std::io::Result<Option<Response>> {
 }
 
 /// Puts another token where the request has one, or ought to have one.
-fn put_token(random: &mut Random, place: &str, request: &mut Request, token: &[u8]) {
+fn put_token(random: &mut Random, place: &str, request: &mut HttpRequest, token: &[u8]) {
     match place {
         "argument" => {
             let mut target = request
@@ -596,7 +596,7 @@ fn put_token(random: &mut Random, place: &str, request: &mut Request, token: &[u
     }
 }
 
-fn set_line(request: &mut Request, name: &str, value: Vec<u8>) {
+fn set_line(request: &mut HttpRequest, name: &str, value: Vec<u8>) {
     match request
         .lines
         .iter_mut()
@@ -641,7 +641,7 @@ fn has_parameter(text: &[u8], separator: u8, tokens: &[String]) -> bool {
 
 /// Whether exactly one field of the body is the password, and has the right value. Names of nginx's
 /// variables have no upper case, and neither do those of the fields that they are made from.
-fn has_password(request: &Request) -> bool {
+fn has_password(request: &HttpRequest) -> bool {
     let body = request.body.as_deref().unwrap_or_default();
     if !request.values("Content-Encoding").is_empty() {
         return false;

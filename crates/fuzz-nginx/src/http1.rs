@@ -9,20 +9,20 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// nginx may be waiting for the rest of what was never a request.
 const MOMENT: Duration = Duration::from_millis(100);
 
-pub type Line = (Vec<u8>, Vec<u8>);
+pub type LineBytes = (Vec<u8>, Vec<u8>);
 
 /// A request whose form is right, whatever its parts say.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct HttpRequest {
     pub method: Vec<u8>,
     pub target: Vec<u8>,
-    pub lines: Vec<Line>,
+    pub lines: Vec<LineBytes>,
     pub body: Option<Vec<u8>>,
     /// The body in chunks of this length, in place of its length.
     pub chunk: Option<usize>,
 }
 
-impl Request {
+impl HttpRequest {
     pub fn get(target: &str) -> Self {
         Self {
             method: b"GET".to_vec(),
@@ -121,9 +121,9 @@ impl Response {
 }
 
 /// A connection to nginx.
-pub struct Connection(BufReader<TcpStream>);
+pub struct NginxConnection(BufReader<TcpStream>);
 
-impl Connection {
+impl NginxConnection {
     pub fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
@@ -186,8 +186,8 @@ pub fn is_end(error: &io::Error) -> bool {
 }
 
 /// Sends one request on a connection of its own.
-pub fn ask(address: SocketAddr, request: &Request) -> io::Result<Option<Response>> {
-    let mut connection = Connection::open(address)?;
+pub fn ask(address: SocketAddr, request: &HttpRequest) -> io::Result<Option<Response>> {
+    let mut connection = NginxConnection::open(address)?;
     connection.send(&request.clone().with("Connection", "close").to_bytes())?;
     connection.receive(&request.method)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 
-use crate::http1::{Connection, Request, is_end};
+use crate::http1::{HttpRequest, NginxConnection, is_end};
 use crate::mutate;
 use crate::random::Random;
 
@@ -36,7 +36,7 @@ pub fn start() -> Vec<u8> {
 }
 
 /// The frames of a request.
-pub fn request(random: &mut Random, stream: u32, request: &Request) -> Vec<u8> {
+pub fn request(random: &mut Random, stream: u32, request: &HttpRequest) -> Vec<u8> {
     let host = request
         .values("Host")
         .first()
@@ -115,7 +115,7 @@ pub fn ask(
     is_spoilt: bool,
 ) -> io::Result<BTreeMap<u32, u16>> {
     let mut statuses = BTreeMap::new();
-    let mut connection = Connection::open(address)?;
+    let mut connection = NginxConnection::open(address)?;
     let result = connection
         .send(bytes)
         .and_then(|()| read(&mut connection, streams, is_spoilt, &mut statuses));
@@ -126,7 +126,7 @@ pub fn ask(
 }
 
 fn read(
-    connection: &mut Connection,
+    connection: &mut NginxConnection,
     streams: usize,
     is_spoilt: bool,
     statuses: &mut BTreeMap<u32, u16>,

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::answer::{Answer, Change, Parsed, json};
 use crate::credentials::Credentials;
-use crate::http1::{self, Request, Response};
+use crate::http1::{self, HttpRequest, Response};
 use crate::random::Random;
 use crate::run::{Finding, Run};
 
@@ -44,7 +44,7 @@ pub fn ask(
         true => random.pick(&credentials.forged),
         false => random.pick(&credentials.signed),
     };
-    let request = Request::get(&format!("{prefix}/keys"))
+    let request = HttpRequest::get(&format!("{prefix}/keys"))
         .with("X-Case", format!("{case:x}"))
         .with("Authorization", format!("Bearer {token}"));
     let answer = answer(run.seed, case);

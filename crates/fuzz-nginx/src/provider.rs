@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::answer::{self, Answer, Change, Parsed};
 use crate::credentials::{Credentials, HEADER_EDDSA, signing_key};
-use crate::http1::{self, Request};
+use crate::http1::{self, HttpRequest};
 use crate::keys;
 use crate::random::Random;
 use crate::run::{Finding, Run};
@@ -176,7 +176,7 @@ impl Provider {
             claims.as_bytes(),
         )?;
         for (token, is_good) in [(good, true), (stranger, false)] {
-            let request = Request::get(&format!("{prefix}/provider/{number}"))
+            let request = HttpRequest::get(&format!("{prefix}/provider/{number}"))
                 .with("Authorization", format!("Bearer {token}"));
             let Some(response) = http1::ask(nginx, &request)? else {
                 bail!("nginx closed the connection");

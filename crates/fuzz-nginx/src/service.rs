@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use crate::answer::{Answer, Change, Parsed, json};
-use crate::http1::{self, Request, Response};
+use crate::http1::{self, HttpRequest, Response};
 use crate::random::Random;
 use crate::run::{Finding, Run};
 use anyhow::Result;
@@ -58,7 +58,7 @@ pub fn answer(seed: u64, case: u64) -> Answer {
 pub fn ask(run: &Run, nginx: SocketAddr, prefix: &str, case: u64) -> Result<()> {
     let place = PLACES[Random::of_case(!run.seed, case).below(PLACES.len())];
     let request =
-        Request::get(&format!("{prefix}/service/{place}")).with("X-Case", format!("{case:x}"));
+        HttpRequest::get(&format!("{prefix}/service/{place}")).with("X-Case", format!("{case:x}"));
     let answer = answer(run.seed, case);
     let parsed = Parsed::new(&answer.bytes);
     // A verdict in the cache is the same as the one that was not.
