@@ -165,7 +165,7 @@ EOM
 $t->write_file('nginx.conf', $t->read_file('nginx.conf') =~ s/(error_log \S+) debug;/$1 notice;/r);
 
 issuers($seed - 1);
-$t->run();
+run_quietly($t);
 
 my ($pid) = started_workers($t);
 for my $mode (grep { $_ ne 'provider' } @modes) {
@@ -214,7 +214,7 @@ sub issuers {
         my $url = "http://127.0.0.1:8081/$round/$number";
         # Every second one is asked for its document.
         my $source = $number % 2 ? "jwks_uri $url/jwks;" : '';
-        $blocks .= "auth_jwt_issuer i$number { issuer $url; $source }\n";
+        $blocks .= "auth_jwt_issuer i$number { issuer $url; audience api; $source }\n";
         $locations .= <<EOF for ['', qq{auth_jwt "api"; auth_jwt_trust i$number;}], ['/open', ''];
 location = $_->[0]/provider/$number {
     $_->[1]

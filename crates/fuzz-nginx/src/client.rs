@@ -353,7 +353,8 @@ impl Client<'_> {
             }
             return None;
         }
-        (!case.is_changed).then(|| format!("a wrong no: {status}"))
+        // 408: the machine was too busy.
+        (!case.is_changed && status != 408).then(|| format!("a wrong no: {status}"))
     }
 
     /// The request without all that the finding does not need.

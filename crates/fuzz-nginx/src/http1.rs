@@ -116,8 +116,12 @@ impl Response {
     }
 
     pub fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
+        is_success(self.status)
     }
+}
+
+pub fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
 }
 
 /// A connection to nginx.

@@ -46,8 +46,7 @@ fn who_has_no_key_reads_the_claims_of_a_signed_token_only() {
         };
         assert_eq!(token.header().alg(), alg);
         let shown = format!("{token:?}");
-        assert_eq!(shown, format!("AuthenticToken({})", token.summary()));
-        assert!(!shown.contains("\"a\""), "{shown}");
+        assert_eq!(shown, format!("AuthenticToken(alg \"{alg}\")"));
     }
 }
 
