@@ -12,8 +12,8 @@ use Http2;
 my @modes = split / /, $ENV{FUZZ_MODES} // 'client service keys provider';
 my ($seed, $requests, $seconds) = ($ENV{FUZZ_SEED} // 1, $ENV{FUZZ_REQUESTS} // 2000, $ENV{FUZZ_SECONDS});
 my $issuers = $ENV{FUZZ_ISSUERS} // 60;
-# A case that is to be seen again.
-my @more = defined $ENV{FUZZ_CASE} ? ('--case', $ENV{FUZZ_CASE}) : ();
+# One that is to be seen again.
+my $case = $ENV{FUZZ_CASE};
 my $program = $ENV{FUZZ_NGINX} // '../target/debug/fuzz-nginx';
 
 my $t = Test::Nginx->new()->has(qw/ http http_ssl http_v2 proxy rewrite map upstream_keepalive /)
@@ -22,23 +22,24 @@ my $dir = $t->testdir();
 my $data = Cwd::realpath('../crates/fuzz-nginx/data');
 my $folder = $ENV{FUZZ_FOLDER} // $dir;
 
-my $signed = "auth_jwt_key_file $data/verification.json; auth_jwt_upstream_header X-User sub;";
-my $decryption = "auth_jwt_key_file $data/decryption.json; auth_jwt_upstream_header X-User sub;";
+my $keys = "auth_jwt_key_file $data/verification.json;";
+my $decryption = "auth_jwt_key_file $data/decryption.json;";
+my $user = 'auth_jwt_upstream_header X-User sub;';
 my $request = 'auth_request /service; auth_request_upstream_headers X-Service;';
 my %places = (
-    signed => qq{auth_jwt "api"; $signed auth_jwt_strip on;},
-    encrypted => qq{auth_jwt "api"; $decryption auth_jwt_type encrypted;},
-    nested => qq{auth_jwt "api"; $decryption $signed auth_jwt_type nested;} =~ s/(auth_jwt_up\S+ X-User sub;)(?=.*\1)//r,
-    cookie => qq{auth_jwt "api" token=\$cookie_token; $signed},
-    argument => qq{auth_jwt "api" token=\$arg_token; $signed},
-    dpop => qq{auth_jwt "api"; $signed auth_jwt_binding dpop required;
+    signed => qq{auth_jwt "api"; $keys $user auth_jwt_strip on;},
+    encrypted => qq{auth_jwt "api"; auth_jwt_type encrypted; $decryption $user},
+    nested => qq{auth_jwt "api"; auth_jwt_type nested; $decryption $keys $user},
+    cookie => qq{auth_jwt "api" token=\$cookie_token; $keys $user},
+    argument => qq{auth_jwt "api" token=\$arg_token; $keys $user},
+    dpop => qq{auth_jwt "api"; $keys $user auth_jwt_binding dpop required;
             auth_jwt_dpop_url http://localhost\$request_uri;},
     request => $request,
     cached => "$request auth_request_cache verdicts; auth_request_cache_key \$http_x_key;
             auth_request_cache_valid 200 204 403 1s;",
-    body => $request =~ s/service/password/r . ' auth_request_body 8k;',
-    either => qq{satisfy any; auth_jwt "api"; $signed $request},
-    both => qq{auth_jwt "api"; $signed $request},
+    body => 'auth_request /password; auth_request_upstream_headers X-Service; auth_request_body 8k;',
+    either => qq{satisfy any; auth_jwt "api"; $keys $user $request},
+    both => qq{auth_jwt "api"; $keys $user $request},
 );
 # What the service in the program answers depends on the line X-Case, and so do the keys.
 my $answered = 'auth_request /answer; auth_request_upstream_headers X-Service;';
@@ -129,7 +130,7 @@ PLACES
 
     map $auth_json_active $is_active { volatile; true 1; }
     map $http_x_key $key_status { ~^open-sesame$ 200; default 403; }
-    map $http_x_password $password_status { ~^pass1word$ 200; default 403; }
+    map $http_x_password $password_status { ~^mypillow$ 200; default 403; }
 
     upstream program {
         server 127.0.0.1:8081;
@@ -139,6 +140,8 @@ PLACES
     server {
         access_log off;
         listen unix:%%TESTDIR%%/app.sock;
+        # Longer than nginx keeps connections to it: a POST is not sent again if its connection is closed.
+        keepalive_timeout 300s;
 
         add_header X-Seen "$http_x_user/$http_x_service" always;
 
@@ -199,9 +202,11 @@ sub limit { return $seconds ? ('--seconds', $seconds) : ('--requests', $requests
 # What the program found.
 sub fuzz {
     my ($mode, $seed, @options) = @_;
-    my $folder = "@options" =~ m{/open} ? $dir : $folder;
+    my $is_open = "@options" =~ m{/open};
+    my $folder = $is_open ? $dir : $folder;
+    push @options, '--case', $case if defined $case && !$is_open;
     my @addresses = map { '127.0.0.1:' . port($_) } 8080, $mode eq 'client' ? 8083 : 8081;
-    my $output = qx{$program $mode @addresses --seed $seed --folder $folder @options @more 2>&1};
+    my $output = qx{$program $mode @addresses --seed $seed --folder $folder @options 2>&1};
     note($output);
     return $? ? $output : 'nothing found';
 }
