@@ -3,11 +3,12 @@
 //!
 //! nginx gives a directive to the first module in its list that defines it, and runs access
 //! handlers in the reverse order of the list. So the modules of this project come before the
-//! built-in auth_request, whose directives they take over, and before auth_basic and access, as the
-//! built-in does. The module of the counters comes first: what it has found out of a level when
-//! nginx merges levels, the others take over. The filter comes right before the one that reads
-//! files, where nginx places third-party filters. The module for auth_request has a name of its own,
-//! because nginx refuses two modules with the same name.
+//! built-in auth_request, whose directives they take over, before an auth_jwt that nginx may have
+//! one day, and before auth_basic and access, as the built-in does. The module of the counters
+//! comes first: what it has found out of a level when nginx merges levels, the others take over.
+//! The filter comes right before the one that reads files, where nginx places third-party filters.
+//! The modules for auth_request and auth_jwt have names of their own, because nginx refuses two
+//! modules with the same name.
 #![allow(unsafe_code)]
 
 use crate::auth_jwt::AuthJwt;
@@ -16,11 +17,12 @@ use crate::nginx::{Descriptor, Exported, SubrequestFilter};
 use crate::status::AuthStatus;
 use std::ffi::CStr;
 
-/// The modules whose order matters, in that order. The file `config` has the same list for nginx's
-/// own build.
+/// The modules whose order matters: each of ours comes before all that follow it here. The file
+/// `config` has the same list for nginx's own build.
 const ORDER: &[&CStr] = &[
     c"ngx_http_auth_status_module",
     c"ngx_http_auth_subrequest_module",
+    c"ngx_http_auth_token_module",
     c"ngx_http_auth_jwt_module",
     c"ngx_http_auth_request_module",
     c"ngx_http_auth_basic_module",
@@ -48,11 +50,11 @@ static ngx_http_auth_subrequest_module: Descriptor<AuthRequest> = Descriptor::ne
 // SAFETY: no other symbol of nginx has this name, and nginx reads it as the ngx_module_t that it
 // begins with.
 #[unsafe(no_mangle)]
-static ngx_http_auth_jwt_module: Descriptor<AuthJwt> = Descriptor::new(ORDER);
+static ngx_http_auth_token_module: Descriptor<AuthJwt> = Descriptor::new(ORDER);
 
 impl Exported for AuthJwt {
     fn descriptor() -> &'static Descriptor<Self> {
-        &ngx_http_auth_jwt_module
+        &ngx_http_auth_token_module
     }
 }
 
@@ -77,8 +79,8 @@ impl Exported for SubrequestFilter {
 #[cfg(feature = "export-tables")]
 mod tables {
     use super::{
-        ORDER, ngx_http_auth_capture_filter_module, ngx_http_auth_jwt_module,
-        ngx_http_auth_status_module, ngx_http_auth_subrequest_module,
+        ORDER, ngx_http_auth_capture_filter_module, ngx_http_auth_status_module,
+        ngx_http_auth_subrequest_module, ngx_http_auth_token_module,
     };
     use nginx_sys::ngx_module_t;
     use std::ffi::c_char;
@@ -97,7 +99,7 @@ mod tables {
     static ngx_modules: PointerTable<ngx_module_t, 5> = PointerTable([
         ngx_http_auth_status_module.as_ptr(),
         ngx_http_auth_subrequest_module.as_ptr(),
-        ngx_http_auth_jwt_module.as_ptr(),
+        ngx_http_auth_token_module.as_ptr(),
         ngx_http_auth_capture_filter_module.as_ptr(),
         ptr::null_mut(),
     ]);
@@ -108,7 +110,7 @@ mod tables {
     static ngx_module_names: PointerTable<c_char, 5> = PointerTable([
         c"ngx_http_auth_status_module".as_ptr().cast_mut(),
         c"ngx_http_auth_subrequest_module".as_ptr().cast_mut(),
-        c"ngx_http_auth_jwt_module".as_ptr().cast_mut(),
+        c"ngx_http_auth_token_module".as_ptr().cast_mut(),
         c"ngx_http_auth_capture_filter_module".as_ptr().cast_mut(),
         ptr::null_mut(),
     ]);

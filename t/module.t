@@ -16,8 +16,8 @@ my $nginx = $ENV{TEST_NGINX_BINARY} // '/usr/sbin/nginx';
 
 my @symbols = sort `nm -D --defined-only $module` =~ /^\S+ \w (\S+)$/mg;
 is_deeply(\@symbols, [qw/
-    ngx_http_auth_capture_filter_module ngx_http_auth_jwt_module
-    ngx_http_auth_status_module ngx_http_auth_subrequest_module
+    ngx_http_auth_capture_filter_module ngx_http_auth_status_module
+    ngx_http_auth_subrequest_module ngx_http_auth_token_module
     ngx_module_names ngx_module_order ngx_modules
 /], 'exports only what nginx looks for');
 

@@ -41,7 +41,7 @@ my $dir = $t->testdir();
 my $said = `$binary -t -p $dir/ -c unordered.conf -e stderr 2>&1`;
 
 isnt($? >> 8, 0, 'a module in the wrong place is an error');
-like($said, qr/\[emerg\] \S+ module "ngx_http_auth_jwt_module" must come before "ngx_http_auth_request_module" in nginx's list of modules, but has position \d+ after position \d+: load it as a dynamic module, or build nginx with the module order in the file "config" in \S+unordered\.conf:\d+$/m,
+like($said, qr/\[emerg\] \S+ module "ngx_http_auth_status_module" must come before "ngx_http_auth_request_module" in nginx's list of modules, but has position \d+ after position \d+: load it as a dynamic module, or build nginx with the module order in the file "config" in \S+unordered\.conf:\d+$/m,
     'the error names both modules');
 
 $t->run();

@@ -27,7 +27,8 @@ for my $name (keys %ports) {
 
 my %others = ('auth-request.conf' => 'nginx_conf_auth_proxy.t',
     'jwt-then-request.conf' => 'nginx_conf_jwt_then_request.t', 'ingress-nginx.conf' => 'nginx_conf_ingress.t',
-    'apisix-forward-auth.conf' => 'nginx_conf_apisix.t', 'status.conf' => 'monitoring.t', 'mcp-resource.conf' => 'nginx_conf_mcp.t',
+    'apisix-forward-auth.conf' => 'nginx_conf_apisix.t', 'status.conf' => 'monitoring.t', 'health.conf' => 'kubernetes.t',
+    'mcp-resource.conf' => 'nginx_conf_mcp.t',
     map { ("$_.conf" => 'nginx_conf_' . s/-/_/gr . '.t') } qw/ api-gateway auth-proxy oauth2-proxy authgear
         issuers introspection introspection-mixed fapi2-resource-server /);
 my @known = sort map { s!.*/!!r } glob('../nginx-conf/*.conf');

@@ -48,7 +48,7 @@ impl Module for AuthJwt {
 
     const DIRECTIVES: &'static [Directive<Self>] = directives::DIRECTIVES;
 
-    fn preconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    fn add_variables(cf: &mut Config<'_>) -> Result<(), ConfigError> {
         variables::add(cf)
     }
 

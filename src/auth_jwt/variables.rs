@@ -11,6 +11,8 @@ use policy::auth_jwt::jwt_status::JwtStatus;
 use text::is_quotable;
 
 pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    // Those of an auth_jwt that nginx itself may have one day.
+    cf.release_variables(b"jwt_");
     cf.add_prefix_variable::<JwtClaim>()?;
     cf.add_prefix_variable::<JwtHeader>()?;
     cf.add_prefix_variable::<JwtOuterHeader>()?;

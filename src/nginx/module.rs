@@ -3,6 +3,7 @@
 
 use super::directive::{Commands, Config, ConfigError, Directive, MergedConfig, conf_error};
 use super::fence::{guard, install_hook};
+use super::filter_state::SubrequestFilter;
 use super::log::Log;
 use super::net;
 use super::pool::own;
@@ -33,11 +34,21 @@ pub trait Module: Sized + 'static {
 
     const DIRECTIVES: &'static [Directive<Self>];
 
-    /// Called before nginx reads the directives of `http{}`: variables are added here.
+    /// Called before nginx reads the directives of `http{}`.
     ///
     /// # Errors
     /// nginx does not start with the configuration.
-    fn preconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError>;
+    fn preconfiguration(_cf: &mut Config<'_>) -> Result<(), ConfigError> {
+        Ok(())
+    }
+
+    /// Called after that, when nginx's own modules have added their variables, too.
+    ///
+    /// # Errors
+    /// nginx does not start with the configuration.
+    fn add_variables(_cf: &mut Config<'_>) -> Result<(), ConfigError> {
+        Ok(())
+    }
 
     /// Called when nginx has read `http{}` and merged its levels: phase handlers are added here.
     ///
@@ -115,7 +126,7 @@ pub trait Exported: Module {
 #[repr(C)]
 pub struct Descriptor<M> {
     module: UnsafeCell<ngx_module_t>,
-    /// The names of the modules whose order matters, in the order that nginx must have them in.
+    /// The names of the modules whose order matters: this one comes before all that follow it.
     order: &'static [&'static CStr],
     marker: PhantomData<fn() -> M>,
 }
@@ -138,8 +149,7 @@ impl<M: Exported> Descriptor<M> {
         merge_loc_conf: Some(merge_loc_conf::<M>),
     };
 
-    /// Describes the module `M`. `order` holds the names of the modules whose order matters, in the
-    /// order that nginx must have them in.
+    /// Describes the module `M`, which must come before all modules that follow it in `order`.
     pub const fn new(order: &'static [&'static CStr]) -> Self {
         let module = ngx_module_t {
             ctx: ptr::from_ref(Self::CONTEXT).cast_mut().cast(),
@@ -179,15 +189,22 @@ unsafe extern "C" fn preconfiguration<M: Exported>(cf: *mut ngx_conf_t) -> ngx_i
             cf.reserve_client_context::<M>()?;
         }
         cf.find_body_variables::<M>()?;
+        let later = &cf.main_conf::<SubrequestFilter>().late_preconfigurations;
+        later.borrow_mut().push(add_variables::<M>);
         M::preconfiguration(cf)
     };
     // SAFETY: ngx_http_block calls with its live cf.
     unsafe { configure(cf, reserve_and_configure) }
 }
 
+unsafe extern "C" fn add_variables<M: Exported>(cf: *mut ngx_conf_t) -> ngx_int_t {
+    // SAFETY: the module of the filters calls with the live cf that nginx has handed to it.
+    unsafe { configure(cf, M::add_variables) }
+}
+
 unsafe extern "C" fn postconfiguration<M: Exported>(cf: *mut ngx_conf_t) -> ngx_int_t {
     let check_and_configure = |cf: &mut Config<'_>| {
-        check_order(cf, M::descriptor().order)?;
+        check_order::<M>(cf)?;
         M::postconfiguration(cf)?;
         // SAFETY: ngx_http_block calls postconfiguration with it.
         M::check(&unsafe { MergedConfig::new(cf) });
@@ -318,11 +335,15 @@ unsafe fn main_state_of<'c, M: Exported>(cycle: *const ngx_cycle_t) -> Option<&'
     }
 }
 
-/// Checks the order of modules. nginx places a dynamic module by the table of orders in its
-/// library, if it has one. In another place the access handlers of this module would run at another
-/// time, or the built-in auth_request would get its directives, both without a message.
-fn check_order(cf: &Config<'_>, order: &[&CStr]) -> Result<(), ConfigError> {
-    let mut previous: Option<(usize, &CStr)> = None;
+/// Checks that the module comes before all that follow it in `order`. nginx places a dynamic module
+/// by the table of orders in its library, if it has one. In another place the access handlers of
+/// this module would run at another time, or a built-in module would get its directives, both
+/// without a message.
+fn check_order<M: Exported>(cf: &Config<'_>) -> Result<(), ConfigError> {
+    let Descriptor { module, order, .. } = M::descriptor();
+    // SAFETY: nginx has set the name when it loaded the module (ngx_load_module), or its build did
+    // (ngx_preinit_modules).
+    let name = unsafe { CStr::from_ptr((*module.get()).name) };
     // SAFETY: the cycle's modules are an array that ends with NULL, each with a name
     // (ngx_cycle_modules, ngx_load_module).
     let position_of = |name: &CStr| unsafe {
@@ -333,22 +354,20 @@ fn check_order(cf: &Config<'_>, order: &[&CStr]) -> Result<(), ConfigError> {
             .find(|(_, module)| CStr::from_ptr((**module).name) == name)
             .map(|(i, _)| i)
     };
-    for name in order {
-        let Some(position) = position_of(name) else {
-            continue;
-        };
-        if let Some((previous_position, previous_name)) = previous
-            && previous_position > position
+    let own_position = position_of(name);
+    let followers = order.iter().skip_while(|other| **other != name).skip(1);
+    for follower in followers {
+        if let (Some(own), Some(position)) = (own_position, position_of(follower))
+            && own > position
         {
             return Err(ConfigError::message(format_args!(
-                "module {} must come before {} in nginx's list of modules, but has position \
-                 {previous_position} after position {position}: load it as a dynamic module, or \
-                 build nginx with the module order in the file \"config\"",
-                Quoted::whole(previous_name.to_bytes()),
+                "module {} must come before {} in nginx's list of modules, but has position {own} \
+                 after position {position}: load it as a dynamic module, or build nginx with the \
+                 module order in the file \"config\"",
                 Quoted::whole(name.to_bytes()),
+                Quoted::whole(follower.to_bytes()),
             )));
         }
-        previous = Some((position, name));
     }
     Ok(())
 }

@@ -33,7 +33,14 @@ impl Module for SubrequestFilter {
 
     const DIRECTIVES: &'static [Directive<Self>] = &[];
 
-    fn preconfiguration(_: &mut Config<'_>) -> Result<(), ConfigError> {
+    fn preconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
+        let preconfigurations = cf.main_conf::<Self>().late_preconfigurations.take();
+        for preconfiguration in preconfigurations {
+            // SAFETY: nginx has handed over this live cf (ngx_http_block), as the function expects.
+            if unsafe { preconfiguration(cf.raw()) } != NGX_OK as ngx_int_t {
+                return Err(ConfigError::Logged);
+            }
+        }
         Ok(())
     }
 

@@ -90,10 +90,41 @@ impl Config<'_> {
         unsafe {
             let variable = ngx_http_add_variable(self.raw(), &raw mut name, flags as ngx_uint_t);
             let variable = variable.as_mut().ok_or(ConfigError::Logged)?;
+            variable.flags = flags as ngx_uint_t;
             variable.get_handler = Some(get_prefixed::<V>);
         }
         self.add_definition::<V::Module>(Definition::Prefix(V::PREFIX));
         Ok(())
+    }
+
+    /// Lets this module define variables that another one has defined: those, and the families of
+    /// those, whose names begin with `prefix`. To be called before nginx reads the directives of
+    /// `http{}`, which look variables up.
+    pub fn release_variables(&mut self, prefix: &[u8]) {
+        let release = |variable: &mut ngx_http_variable_t| {
+            variable.flags |= NGX_HTTP_VAR_CHANGEABLE as ngx_uint_t;
+            variable.get_handler = None;
+            variable.set_handler = None;
+        };
+        // SAFETY: until ngx_http_variables_init_vars, the keys are an array of ngx_hash_key_t whose
+        // values are ngx_http_variable_t (ngx_http_add_variable), and the families an array of
+        // those (ngx_http_add_prefix_variable). Nothing else refers to either during this call, and
+        // the names live as long as the configuration.
+        unsafe {
+            let conf = &mut *self.core_main_conf();
+            if let Some(keys) = conf.variables_keys.as_mut() {
+                for key in keys.keys.as_slice_mut::<ngx_hash_key_t>() {
+                    if Text::from_raw(key.key).starts_with(prefix) {
+                        release(&mut *key.value.cast());
+                    }
+                }
+            }
+            for family in conf.prefix_variables.as_slice_mut::<ngx_http_variable_t>() {
+                if Text::from_raw(family.name).starts_with(prefix) {
+                    release(family);
+                }
+            }
+        }
     }
 
     /// Defines a variable whose value is computed for each request. It takes the place of one of

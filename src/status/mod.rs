@@ -63,10 +63,6 @@ impl Module for AuthStatus {
 
     const DIRECTIVES: &'static [Directive<Self>] = directives::DIRECTIVES;
 
-    fn preconfiguration(_: &mut Config<'_>) -> Result<(), ConfigError> {
-        Ok(())
-    }
-
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
         match cf.main_conf::<Self>().has_page.get() {
             true => cf.define_counter_zone::<Self>(main_conf::ZONE, |main| &main.counters),
