@@ -5,11 +5,9 @@ package OidcProvider;
 
 use Auth;
 use Exporter qw/ import /;
-use Fcntl qw/ LOCK_EX /;
-use File::Copy qw/ copy /;
-use File::Path qw/ make_path /;
 use JSON::PP ();
 use MIME::Base64 ();
+use NodePackages;
 
 our @EXPORT = qw/
     ask_provider certificates claims_of header_of install_provider oidc_client oidc_provider provider_token
@@ -82,25 +80,8 @@ sub _curl {
     return $text;
 }
 
-# The folder of the provider, whose packages are installed once, as the lock file says.
-sub install_provider {
-    my $to = '../target/oidc-provider';
-    my @files = qw/ package.json package-lock.json provider.mjs client.mjs /;
-    my $lock = slurp('data/oidc/package-lock.json');
-
-    make_path($to);
-    # tests run at the same time
-    open my $one, '>', "$to/lock" or die "$to/lock: $!\n";
-    flock $one, LOCK_EX or die "flock: $!\n";
-    copy("data/oidc/$_", "$to/$_") or die "$_: $!\n" for @files;
-    return $to if -e "$to/installed" && slurp("$to/installed") eq $lock;
-
-    run("cd $to && npm ci --ignore-scripts --no-audit --no-fund");
-    open my $file, '>', "$to/installed" or die "$to/installed: $!\n";
-    print $file $lock;
-    close $file;
-    return $to;
-}
+# The folder of the provider and its packages.
+sub install_provider { return node_folder('data/oidc', 'oidc-provider') }
 
 sub run {
     my ($command) = @_;
