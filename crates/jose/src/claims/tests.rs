@@ -111,3 +111,28 @@ fn row_15_and_44_times_do_not_overflow() {
     assert!(period.check(i64::MAX, Duration::ZERO).is_err());
     assert!(period.check(i64::MIN, Duration::ZERO).is_err());
 }
+
+#[test]
+fn each_time_can_be_asked_for_alone() {
+    let claims = |json: &str| Claims::parse(json.into(), &Limits::default()).unwrap();
+    let exp = |json| claims(json).exp(NOW, Duration::from_secs(60));
+    let nbf = |json| claims(json).nbf(NOW, Duration::from_secs(60));
+    assert_eq!((exp("{}"), nbf("{}")), (Ok(None), Ok(None)));
+    let expired = Error::Expired {
+        exp: NOW - 60,
+        now: NOW,
+        leeway: 60,
+    };
+    assert_eq!(exp(r#"{"exp":1699999940}"#), Err(expired));
+    assert_eq!(exp(r#"{"exp":1699999941}"#), Ok(Some(NOW - 59)));
+    let early = Error::NotYetValid {
+        nbf: NOW + 61,
+        now: NOW,
+        leeway: 60,
+    };
+    assert_eq!(nbf(r#"{"nbf":1700000061}"#), Err(early));
+    assert_eq!(nbf(r#"{"nbf":1700000060}"#), Ok(Some(NOW + 60)));
+    let not_a_date = |claim| Err(Error::NotNumericDate { claim });
+    assert_eq!(exp(r#"{"exp":"1"}"#), not_a_date("exp"));
+    assert_eq!(nbf(r#"{"nbf":"1"}"#), not_a_date("nbf"));
+}

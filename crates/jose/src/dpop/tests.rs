@@ -191,3 +191,48 @@ fn a_key_that_is_written_sloppily_makes_no_proof() {
         );
     }
 }
+
+/// A proof whose key and signature nobody made.
+fn made_up(alg: &str, jwk: &str) -> Result<DpopProof, DpopError> {
+    let parts = [header(alg, jwk), CLAIMS.to_owned(), String::new()];
+    let proof = parts.map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
+    DpopProof::parse(proof.as_bytes())
+}
+
+#[test]
+fn row_58_a_client_does_not_choose_a_key_that_takes_long() {
+    let rsa = |bytes: usize| {
+        let n = URL_SAFE_NO_PAD.encode(vec![0xff; bytes]);
+        let jwk = format!(r#"{{"kty":"RSA","n":"{n}","e":"AQAB"}}"#);
+        made_up("RS256", &jwk).err()
+    };
+    assert_eq!(rsa(513), Some(DpopError::LongKey { bits: 4104 }));
+    assert_eq!(rsa(512), None);
+}
+
+#[test]
+fn a_proof_has_a_bounded_length() {
+    for (length, is_too_large) in [(16384, false), (16385, true), (16386, true)] {
+        let limit = 16384;
+        let error = Error::TokenTooLarge { length, limit };
+        let parsed = DpopProof::parse(&vec![b'a'; length]).err();
+        assert_eq!(parsed == Some(error.into()), is_too_large, "{length}");
+    }
+}
+
+#[test]
+fn an_algorithm_has_the_name_of_its_curve() {
+    let ed25519 = public(&jwk("Ed25519"));
+    let es256 = public(&jwk("ES256"));
+    for (alg, jwk, precise) in [
+        ("EdDSA", &ed25519, "Ed25519"),
+        ("Ed25519", &ed25519, "Ed25519"),
+        ("ES256", &es256, "ES256"),
+    ] {
+        let proof = made_up(alg, jwk).unwrap();
+        assert_eq!(
+            (proof.algorithm(), proof.precise_algorithm()),
+            (alg, precise)
+        );
+    }
+}
