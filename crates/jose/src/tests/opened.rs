@@ -159,11 +159,54 @@ fn a_set_is_told_by_its_generations_and_its_names() {
     assert!(!one.has_generations(&generations));
     assert!(!two.has_generations(&generations[..1]));
     assert!(!one.has_generations(&[]));
+    assert_eq!([both.mark_used(), both.mark_used()], [true, false]);
     for (set, names) in [
         (&one, [true, false]),
         (&two, [false, true]),
         (&both, [true; 2]),
     ] {
         assert_eq!(["w", "s"].map(|kid| set.has_kid(kid)), names);
+    }
+}
+
+#[test]
+fn a_claim_may_look_like_a_token() {
+    let claims = r#"{"version":"1.2.3"}"#;
+    let key = key("A256KW", 0);
+    let header = JwkObject::new();
+    let text = test_tokens::encrypt("A256KW", "A256GCM", &key, &header, claims.as_bytes());
+    let token = parse(&text.unwrap(), TokenType::Encrypted).unwrap();
+    let token = token.verify(&private_set(&[key]), NOW, Duration::ZERO);
+    assert_eq!(token.unwrap().claims().json(), claims);
+}
+
+/// A cache of tokens is as large as it says only if nothing large is left out.
+#[test]
+fn the_memory_of_a_token_includes_its_header_and_its_claims() {
+    let (signing, wrapping) = (key("HS256", 0), key("A256KW", 0));
+    let keys = private_set(&[signing.clone(), wrapping.clone()]);
+    let memory = |kind, header: usize, claims: usize| {
+        let member = |length| format!(r#""x":"{}""#, "a".repeat(length));
+        let claims = format!("{{{}}}", member(claims));
+        let text = match kind {
+            TokenType::Signed => {
+                let header = format!(r#"{{"alg":"HS256",{}}}"#, member(header));
+                sign("HS256", &signing, &header, &claims)
+            }
+            _ => {
+                let header = with(&JwkObject::new(), &format!("{{{}}}", member(header)));
+                let claims = claims.as_bytes();
+                test_tokens::encrypt("A256KW", "A256GCM", &wrapping, &header, claims).unwrap()
+            }
+        };
+        let token = parse(&text, kind).unwrap();
+        let token = token.authenticate(&keys, SignatureCheck::Verify).unwrap();
+        token.memory()
+    };
+    // The text has four bytes for three; a decoded part of an encrypted one is counted as a text.
+    for (kind, texts) in [(TokenType::Signed, 4000), (TokenType::Encrypted, 8000)] {
+        let least = memory(kind, 0, 0) + texts + 3000;
+        assert!(memory(kind, 3000, 0) >= least, "{kind:?}");
+        assert!(memory(kind, 0, 3000) >= least, "{kind:?}");
     }
 }
