@@ -10,7 +10,7 @@ use lib "$FindBin::Bin/lib";
 use Auth;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy /)->plan(158);
+my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy /)->plan(159);
 
 $t->write_file('key.jwk', jwk('HS256'));
 my $ok = 'exit 0';
@@ -167,7 +167,8 @@ is($said->("location / { auth_jwt_trust corp; $proxy }", $issuer), '[warn] "auth
     . "without \"auth_jwt\", every request is served | $ok", 'auth_jwt_trust alone');
 is($said->($_, $issuer), $ok, "auth_jwt_trust: $_")
     for "location / { auth_jwt r; auth_jwt_trust corp; $proxy }", "auth_jwt r; auth_jwt_trust corp; location / { auth_jwt_trust corp; $proxy }",
-        "auth_jwt_trust corp; location / { auth_jwt r; } location /open { }", "location / { auth_jwt_trust off; $proxy }";
+        "auth_jwt_trust corp; location / { auth_jwt r; } location /open { }", "location / { auth_jwt_trust off; $proxy }",
+        'location / { auth_jwt_trust corp; auth_jwt_resource_metadata resource=https://api.example.com; }';
 is($said->("auth_jwt_require_scope a; location / { auth_jwt_max_age 1h; auth_jwt_algorithms HS256; }"),
     "[warn] \"auth_jwt_max_age\" in location \"/\" requires nothing without \"auth_jwt\", every request is served | $ok",
     'one warning for a location');

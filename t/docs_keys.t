@@ -7,6 +7,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
 use AuthJwt;
+use Docs;
 use Jose;
 
 use MIME::Base64 qw/ decode_base64url encode_base64url /;
@@ -17,11 +18,7 @@ my $dir = $t->testdir();
 ### the blocks of the page, by heading
 
 my %blocks;
-my $heading = '';
-for (split /^(?=#|```sh$)/m, slurp('../docs/keys.md')) {
-    $heading = $1 if /^#+ (.*)$/m and not /^```/;
-    push @{ $blocks{$heading} }, $1 if /^```sh\n(.*?)^```$/ms;
-}
+push @{ $blocks{ $_->{heading} } }, $_->{text} for grep { $_->{language} eq 'sh' } code_blocks('docs/keys.md');
 is(join(', ', sort keys %blocks), 'A certificate, A private key, to decrypt tokens, A public key in PEM, '
     . 'A secret, EC, ECDH-ES with X25519, ECDH-ES with an EC key, Ed25519, Making a JWK Set, RSA', 'headings with commands');
 my ($functions) = @{ $blocks{'Making a JWK Set'} };

@@ -8,6 +8,7 @@ use lib "$FindBin::Bin/lib";
 use Auth;
 use AuthJwt;
 use Certificates;
+use Docs;
 use ForwardAuth;
 use Jose;
 
@@ -19,7 +20,7 @@ my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy limit_req /)->plan(31);
 my $d = $t->testdir();
 
 my $page = slurp('../docs/security.md');
-my ($conf) = $page =~ /^(    load_module .*?^    \}\n)(?!\n    )/ms or die "no nginx.conf in docs/security.md\n";
+my ($conf) = map { $_->{text} } nginx_blocks('docs/security.md');
 
 ### each line has a reason
 
@@ -28,7 +29,7 @@ my %obvious = map { $_ => 1 }
         ssl_certificate ssl_certificate_key auth_jwt_issuer auth_jwt_trust /;
 my ($table) = $page =~ /^(\| the line \|.*?)\n\n/ms;
 my %reason = map { $_ => 1 } map { /`(\w+)/g } map { /^\| (.*?) \|/ } split /\n/, $table;
-my @directives = $conf =~ /^ +(\w+)/mg;
+my @directives = $conf =~ /^ *(\w+)/mg;
 is(join(' ', grep { !$obvious{$_} && !$reason{$_} } @directives), '', 'each directive has a reason');
 my %used = map { $_ => 1 } @directives;
 is(join(' ', grep { !$used{$_} } sort keys %reason), '', 'each reason has a directive');

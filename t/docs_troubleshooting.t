@@ -7,16 +7,15 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
 use AuthJwt;
+use Docs;
 use Jose;
 
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(16);
 my $dir = $t->testdir();
 
 # The blocks of the page, in their order.
-my @blocks = slurp('../docs/troubleshooting.md') =~ /(?<=\n\n)((?:    .*\n|\n(?=    ))+)/g;
-s/^    //gm for @blocks;
-# The command has its own tests.
-my ($levels, $access_log, $header, $example, $renamed, $health) = grep { !/^nginx-auth / } @blocks;
+my ($levels, $access_log, $header, $renamed, $health) = map { $_->{text} } nginx_blocks('docs/troubleshooting.md');
+my ($example) = map { $_->{text} } grep { $_->{language} eq 'text' } code_blocks('docs/troubleshooting.md');
 like($health // '', qr{^location = /healthz }, 'the last block of directives');
 
 my $key = jwk('RS256', '--kid', 'new');

@@ -7,23 +7,27 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
 use AuthJwt;
+use Docs;
 use ForwardAuth;
 use Jose;
 
 use JSON::PP ();
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy rewrite map access limit_req /)->plan(105);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl proxy rewrite map access limit_req /)->plan(129);
 
 # Each page has ports of its own.
-my %port = (kjdev => 8080, envoy => 8081, kong => 8082, istio => 8083);
-is(join(' ', sort map { m!/from-(\w+)\.md! } glob '../docs/from-*.md'), join(' ', sort keys %port), 'the pages');
+my %port = (kjdev => 8080, envoy => 8081, kong => 8082, istio => 8083, apisix => 8084, traefik => 8085, caddy => 8086,
+    'ingress-nginx' => 8087);
+is(join(' ', sort map { m!/from-([\w-]+)\.md! } glob '../docs/from-*.md'), join(' ', sort keys %port), 'the pages');
 
 my $d = $t->testdir();
 for my $name (keys %port) {
-    my ($example) = slurp("../docs/from-$name.md") =~ /^After:\n(.*?)^(?=\S)/ms or die "no example in $name\n";
-    my $conf = $example =~ s/^ {4}//mgr;
-    my %changes = ('listen 8080;' => "listen 127.0.0.1:$port{$name};", '127.0.0.1:9000' => '127.0.0.1:8090',
+    my ($conf) = map { $_->{text} } nginx_blocks("docs/from-$name.md");
+    $conf =~ s/listen +8080;/listen 127.0.0.1:$port{$name};/ or die "no port in the example of $name\n";
+    my %changes = ('127.0.0.1:9000' => '127.0.0.1:8090',
         $name eq 'envoy' ? ('/etc/nginx/partner.json' => "$d/partner.json") : (),
+        $name =~ /apisix|traefik|caddy|ingress/ ? ('127.0.0.1:9001' => '127.0.0.1:8091') : (),
+        $name eq 'apisix' ? ('https://id.example.com;' => 'https://id2.example.com;', 'audience  api;' => 'audience api; key_file keys.jwks;') : (),
         $name =~ /envoy|istio/ ? ('https://id.example.com/jwks' => 'http://127.0.0.1:8093/jwks') : ());
     for my $from (keys %changes) {
         $conf =~ s/\Q$from\E/$changes{$from}/g or die "no \"$from\" in the example of $name\n";
@@ -50,6 +54,17 @@ configure($t, join '', map({ "    include $_.conf;\n" } sort keys %port), <<'EOF
     }
 EOF
 application($t, 8090);
+# A service for the examples of forward authentication. It tells users by a cookie.
+authority($t, 8091, sub {
+    my ($head) = @_;
+    my ($user) = $head =~ /^Cookie: (?:session|_oauth2_proxy)=(\w+)\r$/m;
+    return 302, ['Location: https://login.example.com/', 'Set-Cookie: csrf=1', 'X-Secret: s'], 'no' if ($user // 'nobody') eq 'nobody';
+    return 401, ['X-Secret: s'], 'no' if $user eq 'expired';
+    return 503, [], 'no' if $user eq 'broken';
+    return 200, ["X-User-ID: $user", "X-User: $user", "X-Auth-Request-User: $user", "Remote-User: $user", 'Remote-Groups: staff',
+        'X-Groups: staff', 'Set-Cookie: session=renewed'];
+});
+use_conf($t, 'auth-proxy.conf');
 run_quietly($t);
 
 my %corp = (iss => 'https://id.example.com', aud => 'api', sub => 'alice', exp => time + 300);
@@ -181,7 +196,46 @@ is($istio->('GET /healthz'), '200 - -', 'Istio, open');
 is($istio->('GET /orders/1', 'corp', %orders), '200 alice -', 'Istio, GET');
 is($istio->('HEAD /orders/1', 'corp', %orders), '200', 'Istio, HEAD');
 is($istio->('POST /admin/x', 'corp', %staff), '200 alice -', 'Istio, staff');
-is(status(ask({ port => 8083 }, '/jwks')), '404', 'Istio, the keys are internal');
+is($istio->('GET /jwks', 'corp', %staff), '403', 'Istio, nothing else');
+
+### forward authentication: APISIX, Traefik, Caddy, ingress-nginx
+
+# The status of a request with this session, the header lines that the client gets, and behind it
+# values of header lines that the application got.
+sub forwarded {
+    my ($name, $uri, $session, @names) = @_;
+    my @lines = map { "$_: mallory" } @names, map { tr/-/./r } @names;
+    my $cookie = $name eq 'ingress-nginx' ? '_oauth2_proxy' : 'session';
+    requests($t, 8091);
+    my $response = ask({ port => $port{$name} }, $uri, 'Host: app.example.com', $session ? "Cookie: $cookie=$session" : (), @lines);
+    my @client = map { my $header = $_; map { "$header=$_" } headers($response, $header) } qw/ Location Set-Cookie X-Secret /;
+    my $got = got($response);
+    return join ' ', status($response), @client, $got ne '' ? map({ header_values($got, lc) || '-' } @names) : ();
+}
+my $login = 'Location=https://login.example.com/';
+is(forwarded('apisix', '/', undef, 'X-User-ID'), "302 $login", 'APISIX, no session');
+is(forwarded('apisix', '/', 'expired', 'X-User-ID'), '401', 'APISIX, an expired session');
+is(forwarded('apisix', '/', 'broken', 'X-User-ID'), '503', 'APISIX, an error of the service');
+is(forwarded('apisix', '/', 'alice', 'X-User-ID'), '200 alice', 'APISIX, a session');
+is(outcome_of({ port => 8084 }, '/orders/', undef), '401', 'APISIX, no token');
+my %id = (%corp, iss => 'https://id2.example.com');
+is(outcome_of({ port => 8084 }, '/orders/', token('corp', %id)), '403', 'APISIX, no scope');
+is(outcome_of({ port => 8084 }, '/orders/', token('corp', %id, scope => 'orders.read', aud => 'x')), '401', 'APISIX, another audience');
+is(outcome_of({ port => 8084 }, '/orders/', token('corp', %id, scope => 'orders.read'), 'authorization') =~ s/Bearer .*/Bearer/r,
+    '200 Bearer', 'APISIX, a token with the scope');
+is(forwarded('traefik', '/', undef, 'X-User', 'X-Groups'), "302 $login Set-Cookie=csrf=1", 'Traefik, no session');
+is(forwarded('traefik', '/', 'alice', 'X-User', 'X-Groups'), '200 Set-Cookie=session=renewed alice staff', 'Traefik, a session');
+is(forwarded('traefik', '/healthz', undef, 'X-User', 'X-Groups'), '200 - -', 'Traefik, no check');
+is(forwarded('traefik', '/a', 'broken', 'X-User'), '500', 'Traefik, an error of the service');
+is(forwarded('caddy', '/', undef, 'X-Secret'), '200 mallory', 'Caddy, no check');
+is(forwarded('caddy', '/private/', undef, 'Remote-User', 'X-Groups'), "302 $login Set-Cookie=csrf=1", 'Caddy, no session');
+is(forwarded('caddy', '/private/', 'alice', 'Remote-User', 'X-Groups'), '200 alice staff', 'Caddy, a session');
+like((requests($t, 8091))[0], qr{^GET /api/verify\?rd=https://login.example.com HTTP}, 'Caddy, what the service is asked');
+is(forwarded('ingress-nginx', '/a?b=c&d', 'expired', 'X-Auth-Request-User'),
+    '302 Location=https://app.example.com/oauth2/start?rd=https%3A%2F%2Fapp.example.com%2Fa%3Fb%3Dc%26d', 'ingress-nginx, no session');
+is(forwarded('ingress-nginx', '/', 'alice', 'X-Auth-Request-User'), '200 alice', 'ingress-nginx, a session');
+is(forwarded('ingress-nginx', '/', 'alice', 'X-Auth-Request-User'), '200 alice', 'ingress-nginx, the same session again');
+is(scalar(requests($t, 8091)), 0, 'ingress-nginx, the verdict was cached');
 
 ### every field is on its page
 
@@ -229,6 +283,28 @@ my %fields = (
         notNamespaces serviceAccounts notServiceAccounts ipBlocks notIpBlocks remoteIpBlocks notRemoteIpBlocks hosts
         notHosts ports notPorts paths notPaths methods notMethods request.auth.claims request.auth.principal
         request.auth.audiences request.auth.presenter values notValues / ],
+    apisix => [ qw/
+        uri ssl_verify request_method max_req_body_size request_headers extra_headers upstream_headers client_headers timeout
+        keepalive keepalive_timeout keepalive_pool allow_degradation status_on_error
+        key secret base64_secret public_key algorithm exp lifetime_grace_period header query cookie hide_credentials
+        key_claim_name claims_to_verify anonymous_consumer realm store_in_ctx
+        discovery bearer_only use_jwks jwk_expires_in token_signing_alg_values_expected accept_none_alg required_scopes
+        introspection_endpoint unauth_action / ],
+    traefik => [ qw/
+        address trustForwardHeader authResponseHeaders authResponseHeadersRegex authRequestHeaders addAuthCookiesToResponse
+        forwardBody maxBodySize maxResponseBodySize preserveLocationHeader preserveRequestMethod headerField tls.ca tls.cert
+        tls.key tls.insecureSkipVerify
+        signingSecret signingSecretBase64Encoded publicKey jwksFile jwksUrl trustedIssuers tokenKey forwardHeaders
+        forwardAuthorization claims clientConfig / ],
+    caddy => [ qw/
+        forward_auth uri copy_headers header_up transport trusted_proxies
+        sign_key sign_alg jwk_url from_header from_query from_cookies issuer_whitelist audience_whitelist user_claims
+        meta_claims skip_verification / ],
+    'ingress-nginx' => [ qw/
+        auth-url auth-method auth-signin auth-signin-redirect-param auth-response-headers auth-request-redirect
+        auth-proxy-set-headers auth-snippet auth-always-set-cookie auth-cache-key auth-cache-duration auth-keepalive
+        auth-keepalive-requests auth-keepalive-timeout auth-keepalive-share-vars enable-global-auth global-auth-url satisfy
+        auth-type auth-secret auth-realm auth-tls-secret auth-tls-verify-client / ],
 );
 for my $name (sort keys %fields) {
     my $left = join "\n", slurp("../docs/from-$name.md") =~ /^\| (?!---)(.*?) \| /mg;

@@ -25,7 +25,7 @@ my @rules = slurp("$examples/alerts.yml") =~ /^      - alert: (\w+)$/mg;
 $t->plan(28 + @expressions);
 
 my $explained = slurp('../docs/monitoring.md');
-my ($log_format) = $explained =~ /^    (log_format .*?;)$/ms or die "no log_format in docs/monitoring.md\n";
+my ($log_format) = $explained =~ /^(log_format .*?;)$/ms or die "no log_format in docs/monitoring.md\n";
 
 my $key = jwk('HS256', '--kid', 'a');
 $t->write_file('keys.json', $key);

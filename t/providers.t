@@ -7,16 +7,14 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
 use AuthJwt;
+use Docs;
 use Certificates;
 use Jose;
 
 use JSON::PP ();
 
-my $page = slurp('../docs/providers.md');
-my ($head, %section) = split /^## ([^\n]*)\n/m, $page;
-my $blocks = join '', values %section;
-my %block = map { /^ *auth_jwt_issuer (\S+)/ ? ($1 => $_) : () }
-    $blocks =~ /^(    auth_jwt_issuer \S+ \{\n.*?^    \}\n)/msg;
+my ($example, @blocks) = map { $_->{text} } nginx_blocks('docs/providers.md');
+my %block = map { $_->[1] =~ /\Aauth_jwt_issuer (\S+)/ ? ($1 => "$_->[1]\n") : () } map { statements($_) } @blocks;
 
 # What the tokens of each provider are like: the claims of one that is let in, and changes of it
 # that are not. undef takes a claim away.
@@ -88,7 +86,6 @@ is(join(' ', sort keys %block), join(' ', sort keys %tokens), 'each block has to
 
 ### all blocks load, and the example in front
 
-my ($example) = $head =~ /^(    auth_jwt_issuer .*^    server .*?^    \}\n)/ms or die "no example\n";
 is(loaded($example =~ s/listen 8080/listen 127.0.0.1:8080/r), 'exit 0', 'the example loads');
 
 certificate_authority($t, 'ca');

@@ -7,15 +7,14 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
 use AuthJwt;
+use Docs;
 use ForwardAuth;
 use Jose;
 
 my $t = Test::Nginx->new()->has(qw/ http proxy /)->plan(12);
 
 my $readme = slurp('../README.md');
-my ($whole) = $readme =~ /^(    load_module .*?^    \}\n)/ms or die "no nginx.conf in README.md\n";
-my ($server) = $readme =~ /(^    server \{\n(?=(?:(?!^    \}\n).)*auth_request ).*?^    \}\n)/ms
-    or die "no server with auth_request in README.md\n";
+my ($whole, $server) = map { $_->{text} } nginx_blocks('README.md');
 
 changed($whole, 'load_module modules/ngx_http_auth_module.so;' => "%%TEST_GLOBALS%%\ndaemon off;",
     'http {' => "http {\n%%TEST_GLOBALS_HTTP%%\ninclude server.conf;", 'listen 8080;' => 'listen 127.0.0.1:8080;',
@@ -50,7 +49,7 @@ is(header_values(got($response), 'x-user'), 'alice', "the application gets the t
 is(verdict(get('/')), said('A request without a token'), 'no token');
 jwt_logged($t);
 is(verdict(get('/', $expired)), said('A request with a bad'), 'expired token');
-my ($line) = $readme =~ /^    auth_jwt: (expired: .*)$/m;
+my ($line) = $readme =~ /^auth_jwt: (expired: .*)$/m;
 is(jwt_logged($t) =~ s/now \d+/now 1700086400/r, "info $line", 'expired token, log');
 
 ### by asking a service

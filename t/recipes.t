@@ -5,6 +5,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
+use Docs;
 use ForwardAuth;
 use Http2;
 use Jose;
@@ -32,13 +33,12 @@ my %port = (
     'Revoke tokens before they expire' => 8088,
 );
 
-my %recipe = slurp('../docs/recipes.md') =~ /^## ([^\n]*)\n(.*?)(?=^## |\z)/msg;
+my %recipe = map { $_->{heading} => $_->{text} } nginx_blocks('docs/recipes.md');
 is(join("\n", sort keys %recipe), join("\n", sort keys %port), 'the recipes');
 
 my $d = $t->testdir();
 for my $name (keys %port) {
-    my $text = $recipe{$name} =~ s/^```sh\n.*?^```$//msgr;
-    my $conf = join '', map { s/^ {4}//r } $text =~ /^((?: {4}.*)?\n)/mg;
+    my $conf = $recipe{$name};
     $conf =~ s/listen +8080 http2;/listen_http2($t)/e;
     $conf =~ s/listen +8080;/listen 127.0.0.1:$port{$name};/;
     $conf =~ s/127\.0\.0\.1:9000/127.0.0.1:8090/g;
@@ -52,7 +52,7 @@ mkdir "$d/html";
 $t->write_file("html/$_.html", "page $_") for 401, 403;
 my $key = jwk('HS256');
 $t->write_file('keys.json', jwks($key));
-my ($make_lists, $revoke) = $recipe{'Revoke tokens before they expire'} =~ /^```sh\n(.*?)^```$/msg;
+my ($make_lists, $revoke) = map { $_->{text} } grep { $_->{language} eq 'sh' } code_blocks('docs/recipes.md');
 is(sh($make_lists), 0, 'revoke: the commands that make the lists');
 $t->write_file_expand('grpc.conf', listen_http2($t, 8092));
 

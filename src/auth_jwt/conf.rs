@@ -446,6 +446,8 @@ impl Inherit for LocationConf {
         self.warn_of_satisfy_any(cf);
         match (self.is_on(), self.own_requirement) {
             (true, _) => self.token_rules.warn_of_algorithms(self.token_type(), cf),
+            // Metadata names the trusted issuers, and requires nothing.
+            (false, Some("auth_jwt_trust")) if self.resource_metadata.is_some() => {}
             (false, Some(requirement)) => warn_of_requirement_alone(cf, requirement, "auth_jwt"),
             (false, None) => {}
         }

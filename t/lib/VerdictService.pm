@@ -27,17 +27,17 @@ sub verdict_service {
         $body //= '';
         take_request($dir, $name);
 
-        if ($head =~ /^Answer-Raw: (.*?)\r$/m) {
+        if ($head =~ /^Answer-Raw: (.*?)\r$/mi) {
             syswrite $client, $1 =~ s/\\r/\r/gr =~ s/\\n/\n/gr;
             return 0;
         }
-        my ($status) = $head =~ /^Answer: (\d+)/m;
-        my ($sent) = $head =~ /^Answer-Body: (.*?)\r$/m;
+        my ($status) = $head =~ /^Answer: (\d+)/mi;
+        my ($sent) = $head =~ /^Answer-Body: (.*?)\r$/mi;
         $sent //= '';
         my $said = sprintf '%s %d:%s', $uri, length $body, $body =~ /^([ -~]{0,20})/;
         syswrite $client, join "\r\n", 'HTTP/1.1 ' . ($status // 200) . ' X',
             'Content-Length: ' . length $sent, "X-Id: $$-" . time,
-            "X-Said: $said", $head =~ /^Answer-Line: (.*?)\r$/mg,
+            "X-Said: $said", $head =~ /^Answer-Line: (.*?)\r$/mgi,
             'Connection: close', '', $sent;
         return 0;
     });
