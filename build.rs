@@ -76,13 +76,15 @@ fn check_bindgen_flags(flags: &[String]) -> Result<(), Box<dyn error::Error>> {
 /// See the files for why each is in C.
 fn compile_shim(include: &str, flags: &[String]) {
     let mut shim = cc::Build::new();
-    for file in [
+    let files = [
         "background.c",
         "bitfields.c",
         "net/event.c",
         "server.c",
         "shim.c",
-    ] {
+    ];
+    let for_tests = env::var_os("CARGO_FEATURE_FAULT_INJECTION").map(|_| "memory_faults.c");
+    for file in files.into_iter().chain(for_tests) {
         let file = format!("src/nginx/{file}");
         println!("cargo::rerun-if-changed={file}");
         shim.file(file);
