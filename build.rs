@@ -23,6 +23,10 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         println!("cargo::rustc-cfg=nginx_debug");
     }
 
+    // The tables for nginx's loader refer to the modules of this library. Without the flag, they refer
+    // to those of another build that is still loaded when a reload names a new file.
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-Bsymbolic");
+
     let (include, build_dir) = (nginx("INCLUDE")?, nginx("BUILD_DIR")?);
     let flags = layout_flags(&build_dir)?;
     check_bindgen_flags(&flags)?;

@@ -111,3 +111,28 @@ fn row_15_and_44_times_do_not_overflow() {
     assert!(period.check(i64::MAX, Duration::ZERO).is_err());
     assert!(period.check(i64::MIN, Duration::ZERO).is_err());
 }
+
+#[test]
+fn each_time_can_be_asked_alone() {
+    let claims = |text: &str| Claims::parse(text.as_bytes().to_vec(), &Limits::default()).unwrap();
+    let second = Duration::from_secs(1);
+    let past = claims(r#"{"exp":1700000000,"nbf":1700000001}"#);
+    let expired = Error::Expired {
+        exp: NOW,
+        now: NOW,
+        leeway: 0,
+    };
+    let early = Error::NotYetValid {
+        nbf: NOW + 1,
+        now: NOW,
+        leeway: 0,
+    };
+    assert_eq!(past.exp(NOW, Duration::ZERO), Err(expired));
+    assert_eq!(past.exp(NOW, second), Ok(Some(NOW)));
+    assert_eq!(past.nbf(NOW, Duration::ZERO), Err(early));
+    assert_eq!(past.nbf(NOW, second), Ok(Some(NOW + 1)));
+    assert_eq!(claims("{}").exp(NOW, second), Ok(None));
+    assert_eq!(claims("{}").nbf(NOW, second), Ok(None));
+    let error = Error::NotNumericDate { claim: "nbf" };
+    assert_eq!(claims(r#"{"nbf":"1"}"#).nbf(NOW, second), Err(error));
+}

@@ -54,11 +54,13 @@ fn no_symmetric_algorithm_is_offered() {
 
 #[test]
 fn thumbprints_are_those_of_the_rfcs() {
-    // RFC 7638 section 3.1, RFC 8037 appendix A.3.
+    // RFC 7638 section 3.1, RFC 9449 section 6.1, RFC 8037 appendix A.3.
     let rsa = r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}"#;
+    let ec = r#"{"kty":"EC","crv":"P-256","x":"l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs","y":"9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA"}"#;
     let okp = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
     for (alg, jwk, thumbprint) in [
         ("RS256", rsa, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"),
+        ("ES256", ec, "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"),
         ("EdDSA", okp, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"),
     ] {
         let parts = [header(alg, jwk), CLAIMS.to_owned(), String::new()];
@@ -190,4 +192,33 @@ fn a_key_that_is_written_sloppily_makes_no_proof() {
             "{outcome}"
         );
     }
+}
+
+#[test]
+fn a_proof_says_its_algorithm_and_its_claims() {
+    let okp = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+    let ec = r#"{"kty":"EC","crv":"P-256","x":"l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs","y":"9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA"}"#;
+    for (alg, jwk, precise) in [
+        ("EdDSA", okp, "Ed25519"),
+        ("Ed25519", okp, "Ed25519"),
+        ("ES256", ec, "ES256"),
+    ] {
+        let parts = [header(alg, jwk), CLAIMS.to_owned(), String::new()];
+        let proof = parts.map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
+        let proof = DpopProof::parse(proof.as_bytes()).unwrap();
+        assert_eq!(proof.algorithm(), alg);
+        assert_eq!(proof.precise_algorithm(), precise);
+        assert_eq!(proof.claims().json(), CLAIMS);
+    }
+}
+
+#[test]
+fn a_proof_has_a_size_at_most() {
+    let length = LIMITS.token_bytes + 1;
+    let limit = LIMITS.token_bytes;
+    let too_large = Error::TokenTooLarge { length, limit };
+    assert_eq!(
+        DpopProof::parse(&vec![b'A'; length]).err(),
+        Some(too_large.into())
+    );
 }

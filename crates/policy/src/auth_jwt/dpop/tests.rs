@@ -40,21 +40,22 @@ fn judge(members: &[(&str, &str)]) -> String {
     let json = format!("{{{}}}", members.join(","));
     let document = jose::Document::parse_value(json.as_bytes(), &jose::Limits::default());
     match check_claims(document.unwrap().root(), &REQUEST) {
-        Ok(jti) => format!("jti {jti}"),
+        Ok((jti, made_at)) => format!("jti {jti}, {} s", made_at - NOW),
         Err(error) => error.to_string(),
     }
 }
 
 #[test]
 fn a_proof_that_fits_is_accepted() {
-    assert_eq!(judge(&[]), "jti x");
-    for iat in [NOW - 60, NOW + 60] {
-        assert_eq!(judge(&[("iat", &iat.to_string())]), "jti x", "{iat}");
+    assert_eq!(judge(&[]), "jti x, 0 s");
+    for apart in [-60, 60] {
+        let iat = (NOW + apart).to_string();
+        assert_eq!(judge(&[("iat", &iat)]), format!("jti x, {apart} s"));
     }
-    assert_eq!(judge(&[("iat", "1700000000.5")]), "jti x");
+    assert_eq!(judge(&[("iat", "1700000000.5")]), "jti x, 0 s");
     assert_eq!(
         judge(&[("htu", "\"HTTPS://API.example:443/./a?x#y\"")]),
-        "jti x"
+        "jti x, 0 s"
     );
 }
 

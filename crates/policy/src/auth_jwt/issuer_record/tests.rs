@@ -1,3 +1,4 @@
+mod every_order;
 mod model;
 
 use super::*;
