@@ -23,6 +23,10 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         println!("cargo::rustc-cfg=nginx_debug");
     }
 
+    // The tables for nginx's loader refer to the modules of this library. Without the flag, they refer
+    // to those of another build that is still loaded when a reload names a new file.
+    println!("cargo::rustc-cdylib-link-arg=-Wl,-Bsymbolic");
+
     let (include, build_dir) = (nginx("INCLUDE")?, nginx("BUILD_DIR")?);
     let flags = layout_flags(&build_dir)?;
     check_bindgen_flags(&flags)?;
@@ -72,13 +76,15 @@ fn check_bindgen_flags(flags: &[String]) -> Result<(), Box<dyn error::Error>> {
 /// See the files for why each is in C.
 fn compile_shim(include: &str, flags: &[String]) {
     let mut shim = cc::Build::new();
-    for file in [
+    let files = [
         "background.c",
         "bitfields.c",
         "net/event.c",
         "server.c",
         "shim.c",
-    ] {
+    ];
+    let for_tests = env::var_os("CARGO_FEATURE_FAULT_INJECTION").map(|_| "memory_faults.c");
+    for file in files.into_iter().chain(for_tests) {
         let file = format!("src/nginx/{file}");
         println!("cargo::rerun-if-changed={file}");
         shim.file(file);

@@ -12,8 +12,8 @@ use Jose;
 my @algorithms = qw/
     HS256 HS384 HS512 RS256 RS384 RS512 PS256 PS384 PS512
     ES256 ES384 ES512 ES256K EdDSA Ed25519 Ed448
-    ML-DSA-44 ML-DSA-65 ML-DSA-87
 /;
+push @algorithms, qw/ ML-DSA-44 ML-DSA-65 ML-DSA-87 / if has_ml_dsa();
 
 my %length = (HS256 => 32, HS384 => 48, HS512 => 64, ES256 => 64, ES384 => 96,
     ES512 => 132, ES256K => 64, EdDSA => 64, Ed25519 => 64, Ed448 => 114,

@@ -154,7 +154,7 @@ for my $location (@endless) {
     cmp_ok($t->read_file('sent'), '<', 2_000, "$location, nginx closed");
 }
 
-cmp_ok(peak_memory($pid) - $before, '<', 3 * $limit / 1024, 'memory growth in KiB');
+cmp_ok(peak_memory($pid) - $before, '<', memory_limit(3 * $limit / 1024), 'memory growth in KiB');
 padded($t, 1000);
 is(jwt_status(get('/proxied/', $token)), '404 ok', 'a good token at the end');
 like(get('/alive'), qr/^X-Status: \S+ $pid\r/m, 'the worker did not end');

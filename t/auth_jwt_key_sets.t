@@ -28,6 +28,7 @@ my $spoil = sub {
 my $add = sub { my ($key, $members) = @_; return $key =~ s/^\{/{$members,/r };
 my $zeros = encode_base64url("\0" x 32);
 
+my $no_ml_dsa = 'unsupported alg "ML-DSA-44"';
 my @left_out = (
     [ 'null', 'null', 'not a JSON object', 'no kid' ],
     [ 'a number', '1', 'not a JSON object', 'no kid' ],
@@ -44,10 +45,10 @@ my @left_out = (
     [ 'crv of another length', $spoil->($okp, crv => '"X448"'),
         'member "x" has 32 bytes instead of 56' ],
     [ 'alg of ML-DSA without its type', $add->($okp, '"alg":"ML-DSA-44"'),
-        'alg "ML-DSA-44" is not for a key of this type, curve or length' ],
+        has_ml_dsa() ? 'alg "ML-DSA-44" is not for a key of this type, curve or length' : $no_ml_dsa ],
     [ 'AKP without alg', '{"kty":"AKP","kid":"odd","pub":"AAAA"}', 'member "alg" is missing' ],
     [ 'AKP, too short', '{"kty":"AKP","kid":"odd","alg":"ML-DSA-44","pub":"AAAA"}',
-        'member "pub" has 3 bytes instead of 1312' ],
+        has_ml_dsa() ? 'member "pub" has 3 bytes instead of 1312' : $no_ml_dsa ],
     [ 'alg unknown', $add->($rsa, '"alg":"RS1"'), 'unsupported alg "RS1"' ],
     [ 'alg of another type', $add->($rsa, '"alg":"ES256"'),
         'alg "ES256" is not for a key of this type, curve or length' ],

@@ -95,7 +95,7 @@ my @bad = map { with_part($_, 1, sub { s/user/root/ }) } @good;
 ask_many(100);
 my $before = memory($pid);
 ask_many(1000);
-cmp_ok(memory($pid) - $before, '<', 256, 'memory after 1000 more, in KiB');
+cmp_ok(memory($pid) - $before, '<', memory_limit(256), 'memory after 1000 more, in KiB');
 is(join(' ', started_workers($t)), $pid, 'the worker did not end');
 
 ### clients that leave

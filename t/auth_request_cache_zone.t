@@ -7,6 +7,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
 use Test::Nginx::Raw;
+use SharedMemory;
 use VerdictService;
 
 use Time::HiRes qw/ sleep time /;
@@ -154,7 +155,8 @@ SKIP: {
     reload_with($t, conf('256k'));
     cached("d$_") for 1 .. 100;
     is(scalar(grep { cached("d$_") eq 'HIT' } 1 .. 100), 100, 'a hundred verdicts are cached');
-    my @areas = zone_areas($t, 256 * 1024);
+    my %areas = shared_areas($t);
+    my @areas = grep { $areas{$_} == 256 * 1024 } keys %areas;
     is(scalar(@areas), 1, 'the memory of the zone');
     my ($start) = @areas;
 
@@ -218,30 +220,10 @@ sub load {
     }
 }
 
-# The addresses, in the master, of the shared memory areas with this size.
-sub zone_areas {
-    my ($t, $size) = @_;
-    my ($master) = $t->read_file('nginx.pid') =~ /(\d+)/;
-    open my $maps, '<', "/proc/$master/maps" or die "Can't open maps: $!\n";
-    my @areas;
-    while (my $line = <$maps>) {
-        no warnings 'portable';
-        my ($from, $to) = $line =~ /^(\w+)-(\w+) rw-s .*zero/ or next;
-        push @areas, hex $from if hex($to) - hex($from) == $size;
-    }
-    return @areas;
-}
-
 # Overwrites each byte of a part of the zone, or a few bytes if the code returns none.
 sub damage {
     my ($t, $start, $from, $to, $byte) = @_;
-    my ($master) = $t->read_file('nginx.pid') =~ /(\d+)/;
-    open my $memory, '+<:raw', "/proc/$master/mem" or die "Can't open mem: $!\n";
-    my $write = sub {
-        my ($at, $bytes) = @_;
-        sysseek $memory, $start + $at, 0 or die "Can't seek: $!\n";
-        syswrite $memory, $bytes or die "Can't write: $!\n";
-    };
+    my $write = sub { overwrite($t, $start + $_[0], $_[1]) };
     return $write->($from, join '', map { $byte->() } $from .. $to - 1)
         if defined $byte->();
     # in the part that holds entries

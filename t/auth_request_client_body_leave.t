@@ -121,7 +121,7 @@ is(connections_left(), 1, 'random clients, all connections are closed');
 $s = start('POST', 200, 3);
 $s->print('abc');
 is(said($s), '200 3', 'the next request');
-cmp_ok(peak_memory(worker($t)), '<', 100 * 1024, 'memory in KiB');
+cmp_ok(peak_memory(worker($t)), '<', memory_limit(100 * 1024), 'memory in KiB');
 
 ### helpers
 

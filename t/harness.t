@@ -10,7 +10,7 @@ use Test::Nginx qw/ http_content /;
 
 plan(skip_all => "not our library") unless Test::Nginx->can('expect_panics');
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(93);
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(96);
 
 ### closing tests: each case is a test file that runs in a child process
 
@@ -19,6 +19,7 @@ my $panic = '[crit] 1#1: *1 panic in a handler: "out of bounds"';
 my $other = '[crit] 1#1: *1 open() failed (13: Permission denied)';
 my $exit = '[notice] 1#1: worker process 2 exited with code';
 my $asan = '==2==ERROR: AddressSanitizer: heap-use-after-free';
+my $ubsan = 'src/core/ngx_string.c:1:2: runtime error: shift exponent 40 is too large';
 my $quoted = '[error] 1#1: *1 process 2 exited on signal 3, says the client';
 
 my $alerts = 'no alerts';
@@ -34,6 +35,10 @@ is(failed("logs(\$t, '$panic')"), $faults, 'panic');
 is(failed("logs(\$t, '$exit 1')"), $faults, 'worker exit with code 1');
 is(failed("logs(\$t, '$exit 23')"), $faults, 'worker exit with code 23');
 is(failed("logs(\$t, '$asan')"), $faults, 'sanitizer');
+is(failed("logs(\$t, '$ubsan')"), $faults, 'sanitizer of undefined behaviour');
+is(failed('$t->write_file("valgrind.7", "")'), '', 'empty file of valgrind');
+is(failed('$t->write_file("valgrind.7", "==7== Invalid read of size 1")'), $faults,
+    'report of valgrind');
 
 is(failed("logs(\$t, '$alert'); \$t->todo_alerts()"), '', 'todo alert');
 is(failed("logs(\$t, '$panic'); \$t->todo_alerts()"), $faults,

@@ -58,7 +58,7 @@ note('in a tenth of a second there are at most ' . (sort { $b <=> $a } @at_once)
 my $all = memory_of_all();
 my $each = ($all - $one) / ($COUNT - 1);
 note(sprintf 'nginx has %d KiB with one issuer, %d KiB with %d: %.0f KiB for each', $one, $all, $COUNT, $each);
-cmp_ok($each, '<', 100, 'memory for each issuer, KiB');
+cmp_ok($each, '<', memory_limit(100), 'memory for each issuer, KiB');
 
 ### a reload
 

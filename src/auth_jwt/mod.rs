@@ -48,8 +48,9 @@ impl Module for AuthJwt {
 
     const DIRECTIVES: &'static [Directive<Self>] = directives::DIRECTIVES;
 
-    fn add_variables(cf: &mut Config<'_>) -> Result<(), ConfigError> {
-        variables::add(cf)
+    fn preconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
+        cf.preconfigure_late(variables::add);
+        Ok(())
     }
 
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {

@@ -12,8 +12,7 @@ use jose::DpopProof;
 use policy::auth_jwt::bearer::AuthScheme;
 use policy::auth_jwt::binding::BindingError;
 use policy::auth_jwt::dpop::{
-    FittingProof, ProofError, ProofTerms, ProvedRequest, check_accepted_proof, check_host,
-    check_proof,
+    ProofError, ProofTerms, ProvedRequest, check_accepted_proof, check_host, check_proof,
 };
 use policy::auth_jwt::mode::Outcome;
 use policy::auth_jwt::proof_algorithms::ProofAlgorithms;
@@ -144,15 +143,14 @@ impl ProofRules {
                 method: variable(values.method),
                 url: &url,
             };
-            let FittingProof { id, needs_nonce } =
-                check_proof(&proof, jkt, &proved).map_err(refuse)?;
-            let noted = used.note_use(request, id, nonces.as_deref());
+            let fitting = check_proof(&proof, jkt, &proved).map_err(refuse)?;
+            let noted = used.note_use(request, &fitting, nonces.as_deref());
             if noted == Err(ProofError::Replayed) {
                 sent.counters.count(ZoneCounter::DPOP_REPLAY);
             }
             noted.map_err(BindingError::from)?;
             _ = accepted.line.set(line.bytes().into());
-            needs_nonce
+            fitting.needs_nonce
         };
         if let Some(nonces) = nonces {
             accepted.has_nonce.set(true);

@@ -1,7 +1,7 @@
 //! What all workers know of DPoP proofs, in a zone of shared memory: which were used, and the secret
 //! behind the nonces. Both are in one zone on purpose. If the zone loses what it has, by a worker
 //! that dies or a change of its size, then no nonce of before is accepted, and with it no proof that
-//! was used.
+//! was used. Without nonces, no proof is accepted that a client has made before a worker died.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use openssl::rand::rand_bytes;
 
 use crate::nginx::{Config, ConfigError, Failure, Request, Setting, SharedZone, Text, ZoneEntry};
 use jose::DpopNonceKey;
-use policy::auth_jwt::dpop::{ProofError, ProofId};
+use policy::auth_jwt::dpop::{FittingProof, ProofError};
 use policy::auth_jwt::dpop_nonce::NonceError;
 use policy::auth_jwt::rejection::Rejection;
 
@@ -102,11 +102,11 @@ impl UsedProofs {
     pub(super) fn note_use(
         &self,
         request: Request<'_>,
-        id: ProofId,
+        proof: &FittingProof,
         nonces: Option<&Nonces>,
     ) -> Result<(), ProofError> {
         let zone = self.zone.get().ok_or(ProofError::Replayed)?;
-        let entry = ZoneEntry::new(id, b"");
+        let entry = ZoneEntry::new(proof.id, b"");
         let noted = zone.update(request.log(), |entries| {
             if self.has_nonces.get() {
                 // Reading it keeps it from being evicted, also where this proof needs no nonce.
@@ -115,7 +115,11 @@ impl UsedProofs {
                     return Err(ProofError::Nonce(NonceError::Unknown));
                 }
             }
-            match entries.read::<0>(&id).is_none() && entries.write(&entry) {
+            // The client of a proof with a nonce of this zone has made it after the loss.
+            if nonces.is_none() && proof.made_at <= entries.lost_at() {
+                return Err(ProofError::Lost);
+            }
+            match entries.read::<0>(&proof.id).is_none() && entries.write(&entry) {
                 true => Ok(()),
                 false => Err(ProofError::Replayed),
             }

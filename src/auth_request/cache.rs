@@ -89,7 +89,10 @@ impl<'r, 'c> CacheLookup<'r, 'c> {
         }
         let cache = &request.main_conf::<AuthRequest>().worker_cache;
         match cache.find(self.worker_key(), self.zone.change_counter(), request.now()) {
-            Some(record) => read_verdict(request, conf, &record),
+            Some(stored) => match verdict_codec::current(&stored, request.uptime()) {
+                Some(record) => read_verdict(request, conf, record),
+                None => Ok(None),
+            },
             None => Ok(None),
         }
     }
@@ -109,7 +112,10 @@ impl<'r, 'c> CacheLookup<'r, 'c> {
             ZoneLookup::Missing => return Ok(CacheResult::Miss(CacheStatus::Miss, slot)),
             ZoneLookup::Expired => return Ok(CacheResult::Miss(CacheStatus::Expired, slot)),
         };
-        let Some(verdict) = read_verdict(request, conf, &bytes)? else {
+        let Some(record) = verdict_codec::current(&bytes, request.uptime()) else {
+            return Ok(CacheResult::Miss(CacheStatus::Expired, slot));
+        };
+        let Some(verdict) = read_verdict(request, conf, record)? else {
             return Ok(CacheResult::Miss(CacheStatus::Miss, slot));
         };
         if self.is_copied {
@@ -336,9 +342,11 @@ impl CacheSlot {
             answer: answer.iter().map(String::as_bytes).collect(),
         };
         let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        // The time of day may be set, so that the verdict ends by the monotonic clock as well.
         let expires = request.now().saturating_add(seconds);
+        let until = request.uptime().saturating_add(time);
         record
-            .encode()
+            .encode(until)
             .is_some_and(|bytes| self.zone.put(&self.key, expires, &bytes, request.log()))
     }
 }

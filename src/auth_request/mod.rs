@@ -26,7 +26,7 @@ impl Module for AuthRequest {
 
     const DIRECTIVES: &'static [Directive<Self>] = directives::DIRECTIVES;
 
-    fn add_variables(cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    fn preconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
         variables::add(cf)?;
         answer::add_variables(cf)
     }

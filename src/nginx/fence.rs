@@ -61,10 +61,34 @@ fn report(log: Log<'_>, payload: Box<dyn Any + Send>) {
     }
 }
 
-/// Panics and failures on demand, for t/faults.
+/// Panics, failures and a worker's death on demand, for t/faults.
 #[cfg(feature = "fault-injection")]
 pub(super) mod fault_injection {
     use crate::nginx::Request;
+
+    const SIGKILL: i32 = 9;
+
+    /// Kills this worker at a step of its next operations on a zone of shared memory, if the request
+    /// has a header line `X-Fault` with `zone` and the number of the step, such as `zone 7`. With
+    /// `zone 0`, a worker that was to be killed is not.
+    pub(in crate::nginx) fn kill_in_zone(request: Request<'_>) {
+        for (name, value) in request.headers() {
+            let step = value.bytes().strip_prefix(b"zone ");
+            let step = step.and_then(|step| str::from_utf8(step).ok()?.parse().ok());
+            if name.eq_ignore_ascii_case(b"x-fault")
+                && let Some(step) = step
+            {
+                slab_map::steps::stop_at(step, kill_this_process);
+            }
+        }
+    }
+
+    fn kill_this_process() {
+        let id = i32::try_from(std::process::id()).unwrap_or(0);
+        // SAFETY: kill takes any numbers and reads no memory. This is nginx's worker, which nobody
+        // else than its master waits for.
+        unsafe { nginx_sys::kill(id, SIGKILL) };
+    }
 
     /// Panics if the request has a header line `X-Fault` with this value.
     pub(in crate::nginx) fn panic_in_request(request: Request<'_>, point: &str) {
@@ -76,6 +100,10 @@ pub(super) mod fault_injection {
     /// Panics at `access` in every call of an access handler, at `access again` only in a call for
     /// a request that the module has a state of, as it has after a subrequest was started.
     pub(in crate::nginx) fn panic_in_access(request: Request<'_>, has_state: bool) {
+        // Steps are counted over all calls for a request.
+        if !has_state {
+            kill_in_zone(request);
+        }
         panic_in_request(request, "access");
         if has_state {
             panic_in_request(request, "access again");

@@ -2,10 +2,11 @@
 //! location, and for a client's request in all of them. It is apart from the filters, so that the
 //! files that need it do not import them.
 
+use super::directive::{Config, ConfigError};
 use super::header::LineList;
 use super::status::Status;
 use super::variable::Variable;
-use nginx_sys::{ngx_conf_t, ngx_http_handler_pt, ngx_int_t, ngx_str_t, ngx_table_elt_t};
+use nginx_sys::{ngx_http_handler_pt, ngx_str_t, ngx_table_elt_t};
 use std::cell::{Cell, OnceCell, RefCell, UnsafeCell};
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -23,14 +24,11 @@ pub struct FilterConf {
     pub(super) header_variables: OnceCell<Vec<Variable>>,
     /// The handlers of other modules that this module adds to the preaccess phase for them.
     pub(super) preaccess_handlers: RefCell<Vec<ngx_http_handler_pt>>,
-    /// The preconfiguration functions of other modules that this module calls for them. nginx
-    /// configures the modules of filters last, so that these functions come after those of its own
-    /// modules.
+    /// What [`Config::preconfigure_late`] calls.
     pub(super) late_preconfigurations: RefCell<Vec<Preconfiguration>>,
 }
 
-/// As in an `ngx_http_module_t`.
-pub(super) type Preconfiguration = unsafe extern "C" fn(*mut ngx_conf_t) -> ngx_int_t;
+pub(super) type Preconfiguration = fn(&mut Config<'_>) -> Result<(), ConfigError>;
 
 /// What is remembered of a client's request, whatever location it is in.
 #[derive(Default)]

@@ -37,6 +37,8 @@ mod line_changes;
 mod line_list;
 mod location;
 mod log;
+#[cfg(feature = "fault-injection")]
+mod memory_faults;
 mod module;
 pub mod net;
 mod phase;

@@ -3,7 +3,6 @@
 
 use super::directive::{Commands, Config, ConfigError, Directive, MergedConfig, conf_error};
 use super::fence::{guard, install_hook};
-use super::filter_state::SubrequestFilter;
 use super::log::Log;
 use super::net;
 use super::pool::own;
@@ -34,19 +33,12 @@ pub trait Module: Sized + 'static {
 
     const DIRECTIVES: &'static [Directive<Self>];
 
-    /// Called before nginx reads the directives of `http{}`.
+    /// Called before nginx reads the directives of `http{}`: variables are added here, or
+    /// [later](Config::preconfigure_late).
     ///
     /// # Errors
     /// nginx does not start with the configuration.
     fn preconfiguration(_cf: &mut Config<'_>) -> Result<(), ConfigError> {
-        Ok(())
-    }
-
-    /// Called after that, when nginx's own modules have added their variables, too.
-    ///
-    /// # Errors
-    /// nginx does not start with the configuration.
-    fn add_variables(_cf: &mut Config<'_>) -> Result<(), ConfigError> {
         Ok(())
     }
 
@@ -189,17 +181,10 @@ unsafe extern "C" fn preconfiguration<M: Exported>(cf: *mut ngx_conf_t) -> ngx_i
             cf.reserve_client_context::<M>()?;
         }
         cf.find_body_variables::<M>()?;
-        let later = &cf.main_conf::<SubrequestFilter>().late_preconfigurations;
-        later.borrow_mut().push(add_variables::<M>);
         M::preconfiguration(cf)
     };
     // SAFETY: ngx_http_block calls with its live cf.
     unsafe { configure(cf, reserve_and_configure) }
-}
-
-unsafe extern "C" fn add_variables<M: Exported>(cf: *mut ngx_conf_t) -> ngx_int_t {
-    // SAFETY: the module of the filters calls with the live cf that nginx has handed to it.
-    unsafe { configure(cf, M::add_variables) }
 }
 
 unsafe extern "C" fn postconfiguration<M: Exported>(cf: *mut ngx_conf_t) -> ngx_int_t {

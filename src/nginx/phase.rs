@@ -362,7 +362,10 @@ fn try_judge<'r, M: AccessHandler>(
     handler: Judge<'r, M>,
 ) -> Result<Access<'r>, Failure> {
     #[cfg(feature = "fault-injection")]
-    super::fence::fault_injection::panic_in_access(request, request.state::<M>().is_some());
+    {
+        super::fence::fault_injection::panic_in_access(request, request.state::<M>().is_some());
+        super::memory_faults::commit(request);
+    }
     forget_caches_after_panic::<M>(request);
     if request.is_poisoned::<M>() {
         return Err(Failure::Panic);

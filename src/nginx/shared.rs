@@ -6,27 +6,33 @@
 //! and safe code detects a damaged zone, where nginx would follow a stray pointer.
 //!
 //! Each operation holds the mutex of the zone and sets a busy flag in it. If a worker dies
-//! meanwhile, nginx's master releases the mutex, and the flag tells the next worker that the zone
-//! may be half changed: it empties the zone. Nothing is allocated while the mutex is held.
+//! meanwhile, nginx's master or the next worker releases the mutex, and the flag tells that the zone
+//! may be half changed: the next worker empties it. Nothing is allocated while the mutex is held.
 
 use super::directive::{Config, ConfigError};
 use super::fence::guard;
 use super::log::Log;
+use super::net::is_process_alive;
 use super::text::Text;
 use nginx_sys::{
-    NGX_ERROR, NGX_OK, ngx_int_t, ngx_pagesize, ngx_parse_size, ngx_shared_memory_add,
-    ngx_shm_zone_t, ngx_shmtx_lock, ngx_shmtx_t, ngx_shmtx_unlock, ngx_slab_alloc, ngx_slab_pool_t,
-    ngx_time,
+    NGX_ERROR, NGX_OK, ngx_int_t, ngx_pagesize, ngx_parse_size, ngx_pid_t, ngx_shared_memory_add,
+    ngx_shm_zone_t, ngx_shmtx_force_unlock, ngx_shmtx_t, ngx_shmtx_trylock, ngx_shmtx_unlock,
+    ngx_slab_alloc, ngx_slab_pool_t, ngx_time,
 };
+use slab_map::change_state::ChangeState;
+use slab_map::steps::step;
 use slab_map::{
     Block, Damaged, EntryKey, LARGE_BLOCKS, MapHeader, ReadOutcome, SMALL_BLOCKS, SlabMap,
     buckets_for, checksum,
 };
 use std::ffi::c_void;
 use std::hash::{BuildHasher, RandomState};
+use std::hint::spin_loop;
 use std::ptr::NonNull;
 use std::slice;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, SystemTime};
 use text::Quoted;
 
 /// A zone of shared memory, which lives as long as the configuration that names it. `DATA` says how
@@ -57,6 +63,13 @@ pub enum ZoneLookup {
 /// memory of a zone only if the tag is the same, so neither another module nor another build of
 /// this one gets it.
 static ZONE_TAG: u8 = 0;
+
+/// How often a worker that waits for a mutex tries again at once, a bit later each time: 10 to 20
+/// microseconds in all, in which most operations end.
+const SPINS: u32 = 30;
+
+/// How long it waits before each further try.
+const PAUSE: Duration = Duration::from_micros(50);
 
 impl Config<'_> {
     /// Defines a zone by `name:size`.
@@ -168,8 +181,8 @@ unsafe extern "C" fn init_zone<const DATA: usize>(
             ));
             return NGX_ERROR as ngx_int_t;
         };
-        let (atomics, mut map) = locked.content::<DATA>();
-        atomics.busy.store(0, Ordering::Relaxed);
+        let (state, mut map) = locked.content::<DATA>();
+        state.reset();
         map.seed(seed);
         map.clear();
         NGX_OK as ngx_int_t
@@ -182,7 +195,7 @@ impl<const DATA: usize> SharedZone<DATA> {
     pub fn get(&self, key: &EntryKey, now: i64, log: Log<'_>) -> ZoneLookup {
         let mut value = Vec::with_capacity(1024);
         loop {
-            let outcome = self.with_map(log, |_| false, |map| map.get(key, now, &mut value));
+            let outcome = self.with_map(log, |_| false, |map, _| map.get(key, now, &mut value));
             match outcome.unwrap_or(ReadOutcome::Nothing) {
                 ReadOutcome::Nothing => return ZoneLookup::Missing,
                 ReadOutcome::Expired => return ZoneLookup::Expired,
@@ -223,7 +236,7 @@ impl<const DATA: usize> SharedZone<DATA> {
             let head = self.0.as_ref().data.cast::<ZoneHead>();
             match head.is_null() {
                 true => 0,
-                false => (*head).atomics.change_counter.load(Ordering::Acquire),
+                false => (*head).state.changes(),
             }
         }
     }
@@ -237,7 +250,7 @@ impl<const DATA: usize> SharedZone<DATA> {
         let fits = self.with_map(
             log,
             |_| true,
-            |map| map.put(key, expires, checksum, value, now),
+            |map, _| map.put(key, expires, checksum, value, now),
         );
         let fits = fits.unwrap_or(false);
         if !fits {
@@ -252,37 +265,41 @@ impl<const DATA: usize> SharedZone<DATA> {
 
     /// Removes the value of a key.
     pub fn remove(&self, key: &EntryKey, log: Log<'_>) {
-        self.with_map(log, |()| true, |map| map.remove(key));
+        self.with_map(log, |()| true, |map, _| map.remove(key));
     }
 
-    /// Calls `work` with the map. If the map turns out to be damaged, it is emptied and `work` is
+    /// Calls `work` with the map and its state. If the map turns out to be damaged, it is emptied and `work` is
     /// called again. `has_changed` tells of its result whether a lookup finds something else now.
     /// None before nginx has made the zone.
     pub(super) fn with_map<T>(
         &self,
         log: Log<'_>,
         has_changed: impl FnOnce(&T) -> bool,
-        mut work: impl FnMut(&mut SlabMap<'_, DATA>) -> Result<T, Damaged>,
+        mut work: impl FnMut(&mut SlabMap<'_, DATA>, &ChangeState) -> Result<T, Damaged>,
     ) -> Option<T> {
         // SAFETY: nginx changes a zone only while it makes the cycle.
         let mut locked = LockedZone::new(unsafe { self.0.as_ref() })?;
-        let (atomics, mut map) = locked.content();
-        // The busy flag is set before anything else is written, and cleared after everything else.
-        let is_intact = atomics.busy.swap(1, Ordering::SeqCst) == 0 && map.is_ours();
-        let mut result = if is_intact {
-            work(&mut map)
-        } else {
-            Err(Damaged)
+        let (state, mut map) = locked.content();
+        step();
+        let is_intact = state.begin() && map.is_ours();
+        step();
+        let mut result = match is_intact {
+            true => work(&mut map, state),
+            false => Err(Damaged),
         };
         let emptied = result.is_err();
         if emptied {
+            state.note_loss(clock());
             map.clear();
-            result = work(&mut map);
+            result = work(&mut map, state);
         }
+        step();
         if emptied || result.as_ref().is_ok_and(has_changed) {
-            atomics.change_counter.fetch_add(1, Ordering::Release);
+            state.note_change();
         }
-        atomics.busy.store(0, Ordering::Release);
+        step();
+        state.finish();
+        step();
         drop(locked);
         if emptied {
             let found = if is_intact { "damaged" } else { "half changed" };
@@ -308,6 +325,42 @@ impl<const DATA: usize> SharedZone<DATA> {
     }
 }
 
+/// Locks a mutex, waiting for it. ngx_shmtx_lock would leave it to nginx's master to release the mutex
+/// of a worker that has died. The master does so for zones of its newest configuration only, so that
+/// workers of an older one, whose zone the newest does not have, would wait for ever.
+///
+/// # Safety
+/// nginx has made the mutex (ngx_shmtx_create), and its memory stays mapped.
+unsafe fn lock(mutex: *mut ngx_shmtx_t) {
+    let mut tries = 0;
+    // SAFETY: ngx_shmtx_trylock takes a mutex that nginx has made, as the caller promises.
+    while unsafe { ngx_shmtx_trylock(mutex) } == 0 {
+        tries += 1;
+        if tries < SPINS {
+            (0..tries).for_each(|_| spin_loop());
+            continue;
+        }
+        tries = SPINS;
+        sleep(PAUSE);
+        // SAFETY: the caller promises a mutex that nginx has made: ngx_shmtx_create has pointed `lock`
+        // to the atomic number in shared memory that is the id of the process that holds it, or 0.
+        let holder = unsafe { AtomicUsize::from_ptr((*mutex).lock.cast()) };
+        let holder = holder.load(Ordering::Relaxed);
+        if holder != 0 && !is_process_alive(holder as u64) {
+            // SAFETY: as above. ngx_shmtx_force_unlock does nothing if another process has released
+            // the mutex since.
+            unsafe { ngx_shmtx_force_unlock(mutex, holder as ngx_pid_t) };
+        }
+    }
+}
+
+/// The time now, in seconds since 1970. nginx's own is that of the last event, before this worker
+/// waited for the mutex.
+fn clock() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
+}
+
 /// The mutex of a zone, held until this is dropped, and the memory that it protects.
 struct LockedZone {
     mutex: NonNull<ngx_shmtx_t>,
@@ -318,17 +371,9 @@ struct LockedZone {
 /// The beginning of a zone's memory. The buckets follow, and then the blocks.
 #[repr(C, align(64))]
 struct ZoneHead {
-    atomics: ZoneAtomics,
+    /// What is read without the mutex, or after a worker died with it.
+    state: ChangeState,
     header: MapHeader,
-}
-
-/// What is read without the mutex, or after a worker died with it: atomics only.
-#[repr(C)]
-struct ZoneAtomics {
-    /// Not 0 while an operation works on the map, and after a worker died during one.
-    busy: AtomicU32,
-    /// See [`SharedZone::change_counter`].
-    change_counter: AtomicU64,
 }
 
 impl LockedZone {
@@ -341,8 +386,9 @@ impl LockedZone {
         // within it.
         let mutex = unsafe { &raw mut (*zone.shm.addr.cast::<ngx_slab_pool_t>()).mutex };
         let mutex = NonNull::new(mutex)?;
-        // SAFETY: nginx has made the mutex with the pool (ngx_init_zone_pool).
-        unsafe { ngx_shmtx_lock(mutex.as_ptr()) };
+        // SAFETY: nginx has made the mutex with the pool (ngx_init_zone_pool), and unmaps both with the
+        // cycle.
+        unsafe { lock(mutex.as_ptr()) };
         Some(Self {
             mutex,
             memory,
@@ -350,8 +396,8 @@ impl LockedZone {
         })
     }
 
-    /// The atomics and the map in the zone's memory.
-    fn content<const DATA: usize>(&mut self) -> (&ZoneAtomics, SlabMap<'_, DATA>) {
+    /// The state and the map in the zone's memory.
+    fn content<const DATA: usize>(&mut self) -> (&ChangeState, SlabMap<'_, DATA>) {
         let size = self.size.saturating_sub(size_of::<ZoneHead>());
         let bucket_count = buckets_for::<DATA>(size / size_of::<Block<DATA>>());
         let size = size.saturating_sub(bucket_count * size_of::<u32>());
@@ -361,7 +407,7 @@ impl LockedZone {
         // of the next (the number of buckets is even), and any bytes are a valid value of each.
         //
         // SAFETY: ngx_slab_alloc gave this module all free pages of the pool from `memory` on, and
-        // the slab allocator does not use what may follow them. All but the atomics is only used
+        // the slab allocator does not use what may follow them. All but the state is only used
         // with the mutex held, as this value does.
         unsafe {
             let head = self.memory.cast::<ZoneHead>().as_ptr();
@@ -372,14 +418,14 @@ impl LockedZone {
                 blocks: slice::from_raw_parts_mut(blocks, count),
                 buckets: slice::from_raw_parts_mut(buckets, bucket_count),
             };
-            (&(*head).atomics, map)
+            (&(*head).state, map)
         }
     }
 }
 
 impl Drop for LockedZone {
     fn drop(&mut self) {
-        // SAFETY: `new` has locked the mutex (ngx_shmtx_lock), and the zone stays mapped as long as
+        // SAFETY: `new` has locked the mutex (ngx_shmtx_trylock), and the zone stays mapped as long as
         // the cycle lives.
         unsafe { ngx_shmtx_unlock(self.mutex.as_ptr()) };
     }

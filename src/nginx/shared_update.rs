@@ -3,6 +3,7 @@
 use super::log::Log;
 use super::shared::SharedZone;
 use nginx_sys::ngx_time;
+use slab_map::change_state::ChangeState;
 use slab_map::{Damaged, EntryKey, LARGE_BLOCKS, ReadOutcome, SlabMap, checksum};
 
 /// The longest value that can be read while the zone is locked.
@@ -12,6 +13,7 @@ const MAX_READ: usize = 512;
 pub struct LockedEntries<'z, 'm, const DATA: usize> {
     map: &'z mut SlabMap<'m, DATA>,
     buffer: &'z mut Vec<u8>,
+    lost_at: i64,
     is_damaged: bool,
     has_changed: bool,
 }
@@ -38,10 +40,11 @@ impl<const DATA: usize> SharedZone<DATA> {
         mut work: impl FnMut(&mut LockedEntries<'_, '_, DATA>) -> T,
     ) -> Option<T> {
         let mut buffer = Vec::with_capacity(MAX_READ);
-        let work_on = |map: &mut SlabMap<'_, DATA>| {
+        let work_on = |map: &mut SlabMap<'_, DATA>, state: &ChangeState| {
             let mut entries = LockedEntries {
                 map,
                 buffer: &mut buffer,
+                lost_at: state.lost_at(),
                 is_damaged: false,
                 has_changed: false,
             };
@@ -57,6 +60,12 @@ impl<const DATA: usize> SharedZone<DATA> {
 }
 
 impl<const DATA: usize> LockedEntries<'_, '_, DATA> {
+    /// When the zone has lost its entries, because it was damaged. In seconds since 1970; 0 if that
+    /// has not happened.
+    pub fn lost_at(&self) -> i64 {
+        self.lost_at
+    }
+
     /// The value of a key, if there is one with this length.
     pub fn read<const N: usize>(&mut self, key: &EntryKey) -> Option<[u8; N]> {
         const { assert!(N <= MAX_READ) };
@@ -66,8 +75,12 @@ impl<const DATA: usize> LockedEntries<'_, '_, DATA> {
             return None;
         };
         let value: &[u8] = self.buffer;
-        let is_intact = checksum(key, NEVER, value) == sum;
-        value.try_into().ok().filter(|_| is_intact)
+        if checksum(key, NEVER, value) != sum {
+            // Not "no value": a proof that was used would be accepted again.
+            self.is_damaged = true;
+            return None;
+        }
+        value.try_into().ok()
     }
 
     /// Stores a value. False if it is larger than the zone.

@@ -6,7 +6,9 @@ use super::body;
 use super::chain::{buffer_length, buffers};
 use super::directive::{Config, ConfigError, Directive};
 use super::fence::guard;
-use super::filter_state::{BodyReading, ClientState, FilterConf, NextFilter, SubrequestFilter};
+use super::filter_state::{
+    BodyReading, ClientState, FilterConf, NextFilter, Preconfiguration, SubrequestFilter,
+};
 use super::module::Module;
 use super::request::Request;
 use super::response_body::{BodyError, BodyReader, Progress, ResponseBody};
@@ -35,13 +37,7 @@ impl Module for SubrequestFilter {
 
     fn preconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
         let preconfigurations = cf.main_conf::<Self>().late_preconfigurations.take();
-        for preconfiguration in preconfigurations {
-            // SAFETY: nginx has handed over this live cf (ngx_http_block), as the function expects.
-            if unsafe { preconfiguration(cf.raw()) } != NGX_OK as ngx_int_t {
-                return Err(ConfigError::Logged);
-            }
-        }
-        Ok(())
+        preconfigurations.into_iter().try_for_each(|add| add(cf))
     }
 
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
@@ -57,6 +53,19 @@ impl Module for SubrequestFilter {
         }
         body::install();
         Ok(())
+    }
+}
+
+impl Config<'_> {
+    /// Has `preconfiguration` called when the modules of nginx have added their variables, and before
+    /// nginx reads the directives of `http{}`. nginx configures the modules of filters last, so this
+    /// one calls it.
+    pub fn preconfigure_late(&mut self, preconfiguration: Preconfiguration) {
+        let filter = self.main_conf::<SubrequestFilter>();
+        filter
+            .late_preconfigurations
+            .borrow_mut()
+            .push(preconfiguration);
     }
 }
 

@@ -6,13 +6,16 @@ package AuthJwt;
 use Auth;
 use Exporter qw/ import /;
 
-our @EXPORT = qw/ get jwt_logged jwt_status outcome variables verdict /;
+our @EXPORT = qw/ get has_ml_dsa jwt_logged jwt_status outcome variables verdict /;
 
 # The response to a GET with this bearer token, if any, and more header lines.
 sub get {
     my ($uri, $token, @lines) = @_;
     return ask($uri, @lines, bearer($token));
 }
+
+# Whether the module verifies ML-DSA: with ring it does not (docs/dev/decisions.md).
+sub has_ml_dsa { return ($ENV{TEST_NGINX_CRYPTO} // '') ne 'ring' }
 
 # The status of a response, and behind it all challenges: "401 Basic realm="a" +
 # Bearer realm="b"".

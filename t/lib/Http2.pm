@@ -6,6 +6,7 @@ package Http2;
 use Auth;
 use Exporter qw/ import /;
 use Test::Nginx::Raw;
+use Test::Nginx::Waiting qw/ stretched /;
 
 our @EXPORT = qw/
     http2_bodies http2_connection http2_curl http2_data http2_request http2_reset
@@ -33,7 +34,8 @@ sub listen_http2 {
 sub http2_curl {
     my ($uri, @options) = @_;
     my $url = 'http://127.0.0.1:' . port(8083) . $uri;
-    my $response = `curl -s -S -i -m 8 --http2-prior-knowledge @options '$url' 2>&1`;
+    my $limit = stretched(8);
+    my $response = `curl -s -S -i -m $limit --http2-prior-knowledge @options '$url' 2>&1`;
     Test::Nginx::log_in($response);
     return $response;
 }
@@ -110,7 +112,7 @@ sub _read_frames {
     my ($s, $code) = @_;
     local $SIG{ALRM} = sub { die "timeout\n" };
     eval {
-        alarm(30);
+        alarm(stretched(30));
         while (($s->read(my $head, 9) // 0) == 9) {
             my ($high, $low, $type, $flags, $stream) = unpack 'CnCCN', $head;
             my $length = $high << 16 | $low;

@@ -8,6 +8,7 @@ use Exporter qw/ import /;
 use JSON::PP ();
 use MIME::Base64 ();
 use NodePackages;
+use Test::Nginx::Waiting qw/ stretched /;
 
 our @EXPORT = qw/
     ask_provider certificates claims_of header_of install_provider oidc_client oidc_provider provider_token
@@ -72,7 +73,7 @@ sub _part {
 
 sub _curl {
     my (@arguments) = @_;
-    open my $out, '-|', 'curl', '-s', '-m', '5', '--cacert', $authority, @arguments
+    open my $out, '-|', 'curl', '-s', '-m', stretched(5), '--cacert', $authority, @arguments
         or die "Can't run curl: $!\n";
     local $/;
     my $text = <$out> // '';

@@ -13,6 +13,7 @@ use Certificates;
 use Exporter qw/ import /;
 use JSON::PP ();
 use Provider::Server;
+use Test::Nginx::Waiting qw/ stretched /;
 use Time::HiRes qw/ sleep /;
 
 our @EXPORT = qw/ provider_certificates wait_longer /;
@@ -150,7 +151,7 @@ sub requests {
 # after failures nginx makes pauses, and TLS in Perl is slow where other tests run.
 sub wait_longer {
     my ($condition) = @_;
-    for (1 .. 1200) {
+    for (1 .. stretched(1200)) {
         return 1 if $condition->();
         sleep 0.05;
     }

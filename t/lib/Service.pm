@@ -7,6 +7,7 @@ package Service;
 
 use Auth;
 use Exporter qw/ import /;
+use Test::Nginx::Waiting qw/ stretched /;
 use Time::HiRes qw/ sleep /;
 
 our @EXPORT = qw/ asked forget go_on hold take_request wait_asked /;
@@ -17,7 +18,7 @@ sub take_request {
     my ($dir, $name) = @_;
     append("$dir/asked.$name", '.');
     my $number = -s "$dir/asked.$name";
-    for (1 .. 2000) {
+    for (1 .. stretched(2000)) {
         my $passed = eval { slurp("$dir/hold.$name") } // '';
         last unless length $passed and $number > $passed;
         sleep 0.01;

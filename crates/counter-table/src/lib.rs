@@ -7,6 +7,9 @@
 //! finds the counts of a group of that identity again. One process at a time makes configurations;
 //! meanwhile others count in the groups of earlier ones.
 
+mod gauge;
+
+use gauge::Gauge;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a group of counters is called: a digest of what it counts.
@@ -36,13 +39,10 @@ struct Owner {
     configuration: AtomicU64,
 }
 
-/// What a worker has at present, such as a number of entries in a cache.
+/// What a worker has at present, such as a number of entries in a cache. It is that of the worker
+/// which has started last with its number.
 #[repr(C, align(64))]
-struct Gauges {
-    /// The configuration of the worker that has started last with this number.
-    configuration: AtomicU64,
-    values: [AtomicU64; CounterTable::GAUGES],
-}
+struct Gauges([Gauge; CounterTable::GAUGES]);
 
 /// A configuration names more groups than there may be.
 #[derive(Debug, PartialEq, Eq)]
@@ -112,8 +112,8 @@ impl CounterTable {
         for owner in &self.owners {
             owner.configuration.store(0, Ordering::Relaxed);
         }
-        for gauges in self.workers.as_flattened() {
-            gauges.configuration.store(0, Ordering::Relaxed);
+        for gauge in self.workers.iter().flatten().flat_map(|gauges| &gauges.0) {
+            gauge.clear();
         }
     }
 
@@ -149,28 +149,24 @@ impl CounterTable {
 
     /// Has the gauges of a worker begin at 0, as it starts.
     pub fn start_worker(&self, configuration: u64, worker: usize) {
-        if let Some(gauges) = self.gauges(configuration, worker) {
-            gauges.start(configuration);
+        for gauge in self.gauges(configuration, worker) {
+            gauge.start(configuration);
         }
     }
 
     /// Sets a gauge of a worker of this configuration, unless a worker of a later one has its place.
     pub fn set_gauge(&self, configuration: u64, worker: usize, gauge: usize, value: u64) {
-        let gauges = self.gauges(configuration, worker);
-        let gauges = gauges.filter(|gauges| gauges.is_of(configuration));
-        if let Some(gauge) = gauges.and_then(|gauges| gauges.values.get(gauge)) {
-            gauge.store(value, Ordering::Relaxed);
+        if let Some(gauge) = self.gauges(configuration, worker).get(gauge) {
+            gauge.set(configuration, value);
         }
     }
 
     /// The sum of a gauge over all workers of this configuration that have started.
     pub fn sum_of_gauge(&self, configuration: u64, gauge: usize) -> u64 {
-        let gauges = self.gauges_of_all_workers(configuration).iter();
-        let gauges = gauges.filter(|gauges| gauges.is_of(configuration));
-        let values = gauges.filter_map(|gauges| gauges.values.get(gauge));
-        values.fold(0, |sum, value| {
-            sum.saturating_add(value.load(Ordering::Relaxed))
-        })
+        let workers = self.gauges_of_all_workers(configuration).iter();
+        let gauges = workers.filter_map(|gauges| gauges.0.get(gauge));
+        let values = gauges.filter_map(|gauge| gauge.get(configuration));
+        values.fold(0, u64::saturating_add)
     }
 
     /// The index of a group that an earlier configuration has named, which this one names now.
@@ -197,8 +193,9 @@ impl CounterTable {
         Some(index)
     }
 
-    fn gauges(&self, configuration: u64, worker: usize) -> Option<&Gauges> {
-        self.gauges_of_all_workers(configuration).get(worker)
+    fn gauges(&self, configuration: u64, worker: usize) -> &[Gauge] {
+        let gauges = self.gauges_of_all_workers(configuration).get(worker);
+        gauges.map_or(&[], |gauges| &gauges.0)
     }
 
     fn gauges_of_all_workers(&self, configuration: u64) -> &[Gauges] {
@@ -215,19 +212,6 @@ impl Owner {
 
     fn configuration(&self) -> u64 {
         self.configuration.load(Ordering::Relaxed)
-    }
-}
-
-impl Gauges {
-    fn start(&self, configuration: u64) {
-        for gauge in &self.values {
-            gauge.store(0, Ordering::Relaxed);
-        }
-        self.configuration.store(configuration, Ordering::Relaxed);
-    }
-
-    fn is_of(&self, configuration: u64) -> bool {
-        self.configuration.load(Ordering::Relaxed) == configuration
     }
 }
 

@@ -13,9 +13,11 @@ fn dirty_table() -> Box<CounterTable> {
     for counters in &mut table.counters {
         counters.0.fill_with(|| AtomicU64::new(0xa5a5));
     }
-    for gauges in table.workers.as_flattened_mut() {
-        gauges.configuration = AtomicU64::new(1);
-        gauges.values.fill_with(|| AtomicU64::new(0xa5a5));
+    for gauges in table.workers.as_flattened() {
+        for gauge in &gauges.0 {
+            gauge.start(1);
+            gauge.set(1, 0xa5a5);
+        }
     }
     table
 }
@@ -27,10 +29,7 @@ fn zeroed_table() -> Box<CounterTable> {
         id: std::array::from_fn(array),
         configuration: zero(),
     };
-    let gauges = |_| Gauges {
-        configuration: zero(),
-        values: std::array::from_fn(array),
-    };
+    let gauges = |_| Gauges(std::array::from_fn(|_| Gauge::default()));
     Box::new(CounterTable {
         configuration: zero(),
         since: zero(),
@@ -165,6 +164,20 @@ fn gauges_are_those_of_the_workers_of_one_configuration() {
             "configurations that fail have no workers, and change nothing"
         );
     });
+}
+
+#[test]
+fn a_gauge_has_a_value_of_32_bits() {
+    let gauge = Gauge::default();
+    for (configuration, value) in [(1, 7), (u64::MAX, u64::from(u32::MAX)), (1 << 31, 0)] {
+        gauge.start(configuration);
+        assert_eq!(gauge.get(configuration), Some(0));
+        gauge.set(configuration, value);
+        assert_eq!(gauge.get(configuration), Some(value));
+        gauge.set(configuration, u64::MAX);
+        assert_eq!(gauge.get(configuration), Some(u64::from(u32::MAX)));
+        assert_eq!(gauge.get(configuration - 1), None);
+    }
 }
 
 #[test]

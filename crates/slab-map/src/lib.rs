@@ -7,6 +7,7 @@
 //! holds a lock during each call.
 
 use std::hash::{DefaultHasher, Hasher};
+use steps::step;
 
 /// A key, which is a digest that the caller has computed.
 pub type EntryKey = [u8; 32];
@@ -168,7 +169,9 @@ impl<const DATA: usize> SlabMap<'_, DATA> {
     /// Writes an empty map, whatever the memory contains.
     pub fn clear(&mut self) {
         let count = u32::try_from(self.blocks.len()).unwrap_or(NONE);
+        step();
         self.buckets.fill(NONE);
+        step();
         *self.header = MapHeader {
             layout: Self::LAYOUT,
             seed: self.header.seed,
@@ -249,8 +252,10 @@ impl<const DATA: usize> SlabMap<'_, DATA> {
         let entry = self.entry(at)?;
         entry.bucket_next = bucket_next;
         entry.length = length;
+        step();
         entry.expires = expires;
         entry.checksum = checksum;
+        step();
         entry.key = *key;
         self.lru_push_front(at)?;
         Ok(true)
@@ -326,8 +331,11 @@ impl<const DATA: usize> SlabMap<'_, DATA> {
         let free = block.next;
         block.kind = kind;
         block.next = next;
+        step();
         block.fill(piece);
+        step();
         self.header.free = free;
+        step();
         self.header.free_blocks = self.header.free_blocks.checked_sub(1).ok_or(Damaged)?;
         Ok(at)
     }
@@ -411,6 +419,7 @@ impl<const DATA: usize> SlabMap<'_, DATA> {
     }
 
     fn bucket(&mut self, key: &EntryKey) -> Result<&mut u32, Damaged> {
+        step();
         let mut hasher = DefaultHasher::new();
         hasher.write_u64(self.header.seed);
         hasher.write(key);
@@ -438,6 +447,7 @@ impl<const DATA: usize> SlabMap<'_, DATA> {
     }
 
     fn any_block(&mut self, at: u32) -> Result<&mut Block<DATA>, Damaged> {
+        step();
         if at >= self.header.fresh {
             return Err(Damaged);
         }
@@ -445,7 +455,9 @@ impl<const DATA: usize> SlabMap<'_, DATA> {
     }
 }
 
+pub mod change_state;
 #[cfg(any(test, feature = "model"))]
 pub mod model;
+pub mod steps;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use super::model::{self, *};
 use super::*;
 use proptest::prelude::*;
+use std::panic::AssertUnwindSafe;
 
 type Memory = model::Memory<SMALL_BLOCKS>;
 
@@ -200,6 +201,91 @@ fn a_damaged_link_is_found() {
             memory.put(5, 9, &[0; 4 * SMALL_BLOCKS], 0).map(|_| ()),
         ];
         assert!(results.contains(&Err(Damaged)), "{results:?}");
+    }
+}
+
+type Operation = fn(&mut Memory);
+
+/// What a process does to a map with six of eight blocks in use.
+const OPERATIONS: [(&str, Operation); 8] = [
+    ("put", |memory| _ = memory.put(4, 9, b"new", 0)),
+    ("put blocks", |memory| {
+        _ = memory.put(4, 9, &[4; 2 * SMALL_BLOCKS], 0)
+    }),
+    ("replace", |memory| _ = memory.put(2, 8, b"new", 0)),
+    ("replace by more", |memory| {
+        _ = memory.put(2, 8, &[5; 4 * SMALL_BLOCKS], 0)
+    }),
+    ("put and evict", |memory| {
+        _ = memory.put(4, 9, &[6; 7 * SMALL_BLOCKS], 0)
+    }),
+    ("get", |memory| _ = memory.value(1, 0)),
+    ("remove", |memory| _ = memory.map().remove(&[2; 32])),
+    ("clear", |memory| memory.map().clear()),
+];
+
+/// Such a map, which an operation was stopped in the middle of. `None` if it ends before that step.
+fn stopped_at(step: u32, operation: Operation) -> Option<Memory> {
+    struct Died;
+    let mut memory = Memory::of_blocks(8);
+    for (key, length) in [(1, 0), (2, 3 * SMALL_BLOCKS), (3, 2 * SMALL_BLOCKS)] {
+        memory.put(key, 9, &vec![key; length], 0).expect("intact");
+    }
+    steps::stop_at(step, || std::panic::resume_unwind(Box::new(Died)));
+    let ended = std::panic::catch_unwind(AssertUnwindSafe(|| operation(&mut memory)));
+    steps::stop_at(0, || ());
+    match ended {
+        Ok(()) => None,
+        Err(payload) => payload.is::<Died>().then_some(memory),
+    }
+}
+
+#[test]
+fn a_map_whose_process_has_died_at_any_step_can_be_cleared() {
+    for (name, operation) in OPERATIONS {
+        let stopped = (1..).map_while(|step| stopped_at(step, operation));
+        let count = stopped.map(|mut memory| {
+            memory.map().clear();
+            memory.assert_intact();
+            assert!((0..=u8::MAX).all(|key| !memory.has(key)), "{name}");
+            assert_eq!(memory.put(2, 9, &[2; 8 * SMALL_BLOCKS], 0), Ok(true));
+            assert!(memory.has(2));
+        });
+        assert!(count.count() > 1, "{name}");
+    }
+}
+
+/// Whoever uses it all the same gets no other value than one that was put, and no endless loop.
+#[test]
+fn a_map_whose_process_has_died_at_any_step_has_no_wrong_value() {
+    let mut values = vec![
+        (1, 9, Vec::new()),
+        (2, 9, vec![2; 3 * SMALL_BLOCKS]),
+        (3, 9, vec![3; 2 * SMALL_BLOCKS]),
+        (4, 9, b"new".to_vec()),
+        (4, 9, vec![4; 2 * SMALL_BLOCKS]),
+        (2, 8, b"new".to_vec()),
+        (2, 8, vec![5; 4 * SMALL_BLOCKS]),
+        (4, 9, vec![6; 7 * SMALL_BLOCKS]),
+    ];
+    for (name, operation) in OPERATIONS {
+        for mut memory in (1..).map_while(|step| stopped_at(step, operation)) {
+            for round in 0..4 {
+                for key in 0..6 {
+                    let Ok(Some((expires, value))) = memory.value(key, 0) else {
+                        continue;
+                    };
+                    let value = (key, expires, value);
+                    assert!(values.contains(&value), "{name}: {value:?}");
+                }
+                let length = SMALL_BLOCKS * usize::from(round);
+                if memory.put(5, 7, &vec![round; length], 0).is_err() {
+                    memory.map().clear();
+                    memory.assert_intact();
+                }
+                values.push((5, 7, vec![round; length]));
+            }
+        }
     }
 }
 

@@ -40,7 +40,7 @@ pub(in super::super) struct FetchedKeys {
     seen: Cell<Option<u64>>,
     waiting: RefCell<Vec<Waker>>,
     is_polling: Cell<bool>,
-    /// How long after the start the keys are fetched. All workers have the same time, which is by
+    /// How long after the start of nginx the keys are fetched. All workers have the same time, which is by
     /// chance, so that the fetches of many issuers are spread evenly.
     start_delay: Duration,
 }
@@ -105,9 +105,14 @@ impl FetchedKeys {
         self.keys.take();
     }
 
-    /// How long after the start of a worker the first look is due.
-    pub(super) fn start_delay(&self) -> Duration {
-        self.start_delay
+    /// How long after the start of a worker the first look is due. After a reload it is at once: a
+    /// server that is reloaded again and again would hardly ever look otherwise.
+    pub(super) fn first_look_delay(&self) -> Duration {
+        let was_asked = self.shared.update(|record| record.ended_fetches() > 0);
+        match was_asked {
+            Some((true, _)) => Duration::ZERO,
+            _ => self.start_delay,
+        }
     }
 
     /// The keys, if they are those that are shared. The background sees to it that they stay fresh.
@@ -141,8 +146,8 @@ impl FetchedKeys {
                 self.wake_at_end(request)?;
                 return Ok(KeysOrWait::Wait(wait));
             }
-            ScheduleStep::Use { .. } => self.usable(now),
-            ScheduleStep::Fail => None,
+            // Shared memory may have lost what this worker still has.
+            ScheduleStep::Use { .. } | ScheduleStep::Fail => self.usable(now),
         };
         Ok(match keys {
             Some(keys) => KeysOrWait::Ready(keys),

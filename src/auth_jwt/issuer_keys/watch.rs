@@ -22,7 +22,7 @@ async fn watch(issuers: Vec<Rc<FetchedKeys>>) {
     // A worker that starts has the time at which nginx began to read the configuration, which can
     // take longer than all delays. Its tasks begin to run when it has looked at the clock.
     let start = uptime();
-    let first_look = |issuer: &FetchedKeys| start + issuer.start_delay();
+    let first_look = |issuer: &FetchedKeys| start + issuer.first_look_delay();
     let mut issuers: Vec<_> = issuers
         .into_iter()
         .map(|issuer| (first_look(&issuer), issuer))

@@ -22,6 +22,7 @@ use Time::HiRes qw/ sleep time /;
 
 use Test::Nginx::Client ':all';
 use Test::Nginx::Process qw/ end_process spawn /;
+use Test::Nginx::Waiting qw/ stretched /;
 
 our @EXPORT = @Test::Nginx::Client::EXPORT;
 our @EXPORT_OK = @Test::Nginx::Client::EXPORT_OK;
@@ -97,7 +98,8 @@ sub plan {
 sub _closing_checks {
     my ($self, $log) = @_;
 
-    my @faults = (faults($log, $self->{_panics}), @{$self->{_faults}});
+    my @faults = (faults($log, $self->{_panics}), $self->_valgrind_reports(),
+        @{$self->{_faults}});
 
     {
         local our $TODO = $self->{_todo_alerts} ? 'alerts' : undef;
@@ -137,13 +139,20 @@ sub faults {
     my @panics = grep { /\[crit\].*panic/i } @lines;
     my $exit = qr/exited (?:on signal \d|with (?:fatal )?code [1-9])/;
     my @faults = grep {
-        /Sanitizer/ or /\[(?:notice|alert)\].* process \d+ $exit/
+        /Sanitizer|runtime error:/ or /\[(?:notice|alert)\].* process \d+ $exit/
     } @lines;
 
     push @faults, @panics, @panics . " panic lines, $expected_panics expected"
         if @panics != $expected_panics;
 
     return @faults;
+}
+
+# scripts/build --nginx valgrind makes an nginx that writes them: a file for each process,
+# which is empty if all is well.
+sub _valgrind_reports {
+    my ($self) = @_;
+    return map { _slurp($_) } grep { -s } glob "$self->{_testdir}/valgrind.*";
 }
 
 sub _error_log {
@@ -326,7 +335,7 @@ sub stop_daemons {
 sub waitforfile {
     my ($self, $file, $pid) = @_;
     my $exited;
-    my $end = time + 10;
+    my $end = time + stretched(10);
 
     while (time < $end) {
         return 1 if -e $file;
@@ -341,7 +350,7 @@ sub waitforfile {
 # 1 when the address accepts connections, undef when it did not in time.
 sub waitforsocket {
     my ($self, $peer) = @_;
-    my $end = time + 10;
+    my $end = time + stretched(10);
 
     while (time < $end) {
         return 1

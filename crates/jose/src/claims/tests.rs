@@ -113,26 +113,26 @@ fn row_15_and_44_times_do_not_overflow() {
 }
 
 #[test]
-fn each_time_can_be_asked_alone() {
-    let claims = |text: &str| Claims::parse(text.as_bytes().to_vec(), &Limits::default()).unwrap();
-    let second = Duration::from_secs(1);
-    let past = claims(r#"{"exp":1700000000,"nbf":1700000001}"#);
+fn each_time_can_be_asked_for_alone() {
+    let claims = |json: &str| Claims::parse(json.into(), &Limits::default()).unwrap();
+    let exp = |json| claims(json).exp(NOW, Duration::from_secs(60));
+    let nbf = |json| claims(json).nbf(NOW, Duration::from_secs(60));
+    assert_eq!((exp("{}"), nbf("{}")), (Ok(None), Ok(None)));
     let expired = Error::Expired {
-        exp: NOW,
+        exp: NOW - 60,
         now: NOW,
-        leeway: 0,
+        leeway: 60,
     };
+    assert_eq!(exp(r#"{"exp":1699999940}"#), Err(expired));
+    assert_eq!(exp(r#"{"exp":1699999941}"#), Ok(Some(NOW - 59)));
     let early = Error::NotYetValid {
-        nbf: NOW + 1,
+        nbf: NOW + 61,
         now: NOW,
-        leeway: 0,
+        leeway: 60,
     };
-    assert_eq!(past.exp(NOW, Duration::ZERO), Err(expired));
-    assert_eq!(past.exp(NOW, second), Ok(Some(NOW)));
-    assert_eq!(past.nbf(NOW, Duration::ZERO), Err(early));
-    assert_eq!(past.nbf(NOW, second), Ok(Some(NOW + 1)));
-    assert_eq!(claims("{}").exp(NOW, second), Ok(None));
-    assert_eq!(claims("{}").nbf(NOW, second), Ok(None));
-    let error = Error::NotNumericDate { claim: "nbf" };
-    assert_eq!(claims(r#"{"nbf":"1"}"#).nbf(NOW, second), Err(error));
+    assert_eq!(nbf(r#"{"nbf":1700000061}"#), Err(early));
+    assert_eq!(nbf(r#"{"nbf":1700000060}"#), Ok(Some(NOW + 60)));
+    let not_a_date = |claim| Err(Error::NotNumericDate { claim });
+    assert_eq!(exp(r#"{"exp":"1"}"#), not_a_date("exp"));
+    assert_eq!(nbf(r#"{"nbf":"1"}"#), not_a_date("nbf"));
 }

@@ -194,31 +194,48 @@ fn a_key_that_is_written_sloppily_makes_no_proof() {
     }
 }
 
+/// A proof whose key and signature nobody made.
+fn made_up(alg: &str, jwk: &str) -> Result<DpopProof, DpopError> {
+    let parts = [header(alg, jwk), CLAIMS.to_owned(), String::new()];
+    let proof = parts.map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
+    DpopProof::parse(proof.as_bytes())
+}
+
 #[test]
-fn a_proof_says_its_algorithm_and_its_claims() {
-    let okp = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
-    let ec = r#"{"kty":"EC","crv":"P-256","x":"l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs","y":"9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA"}"#;
-    for (alg, jwk, precise) in [
-        ("EdDSA", okp, "Ed25519"),
-        ("Ed25519", okp, "Ed25519"),
-        ("ES256", ec, "ES256"),
-    ] {
-        let parts = [header(alg, jwk), CLAIMS.to_owned(), String::new()];
-        let proof = parts.map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
-        let proof = DpopProof::parse(proof.as_bytes()).unwrap();
-        assert_eq!(proof.algorithm(), alg);
-        assert_eq!(proof.precise_algorithm(), precise);
-        assert_eq!(proof.claims().json(), CLAIMS);
+fn row_58_a_client_does_not_choose_a_key_that_takes_long() {
+    let rsa = |bytes: usize| {
+        let n = URL_SAFE_NO_PAD.encode(vec![0xff; bytes]);
+        let jwk = format!(r#"{{"kty":"RSA","n":"{n}","e":"AQAB"}}"#);
+        made_up("RS256", &jwk).err()
+    };
+    assert_eq!(rsa(513), Some(DpopError::LongKey { bits: 4104 }));
+    assert_eq!(rsa(512), None);
+}
+
+#[test]
+fn a_proof_has_a_bounded_length() {
+    for (length, is_too_large) in [(16384, false), (16385, true), (16386, true)] {
+        let limit = 16384;
+        let error = Error::TokenTooLarge { length, limit };
+        let parsed = DpopProof::parse(&vec![b'a'; length]).err();
+        assert_eq!(parsed == Some(error.into()), is_too_large, "{length}");
     }
 }
 
 #[test]
-fn a_proof_has_a_size_at_most() {
-    let length = LIMITS.token_bytes + 1;
-    let limit = LIMITS.token_bytes;
-    let too_large = Error::TokenTooLarge { length, limit };
-    assert_eq!(
-        DpopProof::parse(&vec![b'A'; length]).err(),
-        Some(too_large.into())
-    );
+fn an_algorithm_has_the_name_of_its_curve() {
+    let ed25519 = public(&jwk("Ed25519"));
+    let es256 = public(&jwk("ES256"));
+    for (alg, jwk, precise) in [
+        ("EdDSA", &ed25519, "Ed25519"),
+        ("Ed25519", &ed25519, "Ed25519"),
+        ("ES256", &es256, "ES256"),
+    ] {
+        let proof = made_up(alg, jwk).unwrap();
+        assert_eq!(
+            (proof.algorithm(), proof.precise_algorithm()),
+            (alg, precise)
+        );
+        assert_eq!(proof.claims().json(), CLAIMS);
+    }
 }

@@ -649,16 +649,14 @@ fn row_45_typ_can_be_read_and_must_be_a_string() {
     let token = verify(&token, &keys).unwrap();
     let typ = token.header().object().get(b"typ").unwrap();
     assert_eq!(typ.as_str().unwrap(), "at+jwt");
-    let token = sign(
-        "HS256",
-        &key("HS256", 0),
-        r#"{"alg":"HS256","typ":1}"#,
-        CLAIMS,
-    );
-    assert_eq!(
-        verify(&token, &keys).err(),
-        Some(Error::HeaderParameter { name: "typ" })
-    );
+    for name in ["typ", "cty"] {
+        let header = format!(r#"{{"alg":"HS256","{name}":1}}"#);
+        let token = sign("HS256", &key("HS256", 0), &header, CLAIMS);
+        assert_eq!(
+            verify(&token, &keys).err(),
+            Some(Error::HeaderParameter { name })
+        );
+    }
 }
 
 #[test]

@@ -45,6 +45,8 @@ pub type ProofId = [u8; 32];
 pub struct FittingProof {
     /// What tells it from others.
     pub id: ProofId,
+    /// When it was made, by its client's clock, in seconds since 1970.
+    pub made_at: i64,
     /// Whether the client needs another nonce soon.
     pub needs_nonce: bool,
 }
@@ -117,6 +119,11 @@ pub enum ProofError {
     /// It was used before.
     #[error("DPoP proof: it was used before")]
     Replayed,
+    /// It is not newer than the loss of what was known of used proofs.
+    #[error(
+        "DPoP proof: it may have been used before, the memory of used proofs was lost since it was made"
+    )]
+    Lost,
 }
 
 /// Checks that a proof fits the request, and that the key with the thumbprint `jkt` made it. The
@@ -138,7 +145,7 @@ pub fn check_proof(
     let terms = &request.terms;
     check_algorithm(proof, terms)?;
     let claims = proof.claims().object();
-    let jti = check_claims(claims, request)?;
+    let (jti, made_at) = check_claims(claims, request)?;
     let needs_nonce = check_nonce_if_required(claims, terms)?;
     proof.verify().map_err(ProofError::from)?;
     let mut id = Sha256::new();
@@ -146,6 +153,7 @@ pub fn check_proof(
     id.update(jti.as_bytes());
     Ok(FittingProof {
         id: id.finish(),
+        made_at,
         needs_nonce,
     })
 }
@@ -224,8 +232,11 @@ fn token_digest(token: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(sha256.finish())
 }
 
-/// The `jti` of claims that fit the request.
-fn check_claims(claims: JsonValue<'_>, request: &ProvedRequest<'_>) -> Result<String, ProofError> {
+/// The `jti` of claims that fit the request, and when the proof was made.
+fn check_claims(
+    claims: JsonValue<'_>,
+    request: &ProvedRequest<'_>,
+) -> Result<(String, i64), ProofError> {
     let text = |claim: &'static str| {
         let value = claims.get(claim.as_bytes()).and_then(JsonValue::as_str);
         let value = value.filter(|text| !text.is_empty());
@@ -247,31 +258,30 @@ fn check_claims(claims: JsonValue<'_>, request: &ProvedRequest<'_>) -> Result<St
             url: Quoted::new(request.url),
         });
     }
-    check_time(claims, request.terms.now)?;
+    let made_at = check_time(claims, request.terms.now)?;
     if ath != token_digest(request.terms.token) {
         return Err(ProofError::Token);
     }
-    Ok(jti.into_owned())
+    Ok((jti.into_owned(), made_at))
 }
 
-fn check_time(claims: JsonValue<'_>, now: i64) -> Result<(), ProofError> {
+/// When the proof was made, which is near `now`.
+fn check_time(claims: JsonValue<'_>, now: i64) -> Result<i64, ProofError> {
     let number = claims.get(b"iat").and_then(JsonValue::as_number);
     let number = number.ok_or(ProofError::Claim {
         claim: "iat",
         expected: "a number",
     })?;
-    let is_near = number.parse::<f64>().is_ok_and(|iat| {
-        // Times near now are exact.
-        let iat = iat.floor() as i64;
-        i128::from(iat).abs_diff(i128::from(now)) <= u128::from(WINDOW.unsigned_abs())
-    });
-    match is_near {
-        true => Ok(()),
-        false => Err(ProofError::Time {
-            iat: Quoted::new(number.as_bytes()),
-            now,
-        }),
-    }
+    // Times near now are exact.
+    let iat = number.parse::<f64>().map(|iat| iat.floor() as i64).ok();
+    iat.filter(|iat| {
+        let apart = i128::from(*iat).abs_diff(i128::from(now));
+        apart <= u128::from(WINDOW.unsigned_abs())
+    })
+    .ok_or_else(|| ProofError::Time {
+        iat: Quoted::new(number.as_bytes()),
+        now,
+    })
 }
 
 #[cfg(test)]

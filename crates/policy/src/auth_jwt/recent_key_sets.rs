@@ -50,6 +50,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_text_that_was_forgotten_is_parsed_and_reported_again() {
+        let mut sets = RecentKeySets::default();
+        for _ in 0..2 {
+            let mut reported = 0;
+            let keys = sets.parse(br#"{"kty":"oct","k":"AAAA"}"#, |_| reported += 1);
+            assert_eq!((keys.is_ok(), reported), (true, 1));
+            sets.clear();
+        }
+    }
+
+    #[test]
     fn a_known_text_is_neither_parsed_nor_reported_again() {
         let mut sets = RecentKeySets::default();
         let mut parse = |kid: &str| {

@@ -148,7 +148,6 @@ fn parse(body: &[u8]) -> Result<Document, AnswerError> {
         Error::NotUtf8 { .. } => AnswerError::NotUtf8,
         Error::DuplicateName { .. } => AnswerError::DuplicateName,
         Error::TooDeep { .. } => AnswerError::TooDeep,
-        Error::TooLarge { .. } => AnswerError::TooLarge,
         Error::JsonSyntax { offset, .. } => AnswerError::NotJson(offset),
         _ => AnswerError::NotJson(0),
     })?;

@@ -47,3 +47,18 @@ impl CheckResult {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_service_that_did_not_decide_has_an_error() {
+        let error = AuthError::NoConnection;
+        assert_eq!(CheckResult::Error(error).error(), Some(error));
+        assert_eq!(CheckResult::LetIn(error).error(), Some(error));
+        for decided in [CheckResult::Allowed, CheckResult::Denied] {
+            assert_eq!(decided.error(), None);
+        }
+    }
+}

@@ -35,7 +35,7 @@ pub fn has_seen<'a>(
     let values: Vec<_> = values.collect();
     let client_values: Vec<_> = client_values.map(<[u8]>::trim_ascii).collect();
     // nginx joins several lines in a variable such as $http_cookie.
-    let is_joined = |by: &[u8]| client_values.len() > 1 && values == [client_values.join(by)];
+    let is_joined = |by: &[u8]| !client_values.is_empty() && values == [client_values.join(by)];
     values.is_empty() || values == client_values || is_joined(b"; ") || is_joined(b", ")
 }
 

@@ -1,16 +1,25 @@
 //! Verdicts as bytes, for shared memory. Any bytes are safe to read: what is not exactly one record
 //! is refused.
 //!
+//! What is stored begins with the time until which it counts, by a monotonic clock: the zone itself
+//! goes by the time of day, and a clock that is set back would make each verdict live longer. The
+//! record follows.
+//!
 //! A record begins with a header of fixed length: the status, the digest of the request headers
 //! that `Vary` names, and the number of parts in each of the five lists. The parts follow, each
 //! behind its length. All numbers are little-endian.
+
+use std::time::Duration;
 
 #[cfg(test)]
 mod tests;
 
 /// The form of the records. A zone outlives a reload, which may bring another version of the module:
 /// the number is part of what records are found by, and changes with the form.
-pub const FORMAT: u8 = 2;
+pub const FORMAT: u8 = 3;
+
+/// The length of the time in front of a record: milliseconds of the monotonic clock.
+const UNTIL_LEN: usize = 8;
 
 const LIST_COUNT: usize = 5;
 
@@ -37,8 +46,9 @@ pub struct VerdictRecord<'a> {
 }
 
 impl VerdictRecord<'_> {
-    /// The record as bytes, or `None` if it has a list or a part of 4 GiB.
-    pub fn encode(&self) -> Option<Vec<u8>> {
+    /// What is stored: the record, which counts until this time of a monotonic clock. `None` if it
+    /// has a list or a part of 4 GiB.
+    pub fn encode(&self, until: Duration) -> Option<Vec<u8>> {
         let lists: [_; LIST_COUNT] = [
             &self.vary,
             &self.assigned,
@@ -47,6 +57,8 @@ impl VerdictRecord<'_> {
             &self.answer,
         ];
         let mut bytes = Vec::with_capacity(256);
+        let until = u64::try_from(until.as_millis()).unwrap_or(u64::MAX);
+        bytes.extend(until.to_le_bytes());
         bytes.extend(self.status.to_le_bytes());
         bytes.extend(self.vary_digest);
         for list in lists {
@@ -58,6 +70,13 @@ impl VerdictRecord<'_> {
         }
         Some(bytes)
     }
+}
+
+/// The record in what is stored, or `None` if its time is over. `now` is of the clock of
+/// [`VerdictRecord::encode`].
+pub fn current(stored: &[u8], now: Duration) -> Option<&[u8]> {
+    let (until, record) = stored.split_first_chunk::<UNTIL_LEN>()?;
+    (now < Duration::from_millis(u64::from_le_bytes(*until))).then_some(record)
 }
 
 /// The status in an encoded record that has no parts, or `None` if it has any.

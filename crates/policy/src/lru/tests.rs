@@ -20,7 +20,9 @@ fn has(lru: &Lru<&str>, hash: u64, value: &str) -> bool {
 }
 
 fn count<T>(lru: &Lru<T>) -> usize {
-    lru.entries.iter().flat_map(|entry| &entry.value).count()
+    let count = lru.entries.iter().flat_map(|entry| &entry.value).count();
+    assert_eq!((lru.len(), lru.is_empty()), (count, count == 0));
+    count
 }
 
 #[test]
@@ -29,6 +31,7 @@ fn an_empty_table_finds_nothing() {
     assert_eq!(lru.find(0, |_| true), None);
     lru.insert(0, 0, "a");
     assert_eq!(lru.find(0, |_| true), None);
+    assert_eq!(count(&lru), 0);
     assert_eq!(
         (lru.least_recently_used, lru.most_recently_used),
         (NONE, NONE)

@@ -9,6 +9,7 @@ use strict;
 use Exporter qw/ import /;
 use IO::Socket ();
 use Test::More qw//;
+use Test::Nginx::Waiting qw/ stretched /;
 use Time::HiRes qw/ sleep /;
 
 our @EXPORT = qw/ http http_get http_head log_in log_out port /;
@@ -131,7 +132,7 @@ sub _in_time {
     my $result = eval {
         local $SIG{ALRM} = sub { die "timeout\n" };
         local $SIG{PIPE} = sub { die "sigpipe\n" };
-        alarm(30);
+        alarm(stretched(30));
         my $result = $code->();
         alarm(0);
         $result;

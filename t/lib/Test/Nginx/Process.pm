@@ -8,6 +8,7 @@ use strict;
 use Exporter qw/ import /;
 use IO::Handle;
 use POSIX qw/ WNOHANG /;
+use Test::Nginx::Waiting qw/ stretched /;
 use Time::HiRes qw/ sleep time /;
 
 our @EXPORT_OK = qw/ end_process spawn /;
@@ -44,7 +45,7 @@ sub end_process {
         my @orphans = $signal eq 'KILL' ? _children($pid) : ();
         kill $signal, $pid, @orphans;
 
-        my $end = time + $seconds;
+        my $end = time + stretched($seconds);
         while (time < $end) {
             my $reaped = waitpid($pid, WNOHANG);
             return $? if $reaped == $pid;

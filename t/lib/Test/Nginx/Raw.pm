@@ -10,6 +10,7 @@ use Exporter qw/ import /;
 use IO::Socket ();
 use POSIX ();
 use Test::Nginx qw//;
+use Test::Nginx::Waiting qw/ stretched /;
 
 our @EXPORT = qw/ connection exchange read_response service /;
 
@@ -40,7 +41,7 @@ sub read_response {
 
     eval {
         local $SIG{ALRM} = sub { die "timeout\n" };
-        alarm(30);
+        alarm(stretched(30));
 
         my $head;
         do {

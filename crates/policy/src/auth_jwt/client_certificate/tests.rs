@@ -110,6 +110,10 @@ fn what_is_no_certificate_is_refused() {
             format!("{good}-----BEGIN CERTIFICATE-----,Hash=AAAA;Cert=\"{good}\""),
             E::Trailing,
         ),
+        (
+            good.clone() + &good.replace("\n-----END", ",Hash=AAAA\n-----END"),
+            E::Trailing,
+        ),
         (format!("{good}-----BEGIN CERTIFICATE-----"), E::Trailing),
         (format!("{good}{good}x"), E::Trailing),
         (

@@ -229,6 +229,8 @@ fn what_is_no_discovery_document_is_named() {
     assert_eq!(deep("a"), expected);
     let large = vec![b' '; MAX_BYTES + 1];
     assert_eq!(error(&large), "is larger than 262144 bytes");
+    let (_, largest) = large.split_first().unwrap();
+    assert_eq!(error(largest), error(b" "));
 }
 
 #[test]

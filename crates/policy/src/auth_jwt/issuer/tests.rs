@@ -430,3 +430,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn only_application_may_be_left_out_of_a_media_type() {
+    let own = MediaType::parse(b"at+jwt").unwrap();
+    assert!(own.matches("application/at+jwt"));
+    for typ in [
+        "xpplication/at+jwt",
+        "text/xyzabc+at+jwt",
+        "application/x/at+jwt",
+        "application/",
+        "",
+    ] {
+        assert!(!own.matches(typ), "{typ}");
+    }
+}

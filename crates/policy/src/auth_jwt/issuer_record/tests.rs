@@ -1,3 +1,4 @@
+mod every_order;
 mod model;
 
 use super::*;
@@ -252,4 +253,12 @@ fn bytes_of_something_else_are_no_record() {
     }
     let empty = IssuerRecord::default();
     assert_eq!(IssuerRecord::decode(&empty.encode()), Some(empty));
+}
+
+#[test]
+fn a_time_that_is_too_late_to_be_stored_is_not_taken_for_none() {
+    let longest = Duration::from_nanos(u64::MAX - 1);
+    for time in [longest, longest + SECOND, Duration::MAX] {
+        assert_eq!(codec::nanos(time), u64::MAX - 1);
+    }
 }

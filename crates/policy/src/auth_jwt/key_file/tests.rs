@@ -298,3 +298,24 @@ fn keys_of_a_file_that_has_changed_are_not_those_of_the_file() {
     assert!(file.current_keys(None, |_| ()).is_err());
     assert_eq!(kid(), None);
 }
+
+#[test]
+fn what_was_read_last_has_a_number_and_a_size() {
+    let disk = Disk::default();
+    let file = file(&disk);
+    let read = || {
+        let _ = file.current_keys(None, |_| ());
+        (file.identity_digest(), file.memory())
+    };
+    assert_eq!(read(), (0, None));
+    let digest = || disk.identity().unwrap().digest();
+    // A file that may still change keeps the text and the parser besides the keys.
+    disk.write_now(ONE);
+    assert_eq!(read(), (digest(), Some(5 * ONE.len() + 1024)));
+    disk.write_old(ONE, 1000);
+    assert_eq!(read(), (digest(), Some(4 * ONE.len() + 1024)));
+    disk.write_now("{");
+    assert_eq!(read(), (digest(), Some(1 + 1024)));
+    disk.write_old("{", 1000);
+    assert_eq!(read(), (digest(), Some(1024)));
+}

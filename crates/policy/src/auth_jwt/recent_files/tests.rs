@@ -81,6 +81,18 @@ fn files_go_when_they_are_too_large_but_for_the_last_one() {
 }
 
 #[test]
+fn files_may_have_as_many_bytes_as_the_bound() {
+    let bytes = file(Some(11)).memory().unwrap();
+    for (max_bytes, expected) in [(2 * bytes, "a b"), (2 * bytes - 1, "b")] {
+        let mut files = RecentKeyFiles::new(9, max_bytes);
+        for name in ["a", "b"] {
+            files.note_use(Path::new(name), &file(Some(11)));
+        }
+        assert_eq!(names(&files), expected);
+    }
+}
+
+#[test]
 fn a_file_that_is_not_there_pushes_nothing_out() {
     let mut files = RecentKeyFiles::new(1, 1_000_000);
     files.note_use(Path::new("a"), &file(Some(11)));

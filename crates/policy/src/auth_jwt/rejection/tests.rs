@@ -73,6 +73,30 @@ fn a_challenge_for_dpop_names_the_algorithms_and_the_proof() {
 }
 
 #[test]
+fn a_challenge_knows_its_attributes() {
+    let challenges = [
+        Challenge::Realm,
+        Challenge::InvalidToken,
+        Challenge::InvalidProof,
+        Challenge::UseNonce,
+        Challenge::InsufficientScope("a b"),
+    ];
+    for challenge in challenges {
+        for scheme in [AuthScheme::Bearer, AuthScheme::Dpop] {
+            let value = challenge.value(scheme, b"site", algorithms).unwrap();
+            let value = String::from_utf8(value).unwrap();
+            for name in ["scope", "algs", "error_description", "resource_metadata"] {
+                assert_eq!(
+                    challenge.has(scheme, name.as_bytes()),
+                    value.contains(&format!(", {name}=")),
+                    "{name} in {value}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn a_rule_that_is_not_met_is_named() {
     let rejection = |subject| Rejection::Rule {
         subject,

@@ -43,7 +43,9 @@ fn finds(cache: &mut TokenCache, text: &str, options: VerifyOptions, keys: &KeyS
 #[test]
 fn an_entry_is_bound_to_the_keys_and_to_the_options() {
     let (mut cache, keys, same_text) = (TokenCache::new(1 << 16, false), keys(), keys());
+    assert_eq!((cache.len(), cache.is_empty()), (0, true));
     keep(&mut cache, VERIFY, &keys);
+    assert_eq!((cache.len(), cache.is_empty()), (1, false));
     let mut finds = |options, keys: &KeySet| finds(&mut cache, TOKEN, options, keys);
     assert!(!finds(VERIFY, &same_text));
     assert!(!finds(VERIFY, &KeySet::default()));

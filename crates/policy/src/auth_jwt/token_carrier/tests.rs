@@ -124,6 +124,10 @@ fn arguments_go_and_others_stay() {
             "{args}"
         );
     }
+    // What is no percent-encoding stands for itself.
+    for args in ["%7z=1", "%z0p=1", "%7=1"] {
+        assert_eq!(of("arg_p").without_arguments(args.as_bytes()), None);
+    }
     assert_eq!(of("cookie_t").without_arguments(b"t=1"), None);
 }
 

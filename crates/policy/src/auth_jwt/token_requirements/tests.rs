@@ -87,6 +87,42 @@ fn before_there_are_keys_the_age_comes_before_the_algorithm() {
 }
 
 #[test]
+fn a_nested_token_needs_an_allowed_algorithm_outside_and_inside() {
+    let key = test_tokens::key("A128KW", None).unwrap();
+    let keys = serde_json::to_vec(&key).unwrap();
+    let inner = [r#"{"alg":"HS256"}"#, "{}"].map(|part| URL_SAFE_NO_PAD.encode(part));
+    let inner = format!("{}.AAAA", inner.join("."));
+    let header = serde_json::Map::new();
+    let text = test_tokens::encrypt("A128KW", "A128GCM", &key, &header, inner.as_bytes()).unwrap();
+    let token = UnverifiedToken::parse(text.as_bytes(), TokenType::Nested, &Limits::default());
+    let keys = KeySet::parse(&keys).unwrap();
+    let token = token.unwrap().authenticate(&keys, SignatureCheck::Believe);
+    let token = token.unwrap().valid_at(NOW, Duration::ZERO).unwrap();
+    let check = |allowed: &[&str]| {
+        let mut algorithms = AllowedAlgorithms::default();
+        for name in allowed {
+            algorithms.add(name.as_bytes()).unwrap();
+        }
+        let requirements = TokenRequirements::<(), ()> {
+            algorithms: Some(&algorithms),
+            max_age: None,
+            claim_rules: &[],
+            header_rules: &[],
+            scopes: None,
+        };
+        requirements.check_algorithms(&token)
+    };
+    let refused = |alg| {
+        Err(Rejection::Algorithm {
+            alg: Quoted::new(alg),
+        })
+    };
+    assert_eq!(check(&["HS256"]), refused("A128KW"));
+    assert_eq!(check(&["A128KW"]), refused("HS256"));
+    assert_eq!(check(&["A128KW", "HS256"]), Ok(()));
+}
+
+#[test]
 fn claims_come_before_the_header_and_the_header_before_scopes() {
     let mut scopes = RequiredScopes::default();
     scopes.add(b"read").unwrap();

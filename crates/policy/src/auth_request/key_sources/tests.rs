@@ -115,6 +115,7 @@ fn a_header_of_the_key_must_be_there_once_and_plain() {
             ("Token", "c"),
             ("Token", "d"),
         ],
+        &[("Y-Token", "a"), ("Z-Token", "b")],
     ] {
         assert!(!with_lines("$http_x_token", lines), "{lines:?}");
     }

@@ -25,6 +25,8 @@ fn a_key_is_forgotten_when_a_response_was_cached() {
     keys.remove(&[1; 32]);
     assert!(!keys.contains(&[1; 32], SECOND));
     assert!(keys.contains(&[2; 32], SECOND));
+    keys.clear();
+    assert!(!keys.contains(&[2; 32], SECOND));
 }
 
 #[test]

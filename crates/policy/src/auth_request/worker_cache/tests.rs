@@ -46,3 +46,38 @@ fn a_cleared_cache_has_no_record_and_takes_new_ones() {
     cache.insert(key(b"a"), 7, 100, Rc::from(*b"new"));
     assert_eq!(finds(&cache, key(b"a"), 7, 0), Some(b"new".to_vec()));
 }
+
+#[test]
+fn a_record_with_the_same_hash_is_told_apart_by_its_location_and_its_text() {
+    let cached = CachedRecord {
+        location: 1,
+        text: (*b"ab").into(),
+        changes: 7,
+        expires: 100,
+        record: Rc::from(*b"record"),
+    };
+    assert!(cached.has_key(key(b"ab")));
+    for other in [&b""[..], b"a", b"AB", b"abc"] {
+        assert!(!cached.has_key(key(other)), "{other:?}");
+    }
+    let text = b"ab";
+    assert!(!cached.has_key(WorkerKey { location: 2, text }));
+}
+
+#[test]
+fn the_copies_take_no_more_than_their_bound() {
+    let cache = WorkerCache::default();
+    let record = Rc::from([0; 64 << 10]);
+    let at = |location| WorkerKey {
+        location,
+        text: b"",
+    };
+    for location in 0..200 {
+        cache.insert(at(location), 7, 100, Rc::clone(&record));
+    }
+    let kept = |location: &usize| cache.find(at(*location), 7, 0).is_some();
+    // The table and the fields of each copy take the rest.
+    let count = (0..200).filter(kept).count();
+    assert!((120..128).contains(&count), "{count}");
+    assert!(kept(&199) && !kept(&0));
+}

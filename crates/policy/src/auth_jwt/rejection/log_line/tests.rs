@@ -124,6 +124,11 @@ fn a_log_line_names_alg_and_kid_once() {
         line(unknown_key(), "dir", "a"),
         format!("{text}; alg \"dir\"")
     );
+    let alg = Quoted::new("none");
+    assert_eq!(
+        line(jose::Error::UnsupportedAlgorithm { alg }, "none", "a"),
+        "algorithm \"none\" is not supported; kid \"a\""
+    );
     assert_eq!(
         line(jose::Error::UnencodedPayload, "HS256", "a"),
         "unencoded payload is not supported; alg \"HS256\", kid \"a\""

@@ -226,6 +226,7 @@ fn a_pattern_of_a_variable_is_bounded() {
         ("b", "met", "it is \"abc\""),
         ("\"b\"", "met", "it is \"abc\""),
         ("x", "it is \"abc\"", "met"),
+        (&long[1..], "it is \"abc\"", "met"),
         ("1", "it is \"abc\"", "met"),
         ("[b]", "it is \"abc\"", "met"),
         (

@@ -230,3 +230,34 @@ fn a_value_that_the_operator_does_not_take_fails_the_rule_and_its_contrary() {
         }
     }
 }
+
+/// Objects with more members are compared in another way than small ones.
+#[test]
+fn large_objects_are_equal_if_all_names_and_values_are() {
+    let object = |change: &str| {
+        let members: Vec<_> = (10..30)
+            .map(|number| format!("\"{number}\":{number}"))
+            .collect();
+        format!("{{{}}}", members.join(",")).replace("\"20\":20", change)
+    };
+    let nginx = FakeNginx::default();
+    let own = format!("json={}", object("\"20\":20"));
+    let eq = |claim: &str| {
+        let claims = format!("{{\"c\":{claim}}}");
+        judge(&claims, &["c", "eq", &own], &nginx)
+    };
+    assert_eq!(eq(&object("\"20\":20.0")), "met");
+    for change in ["\"20\":21", "\"x\":20", "\"x\":21"] {
+        assert_ne!(eq(&object(change)), "met", "{change}");
+    }
+}
+
+#[test]
+fn the_value_that_a_rule_is_about_is_at_its_path() {
+    let rule = parse(&[".a.b", "exists"]).unwrap();
+    let document = document(r#"{"a":{"b":7}}"#);
+    let value = rule.value(document.root());
+    assert_eq!(value.and_then(jose::JsonValue::as_number), Some("7"));
+    let (_, missing) = document.root().members().next().unwrap();
+    assert!(rule.value(missing).is_none());
+}
