@@ -24,7 +24,7 @@ const START: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(1500);
 
 /// What nginx has got of one issuer.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Served {
     documents: u64,
     /// Whether a document could be taken for a good one.
@@ -179,12 +179,12 @@ impl Provider {
             let request = HttpRequest::get(&format!("{prefix}/provider/{number}"))
                 .with("Authorization", format!("Bearer {token}"));
             let (mut status, mut served) = self.status(nginx, &request, number)?;
-            if is_good && served.1 && !is_success(status) {
+            if is_good && served.is_certain && !is_success(status) {
                 // nginx may be busy with the answer that it has got.
                 thread::sleep(2 * RETRY);
                 (status, served) = self.status(nginx, &request, number)?;
             }
-            let (has_key, is_certain, wrong) = served;
+            let (has_key, is_certain, wrong) = (served.has_key, served.is_certain, served.wrong);
             run.count(format!(
                 "{status} for a token of {}",
                 if is_good { "the issuer" } else { "a stranger" }
@@ -206,21 +206,17 @@ impl Provider {
         Ok(())
     }
 
-    /// The status of nginx's response, and what nginx has got of the issuer: whether there was a key, whether
-    /// that is certain, and what was wrong about the fetches.
+    /// The status of nginx's response, and what nginx has got of the issuer until then.
     fn status(
         &self,
         nginx: SocketAddr,
         request: &HttpRequest,
         number: u64,
-    ) -> Result<(u16, (bool, bool, Option<&'static str>))> {
+    ) -> Result<(u16, Served)> {
         let Some(response) = http1::ask(nginx, request)? else {
             bail!("nginx closed the connection");
         };
-        let served = self.served(|all| {
-            let served = all.entry(number).or_default();
-            (served.has_key, served.is_certain, served.wrong.take())
-        });
+        let served = self.served(|all| all.entry(number).or_default().clone());
         Ok((response.status, served))
     }
 }

@@ -208,7 +208,11 @@ fn row_61_a_proof_is_by_the_key_of_the_token_and_has_an_algorithm_that_is_allowe
     let needs_nonce = false;
     for algorithms in [None, Some(&own)] {
         request.terms.algorithms = algorithms;
-        let fitting = FittingProof { id, needs_nonce };
+        let fitting = FittingProof {
+            id,
+            made_at: NOW,
+            needs_nonce,
+        };
         assert_eq!(check_proof(&proof, &jkt, &request), Ok(fitting));
         assert_eq!(
             check_accepted_proof(&proof, &jkt, &request.terms),
