@@ -15,7 +15,7 @@ my $t = Test::Nginx->new()->has(qw/ http /)->plan(4);
 
 my @names = map { "issuer$_" } 1 .. 10;
 my $blocks = join '', map {
-    "auth_jwt_issuer $_ { issuer $_; audience api; jwks_uri http://127.0.0.1:8082/$_; refresh 1s; }\n"
+    "auth_jwt_issuer $_ { issuer $_; audience api; jwks_uri http://127.0.0.1:8082/$_; refresh 3s; }\n"
 } @names;
 configure($t, <<"EOF", 'worker_processes 2;');
     $blocks
@@ -37,10 +37,12 @@ key_service($t, 8082);
 $t->run();
 
 is(scalar(grep { wait_asked($t, $_, 1) } @names), 10, 'all issuers are asked');
-# Nobody looks any more, and the keys go stale.
+# The first fetches are spread over two seconds, so that none is on its way before the third has passed. Then nobody looks
+# any more, and the keys go stale.
+sleep 0.3;
 my @old = workers($t);
 kill 'STOP', @old;
-sleep 1.5;
+sleep 3.3;
 forget($t, $_) for @names;
 kill 'HUP', $t->read_file('nginx.pid') =~ /(\d+)/;
 is(scalar(grep { wait_asked($t, $_, 1) } @names), 10, 'all are asked after a reload');
