@@ -28,7 +28,7 @@ sub listen_http3 {
 sub http3_connection {
     my ($t, $number, $name) = @_;
     my $path = $t->testdir() . '/' . ($name // '');
-    return _do('connect', port($number), map { defined $name ? "$path.$_" : undef } qw/ crt key /);
+    return _do('connect', 0 + port($number), map { defined $name ? "$path.$_" : undef } qw/ crt key /);
 }
 
 # http3() returns the response to a request with these header lines, in the form that
