@@ -205,6 +205,7 @@ sub fuzz {
     my $is_open = "@options" =~ m{/open};
     my $folder = $is_open ? $dir : $folder;
     push @options, '--case', $case if defined $case && !$is_open;
+    push @options, '--reads', 'first' unless $t->has_version('1.23.0');
     my @addresses = map { '127.0.0.1:' . port($_) } 8080, $mode eq 'client' ? 8083 : 8081;
     my $output = qx{$program $mode @addresses --seed $seed --folder $folder @options 2>&1};
     note($output);

@@ -108,6 +108,8 @@ pub struct Client<'a> {
     pub http2: SocketAddr,
     /// In front of all paths: "" or the locations in which t/fuzz_nginx.t has left out the checks.
     pub prefix: &'a str,
+    /// Whether the service reads the first of several lines of one name only.
+    pub reads_first_line: bool,
 }
 
 impl Client<'_> {
@@ -439,7 +441,11 @@ impl Client<'_> {
             [value] => is_token_behind(value, "bearer", tokens),
             _ => false,
         };
-        let key = || request.values("X-Key") == [KEY.as_bytes()];
+        let key = || match request.values("X-Key")[..] {
+            [value] => value == KEY.as_bytes(),
+            [value, ..] => self.reads_first_line && value == KEY.as_bytes(),
+            [] => false,
+        };
         let signed = &self.credentials.signed;
         let is_good = match place {
             "signed" => bearer(signed),

@@ -16,6 +16,8 @@
 //! --seconds N     so many seconds, or
 //! --case N        this case of the seed alone
 //! --folder DIR    where findings are written
+//! --reads LINES   what the service reads of several lines of one name: `all`, or the `first` as nginx
+//!                 before 1.23
 //! --prefix PATH   in front of the paths: locations where nginx does not check what it should
 //! ```
 //!
@@ -57,6 +59,7 @@ fn main() -> Result<ExitCode> {
     let second: SocketAddr = next("second address")?.parse()?;
     let (mut seed, mut limit) = (1, Limit::Requests(1000));
     let (mut folder, mut prefix) = (PathBuf::from("."), String::new());
+    let mut reads_first_line = false;
     while let Ok(option) = next("option") {
         let value = next("value of an option")?;
         match option.as_str() {
@@ -65,6 +68,7 @@ fn main() -> Result<ExitCode> {
             "--seconds" => limit = Limit::Time(Duration::from_secs(value.parse()?)),
             "--case" => limit = Limit::Case(value.parse()?),
             "--folder" => folder = value.into(),
+            "--reads" => reads_first_line = value == "first",
             "--prefix" => prefix = value,
             _ => bail!("unknown option {option}"),
         }
@@ -79,6 +83,7 @@ fn main() -> Result<ExitCode> {
                 http1: first,
                 http2: second,
                 prefix: &prefix,
+                reads_first_line,
             };
             run.all(THREADS, |case| client.connection(case))
         }
