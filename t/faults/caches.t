@@ -138,5 +138,5 @@ sub traces {
     ask($uri, @lines);
     my $log = substr $t->read_file('error.log'), $from;
     return join ' ', $log =~ /auth_jwt: token cache hit/ ? 'token' : (),
-        $log =~ /shmtx lock/ ? 'locked' : ();
+        $log =~ /shmtx unlock/ ? 'locked' : ();
 }
