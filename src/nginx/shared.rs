@@ -6,8 +6,9 @@
 //! and safe code detects a damaged zone, where nginx would follow a stray pointer.
 //!
 //! Each operation holds the mutex of the zone and sets a busy flag in it. If a worker dies
-//! meanwhile, nginx's master or the next worker releases the mutex, and the flag tells that the zone
-//! may be half changed: the next worker empties it. Nothing is allocated while the mutex is held.
+//! meanwhile, nginx's master or the next worker releases the mutex, and the flag tells that the
+//! zone may be half changed: the next worker empties it. Nothing is allocated while the mutex is
+//! held.
 
 use super::directive::{Config, ConfigError};
 use super::fence::guard;
@@ -268,9 +269,9 @@ impl<const DATA: usize> SharedZone<DATA> {
         self.with_map(log, |()| true, |map, _| map.remove(key));
     }
 
-    /// Calls `work` with the map and its state. If the map turns out to be damaged, it is emptied and `work` is
-    /// called again. `has_changed` tells of its result whether a lookup finds something else now.
-    /// None before nginx has made the zone.
+    /// Calls `work` with the map and its state. If the map turns out to be damaged, it is emptied
+    /// and `work` is called again. `has_changed` tells of its result whether a lookup finds
+    /// something else now. None before nginx has made the zone.
     pub(super) fn with_map<T>(
         &self,
         log: Log<'_>,
@@ -325,9 +326,9 @@ impl<const DATA: usize> SharedZone<DATA> {
     }
 }
 
-/// Locks a mutex, waiting for it. ngx_shmtx_lock would leave it to nginx's master to release the mutex
-/// of a worker that has died. The master does so for zones of its newest configuration only, so that
-/// workers of an older one, whose zone the newest does not have, would wait for ever.
+/// Locks a mutex, waiting for it. ngx_shmtx_lock would leave it to nginx's master to release the
+/// mutex of a worker that has died. The master does so for zones of its newest configuration only,
+/// so that workers of an older one, whose zone the newest does not have, would wait for ever.
 ///
 /// # Safety
 /// nginx has made the mutex (ngx_shmtx_create), and its memory stays mapped.
@@ -342,8 +343,9 @@ unsafe fn lock(mutex: *mut ngx_shmtx_t) {
         }
         tries = SPINS;
         sleep(PAUSE);
-        // SAFETY: the caller promises a mutex that nginx has made: ngx_shmtx_create has pointed `lock`
-        // to the atomic number in shared memory that is the id of the process that holds it, or 0.
+        // SAFETY: the caller promises a mutex that nginx has made: ngx_shmtx_create has pointed
+        // `lock` to the atomic number in shared memory that is the id of the process that holds it,
+        // or 0.
         let holder = unsafe { AtomicUsize::from_ptr((*mutex).lock.cast()) };
         let holder = holder.load(Ordering::Relaxed);
         if holder != 0 && !is_process_alive(holder as u64) {
@@ -386,8 +388,8 @@ impl LockedZone {
         // within it.
         let mutex = unsafe { &raw mut (*zone.shm.addr.cast::<ngx_slab_pool_t>()).mutex };
         let mutex = NonNull::new(mutex)?;
-        // SAFETY: nginx has made the mutex with the pool (ngx_init_zone_pool), and unmaps both with the
-        // cycle.
+        // SAFETY: nginx has made the mutex with the pool (ngx_init_zone_pool), and unmaps both with
+        // the cycle.
         unsafe { lock(mutex.as_ptr()) };
         Some(Self {
             mutex,
@@ -425,8 +427,8 @@ impl LockedZone {
 
 impl Drop for LockedZone {
     fn drop(&mut self) {
-        // SAFETY: `new` has locked the mutex (ngx_shmtx_trylock), and the zone stays mapped as long as
-        // the cycle lives.
+        // SAFETY: `new` has locked the mutex (ngx_shmtx_trylock), and the zone stays mapped as long
+        // as the cycle lives.
         unsafe { ngx_shmtx_unlock(self.mutex.as_ptr()) };
     }
 }

@@ -1,5 +1,5 @@
-//! Answers of a service, mutated, and what they are by a parser that shares no code with nginx and the
-//! module.
+//! Answers of a service, mutated, and what they are by a parser that shares no code with nginx and
+//! the module.
 
 use serde_json::Value;
 
@@ -157,8 +157,8 @@ fn status_line(random: &mut Random, bytes: &mut Vec<u8>) {
     bytes.splice(0..end, line.bytes());
 }
 
-/// A JSON text, or null for what is none. `None` for a text of which `serde_json` cannot tell, because a
-/// number in it is beyond what it can hold: it is JSON by RFC 8259.
+/// A JSON text, or null for what is none. `None` for a text of which `serde_json` cannot tell,
+/// because a number in it is beyond what it can hold: it is JSON by RFC 8259.
 pub fn json(text: &[u8]) -> Option<Value> {
     match serde_json::from_slice(text) {
         Err(error) if error.to_string().starts_with("number out of range") => None,
@@ -293,8 +293,8 @@ impl Parsed {
     }
 }
 
-/// The content of chunks, and what is behind them. Chunk extensions, trailers and lone line feeds are
-/// passed over. `None` without the last chunk.
+/// The content of chunks, and what is behind them. Chunk extensions, trailers and lone line feeds
+/// are passed over. `None` without the last chunk.
 fn dechunked(mut rest: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut body = Vec::new();
     loop {

@@ -1,5 +1,5 @@
-//! A client that sends mutated requests: who has no good credentials must not get in, and nothing that a
-//! client sends is an error of the server.
+//! A client that sends mutated requests: who has no good credentials must not get in, and nothing
+//! that a client sends is an error of the server.
 
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,8 +14,8 @@ use crate::mutate;
 use crate::random::Random;
 use crate::run::{Finding, Run};
 
-/// The locations of t/fuzz_nginx.t. Each response has the line X-Location with this name, and X-Seen with
-/// the user that the application saw.
+/// The locations of t/fuzz_nginx.t. Each response has the line X-Location with this name, and
+/// X-Seen with the user that the application saw.
 pub const PLACES: [&str; 11] = [
     "signed",
     "encrypted",
@@ -314,8 +314,8 @@ impl Client<'_> {
         }
     }
 
-    /// A request of which any byte may be changed. What ends a header and a request comes behind it, so that
-    /// nginx need not wait for more.
+    /// A request of which any byte may be changed. What ends a header and a request comes behind
+    /// it, so that nginx need not wait for more.
     fn raw(&self, random: &mut Random) -> Result<Vec<u8>> {
         let place = *random.pick(&PLACES);
         let mut bytes = match random.once_in(4) {
@@ -432,9 +432,10 @@ impl Client<'_> {
         }
     }
 
-    /// Whether a request may be let in by this location. Two credentials are the same if their bytes are. All
-    /// that is equivalent besides is here: spaces around a value and behind a scheme, the case of a scheme and
-    /// of names, and what forms and JSON can write in several ways.
+    /// Whether a request may be let in by this location. Two credentials are the same if their
+    /// bytes are. All that is equivalent besides is here: spaces around a value and behind a
+    /// scheme, the case of a scheme and of names, and what forms and JSON can write in several
+    /// ways.
     fn due(&self, place: &str, case: &Case) -> Due {
         let request = &case.request;
         let bearer = |tokens: &[String]| match request.values("Authorization")[..] {
@@ -553,8 +554,8 @@ impl Client<'_> {
     }
 }
 
-/// Whether the application saw the user that the credentials are of, and nothing that a client has written:
-/// the claim `sub`, a slash, and what the authorization service says.
+/// Whether the application saw the user that the credentials are of, and nothing that a client has
+/// written: the claim `sub`, a slash, and what the authorization service says.
 fn is_right_user(place: &str, seen: &str) -> bool {
     match place {
         "request" | "cached" | "body" => seen.ends_with("/service"),
@@ -634,7 +635,8 @@ fn is_token_behind(value: &[u8], scheme: &str, tokens: &[String]) -> bool {
         && tokens.iter().any(|good| good.as_bytes() == token)
 }
 
-/// Whether one of the parameters `token` is one of these tokens, after the word Bearer or without it.
+/// Whether one of the parameters `token` is one of these tokens, after the word Bearer or without
+/// it.
 fn has_parameter(text: &[u8], separator: u8, tokens: &[String]) -> bool {
     text.split(|&byte| byte == separator).any(|parameter| {
         let mut parts = parameter.splitn(2, |&byte| byte == b'=');

@@ -7,8 +7,8 @@ use test_tokens::{JwkObject, base64url, sign};
 
 /// What the authorization service lets in.
 pub const KEY: &str = "open-sesame";
-/// What it lets in from a form. No letter of it is a hexadecimal digit, so that no chunk of it looks like the
-/// length of one.
+/// What it lets in from a form. No letter of it is a hexadecimal digit, so that no chunk of it
+/// looks like the length of one.
 pub const PASSWORD: &str = "mypillow";
 
 pub struct Credentials {

@@ -4,7 +4,8 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Longer than any time limit in the configuration: whoever waits longer has found a hanging request.
+/// Longer than any time limit in the configuration: whoever waits longer has found a hanging
+/// request.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// nginx may be waiting for the rest of what was never a request.
 const MOMENT: Duration = Duration::from_millis(100);
@@ -90,7 +91,8 @@ pub fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
-/// The bytes without the lines that are a number, and all of one line: what a body was before it was chunked.
+/// The bytes without the lines that are a number, and all of one line: what a body was before it
+/// was chunked.
 pub fn without_chunks(bytes: &[u8]) -> Vec<u8> {
     let lines = bytes.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
     lines
@@ -164,7 +166,8 @@ impl NginxConnection {
         &mut self.0
     }
 
-    /// The next final response to a request of this method, or nothing if nginx has closed the connection.
+    /// The next final response to a request of this method, or nothing if nginx has closed the
+    /// connection.
     pub fn receive(&mut self, method: &[u8]) -> io::Result<Option<Response>> {
         loop {
             let response = match read_response(&mut self.0, method) {

@@ -106,8 +106,8 @@ pub fn spoil(random: &mut Random, frames: &mut Vec<u8>) {
     }
 }
 
-/// Sends the bytes, and reads until so many streams have ended, or the connection; with spoilt frames also
-/// until nothing comes for a moment. Returns the status of each stream that has one.
+/// Sends the bytes, and reads until so many streams have ended, or the connection; with spoilt
+/// frames also until nothing comes for a moment. Returns the status of each stream that has one.
 pub fn ask(
     address: SocketAddr,
     bytes: &[u8],

@@ -99,7 +99,8 @@ fn is_set(body: &[u8]) -> bool {
         return false;
     };
     let names = value.as_object().map_or(0, serde_json::Map::len);
-    // serde_json takes the last of two members of one name. All that is written here has no other spaces.
+    // serde_json takes the last of two members of one name. All that is written here has no other
+    // spaces.
     value["keys"].is_array() && names == 1 && value.to_string().len() == body.len()
 }
 

@@ -1,5 +1,5 @@
-//! Sends mutated requests, answers, keys and discovery documents to a running nginx, and judges what it
-//! does. t/fuzz_nginx.t starts that nginx and calls this program:
+//! Sends mutated requests, answers, keys and discovery documents to a running nginx, and judges
+//! what it does. t/fuzz_nginx.t starts that nginx and calls this program:
 //!
 //! ```text
 //! fuzz-nginx client HTTP1 HTTP2 [OPTION ...]

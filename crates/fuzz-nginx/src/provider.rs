@@ -1,5 +1,5 @@
-//! Providers whose discovery documents and key sets are mutated: a token is only good if its key was in a
-//! set that its issuer has sent.
+//! Providers whose discovery documents and key sets are mutated: a token is only good if its key
+//! was in a set that its issuer has sent.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -56,8 +56,8 @@ impl Run {
         }
     }
 
-    /// Gives each case to `one`, in so many threads, until the limit is reached. Returns whether nothing was
-    /// found.
+    /// Gives each case to `one`, in so many threads, until the limit is reached. Returns whether
+    /// nothing was found.
     pub fn all(&self, threads: usize, one: impl Fn(u64) -> Result<()> + Sync) -> bool {
         let work = || {
             while let Some(case) = self.next() {

@@ -1,5 +1,5 @@
-//! An authorization service whose answers are mutated: only a response with a 2xx allows, and what is sound
-//! counts as it is.
+//! An authorization service whose answers are mutated: only a response with a 2xx allows, and what
+//! is sound counts as it is.
 
 use std::net::SocketAddr;
 
@@ -29,8 +29,8 @@ const STATUSES: [&str; 14] = [
     "503 X",
 ];
 
-/// The answer in a case. The request brings the number of its case, so that the service and the client need
-/// not talk to each other.
+/// The answer in a case. The request brings the number of its case, so that the service and the
+/// client need not talk to each other.
 pub fn answer(seed: u64, case: u64) -> Answer {
     let random = &mut Random::of_case(seed, case);
     let status = *random.pick(&STATUSES);

@@ -40,8 +40,8 @@ pub(in super::super) struct FetchedKeys {
     seen: Cell<Option<u64>>,
     waiting: RefCell<Vec<Waker>>,
     is_polling: Cell<bool>,
-    /// How long after the start of nginx the keys are fetched. All workers have the same time, which is by
-    /// chance, so that the fetches of many issuers are spread evenly.
+    /// How long after the start of nginx the keys are fetched. All workers have the same time,
+    /// which is by chance, so that the fetches of many issuers are spread evenly.
     start_delay: Duration,
 }
 
