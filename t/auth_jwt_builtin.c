@@ -43,10 +43,10 @@ static ngx_int_t add_variables(ngx_conf_t *cf)
 {
     ngx_uint_t i;
     ngx_str_t names[] = { ngx_string("jwt_payload"), ngx_string("jwt_claim_"),
-        ngx_string("jwt_header_") };
+        ngx_string("jwt_header_"), ngx_string("jwt_other") };
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        ngx_uint_t flags = FLAGS | (i > 0 ? NGX_HTTP_VAR_PREFIX : 0);
+        ngx_uint_t flags = FLAGS | (names[i].data[names[i].len - 1] == '_' ? NGX_HTTP_VAR_PREFIX : 0);
         ngx_http_variable_t *v = ngx_http_add_variable(cf, &names[i], flags);
         if (v == NULL) {
             return NGX_ERROR;

@@ -53,7 +53,7 @@ sub take_over {
             auth_jwt            "r";
             auth_jwt_key_file   keys.json;
             auth_jwt_leeway     1m;
-            add_header X-V "$name $algorithm $jwt_claim_sub $jwt_header_alg payload:$jwt_payload" always;
+            add_header X-V "$name $algorithm $jwt_claim_sub $jwt_header_alg payload:$jwt_payload $jwt_other" always;
 
             location /page { }
             location /claim { auth_jwt_require $jwt_claim_admin; }
@@ -67,7 +67,8 @@ EOF
     is(verdict(get('/claim', $token)), '401 Bearer realm="r", error="invalid_token"',
         "$where: a rule");
     is(status(get('/page', $token)), 404, "$where: a token");
-    is(variables(get('/page', $token)), 'anna RS256 anna RS256 payload:', "$where: the variables");
+    is(variables(get('/page', $token)), 'anna RS256 anna RS256 payload: built-in',
+        "$where: the variables, and those that only the built-in module has");
 
     $t->stop();
 }

@@ -12,7 +12,15 @@ use text::is_quotable;
 
 pub(super) fn add(cf: &mut Config<'_>) -> Result<(), ConfigError> {
     // Those of an auth_jwt that nginx itself may have one day.
-    cf.release_variables(b"jwt_");
+    cf.release_variables(&[
+        b"jwt_claim_",
+        b"jwt_header_",
+        b"jwt_outer_header_",
+        b"jwt_payload",
+        b"jwt_claims",
+        b"jwt_verified",
+        b"jwt_status",
+    ]);
     cf.add_prefix_variable::<JwtClaim>()?;
     cf.add_prefix_variable::<JwtHeader>()?;
     cf.add_prefix_variable::<JwtOuterHeader>()?;

@@ -97,10 +97,10 @@ impl Config<'_> {
         Ok(())
     }
 
-    /// Lets this module define variables that another one has defined: those, and the families of
-    /// those, whose names begin with `prefix`. To be called before nginx reads the directives of
-    /// `http{}`, which look variables up.
-    pub fn release_variables(&mut self, prefix: &[u8]) {
+    /// Lets this module define variables and families that another one has defined. All of them
+    /// must be defined then: they have no get handler any more. To be called before nginx reads the
+    /// directives of `http{}`, which look variables up.
+    pub fn release_variables(&mut self, names: &[&[u8]]) {
         let release = |variable: &mut ngx_http_variable_t| {
             variable.flags |= NGX_HTTP_VAR_CHANGEABLE as ngx_uint_t;
             variable.get_handler = None;
@@ -114,13 +114,13 @@ impl Config<'_> {
             let conf = &mut *self.core_main_conf();
             if let Some(keys) = conf.variables_keys.as_mut() {
                 for key in keys.keys.as_slice_mut::<ngx_hash_key_t>() {
-                    if Text::from_raw(key.key).starts_with(prefix) {
+                    if names.contains(&&*Text::from_raw(key.key)) {
                         release(&mut *key.value.cast());
                     }
                 }
             }
             for family in conf.prefix_variables.as_slice_mut::<ngx_http_variable_t>() {
-                if Text::from_raw(family.name).starts_with(prefix) {
+                if names.contains(&&*Text::from_raw(family.name)) {
                     release(family);
                 }
             }
