@@ -35,3 +35,19 @@ fn verifier(key: &KeyMaterial, parameters: MlDsa) -> Prepared<dyn Verifier> {
         _ => Ok(None),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_not_used_with_other_parameters() {
+        let key = KeyMaterial::MlDsa {
+            parameters: MlDsa::MlDsa44,
+            public_key: vec![1; 1312],
+        };
+        for parameters in [MlDsa::MlDsa65, MlDsa::MlDsa87] {
+            assert!(matches!(verifier(&key, parameters), Ok(None)));
+        }
+    }
+}

@@ -82,6 +82,10 @@ fn row_58_a_cheap_key_is_tried_before_expensive_ones() {
     assert_eq!(tried(&keys, "RS256", None), 2);
     let token = sign("RS256", &good, r#"{"alg":"RS256"}"#, "{}");
     assert!(verify(&token, &keys).is_ok());
+    // This key alone is more than all may cost.
+    let expensive = rsa(16384, 0, r#"{"e":"_____w"}"#);
+    let keys = parse_set(&[expensive, test_tokens::public(&good)]);
+    assert!(verify(&token, &keys).is_ok());
 }
 
 #[test]

@@ -79,6 +79,16 @@ fn each_cause_has_a_text_of_its_own() {
 }
 
 #[test]
+fn keys_that_are_not_looked_at_are_named_all_the_same() {
+    let mut keys = vec![with(&key("HS256", 0), r#"{"alg":"HS256"}"#); 16];
+    keys.push(key("Ed25519", 0));
+    assert_eq!(
+        refusal("RS256", None, &parse_set(&keys)),
+        "no key for RS256: the set has keys for Ed25519, EdDSA, HS256 only"
+    );
+}
+
+#[test]
 fn all_sets_count() {
     let named = |kid: &str, alg: &str| {
         with(

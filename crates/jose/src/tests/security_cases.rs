@@ -597,6 +597,10 @@ fn row_24_a_megabyte_of_dots_is_refused() {
             Summary::default()
         );
     }
+    assert!(matches!(
+        parse(&dots[..512 << 10], TokenType::Signed).err(),
+        Some(Error::TokenParts { .. })
+    ));
     let keys = set(&[key("HS256", 0)]);
     assert_eq!(
         verify(&dots[..65536], &keys).err(),

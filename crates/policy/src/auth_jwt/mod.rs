@@ -44,6 +44,7 @@ pub mod token_memo;
 pub mod token_requirements;
 pub mod upstream_header;
 pub mod value_path;
+mod variable_name;
 pub mod watched_file;
 pub mod worker_keys;
 

@@ -1,5 +1,7 @@
 //! What `auth_jwt` takes for the realm, and its author may have meant for something else.
 
+use super::variable_name::variable_name;
+
 /// Why a realm looks like a mistake, in words that follow it.
 pub fn doubt(realm: &[u8]) -> Option<&'static str> {
     if realm.eq_ignore_ascii_case(b"on") {
@@ -13,17 +15,6 @@ pub fn doubt(realm: &[u8]) -> Option<&'static str> {
         || [&b"jwt"[..], b"token", b"bearer"].into_iter().any(contains);
     (is_source && !contains(b"realm"))
         .then_some("a variable alone is the realm; token= says where the token is")
-}
-
-/// The name, if the text is `$name` or `${name}`.
-fn variable_name(text: &[u8]) -> Option<&[u8]> {
-    let name = text.strip_prefix(b"$")?;
-    let in_braces = name
-        .strip_prefix(b"{")
-        .and_then(|name| name.strip_suffix(b"}"));
-    let name = in_braces.unwrap_or(name);
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    (!name.is_empty() && name.iter().all(is_name)).then_some(name)
 }
 
 #[cfg(test)]

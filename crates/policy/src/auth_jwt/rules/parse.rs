@@ -9,6 +9,7 @@ use super::operand::Operand;
 use super::operator::Operator;
 use super::rule::{Order, Rule, RulePattern, RuleValue, RuleVariable, Test};
 use crate::auth_jwt::value_path::ValuePath;
+use crate::auth_jwt::variable_name::variable_name;
 
 /// What reading a rule needs of the configuration.
 pub trait RuleConfig {
@@ -250,17 +251,6 @@ fn variable<C: RuleConfig>(
 fn json_value(text: &[u8], json: &[u8]) -> Result<Document, RuleError> {
     Document::parse_value(json, &Limits::default())
         .map_err(|error| RuleError::value(text, format!("it must be JSON: {error}")))
-}
-
-/// The name in `$name` or `${name}`, if the text is nothing else.
-fn variable_name(text: &[u8]) -> Option<&[u8]> {
-    let name = text.strip_prefix(b"$")?;
-    let in_braces = name
-        .strip_prefix(b"{")
-        .and_then(|name| name.strip_suffix(b"}"));
-    let name = in_braces.unwrap_or(name);
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    (!name.is_empty() && name.iter().all(is_name)).then_some(name)
 }
 
 /// Whether the text looks as if it had a variable in it. In a regular expression `\$` is the
