@@ -11,7 +11,7 @@ use KeyService;
 
 use Time::HiRes qw/ sleep /;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(45);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(48);
 
 configure($t, <<'EOF', 'worker_processes 2;');
     auth_jwt_key_cache 1h refresh=off;
@@ -35,6 +35,10 @@ configure($t, <<'EOF', 'worker_processes 2;');
         location /shorter/ {
             auth_jwt_key_request /keys?hour;
             auth_jwt_key_cache 1ms refresh=off;
+        }
+        location /method/ {
+            auth_jwt_key_request /keys?method;
+            limit_except GET { auth_jwt_key_cache 0; }
         }
         location /variable/ { auth_jwt_key_request /keys?$kid; }
         location /two/ {
@@ -78,7 +82,7 @@ my %key = map { $_ => jwk('ES256', '--kid', $_) } qw/ a b c d /;
 my %token = map { $_ => sign($key{$_}, '{"exp":"now+300"}') } keys %key;
 my $forged = sign(jwk('ES256', '--kid', 'a'), '{"exp":"now+300"}');
 
-gives($t, $_, 'a') for qw/ a_none a_hour a_short a_a a_one a_ /;
+gives($t, $_, 'a') for qw/ a_none a_hour a_short a_method a_a a_one a_ /;
 gives($t, 'a_b', 'b');
 gives($t, 'a_two', 'd');
 gives($t, 'b_hour', 'b');
@@ -138,6 +142,13 @@ sleep 0.75;
 $asked = asked($t, 'a_short');
 is(everywhere('/short/', $token{a}), '401 unknown_key', 'old key gone');
 is(asked($t, 'a_short') - $asked, 2, 'one more request of each worker');
+
+### another time for some methods
+
+is(everywhere('/method/', $token{a}), '404 ok', 'limit_except, another method');
+gives($t, 'a_method', 'b');
+is(everywhere('/method/', $token{b}), '401 unknown_key', 'limit_except, another method, new key');
+is(status(ask({ method => 'DELETE' }, '/method/', bearer($token{b}))), '405', 'limit_except, new key');
 
 ### variables are not cached
 

@@ -9,7 +9,7 @@ use Auth;
 use AuthJwt;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(35);
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(37);
 
 my $key = jwk('HS256');
 my $aes = jwk('A128KW');
@@ -39,6 +39,9 @@ configure($t, <<'EOF');
             location /outer/other { auth_jwt_leeway 200s; }
             location /outer/limited {
                 limit_except GET { auth_jwt "limited"; }
+            }
+            location /outer/method {
+                limit_except GET { auth_jwt_leeway 200s; }
             }
             if ($arg_if) { set $nothing ""; }
         }
@@ -85,6 +88,9 @@ is(verdict(ask({ method => 'POST', body => '' }, '/outer/limited', bearer(sign($
     'limit_except, too late');
 is(verdict(ask({ method => 'POST', body => '' }, '/outer/limited', bearer(sign($key, '{"exp":"now-70"}')))), '404',
     'limit_except');
+my @late = ('/outer/method', bearer(sign($key, '{"exp":"now-150"}')));
+is(status(ask({}, @late)), '401', 'another leeway in limit_except: another method');
+is(status(ask({ method => 'DELETE' }, @late)), '405', 'another leeway in limit_except');
 jwt_logged($t);
 
 ### encrypted and nested tokens

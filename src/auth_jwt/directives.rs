@@ -70,7 +70,7 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
     },
     Directive {
         name: c"auth_jwt_key_cache",
-        contexts: LEVELS,
+        contexts: EVERYWHERE,
         args: args::ONE_OR_MORE,
         set: Set::Location(auth_jwt_key_cache),
     },
@@ -88,7 +88,7 @@ pub(super) const DIRECTIVES: &[Directive<AuthJwt>] = &[
     },
     Directive {
         name: c"auth_jwt_leeway",
-        contexts: LEVELS,
+        contexts: EVERYWHERE,
         args: args::ONE,
         set: Set::Location(auth_jwt_leeway),
     },
