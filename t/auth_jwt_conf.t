@@ -10,7 +10,7 @@ use Auth;
 use AuthJwt;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(167);
+my $t = Test::Nginx->new()->has(qw/ http rewrite map /)->plan(166);
 
 $t->write_file('a.jwk', jwk('HS256', '--kid', 'a'));
 
