@@ -16,6 +16,7 @@ use crate::nginx::{
 };
 use policy::auth_request::answer::{Answer, CorruptAnswer};
 use policy::auth_request::cache_status::CacheStatus;
+use policy::auth_request::key_sources::RequestTexts;
 use policy::auth_request::variable_names::has_cookie;
 use policy::auth_request::vary::{has_seen, is_http_header, vary_names};
 use policy::auth_request::verdict_codec::{self, VerdictRecord, VerdictView};
@@ -146,12 +147,16 @@ impl<'r, 'c> CacheLookup<'r, 'c> {
 /// Whether the service may read another value than nginx for a cookie, an argument or a header of
 /// the key.
 fn is_ambiguous(key: &CacheKey, request: Request<'_>) -> bool {
+    let Some(used) = request.main_conf::<AuthRequest>().used_sources.get() else {
+        return true;
+    };
     let lines = request.headers();
-    let lines = lines.map(|(name, value)| (name.bytes(), value.bytes()));
-    let used_args = request.main_conf::<AuthRequest>().used_args.get();
-    let used_args = used_args.map_or(&[][..], Vec::as_slice);
-    key.sources
-        .are_ambiguous(used_args, lines, request.args().bytes())
+    let texts = RequestTexts {
+        lines: lines.map(|(name, value)| (name.bytes(), value.bytes())),
+        args: request.args().bytes(),
+        original_uri: request.original_uri().bytes(),
+    };
+    key.sources.are_ambiguous(used, &texts)
 }
 
 /// Everything that distinguishes this request from others in the same location: the URI, the parts

@@ -20,7 +20,7 @@ use crate::require::Requirement;
 use crate::status::{AuthStatus, ZoneCounters};
 use crate::subrequest_uri::Uri;
 use policy::auth_request::decision::{self, OnError};
-use policy::auth_request::key_sources::{FieldName, KeySources};
+use policy::auth_request::key_sources::KeySources;
 use policy::auth_request::statuses::Statuses;
 use policy::auth_request::uncacheable::UncacheableKeys;
 use policy::auth_request::verdict_codec;
@@ -43,8 +43,8 @@ pub struct MainConf {
     pub(super) uncacheable: UncacheableKeys,
     pub(super) worker_cache: WorkerCache,
     pub(super) variables: OnceCell<CheckVariables>,
-    /// The names of all `$arg_<name>` that the configuration refers to.
-    pub(super) used_args: OnceCell<Vec<FieldName>>,
+    /// The sources of all variables that the configuration refers to.
+    pub(super) used_sources: OnceCell<KeySources>,
     /// Whether any location has `auth_request_upstream_headers`.
     pub(super) changes_headers: Cell<bool>,
     /// The digests of all [`Scope`]s.

@@ -13,7 +13,7 @@ mod variables;
 mod verdict;
 
 use crate::nginx::{Config, ConfigError, Directive, MergedConfig, Module};
-use policy::auth_request::key_sources::FieldName;
+use policy::auth_request::key_sources::KeySources;
 
 /// The nginx module.
 pub struct AuthRequest;
@@ -34,10 +34,8 @@ impl Module for AuthRequest {
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
         variables::add_check_variables(cf)?;
         variables::add_escaped_variables(cf)?;
-        let used_args = cf.referenced_variables(b"arg_");
-        let used_args = used_args.iter().map(|name| FieldName::new(name));
-        let used_args = used_args.collect();
-        cf.main_conf::<Self>().used_args.get_or_init(|| used_args);
+        let used = KeySources::of_variables(cf.referenced_variables(b"").into_iter());
+        cf.main_conf::<Self>().used_sources.get_or_init(|| used);
         cf.add_access_handler::<Self>()?;
         if cf.main_conf::<Self>().changes_headers.get() {
             cf.add_handlers_around_access::<Self>()?;

@@ -4,23 +4,45 @@ fn sources(key: &[&str]) -> KeySources {
     KeySources::of_key(key.iter().map(|text| text.as_bytes()))
 }
 
+/// The sources of all variables in a configuration with `$cookie_session`, `$arg_used` and
+/// `$http_x_used`.
+fn used() -> KeySources {
+    let names = ["cookie_session", "arg_used", "http_x_used", "http_cookie"];
+    KeySources::of_variables(names.iter().map(|name| name.as_bytes().to_vec()))
+}
+
 fn with_cookies(key: &str, cookies: &[&str]) -> bool {
-    let lines = cookies
-        .iter()
-        .map(|value| (&b"Cookie"[..], value.as_bytes()));
-    sources(&[key]).are_ambiguous(&[], lines, b"")
+    let lines: Vec<_> = cookies.iter().map(|value| ("Cookie", *value)).collect();
+    with_lines(key, &lines)
 }
 
 fn with_args(key: &str, args: &str) -> bool {
-    let used = [FieldName::new(b"used")];
-    sources(&[key]).are_ambiguous(&used, [].into_iter(), args.as_bytes())
+    with_uri(key, args, &format!("/p?{args}"))
+}
+
+fn with_uri(key: &str, args: &str, original_uri: &str) -> bool {
+    sources(&[key]).are_ambiguous(
+        &used(),
+        &RequestTexts {
+            lines: iter::empty(),
+            args: args.as_bytes(),
+            original_uri: original_uri.as_bytes(),
+        },
+    )
 }
 
 fn with_lines(key: &str, lines: &[(&str, &str)]) -> bool {
     let lines = lines
         .iter()
         .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-    sources(&[key]).are_ambiguous(&[], lines, b"")
+    sources(&[key]).are_ambiguous(
+        &used(),
+        &RequestTexts {
+            lines,
+            args: b"",
+            original_uri: b"/p",
+        },
+    )
 }
 
 #[test]
@@ -40,6 +62,17 @@ fn a_cookie_of_the_key_must_be_there_once_and_plain() {
         &["session"],
         &["session[]=VALID"],
         &["+session=VALID"],
+        // Python's http.cookies, and others, end a cookie at white space.
+        &["a=1 session=VALID"],
+        &["a=1\tsession=VALID; b=2"],
+        &["a=1 b=2 %73ession=VALID"],
+        &["a=1 session =VALID"],
+        &["a= session=VALID"],
+        &["$x session=VALID"],
+        &["session=a session=b"],
+        // Quotes are an end, too.
+        &["a=\"1\"session=VALID"],
+        &["a=\"1; session=VALID\"; b=\" session=VALID"],
     ] {
         assert!(with_cookies("$host$cookie_session", cookies), "{cookies:?}");
     }
@@ -53,6 +86,8 @@ fn a_cookie_of_the_key_must_be_there_once_and_plain() {
         &["x=1; x=2; session=a; __Host-session=b; sessions=c; xsession=d"],
         &["session=a; session.sig=b"],
         &["x=session; session=a=b"],
+        &["x=a session; y=session=a; z={\"session\":1}; \"a\"=\"b\""],
+        &["x=a ssession=1; x=a session.sig=1"],
     ] {
         assert!(
             !with_cookies("$host$cookie_session", cookies),
@@ -82,6 +117,9 @@ fn an_argument_of_the_key_must_be_there_once_and_plain() {
         "+token=VALID",
         "token%00=VALID",
         "token=a&token.x=VALID",
+        // Unicode escapes are read by ASP.NET, a second "?" belongs to the first name.
+        "%u0074oken=VALID",
+        "?token=VALID",
     ] {
         assert!(with_args("$arg_token", args), "{args}");
     }
@@ -122,12 +160,71 @@ fn a_header_of_the_key_must_be_there_once_and_plain() {
 }
 
 #[test]
-fn a_variable_of_a_map_may_be_made_of_any_cookie_and_of_arguments_in_use() {
+fn a_uri_must_end_where_nginx_ends_it() {
+    let uris = ["/p?x=1#&token=VALID", "/p#?token=VALID", "/p#", "/p?x=1#"];
+    for key in [
+        "$arg_token",
+        "$host$cookie_session",
+        "$args",
+        "$uri",
+        "$map",
+    ] {
+        for uri in uris {
+            assert!(with_uri(key, "x=1", uri), "{key} {uri}");
+        }
+    }
+}
+
+#[test]
+fn arguments_must_not_begin_inside_the_path() {
+    for key in ["$arg_token", "$args", "$query_string", "${is_args}", "$map"] {
+        for uri in ["/p%3Ftoken=VALID", "/p%3ftoken=VALID?x=1", "/p%23"] {
+            assert!(with_uri(key, "x=1", uri), "{key} {uri}");
+        }
+        for uri in ["/p%20%3E?x=1", "/p?x=%3F", "/p?x=1%23%26", "/p%2", "/"] {
+            assert!(!with_uri(key, "x=1", uri), "{key} {uri}");
+        }
+    }
+    for key in ["$cookie_session", "$uri", "$request_uri", "$http_x_token"] {
+        assert!(!with_uri(key, "", "/p%3Ftoken=VALID"), "{key}");
+    }
+}
+
+#[test]
+fn arguments_must_be_plain_as_they_were_sent_as_well() {
+    for uri in [
+        "/p?token=&token=VALID",
+        "/p?a=1;token=VALID",
+        "/p?a?b&token[]=VALID",
+    ] {
+        assert!(with_uri("$arg_token", "token=", uri), "{uri}");
+        assert!(with_uri("$arg_token", "", uri), "{uri}");
+    }
+    for uri in ["/p?token=b", "/p?x=1", "/p", "/p?"] {
+        assert!(!with_uri("$arg_token", "token=a", uri), "{uri}");
+    }
+    assert!(with_uri("$arg_token", "token=&token=VALID", "/p"));
+    assert!(with_uri("$arg_token", " token=a", "/p"));
+}
+
+#[test]
+fn a_variable_of_a_map_may_be_made_of_whatever_the_configuration_uses() {
     for key in ["$session", "$1", "$upstream_http_x", "$host$tenant"] {
         assert!(with_cookies(key, &["a=1; b=2", "A=3"]), "{key}");
+        assert!(with_cookies(key, &["a=1;\tsession=VALID"]), "{key}");
+        assert!(with_cookies(key, &["a=1 session=VALID"]), "{key}");
         assert!(!with_cookies(key, &["a=1; a.b=2; c; c"]), "{key}");
+        assert!(!with_cookies(key, &["session=1;\tother=2"]), "{key}");
         assert!(with_args(key, "used=1&b=2&used[]=3"), "{key}");
         assert!(!with_args(key, "used=1&b=2&b=3"), "{key}");
+        assert!(
+            with_lines(key, &[("X-Used", ""), ("X_Used", "VALID")]),
+            "{key}"
+        );
+        assert!(
+            !with_lines(key, &[("X-Other", "a"), ("X-Other", "b")]),
+            "{key}"
+        );
     }
     for key in [
         "$host",
