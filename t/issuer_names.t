@@ -12,7 +12,7 @@ use Issuers;
 use Jose;
 use Provider;
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl /)->plan(19);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl /)->plan(21);
 answer_names($t, 'idp.example' => ['127.0.0.1'], 'silent.example' => undef,
     # nothing listens at the first one
     'two.example' => ['127.0.0.77', '127.0.0.1']);
@@ -49,7 +49,7 @@ my $log = fetch_logged($t, qr/"none"/);
 like($log, qr/^(?:error|warn) issuer "none".*"none\.example:\d+".*(?:does not exist|not be resolved|not found)/m, 'no such name, log');
 is(jwt_status(get('/none/', $token{none})), '500 keys_unavailable', 'no such name');
 is(jwt_status(get('/silent/', $token{silent})), '500 keys_unavailable', 'a resolver that does not answer');
-like($log . "\n" . fetch_logged($t, qr/"silent"/), qr/^error issuer "silent".*silent\.example/m, 'a resolver that does not answer, log');
+like($log . "\n" . fetch_logged($t, qr/"silent"/), qr/^error issuer "silent".*: no name server has answered about "silent\.example" within 2s, see resolver; there are no keys to use$/m, 'a resolver that does not answer, log');
 
 # a name that comes into being, and one whose address changes
 answer_names($t, 'idp.example' => ['127.0.0.77'], 'none.example' => ['127.0.0.1'], 'silent.example' => ['127.0.0.1'],
@@ -70,3 +70,12 @@ is($tested->("resolver 127.0.0.1:8953;"), 'exit 0', 'with a resolver');
 like($tested->('resolver;'), qr/^\[emerg\] .*resolver.* in DIR\/http\.conf:\d+ \| exit 1\z/, 'no address');
 like($tested->('resolver 300.0.0.1;'), qr/^\[emerg\] .*300\.0\.0\.1.* \| exit 1\z/, 'no such address');
 like($tested->("resolver 127.0.0.1:8953 valid=x;"), qr/^\[emerg\] .*valid=x.* \| exit 1\z/, 'a parameter that is none');
+
+### a worker that exits, and has asked a name server that does not answer
+
+answer_names($t, map { ("$_.example" => undef) } keys %idp);
+my $counts = sub { my ($pattern) = @_; return scalar(() = $t->read_file('error.log') =~ /$pattern/mg) };
+my $sent = $counts->(qr/resolve: ".*" A \d/);
+is(wait_until(sub { $counts->(qr/resolve: ".*" A \d/) > $sent }), 1, 'a question without an answer');
+$t->stop();
+is($counts->(qr/resolve name done: -?\d+$/), $counts->(qr/resolve: "[^"]*"$/), 'each was answered or taken back');

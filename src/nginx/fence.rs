@@ -65,6 +65,7 @@ fn report(log: Log<'_>, payload: Box<dyn Any + Send>) {
 #[cfg(feature = "fault-injection")]
 pub(super) mod fault_injection {
     use crate::nginx::Request;
+    use std::path::Path;
 
     const SIGKILL: i32 = 9;
 
@@ -130,9 +131,9 @@ pub(super) mod fault_injection {
         }
     }
 
-    /// Panics if the address that a task connects to has `inject-fault`.
-    pub(in crate::nginx) fn panic_in_connect(address: &str) {
-        if address.contains("inject-fault") {
+    /// Panics if the path of the Unix socket that a task connects to has `inject-fault`.
+    pub(in crate::nginx) fn panic_in_connect(path: &Path) {
+        if path.to_string_lossy().contains("inject-fault") {
             panic!("injected fault");
         }
     }

@@ -1,5 +1,9 @@
 //! A GET: connection, proxy, TLS, request, redirects, response.
 
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, HOST, LOCATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
@@ -10,8 +14,8 @@ use text::Quoted;
 
 use crate::error::FetchError;
 use crate::exchange::{AGENT, HttpConnection, is_redirect};
-use crate::limits::{FetchLimits, within};
-use crate::network::{Address, Network};
+use crate::limits::{FetchLimits, before, within};
+use crate::network::{Address, Endpoint, Network};
 use crate::proxy::{self, Proxy};
 use crate::tls::{self, TlsConfig};
 use crate::turns::TakingTurns;
@@ -119,15 +123,43 @@ async fn connect<N: Network>(
         Some(proxy) => proxy.address().clone(),
         None => Address::from(request.url),
     };
-    let limit = limits.connect;
-    let stream = match within(network, limit, network.connect(&address)).await {
-        Some(Ok(stream)) => TakingTurns::new(stream),
-        Some(Err(error)) => return Err(FetchError::Connect { address, error }),
-        None => return Err(FetchError::ConnectTimeout { address, limit }),
-    };
+    let stream = connect_to(network, address, limits.connect).await?;
+    let stream = TakingTurns::new(stream);
     match request.proxy {
         Some(proxy) => proxy::tunnel(network, stream, proxy, request.url, limits).await,
         None => Ok(stream),
+    }
+}
+
+async fn connect_to<N: Network>(
+    network: &N,
+    address: Address,
+    limit: Duration,
+) -> Result<N::Stream, FetchError> {
+    let mut end = pin!(network.sleep(limit));
+    let endpoint = match &address {
+        Address::Unix(path) => Ok(Endpoint::Unix(path)),
+        Address::Ip(address) => Ok(Endpoint::Ip(vec![*address])),
+        Address::Name { host, port } => match before(end.as_mut(), network.resolve(host)).await {
+            Some(Ok(ips)) => {
+                let addresses = ips.into_iter().map(|ip| SocketAddr::new(ip, *port));
+                Ok(Endpoint::Ip(addresses.collect()))
+            }
+            Some(Err(error)) => Err(error),
+            None => {
+                let host = host.clone();
+                return Err(FetchError::ResolveTimeout { host, limit });
+            }
+        },
+    };
+    let connection = match endpoint {
+        Ok(endpoint) => before(end, network.connect(&endpoint)).await,
+        Err(error) => Some(Err(error)),
+    };
+    match connection {
+        Some(Ok(stream)) => Ok(stream),
+        Some(Err(error)) => Err(FetchError::Connect { address, error }),
+        None => Err(FetchError::ConnectTimeout { address, limit }),
     }
 }
 

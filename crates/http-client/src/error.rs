@@ -20,6 +20,14 @@ pub enum FetchError {
         /// The reason.
         error: ConnectError,
     },
+    /// The name of the server, or of the proxy, is not resolved in time.
+    #[error("no name server has answered about \"{host}\" within {limit:?}, see resolver")]
+    ResolveTimeout {
+        /// The name.
+        host: String,
+        /// The time limit.
+        limit: Duration,
+    },
     /// There is no connection in time.
     #[error("no connection to \"{address}\" within {limit:?}, see connect_timeout")]
     ConnectTimeout {

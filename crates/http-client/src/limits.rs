@@ -1,7 +1,7 @@
 //! How long a GET may take, and how large a response may be.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -49,8 +49,15 @@ pub(crate) async fn within<N: Network, F: Future>(
     limit: Duration,
     future: F,
 ) -> Option<F::Output> {
+    before(pin!(network.sleep(limit)), future).await
+}
+
+/// What the future gives, or `None` if `end` comes first; it is then dropped.
+pub(crate) async fn before<F: Future>(
+    mut end: Pin<&mut impl Future<Output = ()>>,
+    future: F,
+) -> Option<F::Output> {
     let mut future = pin!(future);
-    let mut end = pin!(network.sleep(limit));
     poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
         Poll::Pending => end.as_mut().poll(cx).map(|()| None),

@@ -3,8 +3,8 @@
 
 use std::fmt;
 use std::future::Future;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http_url::{HttpUrl, UrlHost};
@@ -17,14 +17,19 @@ pub trait Network {
     /// A connection. It is closed when it is dropped.
     type Stream: hyper::rt::Read + hyper::rt::Write + Unpin;
 
-    /// Connects to an address, after resolving its name. If a name has several addresses, they are
-    /// tried in turn. There is no time limit: the client has one.
+    /// The addresses of a host name. There is no time limit, here and below: the client has one.
+    ///
+    /// # Errors
+    /// [`ConnectError`]
+    fn resolve(&self, host: &str) -> impl Future<Output = Result<Vec<IpAddr>, ConnectError>>;
+
+    /// Connects to a server. If it has several addresses, they are tried in turn.
     ///
     /// # Errors
     /// [`ConnectError`]
     fn connect(
         &self,
-        address: &Address,
+        endpoint: &Endpoint<'_>,
     ) -> impl Future<Output = Result<Self::Stream, ConnectError>>;
 
     /// Is ready when this time has passed.
@@ -45,6 +50,15 @@ pub enum Address {
     Ip(SocketAddr),
     /// The path of a Unix socket.
     Unix(PathBuf),
+}
+
+/// Where a connection leads, when the name is resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint<'a> {
+    /// The addresses of one host, each with the port.
+    Ip(Vec<SocketAddr>),
+    /// The path of a Unix socket.
+    Unix(&'a Path),
 }
 
 /// The server of a URL.

@@ -8,7 +8,7 @@ use super::timer::sleep;
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
-use http_client::network::{Address, ConnectError, Network};
+use http_client::network::{ConnectError, Endpoint, Network};
 use socket2::SockAddr;
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
@@ -53,7 +53,7 @@ impl HostNames {
         Ok(Self::Known(known))
     }
 
-    async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, ConnectError> {
+    async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, ConnectError> {
         match self {
             Self::Resolver(resolver) => resolver.resolve(host).await,
             Self::Known(known) => known.get(host).cloned().ok_or_else(|| {
@@ -75,16 +75,18 @@ impl WorkerNetwork {
 impl Network for WorkerNetwork {
     type Stream = Connection;
 
-    async fn connect(&self, address: &Address) -> Result<Connection, ConnectError> {
-        #[cfg(feature = "fault-injection")]
-        fault_injection::panic_in_connect(&address.to_string());
-        match address {
-            Address::Name { host, port } => {
-                let ips = self.host_names.addresses(host).await?;
-                connect_to_first(ips.into_iter().map(|ip| SocketAddr::new(ip, *port))).await
+    async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, ConnectError> {
+        self.host_names.resolve(host).await
+    }
+
+    async fn connect(&self, endpoint: &Endpoint<'_>) -> Result<Connection, ConnectError> {
+        match endpoint {
+            Endpoint::Ip(addresses) => connect_to_first(addresses.iter().copied()).await,
+            Endpoint::Unix(path) => {
+                #[cfg(feature = "fault-injection")]
+                fault_injection::panic_in_connect(path);
+                connect(&SockAddr::unix(path)?).await
             }
-            Address::Ip(address) => connect(&SockAddr::from(*address)).await,
-            Address::Unix(path) => connect(&SockAddr::unix(path)?).await,
         }
     }
 

@@ -51,7 +51,8 @@ impl Resolver {
         NonNull::new(unsafe { ngx_resolver_create(cf, args.as_mut_ptr(), args.len()) }).map(Self)
     }
 
-    /// The addresses of a host name. It waits for as long as nginx asks, half a minute at most.
+    /// The addresses of a host name. If no name server answers, it is never ready: nginx asks again
+    /// and again, until the question is taken back.
     ///
     /// # Errors
     /// [`ConnectError::NoSuchHost`], [`ConnectError::NoAddress`], [`ConnectError::Resolve`]

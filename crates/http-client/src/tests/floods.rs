@@ -2,6 +2,7 @@
 //! the same; nginx's event loop does not.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::support::{PATIENT, SOON, url};
 use crate::client::{GetRequest, get};
 use crate::error::FetchError;
 use crate::limits::FetchLimits;
-use crate::network::{Address, ConnectError, Network};
+use crate::network::{ConnectError, Endpoint, Network};
 use crate::proxy::Proxy;
 use crate::tls::{TlsConfigs, TlsOptions};
 
@@ -27,7 +28,11 @@ struct FloodStream {
 impl Network for Flood {
     type Stream = FloodStream;
 
-    async fn connect(&self, _: &Address) -> Result<FloodStream, ConnectError> {
+    async fn resolve(&self, _: &str) -> Result<Vec<IpAddr>, ConnectError> {
+        Ok(vec![Ipv4Addr::LOCALHOST.into()])
+    }
+
+    async fn connect(&self, _: &Endpoint<'_>) -> Result<FloodStream, ConnectError> {
         Ok(FloodStream {
             data: self.0.iter().cycle(),
             is_asked: false,

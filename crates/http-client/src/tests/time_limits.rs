@@ -21,6 +21,22 @@ fn no_connection_ends_by_the_limit_for_it() {
 }
 
 #[test]
+fn a_name_that_nobody_resolves_ends_by_the_limit_for_connections() {
+    let mut fetch = Fetch::default();
+    fetch.limits.connect = SOON;
+    assert_eq!(
+        fetch.error("https://unanswered.test/"),
+        "no name server has answered about \"unanswered.test\" within 50ms, see resolver"
+    );
+    // It is the proxy's name then.
+    fetch.proxy = Some("http://unanswered.test:3128");
+    assert_eq!(
+        fetch.error("https://login.test/"),
+        "no name server has answered about \"unanswered.test\" within 50ms, see resolver"
+    );
+}
+
+#[test]
 fn a_handshake_that_hangs_ends_by_its_limit() {
     let server = Server::raw(|mut stream, _| hang_after(&mut stream, 5));
     let mut fetch = Fetch::default();

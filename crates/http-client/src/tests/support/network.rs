@@ -1,7 +1,7 @@
 //! A network of tokio, in which each host name is this machine.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,10 @@ use hyper::rt::ReadBufCursor;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::network::{Address, ConnectError, Network};
+use crate::network::{ConnectError, Endpoint, Network};
+
+/// An address that does not respond.
+const SILENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
 /// The network of one fetch.
 #[derive(Default)]
@@ -24,19 +27,22 @@ pub struct TestNetwork {
 impl Network for TestNetwork {
     type Stream = TestStream;
 
-    async fn connect(&self, address: &Address) -> Result<TestStream, ConnectError> {
-        let address = match address {
-            Address::Unix(path) => {
-                return Ok(TestStream(Box::new(UnixStream::connect(path).await?)));
-            }
-            Address::Name { host, .. } if host == "unknown.test" => {
-                return Err(ConnectError::NoSuchHost);
-            }
-            Address::Name { host, .. } if host == "slow.test" => std::future::pending().await,
-            Address::Name { port, .. } => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), *port),
-            Address::Ip(address) => *address,
+    async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, ConnectError> {
+        match host {
+            "unknown.test" => Err(ConnectError::NoSuchHost),
+            "unanswered.test" => std::future::pending().await,
+            "slow.test" => Ok(vec![SILENT.into()]),
+            _ => Ok(vec![Ipv4Addr::LOCALHOST.into()]),
+        }
+    }
+
+    async fn connect(&self, endpoint: &Endpoint<'_>) -> Result<TestStream, ConnectError> {
+        let stream: Box<dyn TokioStream> = match endpoint {
+            Endpoint::Unix(path) => Box::new(UnixStream::connect(path).await?),
+            Endpoint::Ip(addresses) if addresses[0].ip() == SILENT => std::future::pending().await,
+            Endpoint::Ip(addresses) => Box::new(TcpStream::connect(&addresses[..]).await?),
         };
-        Ok(TestStream(Box::new(TcpStream::connect(address).await?)))
+        Ok(TestStream(stream))
     }
 
     async fn sleep(&self, duration: Duration) {
