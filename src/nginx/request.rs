@@ -5,6 +5,7 @@ use super::failure::Failure;
 use super::log::Log;
 use super::module::Exported;
 use super::module::MainState;
+use super::net::uptime;
 use super::pool::own;
 use super::shim::{self, has_body};
 use super::text::Text;
@@ -296,11 +297,9 @@ impl<'r> Request<'r> {
         conf_path::join(unsafe { (*nginx_sys::ngx_cycle).conf_prefix }, path)
     }
 
-    /// A monotonic time, as nginx caches it for one event-loop iteration.
+    /// The monotonic time of the process.
     pub fn uptime(self) -> Duration {
-        // SAFETY: nginx sets ngx_current_msec before it serves requests (ngx_time_init), and a
-        // worker has one thread.
-        Duration::from_millis(unsafe { nginx_sys::ngx_current_msec } as u64)
+        uptime()
     }
 
     /// A number of the current event-loop iteration, which lasts a millisecond at most: a longer

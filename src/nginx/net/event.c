@@ -124,3 +124,17 @@ nginx_auth_is_closing(const ngx_connection_t *c)
 {
     return c->close;
 }
+
+/* The monotonic time in milliseconds.  Nginx's has as many bits as a pointer. */
+
+uint64_t
+nginx_auth_monotonic_msec(void)
+{
+    struct timespec  now;
+
+    if (clock_gettime(CLOCK_MONOTONIC, &now) == -1) {
+        return ngx_current_msec;
+    }
+
+    return (uint64_t) now.tv_sec * 1000 + (uint64_t) now.tv_nsec / 1000000;
+}

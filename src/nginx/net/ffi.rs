@@ -64,4 +64,8 @@ unsafe extern "C" {
     /// `c` points to an open connection of `watch_socket`.
     #[link_name = "nginx_auth_is_closing"]
     pub(super) fn is_closing(c: *const ngx_connection_t) -> ngx_uint_t;
+
+    /// The monotonic time of the system in milliseconds.
+    #[link_name = "nginx_auth_monotonic_msec"]
+    pub(super) safe fn monotonic_msec() -> u64;
 }

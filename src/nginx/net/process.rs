@@ -2,7 +2,8 @@
 
 use super::super::log::Log;
 use super::super::shim;
-use nginx_sys::{kill, ngx_current_msec, ngx_exiting, ngx_time};
+use super::ffi;
+use nginx_sys::{kill, ngx_current_msec, ngx_exiting, ngx_msec_t, ngx_time};
 use std::io::{Error, ErrorKind};
 use std::time::Duration;
 
@@ -24,10 +25,16 @@ pub fn is_process_alive(id: u64) -> bool {
     exists || Error::last_os_error().kind() == ErrorKind::PermissionDenied
 }
 
-/// nginx's monotonic time, which is the same in all processes.
+/// The monotonic time, which is the same in all processes: as nginx caches it for one event-loop
+/// iteration, or, where its number has 32 bits, that of the system. Nginx's would go back to 0 every
+/// 49 days there, and what was valid until a time before that would be valid for 49 days more.
+#[inline]
 pub fn uptime() -> Duration {
-    // SAFETY: nginx sets it when it starts (ngx_time_init), and a worker has one thread.
-    Duration::from_millis(unsafe { ngx_current_msec } as u64)
+    Duration::from_millis(match ngx_msec_t::BITS {
+        // SAFETY: nginx sets it when it starts (ngx_time_init), and a worker has one thread.
+        64.. => unsafe { ngx_current_msec as u64 },
+        _ => ffi::monotonic_msec(),
+    })
 }
 
 /// nginx's time, in seconds since 1970.
