@@ -369,7 +369,7 @@ for my $uri ('/page', '/page-unread') {
     undef $s;
     is(connections_left(), 1, "$uri, closed");
 }
-like(logged($t, qr/has been used by another module/), qr/error/, 'page, log');
+like(logged($t, qr/cannot be checked: .* another module or location has used it/), qr/error/, 'page, log');
 
 go_on($t, 'slow');
 is(got(exchange(connection(), request({ method => 'POST', body => 'x' x 5000 }, '/page'))), got_of('x' x 5000),

@@ -121,8 +121,8 @@ impl Request<'_> {
     }
 
     /// The length of the body that was read. None if that is not the whole body: nginx has stopped
-    /// reading it because it is too large, or has sent what it had read to another upstream
-    /// (`proxy_request_buffering off`).
+    /// reading it because it is too large, has dropped it unread (ngx_http_discard_request_body), or
+    /// has sent what it had read to another upstream (`proxy_request_buffering off`).
     fn body_length(self) -> Option<u64> {
         // SAFETY: as for `body`. After the last byte `rest` is 0 and content_length_n is known;
         // without a body both are -1.
@@ -161,7 +161,7 @@ unsafe extern "C" fn body_handler(r: *mut ngx_http_request_t) {
         let reading = request.context::<SubrequestFilter>()?;
         let before = reading.stage.replace(BodyStage::Whole);
         // Another location or module may have read the body, with another limit, or may have used
-        // it.
+        // it. Or nginx drops it because of client_max_body_size, and this is the error page.
         match request.body_length() {
             Some(length) if length <= reading.limit => {}
             Some(_) => {
@@ -169,7 +169,9 @@ unsafe extern "C" fn body_handler(r: *mut ngx_http_request_t) {
             }
             None => {
                 request.log().error(format_args!(
-                    "the client request body has been used by another module or location"
+                    "the client request body cannot be checked: nginx has dropped it when it \
+                     refused the request, or another module or location has used it; an error \
+                     page needs \"auth_request_body off\""
                 ));
                 reading.refuse(Status::INTERNAL_SERVER_ERROR);
             }
