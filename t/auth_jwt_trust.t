@@ -20,7 +20,7 @@ my $corp = jwk('ES256', '--kid', 'a');
 my $partner = jwk('ES256', '--kid', 'a');
 my $flat = jwk('ES256', '--kid', 'a');
 
-my $t = Test::Nginx->new()->has(qw/ http map rewrite /)->plan(103);
+my $t = Test::Nginx->new()->has(qw/ http map rewrite /)->plan(107);
 
 $t->write_file('corp.json', jwks(map { public($_) } $corp));
 $t->write_file('partner.json', jwks(map { public($_) } $partner));
@@ -86,6 +86,8 @@ configure($t, <<"EOF");
         location /young       { auth_jwt_trust young; }
         location /leeway      { auth_jwt_trust corp exact young; auth_jwt_leeway 5m; }
         location /ruled       { auth_jwt_trust ruled; }
+        location /ruled-es384 { auth_jwt_trust ruled; auth_jwt_algorithms ES384; }
+        location /ruled-young { auth_jwt_trust ruled; auth_jwt_max_age 1m; }
         location /shared      { auth_jwt_trust shared-api shared-web; }
         location /shared-back { auth_jwt_trust shared-web shared-api; }
         location /shared-api  { auth_jwt_trust shared-api; }
@@ -281,6 +283,14 @@ is(outcome($t, '/order', $of->($corp, $corp_iss)), "$bearer <unsupported_algorit
     . "not one of auth_jwt_algorithms; kid \"a\", iss \"$corp_iss\"", 'algorithms come before rules');
 is(outcome($t, '/rules', $of->($corp, $corp_iss, '"scope":"read"')), "401 Bearer realm=\"r\", error=\"invalid_token\" "
     . "<requirement|0|> info required \$arg_yes is empty or 0; $es256, iss \"$corp_iss\"", 'auth_jwt_require');
+my $unruled = $of->($corp, 'ruled', '"iat":"now-90"');
+for my $cached ('not cached', 'cached') {
+    is(outcome($t, '/ruled-es384', $unruled), "$bearer <unsupported_algorithm|0|> info algorithm \"ES256\" is "
+        . 'not one of auth_jwt_algorithms; kid "a", iss "ruled"', "algorithms come before rules of the issuer, $cached");
+    is($now->('/ruled-young', $unruled), "$bearer <expired|0|> info too old: iat T, now N, max_age 60; $es256, iss \"ruled\"",
+        "max_age comes before rules of the issuer, $cached");
+    outcome($t, '/ruled', $unruled);
+}
 is(outcome($t, '/rules?yes=1', $of->($corp, $corp_iss)), '403 Bearer realm="r", error="insufficient_scope", scope="read" '
     . "<insufficient_scope|0|> info required scope \"read\" is not granted: the token has neither scope nor scp; $es256, iss \"$corp_iss\"", 'scopes');
 is(outcome($t, '/rules?yes=1', $of->($corp, $corp_iss, '"scope":"read"')), $ok, 'all that the location requires');
