@@ -151,14 +151,18 @@ impl<'a, L: Iterator<Item = (&'a [u8], &'a [u8])> + Clone> RequestTexts<'a, L> {
     fn cookie_fields(&self) -> impl Iterator<Item = Field<'a>> + Clone {
         let lines = self.lines.clone();
         let cookies = lines.filter(|(name, _)| name.eq_ignore_ascii_case(b"cookie"));
-        // nginx ends a cookie that it does not look for at a ",", too.
-        let pairs = cookies.flat_map(|(_, value)| value.split(|byte| b";,".contains(byte)));
-        pairs.flat_map(|pair| {
+        let pairs = cookies.flat_map(|(_, value)| value.split(|&byte| byte == b';'));
+        // A "," ends a cookie as well for some services, and for nginx before 1.29.6.
+        let parts = pairs.flat_map(|pair| pair.split(|&byte| byte == b',').enumerate());
+        parts.flat_map(|(index, part)| {
             let own = Field {
-                pair,
-                place: FieldPlace::Cookie,
+                pair: part,
+                place: match index {
+                    0 => FieldPlace::Cookie,
+                    _ => FieldPlace::InsideCookie,
+                },
             };
-            let inside = names_inside(pair).map(|name| Field {
+            let inside = names_inside(part).map(|name| Field {
                 pair: name,
                 place: FieldPlace::InsideCookie,
             });
@@ -226,7 +230,7 @@ struct Field<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FieldPlace {
     Cookie,
-    /// Inside of what nginx takes for one cookie.
+    /// Inside of what nginx may take for one cookie.
     InsideCookie,
     Arg,
     /// Inside of what nginx takes for one argument.

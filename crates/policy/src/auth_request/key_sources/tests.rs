@@ -62,6 +62,9 @@ fn a_cookie_of_the_key_must_be_there_once_and_plain() {
         &["session"],
         &["session[]=VALID"],
         &["+session=VALID"],
+        // nginx ends a cookie there before 1.29.6.
+        &["x=1, session=VALID"],
+        &["x=1,session=VALID; y=2"],
         // Python's http.cookies, and others, end a cookie at white space.
         &["a=1 session=VALID"],
         &["a=1\tsession=VALID; b=2"],
@@ -87,6 +90,7 @@ fn a_cookie_of_the_key_must_be_there_once_and_plain() {
         &["session=a; session.sig=b"],
         &["x=session; session=a=b"],
         &["x=a session; y=session=a; z={\"session\":1}; \"a\"=\"b\""],
+        &["x=1,2, b=3; session=a,b"],
         &["x=a ssession=1; x=a session.sig=1"],
     ] {
         assert!(
