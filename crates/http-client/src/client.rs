@@ -15,7 +15,7 @@ use text::Quoted;
 use crate::error::FetchError;
 use crate::exchange::{AGENT, HttpConnection, is_redirect};
 use crate::limits::{FetchLimits, before, within};
-use crate::network::{Address, Endpoint, Network};
+use crate::network::{Address, Network, ResolvedAddress};
 use crate::proxy::{self, Proxy};
 use crate::tls::{self, TlsConfig};
 use crate::turns::TakingTurns;
@@ -137,13 +137,13 @@ async fn connect_to<N: Network>(
     limit: Duration,
 ) -> Result<N::Stream, FetchError> {
     let mut end = pin!(network.sleep(limit));
-    let endpoint = match &address {
-        Address::Unix(path) => Ok(Endpoint::Unix(path)),
-        Address::Ip(address) => Ok(Endpoint::Ip(vec![*address])),
+    let resolved = match &address {
+        Address::Unix(path) => Ok(ResolvedAddress::Unix(path)),
+        Address::Ip(address) => Ok(ResolvedAddress::Ip(vec![*address])),
         Address::Name { host, port } => match before(end.as_mut(), network.resolve(host)).await {
             Some(Ok(ips)) => {
                 let addresses = ips.into_iter().map(|ip| SocketAddr::new(ip, *port));
-                Ok(Endpoint::Ip(addresses.collect()))
+                Ok(ResolvedAddress::Ip(addresses.collect()))
             }
             Some(Err(error)) => Err(error),
             None => {
@@ -152,8 +152,8 @@ async fn connect_to<N: Network>(
             }
         },
     };
-    let connection = match endpoint {
-        Ok(endpoint) => before(end, network.connect(&endpoint)).await,
+    let connection = match resolved {
+        Ok(resolved) => before(end, network.connect(&resolved)).await,
         Err(error) => Some(Err(error)),
     };
     match connection {

@@ -29,7 +29,7 @@ pub trait Network {
     /// [`ConnectError`]
     fn connect(
         &self,
-        endpoint: &Endpoint<'_>,
+        address: &ResolvedAddress<'_>,
     ) -> impl Future<Output = Result<Self::Stream, ConnectError>>;
 
     /// Is ready when this time has passed.
@@ -54,7 +54,7 @@ pub enum Address {
 
 /// Where a connection leads, when the name is resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Endpoint<'a> {
+pub enum ResolvedAddress<'a> {
     /// The addresses of one host, each with the port.
     Ip(Vec<SocketAddr>),
     /// The path of a Unix socket.

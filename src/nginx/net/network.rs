@@ -8,7 +8,7 @@ use super::timer::sleep;
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
-use http_client::network::{ConnectError, Endpoint, Network};
+use http_client::network::{ConnectError, Network, ResolvedAddress};
 use socket2::SockAddr;
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
@@ -79,10 +79,10 @@ impl Network for WorkerNetwork {
         self.host_names.resolve(host).await
     }
 
-    async fn connect(&self, endpoint: &Endpoint<'_>) -> Result<Connection, ConnectError> {
-        match endpoint {
-            Endpoint::Ip(addresses) => connect_to_first(addresses.iter().copied()).await,
-            Endpoint::Unix(path) => {
+    async fn connect(&self, address: &ResolvedAddress<'_>) -> Result<Connection, ConnectError> {
+        match address {
+            ResolvedAddress::Ip(addresses) => connect_to_first(addresses.iter().copied()).await,
+            ResolvedAddress::Unix(path) => {
                 #[cfg(feature = "fault-injection")]
                 fault_injection::panic_in_connect(path);
                 connect(&SockAddr::unix(path)?).await

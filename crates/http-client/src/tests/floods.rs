@@ -13,7 +13,7 @@ use super::support::{PATIENT, SOON, url};
 use crate::client::{GetRequest, get};
 use crate::error::FetchError;
 use crate::limits::FetchLimits;
-use crate::network::{ConnectError, Endpoint, Network};
+use crate::network::{ConnectError, Network, ResolvedAddress};
 use crate::proxy::Proxy;
 use crate::tls::{TlsConfigs, TlsOptions};
 
@@ -32,7 +32,7 @@ impl Network for Flood {
         Ok(vec![Ipv4Addr::LOCALHOST.into()])
     }
 
-    async fn connect(&self, _: &Endpoint<'_>) -> Result<FloodStream, ConnectError> {
+    async fn connect(&self, _: &ResolvedAddress<'_>) -> Result<FloodStream, ConnectError> {
         Ok(FloodStream {
             data: self.0.iter().cycle(),
             is_asked: false,

@@ -12,7 +12,7 @@ use hyper::rt::ReadBufCursor;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::network::{ConnectError, Endpoint, Network};
+use crate::network::{ConnectError, Network, ResolvedAddress};
 
 /// An address that does not respond.
 const SILENT: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -36,11 +36,13 @@ impl Network for TestNetwork {
         }
     }
 
-    async fn connect(&self, endpoint: &Endpoint<'_>) -> Result<TestStream, ConnectError> {
-        let stream: Box<dyn TokioStream> = match endpoint {
-            Endpoint::Unix(path) => Box::new(UnixStream::connect(path).await?),
-            Endpoint::Ip(addresses) if addresses[0].ip() == SILENT => std::future::pending().await,
-            Endpoint::Ip(addresses) => Box::new(TcpStream::connect(&addresses[..]).await?),
+    async fn connect(&self, address: &ResolvedAddress<'_>) -> Result<TestStream, ConnectError> {
+        let stream: Box<dyn TokioStream> = match address {
+            ResolvedAddress::Unix(path) => Box::new(UnixStream::connect(path).await?),
+            ResolvedAddress::Ip(addresses) if addresses[0].ip() == SILENT => {
+                std::future::pending().await
+            }
+            ResolvedAddress::Ip(addresses) => Box::new(TcpStream::connect(&addresses[..]).await?),
         };
         Ok(TestStream(stream))
     }
