@@ -7,6 +7,8 @@
 use std::collections::HashSet;
 use std::iter;
 
+use memchr::memrchr;
+
 use super::field_names::{FieldNames, decode, skeleton};
 use super::variable_names::variable_names;
 use crate::header_names::is_spelling_of;
@@ -207,8 +209,7 @@ fn arg_fields(args: &[u8]) -> impl Iterator<Item = Field<'_>> {
 /// The names inside of what nginx takes for one cookie, for a service that ends a cookie at white
 /// space or at a quote, as Python's http.cookies does: what is between one of these and a `=`.
 fn names_inside(pair: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
-    let last_equals = pair.iter().rposition(|&byte| byte == b'=');
-    let in_front = &pair[..last_equals.unwrap_or(0)];
+    let in_front = &pair[..memrchr(b'=', pair).unwrap_or(0)];
     let parts = in_front.split(|&byte| byte == b'=').enumerate();
     parts.filter_map(|(index, part)| {
         let is_end = |byte: &u8| *byte == b'"' || !byte.is_ascii_graphic() && byte.is_ascii();
