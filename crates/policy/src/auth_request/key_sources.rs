@@ -214,7 +214,8 @@ fn names_inside(pair: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     parts.filter_map(|(index, part)| {
         let is_end = |byte: &u8| *byte == b'"' || !byte.is_ascii_graphic() && byte.is_ascii();
         let end = part.iter().rposition(|byte| !is_end(byte))? + 1;
-        let start = part[..end].iter().rposition(is_end)? + 1;
+        // The end itself is no part of a name, and does no harm there.
+        let start = part[..end].iter().rposition(is_end)?;
         // At the beginning of the pair is its own name.
         let is_inside = index > 0 || !part[..start].iter().all(is_end);
         is_inside.then_some(&part[start..end])
