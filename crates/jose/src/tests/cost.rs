@@ -154,6 +154,31 @@ fn row_58_a_long_token_is_tried_with_fewer_keys() {
 }
 
 #[test]
+fn row_58_a_long_encrypted_token_is_tried_with_fewer_keys() {
+    let keys: Vec<_> = (0..3).map(|n| key("A128KW", n)).collect();
+    let set = parse_set(&keys);
+    let is_accepted = |length, number: usize| {
+        let claims = format!(r#"{{"a":"{}"}}"#, "x".repeat(length));
+        let key = &keys[number];
+        let token = test_tokens::encrypt(
+            "A128KW",
+            "A128GCM",
+            key,
+            &JwkObject::new(),
+            claims.as_bytes(),
+        );
+        let token = parse(&token.unwrap(), TokenType::Encrypted).unwrap();
+        token.verify(&set, NOW, Duration::ZERO).is_ok()
+    };
+    assert_eq!([0, 1, 2].map(|number| is_accepted(10, number)), [true; 3]);
+    let long = 250_000;
+    assert_eq!(
+        [0, 1, 2].map(|number| is_accepted(long, number)),
+        [true, true, false]
+    );
+}
+
+#[test]
 fn row_58_one_private_rsa_key_is_tried() {
     let keys: Vec<_> = (0..4).map(|n| key("RSA", n)).collect();
     let algorithm = jwe::find("RSA-OAEP").unwrap();

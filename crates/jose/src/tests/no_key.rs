@@ -200,6 +200,13 @@ fn private_keys_that_only_verify_are_reported() {
     let many = vec![key("Ed25519", 0); 10];
     assert!(warnings_for(Signed, &many)[0].ends_with("; key 7; and 2 more"));
     assert_eq!(warnings_for(Encrypted, &keys), [""; 0]);
+    if crypto::HAS_ML_DSA {
+        let ml_dsa = key("ML-DSA-44", 0);
+        assert_eq!(warnings_for(Signed, &[ml_dsa]), private("key 0"));
+    }
+    // A secret has no public part, whatever else is in its entry.
+    let secret = with(&key("HS256", 0), r#"{"d":"AAAA"}"#);
+    assert_eq!(warnings_for(Signed, &[secret]), [""; 0]);
     let for_encryption = with(&key("RSA", 0), r#"{"use":"enc"}"#);
     assert_eq!(
         warnings_for(Signed, &[for_encryption, key("HS256", 0)]),
