@@ -35,7 +35,7 @@ impl<'r> Request<'r> {
     pub fn headers(self) -> HeaderLines<'r> {
         // SAFETY: the list is the request's. nginx has completed it before it calls us, and we add
         // nothing to a list once it is the list of the client's lines.
-        unsafe { HeaderLines::from_raw(self.client_lines()) }
+        unsafe { HeaderLines::of_request(self.client_lines()) }
     }
 
     /// Removes the client's lines whose names `is_reserved` selects, for good. What the module has
@@ -80,7 +80,7 @@ impl<'r> Request<'r> {
             !has_added_lines || self.named_lines().any(|(other, _)| is_same(line, other))
         };
         // SAFETY: as above.
-        let lines: Vec<_> = named_lines(unsafe { HeaderLines::from_raw(inherited) }).collect();
+        let lines: Vec<_> = named_lines(unsafe { HeaderLines::of_request(inherited) }).collect();
         let change_of = |line, name| match is_clients(line) {
             true => change(name, value(line).bytes()),
             false => LineChange::Keep,

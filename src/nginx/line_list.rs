@@ -92,7 +92,7 @@ pub(super) fn elements(
     list: Option<NonNull<ngx_list_t>>,
 ) -> impl Iterator<Item = *mut ngx_table_elt_t> {
     // SAFETY: a list that `new_list` has made in the pool of the request that the changes are of.
-    let lines = list.map(|list| unsafe { HeaderLines::from_raw(list.as_ptr()) });
+    let lines = list.map(|list| unsafe { HeaderLines::of_request(list.as_ptr()) });
     lines.into_iter().flat_map(HeaderLines::elements)
 }
 

@@ -227,7 +227,7 @@ impl<'r> SubrequestResponse<'r> {
                 .as_ref()
                 .and_then(|upstream| {
                     let headers = &raw const upstream.headers_in.headers;
-                    (!(*headers).part.elts.is_null()).then(|| HeaderLines::from_raw(headers))
+                    (!(*headers).part.elts.is_null()).then(|| HeaderLines::of_response(headers))
                 })
         };
         lines.into_iter().flatten()
