@@ -107,7 +107,7 @@ my @broken_off = (
 );
 
 my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy cache grpc rewrite /)
-    ->plan(2 * @never + 2 * @kept + 2 * @errors + 2 * @broken_off + 91);
+    ->plan(2 * @never + 2 * @kept + 2 * @errors + 2 * @broken_off + 90);
 
 configure($t, <<'EOF' =~ s/LISTEN_HTTP2/listen_http2($t)/er);
     proxy_cache_path %%TESTDIR%%/cache keys_zone=responses:1m;
@@ -161,12 +161,6 @@ configure($t, <<'EOF' =~ s/LISTEN_HTTP2/listen_http2($t)/er);
             proxy_cache_key $http_key;
             proxy_cache_valid any 1h;
             proxy_pass http://127.0.0.1:8081;
-        }
-        location /made-here { auth_request /auth-made-here; }
-        location = /auth-made-here {
-            auth_request off;
-            add_header Vary Origin;
-            return 204;
         }
         location /ignored { auth_request /auth-ignored; }
         location = /auth-ignored {
@@ -347,13 +341,12 @@ kept('/made', 'two lines as one', 404, 'Answer-Line: Vary: Cookie', 'Cookie: a',
 is(join(' ', map { status_and_cache(ask('/made', 'Key: made', 'Answer-Line: Vary: User-Agent', "User-Agent: $_")) }
     qw/ a b a b /), '404 MISS 404 MISS 404 MISS 404 MISS', 'a verdict for the last value');
 
-# What cannot be known is not cached: nginx has sent no HTTP/1 header, or none at all.
+# What cannot be known is not cached: nginx has sent no HTTP/1 header, or nothing.
 asked_twice('/made-grpc', 'gRPC', 404, 'Answer-Line: Vary: Origin', 'Origin: a', 'X-Token: b');
 asked_twice('/made-grpc', 'gRPC, whatever the client sends', 404, 'Answer-Line: Vary: Accept', 'Accept: a');
 kept('/made-grpc', 'gRPC, the response does not vary', 404);
 is(join(' ', map { status_and_cache(ask('/made-cached', 'Key: made', 'Answer-Line: Vary: Origin', 'Origin: a', 'X-Token: b')) }
     1 .. 3), '404 MISS 404 MISS 404 MISS', 'a response out of a cache of nginx');
-kept('/made-here', 'a response of nginx, which has seen the client itself', 404, 'Origin: a');
 
 ### helpers
 

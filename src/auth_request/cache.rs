@@ -11,8 +11,8 @@ use super::conf::{CacheKey, Digest, LocationConf, Scope};
 use super::flight::{FlightLeader, FlightRole, FollowedFlights};
 use super::verdict::Verdict;
 use crate::nginx::{
-    Failure, Request, ResponseContent, SentRequest, SharedZone, Status, SubrequestResponse, Target,
-    Template, Text, ZoneLookup, parse_http_date,
+    Failure, Request, ResponseContent, SharedZone, Status, SubrequestResponse, Target, Template,
+    Text, ZoneLookup, parse_http_date,
 };
 use policy::auth_request::answer::{Answer, CorruptAnswer};
 use policy::auth_request::cache_status::CacheStatus;
@@ -426,12 +426,8 @@ fn sets_cookie(
 fn has_seen_clients(request: Request<'_>, response: SubrequestResponse<'_>, name: &[u8]) -> bool {
     let lines = request.headers();
     let lines = lines.filter(|(other, _)| other.eq_ignore_ascii_case(name));
-    match response.sent_request() {
-        // nginx has the client's own lines.
-        SentRequest::None => true,
-        SentRequest::Bytes(sent) => has_seen(&sent, name, lines.map(|(_, value)| value.bytes())),
-        SentRequest::Unknown => false,
-    }
+    let sent = response.sent_request();
+    sent.is_some_and(|sent| has_seen(&sent, name, lines.map(|(_, value)| value.bytes())))
 }
 
 /// A digest of the request's headers with these names.

@@ -92,7 +92,7 @@ pub use shared_update::{LargeValueEntries, ZoneEntry};
 pub use status::Status;
 pub use stored_file::{OpenError, open_stored_file};
 pub use subrequest::{Subrequest, SubrequestBody, SubrequestLines, SubrequestOwner};
-pub use subrequest_response::{SentRequest, StatusOrigin, SubrequestResponse};
+pub use subrequest_response::{StatusOrigin, SubrequestResponse};
 pub use target::Target;
 pub use template::Template;
 pub use text::Text;

@@ -45,18 +45,6 @@ const ORIGINS: [StatusOrigin; 7] = [
     StatusOrigin::NotAsked,
 ];
 
-/// What is known of the request that an upstream has answered.
-#[derive(Clone, Copy)]
-pub enum SentRequest<'r> {
-    /// There was none: nginx has made the response itself.
-    None,
-    /// All that nginx has sent, up to the client's body: with HTTP/1, the header, and a body of
-    /// `proxy_set_body`.
-    Bytes(Text<'r>),
-    /// The response is out of a cache, or nginx has put another one in its place.
-    Unknown,
-}
-
 /// The response to a subrequest.
 #[derive(Clone, Copy)]
 pub struct SubrequestResponse<'r> {
@@ -203,32 +191,28 @@ impl<'r> SubrequestResponse<'r> {
         conf.is_some_and(|conf| conf.ignore_headers & flag as ngx_uint_t != 0)
     }
 
-    /// What was sent to the upstream whose response this is.
-    pub fn sent_request(self) -> SentRequest<'r> {
+    /// What nginx has sent to the upstream whose response this is, up to the client's body: with
+    /// HTTP/1, the header, and a body of `proxy_set_body`. `None` if the response is another's, for
+    /// example that of a cache.
+    pub fn sent_request(self) -> Option<Text<'r>> {
+        // Otherwise the chain may be that of the client's body (ngx_http_upstream_init_request).
+        if self.origin() != StatusOrigin::Upstream {
+            return None;
+        }
         // SAFETY: r->upstream is NULL or lives as long as the request, and so does the chain of
         // what was sent, whose first buffer the upstream module has filled
         // (ngx_http_proxy_create_request). Sending moves `pos` only: for another try nginx sends
         // from `start` to `last` again (ngx_http_upstream_reinit).
         unsafe {
-            let Some(upstream) = (*self.request.raw()).upstream.as_ref() else {
-                return SentRequest::None;
-            };
-            // Before there is a request, the chain is that of the client's body
-            // (ngx_http_upstream_init_request).
-            let bufs = upstream.request_bufs.as_ref();
-            match bufs.and_then(|bufs| bufs.buf.as_ref()) {
-                Some(buf)
-                    if self.origin() == StatusOrigin::Upstream
-                        && !buf.start.is_null()
-                        && buf.last >= buf.start =>
-                {
-                    SentRequest::Bytes(Text::from_raw(ngx_str_t {
-                        len: buf.last.offset_from_unsigned(buf.start),
-                        data: buf.start,
-                    }))
-                }
-                _ => SentRequest::Unknown,
+            let upstream = (*self.request.raw()).upstream.as_ref()?;
+            let buf = upstream.request_bufs.as_ref()?.buf.as_ref()?;
+            if buf.start.is_null() || buf.last < buf.start {
+                return None;
             }
+            Some(Text::from_raw(ngx_str_t {
+                len: buf.last.offset_from_unsigned(buf.start),
+                data: buf.start,
+            }))
         }
     }
 
