@@ -13,7 +13,7 @@ use ParamService;
 use Test::Nginx::Raw;
 
 my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy grpc fastcgi uwsgi scgi rewrite ssi mirror access
-    auth_basic auth_request /)->plan(127);
+    auth_basic auth_request /)->plan(133);
 
 my $key = jwk('HS256', '--kid', 'a');
 my $aes = jwk('A128KW', '--kid', 'b');
@@ -124,6 +124,9 @@ configure($t, <<"EOF");
         location = /mirror  { internal; proxy_pass http://127.0.0.1:8086; }
 
         # the line of the token that a location reads, and those that others judge by
+        location /zero-hash { auth_jwt_upstream_header X-Authgear-aqmoankbhskyxum sub; proxy_pass http://127.0.0.1:8082;
+            location /zero-hash/grpc { grpc_pass grpc://127.0.0.1:8087; }
+        }
         location /own-line  { auth_jwt "r" token=\$http_x_token; auth_jwt_upstream_header X-Token sub;
                               proxy_pass http://127.0.0.1:8082; }
         location /authorization { auth_jwt_upstream_header Authorization pass; proxy_pass http://127.0.0.1:8082;
@@ -214,6 +217,16 @@ is(users(get('/inner', sign($key, '{"sub":"alice","role":"boss"}'), @spellings))
     'names of the outer level, which this one does not set');
 is(users(get("/inner/blocks$_", $good, @spellings)), '', "in a block$_") for '', '?if=1';
 is(users(ask_http2('/http2', "Authorization: Bearer $nobody", @spellings)), '', 'HTTP/2');
+
+# nginx's hash of this name is 0 on 64 bits, which marks a deleted line of a response only
+
+for my $uri (qw{ /zero-hash /zero-hash/grpc }) {
+    my $evil = 'X-Authgear-aqmoankbhskyxum: evil';
+    my $got = sub { join ', ', $_[0] =~ /^x-authgear-aqmoankbhskyxum: (.*)\r/mgi };
+    is($got->(get($uri, $nobody, $evil)), '', "$uri, a name with a hash of 0");
+    is($got->(ask_http2($uri, "Authorization: Bearer $nobody", $evil)), '', "$uri, a name with a hash of 0, HTTP/2");
+    is($got->(get($uri, $good, $evil)), 'alice', "$uri, a name with a hash of 0, the claim");
+}
 
 ### a verified token
 

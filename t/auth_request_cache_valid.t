@@ -6,6 +6,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
+use Http2;
 use VerdictService;
 
 my @never = (
@@ -105,10 +106,11 @@ my @broken_off = (
     ['denial broken off', 403, 'HTTP/1.1 403 X\r\nContent-Length: 9\r\n\r\nx', 'MISS'],
 );
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
-    ->plan(2 * @never + 2 * @kept + 2 * @errors + 2 * @broken_off + 86);
+my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy cache grpc rewrite /)
+    ->plan(2 * @never + 2 * @kept + 2 * @errors + 2 * @broken_off + 90);
 
-configure($t, <<'EOF');
+configure($t, <<'EOF' =~ s/LISTEN_HTTP2/listen_http2($t)/er);
+    proxy_cache_path %%TESTDIR%%/cache keys_zone=responses:1m;
     auth_request_cache_zone  verdicts:128k;
     auth_request_cache       verdicts;
     auth_request_cache_key   $http_key;
@@ -145,6 +147,21 @@ configure($t, <<'EOF');
             add_header X-Seen "$auth_request_cache_status" always; }
 
         location /made { auth_request /auth-made; }
+        location /made-grpc { auth_request /auth-made-grpc; }
+        location = /auth-made-grpc {
+            auth_request off;
+            grpc_set_header Origin $http_x_token;
+            grpc_pass grpc://127.0.0.1:8083;
+        }
+        location /made-cached { auth_request /auth-made-cached; }
+        location = /auth-made-cached {
+            auth_request off;
+            proxy_set_header Origin $http_x_token;
+            proxy_cache responses;
+            proxy_cache_key $http_key;
+            proxy_cache_valid any 1h;
+            proxy_pass http://127.0.0.1:8081;
+        }
         location /ignored { auth_request /auth-ignored; }
         location = /auth-ignored {
             auth_request off;
@@ -176,6 +193,11 @@ configure($t, <<'EOF');
         auth_request_cache_valid 599 1;
         location /some { root html; }
         location = /auth { auth_request off; proxy_pass http://127.0.0.1:8081; }
+    }
+    server {
+        LISTEN_HTTP2
+        auth_request off;
+        location / { proxy_pass http://127.0.0.1:8081; }
     }
 EOF
 
@@ -318,6 +340,13 @@ kept('/made', "$_, none", 404, "Answer-Line: Vary: $_") for 'User-Agent', 'Cooki
 kept('/made', 'two lines as one', 404, 'Answer-Line: Vary: Cookie', 'Cookie: a', 'Cookie: b');
 is(join(' ', map { status_and_cache(ask('/made', 'Key: made', 'Answer-Line: Vary: User-Agent', "User-Agent: $_")) }
     qw/ a b a b /), '404 MISS 404 MISS 404 MISS 404 MISS', 'a verdict for the last value');
+
+# What cannot be known is not cached: nginx has sent no HTTP/1 header, or nothing.
+asked_twice('/made-grpc', 'gRPC', 404, 'Answer-Line: Vary: Origin', 'Origin: a', 'X-Token: b');
+asked_twice('/made-grpc', 'gRPC, whatever the client sends', 404, 'Answer-Line: Vary: Accept', 'Accept: a');
+kept('/made-grpc', 'gRPC, the response does not vary', 404);
+is(join(' ', map { status_and_cache(ask('/made-cached', 'Key: made', 'Answer-Line: Vary: Origin', 'Origin: a', 'X-Token: b')) }
+    1 .. 3), '404 MISS 404 MISS 404 MISS', 'a response out of a cache of nginx');
 
 ### helpers
 

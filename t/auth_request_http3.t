@@ -13,7 +13,7 @@ use VerdictService;
 
 use Digest::MD5 qw/ md5_hex /;
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl http_v3 proxy rewrite stub_status /)->plan(66);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl http_v3 proxy rewrite stub_status /)->plan(67);
 
 certificate($t, 'localhost', ['localhost']);
 
@@ -40,7 +40,7 @@ configure($t, <<"EOF");
         location /short { auth_request_body 10; proxy_pass http://127.0.0.1:8082; }
         location /deny-body { auth_request_deny_body 1k; proxy_pass http://127.0.0.1:8082; }
         location /headers {
-            auth_request_upstream_headers X-User Cookie;
+            auth_request_upstream_headers X-User Cookie X-Authgear-*;
             auth_request_client_headers X-Shown on=any;
             proxy_pass http://127.0.0.1:8082;
         }
@@ -71,13 +71,15 @@ EOF
 
 verdict_service($t, 8081);
 
-# Says what it got: the method, the user, the cookies, and the length and digest of the body.
+# Says what it got: the method, the user, the cookies, the length and digest of the body, and lines of Authgear.
 service($t, 8082, sub {
     my ($client, $head, $body) = @_;
     my ($method) = $head =~ /^(\w+)/;
     my ($user, $cookie) = map { $head =~ /^$_: (.*)\r/mi ? $1 : '-' } 'X-User', 'Cookie';
     $body //= '';
-    print $client "HTTP/1.1 200 X\r\nConnection: close\r\n\r\n$method $user $cookie " . length($body) . ' ' . md5_hex($body);
+    my $authgear = join '', map { " $_" } $head =~ /^(X-Authgear-.*)\r/mgi;
+    print $client "HTTP/1.1 200 X\r\nConnection: close\r\n\r\n$method $user $cookie " . length($body) . ' '
+        . md5_hex($body) . $authgear;
     return 0;
 });
 
@@ -127,6 +129,9 @@ is(status(http3($connection, '/', 'Answer: 204')), 200, 'the next request of the
 $response = http3($connection, '/headers', 'X-User: root', 'Cookie: a=1', 'Cookie: b=2', 'Answer-Line: X-User: alice',
     'Answer-Line: X-Shown: yes');
 is(body($response), "GET alice - $no_body", 'the upstream gets the lines of the service, and not those of the client');
+# nginx's hash of this name is 0 on 64 bits
+is(body(http3($connection, '/headers', 'X-Authgear-aqmoankbhskyxum: evil')), "GET - - $no_body",
+    'nor does it get a line of the client whose name has a hash of 0');
 is(header($response, 'X-Shown'), 'yes', 'the client gets the line of the service');
 
 ### cached verdicts

@@ -18,7 +18,7 @@ use policy::auth_request::answer::{Answer, CorruptAnswer};
 use policy::auth_request::cache_status::CacheStatus;
 use policy::auth_request::key_sources::RequestTexts;
 use policy::auth_request::variable_names::has_cookie;
-use policy::auth_request::vary::{has_seen, is_http_header, vary_names};
+use policy::auth_request::vary::{has_seen, vary_names};
 use policy::auth_request::verdict_codec::{self, VerdictRecord, VerdictView};
 use policy::auth_request::worker_cache::WorkerKey;
 use policy::freshness::Freshness;
@@ -427,14 +427,12 @@ fn sets_cookie(
     })
 }
 
-/// Whether the service has seen the client's header with this name, as far as that is known.
+/// Whether it is certain that the service has seen the client's header with this name.
 fn has_seen_clients(request: Request<'_>, response: SubrequestResponse<'_>, name: &[u8]) -> bool {
     let lines = request.headers();
     let lines = lines.filter(|(other, _)| other.eq_ignore_ascii_case(name));
     let sent = response.sent_request();
-    sent.is_none_or(|sent| {
-        !is_http_header(&sent) || has_seen(&sent, name, lines.map(|(_, value)| value.bytes()))
-    })
+    sent.is_some_and(|sent| has_seen(&sent, name, lines.map(|(_, value)| value.bytes())))
 }
 
 /// A digest of the request's headers with these names.

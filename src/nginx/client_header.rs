@@ -12,12 +12,16 @@
 use super::failure::Failure;
 use super::filter_state::{ClientState, LineChanges, SubrequestFilter};
 use super::header::HeaderLines;
-use super::line_list::{NamedLine, elements, is_same, named, named_lines, push_copy, value};
+use super::line_list::{
+    LineId, LineSet, NamedLine, elements, named, named_lines, push_copy, value,
+};
 use super::module::Exported;
 use super::request::Request;
 use super::shim::{forget_line, link_lines};
 use super::upstream_line::UpstreamLines;
 use nginx_sys::{NGX_OK, ngx_int_t, ngx_list_t, ngx_table_elt_t};
+use std::cell::LazyCell;
+use std::collections::HashMap;
 use std::iter;
 use std::ptr::{self, NonNull};
 
@@ -35,7 +39,7 @@ impl<'r> Request<'r> {
     pub fn headers(self) -> HeaderLines<'r> {
         // SAFETY: the list is the request's. nginx has completed it before it calls us, and we add
         // nothing to a list once it is the list of the client's lines.
-        unsafe { HeaderLines::from_raw(self.client_lines()) }
+        unsafe { HeaderLines::of_request(self.client_lines()) }
     }
 
     /// Removes the client's lines whose names `is_reserved` selects, for good. What the module has
@@ -76,14 +80,12 @@ impl<'r> Request<'r> {
         // SAFETY: the request is live, and nothing is added to its list.
         let inherited = unsafe { &raw const (*self.raw()).headers_in.headers };
         let has_added_lines = inherited != self.client_lines();
-        let is_clients = |line: *mut ngx_table_elt_t| {
-            !has_added_lines || self.named_lines().any(|(other, _)| is_same(line, other))
-        };
+        let clients = LazyCell::new(|| self.headers().elements().collect::<LineSet>());
         // SAFETY: as above.
-        let lines: Vec<_> = named_lines(unsafe { HeaderLines::from_raw(inherited) }).collect();
-        let change_of = |line, name| match is_clients(line) {
-            true => change(name, value(line).bytes()),
-            false => LineChange::Keep,
+        let lines: Vec<_> = named_lines(unsafe { HeaderLines::of_request(inherited) }).collect();
+        let change_of = |line, name| match change(name, value(line).bytes()) {
+            change if !has_added_lines || clients.contains(line) => change,
+            _ => LineChange::Keep,
         };
         let changes: Vec<_> = lines
             .iter()
@@ -166,8 +168,9 @@ impl<'r> Request<'r> {
         let state = self.client_context::<SubrequestFilter>()?;
         let changes = state.changes_of::<M>()?;
         let (mut hidden, mut replaced) = (Vec::new(), Vec::new());
+        let hidden_before: LineSet = changes.hidden().collect();
         for (line, name) in self.named_lines() {
-            if changes.hides(line) {
+            if hidden_before.contains(line) {
                 continue;
             }
             match change(name, value(line).bytes()) {
@@ -255,21 +258,28 @@ impl<'r> Request<'r> {
             }
             _ => {}
         }
-        let is_hidden = |line| state.changes.iter().any(|changes| changes.hides(line));
+        let hidden = state.changes.iter().flat_map(LineChanges::hidden);
+        let hidden: LineSet = hidden.collect();
+        // Lines of the client with another value stay at their places.
         let added = state.changes.iter().flat_map(LineChanges::added);
-        let mut added: Vec<_> = added.collect();
-        let list = self.new_list(iter::empty(), self.named_lines().count() + added.len())?;
+        let (replaced, added): (Vec<_>, Vec<_>) = added.partition(|line| hidden.contains(*line));
+        let count = self.named_lines().count() + replaced.len() + added.len();
+        let list = self.new_list(iter::empty(), count)?;
+        let mut replacements = HashMap::<_, Vec<_>>::new();
+        for line in replaced {
+            replacements.entry(LineId::of(line)).or_default().push(line);
+        }
         // SAFETY: a line of a list of the request; the list is not in use yet.
         let push = |line: *mut ngx_table_elt_t| unsafe { push_copy(list, line) };
         for (line, _) in self.named_lines() {
-            if !is_hidden(line) {
-                push(line)?;
-                continue;
+            match hidden.contains(line) {
+                false => push(line)?,
+                true => replacements
+                    .remove(&LineId::of(line))
+                    .into_iter()
+                    .flatten()
+                    .try_for_each(push)?,
             }
-            // One with another value stays at its place.
-            added
-                .extract_if(.., |other| is_same(*other, line))
-                .try_for_each(push)?;
         }
         added.into_iter().try_for_each(push)?;
         state.has_other_links.set(true);

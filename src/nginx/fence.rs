@@ -61,11 +61,15 @@ fn report(log: Log<'_>, payload: Box<dyn Any + Send>) {
     }
 }
 
-/// Panics, failures and a worker's death on demand, for t/faults.
+/// Panics, failures and a worker's death on demand, and a count of steps, for t/faults.
 #[cfg(feature = "fault-injection")]
 pub(super) mod fault_injection {
     use crate::nginx::Request;
     use std::path::Path;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// How many header lines were looked at since [`log_steps`] has logged it.
+    static STEPS: AtomicUsize = AtomicUsize::new(0);
 
     const SIGKILL: i32 = 9;
 
@@ -117,6 +121,20 @@ pub(super) mod fault_injection {
         request.headers().any(|(name, value)| {
             name.eq_ignore_ascii_case(b"x-fault") && *value == *point.as_bytes()
         })
+    }
+
+    /// Counts one look at a header line: what a request costs must grow with its lines, and not with
+    /// their square.
+    pub(in crate::nginx) fn count_step() {
+        STEPS.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Logs how many steps there were, and begins anew, if the request has `X-Fault: steps`.
+    pub(in crate::nginx) fn log_steps(request: Request<'_>) {
+        if request.is_main() && is_requested(request, "steps") {
+            let steps = STEPS.swap(0, Ordering::Relaxed);
+            request.log().info(format_args!("steps: {steps}"));
+        }
     }
 
     /// Panics if the URI of a background subrequest has `inject-fault`.

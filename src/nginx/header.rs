@@ -20,19 +20,49 @@ pub(super) struct Elements<'r> {
     part: *const ngx_list_part_t,
     /// The index of the next element in the part.
     next: usize,
+    message: Message,
     lifetime: PhantomData<&'r ngx_list_t>,
 }
 
+/// What a list of lines belongs to, which decides what a hash of 0 means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Message {
+    /// The hash is that of the name, and a client can choose a name whose hash is 0. nginx passes
+    /// such a line on as any other (ngx_http_proxy_create_request), so that it must not be missed.
+    Request,
+    /// A line with a hash of 0 was deleted: nginx does not send it (ngx_http_header_filter).
+    Response,
+}
+
 impl<'r> HeaderLines<'r> {
+    /// All lines of a request.
+    ///
     /// # Safety
     /// `list` is a live list of ngx_table_elt_t, to which nothing is added during the lifetime
     /// chosen.
-    pub(super) unsafe fn from_raw(list: *const ngx_list_t) -> Self {
+    pub(super) unsafe fn of_request(list: *const ngx_list_t) -> Self {
+        // SAFETY: the caller's.
+        unsafe { Self::from_raw(list, Message::Request) }
+    }
+
+    /// The lines of a response that were not deleted.
+    ///
+    /// # Safety
+    /// As for [`of_request`](Self::of_request).
+    pub(super) unsafe fn of_response(list: *const ngx_list_t) -> Self {
+        // SAFETY: the caller's.
+        unsafe { Self::from_raw(list, Message::Response) }
+    }
+
+    /// # Safety
+    /// As for [`of_request`](Self::of_request).
+    unsafe fn from_raw(list: *const ngx_list_t, message: Message) -> Self {
         // SAFETY: the caller's. The first part is inside the list itself.
         let part = unsafe { &raw const (*list).part };
         Self(Elements {
             part,
             next: 0,
+            message,
             lifetime: PhantomData,
         })
     }
@@ -73,9 +103,10 @@ impl Iterator for Elements<'_> {
             // SAFETY: as above.
             let line = unsafe { part.elts.cast::<ngx_table_elt_t>().add(self.next) };
             self.next += 1;
-            // nginx does not send a line with a hash of 0 (ngx_http_header_filter).
+            #[cfg(feature = "fault-injection")]
+            super::fence::fault_injection::count_step();
             // SAFETY: as above.
-            if unsafe { (*line).hash } != 0 {
+            if self.message == Message::Request || unsafe { (*line).hash } != 0 {
                 return Some(line);
             }
         }

@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::filter_state::{ClientState, LineChanges};
 use super::header::LineList;
-use super::line_list::{elements, is_same, named};
+use super::line_list::{elements, named};
 use super::module::Exported;
 use super::request::Request;
 use nginx_sys::ngx_table_elt_t;
@@ -31,8 +31,8 @@ impl LineChanges {
         self.hidden.get().is_some() || self.added.get().is_some()
     }
 
-    pub(super) fn hides(&self, line: *const ngx_table_elt_t) -> bool {
-        lines_of(&self.hidden).any(|hidden| is_same(hidden, line))
+    pub(super) fn hidden(&self) -> impl Iterator<Item = *mut ngx_table_elt_t> {
+        lines_of(&self.hidden)
     }
 
     pub(super) fn added(&self) -> impl Iterator<Item = *mut ngx_table_elt_t> {

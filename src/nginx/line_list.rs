@@ -92,15 +92,39 @@ pub(super) fn elements(
     list: Option<NonNull<ngx_list_t>>,
 ) -> impl Iterator<Item = *mut ngx_table_elt_t> {
     // SAFETY: a list that `new_list` has made in the pool of the request that the changes are of.
-    let lines = list.map(|list| unsafe { HeaderLines::from_raw(list.as_ptr()) });
+    let lines = list.map(|list| unsafe { HeaderLines::of_request(list.as_ptr()) });
     lines.into_iter().flat_map(HeaderLines::elements)
 }
 
-/// Whether two lines are the same one of the client. A line of one list may be a copy of a line of
-/// another: both share the bytes of the name.
-pub(super) fn is_same(a: *const ngx_table_elt_t, b: *const ngx_table_elt_t) -> bool {
-    // SAFETY: both are elements of lists of the request.
-    unsafe { (*a).key.data == (*b).key.data }
+/// Lines of the client, which may be many: finding one must not take a walk over all of them.
+// perf: sorted, because most requests have one or two, and comparing is cheaper than hashing.
+pub(super) struct LineSet(Vec<LineId>);
+
+/// What a line has in common with its copies in other lists, and with no other line of the client
+/// that has another name: the address of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct LineId(*const u8);
+
+impl LineId {
+    pub(super) fn of(line: *const ngx_table_elt_t) -> Self {
+        // SAFETY: an element of a list of the request.
+        Self(unsafe { (*line).key.data })
+    }
+}
+
+impl FromIterator<*mut ngx_table_elt_t> for LineSet {
+    fn from_iter<I: IntoIterator<Item = *mut ngx_table_elt_t>>(lines: I) -> Self {
+        let ids = lines.into_iter().map(|line| LineId::of(line));
+        let mut ids: Vec<_> = ids.collect();
+        ids.sort_unstable();
+        Self(ids)
+    }
+}
+
+impl LineSet {
+    pub(super) fn contains(&self, line: *const ngx_table_elt_t) -> bool {
+        self.0.binary_search(&LineId::of(line)).is_ok()
+    }
 }
 
 pub(super) fn value<'r>(line: *const ngx_table_elt_t) -> Text<'r> {

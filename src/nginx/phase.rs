@@ -269,6 +269,8 @@ unsafe extern "C" fn before_log<M: BeforeLog>(r: *mut ngx_http_request_t) -> ngx
         _ = guard(request.log(), Err(Failure::Panic), || {
             M::before_log(request)
         });
+        #[cfg(feature = "fault-injection")]
+        super::fence::fault_injection::log_steps(request);
     }
     NGX_OK as ngx_int_t
 }

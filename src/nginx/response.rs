@@ -34,7 +34,7 @@ impl<'r> Request<'r> {
     /// The lines of the response's header.
     pub(super) fn response_headers(self) -> HeaderLines<'r> {
         // SAFETY: the list is the request's, and no caller adds to it while it iterates.
-        unsafe { HeaderLines::from_raw(&raw const (*self.raw()).headers_out.headers) }
+        unsafe { HeaderLines::of_response(&raw const (*self.raw()).headers_out.headers) }
     }
 
     /// Adds lines to the response's header, except those that are there already.

@@ -191,9 +191,14 @@ impl<'r> SubrequestResponse<'r> {
         conf.is_some_and(|conf| conf.ignore_headers & flag as ngx_uint_t != 0)
     }
 
-    /// What nginx has sent to the upstream, up to the client's body: with HTTP/1, the header, and a
-    /// body of `proxy_set_body`. `None` if it has sent nothing, for example because of a cache.
+    /// What nginx has sent to the upstream whose response this is, up to the client's body: with
+    /// HTTP/1, the header, and a body of `proxy_set_body`. `None` if the response is another's, for
+    /// example that of a cache.
     pub fn sent_request(self) -> Option<Text<'r>> {
+        // Otherwise the chain may be that of the client's body (ngx_http_upstream_init_request).
+        if self.origin() != StatusOrigin::Upstream {
+            return None;
+        }
         // SAFETY: r->upstream is NULL or lives as long as the request, and so does the chain of
         // what was sent, whose first buffer the upstream module has filled
         // (ngx_http_proxy_create_request). Sending moves `pos` only: for another try nginx sends
@@ -227,7 +232,7 @@ impl<'r> SubrequestResponse<'r> {
                 .as_ref()
                 .and_then(|upstream| {
                     let headers = &raw const upstream.headers_in.headers;
-                    (!(*headers).part.elts.is_null()).then(|| HeaderLines::from_raw(headers))
+                    (!(*headers).part.elts.is_null()).then(|| HeaderLines::of_response(headers))
                 })
         };
         lines.into_iter().flatten()

@@ -20,7 +20,7 @@ pub fn variable_names(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 pub fn has_cookie(text: &[u8], cookie: &[u8]) -> bool {
     let pair = cookie.split(|&byte| byte == b';').next();
     let pair = pair.unwrap_or_default().trim_ascii();
-    !pair.is_empty() && text.windows(pair.len()).any(|window| window == pair)
+    !pair.is_empty() && memchr::memmem::find(text, pair).is_some()
 }
 
 /// Whether a variable has a cookie that the response to the subrequest sets.

@@ -15,14 +15,17 @@ const VARY_HEADERS: [&[u8]; 7] = [
     b"user-agent",
 ];
 
-/// Whether a service that was sent this request, an HTTP/1 header, has seen the client's values of
-/// a header, or none. A location may make such a header from something else, which the response
-/// then depends on.
+/// Whether a service that was sent this request has certainly seen the client's values of a header,
+/// or none. A location may make such a header from something else, which the response then depends
+/// on. Of a request that does not begin with an HTTP/1 header nothing is certain.
 pub fn has_seen<'a>(
     sent: &[u8],
     name: &[u8],
     client_values: impl Iterator<Item = &'a [u8]>,
 ) -> bool {
+    if !is_http_header(sent) {
+        return false;
+    }
     let lines = sent.split(|&byte| byte == b'\n').skip(1);
     let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     // The body may follow.
@@ -39,8 +42,9 @@ pub fn has_seen<'a>(
     values.is_empty() || values == client_values || is_joined(b"; ") || is_joined(b", ")
 }
 
-/// Whether this is the header of an HTTP/1 request, and not that of another protocol.
-pub fn is_http_header(sent: &[u8]) -> bool {
+/// Whether this is the header of an HTTP/1 request, and not what another protocol has: FastCGI, or
+/// HTTP/2 with gRPC and, since nginx 1.29.4, with `proxy_http_version 2`.
+fn is_http_header(sent: &[u8]) -> bool {
     let end = sent.iter().position(|&byte| byte == b'\n');
     let line = end.map_or(&b""[..], |end| sent[..end].trim_ascii_end());
     line.ends_with(b" HTTP/1.0") || line.ends_with(b" HTTP/1.1")

@@ -66,8 +66,21 @@ fn a_service_has_seen_the_values_of_the_client_or_others() {
     ] {
         assert!(!saw(name, values), "{name}");
     }
-    assert!(has_seen(b"", b"a", [].into_iter()));
     assert!(!has_seen(b"GET / HTTP/1.1\nA: 1", b"a", [].into_iter()));
+}
+
+#[test]
+fn what_a_service_has_seen_by_another_protocol_is_not_certain() {
+    for sent in [
+        &b""[..],
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x12\x04\0\0\0\0\0",
+        b"PRI * HTTP/2.0\r\norigin: a\r\n\r\n",
+        b"\x01\x01\0\x01\0\x08\0\0",
+    ] {
+        assert!(!has_seen(sent, b"origin", [].into_iter()), "{sent:?}");
+        let values = [&b"a"[..]].into_iter();
+        assert!(!has_seen(sent, b"origin", values), "{sent:?}");
+    }
 }
 
 #[test]
