@@ -196,6 +196,21 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_replaced_status"]
     pub(super) fn replaced_status(r: *const ngx_http_request_t, status: ngx_uint_t) -> ngx_uint_t;
 
+    /// Has nginx read the response of the upstream, if there is one, apart from the client's
+    /// connection where it can.
+    ///
+    /// # Safety
+    /// `r` points to a live request whose header is being sent.
+    #[link_name = "nginx_auth_buffer_upstream"]
+    pub(super) fn buffer_upstream(r: *mut ngx_http_request_t);
+
+    /// Whether nginx reads the response of the upstream on the client's connection.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_is_unbuffered"]
+    pub(super) fn is_unbuffered(r: *const ngx_http_request_t) -> ngx_uint_t;
+
     /// Makes a subrequest one that its parent does not wait for.
     ///
     /// # Safety
