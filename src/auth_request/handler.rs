@@ -286,6 +286,8 @@ impl<'r> CheckStep<'r, '_> {
         let verdict = Verdict::from_response(request, conf, response, subrequest, answer)?;
         request.forget_body_variables::<AuthRequest>();
         let decision = verdict.decision(conf, response, subrequest, answer_error);
+        // Otherwise the cache would have a verdict that was made with an empty variable.
+        request.fail_if_poisoned()?;
         if let Some(WaitState::Asking(slot, leader)) = wait_state {
             let is_cached = matches!(decision, Decision::Allow | Decision::Deny)
                 && !is_incomplete(subrequest)

@@ -2,15 +2,17 @@
 
 use super::conf_path;
 use super::failure::Failure;
+use super::filter_state::SubrequestFilter;
 use super::log::Log;
 use super::module::Exported;
 use super::module::MainState;
 use super::pool::own;
-use super::shim::{self, has_body};
+use super::shim::{self, has_body, has_mark, set_mark};
 use super::text::Text;
 use super::variable::Variable;
 use nginx_sys::{
-    ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_request_t, ngx_pnalloc, ngx_str_t,
+    ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_request_t, ngx_http_variable_value_t,
+    ngx_pnalloc, ngx_str_t,
 };
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -35,8 +37,6 @@ pub(super) struct RequestState<M: Exported> {
     context: Cell<Option<NonNull<M::RequestContext>>>,
     /// The subrequest that the module has started last: `subrequest.rs` has its type.
     pub(super) subrequest: Cell<Option<NonNull<c_void>>>,
-    /// Whether a callback failed that cannot refuse the request, such as that of a variable.
-    poisoned: Cell<bool>,
 }
 
 impl<'r> Request<'r> {
@@ -192,16 +192,55 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Makes the access handler of the module refuse this request with 500, for a callback that
-    /// cannot refuse the request itself.
-    pub(super) fn poison<M: Exported>(self) {
-        if let Ok(state) = self.state_or_new::<M>() {
-            state.poisoned.set(true);
+    /// Makes the next access handler refuse the client's request with 500, for a callback that
+    /// cannot refuse it, such as that of a variable. It does not matter in which subrequest of the
+    /// client's request the callback failed, nor which module judges by it.
+    pub(super) fn poison(self) {
+        self.set_poisoned(1);
+    }
+
+    /// The request is refused, and its error page begins anew.
+    pub(super) fn take_poison_away(self) {
+        self.set_poisoned(0);
+    }
+
+    fn set_poisoned(self, mark: usize) {
+        if let Some(entry) = self.poison_entry() {
+            // SAFETY: the entry of a variable that has no value.
+            unsafe { set_mark(entry, mark) };
         }
     }
 
-    pub(super) fn is_poisoned<M: Exported>(self) -> bool {
-        self.state::<M>().is_some_and(|state| state.poisoned.get())
+    /// Whether a callback has failed that cannot refuse the request.
+    pub(super) fn is_poisoned(self) -> bool {
+        // SAFETY: the entry of a variable that has no value.
+        self.poison_entry()
+            .is_none_or(|entry| unsafe { has_mark(entry) != 0 })
+    }
+
+    /// Fails if a callback has failed that cannot refuse the request: to be asked before anything
+    /// is kept for others.
+    ///
+    /// # Errors
+    /// [`Failure::Panic`]
+    pub fn fail_if_poisoned(self) -> Result<(), Failure> {
+        match self.is_poisoned() {
+            true => Err(Failure::Panic),
+            false => Ok(()),
+        }
+    }
+
+    /// A place for a mark that takes no memory, which may be what the callback has failed for: the
+    /// entry that the client context of the filters is in. A request shares it with its
+    /// subrequests.
+    fn poison_entry(self) -> Option<*mut ngx_http_variable_value_t> {
+        let Variable { index } = self
+            .main_state::<SubrequestFilter>()
+            .client_context
+            .get()
+            .copied()?;
+        // SAFETY: as for `client_context`.
+        Some(unsafe { (*self.raw()).variables.add(index) })
     }
 
     pub(super) fn state<M: Exported>(self) -> Option<&'r RequestState<M>> {
@@ -221,7 +260,6 @@ impl<'r> Request<'r> {
         let state = RequestState::<M> {
             context: Cell::new(None),
             subrequest: Cell::new(None),
-            poisoned: Cell::new(false),
         };
         // SAFETY: r->pool lives as long as the request; only module M uses its entry of r->ctx.
         unsafe {

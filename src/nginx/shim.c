@@ -746,6 +746,23 @@ nginx_auth_forget_computed_value(ngx_http_variable_value_t *v)
     }
 }
 
+/*
+ * A mark in the entry of a variable that has no value, ever: nginx does not look at the length of
+ * such a value.
+ */
+
+void
+nginx_auth_set_mark(ngx_http_variable_value_t *v, ngx_uint_t mark)
+{
+    v->len = mark;
+}
+
+ngx_uint_t
+nginx_auth_has_mark(const ngx_http_variable_value_t *v)
+{
+    return v->len;
+}
+
 ngx_uint_t
 nginx_auth_value_text(const ngx_http_variable_value_t *v, ngx_str_t *text)
 {

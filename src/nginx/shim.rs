@@ -377,6 +377,20 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_fill_value"]
     pub(super) fn set_value(value: *mut ngx_http_variable_value_t, data: *mut u8, len: usize);
 
+    /// Sets or takes away the mark of an entry whose variable has no value, ever.
+    ///
+    /// # Safety
+    /// `value` points to an entry of such a variable; `mark` is 0 or 1.
+    #[link_name = "nginx_auth_set_mark"]
+    pub(super) fn set_mark(value: *mut ngx_http_variable_value_t, mark: ngx_uint_t);
+
+    /// Whether the entry has the mark.
+    ///
+    /// # Safety
+    /// `value` points to an entry of a variable that has no value, ever.
+    #[link_name = "nginx_auth_has_mark"]
+    pub(super) fn has_mark(value: *const ngx_http_variable_value_t) -> ngx_uint_t;
+
     /// Marks a variable's entry as having no value.
     ///
     /// # Safety
