@@ -2,17 +2,15 @@
 
 use super::conf_path;
 use super::failure::Failure;
-use super::filter_state::SubrequestFilter;
 use super::log::Log;
 use super::module::Exported;
 use super::module::MainState;
 use super::pool::own;
-use super::shim::{self, has_body, has_mark, set_mark};
+use super::shim::{self, has_body};
 use super::text::Text;
 use super::variable::Variable;
 use nginx_sys::{
-    ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_request_t, ngx_http_variable_value_t,
-    ngx_pnalloc, ngx_str_t,
+    ngx_http_core_main_conf_t, ngx_http_core_module, ngx_http_request_t, ngx_pnalloc, ngx_str_t,
 };
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -190,57 +188,6 @@ impl<'r> Request<'r> {
             state.context.set(Some(context));
             Ok(context.as_ref())
         }
-    }
-
-    /// Makes the next access handler refuse the client's request with 500, for a callback that
-    /// cannot refuse it, such as that of a variable. It does not matter in which subrequest of the
-    /// client's request the callback failed, nor which module judges by it.
-    pub(super) fn poison(self) {
-        self.set_poisoned(1);
-    }
-
-    /// The request is refused, and its error page begins anew.
-    pub(super) fn take_poison_away(self) {
-        self.set_poisoned(0);
-    }
-
-    fn set_poisoned(self, mark: usize) {
-        if let Some(entry) = self.poison_entry() {
-            // SAFETY: the entry of a variable that has no value.
-            unsafe { set_mark(entry, mark) };
-        }
-    }
-
-    /// Whether a callback has failed that cannot refuse the request.
-    pub(super) fn is_poisoned(self) -> bool {
-        // SAFETY: the entry of a variable that has no value.
-        self.poison_entry()
-            .is_none_or(|entry| unsafe { has_mark(entry) != 0 })
-    }
-
-    /// Fails if a callback has failed that cannot refuse the request: to be asked before anything
-    /// is kept for others.
-    ///
-    /// # Errors
-    /// [`Failure::Panic`]
-    pub fn fail_if_poisoned(self) -> Result<(), Failure> {
-        match self.is_poisoned() {
-            true => Err(Failure::Panic),
-            false => Ok(()),
-        }
-    }
-
-    /// A place for a mark that takes no memory, which may be what the callback has failed for: the
-    /// entry that the client context of the filters is in. A request shares it with its
-    /// subrequests.
-    fn poison_entry(self) -> Option<*mut ngx_http_variable_value_t> {
-        let Variable { index } = self
-            .main_state::<SubrequestFilter>()
-            .client_context
-            .get()
-            .copied()?;
-        // SAFETY: as for `client_context`.
-        Some(unsafe { (*self.raw()).variables.add(index) })
     }
 
     pub(super) fn state<M: Exported>(self) -> Option<&'r RequestState<M>> {
