@@ -175,7 +175,7 @@ impl Config<'_> {
                 )));
             }
             variable.flags = flags as ngx_uint_t;
-            variable.get_handler = Some(get_defined::<M, D>);
+            variable.get_handler = Some(get_defined::<D>);
             variable.data = definition.as_ptr().expose_provenance();
             self.add_definition::<M>(Definition::Single(variable.data));
         }
@@ -487,7 +487,7 @@ unsafe extern "C" fn get_prefixed<V: PrefixVariable>(
 }
 
 /// nginx calls it for a variable of [`Config::define_variable`].
-unsafe extern "C" fn get_defined<M: Exported, D: 'static>(
+unsafe extern "C" fn get_defined<D: 'static>(
     r: *mut ngx_http_request_t,
     value: *mut ngx_http_variable_value_t,
     data: usize,
