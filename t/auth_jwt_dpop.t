@@ -14,7 +14,7 @@ use Jose;
 use Digest::SHA qw/ sha256 /;
 use MIME::Base64 qw/ encode_base64 encode_base64url /;
 
-my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy rewrite access /)->plan(106);
+my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy rewrite access /)->plan(111);
 
 my $key = jwk('ES256', '--kid', 'k');
 $t->write_file('keys.json', jwks($key));
@@ -54,6 +54,8 @@ configure($t, <<"EOF", 'worker_processes 2;');
         location /public { auth_jwt_dpop_url https://api.example\$request_uri; }
         location /algorithms { auth_jwt_dpop_algorithms PS256 Ed25519; }
         location /to-algorithms { error_page 404 = /algorithms; }
+        location /files/ { internal; }
+        location /app { auth_jwt off; proxy_pass http://127.0.0.1:8081/accel; }
         location /broken { auth_jwt_dpop_url \$http_x_url; }
         location /strip {
             auth_jwt_strip on;
@@ -63,6 +65,7 @@ configure($t, <<"EOF", 'worker_processes 2;');
     server {
         listen 127.0.0.1:8081;
         location / { add_header X-V "<\$http_authorization>"; return 204; }
+        location /accel { add_header X-Accel-Redirect /files/x; return 204; }
     }
 EOF
 
@@ -233,6 +236,7 @@ is($with->('/to-algorithms', $token{a}, proof('a', $token{a}, '/to-algorithms'))
 is($with->('/x?a=1', $token{a}, proof('a', $token{a}, '/x')), $allowed, 'htu without the query');
 is($with->('/x', $token{a}, proof('a', $token{a}, '/x?b#c')), $allowed, 'htu with another query');
 is($with->('/x', $token{a}, proof('a', $token{a}, '/x', htu => '"HTTP://LOCALHOST:80/%78"')), $allowed, 'other spellings');
+is($with->('/x/a|b', $token{a}, proof('a', $token{a}, '/x/a%7cb')), $allowed, 'a character that no address should have');
 is($with->('/public', $token{a}, proof('a', $token{a}, '/x', htu => '"https://api.example/public"')), $allowed,
     'auth_jwt_dpop_url: the address outside');
 is($with->('/public', $token{a}, proof('a', $token{a}, '/public')), $bad_proof->('DPoP proof: htu is '
@@ -249,6 +253,21 @@ for my $uri (qw{ /folder/ /moved /tried /replaced }) {
 }
 is($sent->({ method => 'DELETE' }, '/replaced', "Authorization: DPoP $token{a}", 'DPoP: ' . proof('a', $token{a},
     '/replaced', htm => '"DELETE"')), '200 <ok|alice>', 'an error page has another method');
+
+### a location is protected that only an internal redirect reaches: nginx's method is GET by then
+
+my $to_files = sub {
+    my ($method, $htm) = @_;
+    return $sent->({ method => $method }, '/app', "Authorization: DPoP $token{a}",
+        'DPoP: ' . proof('a', $token{a}, '/app', htm => "\"$htm\""));
+};
+is($to_files->('POST', 'GET'), $bad_proof->('DPoP proof: htm is "GET", which is not the method of the request'),
+    'X-Accel-Redirect: a proof for another method');
+is($to_files->('POST', 'POST'), $allowed, 'X-Accel-Redirect: the method of the client');
+is($to_files->('GET', 'GET'), $allowed, 'X-Accel-Redirect: GET');
+my $posted = proof('a', $token{a}, '/app', htm => '"POST"', htu => '"http://127.0.0.1:' . port(8083) . '/app"');
+like(http2_curl('/app', '-X POST', "-H 'Authorization: DPoP $token{a}'", "-H 'DPoP: $posted'"), qr{^HTTP/2 404},
+    'X-Accel-Redirect: HTTP/2');
 
 ### any
 

@@ -210,7 +210,9 @@ is(join('; ', map { got(exchange($s, request($_, bearer($good)))) } '/', '/kept'
 is(got(ask('/cookie/', "Cookie: t=$good")), 'GET /cookie/', 'the only cookie');
 is(got(ask('/cookie/', "Cookie: a=1; t=$good; b=2")), 'GET /cookie/ Cookie: a=1; b=2', 'one among others');
 is(got(ask('/cookie/', "Cookie: t=$good; T=$forged; b=2; t=x")), 'GET /cookie/ Cookie: b=2', 'several of the name');
-is(got(ask('/cookie/', "Cookie: a=1,t=$good; b=2")), 'GET /cookie/ Cookie: a=1; b=2', 'behind a comma, where nginx finds it');
+# For nginx before 1.29.6 a comma ends a cookie.
+is(got(ask('/cookie/', "Cookie: a=1,t=$good; b=2")), $t->has_version('1.29.6') ? 'status 401' : 'GET /cookie/ Cookie: a=1; b=2',
+    'behind a comma');
 is(got(ask('/cookie/', "Cookie: a=1", "Cookie: t=$good; b=2", 'Cookie: c=3')),
     'GET /cookie/ Cookie: a=1, Cookie: b=2, Cookie: c=3', 'one of several lines');
 is(got(ask('/cookie/', "Cookie: t=$good", $basic)), "GET /cookie/ $basic", 'Authorization stays');

@@ -11,6 +11,7 @@ use lib "$FindBin::Bin/lib";
 use Auth;
 use AuthJwt;
 use Jose;
+use KeyService;
 
 my $corp_iss = 'https://login.corp.example/realms/main';
 my $partner_iss = 'https://partner.example';
@@ -20,7 +21,7 @@ my $corp = jwk('ES256', '--kid', 'a');
 my $partner = jwk('ES256', '--kid', 'a');
 my $flat = jwk('ES256', '--kid', 'a');
 
-my $t = Test::Nginx->new()->has(qw/ http map rewrite /)->plan(103);
+my $t = Test::Nginx->new()->has(qw/ http map rewrite /)->plan(109);
 
 $t->write_file('corp.json', jwks(map { public($_) } $corp));
 $t->write_file('partner.json', jwks(map { public($_) } $partner));
@@ -57,6 +58,13 @@ configure($t, <<"EOF");
         require_claim  email_verified eq json=true;
         require_claim  tenant eq \$arg_tenant error=403;
     }
+    # Its keys are in hand, so that a token out of the cache takes the shortest way.
+    auth_jwt_issuer fetched {
+        issuer         fetched;
+        audience       api;
+        jwks_uri       http://127.0.0.1:8082/fetched;
+        require_claim  tenant eq t1 error=403;
+    }
     auth_jwt_issuer shared-api { issuer shared; audience api; key_file corp.json; require_claim for eq api; }
     auth_jwt_issuer shared-web { issuer shared; audience web; key_file corp.json; require_claim for eq web; }
 
@@ -86,6 +94,9 @@ configure($t, <<"EOF");
         location /young       { auth_jwt_trust young; }
         location /leeway      { auth_jwt_trust corp exact young; auth_jwt_leeway 5m; }
         location /ruled       { auth_jwt_trust ruled; }
+        location /fetched       { auth_jwt_trust fetched; }
+        location /fetched-es384 { auth_jwt_trust fetched; auth_jwt_algorithms ES384; }
+        location /fetched-young { auth_jwt_trust fetched; auth_jwt_max_age 1m; }
         location /shared      { auth_jwt_trust shared-api shared-web; }
         location /shared-back { auth_jwt_trust shared-web shared-api; }
         location /shared-api  { auth_jwt_trust shared-api; }
@@ -111,6 +122,8 @@ configure($t, <<"EOF");
     }
 EOF
 
+respond_with($t, 'fetched', keys_response(jwks(public($corp))));
+key_service($t, 8082);
 run_quietly($t);
 
 # A token for the audience "api".
@@ -281,6 +294,15 @@ is(outcome($t, '/order', $of->($corp, $corp_iss)), "$bearer <unsupported_algorit
     . "not one of auth_jwt_algorithms; kid \"a\", iss \"$corp_iss\"", 'algorithms come before rules');
 is(outcome($t, '/rules', $of->($corp, $corp_iss, '"scope":"read"')), "401 Bearer realm=\"r\", error=\"invalid_token\" "
     . "<requirement|0|> info required \$arg_yes is empty or 0; $es256, iss \"$corp_iss\"", 'auth_jwt_require');
+my $unruled = $of->($corp, 'fetched', '"iat":"now-90"');
+for my $cached ('not cached', 'cached') {
+    is(outcome($t, '/fetched-es384', $unruled), "$bearer <unsupported_algorithm|0|> info algorithm \"ES256\" is "
+        . 'not one of auth_jwt_algorithms; kid "a", iss "fetched"', "algorithms come before rules of the issuer, $cached");
+    is($now->('/fetched-young', $unruled), "$bearer <expired|0|> info too old: iat T, now N, max_age 60; $es256, iss \"fetched\"",
+        "max_age comes before rules of the issuer, $cached");
+    is(outcome($t, '/fetched', $unruled), '403 <claim_mismatch|0|> info required claim "tenant" eq "t1": it is missing; '
+        . "$es256, iss \"fetched\"", "a rule of the issuer alone, $cached");
+}
 is(outcome($t, '/rules?yes=1', $of->($corp, $corp_iss)), '403 Bearer realm="r", error="insufficient_scope", scope="read" '
     . "<insufficient_scope|0|> info required scope \"read\" is not granted: the token has neither scope nor scp; $es256, iss \"$corp_iss\"", 'scopes');
 is(outcome($t, '/rules?yes=1', $of->($corp, $corp_iss, '"scope":"read"')), $ok, 'all that the location requires');

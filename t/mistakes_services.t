@@ -121,7 +121,7 @@ my $told = sub {
     my ($uri, $token) = @_;
     logged($t, qr/./);
     my $verdict = verdict(get($uri, $token));
-    my $log = logged($t, qr/^(?:error|info) (?!client sent invalid method|client closed connection|.* is not found \(2|open\(\))/);
+    my $log = logged($t, qr/^(?:error|info) (?!client sent invalid method|client closed connection|recv\(\) failed|.* is not found \(2|open\(\))/);
     return join ' | ', $verdict, split /\n/, $log =~ s/(?:SSL_do_handshake\(\) failed|verify error:) \K\(.*?\)$/(...)/mr;
 };
 my $key_request = sub { "error auth_jwt: key request \"$_[0]\": $_[1]" };

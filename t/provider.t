@@ -138,10 +138,11 @@ $idp->recover();
 my @proxy = ('--proxy', 'http://127.0.0.1:' . port(8090));
 is(curl(@proxy, $jwks), $keys, 'by the proxy');
 like((proxy_requests($t))[0], qr/^CONNECT localhost:\d+ HTTP/, 'its request');
-for my $case (['407', 22], ['garbage', 56], ['close', 56]) {
+# What is no HTTP is 8 for newer versions of curl.
+for my $case (['407', '22'], ['garbage', '(?:8|56)'], ['close', '56']) {
     my ($behaviour, $code) = @$case;
     proxy_behaves($t, $behaviour);
-    is(curl(@proxy, $jwks), "curl $code", "proxy: $behaviour");
+    like(curl(@proxy, $jwks), qr/\Acurl $code\z/, "proxy: $behaviour");
 }
 
 ###############################################################################

@@ -223,16 +223,13 @@ fn check_policy(
         let token = token.valid_at(request.now(), leeway)?;
         // The variables in rules and the log line are about this token.
         client.set_verified(token.clone(), memo.clone());
-        if let Some(issuer) = issuer {
-            issuer.check(request, &token, leeway)?;
-        }
         let sent = || SentToken {
             text,
             scheme: scheme(request, conf),
             accepted_proof: client.accepted_proof(),
             counters: &conf.counters,
         };
-        rules.check(request, &token, memo.as_deref(), leeway, sent)?;
+        rules.check(request, &token, issuer, memo.as_deref(), leeway, sent)?;
     } else {
         client.set_verified(token.valid_at(request.now(), leeway)?, memo);
     }

@@ -67,15 +67,13 @@ impl Issuer {
         checked.map_err(|unmet| IssuerRejection::Unmet(Rc::clone(&self.terms.name), unmet).into())
     }
 
-    /// Checks what holds for each request anew.
-    pub(super) fn check(
+    /// Checks what the block requires of claims.
+    pub(super) fn check_rules(
         &self,
         request: Request<'_>,
         token: &VerifiedToken,
-        leeway: Duration,
     ) -> Result<(), Rejection> {
         let claims = token.claims().object();
-        self.check_age(claims, request.now(), leeway)?;
         check_rules(RuleSubject::Claim, &self.rules, claims, &request)
     }
 }

@@ -33,7 +33,6 @@ pub(super) struct ProofRules {
 
 /// What a proof is compared with in each request.
 pub(super) struct RequestValues {
-    method: Variable,
     host: Variable,
     host_line: Variable,
     own_url: Template,
@@ -64,7 +63,6 @@ impl RequestValues {
     pub(super) fn new(cf: &mut Config<'_>) -> Result<Self, ConfigError> {
         cf.main_conf::<AuthJwt>().dpop.set_used();
         Ok(Self {
-            method: cf.variable(b"request_method")?,
             host: cf.variable(b"host")?,
             host_line: cf.variable(b"http_host")?,
             own_url: cf.template(OWN_URL)?,
@@ -140,7 +138,7 @@ impl ProofRules {
                 .map_err(BindingError::from)?;
             let proved = ProvedRequest {
                 terms,
-                method: variable(values.method),
+                method: request.original_method(),
                 url: &url,
             };
             let fitting = check_proof(&proof, jkt, &proved).map_err(refuse)?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::AuthJwt;
 use super::binding::Binding;
+use super::issuer::Issuer;
 use super::proof_rules::SentToken;
 use super::revocation::RevocationLists;
 use crate::nginx::{Config, ConfigError, List, Regex, Request, Setting, Text, Variable};
@@ -116,23 +117,31 @@ impl TokenRules {
         requirements.check_without_keys(header, claims, request.now(), leeway)
     }
 
-    /// Checks a verified token. It may come from the cache, and a location with other rules may
-    /// have put it there, so that everything is checked.
+    /// Checks a verified token, also for the rules of its issuer. It may come from the cache, and a
+    /// location with other rules may have put it there, so that everything is checked, in the order
+    /// in which it is checked without the cache.
     #[inline(never)]
     pub(super) fn check<'a>(
         &self,
         request: Request<'_>,
         token: &VerifiedToken,
+        issuer: Option<&Issuer>,
         memo: Option<&TokenMemo>,
         leeway: Duration,
         sent: impl FnOnce() -> SentToken<'a>,
     ) -> Result<(), Rejection> {
         let requirements = self.requirements();
+        if let Some(issuer) = issuer {
+            issuer.check_age(token.claims().object(), request.now(), leeway)?;
+        }
         requirements.check_age(token.claims(), request.now(), leeway)?;
         let memo = memo.zip(self.constant_set);
         let has_met = memo.is_some_and(|(memo, set)| memo.has_met(set));
         if !has_met {
             requirements.check_algorithms(token)?;
+        }
+        if let Some(issuer) = issuer {
+            issuer.check_rules(request, token)?;
         }
         // Never remembered: it depends on the client.
         if self.binding.is_on() {

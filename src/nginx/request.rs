@@ -109,6 +109,15 @@ impl<'r> Request<'r> {
         unsafe { Text::from_raw((*self.raw()).method_name) }
     }
 
+    /// The method that the client has sent. An internal redirect keeps it, while `method` becomes GET.
+    pub fn original_method(self) -> &'r [u8] {
+        // SAFETY: r->request_line is in a buffer of the request's header or, of HTTP/2 and HTTP/3, in
+        // its pool (ngx_http_v2_construct_request_line), and nginx leaves both as they are.
+        let line = unsafe { Text::from_raw((*self.main().raw()).request_line) };
+        let mut words = line.bytes().split(|&byte| byte == b' ');
+        words.next().unwrap_or_default()
+    }
+
     /// The module's state of the client's request. It is made with its default value if there is
     /// none.
     ///

@@ -81,6 +81,10 @@ fn check(
     let claims = token.claims().object();
     if let Some(issuer) = issuer {
         check_age_of(issuer, token, now, leeway)?;
+    }
+    requirements.check_age(token.claims(), now, leeway)?;
+    requirements.check_algorithms(token)?;
+    if let Some(issuer) = issuer {
         check_rules(
             RuleSubject::Claim,
             &issuer.rules,
@@ -88,8 +92,6 @@ fn check(
             &demands.variables,
         )?;
     }
-    requirements.check_age(token.claims(), now, leeway)?;
-    requirements.check_algorithms(token)?;
     check_revoked(token, files)?;
     requirements.check_values(token, &demands.variables)?;
     check_requirement(demands)

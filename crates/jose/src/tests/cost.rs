@@ -112,6 +112,40 @@ fn row_58_at_least_one_key_of_each_kind_is_tried() {
 }
 
 #[test]
+fn row_58_each_kind_has_a_bit_of_its_own() {
+    use crate::cost::KeyKind::{self, Ec, MlDsa, Montgomery, Octets, Okp, Rsa};
+    use crate::jwk::{EcCurve, EdwardsCurve, MlDsa as Parameters, MontgomeryCurve};
+    let kinds = [
+        Octets,
+        Rsa,
+        Ec(EcCurve::P256),
+        Ec(EcCurve::P384),
+        Ec(EcCurve::P521),
+        Ec(EcCurve::Secp256k1),
+        Okp(EdwardsCurve::Ed25519),
+        Okp(EdwardsCurve::Ed448),
+        Montgomery(MontgomeryCurve::X25519),
+        Montgomery(MontgomeryCurve::X448),
+        MlDsa(Parameters::MlDsa44),
+        MlDsa(Parameters::MlDsa65),
+        MlDsa(Parameters::MlDsa87),
+    ];
+    let bits = kinds.map(KeyKind::bit);
+    assert!(bits.iter().all(|bit| bit.count_ones() == 1));
+    let all = bits.iter().fold(0, |all, bit| all | bit);
+    assert_eq!(all.count_ones(), 13);
+    // A long message alone is more than half of what all keys may cost.
+    let keys: Vec<_> = ["Ed448", "Ed448", "Ed25519", "Ed25519"]
+        .into_iter()
+        .enumerate()
+        .map(|(n, alg)| key(alg, n))
+        .collect();
+    let algorithm = jws::find("EdDSA").unwrap();
+    let keys = set(&keys);
+    assert_eq!(keys.verifiers(algorithm, None, 400_000).count(), 2);
+}
+
+#[test]
 fn row_58_a_long_token_is_tried_with_fewer_keys() {
     let keys = sixteen(|n| key("HS256", n.into()));
     let algorithm = jws::find("HS256").unwrap();

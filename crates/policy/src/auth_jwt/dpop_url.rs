@@ -1,9 +1,13 @@
 //! The address that a DPoP proof is for (`htu`, RFC 9449 section 4.2), compared as RFC 3986 sections
 //! 6.2.2 and 6.2.3 say: scheme, host, port and path, without query and fragment.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use http_url::{HttpUrl, UrlError, UrlHost};
+
+/// Characters of a path that are the same as their encodings.
+const ENCODED: [char; 8] = ['"', '<', '>', '^', '`', '{', '|', '}'];
 
 /// What has to be equal in two addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +25,7 @@ impl DpopUrl {
     /// [`UrlError`]
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         let end = text.find(['?', '#']).unwrap_or(text.len());
-        let url = HttpUrl::parse(text.get(..end).unwrap_or_default())?;
+        let url = HttpUrl::parse(&encode_path(text.get(..end).unwrap_or_default()))?;
         if url.host().unix_path().is_some() {
             return Err(UrlError::Host);
         }
@@ -69,6 +73,28 @@ impl fmt::Display for DpopUrl {
             false => write!(f, "{scheme}://{host}:{port}{path}"),
         }
     }
+}
+
+/// The address with the characters of its path encoded that RFC 3986 does not allow there, and that
+/// some clients send as they are: browsers leave `|`, and nginx takes all of them. Not `\`, which
+/// browsers take for `/`.
+fn encode_path(address: &str) -> Cow<'_, str> {
+    let host = address.find("://").map_or(0, |end| end.saturating_add(3));
+    let (origin, path) = match address.get(host..).and_then(|rest| rest.find('/')) {
+        Some(length) => address.split_at(host.saturating_add(length)),
+        None => return Cow::Borrowed(address),
+    };
+    if !path.contains(ENCODED) {
+        return Cow::Borrowed(address);
+    }
+    let mut encoded = origin.to_owned();
+    for character in path.chars() {
+        match ENCODED.contains(&character) {
+            true => encoded.push_str(&format!("%{:02X}", u32::from(character))),
+            false => encoded.push(character),
+        }
+    }
+    Cow::Owned(encoded)
 }
 
 /// The path with percent-encoded letters, digits, `-`, `.`, `_` and `~` as they are, and with upper
@@ -149,6 +175,10 @@ mod tests {
         ] {
             assert_eq!(parse(same), url, "{same}");
         }
+        assert_eq!(
+            parse("https://a/b|\"<>^`{}/../c|d"),
+            parse("https://a/c%7cd?|")
+        );
         assert_eq!(parse("https://a"), parse("https://a/"));
         assert_eq!(parse("https://a?x"), parse("https://a/"));
         assert_eq!(parse("http://a:80/"), parse("http://a/"));
@@ -219,6 +249,9 @@ mod tests {
             "https://a/ b",
             "https://a/\u{e9}",
             "https://a/\\",
+            "https://a|b/",
+            "https://a|/b",
+            "ht|tps://a/b",
             "http://unix:/a:/b",
         ] {
             assert!(DpopUrl::parse(text).is_err(), "{text}");
