@@ -15,7 +15,7 @@ use VerdictService;
 use Time::HiRes qw/ sleep time /;
 
 my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy rewrite stub_status /)
-    ->plan(91);
+    ->plan(97);
 
 $t->write_file_expand('http2.conf', listen_http2($t));
 
@@ -131,6 +131,7 @@ my $second = start('slow', '/', 'Key: slow');
 my @leaving = map { start('slow', '/', 'Key: slow') } 1 .. 50;
 ok(wait_until(sub { waiting() == 52 }), '50 more followers wait');
 close $_ for @leaving;
+ok(wait_until(sub { waiting() == 2 }), '50 followers have left, and their requests with them');
 is(seen(ask('/', 'Name: fast', 'Key: fast')), '404 HIT', 'a hit after 50 followers have left');
 go_on($t, 'slow');
 is(seen(http_end($slow)), '404 MISS', 'the leader has its verdict');
@@ -204,6 +205,7 @@ hold($t, 'h2');
 my $s = streams('h2', 1 .. 10);
 asked_and_waiting('h2', 1, 10);
 $s->print(http2_reset(map { 2 * $_ + 1 } 6 .. 10));
+ok(wait_until(sub { waiting() == 5 }), 'five streams were reset, and their requests are gone');
 is(seen(ask('/', 'Name: fast', 'Key: fast')), '404 HIT', 'a hit after five streams were reset');
 go_on($t, 'h2');
 is(join(' ', answered($s, 5)), '3 5 7 9 11', 'the other streams have responses');
@@ -227,6 +229,17 @@ ok(wait_until(sub { asked($t, 'h2gone') == 2 }),
     'the connection of the leader is closed: another request asks');
 go_on($t, 'h2gone');
 is(seen(http_end($beside)), '404 MISS', 'the other request has a verdict');
+
+# the connection of followers only
+hold($t, 'h2left');
+my $alone = start('h2left', '/');
+ok(wait_until(sub { asked($t, 'h2left') == 1 }), 'a leader on another connection');
+$s = streams('h2left', 1 .. 10);
+ok(wait_until(sub { waiting() == 11 }), 'ten streams wait for it');
+close $s;
+ok(wait_until(sub { waiting() == 1 }), 'their connection is closed, and their requests are gone');
+go_on($t, 'h2left');
+is(seen(http_end($alone)), '404 MISS', 'the leader has its verdict');
 
 ### bodies that arrive late
 

@@ -90,7 +90,7 @@ for my $uri (qw{ /index.html /body/index.html /large/index.html /unbuffered }) {
 
 # more of a body than that costs more than another connection
 
-for my $what ('200 70000 length', '200 70000 chunked', '401 70000 length') {
+for my $what ('200 70000 length', '200 200000 chunked', '401 70000 length') {
     connections();
     my ($code) = split / /, $what;
     is(join(' ', map { status(ask('/unbuffered', "X-What: $what")) } 1 .. 5), join(' ', ($code) x 5),

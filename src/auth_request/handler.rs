@@ -178,12 +178,30 @@ impl<'r> CheckStep<'r, '_> {
 
     /// Goes on with a request that may still have to wait.
     fn go_on(&self, state: WaitState) -> Result<Access<'r>, Failure> {
-        if let WaitState::Following(follower, followed) = &state
-            && let Some(followed) = followed.and(follower)
-        {
-            return self.find_verdict(followed);
+        match state {
+            WaitState::Following(follower, followed) => {
+                self.request.stop_watching_client();
+                match followed.and(&follower) {
+                    Some(followed) => self.find_verdict(followed),
+                    None => self.follow(follower, followed),
+                }
+            }
+            asking @ WaitState::Asking(..) => {
+                self.set_wait_state(asking)?;
+                Ok(Access::Wait)
+            }
         }
-        self.set_wait_state(state)?;
+    }
+
+    /// Waits for another request. Without a subrequest of its own, which would watch the client,
+    /// the request would be kept after its client has left.
+    fn follow(
+        &self,
+        follower: FlightFollower,
+        followed: FollowedFlights,
+    ) -> Result<Access<'r>, Failure> {
+        self.set_wait_state(WaitState::Following(follower, followed))?;
+        self.request.watch_client();
         Ok(Access::Wait)
     }
 
@@ -243,8 +261,7 @@ impl<'r> CheckStep<'r, '_> {
             FlightRole::AskAlone => None,
             FlightRole::Follow(follower) => {
                 follower.wake_at_end(self.request.waker()?);
-                self.set_wait_state(WaitState::Following(follower, followed))?;
-                return Ok(Access::Wait);
+                return self.follow(follower, followed);
             }
         };
         // Who follows another request looks again, and is counted then.
@@ -286,6 +303,8 @@ impl<'r> CheckStep<'r, '_> {
         let verdict = Verdict::from_response(request, conf, response, subrequest, answer)?;
         request.forget_body_variables::<AuthRequest>();
         let decision = verdict.decision(conf, response, subrequest, answer_error);
+        // Otherwise the cache would have a verdict that was made with an empty variable.
+        request.fail_if_poisoned()?;
         if let Some(WaitState::Asking(slot, leader)) = wait_state {
             let is_cached = matches!(decision, Decision::Allow | Decision::Deny)
                 && !is_incomplete(subrequest)

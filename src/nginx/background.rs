@@ -134,7 +134,8 @@ unsafe extern "C" fn finish<M: SubrequestOwner>(r: *mut ngx_http_request_t) {
         let task = background.task.take();
         #[cfg(feature = "fault-injection")]
         super::fence::fault_injection::panic_in_background(request);
-        if let Some(task) = task {
+        // What came may be the response to something else than what was to be asked.
+        if let Some(task) = task.filter(|_| !request.is_poisoned()) {
             task.take_response(request, subrequest);
         }
         true

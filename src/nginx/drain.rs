@@ -9,8 +9,8 @@ use super::log::Log;
 use super::pool::own;
 use super::request::Request;
 use super::shim::{
-    delete_event, end_output, end_upstream, is_blocked, post_event, put_in_background, start_timer,
-    who_waits,
+    delete_event, end_output, end_upstream, is_blocked, is_unbuffered, post_event,
+    put_in_background, start_timer, who_waits,
 };
 use nginx_sys::{
     NGX_OK, ngx_connection_t, ngx_event_t, ngx_http_post_request, ngx_http_request_t,
@@ -101,7 +101,6 @@ impl Drain {
         // its header. The parent is the request that waits for it in the access phase.
         unsafe {
             put_in_background(r, self.downstream.get(), self.downstream_write.get());
-            self.look_again();
             (self.begun)(r);
             if ngx_http_post_request((*r).parent, ptr::null_mut()) != NGX_OK as ngx_int_t {
                 Log::of_cycle().error(format_args!("out of memory: a request is not resumed"));
@@ -117,6 +116,10 @@ impl Drain {
             // nginx frees no request that a thread works for.
             if is_blocked(r) != 0 {
                 return false;
+            }
+            // nginx would read on with the timers of the client's connection.
+            if is_unbuffered(r) != 0 {
+                return true;
             }
             let is_over = match who_waits(r) {
                 0 => false,
@@ -165,11 +168,15 @@ unsafe extern "C" fn event_handler(event: *mut ngx_event_t) {
         let drain = drain.cast::<Drain>();
         let r = (*drain).subrequest.as_ptr();
         let connection = (*r).connection;
-        guard(Log::of_cycle(), (), || match (*drain).is_begun() {
-            false => (*drain).begin(),
-            // This may free the Drain: there must be no reference to it.
-            true if (*drain).is_over() => end_upstream(r),
-            true => (*drain).look_again(),
+        guard(Log::of_cycle(), (), || {
+            if !(*drain).is_begun() {
+                (*drain).begin();
+            }
+            match (*drain).is_over() {
+                // This may free the Drain: there must be no reference to it.
+                true => end_upstream(r),
+                false => (*drain).look_again(),
+            }
         });
         ngx_http_run_posted_requests(connection);
     }

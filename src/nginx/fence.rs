@@ -139,12 +139,19 @@ pub(super) mod fault_injection {
 
     /// Panics if the URI of a background subrequest has `inject-fault`.
     pub(in crate::nginx) fn panic_in_background(request: Request<'_>) {
-        let fault = b"inject-fault";
-        if request
-            .original_uri()
-            .windows(fault.len())
-            .any(|part| part == fault)
-        {
+        panic_for_uri(request, b"inject-fault");
+    }
+
+    /// Panics if the request has the fault `variable`, or the URI of a background subrequest has
+    /// `fault-in-variable`.
+    pub(in crate::nginx) fn panic_in_variable(request: Request<'_>) {
+        panic_in_request(request, "variable");
+        panic_for_uri(request, b"fault-in-variable");
+    }
+
+    fn panic_for_uri(request: Request<'_>, fault: &[u8]) {
+        let uri = request.original_uri();
+        if uri.windows(fault.len()).any(|part| part == fault) {
             panic!("injected fault");
         }
     }

@@ -42,6 +42,7 @@ mod memory_faults;
 mod module;
 pub mod net;
 mod phase;
+mod poison;
 mod pool;
 mod regex;
 mod request;

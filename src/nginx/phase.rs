@@ -294,14 +294,22 @@ unsafe fn prepare<M: Exported>(
         #[cfg(feature = "fault-injection")]
         super::fence::fault_injection::panic_in_request(request, "prepare");
         match (request.is_main(), request.is_ours()) {
-            (true, _) => main(request, request.location_conf::<M>()),
+            (true, _) => {
+                main(request, request.location_conf::<M>())?;
+                request.fail_if_poisoned()
+            }
             (_, true) => Ok(()),
             (_, false) => sub(request, request.location_conf::<M>()),
         }
     });
     match prepared {
         Ok(()) => NGX_DECLINED as ngx_int_t,
-        Err(_) => NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t,
+        Err(_) => {
+            if request.is_main() {
+                request.take_poison_away();
+            }
+            NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t
+        }
     }
 }
 
@@ -355,6 +363,7 @@ fn judge<'r, M: AccessHandler>(request: Request<'r>, handler: Judge<'r, M>) -> A
     });
     judged.unwrap_or_else(|_| {
         guard(request.log(), (), || M::give_up(request));
+        request.take_poison_away();
         Access::Refuse(Status::INTERNAL_SERVER_ERROR)
     })
 }
@@ -369,15 +378,11 @@ fn try_judge<'r, M: AccessHandler>(
         super::memory_faults::commit(request);
     }
     forget_caches_after_panic::<M>(request);
-    if request.is_poisoned::<M>() {
-        return Err(Failure::Panic);
-    }
+    request.fail_if_poisoned()?;
     let access = handler(request, request.location_conf::<M>())?;
     // The handler may have allowed the request because a variable whose callback failed is empty.
-    match request.is_poisoned::<M>() {
-        true => Err(Failure::Panic),
-        false => Ok(access),
-    }
+    request.fail_if_poisoned()?;
+    Ok(access)
 }
 
 fn forget_caches_after_panic<M: AccessHandler>(request: Request<'_>) {

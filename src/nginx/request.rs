@@ -36,8 +36,6 @@ pub(super) struct RequestState<M: Exported> {
     context: Cell<Option<NonNull<M::RequestContext>>>,
     /// The subrequest that the module has started last: `subrequest.rs` has its type.
     pub(super) subrequest: Cell<Option<NonNull<c_void>>>,
-    /// Whether a callback failed that cannot refuse the request, such as that of a variable.
-    poisoned: Cell<bool>,
 }
 
 impl<'r> Request<'r> {
@@ -202,18 +200,6 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Makes the access handler of the module refuse this request with 500, for a callback that
-    /// cannot refuse the request itself.
-    pub(super) fn poison<M: Exported>(self) {
-        if let Ok(state) = self.state_or_new::<M>() {
-            state.poisoned.set(true);
-        }
-    }
-
-    pub(super) fn is_poisoned<M: Exported>(self) -> bool {
-        self.state::<M>().is_some_and(|state| state.poisoned.get())
-    }
-
     pub(super) fn state<M: Exported>(self) -> Option<&'r RequestState<M>> {
         // SAFETY: r->ctx has an entry for each HTTP module. That of M is NULL, or state_or_new has
         // put a RequestState there, which lives as long as the request's pool.
@@ -231,7 +217,6 @@ impl<'r> Request<'r> {
         let state = RequestState::<M> {
             context: Cell::new(None),
             subrequest: Cell::new(None),
-            poisoned: Cell::new(false),
         };
         // SAFETY: r->pool lives as long as the request; only module M uses its entry of r->ctx.
         unsafe {

@@ -107,7 +107,7 @@ impl<'r> Request<'r> {
         // SAFETY: r->loc_conf has one entry for each HTTP module, the core module's among them.
         let delay = unsafe { (*self.core_location_conf()).auth_delay };
         if status != Status::UNAUTHORIZED || delay == 0 {
-            self.respond(status, content);
+            self.finalize(self.respond(status, content));
             return Ok(());
         }
         let state = self.client_context::<SubrequestFilter>()?;
@@ -122,13 +122,18 @@ impl<'r> Request<'r> {
         }
     }
 
-    /// Sends a response, and ends the request. nginx logs what goes wrong.
-    fn respond(self, status: Status, content: Option<&ResponseContent<'r>>) {
+    /// Sends a response, and returns what nginx is to finalize the request with. nginx logs what
+    /// goes wrong.
+    fn respond(self, status: Status, content: Option<&ResponseContent<'r>>) -> ngx_int_t {
         // In an error page nginx would send the status that the page is for.
         // SAFETY: the request is live.
         unsafe { (*self.raw()).err_status = 0 };
-        let code = self.send(status, content).unwrap_or(NGX_ERROR as ngx_int_t);
-        // SAFETY: the request is live. nginx still counts a reference to it while its phases run.
+        self.send(status, content).unwrap_or(NGX_ERROR as ngx_int_t)
+    }
+
+    fn finalize(self, code: ngx_int_t) {
+        // SAFETY: the request is live. nginx still counts a reference to it while its phases run or
+        // wait.
         unsafe { ngx_http_finalize_request(self.raw(), code) };
     }
 
@@ -271,6 +276,7 @@ impl Hash for UniqueLine<'_> {
 
 /// nginx calls it when the time of [`Request::respond_as_nginx`] is over, and maybe before.
 unsafe extern "C" fn send_delayed_response(r: *mut ngx_http_request_t) {
+    const FAILED: ngx_int_t = NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t;
     // SAFETY: nginx calls with the live request; the reference ends with this call.
     let Some(request) = (unsafe { Request::from_raw(r) }) else {
         return;
@@ -279,22 +285,21 @@ unsafe extern "C" fn send_delayed_response(r: *mut ngx_http_request_t) {
     match unsafe { is_delayed(r) } {
         0 => {}
         1 => return,
-        // SAFETY: as above.
-        _ => unsafe {
-            return ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t);
-        },
+        _ => return request.finalize(FAILED),
     }
-    guard(request.log(), (), || {
+    let code = guard(request.log(), None, || {
+        #[cfg(feature = "fault-injection")]
+        super::fence::fault_injection::panic_in_request(request, "delayed response");
         let state = request.client_context_if_any::<SubrequestFilter>();
-        let Some(delayed) = state.and_then(|state| state.delayed_response.take()) else {
-            return;
-        };
+        let delayed = state?.delayed_response.take()?;
         // SAFETY: respond_as_nginx put it there; the pool of the request owns it.
         let content = delayed
             .content
             .map(|content| unsafe { content.cast::<ResponseContent<'_>>().as_ref() });
-        request.respond(delayed.status, content);
+        Some(request.respond(delayed.status, content))
     });
+    // Nothing else ends the request: its timer is over.
+    request.finalize(code.unwrap_or(FAILED));
 }
 
 /// Puts a line at the end of a list of challenges, and returns the new end. Before 1.23.0 nginx

@@ -135,6 +135,39 @@ nginx_auth_redirecting_status(const ngx_http_request_t *r)
 }
 
 /*
+ * Has nginx read the response of an upstream through an event pipe, whatever the location or the
+ * response say.  Otherwise nginx would read it on the client's connection, whose timers it would
+ * change, although the client's response may wait for one of them (auth_delay, limit_rate).  Nobody
+ * sees the difference, because no client gets the response.  A module whose responses
+ * X-Accel-Buffering can switch has prepared both ways; nginx looks at the flag when the header was
+ * sent (ngx_http_upstream_send_response).
+ *
+ * A response that is not buffered is neither cached nor stored.
+ */
+
+void
+nginx_auth_buffer_upstream(ngx_http_request_t *r)
+{
+    ngx_http_upstream_t  *u = r->upstream;
+
+    if (nginx_auth_is_from_upstream(r) && !u->buffering && u->pipe && u->conf->change_buffering) {
+        u->buffering = 1;
+        nginx_auth_forbid_storing(r);
+    }
+}
+
+/*
+ * Whether nginx reads the response on the client's connection all the same, as it does for modules
+ * that do not know event pipes (memcached_pass, grpc_pass).
+ */
+
+ngx_uint_t
+nginx_auth_is_unbuffered(const ngx_http_request_t *r)
+{
+    return nginx_auth_is_from_upstream(r) && !r->upstream->buffering;
+}
+
+/*
  * Makes a subrequest, which has sent its header, one that its parent does not wait for.  nginx
  * makes such a subrequest with NGX_HTTP_SUBREQUEST_BACKGROUND.
  *
@@ -711,6 +744,23 @@ nginx_auth_forget_computed_value(ngx_http_variable_value_t *v)
         v->valid = 0;
         v->not_found = 0;
     }
+}
+
+/*
+ * A mark in the entry of a variable that has no value, ever: nginx does not look at the length of
+ * such a value.
+ */
+
+void
+nginx_auth_set_mark(ngx_http_variable_value_t *v, ngx_uint_t mark)
+{
+    v->len = mark;
+}
+
+ngx_uint_t
+nginx_auth_has_mark(const ngx_http_variable_value_t *v)
+{
+    return v->len;
 }
 
 ngx_uint_t

@@ -196,6 +196,21 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_replaced_status"]
     pub(super) fn replaced_status(r: *const ngx_http_request_t, status: ngx_uint_t) -> ngx_uint_t;
 
+    /// Has nginx read the response of the upstream, if there is one, apart from the client's
+    /// connection where it can.
+    ///
+    /// # Safety
+    /// `r` points to a live request whose header is being sent.
+    #[link_name = "nginx_auth_buffer_upstream"]
+    pub(super) fn buffer_upstream(r: *mut ngx_http_request_t);
+
+    /// Whether nginx reads the response of the upstream on the client's connection.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_is_unbuffered"]
+    pub(super) fn is_unbuffered(r: *const ngx_http_request_t) -> ngx_uint_t;
+
     /// Makes a subrequest one that its parent does not wait for.
     ///
     /// # Safety
@@ -361,6 +376,20 @@ unsafe extern "C" {
     /// request.
     #[link_name = "nginx_auth_fill_value"]
     pub(super) fn set_value(value: *mut ngx_http_variable_value_t, data: *mut u8, len: usize);
+
+    /// Sets or takes away the mark of an entry whose variable has no value, ever.
+    ///
+    /// # Safety
+    /// `value` points to an entry of such a variable; `mark` is 0 or 1.
+    #[link_name = "nginx_auth_set_mark"]
+    pub(super) fn set_mark(value: *mut ngx_http_variable_value_t, mark: ngx_uint_t);
+
+    /// Whether the entry has the mark.
+    ///
+    /// # Safety
+    /// `value` points to an entry of a variable that has no value, ever.
+    #[link_name = "nginx_auth_has_mark"]
+    pub(super) fn has_mark(value: *const ngx_http_variable_value_t) -> ngx_uint_t;
 
     /// Marks a variable's entry as having no value.
     ///

@@ -13,8 +13,9 @@ use super::module::Module;
 use super::request::Request;
 use super::response_body::{BodyError, BodyReader, Progress, ResponseBody};
 use super::shim::{
-    Rest, buf_ends_response, buf_in_memory, buf_special, connection_failed, forbid_storing,
-    is_from_upstream, is_header_only, rest_of_response, set_header_only, stop_upstream,
+    Rest, buf_ends_response, buf_in_memory, buf_special, buffer_upstream, connection_failed,
+    forbid_storing, is_from_upstream, is_header_only, rest_of_response, set_header_only,
+    stop_upstream,
 };
 use super::subrequest::{Subrequest, our_subrequest};
 use nginx_sys::{
@@ -86,6 +87,8 @@ unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
         return pass_on();
     };
     let failed = NGX_ERROR as ngx_int_t;
+    // SAFETY: as above. nginx has not begun to read the body.
+    unsafe { buffer_upstream(r) };
     let plan = guard(request.log(), None, || Some(plan(request, subrequest)));
     let Some(plan) = plan else { return failed };
     // SAFETY: as above.

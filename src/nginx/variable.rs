@@ -23,8 +23,7 @@ use text::Quoted;
 
 /// A family of variables with a common prefix, like nginx's own `$arg_<name>`.
 pub trait PrefixVariable: 'static {
-    /// The module that the family belongs to. If [`get`](Self::get) fails, the access handler of
-    /// that module refuses the request.
+    /// The module that the family belongs to.
     type Module: Exported;
 
     /// The prefix, in lower case.
@@ -34,7 +33,7 @@ pub trait PrefixVariable: 'static {
     /// lower case.
     ///
     /// # Errors
-    /// The variable has no value, and the request is refused.
+    /// The variable has no value, and the next access handler refuses the client's request.
     fn get<'r>(request: Request<'r>, name: &[u8]) -> Result<Option<Text<'r>>, Failure>;
 }
 
@@ -176,7 +175,7 @@ impl Config<'_> {
                 )));
             }
             variable.flags = flags as ngx_uint_t;
-            variable.get_handler = Some(get_defined::<M, D>);
+            variable.get_handler = Some(get_defined::<D>);
             variable.data = definition.as_ptr().expose_provenance();
             self.add_definition::<M>(Definition::Single(variable.data));
         }
@@ -484,11 +483,11 @@ unsafe extern "C" fn get_prefixed<V: PrefixVariable>(
         V::get(request, name.unwrap_or_default())
     };
     // SAFETY: nginx calls a get handler with an entry to fill.
-    unsafe { fill::<V::Module>(request, value, get) }
+    unsafe { fill(request, value, get) }
 }
 
 /// nginx calls it for a variable of [`Config::define_variable`].
-unsafe extern "C" fn get_defined<M: Exported, D: 'static>(
+unsafe extern "C" fn get_defined<D: 'static>(
     r: *mut ngx_http_request_t,
     value: *mut ngx_http_variable_value_t,
     data: usize,
@@ -502,24 +501,24 @@ unsafe extern "C" fn get_defined<M: Exported, D: 'static>(
     let definition = unsafe { &*std::ptr::with_exposed_provenance::<VariableDefinition<D>>(data) };
     let get = || (definition.get)(request, &definition.data);
     // SAFETY: nginx calls a get handler with an entry to fill.
-    unsafe { fill::<M>(request, value, get) }
+    unsafe { fill(request, value, get) }
 }
 
 /// Fills an entry with the value that `get` returns. If `get` fails, the variable has no value, and
-/// the access handler of the module refuses the request: a variable cannot refuse it.
+/// the next access handler refuses the client's request: a variable cannot refuse it.
 ///
 /// # Safety
 /// `value` is the entry that nginx has passed to a get handler. It is a pointer rather than a
 /// reference because `get` may evaluate other variables, and nginx then writes to their entries,
 /// this one among them if a variable depends on itself.
-unsafe fn fill<'r, M: Exported>(
+unsafe fn fill<'r>(
     request: Request<'r>,
     value: *mut ngx_http_variable_value_t,
     get: impl FnOnce() -> Result<Option<Text<'r>>, Failure>,
 ) -> ngx_int_t {
     let result = guard(request.log(), Err(Failure::Panic), || {
         #[cfg(feature = "fault-injection")]
-        super::fence::fault_injection::panic_in_request(request, "variable");
+        super::fence::fault_injection::panic_in_variable(request);
         get()
     });
     let code = match result {
@@ -535,7 +534,7 @@ unsafe fn fill<'r, M: Exported>(
             NGX_OK as ngx_int_t
         }
         Err(_) => {
-            request.poison::<M>();
+            request.poison();
             // SAFETY: the caller's.
             unsafe { set_not_found(value) };
             NGX_ERROR as ngx_int_t

@@ -8,7 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 use Auth;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite proxy /)->plan(32);
+my $t = Test::Nginx->new()->has(qw/ http rewrite proxy /)->plan(35);
 
 $t->write_file('keys.json', '{"kty":"oct","k":"'
     . 'c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0' . '"}');
@@ -55,6 +55,16 @@ configure($t, <<'EOF', 'worker_processes 1;');
             root          %%TESTDIR%%;
         }
 
+        location /delayed {
+            auth_delay              100ms;
+            auth_request            /denial;
+            auth_request_deny_body  100;
+        }
+
+        location /denial {
+            return 401 DENIED;
+        }
+
         location /metadata {
             auth_jwt_resource_metadata  resource=https://localhost/;
         }
@@ -85,6 +95,7 @@ refused('access', '/request/file');
 refused('variable', '/jwt/variable-before', 2);
 refused('subrequest', '/request/file');
 refused('subrequest', '/proxied/file');
+refused('delayed response', '/delayed');
 refused('content', '/metadata');
 refused('content', '/status');
 
