@@ -4,7 +4,7 @@
 use super::failure::Failure;
 use super::filter_state::SubrequestFilter;
 use super::request::Request;
-use super::shim::{has_mark, set_mark};
+use super::shim::{is_marked, mark_entry};
 use super::variable::Variable;
 use nginx_sys::{ngx_http_variable_value_t, ngx_uint_t};
 
@@ -24,7 +24,7 @@ impl Request<'_> {
     fn set_poisoned(self, mark: ngx_uint_t) {
         if let Some(entry) = self.poison_entry() {
             // SAFETY: the entry of a variable that has no value.
-            unsafe { set_mark(entry, mark) };
+            unsafe { mark_entry(entry, mark) };
         }
     }
 
@@ -32,7 +32,7 @@ impl Request<'_> {
     pub(super) fn is_poisoned(self) -> bool {
         // SAFETY: the entry of a variable that has no value.
         self.poison_entry()
-            .is_none_or(|entry| unsafe { has_mark(entry) != 0 })
+            .is_none_or(|entry| unsafe { is_marked(entry) != 0 })
     }
 
     /// Fails if a callback has failed that cannot refuse the request: to be asked before anything

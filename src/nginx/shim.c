@@ -752,13 +752,13 @@ nginx_auth_forget_computed_value(ngx_http_variable_value_t *v)
  */
 
 void
-nginx_auth_set_mark(ngx_http_variable_value_t *v, ngx_uint_t mark)
+nginx_auth_mark_entry(ngx_http_variable_value_t *v, ngx_uint_t mark)
 {
     v->len = mark;
 }
 
 ngx_uint_t
-nginx_auth_has_mark(const ngx_http_variable_value_t *v)
+nginx_auth_is_marked(const ngx_http_variable_value_t *v)
 {
     return v->len;
 }

@@ -381,15 +381,15 @@ unsafe extern "C" {
     ///
     /// # Safety
     /// `value` points to an entry of such a variable; `mark` is 0 or 1.
-    #[link_name = "nginx_auth_set_mark"]
-    pub(super) fn set_mark(value: *mut ngx_http_variable_value_t, mark: ngx_uint_t);
+    #[link_name = "nginx_auth_mark_entry"]
+    pub(super) fn mark_entry(value: *mut ngx_http_variable_value_t, mark: ngx_uint_t);
 
     /// Whether the entry has the mark.
     ///
     /// # Safety
     /// `value` points to an entry of a variable that has no value, ever.
-    #[link_name = "nginx_auth_has_mark"]
-    pub(super) fn has_mark(value: *const ngx_http_variable_value_t) -> ngx_uint_t;
+    #[link_name = "nginx_auth_is_marked"]
+    pub(super) fn is_marked(value: *const ngx_http_variable_value_t) -> ngx_uint_t;
 
     /// Marks a variable's entry as having no value.
     ///
