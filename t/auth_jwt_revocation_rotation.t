@@ -173,17 +173,19 @@ sub under_load {
     my ($change) = @_;
     my $pid = open(my $asker, '-|') // die "Can't fork: $!\n";
     if (!$pid) {
-        my %seen;
-        $SIG{TERM} = sub {
-            print join ', ', sort keys %seen;
-            close STDOUT;
-            POSIX::_exit(0);
-        };
+        my (%seen, $is_over);
+        $SIG{TERM} = sub { $is_over = 1 };
         print "begun\n";
         STDOUT->flush();
-        while (1) {
+        # On a busy machine each request may have met a half written list. The last one is whole.
+        my $is_last = 0;
+        until ($is_last) {
+            $is_last = $is_over;
             $seen{"$_ " . status(get('/load/', $token{$_}))}++ for qw/ both none /;
         }
+        print join ', ', sort keys %seen;
+        close STDOUT;
+        POSIX::_exit(0);
     }
     <$asker>;
     for (1 .. 200) {
