@@ -173,14 +173,13 @@ sub under_load {
     my ($change) = @_;
     my $pid = open(my $asker, '-|') // die "Can't fork: $!\n";
     if (!$pid) {
-        my (%seen, $is_over);
-        $SIG{TERM} = sub { $is_over = 1 };
+        my %seen;
         print "begun\n";
         STDOUT->flush();
         # On a busy machine each request may have met a half written list. The last one is whole.
         my $is_last = 0;
         until ($is_last) {
-            $is_last = $is_over;
+            $is_last = -e "$dir/over";
             $seen{"$_ " . status(get('/load/', $token{$_}))}++ for qw/ both none /;
         }
         print join ', ', sort keys %seen;
@@ -192,8 +191,10 @@ sub under_load {
         $change->($_);
         sleep 0.005;
     }
-    kill TERM => $pid;
-    return <$asker>;
+    $t->write_file('over', '');
+    my $seen = <$asker>;
+    unlink "$dir/over" or die;
+    return $seen;
 }
 
 # Overwrites a file without truncating it and without a new inode.
