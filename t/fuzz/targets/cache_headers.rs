@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use policy::auth_request::vary::{has_seen, is_http_header, vary_names};
+use policy::auth_request::vary::{has_seen, vary_names};
 use policy::freshness::Freshness;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| nginx_auth_fuzz::in_time(|| check(bytes)));
@@ -29,7 +29,7 @@ fn check(bytes: &[u8]) {
     }
     // What was sent with the client's value was seen.
     let sent = [&b"GET / HTTP/1.1\r\nCookie: a=b\r\n\r\n"[..], bytes].concat();
-    assert!(is_http_header(&sent) && has_seen(&sent, b"cookie", [&b"a=b"[..]].into_iter()));
+    assert!(has_seen(&sent, b"cookie", [&b"a=b"[..]].into_iter()));
     has_seen(bytes, b"cookie", lines());
     assert_eq!(vary_names(lines().chain([&b"a, *"[..]])), None);
 }

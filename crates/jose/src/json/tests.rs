@@ -144,6 +144,7 @@ fn other_errors_are_exact() {
     assert_eq!(parse("\"a\"").err(), Some(Error::NotObject { part: PART }));
     let bytes = Document::parse_object(b"{\"\xff\":1}".to_vec(), PART, 99, 32);
     assert_eq!(bytes.err(), Some(Error::NotUtf8 { part: PART }));
+    assert!(Document::parse_object(b"{} ".to_vec(), PART, 3, 32).is_ok());
     let bytes = Document::parse_object(b"{}  ".to_vec(), PART, 3, 32);
     assert_eq!(
         bytes.err(),

@@ -69,6 +69,9 @@ fn a_set_is_a_jwk_set_or_a_jwk() {
             name: quoted("keys")
         })
     );
+    let mut largest = br#"{"keys":[]}"#.to_vec();
+    largest.resize(KeySet::MAX_BYTES, b' ');
+    assert!(KeySet::parse(&largest).is_ok());
     let large = KeySet::parse(&vec![b' '; KeySet::MAX_BYTES + 1]);
     assert_eq!(
         large.err(),
