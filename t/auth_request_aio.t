@@ -44,6 +44,7 @@ configure($t, <<'EOF');
         location /short       { auth_request_answer 100; try_files /page =404; }
         location /slow {
             auth_request_answer 1m;
+            aio off;
             proxy_pass http://127.0.0.1:8082;
         }
         location /read        { auth_request /auth-read?$arg_id; try_files /page =404; }
