@@ -9,8 +9,9 @@ use super::log::Log;
 use super::pool::own;
 use super::request::Request;
 use super::shim::{
-    delete_event, end_output, end_upstream, is_blocked, is_unbuffered, post_event,
-    put_in_background, start_timer, who_waits,
+    BackgroundOutput, delete_event, end_output, end_upstream, has_thread, hold_client_request,
+    is_blocked, is_unbuffered, post_event, put_in_background, release_client_request, start_timer,
+    who_waits,
 };
 use nginx_sys::{
     NGX_OK, ngx_connection_t, ngx_event_t, ngx_http_post_request, ngx_http_request_t,
@@ -34,7 +35,11 @@ pub(super) struct Drain {
     subrequest: NonNull<ngx_http_request_t>,
     /// Called when the subrequest is in the background, and has a response.
     begun: unsafe fn(*mut ngx_http_request_t),
+    /// Gets the rest of the body.
+    output: BackgroundOutput,
     is_begun: Cell<bool>,
+    /// The subrequest has ended, but a thread still works for it.
+    is_held: Cell<bool>,
     /// When it began, and since when the client's connection waits for its end.
     since: Cell<ngx_msec_t>,
     waited_for_since: Cell<Option<ngx_msec_t>>,
@@ -50,10 +55,11 @@ impl Drain {
     /// has ended until then. Nothing happens to it while nginx still works with it.
     ///
     /// # Safety
-    /// `begun` may be called with the subrequest.
+    /// `begun` may be called with the subrequest, `output` with it and a chain of live buffers.
     pub(super) unsafe fn schedule(
         subrequest: Request<'_>,
         begun: unsafe fn(*mut ngx_http_request_t),
+        output: BackgroundOutput,
     ) -> Result<NonNull<Self>, Failure> {
         // SAFETY: all-zero values of these C structures are valid, and nginx makes them so. The
         // pool is the request's. The event is deleted before the pool frees it (Drop).
@@ -63,7 +69,9 @@ impl Drain {
                 Self {
                     subrequest: NonNull::new_unchecked(subrequest.raw()),
                     begun,
+                    output,
                     is_begun: Cell::new(false),
+                    is_held: Cell::new(false),
                     since: Cell::new(0),
                     waited_for_since: Cell::new(None),
                     is_output_ended: Cell::new(false),
@@ -89,8 +97,28 @@ impl Drain {
 
     /// The subrequest has ended.
     pub(super) fn cancel(&self) {
+        if !self.is_held.get() {
+            self.delete_event();
+        }
+    }
+
+    fn delete_event(&self) {
         // SAFETY: the event is this value's own.
         unsafe { delete_event(self.event.get()) };
+    }
+
+    /// The subrequest ends now, although a thread works for it. nginx keeps the client's request
+    /// until the thread is done.
+    pub(super) fn hold(&self) {
+        if self.is_held.replace(true) {
+            return;
+        }
+        // SAFETY: the subrequest is live, and the event is this value's own. The handler of the
+        // event releases the client's request.
+        unsafe {
+            hold_client_request(self.subrequest.as_ptr());
+            post_event(self.event.get());
+        }
     }
 
     fn begin(&self) {
@@ -100,7 +128,12 @@ impl Drain {
         // SAFETY: the subrequest is live as long as the pool that this value is in, and has sent
         // its header. The parent is the request that waits for it in the access phase.
         unsafe {
-            put_in_background(r, self.downstream.get(), self.downstream_write.get());
+            put_in_background(
+                r,
+                self.downstream.get(),
+                self.downstream_write.get(),
+                self.output,
+            );
             (self.begun)(r);
             if ngx_http_post_request((*r).parent, ptr::null_mut()) != NGX_OK as ngx_int_t {
                 Log::of_cycle().error(format_args!("out of memory: a request is not resumed"));
@@ -147,7 +180,7 @@ impl Drain {
 
 impl Drop for Drain {
     fn drop(&mut self) {
-        self.cancel();
+        self.delete_event();
     }
 }
 
@@ -169,11 +202,18 @@ unsafe extern "C" fn event_handler(event: *mut ngx_event_t) {
         let r = (*drain).subrequest.as_ptr();
         let connection = (*r).connection;
         guard(Log::of_cycle(), (), || {
+            // The end may free the Drain: there must be no reference to it.
+            if (*drain).is_held.get() {
+                match has_thread(r) {
+                    0 => release_client_request(r),
+                    _ => (*drain).look_again(),
+                }
+                return;
+            }
             if !(*drain).is_begun() {
                 (*drain).begin();
             }
             match (*drain).is_over() {
-                // This may free the Drain: there must be no reference to it.
                 true => end_upstream(r),
                 false => (*drain).look_again(),
             }

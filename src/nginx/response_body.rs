@@ -1,11 +1,14 @@
 //! The body of the response to a subrequest. The body filter hands over its bytes as they come, and
 //! what becomes of them was decided when the subrequest was started: they are kept, or dropped.
 
+use super::chain::buffer_length;
 use super::failure::Failure;
 use super::pool::own;
-use nginx_sys::ngx_pool_t;
+use super::shim::{buf_ends_response, buf_in_memory, buf_special};
+use nginx_sys::{ngx_buf_t, ngx_pool_t};
 use std::cell::{Cell, Ref, RefCell};
 use std::ptr::NonNull;
+use std::slice;
 
 /// What becomes of the body of a response.
 #[derive(Debug, Clone, Copy)]
@@ -131,7 +134,7 @@ impl BodyReader {
     }
 
     /// Takes the next piece, which has this length. It has no bytes if they are in a file.
-    pub(super) fn push(&self, length: usize, bytes: Option<&[u8]>) -> Progress {
+    fn push(&self, length: usize, bytes: Option<&[u8]>) -> Progress {
         let length = self.length.get().saturating_add(length);
         self.length.set(length);
         if let ResponseBodyStage::Dropped(_) = self.stage.get() {
@@ -156,6 +159,31 @@ impl BodyReader {
             ResponseBody::ByStatus if length <= ResponseBody::MAX_DROPPED => Progress::ReadBehind,
             _ => Progress::Stop,
         }
+    }
+
+    /// Takes the bytes of a buffer of the body.
+    ///
+    /// # Safety
+    /// The buffer is live, with `pos` and `last` as nginx has them.
+    pub(super) unsafe fn take(&self, buf: &mut ngx_buf_t) -> Progress {
+        // SAFETY: the caller's. A buffer in memory holds the bytes from pos to last.
+        let progress = unsafe {
+            let length = buffer_length(buf);
+            if buf_special(buf) != 0 {
+                Progress::ReadOn
+            } else if buf_in_memory(buf) != 0 {
+                self.push(length, Some(slice::from_raw_parts(buf.pos, length)))
+            } else {
+                self.push(length, None)
+            }
+        };
+        // SAFETY: the caller's.
+        if unsafe { buf_ends_response(buf) } != 0 {
+            self.end();
+        }
+        buf.pos = buf.last;
+        buf.file_pos = buf.file_last;
+        progress
     }
 
     fn kept(&self) -> Option<&RefCell<Vec<u8>>> {

@@ -168,17 +168,41 @@ nginx_auth_is_unbuffered(const ngx_http_request_t *r)
 }
 
 /*
+ * Called when a thread has done what a subrequest in the background has it do.  nginx's own handler
+ * would do nothing while the client's connection is delayed (auth_delay, limit_rate).
+ *
+ * If the subrequest has ended meanwhile, the client's request may have waited for the thread
+ * (ngx_http_terminate_request): nginx has it run then, too (ngx_http_copy_thread_event_handler).
+ */
+
+static void
+continue_in_background(ngx_http_request_t *r)
+{
+    ngx_event_t          *wev = r->connection->write;
+    ngx_http_upstream_t  *u = r->upstream;
+
+    if (u && u->cleanup && u->peer.connection) {
+        u->pipe->aio = 0;
+        u->read_event_handler(r, u);
+
+    } else {
+        wev->handler(wev);
+    }
+}
+
+/*
  * Makes a subrequest, which has sent its header, one that its parent does not wait for.  nginx
  * makes such a subrequest with NGX_HTTP_SUBREQUEST_BACKGROUND.
  *
  * `downstream` and `write` are zeroed, and live as long as the request.  The event pipe passes a
  * response on only if its request is the active one of the connection, which is now the parent.
- * It therefore gets a connection for itself, which takes everything.
+ * It therefore gets a connection for itself, which takes everything.  The body goes to `output` and
+ * not through nginx's filters, which would read it from a file first, by a thread perhaps.
  */
 
 void
 nginx_auth_put_in_background(ngx_http_request_t *r, ngx_connection_t *downstream,
-    ngx_event_t *write)
+    ngx_event_t *write, ngx_event_pipe_output_filter_pt output)
 {
     ngx_http_postponed_request_t  **link;
 
@@ -195,7 +219,7 @@ nginx_auth_put_in_background(ngx_http_request_t *r, ngx_connection_t *downstream
 
     r->background = 1;
 
-    if (r->upstream && r->upstream->pipe) {
+    if (r->upstream && r->upstream->buffering && r->upstream->pipe) {
         write->data = downstream;
         write->ready = 1;
         write->log = r->connection->log;
@@ -206,6 +230,8 @@ nginx_auth_put_in_background(ngx_http_request_t *r, ngx_connection_t *downstream
         downstream->log = r->connection->log;
 
         r->upstream->pipe->downstream = downstream;
+        r->upstream->pipe->output_filter = output;
+        r->write_event_handler = continue_in_background;
     }
 }
 
@@ -222,7 +248,51 @@ nginx_auth_end_upstream(ngx_http_request_t *r)
     }
 }
 
-/* Whether a thread works for the request, which then must not be freed. */
+/* Whether a thread works for this very request. */
+
+ngx_uint_t
+nginx_auth_has_thread(const ngx_http_request_t *r)
+{
+    return r->aio;
+}
+
+/*
+ * Keeps the client's request when nginx is about to end a subrequest that a thread works for.
+ * nginx waits for the thread only where it waits for a filter as well (r->buffered), and otherwise
+ * never looks again at a request that ends before its thread (ngx_http_close_request).
+ */
+
+void
+nginx_auth_hold_client_request(ngx_http_request_t *r)
+{
+    r->main->count++;
+    r->write_event_handler = continue_in_background;
+}
+
+/* Ends that.  This may free the client's request. */
+
+void
+nginx_auth_release_client_request(ngx_http_request_t *r)
+{
+    ngx_http_finalize_request(r, NGX_DONE);
+}
+
+/*
+ * Removes the time limit of the client's connection that nginx has set while it waited for a
+ * subrequest's thread (ngx_http_set_write_handler).  Nothing is being sent yet.
+ */
+
+void
+nginx_auth_forget_send_timeout(ngx_http_request_t *r)
+{
+    ngx_event_t  *wev = r->connection->write;
+
+    if (wev->timer_set && !wev->delayed) {
+        ngx_del_timer(wev);
+    }
+}
+
+/* Whether a thread works for the client's request, which then must not be freed. */
 
 ngx_uint_t
 nginx_auth_is_blocked(const ngx_http_request_t *r)

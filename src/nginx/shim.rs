@@ -1,7 +1,7 @@
 //! Declarations of `background.c`, `bitfields.c` and `shim.c`: what takes a C compiler.
 
 use nginx_sys::{
-    ngx_buf_t, ngx_conf_t, ngx_connection_t, ngx_event_t, ngx_http_core_loc_conf_t,
+    ngx_buf_t, ngx_chain_t, ngx_conf_t, ngx_connection_t, ngx_event_t, ngx_http_core_loc_conf_t,
     ngx_http_handler_pt, ngx_http_request_t, ngx_http_variable_value_t, ngx_int_t, ngx_msec_t,
     ngx_pool_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t, off_t,
 };
@@ -18,6 +18,10 @@ pub(super) enum Rest {
     /// A body from the upstream.
     Coming = 2,
 }
+
+/// What an event pipe calls with its request and a piece of the body
+/// (`ngx_event_pipe_output_filter_pt`).
+pub(super) type BackgroundOutput = unsafe extern "C" fn(*mut c_void, *mut ngx_chain_t) -> ngx_int_t;
 
 unsafe extern "C" {
     /// Sets `r->header_only`: nginx sends no body after the header of this response.
@@ -215,13 +219,43 @@ unsafe extern "C" {
     ///
     /// # Safety
     /// `r` points to a live subrequest that has sent its header; `downstream` and `write` to zeroed
-    /// memory that lives as long as it.
+    /// memory that lives as long as it. `output` may be called with the subrequest and a chain.
     #[link_name = "nginx_auth_put_in_background"]
     pub(super) fn put_in_background(
         r: *mut ngx_http_request_t,
         downstream: *mut ngx_connection_t,
         write: *mut ngx_event_t,
+        output: BackgroundOutput,
     );
+
+    /// Whether a thread works for this very request (`r->aio`).
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_has_thread"]
+    pub(super) fn has_thread(r: *const ngx_http_request_t) -> ngx_uint_t;
+
+    /// Keeps the client's request when nginx is about to end a subrequest that a thread works for.
+    ///
+    /// # Safety
+    /// `r` points to a live subrequest; release_client_request is called for it later, unless it is
+    /// freed before.
+    #[link_name = "nginx_auth_hold_client_request"]
+    pub(super) fn hold_client_request(r: *mut ngx_http_request_t);
+
+    /// Undoes hold_client_request.
+    ///
+    /// # Safety
+    /// `r` points to a live subrequest, which has ended, and is not used after the call.
+    #[link_name = "nginx_auth_release_client_request"]
+    pub(super) fn release_client_request(r: *mut ngx_http_request_t);
+
+    /// Removes the time limit that nginx has set while it waited for a subrequest's thread.
+    ///
+    /// # Safety
+    /// `r` points to a live subrequest that its parent waits for in the access phase.
+    #[link_name = "nginx_auth_forget_send_timeout"]
+    pub(super) fn forget_send_timeout(r: *mut ngx_http_request_t);
 
     /// Ends a subrequest in the background, and closes its connection to the upstream.
     ///
@@ -230,7 +264,7 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_end_upstream"]
     pub(super) fn end_upstream(r: *mut ngx_http_request_t);
 
-    /// Whether a thread works for the request.
+    /// Whether a thread works for the client's request or one of its subrequests.
     ///
     /// # Safety
     /// `r` points to a live request.

@@ -2,22 +2,23 @@
 //! [`Access::Wait`](super::Access::Wait), and nginx runs it again when the subrequest has ended.
 
 use super::body::empty_request_body;
+use super::chain::buffers;
 use super::drain::Drain;
 use super::failure::Failure;
 use super::fence::guard;
 use super::module::Exported;
 use super::pool::own;
 use super::request::Request;
-use super::response_body::{BodyError, BodyReader, ResponseBody};
+use super::response_body::{BodyError, BodyReader, Progress, ResponseBody};
 use super::shim::{
-    forget_conditions, forgive_connection, redirecting_status, set_buffered,
-    set_filter_need_in_memory, set_headers_in_chunked,
+    forget_conditions, forget_send_timeout, forgive_connection, has_thread, redirecting_status,
+    set_buffered, set_filter_need_in_memory, set_headers_in_chunked, stop_upstream,
 };
 use super::status::Status;
 use super::subrequest_response::SubrequestResponse;
 use super::target::Target;
 use nginx_sys::{
-    NGX_ERROR, NGX_HTTP_SUBREQUEST_WAITED, NGX_OK, ngx_http_post_subrequest_t,
+    NGX_ERROR, NGX_HTTP_SUBREQUEST_WAITED, NGX_OK, ngx_chain_t, ngx_http_post_subrequest_t,
     ngx_http_request_body_t, ngx_http_request_t, ngx_http_subrequest, ngx_int_t, ngx_list_t,
     ngx_uint_t,
 };
@@ -220,9 +221,28 @@ impl Subrequest {
     /// body.
     pub(super) fn leave_rest_behind(&self, request: Request<'_>) -> Result<(), Failure> {
         // SAFETY: the request is this subrequest.
-        let rest = unsafe { Drain::schedule(request, count_response)? };
+        let rest = unsafe { Drain::schedule(request, count_response, drop_rest)? };
         self.rest.set(Some(rest));
         Ok(())
+    }
+
+    /// nginx has been stopped, or nobody waits for the response: what filters still hold of it does
+    /// not keep the subrequest. A thread may read for such a filter.
+    fn end_filters(&self, request: Request<'_>) {
+        let r = request.raw();
+        // SAFETY: the request is live.
+        unsafe {
+            if has_thread(r) != 0 {
+                if self.rest().is_none() && self.leave_rest_behind(request).is_err() {
+                    // nginx ends the subrequest when the filters have got all.
+                    return;
+                }
+                if let Some(rest) = self.rest() {
+                    rest.hold();
+                }
+            }
+            set_buffered(r, 0);
+        }
     }
 
     /// Our body filter is about to return an error to stop nginx. To be called only if the client's
@@ -348,6 +368,30 @@ unsafe fn count_response(r: *mut ngx_http_request_t) {
     }
 }
 
+/// Called by the event pipe of a subrequest in the background with a piece of the body
+/// (ngx_event_pipe_output_filter_pt).
+unsafe extern "C" fn drop_rest(data: *mut c_void, chain: *mut ngx_chain_t) -> ngx_int_t {
+    let r = data.cast::<ngx_http_request_t>();
+    // SAFETY: the pipe's output_ctx is its live subrequest (ngx_http_upstream_send_response); the
+    // references end with this call.
+    let (subrequest, request) = unsafe { (our_subrequest(r), Request::from_raw(r)) };
+    let (Some(subrequest), Some(request)) = (subrequest, request) else {
+        return NGX_ERROR as ngx_int_t;
+    };
+    guard(request.log(), NGX_ERROR as ngx_int_t, || {
+        // SAFETY: nginx calls with a chain of live buffers, which may be consumed.
+        for buf in unsafe { buffers(chain) } {
+            // SAFETY: as above.
+            if unsafe { subrequest.body.take(buf) } != Progress::ReadOn {
+                // SAFETY: the request is live.
+                unsafe { stop_upstream(r) };
+                return NGX_ERROR as ngx_int_t;
+            }
+        }
+        NGX_OK as ngx_int_t
+    })
+}
+
 /// nginx calls it when a subrequest is finalized (ngx_http_finalize_request), and once more after
 /// it has made an error page for the subrequest. Returns the code that nginx goes on with.
 unsafe extern "C" fn done_handler(
@@ -367,15 +411,17 @@ unsafe extern "C" fn done_handler(
     }
     // SAFETY: nginx calls with the live subrequest.
     unsafe {
-        if subrequest.has_stopped_nginx.take() {
+        let has_stopped_nginx = subrequest.has_stopped_nginx.take();
+        if has_stopped_nginx {
             forgive_connection(r);
-            set_buffered(r, 0);
+        }
+        if has_stopped_nginx || is_in_background {
+            subrequest.end_filters(request);
         }
         if is_in_background {
-            // Whatever a filter still holds, nobody waits for it.
-            set_buffered(r, 0);
             return NGX_OK as ngx_int_t;
         }
+        forget_send_timeout(r);
     }
     if matches!(subrequest.outcome.get(), Some(Err(_))) {
         return code;

@@ -3,7 +3,7 @@
 //! its limit from the location that answers.
 
 use super::body;
-use super::chain::{buffer_length, buffers};
+use super::chain::buffers;
 use super::directive::{Config, ConfigError, Directive};
 use super::fence::guard;
 use super::filter_state::{
@@ -11,19 +11,17 @@ use super::filter_state::{
 };
 use super::module::Module;
 use super::request::Request;
-use super::response_body::{BodyError, BodyReader, Progress, ResponseBody};
+use super::response_body::{BodyError, Progress, ResponseBody};
 use super::shim::{
-    Rest, buf_ends_response, buf_in_memory, buf_special, buffer_upstream, connection_failed,
-    forbid_storing, is_from_upstream, is_header_only, rest_of_response, set_header_only,
-    stop_upstream,
+    Rest, buffer_upstream, connection_failed, forbid_storing, is_from_upstream, is_header_only,
+    rest_of_response, set_header_only, stop_upstream,
 };
 use super::subrequest::{Subrequest, our_subrequest};
 use nginx_sys::{
-    NGX_ERROR, NGX_OK, ngx_buf_t, ngx_chain_t, ngx_http_output_body_filter_pt,
+    NGX_ERROR, NGX_OK, ngx_chain_t, ngx_http_output_body_filter_pt,
     ngx_http_output_header_filter_pt, ngx_http_request_t, ngx_http_top_body_filter,
     ngx_http_top_header_filter, ngx_int_t, off_t,
 };
-use std::slice;
 
 static NEXT_HEADER: NextFilter<ngx_http_output_header_filter_pt> = NextFilter::new();
 static NEXT_BODY: NextFilter<ngx_http_output_body_filter_pt> = NextFilter::new();
@@ -171,7 +169,7 @@ unsafe extern "C" fn body_filter(r: *mut ngx_http_request_t, chain: *mut ngx_cha
         // SAFETY: nginx calls with a chain of live buffers, which a filter may consume.
         for buf in unsafe { buffers(chain) } {
             // SAFETY: as above.
-            let is_stopped = match unsafe { consume(buf, &subrequest.body) } {
+            let is_stopped = match unsafe { subrequest.body.take(buf) } {
                 Progress::ReadOn => false,
                 // What nginx makes itself is not made in the background.
                 // SAFETY: the request is live.
@@ -192,29 +190,4 @@ unsafe extern "C" fn body_filter(r: *mut ngx_http_request_t, chain: *mut ngx_cha
         }
         NGX_OK as ngx_int_t
     })
-}
-
-/// Takes the bytes of a buffer.
-///
-/// # Safety
-/// The buffer is live, with `pos` and `last` as nginx has them.
-unsafe fn consume(buf: &mut ngx_buf_t, body: &BodyReader) -> Progress {
-    // SAFETY: the caller's. A buffer in memory holds the bytes from pos to last.
-    let progress = unsafe {
-        let length = buffer_length(buf);
-        if buf_special(buf) != 0 {
-            Progress::ReadOn
-        } else if buf_in_memory(buf) != 0 {
-            body.push(length, Some(slice::from_raw_parts(buf.pos, length)))
-        } else {
-            body.push(length, None)
-        }
-    };
-    // SAFETY: the caller's.
-    if unsafe { buf_ends_response(buf) } != 0 {
-        body.end();
-    }
-    buf.pos = buf.last;
-    buf.file_pos = buf.file_last;
-    progress
 }
