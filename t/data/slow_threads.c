@@ -11,15 +11,15 @@
 
 #define MICROSECONDS  150000
 
-#define SLOW(name, type, offset_t)                                            \
+#define SLOW(name, data_t, count_t, offset_t)                                 \
                                                                               \
     ssize_t                                                                   \
-    name(int fd, type data, size_t n, offset_t offset)                        \
+    name(int fd, data_t data, count_t n, offset_t offset)                     \
     {                                                                         \
-        static ssize_t  (*next)(int, type, size_t, offset_t);                 \
+        static ssize_t  (*next)(int, data_t, count_t, offset_t);              \
                                                                               \
         if (next == NULL) {                                                   \
-            next = (ssize_t (*)(int, type, size_t, offset_t))                 \
+            next = (ssize_t (*)(int, data_t, count_t, offset_t))              \
                        dlsym(RTLD_NEXT, #name);                               \
         }                                                                     \
                                                                               \
@@ -30,28 +30,9 @@
         return next(fd, data, n, offset);                                     \
     }
 
-#define SLOW_VECTOR(name, offset_t)                                           \
-                                                                              \
-    ssize_t                                                                   \
-    name(int fd, const struct iovec *data, int n, offset_t offset)            \
-    {                                                                         \
-        static ssize_t  (*next)(int, const struct iovec *, int, offset_t);    \
-                                                                              \
-        if (next == NULL) {                                                   \
-            next = (ssize_t (*)(int, const struct iovec *, int, offset_t))    \
-                       dlsym(RTLD_NEXT, #name);                               \
-        }                                                                     \
-                                                                              \
-        if (syscall(SYS_gettid) != getpid()) {                                \
-            usleep(MICROSECONDS);                                             \
-        }                                                                     \
-                                                                              \
-        return next(fd, data, n, offset);                                     \
-    }
-
-SLOW(pread, void *, off_t)
-SLOW(pread64, void *, off64_t)
-SLOW(pwrite, const void *, off_t)
-SLOW(pwrite64, const void *, off64_t)
-SLOW_VECTOR(pwritev, off_t)
-SLOW_VECTOR(pwritev64, off64_t)
+SLOW(pread, void *, size_t, off_t)
+SLOW(pread64, void *, size_t, off64_t)
+SLOW(pwrite, const void *, size_t, off_t)
+SLOW(pwrite64, const void *, size_t, off64_t)
+SLOW(pwritev, const struct iovec *, int, off_t)
+SLOW(pwritev64, const struct iovec *, int, off64_t)
