@@ -23,7 +23,6 @@ my $t = Test::Nginx->new()
 configure($t, <<'EOF');
     proxy_cache_path %%TESTDIR%%/cache keys_zone=c:1m;
     aio threads;
-    sendfile off;
     server {
         listen       127.0.0.1:8080;
         server_name  localhost;
