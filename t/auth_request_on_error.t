@@ -203,7 +203,8 @@ service($t, 8081, sub {
     my ($client, $head) = @_;
     my ($do) = $head =~ /^GET \S*?\?(\S+)/;
     $do =~ s/%20/ /g;
-    print $client "HTTP/1.1 $do X\r\nX-User: admin\r\nContent-Length: 0\r\n\r\n"
+    # since 1.29.7, nginx keeps connections that are not said to be closed
+    print $client "HTTP/1.1 $do X\r\nX-User: admin\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         if $do =~ /^\d+$/;
     print $client "HTTP/1.1 200 X\r\nX-Accel-Redirect: /fails\r\n\r\n" if $do eq 'accel';
     print $client "HTTP/1.1 200 X\r\nX-Half: " if $do eq 'stuck header';
