@@ -136,7 +136,7 @@ is($t->waitforfile($t->testdir() . '/nginx.conf'), 1, 'waitforfile');
 
 my ($refused) = child('$t->write_file("nginx.conf", "x;"); $t->run()',
     tests => 0);
-like($refused, qr/unknown directive "x".*Can't start nginx/s, 'bad directive');
+like($refused, qr/Can't start nginx\n[^\n]*\[emerg\][^\n]*unknown directive "x"/, 'bad directive');
 my ($skipped) = child('$t->try_run("refused")', tests => 0, main => 'x;');
 like($skipped, qr/^1\.\.0 # SKIP refused$/m, 'try_run');
 unlike($skipped, qr/unknown directive/, 'try_run is silent');

@@ -60,6 +60,8 @@ impl TokenRules {
             is_any,
             constant_set,
         } = self;
+        // What `check` leaves out for a token that has met the set: a token that has met the rules of
+        // the outer level has not met those that this level adds.
         let has_own = algorithms.get().is_some()
             || !claims.is_empty()
             || !header.is_empty()

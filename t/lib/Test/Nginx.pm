@@ -78,7 +78,7 @@ sub _finish {
     my $log = $self->_error_log();
     $self->_closing_checks($log) if Test::More->builder->expected_tests;
 
-    print map { "# $_\n" } split /\n/, $log if $ENV{TEST_NGINX_CATLOG};
+    Test::More::diag($log) if $ENV{TEST_NGINX_CATLOG};
 
     if ($ENV{TEST_NGINX_LEAVE}) {
         Test::More::diag("Leaving test directory $self->{_testdir}");
@@ -264,7 +264,7 @@ sub run {
 
     end_process($pid, TERM => 5, KILL => 5);
     $self->{_started} = 0;
-    die "Can't start nginx\n";
+    die join "\n", "Can't start nginx", $self->_error_log() =~ /(?:^.*\[emerg\].*$)/mg, '';
 }
 
 # As run(); skips the whole file with the message where nginx refuses to start.

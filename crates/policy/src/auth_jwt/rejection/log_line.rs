@@ -51,7 +51,18 @@ impl<S: Fn() -> Summary, N: Fn() -> NoToken> fmt::Display for LogLine<'_, S, N> 
             | Rejection::Rule { .. }
             | Rejection::Scope { .. }
             | Rejection::Requirement { .. } => (self.summarize)(),
-            _ => return Ok(()),
+            // There is no token, or the reason is not the token.
+            Rejection::Missing
+            | Rejection::SeveralTokens
+            | Rejection::RevocationList { .. }
+            | Rejection::Mode(_)
+            | Rejection::NoKeySource
+            | Rejection::KeyFile { .. }
+            | Rejection::KeyFileName(_)
+            | Rejection::KeyRequest { .. }
+            | Rejection::IssuerKeys { .. }
+            | Rejection::KeyRequestUri { .. }
+            | Rejection::Nginx(_) => return Ok(()),
         };
         match summary == Summary::default() {
             true => Ok(()),
