@@ -195,14 +195,16 @@ sub logged {
 
 ### Processes #################################################################
 
-# run_quietly() starts nginx, and keeps its warnings from the terminal.
+# run_quietly() starts nginx, and keeps its warnings from the terminal, unless it
+# does not start.
 sub run_quietly {
     my ($t) = @_;
     open my $stderr, '>&', \*STDERR or die "Can't dup stderr: $!\n";
-    open STDERR, '>', '/dev/null' or die "Can't close stderr: $!\n";
+    my $file = $t->testdir() . '/stderr.log';
+    open STDERR, '>', $file or die "Can't close stderr: $!\n";
     my $running = eval { $t->run(); 1 };
     open STDERR, '>&', $stderr or die "Can't restore stderr: $!\n";
-    die $@ unless $running;
+    die slurp($file) . $@ unless $running;
     return $t;
 }
 
