@@ -11,7 +11,7 @@ use Jose;
 use ParamService;
 
 my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy fastcgi uwsgi scgi ssi mirror access auth_basic
-    limit_req sub /)->plan(108);
+    limit_req sub /)->plan(116);
 
 my $key = jwk('HS256', '--kid', 'a');
 my $aes = jwk('A128KW', '--kid', 'b');
@@ -64,8 +64,14 @@ configure($t, <<'EOF');
         location /purpose {
             auth_jwt off token=$arg_jwt;
             proxy_pass http://127.0.0.1:8081;
-            location /purpose/inner { auth_jwt off; proxy_pass http://127.0.0.1:8081; }
-            location /purpose/ssi   { ssi on; auth_jwt off; proxy_pass http://127.0.0.1:8081/echo_ssi; }
+            location /purpose/inner { proxy_pass http://127.0.0.1:8081; }
+            location /purpose/ssi   { ssi on; proxy_pass http://127.0.0.1:8081/echo_ssi; }
+            location /purpose/off   { auth_jwt off; proxy_pass http://127.0.0.1:8081;
+                location /purpose/off/inner { proxy_pass http://127.0.0.1:8081; }
+                location /purpose/off/off   { auth_jwt off; proxy_pass http://127.0.0.1:8081; }
+                location /purpose/off/ssi   { ssi on; proxy_pass http://127.0.0.1:8081/echo_ssi; }
+                location /purpose/off/again { auth_jwt off token=$arg_jwt; proxy_pass http://127.0.0.1:8081; } }
+            location /purpose/tried { auth_jwt r; try_files /nowhere /purpose/page; }
         }
         location /any/allow {
             satisfy any; allow all; proxy_pass http://127.0.0.1:8081;
@@ -249,9 +255,14 @@ is($got, "/post <-> <|||||>\n/post <-> <|||||>\n/mirrored <-> <|||||>\n",
 my $other = 'user=<admin> more=<admin|admin|{"sub":"admin","admin":true}||a|a>';
 is(body(get("/purpose?jwt=$forged")), $other, 'off token=');
 is(body(get("/purpose?jwt=$forged", $good)), $other, 'off token=, and a bearer token');
-is(body(get("/purpose/inner?jwt=$forged")), $other, 'off keeps the token= of an outer off');
+is(body(get("/purpose/inner?jwt=$forged")), $other, 'off token= is inherited');
 is(body(get("/purpose/ssi?jwt=$forged")), 'admin', 'SSI in such a location');
 is(body(get('/purpose', $forged)), $nothing, 'off token=, no such argument');
+is(body(get("/purpose/$_?jwt=$forged", $good)), $nothing, "off inside off token=, $_")
+    for qw{ off off/inner off/off };
+is(body(get("/purpose/off/ssi?jwt=$forged")), 'none', 'SSI in such a location');
+is(body(get("/purpose/off/again?jwt=$forged")), $other, 'off token= inside off');
+is(body(get("/purpose/tried?jwt=$forged", $good)), $all, 'off token=, after another token was accepted');
 
 ### before the access phase
 
@@ -291,12 +302,16 @@ for my $escape ('\t', '\u0001', '\u001b[1m', "\x7f", '\u007f', '\u0085', '\n', '
         'its line in the log');
 }
 is(body(get('/on', sign($key, '{"sub":null}'))) =~ /user=<>/, 1, 'null');
+# servers drop spaces around a header's value
+is(body(get('/on', sign($key, "{\"sub\":\"$_\"}"))) =~ /^user=<admin> /, 1, "\"$_\", a known gap")
+    for ' admin', 'admin ';
 is(body(get('/on', sign($key, '{"sub":["a","b\u0009"]}'))) =~ /user=<>/, 1, 'an array with one');
 
 ### the log has what was there
 
 get('/off?log=off', $forged);
 get('/off_cookie/off?log=cookie', undef, "Cookie: jwt=$forged");
+get("/purpose/off?log=off_in_off&jwt=$forged");
 get('/any/allow?log=any', $forged);
 get('/any/request?log=request', $forged);
 get('/any/require?log=require', $good);
@@ -308,6 +323,7 @@ wait_until(sub { ($log = $t->read_file('jwt.log')) =~ /^ssi/m });
 is($log, <<'EOF', 'access_log');
 off 200 admin a admin 0
 cookie 200 admin a admin 0
+off_in_off 200 admin a admin 0
 any 200 admin a admin 0
 request 200 admin a admin 0
 require 200 user a user 0

@@ -8,7 +8,7 @@ use Auth;
 use AuthJwt;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite map /)->plan(82);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite map /)->plan(86);
 
 my $key = jwk('HS256');
 $t->write_file('keys.json', jwks($key));
@@ -54,6 +54,13 @@ configure($t, <<'EOF');
             location /any/optional { }
             location /any/report   { auth_jwt_mode report; }
             location /any/off      { auth_jwt_mode off; }
+        }
+        # no other module has a say
+        location /alone/ {
+            satisfy any;
+            location /alone/optional { }
+            location /alone/report   { auth_jwt_mode report; }
+            location /alone/off      { auth_jwt_mode off; }
         }
         location /all/ {
             location /all/denied/ { deny all; }
@@ -103,6 +110,11 @@ for my $token (undef, $bad, $good) {
     is(status(get('/any/report', $token)), 403, "satisfy any, report, $which");
     is(status(get('/any/off', $token)), 403, "satisfy any, off, $which");
 }
+# which is served if nobody refuses it
+is(verdict(get('/alone/optional', $bad)), '401 Bearer realm="r", error="invalid_token"',
+    'satisfy any alone, optional, forged');
+is(status(get('/alone/optional')), 404, 'satisfy any alone, optional, no token');
+is(status(get("/alone/$_", $bad)), 404, "satisfy any alone, $_, forged") for qw/ report off /;
 is(status(get('/all/denied/')), 403, 'satisfy all, optional, deny');
 
 # a value that is no mode

@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 
-# Tokens that two other libraries made (t/data): each algorithm and each pair of
+# Tokens that other libraries made (t/data): each algorithm and each pair of
 # algorithms is accepted, and a token with a change in any part is refused.
-# Nested tokens are a JWE of a third library around the signed tokens.
+# Nested tokens are a JWE of one more library around the signed tokens.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -21,7 +21,8 @@ my @wrapping = qw/ dir A128KW A192KW A256KW A128GCMKW A192GCMKW A256GCMKW
 my @content = qw/ A128CBC-HS256 A192CBC-HS384 A256CBC-HS512 A128GCM A192GCM
     A256GCM /;
 
-my @files = map { decode_json(slurp("data/$_.json")) } qw/ npm-jose jwcrypto /;
+my @names = qw/ npm-jose jwcrypto /;
+my @files = map { decode_json(slurp("data/$_.json")) } @names;
 my $tokens = 0;
 $tokens += @{$_->{tokens}} for @files;
 
@@ -29,8 +30,7 @@ my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(2 * $tokens + 2 * 34 +
 
 # nested tokens are encrypted here, so nginx needs that key, too
 my $outer = jwk('A256GCMKW', '--kid', 'outer');
-my @names = map { $_->{library} =~ s/\W.*//r } @files;
-for my $n (0, 1) {
+for my $n (0 .. $#files) {
     $t->write_file("$names[$n].json",
         encode_json({ keys => [@{$files[$n]{keys}}, decode_json($outer)] }));
 }
@@ -56,7 +56,7 @@ EOF
 $t->run();
 
 my (%seen, @nested);
-for my $n (0, 1) {
+for my $n (0 .. $#files) {
     my ($file, $name) = ($files[$n], $names[$n]);
 
     for (@{$file->{tokens}}) {

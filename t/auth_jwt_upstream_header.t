@@ -13,7 +13,7 @@ use ParamService;
 use Test::Nginx::Raw;
 
 my $t = Test::Nginx->new()->has(qw/ http http_v2 proxy grpc fastcgi uwsgi scgi rewrite ssi mirror access
-    auth_basic auth_request /)->plan(133);
+    auth_basic auth_request /)->plan(134);
 
 my $key = jwk('HS256', '--kid', 'a');
 my $aes = jwk('A128KW', '--kid', 'b');
@@ -110,6 +110,8 @@ configure($t, <<"EOF");
         location /refused   { error_page 401 = \@open; proxy_pass http://127.0.0.1:8082; }
         location \@open     { auth_jwt off; proxy_pass http://127.0.0.1:8082; }
         location /tried     { try_files /none \@open; }
+        location /tried/judged { try_files /none /judged; }
+        location /judged    { auth_jwt_upstream_header off; proxy_pass http://127.0.0.1:8082; }
         location /index/    { index index.html; }
         location = /index/index.html { auth_jwt off; proxy_pass http://127.0.0.1:8082; }
         location /then      { error_page 404 = /other; root %%TESTDIR%%/none; }
@@ -257,6 +259,7 @@ is(users(get('/then', $good, "Cookie: t=$nobody")), '', 'another location accept
 is(roles(get('/then', $good, 'Cookie: t=' . sign($key, '{"role":"boss"}'), 'X-Role: x')), 'X-Role: boss',
     'another location, with another claim');
 is(roles(get('/then', $good)), '', 'another location, no token');
+is(users(get('/tried/judged', $good, @spellings)), '', 'another location that judges the token, and sets no header');
 my $s = connection();
 is(join('; ', map { users(exchange($s, request('/', @$_, @spellings))) } [bearer($good)], [bearer($nobody)],
     [bearer($good)]), 'X-User: alice; ; X-User: alice', 'requests of one connection');

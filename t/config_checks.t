@@ -1,16 +1,16 @@
 #!/usr/bin/perl
 
 # Warnings of nginx -t about configurations that do not check what they seem to
-# check: a return, a condition that is always met, a location that is asked,
-# a requirement that stands alone (row 34); and of pages for refused requests that
-# are refused as well.
+# check: a return, a condition that is always met or never, a location that is
+# asked, a requirement that stands alone (row 34); and of pages for refused
+# requests that are refused as well.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Auth;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy /)->plan(159);
+my $t = Test::Nginx->new()->has(qw/ http rewrite map proxy /)->plan(173);
 
 $t->write_file('key.jwk', jwk('HS256'));
 my $ok = 'exit 0';
@@ -81,6 +81,27 @@ for my $directive (qw/ auth_jwt_require auth_request_require /) {
         $always->('$arg_a $arg_b') . $always->('${arg_a}00') . $ok, "$directive, two of three values");
     is($said->("$protect location / { $directive \$arg_a \${arg_b} \$arg_a\$arg_b \${arg_a}0; }"), $ok,
         "$directive, values that may be empty or 0");
+}
+
+# what tells the verdict is not set yet
+my $late = sub {
+    my ($name, $line) = @_;
+    return "[warn] \"auth_jwt_require\" in DIR/http.conf:$line refuses every token: \$$name has its value only after "
+        . 'this check; remove it, "auth_jwt" alone refuses whoever has no valid token | ';
+};
+for my $name (qw/ jwt_verified jwt_status /) {
+    is($said->("$jwt location / { auth_jwt_require \$$name; }"), $late->($name, 4) . $ok, "auth_jwt_require \$$name");
+    is($said->("$jwt location / { auth_jwt_require \$arg_a \${$name} error=403; }"), $late->($name, 4) . $ok,
+        "auth_jwt_require \${$name}");
+    is($said->("location / { } location /b { }", "$jwt\nauth_jwt_require \$$name;"), $late->($name, 2) . $ok,
+        "auth_jwt_require \$$name of http");
+    is($said->("$jwt location / { auth_jwt_require \$arg_a\$$name \${$name}x; }") =~ s/ holds text.*?\.conf:4//r,
+        "[warn] the value \"\${$name}x\" in \"auth_jwt_require\" | $ok", "\$$name with others");
+    is($said->("$jwt auth_jwt_require \$$name; }\nmap \$jwt_claim_sub \$$name { default 1;"), $ok,
+        "auth_jwt_require \$$name, a map of this name");
+    is($said->("$jwt auth_jwt_require \$$name;", "auth_jwt_claim_set \$$name a;"), $ok,
+        "auth_jwt_require \$$name, a claim of this name");
+    is($said->("auth_request /check; $internal auth_request_require \$$name;"), $ok, "auth_request_require \$$name");
 }
 
 ### locations that are asked

@@ -10,7 +10,7 @@ use Test::Nginx qw/ http_content /;
 
 plan(skip_all => "not our library") unless Test::Nginx->can('expect_panics');
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(96);
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(97);
 
 ### closing tests: each case is a test file that runs in a child process
 
@@ -137,6 +137,10 @@ is($t->waitforfile($t->testdir() . '/nginx.conf'), 1, 'waitforfile');
 my ($refused) = child('$t->write_file("nginx.conf", "x;"); $t->run()',
     tests => 0);
 like($refused, qr/Can't start nginx\n[^\n]*\[emerg\][^\n]*unknown directive "x"/, 'bad directive');
+($refused) = child('$t->write_file("nginx.conf", "x;"); require Auth; Auth::run_quietly($t)',
+    tests => 0);
+like($refused, qr/Can't start nginx\n[^\n]*\[emerg\][^\n]*unknown directive "x"/,
+    'bad directive, quietly');
 my ($skipped) = child('$t->try_run("refused")', tests => 0, main => 'x;');
 like($skipped, qr/^1\.\.0 # SKIP refused$/m, 'try_run');
 unlike($skipped, qr/unknown directive/, 'try_run is silent');

@@ -102,15 +102,15 @@ pub(super) enum ChallengeSetting {
 }
 
 impl AuthJwtSetting {
-    /// `off` without `token=` keeps where the outer level has its token, for the log, and whether
-    /// the outer level is `off token=$variable`.
+    /// `off` without `token=` keeps where the outer level has its token, for the log. It does not ask
+    /// for the values of that token, whatever the outer level does.
     fn inherit(&self, outer: &Self) -> Option<Self> {
-        let is_off_alone = self.realm.is_none() && !self.shows_unverified;
+        let is_off_alone = self.realm.is_none() && self.token_variable.is_none();
         is_off_alone.then(|| Self {
             realm: None,
             token: outer.token,
             token_variable: outer.token_variable.clone(),
-            shows_unverified: outer.shows_unverified,
+            shows_unverified: false,
             position: Rc::clone(&self.position),
             has_warned: Cell::new(true),
         })

@@ -437,6 +437,7 @@ fn auth_jwt_trust(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), Co
 
 /// `auth_jwt_require $value ... [error=401 | error=403]`
 fn auth_jwt_require(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), ConfigError> {
+    cf.main_conf::<AuthJwt>().late_variables.note(cf);
     conf.requirements
         .push(Requirement::read(cf, "auth_jwt_require_claim")?);
     Ok(())

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use super::file_path::{FilePath, KeyFile};
 use super::issuer::ConfiguredIssuers;
 use super::key_request::KeyRequest;
+use super::late_variables::LateVariables;
 use super::revocation::RevocationFiles;
 use super::trust::TrustSetting;
 use super::used_proofs::UsedProofs;
@@ -45,6 +46,8 @@ pub struct MainConf {
     recent_key_files: RefCell<RecentKeyFiles<FilePath>>,
     /// Those of key requests whose responses are for one request only.
     recent_key_sets: RefCell<RecentKeySets>,
+    /// What `auth_jwt_require` must not require.
+    pub(super) late_variables: LateVariables,
     /// Lists of revoked names.
     pub(super) revocation_files: RevocationFiles,
     /// By server, since the location that a URI selects depends on it.

@@ -18,6 +18,7 @@ mod issuer_block;
 mod issuer_fetch;
 mod issuer_keys;
 mod key_request;
+mod late_variables;
 mod main_conf;
 mod proof_rules;
 mod proof_url;
@@ -55,6 +56,7 @@ impl Module for AuthJwt {
 
     fn postconfiguration(cf: &mut Config<'_>) -> Result<(), ConfigError> {
         cf.main_conf::<Self>().check_trusts()?;
+        cf.main_conf::<Self>().late_variables.warn(cf);
         cf.main_conf::<Self>().dpop.define_zone(cf)?;
         cf.add_access_handler::<Self>()?;
         // perf: 100 instructions for each request, of other locations as well.

@@ -294,6 +294,22 @@ impl Config<'_> {
     /// Whether a module or a directive of the configuration has defined the variable, as far as it
     /// was read. A variable of a family counts only if it is defined by its own name.
     pub fn defines_variable(&self, name: &[u8]) -> bool {
+        self.definition_of(name).is_some()
+    }
+
+    /// Whether the variable is still the one of
+    /// [`define_changeable_variable`](Self::define_changeable_variable), as far as the configuration
+    /// was read: a directive such as `map` takes its place. One that sets it does not.
+    pub fn is_changeable_variable<M: Exported>(&self, name: &[u8]) -> bool {
+        let is_it = |variable: &ngx_http_variable_t| {
+            variable.flags & NGX_HTTP_VAR_CHANGEABLE as ngx_uint_t != 0
+                && self.is_definition::<M>(variable.data)
+        };
+        self.definition_of(name).is_some_and(is_it)
+    }
+
+    /// What defines the variable with this name.
+    fn definition_of(&self, name: &[u8]) -> Option<&ngx_http_variable_t> {
         // SAFETY: nginx makes the keys before it reads a configuration, and drops them when it has
         // called all postconfiguration functions (ngx_http_variables_add_core_vars,
         // ngx_http_variables_init_vars). They do not change during this call.
@@ -306,8 +322,12 @@ impl Config<'_> {
             }
         };
         // SAFETY: the names live as long as the configuration.
-        let mut names = keys.iter().map(|key| unsafe { Text::from_raw(key.key) });
-        names.any(|other| other.eq_ignore_ascii_case(name))
+        let is_it =
+            |key: &&ngx_hash_key_t| unsafe { Text::from_raw(key.key) }.eq_ignore_ascii_case(name);
+        let key = keys.iter().find(is_it)?;
+        // SAFETY: the keys' values are ngx_http_variable_t (ngx_http_add_variable), which live as
+        // long as the configuration and do not change during this call.
+        unsafe { key.value.cast::<ngx_http_variable_t>().as_ref() }
     }
 
     /// The name in a reference such as `$name`.

@@ -52,3 +52,8 @@ pub fn signature_algorithms() -> impl Iterator<Item = &'static str> {
 pub fn key_management_algorithms() -> impl Iterator<Item = &'static str> {
     jwe::algorithms().map(|algorithm| algorithm.name)
 }
+
+/// The names of all algorithms for content encryption that are supported.
+pub fn content_encryption_algorithms() -> impl Iterator<Item = &'static str> {
+    jwe::encryptions().map(|encryption| encryption.name)
+}

@@ -17,6 +17,16 @@ use openssl::sign::Signer;
 /// The members of a JWK, or of another JSON object.
 pub type JwkObject = Map<String, Value>;
 
+/// Content encryptions, with the lengths of their keys in bytes.
+const ENCRYPTIONS: [(&str, usize); 6] = [
+    ("A128CBC-HS256", 32),
+    ("A192CBC-HS384", 48),
+    ("A256CBC-HS512", 64),
+    ("A128GCM", 16),
+    ("A192GCM", 24),
+    ("A256GCM", 32),
+];
+
 /// A new private key with its `alg`. `alg` may also be a curve or a content encryption. Keys for
 /// ECDH-ES are on P-256 unless `alg` is another curve. `size` is the length of an RSA modulus in
 /// bits, or of a secret in bytes. By default it is 2048, or as long as the algorithm demands.
@@ -32,13 +42,14 @@ pub fn key(alg: &str, size: Option<usize>) -> Result<JwkObject> {
         jwk.set_key_value(random(size.unwrap_or(default))?);
         Ok(jwk)
     };
+    let encryption = ENCRYPTIONS.iter().find(|(name, _)| *name == alg);
     let jwk = match alg {
-        "HS256" | "A256KW" | "A256GCMKW" | "A256GCM" | "A128CBC-HS256" => octets(32)?,
-        "HS384" | "A192CBC-HS384" => octets(48)?,
-        "HS512" | "A256CBC-HS512" => octets(64)?,
-        "A128KW" | "A128GCMKW" | "A128GCM" => octets(16)?,
-        "A192KW" | "A192GCMKW" | "A192GCM" => octets(24)?,
-        "dir" => octets(32)?,
+        _ if let Some((_, length)) = encryption => octets(*length)?,
+        "A128KW" | "A128GCMKW" => octets(16)?,
+        "A192KW" | "A192GCMKW" => octets(24)?,
+        "HS256" | "A256KW" | "A256GCMKW" | "dir" => octets(32)?,
+        "HS384" => octets(48)?,
+        "HS512" => octets(64)?,
         "ES256" | "P-256" => Jwk::generate_ec_key(EcCurve::P256)?,
         "ES384" | "P-384" => Jwk::generate_ec_key(EcCurve::P384)?,
         "ES512" | "P-521" => Jwk::generate_ec_key(EcCurve::P521)?,
@@ -56,9 +67,8 @@ pub fn key(alg: &str, size: Option<usize>) -> Result<JwkObject> {
     let mut jwk: JwkObject = jwk.into();
     // josekit restricts keys on X25519 and X448, and no others.
     jwk.remove("use");
-    let is_encryption = alg.contains("GCM") && !alg.ends_with("KW") || alg.contains("CBC");
     let alg = match alg {
-        _ if is_encryption => "dir",
+        _ if encryption.is_some() => "dir",
         "P-256" | "P-384" | "P-521" | "X25519" | "X448" => "ECDH-ES",
         _ => alg,
     };

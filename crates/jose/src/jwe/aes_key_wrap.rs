@@ -8,7 +8,7 @@ use openssl::symm;
 use zeroize::Zeroizing;
 
 use super::algorithm::{ContentKey, Decrypter, KeyManagementAlgorithm};
-use super::content::{ContentEncryption, open_gcm};
+use super::content::{ContentEncryption, open_aead};
 use crate::compact;
 use crate::crypto::Prepared;
 use crate::error::InputPart;
@@ -123,7 +123,7 @@ impl Decrypter for WrappingKey {
                 };
                 let iv = parameter(b"iv", InputPart::Iv)?;
                 let tag = parameter(b"tag", InputPart::Tag)?;
-                let key = open_gcm(cipher(), &self.secret, &iv, &[], encrypted_key, &tag)?;
+                let key = open_aead(cipher(), &self.secret, &iv, &[], encrypted_key, &tag)?;
                 Some(Zeroizing::new(key))
             }
         }

@@ -9,8 +9,8 @@ use crate::crypto::hmac;
 use crate::error::Error;
 
 const CBC_IV_LENGTH: usize = 16;
-const GCM_IV_LENGTH: usize = 12;
-const GCM_TAG_LENGTH: usize = 16;
+const AEAD_IV_LENGTH: usize = 12;
+const AEAD_TAG_LENGTH: usize = 16;
 
 static ENCRYPTIONS: [ContentEncryption; 6] = [
     cbc_hmac("A128CBC-HS256", 32, Cipher::aes_128_cbc, || {
@@ -22,9 +22,9 @@ static ENCRYPTIONS: [ContentEncryption; 6] = [
     cbc_hmac("A256CBC-HS512", 64, Cipher::aes_256_cbc, || {
         hmac::HMAC_SHA512
     }),
-    gcm("A128GCM", 16, Cipher::aes_128_gcm),
-    gcm("A192GCM", 24, Cipher::aes_192_gcm),
-    gcm("A256GCM", 32, Cipher::aes_256_gcm),
+    aead("A128GCM", 16, Cipher::aes_128_gcm),
+    aead("A192GCM", 24, Cipher::aes_192_gcm),
+    aead("A256GCM", 32, Cipher::aes_256_gcm),
 ];
 
 /// An algorithm for content encryption.
@@ -37,8 +37,9 @@ pub(crate) struct ContentEncryption {
 }
 
 enum CipherMode {
-    /// RFC 7518 section 5.3.
-    Gcm { cipher: fn() -> Cipher },
+    /// RFC 7518 section 5.3: a cipher that authenticates by itself, with an initialization vector of
+    /// 96 bits and a tag of 128.
+    Aead { cipher: fn() -> Cipher },
     /// RFC 7518 section 5.2: the first half of the key is for HMAC, the second half for AES. The
     /// tag is the first half of the MAC.
     CbcHmac {
@@ -75,7 +76,7 @@ impl ContentEncryption {
         tag: &[u8],
     ) -> Option<Vec<u8>> {
         match &self.mode {
-            CipherMode::Gcm { cipher } => open_gcm(cipher(), key, iv, aad, ciphertext, tag),
+            CipherMode::Aead { cipher } => open_aead(cipher(), key, iv, aad, ciphertext, tag),
             CipherMode::CbcHmac { cipher, mac } => {
                 let (mac_key, key) = key.split_at_checked(key.len() >> 1)?;
                 let mut context = hmac::Context::with_key(&hmac::Key::new(mac(), mac_key));
@@ -94,9 +95,9 @@ impl ContentEncryption {
     }
 }
 
-/// The plaintext of AES-GCM. `None` if anything is wrong. OpenSSL would also accept initialization
+/// The plaintext of an AEAD, which is AES-GCM. `None` if anything is wrong. OpenSSL would also accept initialization
 /// vectors and tags of other lengths.
-pub(super) fn open_gcm(
+pub(super) fn open_aead(
     cipher: Cipher,
     key: &[u8],
     iv: &[u8],
@@ -104,7 +105,7 @@ pub(super) fn open_gcm(
     ciphertext: &[u8],
     tag: &[u8],
 ) -> Option<Vec<u8>> {
-    if key.len() != cipher.key_len() || iv.len() != GCM_IV_LENGTH || tag.len() != GCM_TAG_LENGTH {
+    if key.len() != cipher.key_len() || iv.len() != AEAD_IV_LENGTH || tag.len() != AEAD_TAG_LENGTH {
         return None;
     }
     symm::decrypt_aead(cipher, key, Some(iv), aad, ciphertext, tag).ok()
@@ -116,11 +117,11 @@ fn length_in_bits(aad: &[u8]) -> [u8; 8] {
     bytes.saturating_mul(8).to_be_bytes()
 }
 
-const fn gcm(name: &'static str, key_length: usize, cipher: fn() -> Cipher) -> ContentEncryption {
+const fn aead(name: &'static str, key_length: usize, cipher: fn() -> Cipher) -> ContentEncryption {
     ContentEncryption {
         name,
         key_length,
-        mode: CipherMode::Gcm { cipher },
+        mode: CipherMode::Aead { cipher },
     }
 }
 

@@ -1,7 +1,8 @@
-//! Decryption (RFC 7516 section 5.2), and the registry of algorithms for key management (RFC 7518
-//! section 4). An algorithm is one row in the file of its family, and a key gets a [`Decrypter`]
-//! for an algorithm only if the algorithm is meant for such keys. There are no rows for RSA1_5 and
-//! PBES2.
+//! Decryption (RFC 7516 section 5.2), and two registries: of algorithms for key management, which
+//! are values of `alg` (RFC 7518 section 4), and of content encryptions, which are values of `enc`
+//! (section 5). An algorithm is one row in the file of its family, and a key gets a [`Decrypter`]
+//! for it only if it is meant for such keys. A content encryption is one row of `ENCRYPTIONS` in
+//! content.rs, and goes with every algorithm. There are no rows for RSA1_5 and PBES2.
 
 mod aes_key_wrap;
 mod agreement;
@@ -18,9 +19,7 @@ use crate::error::{Error, InputPart};
 use crate::header::JoseHeader;
 use crate::limits::Limits;
 pub(crate) use algorithm::{Decrypter, KeyManagementAlgorithm};
-#[cfg(test)]
-pub(crate) use content::encryptions;
-pub(crate) use content::{ContentEncryption, find_encryption};
+pub(crate) use content::{ContentEncryption, encryptions, find_encryption};
 
 static FAMILIES: [&[KeyManagementAlgorithm]; 4] = [
     &aes_key_wrap::ALGORITHMS,

@@ -4,6 +4,7 @@
 
 mod certificates;
 mod cost;
+mod documented;
 mod encrypted;
 mod josekit_accepts;
 mod key_agreement;
