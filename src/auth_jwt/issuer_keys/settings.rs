@@ -8,7 +8,7 @@ use super::endpoint::{Endpoint, KeyPlace};
 use super::fetched_keys::FetchedKeys;
 use super::saved_file::SavedFile;
 use super::shared_keys::SharedKeys;
-use crate::nginx::net::{HostNames, Resolver, WorkerNetwork};
+use crate::nginx::net::{HostNames, Resolver, WorkerNetwork, uptime};
 use crate::nginx::{Config, ConfigError, Setting};
 use crate::status::AuthStatus;
 use http_client::limits::FetchLimits;
@@ -214,6 +214,7 @@ impl FetchSettings {
             refresh: self.refresh.get().copied().unwrap_or(IssuerTimes::REFRESH),
             stale: self.stale.get().copied().unwrap_or(IssuerTimes::STALE),
             lease: Endpoint::LIMIT + LEASE_MARGIN,
+            configured_at: uptime(),
         };
         let shared = SharedKeys::define(name, &identity, cf)?;
         let folder = self.state_path.get();
