@@ -13,8 +13,9 @@ use KeyService;
 use Test::Nginx qw/ http_end /;
 
 my ($old, $new, $other) = map { jwk('ES256', '--kid', $_) } qw/ old new other /;
+my ($bare_old, $bare_new, $bare_other) = map { jwk('ES256') } 1 .. 3;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(30);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(35);
 
 # /issuer/NAME is an issuer of which /NAME of the service has the keys, and
 # /discovery_NAME the discovery document.
@@ -23,6 +24,7 @@ configure($t, <<'EOF', 'worker_processes 2;');
 
     auth_jwt_issuer found { issuer http://127.0.0.1:8081/issuer/found; audience api; }
     auth_jwt_issuer named { issuer named; audience api; jwks_uri http://127.0.0.1:8082/named; }
+    auth_jwt_issuer bare { issuer bare; audience api; jwks_uri http://127.0.0.1:8082/bare; }
     auth_jwt_issuer slow { issuer slow; audience api; jwks_uri http://127.0.0.1:8082/slow; }
     auth_jwt_issuer dead { issuer dead; audience api; jwks_uri http://127.0.0.1:8089/dead; }
     auth_jwt_issuer large { issuer large; audience api; jwks_uri http://127.0.0.1:8082/large; }
@@ -40,7 +42,7 @@ configure($t, <<'EOF', 'worker_processes 2;');
         server_name  localhost;
 
         auth_jwt        "r";
-        auth_jwt_trust  found named slow dead large larger short;
+        auth_jwt_trust  found named bare slow dead large larger short;
 
         location / {
             add_header  X-V "$jwt_status" always;
@@ -65,6 +67,7 @@ respond_with($t, $_, keys_response(jwks(public($old)))) for qw/ found named slow
 my $padded = sub { my $set = jwks(public($old)); return $set . ' ' x ((4 << 20) + $_[0] - length $set) };
 respond_with($t, 'large', keys_response($padded->(0)));
 respond_with($t, 'larger', keys_response($padded->(1)));
+respond_with($t, 'bare', keys_response(jwks(public($bare_old))));
 hold($t, 'slow');
 key_service($t, 8082);
 run_quietly($t);
@@ -131,6 +134,16 @@ is($short_outcome->(get('/', $of->($new, 'named'))), '200 ok', 'a new key');
 is(asked($t, 'named'), 2, 'the issuer was asked once for it');
 is($short_outcome->(get('/', $of->($other, 'named'))), '401 unknown_key', 'an unknown key is unknown still');
 is(asked($t, 'named'), 2, 'the issuer is not asked again at once');
+
+# Of a key without a kid, only the signature tells that it is a new one.
+respond_with($t, 'bare', keys_response(jwks(public($bare_new))));
+wait_until(sub { get('/', $of->($bare_new, 'bare')) =~ / 200 / });
+is($short_outcome->(get('/', $of->($bare_new, 'bare'))), '200 ok', 'a new key, and neither has a kid');
+is(asked($t, 'bare'), 2, 'the issuer was asked once for it');
+hold($t, 'bare');
+is($short_outcome->(get('/', $of->($bare_other, 'bare'))), '401 bad_signature', 'one that nobody has');
+is($short_outcome->(get('/', $of->($bare_old, 'bare'))), '401 bad_signature', 'the one of before');
+is(asked($t, 'bare'), 2, 'the issuer is not asked again at once');
 
 ### keys that go stale
 

@@ -7,7 +7,7 @@ use lib "$FindBin::Bin/lib";
 use Auth;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl /)->plan(63);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl /)->plan(89);
 my $dir = $t->testdir();
 
 system("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=a -keyout $dir/a.key -out $dir/a.crt"
@@ -37,6 +37,11 @@ my $number = 'invalid number of arguments in';
 my $no_document = 'so it has no discovery document: jwks_uri or key_file has to say where the keys are';
 my $insecure = 'is not https: what comes over http may be anybody\'s keys, see insecure';
 
+my $warned = 'which is not https: whoever is on the way can give keys in the name of the issuer '
+    . 'in DIR/http.conf:3 | exit 0';
+my $leads = 'auth_jwt_issuer "corp" has "discovery insecure": if the discovery document leads to http, whoever is '
+    . 'on the way can give keys in the name of the issuer in DIR/http.conf:3 | exit 0';
+
 ### where the keys are
 
 is($block->(''), $ok, 'an issuer with a server');
@@ -45,7 +50,12 @@ is($block->('', 'corp'), $whole->("has the issuer \"corp\", which does not begin
 is($block->('', 'https://127.0.0.1/?a'), $whole->("has the issuer \"https://127.0.0.1/?a\", which has a \"?\", $no_document"),
     'an issuer with a query');
 is($block->('', 'http://192.0.2.1/'), $whole->("has the issuer \"http://192.0.2.1/\", which $insecure"), 'http');
-is($block->('discovery insecure;', 'http://192.0.2.1/'), $ok, 'http, insecure');
+is($block->('discovery insecure;', 'http://192.0.2.1/'), '[warn] auth_jwt_issuer "corp" asks '
+    . "\"http://192.0.2.1/.well-known/openid-configuration\", $warned", 'http, insecure');
+is($block->('discovery insecure;', 'https://192.0.2.1/'), "[warn] $leads", 'https, insecure');
+is($block->('discovery https://192.0.2.1/d insecure;', 'corp'), "[warn] $leads", 'discovery https, insecure');
+is($block->('discovery insecure;', 'http://127.0.0.1:1/'), $ok, 'http on this machine, insecure');
+is($block->('discovery https://127.0.0.1/d insecure;', 'corp'), $ok, 'discovery on this machine, insecure');
 is($block->('', 'http://127.0.0.1:1'), $ok, 'http on this machine');
 is($block->('discovery;'), $ok, 'discovery');
 is($block->('discovery https://127.0.0.1/d;', 'corp'), $ok, 'discovery url');
@@ -80,6 +90,30 @@ like($block->('jwks_uri https://nowhere.invalid/;'), qr/^\[emerg\] auth_jwt_issu
     'a host that nobody knows');
 is($block->('jwks_uri https://nowhere.invalid/; resolver 127.0.0.1:1;'), $ok, 'with a resolver');
 is($block->('jwks_uri https://nowhere.invalid/; proxy http://127.0.0.1:1;'), $ok, 'with a proxy');
+
+is($block->('jwks_uri https://127.0.0.1/k$x;'), $at->(2, 'invalid value "https://127.0.0.1/k$x" in "jwks_uri" directive, '
+    . 'it must not have variables'), 'jwks_uri with a variable');
+is($block->('discovery https://127.0.0.1/$x;'), $at->(2, 'invalid value "https://127.0.0.1/$x" in "discovery" directive, '
+    . 'it must not have variables'), 'discovery with a variable');
+
+### row 37: no password in a log
+
+my $user = 'has a user name in front of the host';
+is($block->('jwks_uri https://u:secret@127.0.0.1/d;'), $at->(2, "jwks_uri \"https://127.0.0.1/d\" $user"), 'jwks_uri');
+is($block->('discovery https://u:secret@127.0.0.1/d;'), $at->(2, "discovery \"https://127.0.0.1/d\" $user"),
+    'discovery');
+is($block->('jwks_uri https://u:secret@127.0.0.1/#d;'), $at->(2, 'jwks_uri "https://127.0.0.1/#d" has a "#"'),
+    'jwks_uri, another error');
+is($block->('', 'https://u:secret@127.0.0.1/x'), $whole->("has the issuer \"https://127.0.0.1/x\", which $user, $no_document"),
+    'issuer');
+is($block->('jwks_uri https://u:secret@127.0.0.1/$x;'), $at->(2, 'invalid value "https://127.0.0.1/$x" in "jwks_uri" '
+    . 'directive, it must not have variables'), 'jwks_uri with a variable');
+is($block->('proxy http://u:se$cret@127.0.0.1:1;'), $at->(2, 'invalid value "http://127.0.0.1:1" in "proxy" directive, '
+    . 'it must not have variables'), 'proxy with a variable');
+is($block->('jwks_uri https://127.0.0.1/ https://u:secret@127.0.0.1/;'), $at->(2, 'invalid parameter "https://127.0.0.1/" '
+    . 'in "jwks_uri" directive, it must be "insecure"'), 'a second URL');
+is($block->('discovery https://127.0.0.1/ https://u:secret@127.0.0.1/;'), $at->(2, 'invalid parameter '
+    . '"https://127.0.0.1/" in "discovery" directive, it must be "insecure"'), 'a second URL of discovery');
 
 ### times
 
@@ -132,6 +166,31 @@ is($block->('proxy https://user:secret@127.0.0.1:1;'), $at->(2, 'proxy "https://
     . 'only proxies that are reached by http:// are supported'), 'a proxy by https; row 37: no password in a log');
 is($block->('proxy 127.0.0.1:1;'), $at->(2, 'proxy "127.0.0.1:1" does not begin with "https://" or "http://"'),
     'a proxy without a scheme');
+
+# By a proxy on another machine, 127.0.0.1 is that machine, and the way there is a network.
+my $by_proxy = 'would be asked by http over another machine, the proxy: what comes so may be anybody\'s keys, see insecure';
+my $socket = 'is a Unix socket, to which no proxy connects';
+my $remote = 'proxy http://192.0.2.9:3128;';
+is($block->("jwks_uri http://127.0.0.1/k;\n$remote"), $at->(4, "auth_jwt_issuer \"corp\" has the jwks_uri \"http://127.0.0.1/k\", which $by_proxy"),
+    'jwks_uri http on this machine, by a proxy');
+is($block->($remote, 'http://127.0.0.1:1'), $whole->("has the issuer \"http://127.0.0.1:1\", which $by_proxy"),
+    'an issuer of http on this machine, by a proxy');
+is($block->("discovery http://127.0.0.1/d; $remote", 'corp'), $whole->("has the discovery document \"http://127.0.0.1/d\", which $by_proxy"),
+    'discovery http on this machine, by a proxy');
+is($block->("jwks_uri http://127.0.0.1/k insecure; $remote"), "[warn] auth_jwt_issuer \"corp\" asks \"http://127.0.0.1/k\", $warned",
+    'insecure');
+is($block->("discovery insecure; $remote", 'http://127.0.0.1:1'), '[warn] auth_jwt_issuer "corp" asks '
+    . "\"http://127.0.0.1:1/.well-known/openid-configuration\", $warned", 'discovery insecure');
+is($block->("discovery https://127.0.0.1/d insecure; $remote", 'corp'), "[warn] $leads", 'discovery https, insecure');
+is($block->("jwks_uri https://127.0.0.1/k; $remote"), $ok, 'https');
+is($block->("jwks_uri http://127.0.0.1/k; proxy http://127.0.0.1:1;"), $ok, 'a proxy on this machine');
+is($block->("jwks_uri http://127.0.0.1/k; proxy http://unix:/run/p;"), $ok, 'a proxy on a socket');
+for my $proxy ($remote, 'proxy http://127.0.0.1:1;') {
+    is($block->("jwks_uri http://unix:/run/a:/keys insecure; $proxy"), $whole->("has the jwks_uri \"http://unix:/run/a:/keys\", which $socket"),
+        "a socket by $proxy");
+}
+is($block->("discovery https://unix:/run/a:/d; $remote", 'corp'), $whole->("has the discovery document \"https://unix:/run/a:/d\", which $socket"),
+    'discovery, a socket by a proxy');
 
 ### state_path
 

@@ -12,7 +12,7 @@ use KeyService;
 
 my ($old, $new) = map { jwk('ES256', '--kid', $_) } qw/ old new /;
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(24);
+my $t = Test::Nginx->new()->has(qw/ http rewrite /)->plan(28);
 my $dir = $t->testdir();
 
 my $conf = sub {
@@ -129,6 +129,21 @@ rmdir $file;
 
 replace_file($t, "state/$name", $content);
 chmod 0600, $file;
+configure($t, $conf->('one', 'refresh 1h; stale 0;'), $main);
+forget($t, 'one');
+$start->();
+is($verdict->($new), '200 ok', 'keys are used for refresh, if stale is 0');
+is(wait_asked($t, 'one', 1) > 0, 1, 'and the issuer is asked at once');
+$t->stop();
+sleep 1;
+configure($t, $conf->('one', 'refresh 1s; stale 0;'), $main);
+$start->();
+is($verdict->($new), '500 keys_unavailable', 'and not for longer');
+$t->stop();
+configure($t, $conf->('one', 'refresh 1s; stale 1h;'), $main);
+$start->();
+is($verdict->($new), '200 ok', 'but for stale more');
+$t->stop();
 configure($t, $conf->('other'), $main);
 $start->();
 is($verdict->($new), '500 keys_unavailable', 'keys of another URL');

@@ -11,7 +11,7 @@ use Jose;
 
 use IO::Socket::INET;
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl rewrite /)->plan(20);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl rewrite /)->plan(23);
 my $dir = $t->testdir();
 
 my $run = sub { system("$_[0] >/dev/null 2>&1") == 0 or die "$_[0] failed\n" };
@@ -26,6 +26,8 @@ for my $name (qw/ localhost evil.test keys.test client /) {
         . " -extfile $dir/name -out $dir/$name.crt");
 }
 
+$t->write_file('exchanged.crt', slurp("$dir/ca.crt"));
+
 my $key = jwk('ES256', '--kid', 'a');
 my $dns = port(8953, udp => 1);
 
@@ -37,6 +39,12 @@ configure($t, <<"EOF");
         issuer                   https://localhost:%%PORT_8443%%;
         audience                 api;
         ssl_trusted_certificate  ca.crt;
+    }
+    auth_jwt_issuer exchanged {
+        issuer                   exchanged;
+        audience                 api;
+        jwks_uri                 https://localhost:%%PORT_8443%%/keys;
+        ssl_trusted_certificate  exchanged.crt;
     }
     auth_jwt_issuer unknown { issuer unknown; audience api; jwks_uri https://localhost:%%PORT_8443%%/keys; }
     auth_jwt_issuer blind { issuer blind; audience api; jwks_uri https://localhost:%%PORT_8443%%/keys; ssl_verify off; }
@@ -94,7 +102,7 @@ configure($t, <<"EOF");
         server_name  localhost;
 
         auth_jwt        "r";
-        auth_jwt_trust  trusted unknown blind evil renamed anonymous known mute resolved nowhere moved;
+        auth_jwt_trust  trusted exchanged unknown blind evil renamed anonymous known mute resolved nowhere moved;
 
         location / {
             add_header  X-V "\$jwt_status" always;
@@ -208,6 +216,14 @@ is(-e "$dir/127.0.0.2.log" ? 1 : 0, 0, 'nobody has asked the other address');
 replace_file($t, 'address', '127.0.0.2');
 is(wait_until(sub { -s "$dir/127.0.0.2.log" }), 1, 'a host that gets another address');
 is($verdict->('resolved'), '200 ok', 'keys are there');
+
+### an authority that is exchanged
+
+is($verdict->('exchanged'), '200 ok', 'keys from a server that an authority has certified');
+$run->("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=other -keyout $dir/other.key -out $dir/exchanged.crt");
+reload_workers($t);
+is($verdict->('exchanged'), '500 keys_unavailable', 'after a reload with another authority in the same file');
+is($verdict->('https://localhost:' . port(8443)), '200 ok', 'the keys of others are kept');
 
 # A name server that knows one host, whose address is in a file.
 sub name_server {

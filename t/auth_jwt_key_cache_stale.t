@@ -13,7 +13,7 @@ use KeyService;
 
 use Time::HiRes qw/ sleep time /;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(81);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)->plan(88);
 
 configure($t, <<'EOF');
     server {
@@ -32,6 +32,7 @@ configure($t, <<'EOF');
         location /off/     { auth_jwt_key_request /off-keys; auth_jwt_key_cache 1h refresh=off; }
         location /default/ { auth_jwt_key_request /default-keys; auth_jwt_key_cache 1h; }
         location /always/  { auth_jwt_key_request /always-keys; auth_jwt_key_cache 1h refresh=0s; }
+        location /bare/    { auth_jwt_key_request /bare-keys; auth_jwt_key_cache 1h refresh=0s; }
         location /often/   { auth_jwt_key_request /often-keys; auth_jwt_key_cache 1h refresh=500ms; }
 
         location /file/    { auth_jwt_key_file file.json; auth_jwt_key_cache 1h refresh=off; }
@@ -137,10 +138,12 @@ for my $name (qw/ off default always often /) {
     is(jwt_status(get("/$name/", $token{a})), '404 ok', "refresh $name, good");
     gives($t, $name, 'b');
     is(jwt_status(get("/$name/", $forged)), '401 bad_signature', "refresh $name, forged");
-    is(jwt_status(get("/$name/", $no_kid)), '401 bad_signature', "refresh $name, no kid");
-    is(asked($t, $name), 1, "refresh $name, a bad signature causes no key request");
+    is(asked($t, $name), 1, "refresh $name, a bad signature of a known key causes no key request");
 }
 
+for my $name (qw/ off default /) {
+    is(jwt_status(get("/$name/", $no_kid)), '401 bad_signature', "refresh $name, no kid");
+}
 is(jwt_status(get('/off/', $token{b})), '401 unknown_key', 'refresh=off');
 is(jwt_status(get('/default/', $token{b})), '401 unknown_key',
     'refresh is not sooner than ten seconds');
@@ -157,6 +160,23 @@ is(jwt_logged($t) =~ /^(warn .*)/m && $1,
     "warn key request \"/always-keys\": HTTP status 500$stale",
     'refresh=0, fails, log');
 is(jwt_status(get('/always/', $token{b})), '404 ok', 'refresh=0, the cached keys stay in use');
+
+### tokens without a kid
+
+my @bare = map { jwk('ES256') } 1 .. 3;
+my ($first, $second, $third) = map { sign($_, '{"exp":"now+300"}', '--no-kid') } @bare;
+respond_with($t, 'bare', keys_response(jwks(public($bare[0]))));
+is(jwt_status(get('/bare/', $first)), '404 ok', 'no kid, good');
+is(asked($t, 'bare'), 1, 'no kid, asked once');
+respond_with($t, 'bare', keys_response(jwks(public($bare[1]))));
+is(jwt_status(get('/bare/', $second)), '404 ok', 'no kid, new key');
+is(asked($t, 'bare'), 2, 'no kid, asked for the new key');
+is(jwt_status(get('/bare/', $second)), '404 ok', 'no kid, kept');
+is(asked($t, 'bare'), 2, 'no kid, not asked again');
+is(jwt_status(get('/bare/', $third)), '401 bad_signature', 'no kid, a key that nobody has');
+is(jwt_status(get('/bare/', $first)), '401 bad_signature', 'no kid, the old key');
+is(asked($t, 'bare'), 4, 'no kid, asked once for each of them');
+jwt_logged($t);
 
 my ($start, $began) = (asked($t, 'often'), time);
 is(wait_until(sub { jwt_status(get('/often/', $token{b})) eq '404 ok' }), 1,

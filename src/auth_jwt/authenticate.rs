@@ -136,9 +136,10 @@ fn may_be_of_newer_key(
 ) -> bool {
     match error.kind() {
         ErrorKind::UnknownKey => true,
-        // Keys without a kid may have been tried for a kid that the set does not have.
+        // Keys without a kid may have been tried for a kid that the set does not have, or all keys
+        // for a token without a kid.
         ErrorKind::BadSignature | ErrorKind::DecryptionFailed => {
-            fetch::may_refresh(request, conf) && token.names_unknown_key(keys)
+            fetch::may_refresh(request, conf) && token.may_need_other_keys(keys)
         }
         _ => false,
     }

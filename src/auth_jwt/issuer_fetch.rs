@@ -64,8 +64,9 @@ pub(super) fn refresh(
     };
     let may_be_of_newer_key = match error.kind() {
         ErrorKind::UnknownKey => true,
-        // A key without a kid may have been tried for a kid that the set does not have.
-        ErrorKind::BadSignature => token.names_unknown_key(keys),
+        // Keys without a kid may have been tried for a kid that the set does not have, or all keys
+        // for a token without a kid.
+        ErrorKind::BadSignature => token.may_need_other_keys(keys),
         _ => false,
     };
     if !may_be_of_newer_key {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONNECTION, HOST, LOCATION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Empty;
-use http_url::HttpUrl;
+use http_url::{HttpUrl, without_credentials};
 use hyper::body::Incoming;
 use text::Quoted;
 
@@ -205,7 +205,7 @@ fn redirect_target(url: &HttpUrl, response: &Response<Incoming>) -> Result<HttpU
     let target = url
         .join(&text)
         .map_err(|error| FetchError::RedirectInvalid {
-            location: Quoted::new(location.as_bytes()),
+            location: Quoted::new(&*without_credentials(&text)),
             error,
         })?;
     match target.is_same_server(url) {

@@ -52,6 +52,17 @@ pub enum Address {
     Unix(PathBuf),
 }
 
+impl Address {
+    /// Whether this is this machine whatever a resolver says: what is sent there passes no network.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Ip(address) => address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => true,
+            Self::Name { .. } => false,
+        }
+    }
+}
+
 /// Where a connection leads, when the name is resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResolvedAddress<'a> {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{HOST, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{Method, Request};
 use http_body_util::Empty;
-use http_url::{HttpUrl, UrlError};
+use http_url::{HttpUrl, UrlError, split_credentials};
 
 use crate::error::FetchError;
 use crate::exchange::{AGENT, HttpConnection, reason};
@@ -21,7 +21,7 @@ pub struct Proxy {
 }
 
 /// What is wrong with the URL of a proxy. The texts follow the URL, which must not be logged as it
-/// is: [`without_credentials`].
+/// is: [`without_credentials`](http_url::without_credentials).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyError {
@@ -49,8 +49,8 @@ impl Proxy {
     /// # Errors
     /// [`ProxyError`]
     pub fn parse(text: &str) -> Result<Self, ProxyError> {
-        let (url, credentials) = split_credentials(text);
-        let url = HttpUrl::parse(&url)?;
+        let (scheme, credentials, rest) = split_credentials(text);
+        let url = HttpUrl::parse(&format!("{scheme}{rest}"))?;
         if url.is_https() {
             return Err(ProxyError::Https);
         }
@@ -66,24 +66,6 @@ impl Proxy {
     /// Where the proxy is.
     pub fn address(&self) -> &Address {
         &self.address
-    }
-}
-
-/// The URL of a proxy as a message may show it.
-pub fn without_credentials(url: &str) -> String {
-    split_credentials(url).0
-}
-
-/// The URL without `user:password@`, and these.
-fn split_credentials(url: &str) -> (String, Option<&str>) {
-    let (scheme, rest) = match url.split_once("://") {
-        Some((scheme, rest)) => (format!("{scheme}://"), rest),
-        None => (String::new(), url),
-    };
-    // The last "@" in front of a path: a password in which "@" is not encoded is not shown.
-    match rest.rsplit_once('@') {
-        Some((credentials, host)) => (scheme + host, Some(credentials)),
-        None => (url.to_owned(), None),
     }
 }
 

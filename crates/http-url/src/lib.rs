@@ -5,6 +5,7 @@
 
 mod reference;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -61,8 +62,33 @@ pub enum UrlError {
     Socket,
 }
 
+/// A URL as a message may show it: without `user:password@`, even if it is malformed.
+pub fn without_credentials(url: &str) -> Cow<'_, str> {
+    match split_credentials(url) {
+        (scheme, Some(_), rest) => format!("{scheme}{rest}").into(),
+        (_, None, _) => url.into(),
+    }
+}
+
+/// What is in front of `user:password@`, these, and what follows. All but the credentials is the URL.
+pub fn split_credentials(url: &str) -> (&str, Option<&str>, &str) {
+    let scheme = match url.split_once("://") {
+        _ if url.starts_with("//") => 2,
+        // A path has no credentials.
+        _ if url.starts_with('/') => return (url, None, ""),
+        Some((scheme, _)) if !scheme.contains('@') => scheme.len().saturating_add(3),
+        _ => 0,
+    };
+    let (scheme, rest) = url.split_at_checked(scheme).unwrap_or(("", url));
+    // The last "@" in all: a password in which "/" or "@" is not encoded is not shown.
+    match rest.rsplit_once('@') {
+        Some((credentials, host)) => (scheme, Some(credentials), host),
+        None => (scheme, None, rest),
+    }
+}
+
 impl HttpUrl {
-    /// Reads a URL.
+    /// Reads a URL. [`without_credentials`] gives what a message may show of one that is refused.
     ///
     /// # Errors
     /// [`UrlError`]

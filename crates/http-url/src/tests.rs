@@ -246,6 +246,27 @@ fn the_path_is_what_is_in_front_of_the_query() {
     assert_eq!(without.with_target("/d e"), Err(UrlError::Character));
 }
 
+#[test]
+fn row_37_a_url_in_a_message_has_no_password() {
+    for (text, expected) in [
+        ("http://user:secret@proxy.test/", "http://proxy.test/"),
+        ("http://user:sec@ret@proxy.test/", "http://proxy.test/"),
+        ("http://user:sec/ret@proxy.test/", "http://proxy.test/"),
+        ("https://user:secret@login.test/#a", "https://login.test/#a"),
+        ("user:secret@proxy.test", "proxy.test"),
+        ("//user:secret@proxy.test/a", "//proxy.test/a"),
+        ("http://proxy.test", "http://proxy.test"),
+        ("https:/user:secret@proxy.test", "proxy.test"),
+        ("user:secret@proxy.test//a", "proxy.test//a"),
+        ("user:secret@http://proxy.test", "http://proxy.test"),
+        ("/a b@c", "/a b@c"),
+        ("/a//b@c", "/a//b@c"),
+        ("", ""),
+    ] {
+        assert_eq!(without_credentials(text), expected, "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_panics_and_what_is_accepted_is_shown_as_itself(text in "(https?://)?[ -~]{0,40}") {

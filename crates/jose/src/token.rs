@@ -223,19 +223,23 @@ impl UnverifiedToken {
         }))
     }
 
-    /// Whether the token names a key that the set does not have, so that keys without a `kid` were
-    /// tried at best. Of a nested token either header may name one; to see the header inside, the
-    /// token is decrypted.
-    pub fn names_unknown_key(&self, keys: &KeySet) -> bool {
-        let is_unknown = |header: &JoseHeader| header.kid().is_some_and(|kid| !keys.has_kid(kid));
+    /// Whether the key of a token that was refused may be one that the set does not have. Then the
+    /// token names such a key, and keys without a `kid` were tried at best; or it names none, and all
+    /// were. Of a nested token this can be so for either header; to see the header inside, the token
+    /// is decrypted.
+    pub fn may_need_other_keys(&self, keys: &KeySet) -> bool {
+        let names_unknown =
+            |header: &JoseHeader| header.kid().is_some_and(|kid| !keys.has_kid(kid));
+        let is_unknown = |header: &JoseHeader| header.kid().is_none() || names_unknown(header);
         match &self.0 {
             TokenForm::Signed(jws) => is_unknown(&jws.header),
             TokenForm::Encrypted(jwe) => is_unknown(&jwe.header),
             TokenForm::Nested(jwe) => {
-                is_unknown(&jwe.header)
-                    || jwe
-                        .decrypt_nested(keys)
-                        .is_ok_and(|jws| is_unknown(&jws.header))
+                names_unknown(&jwe.header)
+                    || match jwe.decrypt_nested(keys) {
+                        Ok(jws) => is_unknown(&jws.header),
+                        Err(_) => is_unknown(&jwe.header),
+                    }
             }
             TokenForm::Opened(nested) => is_unknown(&nested.inner.header),
         }

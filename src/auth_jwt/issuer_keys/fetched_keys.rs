@@ -105,8 +105,9 @@ impl FetchedKeys {
         self.keys.take();
     }
 
-    /// How long after the start of a worker the first look is due. After a reload it is at once: a
-    /// server that is reloaded again and again would hardly ever look otherwise.
+    /// How long after the start of a worker the first look is due. After a reload it is at once, and
+    /// passes over the pause after a failure: a server that is reloaded again and again would hardly
+    /// ever look otherwise.
     pub(super) fn first_look_delay(&self) -> Duration {
         let was_asked = self.shared.update(|record| record.ended_fetches() > 0);
         match was_asked {

@@ -8,17 +8,18 @@ use super::endpoint::{Endpoint, KeyPlace};
 use super::fetched_keys::FetchedKeys;
 use super::saved_file::SavedFile;
 use super::shared_keys::SharedKeys;
-use crate::nginx::net::{HostNames, Resolver, WorkerNetwork};
+use crate::nginx::net::{HostNames, Resolver, WorkerNetwork, uptime};
 use crate::nginx::{Config, ConfigError, Setting};
 use crate::status::AuthStatus;
 use http_client::limits::FetchLimits;
 use http_client::network::Address;
-use http_client::proxy::{self, Proxy};
-use http_client::tls::{TlsConfigs, TlsOptions};
-use http_url::HttpUrl;
-use policy::auth_jwt::discovery::{Discovery, DiscoveryError, is_acceptable};
+use http_client::proxy::Proxy;
+use http_client::tls::{TlsConfig, TlsConfigs, TlsOptions};
+use http_url::{HttpUrl, without_credentials};
+use policy::auth_jwt::discovery::Discovery;
 use policy::auth_jwt::issuer_source::IssuerSource;
 use policy::auth_jwt::issuer_times::IssuerTimes;
+use policy::auth_jwt::key_route::{KeyRoute, ProxyPlace};
 use text::Quoted;
 
 /// How long a worker that hangs keeps others from fetching, beyond the time that a fetch may take.
@@ -31,7 +32,7 @@ const INSECURE: &str = "it must be \"insecure\"";
 #[derive(Default)]
 pub(in super::super) struct FetchSettings {
     discovery: Setting<DiscoverySetting>,
-    jwks_uri: Setting<HttpUrl>,
+    jwks_uri: Setting<JwksUriSetting>,
     refresh: Setting<Duration>,
     stale: Setting<Duration>,
     resolver: Setting<Resolver>,
@@ -54,6 +55,12 @@ struct DiscoverySetting {
     insecure: bool,
 }
 
+/// `jwks_uri url [insecure]`
+struct JwksUriSetting {
+    url: HttpUrl,
+    insecure: bool,
+}
+
 impl FetchSettings {
     /// The name of a directive about fetching that the block has.
     pub(in super::super) fn first(&self) -> Option<&str> {
@@ -70,7 +77,7 @@ impl FetchSettings {
         let url = match args {
             [] => None,
             [url] => Some(read_url(url, insecure, cf)?),
-            [_, other, ..] => return Err(cf.invalid_parameter(other, INSECURE)),
+            [_, other, ..] => return Err(no_parameter(other, cf)),
         };
         self.discovery.set(DiscoverySetting { url, insecure })
     }
@@ -81,9 +88,10 @@ impl FetchSettings {
         let insecure = match &rest[..] {
             [] => false,
             [word] if &**word == b"insecure" => true,
-            [other, ..] => return Err(cf.invalid_parameter(other, INSECURE)),
+            [other, ..] => return Err(no_parameter(other, cf)),
         };
-        self.jwks_uri.set(read_url(&url, insecure, cf)?)
+        let url = read_url(&url, insecure, cf)?;
+        self.jwks_uri.set(JwksUriSetting { url, insecure })
     }
 
     pub(in super::super) fn set_refresh(&mut self, cf: &Config<'_>) -> Result<(), ConfigError> {
@@ -157,10 +165,10 @@ impl FetchSettings {
 
     pub(in super::super) fn set_proxy(&mut self, cf: &Config<'_>) -> Result<(), ConfigError> {
         self.note(cf);
-        let url = text(cf)?;
+        let url = url_text(&cf.argument(), cf)?;
         let proxy = Proxy::parse(&url).map_err(|error| {
-            let shown = proxy::without_credentials(&url);
-            ConfigError::message(format_args!("proxy {} {error}", Quoted::whole(&shown)))
+            let shown = Quoted::whole(&*without_credentials(&url));
+            ConfigError::message(format_args!("proxy {shown} {error}"))
         })?;
         self.proxy.set(proxy)
     }
@@ -190,10 +198,10 @@ impl FetchSettings {
         };
         let options = self.tls_options(cf).map_err(|what| wrong(&what))?;
         let source = self.source().map_err(|what| wrong(&what))?;
-        // Whose keys these are, and who can have changed them on the way.
-        let proxy = self.proxy.get().map(Proxy::address);
-        let identity = format!("{} {options:?} {proxy:?}", source.id(issuer));
-        let (place, first_url) = place(source, issuer).map_err(|what| wrong(&what))?;
+        let source_id = source.id(issuer);
+        let route = self.route();
+        let (place, first_url) = place(source, issuer, route).map_err(|what| wrong(&what))?;
+        self.warn_of_route(name, route, &first_url, cf);
         if !options.verify {
             cf.warn(format_args!(
                 "auth_jwt_issuer {} has \"ssl_verify off\": whoever is on the way to the issuer can \
@@ -202,9 +210,14 @@ impl FetchSettings {
             ));
         }
         let tls = tls.borrow_mut().config(&options);
+        let tls =
+            tls.map_err(|error| wrong(&format_args!("has TLS settings that fail: {error}")))?;
+        // Whose keys these are, and who can have changed them on the way.
+        let proxy = self.proxy.get().map(Proxy::address);
+        let trusted = trusted_id(&tls);
+        let identity = format!("{source_id} {options:?} {proxy:?}{trusted}");
         let endpoint = Endpoint {
-            tls: tls
-                .map_err(|error| wrong(&format_args!("has TLS settings that fail: {error}")))?,
+            tls,
             network: WorkerNetwork::new(self.host_names(&first_url, &wrong)?),
             limits: self.limits(),
             proxy: self.proxy.get().cloned(),
@@ -214,6 +227,7 @@ impl FetchSettings {
             refresh: self.refresh.get().copied().unwrap_or(IssuerTimes::REFRESH),
             stale: self.stale.get().copied().unwrap_or(IssuerTimes::STALE),
             lease: Endpoint::LIMIT + LEASE_MARGIN,
+            configured_at: uptime(),
         };
         let shared = SharedKeys::define(name, &identity, cf)?;
         let folder = self.state_path.get();
@@ -233,11 +247,54 @@ impl FetchSettings {
     fn source(&self) -> Result<IssuerSource, &'static str> {
         match (self.discovery.get(), self.jwks_uri.get()) {
             (Some(_), Some(_)) => Err("has both \"discovery\" and \"jwks_uri\""),
-            (None, Some(url)) => Ok(IssuerSource::JwksUri(url.clone())),
+            (None, Some(uri)) => Ok(IssuerSource::JwksUri(uri.url.clone())),
             (discovery, None) => Ok(IssuerSource::Discovery {
                 url: discovery.and_then(|discovery| discovery.url.clone()),
                 insecure: discovery.is_some_and(|discovery| discovery.insecure),
             }),
+        }
+    }
+
+    /// The way to the servers.
+    fn route(&self) -> KeyRoute {
+        let of_discovery = self.discovery.get().map(|discovery| discovery.insecure);
+        let of_uri = self.jwks_uri.get().map(|uri| uri.insecure);
+        let proxy = self
+            .proxy
+            .get()
+            .map(|proxy| match proxy.address().is_local() {
+                true => ProxyPlace::ThisMachine,
+                false => ProxyPlace::Elsewhere,
+            });
+        KeyRoute {
+            insecure: of_discovery.or(of_uri).unwrap_or(false),
+            proxy,
+        }
+    }
+
+    /// Warns of keys that somebody on the way can change, unless [`read_url`] has done so.
+    fn warn_of_route(&self, name: &str, route: KeyRoute, first_url: &HttpUrl, cf: &Config<'_>) {
+        if !route.insecure || route.is_local(first_url) {
+            return;
+        }
+        let name = Quoted::whole(name);
+        let discovery = self.discovery.get();
+        if first_url.is_https() {
+            // Only a document leads on to other URLs.
+            if discovery.is_some() {
+                cf.warn(format_args!(
+                    "auth_jwt_issuer {name} has \"discovery insecure\": if the discovery document \
+                     leads to http, whoever is on the way can give keys in the name of the issuer"
+                ));
+            }
+            return;
+        }
+        let is_of_issuer = discovery.is_some_and(|discovery| discovery.url.is_none());
+        if is_of_issuer || first_url.is_local() {
+            cf.warn(format_args!(
+                "auth_jwt_issuer {name} asks \"{first_url}\", which is not https: whoever is on the \
+                 way can give keys in the name of the issuer"
+            ));
         }
     }
 
@@ -301,21 +358,27 @@ impl FetchSettings {
 }
 
 /// Where the keys are, and the URL that is asked first.
-fn place(source: IssuerSource, issuer: &str) -> Result<(KeyPlace, HttpUrl), String> {
+fn place(
+    source: IssuerSource,
+    issuer: &str,
+    route: KeyRoute,
+) -> Result<(KeyPlace, HttpUrl), String> {
     let search = match source {
-        IssuerSource::JwksUri(url) => return Ok((KeyPlace::At(url.clone()), url)),
-        IssuerSource::Discovery {
-            url: Some(url),
-            insecure,
-        } => Discovery::at(issuer, url, insecure),
-        IssuerSource::Discovery {
-            url: None,
-            insecure,
-        } => Discovery::of_issuer(issuer, insecure),
+        IssuerSource::JwksUri(url) => {
+            return match route.check(&url) {
+                Ok(()) => Ok((KeyPlace::At(url.clone()), url)),
+                Err(error) => Err(format!("has the jwks_uri \"{url}\", which {error}")),
+            };
+        }
+        IssuerSource::Discovery { url: Some(url), .. } => Discovery::at(issuer, url.clone(), route)
+            .map_err(|error| format!("has the discovery document \"{url}\", which {error}"))?,
+        IssuerSource::Discovery { url: None, .. } => {
+            Discovery::of_issuer(issuer, route).map_err(|error| {
+                let shown = Quoted::whole(&*without_credentials(issuer));
+                format!("has the issuer {shown}, which {error}")
+            })?
+        }
     };
-    let search = search.map_err(|error: DiscoveryError| {
-        format!("has the issuer {}, which {error}", Quoted::whole(issuer))
-    })?;
     let first_url = search.url().clone();
     let issuer = issuer.into();
     Ok((KeyPlace::Discovered { issuer, search }, first_url))
@@ -325,13 +388,18 @@ fn place(source: IssuerSource, issuer: &str) -> Result<(KeyPlace, HttpUrl), Stri
 fn read_url(value: &[u8], insecure: bool, cf: &Config<'_>) -> Result<HttpUrl, ConfigError> {
     let directive = cf.directive();
     let directive = String::from_utf8_lossy(&directive);
+    let value = url_text(value, cf)?;
     let wrong = |what: &dyn std::fmt::Display| {
-        ConfigError::message(format_args!("{directive} {} {what}", Quoted::whole(value)))
+        let shown = Quoted::whole(&*without_credentials(&value));
+        ConfigError::message(format_args!("{directive} {shown} {what}"))
     };
-    let url = HttpUrl::parse(&String::from_utf8_lossy(value)).map_err(|error| wrong(&error))?;
-    if !is_acceptable(&url, insecure) {
-        return Err(wrong(&DiscoveryError::Insecure));
-    }
+    let url = HttpUrl::parse(&value).map_err(|error| wrong(&error))?;
+    // The proxy may stand further down in the block.
+    let route = KeyRoute {
+        insecure,
+        proxy: None,
+    };
+    route.check(&url).map_err(|error| wrong(&error))?;
     if insecure && !url.is_https() && !url.is_local() {
         cf.warn(format_args!(
             "{directive} \"{url}\" is not https: whoever is on the way can give keys in the name of \
@@ -341,16 +409,46 @@ fn read_url(value: &[u8], insecure: bool, cf: &Config<'_>) -> Result<HttpUrl, Co
     Ok(url)
 }
 
+/// What tells the certificates in the file of `ssl_trusted_certificate` from others: keys that were
+/// fetched with others do not count any more.
+fn trusted_id(tls: &TlsConfig) -> String {
+    let Some(digest) = tls.trusted_digest() else {
+        return String::new();
+    };
+    let digits = digest.iter().map(|byte| format!("{byte:02x}"));
+    format!(" {}", digits.collect::<String>())
+}
+
 fn text(cf: &Config<'_>) -> Result<Box<str>, ConfigError> {
     let value = cf.argument();
-    match str::from_utf8(&value) {
-        Ok("") => Err(cf.invalid_value(&value, "it must not be empty")),
-        Ok(text) if text.contains('$') => {
-            Err(cf.invalid_value(&value, "it must not have variables"))
-        }
-        Ok(text) => Ok(text.into()),
-        Err(_) => Err(cf.invalid_value(&value, "it must be in UTF-8")),
+    check_text(&value)
+        .map(Box::from)
+        .map_err(|must| cf.invalid_value(&value, must))
+}
+
+/// A value that may have a password in it.
+fn url_text(value: &[u8], cf: &Config<'_>) -> Result<Box<str>, ConfigError> {
+    check_text(value)
+        .map(Box::from)
+        .map_err(|must| cf.invalid_value(shown_url(value).as_bytes(), must))
+}
+
+fn check_text(value: &[u8]) -> Result<&str, &'static str> {
+    match str::from_utf8(value) {
+        Ok("") => Err("it must not be empty"),
+        Ok(text) if text.contains('$') => Err("it must not have variables"),
+        Ok(text) => Ok(text),
+        Err(_) => Err("it must be in UTF-8"),
     }
+}
+
+/// The error for what follows a URL.
+fn no_parameter(value: &[u8], cf: &Config<'_>) -> ConfigError {
+    cf.invalid_parameter(shown_url(value).as_bytes(), INSECURE)
+}
+
+fn shown_url(value: &[u8]) -> String {
+    without_credentials(&String::from_utf8_lossy(value)).into()
 }
 
 fn positive_time(cf: &Config<'_>) -> Result<Duration, ConfigError> {

@@ -2,6 +2,7 @@
 #![no_main]
 
 use policy::auth_jwt::discovery::{Discovery, DiscoveryStep};
+use policy::auth_jwt::key_route::KeyRoute;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| nginx_auth_fuzz::in_time(|| check(bytes)));
 
@@ -11,7 +12,7 @@ fn check(bytes: &[u8]) {
     let (Ok(issuer), Some(document)) = (issuer, parts.next()) else {
         return;
     };
-    let Ok(mut discovery) = Discovery::of_issuer(issuer, false) else {
+    let Ok(mut discovery) = Discovery::of_issuer(issuer, KeyRoute::default()) else {
         return;
     };
     let is_https = discovery.url().is_https();

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use http_url::HttpUrl;
+use http_url::{HttpUrl, without_credentials};
 use nginx_conf_reader::error::ConfError;
 use nginx_conf_reader::tree::ConfDirective;
 use policy::auth_jwt::allowed_algorithms::AllowedAlgorithms;
@@ -162,6 +163,8 @@ impl IssuerReader<'_> {
                 return Ok(None);
             }
         };
+        // The folder may have keys that were fetched with other certificates or another proxy.
+        let mut youngest: Option<(Duration, PathBuf)> = None;
         for entry in entries.flatten() {
             // Reading a pipe would wait for its other end.
             if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
@@ -179,17 +182,20 @@ impl IssuerReader<'_> {
             if !is_it || *entry.file_name() != *saved_keys::file_name(&found) {
                 continue;
             }
-            if let Ok(SavedKeys { age, .. }) = saved_keys::decode(&text, &found, self.now) {
-                let path = entry.path();
-                let shown = Quoted::whole(path.as_os_str().as_encoded_bytes());
-                lines.push(format!(
-                    "        keys that the workers have saved in {shown} {} seconds ago",
-                    age.as_secs()
-                ));
-                return Ok(Some(path));
+            if let Ok(SavedKeys { age, .. }) = saved_keys::decode(&text, &found, self.now)
+                && youngest.as_ref().is_none_or(|(least, _)| age < *least)
+            {
+                youngest = Some((age, entry.path()));
             }
         }
-        Ok(None)
+        Ok(youngest.map(|(age, path)| {
+            let shown = Quoted::whole(path.as_os_str().as_encoded_bytes());
+            lines.push(format!(
+                "        keys that the workers have saved in {shown} {} seconds ago",
+                age.as_secs()
+            ));
+            path
+        }))
     }
 }
 
@@ -200,7 +206,7 @@ fn source(block: &ConfDirective) -> Result<IssuerSource, ConfError> {
             let message = format!(
                 "{} {} {error}",
                 String::from_utf8_lossy(member.name()),
-                Quoted::whole(text)
+                Quoted::whole(&*without_credentials(&String::from_utf8_lossy(text)))
             );
             ConfError::at(member.place(), message)
         })

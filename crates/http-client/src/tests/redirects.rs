@@ -131,8 +131,8 @@ fn a_redirect_to_nowhere_is_an_error() {
             "redirect to \"ftp://a/\", which does not begin with \"https://\" or \"http://\"",
         ),
         (
-            "http://a@b/",
-            "redirect to \"http://a@b/\", which has a user name in front of the host",
+            "http://a:secret@b/",
+            "redirect to \"http://b/\", which has a user name in front of the host",
         ),
         (
             "/a b\"",

@@ -129,6 +129,36 @@ fn a_name_that_no_server_can_have_is_refused() {
 }
 
 #[test]
+fn another_content_of_a_file_of_trusted_certificates_is_told_from_the_one_before() {
+    let (folder, one, other) = (Folder::new(), Ca::new("Test CA"), Ca::new("Test CA"));
+    let digest = |options: &TlsOptions| {
+        let config = TlsConfigs::default().config(options);
+        config.unwrap().trusted_digest()
+    };
+    assert_eq!(digest(&TlsOptions::default()), None);
+    let options = TlsOptions {
+        trusted_certificate: Some(one.file(&folder)),
+        ..TlsOptions::default()
+    };
+    let first = digest(&options);
+    assert!(first.is_some());
+    assert_eq!(digest(&options), first);
+    let name = Some("login.test".to_owned());
+    let named = TlsOptions {
+        name,
+        ..options.clone()
+    };
+    assert_eq!(digest(&named), first);
+    assert_eq!(options.trusted_certificate, Some(other.file(&folder)));
+    assert!(digest(&options).is_some_and(|digest| Some(digest) != first));
+    let unused = TlsOptions {
+        verify: false,
+        ..options
+    };
+    assert_eq!(digest(&unused), None);
+}
+
+#[test]
 fn files_are_read_once() {
     let (folder, ca) = (Folder::new(), Ca::new("Test CA"));
     let options = TlsOptions {

@@ -3,9 +3,10 @@
 
 mod document;
 
-use http_url::{HttpUrl, UrlError, UrlHost};
+use http_url::{HttpUrl, UrlError, UrlHost, without_credentials};
 use text::Quoted;
 
+use super::key_route::{KeyRoute, RouteError};
 use document::Members;
 
 /// The largest document that is read. Real ones have a few kilobytes.
@@ -19,7 +20,7 @@ const OAUTH: &str = "/.well-known/oauth-authorization-server";
 #[derive(Debug, Clone)]
 pub struct Discovery {
     issuer: String,
-    insecure: bool,
+    route: KeyRoute,
     /// The URL that is asked now, and those that may be asked after it.
     url: HttpUrl,
     others: std::vec::IntoIter<HttpUrl>,
@@ -53,9 +54,9 @@ pub enum DiscoveryError {
          keys are"
     )]
     Query,
-    /// The document would come over http.
-    #[error("is not https: what comes over http may be anybody's keys, see insecure")]
-    Insecure,
+    /// Somebody on the way could change the document.
+    #[error("{0}")]
+    Route(#[from] RouteError),
     /// No URL has a document.
     #[error("has no discovery document, HTTP status {0}: jwks_uri has to say where the keys are")]
     Status(u16),
@@ -99,49 +100,49 @@ pub enum DiscoveryError {
         /// What is wrong with it.
         error: UrlError,
     },
-    /// The keys would come over http.
-    #[error(
-        "has the jwks_uri \"{0}\", which is not https: what comes over http may be anybody's keys, \
-         see insecure"
-    )]
-    InsecureJwksUri(HttpUrl),
+    /// Somebody on the way could change the keys.
+    #[error("has the jwks_uri \"{url}\", which {error}")]
+    JwksUriRoute {
+        /// The value.
+        url: HttpUrl,
+        /// What is wrong with it.
+        error: RouteError,
+    },
 }
 
 impl Discovery {
     /// The search for the keys of an issuer, in all places where its document may be.
     ///
     /// # Errors
-    /// [`DiscoveryError::NotUrl`], [`DiscoveryError::Query`], [`DiscoveryError::Insecure`]
-    pub fn of_issuer(issuer: &str, insecure: bool) -> Result<Self, DiscoveryError> {
+    /// [`DiscoveryError::NotUrl`], [`DiscoveryError::Query`], [`DiscoveryError::Route`]
+    pub fn of_issuer(issuer: &str, route: KeyRoute) -> Result<Self, DiscoveryError> {
         let url = HttpUrl::parse(issuer).map_err(DiscoveryError::NotUrl)?;
         if url.has_query() {
             return Err(DiscoveryError::Query);
         }
         let mut urls = well_known(&url).into_iter();
         let first = urls.next().ok_or(DiscoveryError::NoIssuer)?;
-        Self::new(issuer, first, urls, insecure)
+        Ok(Self::new(issuer, first, urls, route)?)
     }
 
     /// The search in the one document that the configuration names.
     ///
     /// # Errors
-    /// [`DiscoveryError::Insecure`]
-    pub fn at(issuer: &str, url: HttpUrl, insecure: bool) -> Result<Self, DiscoveryError> {
-        Self::new(issuer, url, Vec::new().into_iter(), insecure)
+    /// [`RouteError`]
+    pub fn at(issuer: &str, url: HttpUrl, route: KeyRoute) -> Result<Self, RouteError> {
+        Self::new(issuer, url, Vec::new().into_iter(), route)
     }
 
     fn new(
         issuer: &str,
         url: HttpUrl,
         others: std::vec::IntoIter<HttpUrl>,
-        insecure: bool,
-    ) -> Result<Self, DiscoveryError> {
-        if !is_acceptable(&url, insecure) {
-            return Err(DiscoveryError::Insecure);
-        }
+        route: KeyRoute,
+    ) -> Result<Self, RouteError> {
+        route.check(&url)?;
         Ok(Self {
             issuer: issuer.to_owned(),
-            insecure,
+            route,
             url,
             others,
             first_error: None,
@@ -198,31 +199,30 @@ impl Discovery {
         }
         let uri = members.jwks_uri.ok_or(DiscoveryError::NoJwksUri)?;
         let url = HttpUrl::parse(&uri).map_err(|error| DiscoveryError::JwksUri {
-            uri: Quoted::new(&uri),
+            uri: Quoted::new(&*without_credentials(&uri)),
             error,
         })?;
         match self.may_lead_to(&url) {
-            true => Ok(url),
-            false => Err(DiscoveryError::InsecureJwksUri(url)),
+            Ok(()) => Ok(url),
+            Err(error) => Err(DiscoveryError::JwksUriRoute { url, error }),
         }
     }
 
     /// A server somewhere else may not lead to whatever listens on this machine: without TLS, only
     /// a document of this machine may.
-    fn may_lead_to(&self, jwks_uri: &HttpUrl) -> bool {
-        let is_from_here = self.url.is_local() && is_acceptable(jwks_uri, false);
+    fn may_lead_to(&self, jwks_uri: &HttpUrl) -> Result<(), RouteError> {
+        let secure = KeyRoute {
+            insecure: false,
+            ..self.route
+        };
+        let checked = secure.check(jwks_uri);
         let is_socket = matches!(jwks_uri.host(), UrlHost::Unix(_));
-        match is_socket {
-            true => is_from_here,
-            false => jwks_uri.is_https() || self.insecure || is_from_here,
+        let may_be_from_anywhere = !is_socket && (jwks_uri.is_https() || self.route.insecure);
+        match may_be_from_anywhere || (self.route.is_local(&self.url) && checked.is_ok()) {
+            true => Ok(()),
+            false => checked.and(Err(RouteError::Insecure)),
         }
     }
-}
-
-/// Whether keys may be fetched from a URL: nobody in between can change them, or the configuration
-/// says `insecure`.
-pub fn is_acceptable(url: &HttpUrl, insecure: bool) -> bool {
-    url.is_https() || url.is_local() || insecure
 }
 
 /// Where the document of an issuer may be, most likely first: nearly all have the first one. OpenID

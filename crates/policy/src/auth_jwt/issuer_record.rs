@@ -32,7 +32,10 @@ struct SharedText {
     /// When the text came from the issuer or from the file, and how old it was then.
     came_at: Duration,
     age_then: Duration,
-    fresh_for: Duration,
+    /// How long the text is fresh, by the configuration of the worker that got it, which may be
+    /// another one than that of the worker that asks. `None`: the text is from a file, and never
+    /// fresh.
+    fresh_for: Option<Duration>,
 }
 
 /// The right and the duty to fetch, which ends with [`IssuerRecord::succeed`],
@@ -61,8 +64,11 @@ impl IssuerRecord {
         if self.schedule.is_fetching(now) && !is_alive(self.owner) {
             self.schedule.cancel();
         }
+        if self.is_pause_of_other_configuration(times) {
+            self.schedule.cancel();
+        }
         let held = self.held(now, times);
-        let cache = times.key_cache(self.fresh_for());
+        let cache = times.key_cache(self.fresh_for(times));
         let step = self.schedule.next(now, held, &cache, need, times.lease);
         let lease = step.starts_fetch().then(|| {
             self.owner = owner;
@@ -90,7 +96,7 @@ impl IssuerRecord {
                 id,
                 came_at: now,
                 age_then: Duration::ZERO,
-                fresh_for,
+                fresh_for: Some(fresh_for),
             });
         }
         counts
@@ -113,8 +119,9 @@ impl IssuerRecord {
         }
     }
 
-    /// Takes a text from a file, which is so old. The issuer is asked at once all the same. Whether
-    /// it counts: a text that is there already does so in its place.
+    /// Takes a text from a file, which is so old. It is used for as long as `refresh` and `stale`
+    /// together, but the issuer is asked at once all the same. Whether it counts: a text that is
+    /// there already does so in its place.
     pub fn restore(
         &mut self,
         now: Duration,
@@ -126,7 +133,7 @@ impl IssuerRecord {
             id,
             came_at: now,
             age_then: age,
-            fresh_for: Duration::ZERO,
+            fresh_for: None,
         };
         let counts = self.text.is_none() && restored.held(now, times).is_usable();
         if counts {
@@ -158,9 +165,9 @@ impl IssuerRecord {
 
     /// How long the text may be used from now on.
     pub fn usable_for(&self, now: Duration, times: &IssuerTimes) -> Duration {
-        let time = self.fresh_for().saturating_add(times.stale);
-        self.age(now)
-            .map_or(Duration::ZERO, |age| time.saturating_sub(age))
+        self.text.map_or(Duration::ZERO, |text| {
+            text.usable_time(times).saturating_sub(text.age(now))
+        })
     }
 
     /// How long a worker may sleep before it looks again.
@@ -172,7 +179,7 @@ impl IssuerRecord {
         let until_stale = match self.held(now, times) {
             HeldAge::Fresh => {
                 let age = self.age(now).unwrap_or_default();
-                self.fresh_for().saturating_sub(age)
+                self.fresh_for(times).saturating_sub(age)
             }
             HeldAge::Stale | HeldAge::Unusable => Duration::ZERO,
         };
@@ -195,8 +202,17 @@ impl IssuerRecord {
         self.schedule.failures()
     }
 
-    fn fresh_for(&self) -> Duration {
-        self.text.map_or(Duration::ZERO, |text| text.fresh_for)
+    fn fresh_for(&self, times: &IssuerTimes) -> Duration {
+        self.text
+            .map_or(Duration::ZERO, |text| text.fresh_for(times))
+    }
+
+    /// Whether the issuer is left alone after a fetch that was begun before the configuration was
+    /// read. Another configuration may be what helps, so its first look passes over the pause. That
+    /// begins a fetch, so that the looks of other workers do not.
+    fn is_pause_of_other_configuration(&self, times: &IssuerTimes) -> bool {
+        matches!(self.schedule.activity, Activity::Failed { .. })
+            && self.begun < codec::nanos(times.configured_at)
     }
 
     /// Ends the fetch of this lease. Whether it is the one that others wait for.
@@ -229,7 +245,28 @@ impl SharedText {
     }
 
     fn held(&self, now: Duration, times: &IssuerTimes) -> HeldAge {
-        HeldAge::of(Some(self.age(now)), &times.key_cache(self.fresh_for))
+        let age = self.age(now);
+        if age < self.fresh_for(times) {
+            HeldAge::Fresh
+        } else if age < self.usable_time(times) {
+            HeldAge::Stale
+        } else {
+            HeldAge::Unusable
+        }
+    }
+
+    /// A reload may have made `refresh` shorter.
+    fn fresh_for(&self, times: &IssuerTimes) -> Duration {
+        self.fresh_for.unwrap_or_default().min(times.refresh)
+    }
+
+    /// How old the text may be.
+    fn usable_time(&self, times: &IssuerTimes) -> Duration {
+        let time = match self.fresh_for {
+            Some(_) => self.fresh_for(times),
+            None => times.refresh,
+        };
+        time.saturating_add(times.stale)
     }
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::key_cache::KeyCache;
 use crate::freshness::Freshness;
 
-/// How long the keys of an issuer count: `refresh` and `stale` of an `auth_jwt_issuer` block.
+/// How long the keys of an issuer count: `refresh` and `stale` of an `auth_jwt_issuer` block, in one
+/// configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IssuerTimes {
     /// The issuer is asked at least once in this time.
@@ -15,6 +16,8 @@ pub struct IssuerTimes {
     /// How long one fetch may take. Whoever fetches longer is taken for a process that hangs, so
     /// this is more than the time limit of the whole fetch.
     pub lease: Duration,
+    /// When the configuration was read.
+    pub configured_at: Duration,
 }
 
 impl IssuerTimes {

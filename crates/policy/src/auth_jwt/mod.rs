@@ -19,6 +19,7 @@ pub mod issuer_times;
 pub mod jwt_status;
 pub mod key_cache;
 pub mod key_file;
+pub mod key_route;
 pub mod key_text_id;
 pub mod max_age;
 pub mod mode;

@@ -1,7 +1,7 @@
 //! `auth_jwt_resource_metadata`: the metadata of a protected resource, by which a client finds out
 //! who issues tokens for it (RFC 9728).
 
-use http_url::{HttpUrl, UrlError};
+use http_url::{HttpUrl, UrlError, without_credentials};
 use serde_json::{Map, Value};
 use text::Quoted;
 
@@ -129,11 +129,17 @@ impl ResourceMetadata {
 
 /// A value that is a URL, as it is written: clients compare that of the resource.
 fn url(parameter: &'static str, value: &[u8]) -> Result<String, ResourceMetadataError> {
-    let text = readable(parameter, value)?;
+    let shown = || Quoted::whole(&*without_credentials(&String::from_utf8_lossy(value)));
+    let text = readable(parameter, value).map_err(|mut error| {
+        if let ResourceMetadataError::Text { value, .. } = &mut error {
+            *value = shown();
+        }
+        error
+    })?;
     let url = HttpUrl::parse(text).map_err(|error| ResourceMetadataError::Url {
         parameter,
         error,
-        value: Quoted::whole(value),
+        value: shown(),
     })?;
     match url.host().unix_path() {
         None => Ok(text.to_owned()),

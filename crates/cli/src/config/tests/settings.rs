@@ -202,6 +202,11 @@ fn keys_that_the_workers_have_saved() {
         "https://a discovery https://b/c insecure TlsOptions",
         NOW - 60,
     );
+    // The last word is about the proxy or a certificate that there was before.
+    for (name, age) in [("1", 61), ("2", 100), ("3", 3600)] {
+        let source = format!("https://a discovery https://b/c insecure TlsOptions {name}");
+        save(&source, NOW - age);
+    }
     assert_eq!(read(), (vec![file], vec![]));
     let answer = folder.ask(&folder.question("/a")).unwrap();
     let lines = folder.lines(&answer);

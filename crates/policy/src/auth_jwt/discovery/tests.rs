@@ -1,6 +1,16 @@
+use super::super::key_route::ProxyPlace;
 use super::*;
 
 const ISSUER: &str = "https://login.test/realms/main";
+
+const SECURE: KeyRoute = KeyRoute {
+    insecure: false,
+    proxy: None,
+};
+
+fn route(insecure: bool) -> KeyRoute {
+    KeyRoute { insecure, ..SECURE }
+}
 
 fn url(text: &str) -> HttpUrl {
     HttpUrl::parse(text).unwrap()
@@ -13,7 +23,7 @@ fn document(issuer: &str, jwks_uri: &str) -> Vec<u8> {
 /// The text of the error of a document that is the only one.
 #[track_caller]
 fn error(body: &[u8]) -> String {
-    let mut discovery = Discovery::at(ISSUER, url("https://login.test/discovery"), false).unwrap();
+    let mut discovery = Discovery::at(ISSUER, url("https://login.test/discovery"), SECURE).unwrap();
     match discovery.take_document(body) {
         DiscoveryStep::Failed(error) => error.to_string(),
         step => panic!("{step:?}"),
@@ -22,7 +32,7 @@ fn error(body: &[u8]) -> String {
 
 /// All URLs that are asked for an issuer.
 fn asked(issuer: &str) -> Vec<String> {
-    let mut discovery = Discovery::of_issuer(issuer, false).unwrap();
+    let mut discovery = Discovery::of_issuer(issuer, SECURE).unwrap();
     let mut asked = vec![discovery.url().to_string()];
     while discovery.take_status(404) == DiscoveryStep::AskNext {
         asked.push(discovery.url().to_string());
@@ -74,7 +84,7 @@ fn an_issuer_that_is_no_url_has_no_document() {
             "is not https: what comes over http may be anybody's keys, see insecure",
         ),
     ] {
-        let error = Discovery::of_issuer(issuer, false).unwrap_err();
+        let error = Discovery::of_issuer(issuer, SECURE).unwrap_err();
         assert_eq!(error.to_string(), expected, "{issuer}");
     }
     for (issuer, insecure) in [
@@ -82,11 +92,14 @@ fn an_issuer_that_is_no_url_has_no_document() {
         ("http://127.0.0.1:8080/", false),
         ("http://[::1]/", false),
     ] {
-        assert!(Discovery::of_issuer(issuer, insecure).is_ok(), "{issuer}");
+        assert!(
+            Discovery::of_issuer(issuer, route(insecure)).is_ok(),
+            "{issuer}"
+        );
     }
     assert_eq!(
-        Discovery::at("any", url("http://login.test/"), false).unwrap_err(),
-        DiscoveryError::Insecure
+        Discovery::at("any", url("http://login.test/"), SECURE).unwrap_err(),
+        RouteError::Insecure
     );
 }
 
@@ -106,14 +119,14 @@ fn a_good_document_says_where_the_keys_are() {
         ),
     ] {
         let mut discovery = match document_url {
-            Some(document_url) => Discovery::at(issuer, url(document_url), false).unwrap(),
-            None => Discovery::of_issuer(issuer, false).unwrap(),
+            Some(document_url) => Discovery::at(issuer, url(document_url), SECURE).unwrap(),
+            None => Discovery::of_issuer(issuer, SECURE).unwrap(),
         };
         let step = discovery.take_document(&document(issuer, jwks_uri));
         assert_eq!(step, DiscoveryStep::Found(url(jwks_uri)));
     }
     let with_mark = [b"\xef\xbb\xbf ".to_vec(), document(ISSUER, "https://a/")].concat();
-    let mut discovery = Discovery::of_issuer(ISSUER, false).unwrap();
+    let mut discovery = Discovery::of_issuer(ISSUER, SECURE).unwrap();
     assert_eq!(
         discovery.take_document(&with_mark),
         DiscoveryStep::Found(url("https://a/"))
@@ -242,7 +255,7 @@ fn row_39_keys_over_http_are_refused_unless_they_come_from_this_machine() {
         ))
     };
     let lead = |from: &str, to: &str, is_insecure: bool| {
-        let mut discovery = Discovery::at(ISSUER, url(from), is_insecure).unwrap();
+        let mut discovery = Discovery::at(ISSUER, url(from), route(is_insecure)).unwrap();
         match discovery.take_document(&document(ISSUER, to)) {
             DiscoveryStep::Found(found) => Ok(found.to_string()),
             DiscoveryStep::Failed(error) => Err(error.to_string()),
@@ -279,9 +292,48 @@ fn row_39_keys_over_http_are_refused_unless_they_come_from_this_machine() {
 }
 
 #[test]
+fn row_39_by_a_proxy_elsewhere_nothing_comes_from_this_machine() {
+    let lead = |from: &str, to: &str, insecure, place| {
+        let proxy = Some(place);
+        let mut discovery = Discovery::at(ISSUER, url(from), KeyRoute { insecure, proxy }).unwrap();
+        match discovery.take_document(&document(ISSUER, to)) {
+            DiscoveryStep::Found(_) => Ok(()),
+            DiscoveryStep::Failed(DiscoveryError::JwksUriRoute { error, .. }) => Err(error),
+            step => panic!("{step:?}"),
+        }
+    };
+    use ProxyPlace::{Elsewhere, ThisMachine};
+    use RouteError::{Insecure, InsecureByProxy, SocketByProxy};
+    let (here, there) = ("http://127.0.0.1/", "https://login.test/");
+    let socket = "https://unix:/run/a.sock:/";
+    assert_eq!(lead(here, here, false, ThisMachine), Ok(()));
+    assert_eq!(lead(here, there, false, ThisMachine), Ok(()));
+    assert_eq!(lead(here, socket, false, ThisMachine), Err(SocketByProxy));
+    assert_eq!(lead(there, here, false, ThisMachine), Err(Insecure));
+    assert_eq!(lead(there, here, false, Elsewhere), Err(InsecureByProxy));
+    assert_eq!(lead(there, there, false, Elsewhere), Ok(()));
+    assert_eq!(lead(there, here, true, Elsewhere), Ok(()));
+    assert_eq!(lead(here, here, true, Elsewhere), Ok(()));
+    assert_eq!(lead(here, socket, true, Elsewhere), Err(SocketByProxy));
+    // An address of this machine does not make a document of it.
+    let local = "https://127.0.0.1/";
+    assert_eq!(lead(local, here, false, ThisMachine), Ok(()));
+    assert_eq!(lead(local, here, false, Elsewhere), Err(InsecureByProxy));
+}
+
+#[test]
+fn row_37_a_jwks_uri_is_shown_without_its_password() {
+    let body = document(ISSUER, "https://user:secret@login.test/keys");
+    assert_eq!(
+        error(&body),
+        "has the jwks_uri \"https://login.test/keys\", which has a user name in front of the host"
+    );
+}
+
+#[test]
 fn the_search_goes_on_where_there_is_no_document_and_ends_where_the_server_fails() {
     for status in [400, 401, 403, 404, 405, 410] {
-        let mut discovery = Discovery::of_issuer(ISSUER, false).unwrap();
+        let mut discovery = Discovery::of_issuer(ISSUER, SECURE).unwrap();
         assert_eq!(
             discovery.take_status(status),
             DiscoveryStep::AskNext,
@@ -291,7 +343,7 @@ fn the_search_goes_on_where_there_is_no_document_and_ends_where_the_server_fails
         assert_eq!(found, DiscoveryStep::Found(url("https://a/")));
     }
     for status in [201, 204, 304, 408, 429, 500, 503] {
-        let mut discovery = Discovery::of_issuer(ISSUER, false).unwrap();
+        let mut discovery = Discovery::of_issuer(ISSUER, SECURE).unwrap();
         let failed = DiscoveryStep::Failed(DiscoveryError::ServerFails(status));
         assert_eq!(discovery.take_status(status), failed);
     }
@@ -302,7 +354,7 @@ fn the_search_goes_on_where_there_is_no_document_and_ends_where_the_server_fails
 #[test]
 fn the_error_is_that_of_the_first_document() {
     let fail = |first: &dyn Fn(&mut Discovery) -> DiscoveryStep, second: &[u8]| {
-        let mut discovery = Discovery::of_issuer("https://login.test", false).unwrap();
+        let mut discovery = Discovery::of_issuer("https://login.test", SECURE).unwrap();
         assert_eq!(first(&mut discovery), DiscoveryStep::AskNext);
         discovery.take_document(second)
     };
@@ -315,7 +367,7 @@ fn the_error_is_that_of_the_first_document() {
     let step = fail(&|discovery| discovery.take_document(b"<html>"), &good);
     assert_eq!(step, DiscoveryStep::Found(url("https://a/")));
 
-    let mut discovery = Discovery::of_issuer("https://login.test", false).unwrap();
+    let mut discovery = Discovery::of_issuer("https://login.test", SECURE).unwrap();
     discovery.take_status(404);
     let DiscoveryStep::Failed(error) = discovery.take_status(403) else {
         panic!("there is no other URL");
@@ -335,7 +387,7 @@ fn row_35_no_error_has_a_line_of_the_provider() {
         r"https://login.test/\nb",
         r"ftp://a\n",
     ] {
-        let mut discovery = Discovery::of_issuer(ISSUER, false).unwrap();
+        let mut discovery = Discovery::of_issuer(ISSUER, SECURE).unwrap();
         let document = document(ISSUER, uri);
         let mut step = discovery.take_document(&document);
         while step == DiscoveryStep::AskNext {

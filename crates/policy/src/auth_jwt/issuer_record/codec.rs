@@ -6,7 +6,7 @@ use super::{Activity, FetchSchedule, IssuerRecord, KeyTextId, SharedText};
 
 /// What the bytes begin with. Another layout gets another number, so that a worker of another build
 /// takes the bytes for none of its own.
-const LAYOUT: u64 = 0x6973_7375_6572_0001;
+const LAYOUT: u64 = 0x6973_7375_6572_0002;
 
 const IDLE: u64 = 0;
 const FETCHING: u64 = 1;
@@ -40,7 +40,7 @@ impl IssuerRecord {
             self.ended,
             text.map_or(0, |text| nanos(text.came_at)),
             text.map_or(0, |text| nanos(text.age_then)),
-            text.map_or(0, |text| nanos(text.fresh_for)),
+            text.and_then(|text| text.fresh_for).map_or(NONE, nanos),
         ];
         let id = text.map_or([0; 32], |text| *text.id.as_bytes());
         let bytes = words.into_iter().flat_map(u64::to_le_bytes).chain(id);
@@ -76,7 +76,10 @@ impl IssuerRecord {
         };
         let (owner, begun, ended) = (word()?, word()?, word()?);
         let mut time = || Some(Duration::from_nanos(word()?));
-        let (came_at, age_then, fresh_for) = (time()?, time()?, time()?);
+        let (came_at, age_then) = (time()?, time()?);
+        let fresh_for = Some(word()?)
+            .filter(|&time| time != NONE)
+            .map(Duration::from_nanos);
         let text = KeyTextId::from_bytes(id.try_into().ok()?).map(|id| SharedText {
             id,
             came_at,

@@ -8,6 +8,7 @@ const TIMES: IssuerTimes = IssuerTimes {
     refresh: Duration::from_secs(600),
     stale: Duration::from_secs(6000),
     lease: Duration::from_secs(60),
+    configured_at: Duration::ZERO,
 };
 const WAIT: ScheduleStep = ScheduleStep::Wait { fetch: false };
 const USE: ScheduleStep = ScheduleStep::Use { fetch: false };
@@ -202,11 +203,113 @@ fn a_worker_that_exits_hands_on() {
 }
 
 #[test]
+fn shorter_times_of_a_reload_hold_for_keys_that_were_fetched_with_longer_ones() {
+    let short = IssuerTimes {
+        refresh: 3 * SECOND,
+        stale: 2 * SECOND,
+        ..TIMES
+    };
+    let none = IssuerTimes {
+        stale: Duration::ZERO,
+        ..short
+    };
+    // The same if a worker of before fetches after the reload.
+    let mut record = IssuerRecord::default();
+    let lease = begin(&mut record, SECOND, Need::Keys);
+    assert!(record.succeed(SECOND, &lease, id("a"), 600 * SECOND));
+    for (now, held, usable_for) in [
+        (1, HeldAge::Fresh, 5),
+        (3, HeldAge::Fresh, 3),
+        (4, HeldAge::Stale, 2),
+        (5, HeldAge::Stale, 1),
+        (6, HeldAge::Unusable, 0),
+    ] {
+        let now = now * SECOND;
+        assert_eq!(record.held(now, &short), held, "{now:?}");
+        assert_eq!(record.usable_for(now, &short), usable_for * SECOND);
+        assert_eq!(record.held(now, &TIMES), HeldAge::Fresh);
+    }
+    assert_eq!(record.held(4 * SECOND, &none), HeldAge::Unusable);
+    let half = 3 * SECOND + SECOND / 2;
+    assert_eq!(record.next_look(half, &short), SECOND / 2);
+    let (taken, _) = record.look_up(half, &short, Need::Keys, 1, |_| true);
+    assert_eq!(taken, USE);
+    let (taken, lease) = record.look_up(4 * SECOND, &short, Need::Keys, 1, |_| true);
+    assert_eq!(taken, ScheduleStep::Use { fetch: true });
+    assert!(lease.is_some());
+
+    // Longer times do not make keys last longer that were to be fetched earlier.
+    let mut record = IssuerRecord::default();
+    let lease = begin(&mut record, SECOND, Need::Keys);
+    assert!(record.succeed(SECOND, &lease, id("a"), 3 * SECOND));
+    assert_eq!(record.held(4 * SECOND, &TIMES), HeldAge::Stale);
+}
+
+#[test]
+fn a_reload_ends_the_pause_after_a_failure_once() {
+    let mut record = IssuerRecord::default();
+    let mut now = SECOND;
+    for _ in 0..6 {
+        now += 40 * SECOND;
+        let lease = begin(&mut record, now, Need::Keys);
+        assert!(record.fail(now, &lease, 0));
+    }
+    now += SECOND;
+    let reloaded = IssuerTimes {
+        configured_at: now,
+        ..TIMES
+    };
+    assert_eq!(step(&mut record, now, Need::Keys), ScheduleStep::Fail);
+    let (taken, lease) = record.look_up(now, &reloaded, Need::Keys, 2, |_| true);
+    assert_eq!(taken, ScheduleStep::Wait { fetch: true });
+    // The second worker waits for the first one, and has the pause after it.
+    let (taken, none) = record.look_up(now, &reloaded, Need::Keys, 3, |_| true);
+    assert_eq!((taken, none), (WAIT, None));
+    now += SECOND;
+    assert!(record.fail(now, &lease.unwrap(), 0));
+    assert_eq!(record.failures(), 7);
+    now += 29 * SECOND;
+    for times in [&reloaded, &TIMES] {
+        let (taken, lease) = record.look_up(now, times, Need::Keys, 3, |_| true);
+        assert_eq!((taken, lease), (ScheduleStep::Fail, None));
+    }
+
+    // The fetch of a worker of before the reload goes on, and does not count as one of it.
+    now += SECOND;
+    let late = begin(&mut record, now, Need::Keys);
+    now += SECOND;
+    let reloaded = IssuerTimes {
+        configured_at: now,
+        ..TIMES
+    };
+    let (taken, lease) = record.look_up(now, &reloaded, Need::Keys, 4, |_| true);
+    assert_eq!((taken, lease), (WAIT, None));
+    assert!(record.fail(now, &late, 0));
+    let (taken, lease) = record.look_up(now, &reloaded, Need::Keys, 4, |_| true);
+    assert_eq!(taken, ScheduleStep::Wait { fetch: true });
+    assert!(record.succeed(now, &lease.unwrap(), id("a"), 60 * SECOND));
+}
+
+#[test]
 fn keys_of_a_file_are_used_until_they_are_too_old_and_the_issuer_is_asked_at_once() {
     let mut record = IssuerRecord::default();
-    assert!(!record.restore(SECOND, &TIMES, id("a"), 6001 * SECOND));
+    assert!(!record.restore(SECOND, &TIMES, id("a"), 6600 * SECOND));
     assert_eq!(record.text_id(), None);
-    assert!(record.restore(SECOND, &TIMES, id("a"), 5990 * SECOND));
+    // With stale 0, they are used as long as those that were just fetched may be.
+    let none = IssuerTimes {
+        stale: Duration::ZERO,
+        ..TIMES
+    };
+    assert!(record.restore(SECOND, &none, id("a"), 599 * SECOND));
+    assert_eq!(record.held(SECOND, &none), HeldAge::Stale);
+    assert_eq!(record.usable_for(SECOND, &none), SECOND);
+    assert_eq!(record.next_look(SECOND, &none), Duration::ZERO);
+    assert_eq!(record.held(2 * SECOND, &none), HeldAge::Unusable);
+    let bytes = record.encode();
+    assert_eq!(IssuerRecord::decode(&bytes), Some(record));
+
+    let mut record = IssuerRecord::default();
+    assert!(record.restore(SECOND, &TIMES, id("a"), 6590 * SECOND));
     let (step_taken, lease) = record.look_up(SECOND, &TIMES, Need::Keys, 1, |_| true);
     assert_eq!(step_taken, ScheduleStep::Use { fetch: true });
     assert_eq!(record.held(10 * SECOND, &TIMES), HeldAge::Stale);

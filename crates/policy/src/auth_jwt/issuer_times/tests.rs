@@ -4,6 +4,7 @@ const TIMES: IssuerTimes = IssuerTimes {
     refresh: IssuerTimes::REFRESH,
     stale: IssuerTimes::STALE,
     lease: Duration::from_secs(60),
+    configured_at: Duration::ZERO,
 };
 
 fn at_most(seconds: u64) -> Freshness {

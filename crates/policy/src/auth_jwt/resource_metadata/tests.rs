@@ -60,7 +60,12 @@ fn arguments_that_are_none_are_refused() {
         ),
         (
             &["resource=https://u@a.example/"],
-            "value of resource= has a user name in front of the host: \"https://u@a.example/\"",
+            "value of resource= has a user name in front of the host: \"https://a.example/\"",
+        ),
+        (
+            &["resource=https://user:secret@a.example/$x"],
+            "value of resource= is not constant, and variables are not allowed here: \
+             \"https://a.example/$x\"",
         ),
         (
             &["resource=http://unix:/run/a:/"],

@@ -7,6 +7,7 @@ const TIMES: IssuerTimes = IssuerTimes {
     refresh: Duration::from_secs(600),
     stale: Duration::from_secs(6000),
     lease: Duration::from_secs(60),
+    configured_at: Duration::ZERO,
 };
 
 fn text(kid: &str) -> Vec<u8> {
