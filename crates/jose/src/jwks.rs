@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use text::Quoted;
 
-use self::candidates::{Candidate, KeysByAlgorithm, candidates};
+use self::candidates::{Candidate, KeySearch, KeysByAlgorithm};
 use self::entries::{EntrySummary, KeyEntries};
 pub use self::listing::{KeySize, ListedKey, ListedMaterial, list_keys};
 use crate::crypto::Verifier;
@@ -35,6 +35,13 @@ const MAX_DEPTH: usize = 32;
 /// For how many RSA private keys of a set the primes are computed. That takes 0.5 ms for a key of
 /// 2,048 bits and 21 ms for one of 16,384 bits, during which the worker does nothing else.
 const MAX_COMPLETIONS: usize = 16;
+
+/// How many keys of each kind are tried for a signed token whatever they cost.
+const MIN_VERIFIERS: usize = 1;
+
+/// How many are for an encrypted token: a key and its successor. Private operations are so expensive
+/// that the bound alone would leave out one of them.
+const MIN_DECRYPTERS: usize = 2;
 
 /// How many warnings about a set are listed.
 const MAX_WARNINGS: usize = 100;
@@ -174,9 +181,24 @@ impl KeySet {
         kid: Option<&str>,
         message_length: usize,
     ) -> impl Iterator<Item = &dyn Verifier> {
+        let search = KeySearch {
+            algorithm: algorithm.name,
+            kid,
+            message_length,
+            at_least: MIN_VERIFIERS,
+        };
         let tables = self.sets.iter().map(|set| &set.verifiers);
-        let keys = candidates(tables, algorithm.name, kid, message_length, |_| true);
-        keys.map(|key| &**key)
+        candidates::candidates(tables, search, |_| true).map(|key| &**key)
+    }
+
+    /// How many keys fit such a token, whether they are tried or not.
+    pub(crate) fn count_verifiers(
+        &self,
+        algorithm: &SignatureAlgorithm,
+        kid: Option<&str>,
+    ) -> usize {
+        let tables = self.sets.iter().map(|set| &set.verifiers);
+        candidates::count(tables, algorithm.name, kid, |_| true)
     }
 
     /// The keys to try for an encrypted token, in the same order.
@@ -187,12 +209,28 @@ impl KeySet {
         header: &JoseHeader,
         ciphertext_length: usize,
     ) -> impl Iterator<Item = &dyn Decrypter> {
+        let search = KeySearch {
+            algorithm: algorithm.name,
+            kid: header.kid(),
+            message_length: ciphertext_length,
+            at_least: MIN_DECRYPTERS,
+        };
         let tables = self.sets.iter().map(|set| &set.decrypters);
-        let kid = header.kid();
-        let keys = candidates(tables, algorithm.name, kid, ciphertext_length, |key| {
-            key.fits(header, encryption)
-        });
+        let keys = candidates::candidates(tables, search, |key| key.fits(header, encryption));
         keys.map(|key| &**key)
+    }
+
+    /// How many keys fit such a token, whether they are tried or not.
+    pub(crate) fn count_decrypters(
+        &self,
+        algorithm: &KeyManagementAlgorithm,
+        encryption: &ContentEncryption,
+        header: &JoseHeader,
+    ) -> usize {
+        let tables = self.sets.iter().map(|set| &set.decrypters);
+        candidates::count(tables, algorithm.name, header.kid(), |key| {
+            key.fits(header, encryption)
+        })
     }
 
     /// Why the set has no key for a token with this algorithm and `kid`.

@@ -531,6 +531,7 @@ pub(crate) fn verify_signature(
                 alg: algorithm.name,
                 kid,
                 tried,
+                fitting: keys.count_verifiers(algorithm, header.kid()),
             },
         },
     )
@@ -555,6 +556,7 @@ pub(crate) fn decrypt(
                 alg: algorithm.name,
                 kid,
                 tried,
+                fitting: keys.count_decrypters(algorithm, encryption, header),
             },
         },
     )?;
