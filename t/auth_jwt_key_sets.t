@@ -128,12 +128,14 @@ $_->[3] = public($_->[3]) =~ s/"alg":null,?//r for @sloppy[0 .. $#sloppy - 1];
 
 ###############################################################################
 
-my $t = Test::Nginx->new()->has(qw/ http /)->plan(3 * @left_out + 3 * @sloppy + 9);
+my $t = Test::Nginx->new()->has(qw/ http /)->plan(3 * @left_out + 3 * @sloppy + 11);
 my $dir = $t->testdir();
 
 my ($large) = slurp('data/rsa-16384.jwk') =~ /"n":\s*"([^"]+)"/ or die;
 $large = "{\"kty\":\"RSA\",\"n\":\"$large\",\"e\":\"AQAB\"}";
 $t->write_file('hostile.json', '{"keys":[' . join(',', ($large) x 16) . ']}');
+my $pair = jwk('P-384', '--no-alg', '--use', 'enc');
+$t->write_file('pairs.json', '{"keys":[' . join(',', ($pair) x 202, $good) . ']}');
 $t->write_file("left_out_$_.json", "{\"keys\":[$left_out[$_][1],$good]}") for 0 .. $#left_out;
 $t->write_file("sloppy_$_.json", "{\"keys\":[$good,$sloppy[$_][3]]}") for 0 .. $#sloppy;
 $t->write_file("$_.json", "{\"keys\":[$good]}") for qw/ written fetched /;
@@ -153,6 +155,7 @@ configure($t, <<EOF);
         $locations
         location /written/ { }
         location /hostile/ { auth_jwt_key_file hostile.json; }
+        location /pairs/   { auth_jwt_key_file pairs.json; }
         location /fetched/ { auth_jwt_key_request /keys; }
         location = /keys   { internal; auth_jwt off; alias $dir/fetched.json; }
     }
@@ -180,6 +183,16 @@ for (0 .. $#sloppy) {
     is(verdict(get("/sloppy_$_/", $token)), '404', "$name, the good key works");
     is(verdict(get("/sloppy_$_/", sign($key, '{}', '--alg', $alg))), '404', "$name, the key works");
 }
+
+### a hostile set: only so many key pairs are checked (row 64)
+
+my @pairs = grep { /pairs\.json/ } keys %warnings;
+delete @warnings{@pairs};
+is(join("\n", sort @pairs), join("\n", map { "[warn] key file \"DIR/pairs.json\": key $_: left out, "
+    . 'private members and certificates take long to check, which is done for few keys of a set '
+    . 'only' } 200, 201), 'too many key pairs, a warning for each that is left out');
+is(verdict(get('/pairs/', $token)), '404', 'too many key pairs, the good key behind them works');
+
 is(join(' | ', keys %warnings), '', 'no other warning');
 
 ### a hostile set: only one of the expensive keys is tried (row 58)
@@ -187,7 +200,8 @@ is(join(' | ', keys %warnings), '', 'no other warning');
 jwt_logged($t);
 is(verdict(get('/hostile/', sign($private{RS256}, '{}', '--alg', 'RS256', '--no-kid'))), $refused,
     'sixteen keys of 16,384 bits, refused');
-is(jwt_logged($t), 'info bad signature, algorithm "RS256", keys tried: 1',
+is(jwt_logged($t), 'info bad signature, algorithm "RS256", keys tried: 1 of 16 that fit, since more '
+    . 'could take too long; give each key the kid that its tokens have',
     'sixteen keys of 16,384 bits, one was tried');
 
 ### once a load, never once a request

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jose::{KeySet, ListedKey, SignatureCheck, TokenType, Warning, list_keys};
+use jose::{KeyProblem, KeySet, ListedKey, SignatureCheck, TokenType, Warning, list_keys};
 use serde::Serialize;
 
 use crate::args::KeysArgs;
@@ -87,9 +87,17 @@ impl ShownKey {
     /// `warnings` are those about the set as a whole, which bounds how many there are.
     fn new(key: &ListedKey, warnings: &[&Warning]) -> Self {
         let material = key.key.as_ref().ok();
-        let warning = warnings.iter().find(|warning| warning.index == key.index);
-        let is_left_out =
-            warning.is_some_and(|warning| matches!(warning.problem, jose::KeyProblem::LeftOut(_)));
+        let warning = warnings.iter().find(|warning| match warning.problem {
+            // It is about all keys from there on.
+            KeyProblem::Excess(_) => warning.index <= key.index,
+            _ => warning.index == key.index,
+        });
+        let is_left_out = warning.is_some_and(|warning| {
+            matches!(
+                warning.problem,
+                KeyProblem::LeftOut(_) | KeyProblem::Excess(_)
+            )
+        });
         let names = |names: Option<&Vec<&'static str>>| match is_left_out {
             true => Vec::new(),
             false => names.cloned().unwrap_or_default(),

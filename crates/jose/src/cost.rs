@@ -1,4 +1,4 @@
-//! What one attempt with a key costs: an estimate in nanoseconds, by the type and the size of the
+//! What a key costs. What one attempt costs is an estimate in nanoseconds, by the type and the size of the
 //! key and the length of the token. The figures are those of docs/performance.md, rounded up. They
 //! do not have to be exact: they keep a token from being tried with many expensive keys.
 
@@ -21,6 +21,10 @@ const P384_SECRET: u64 = 1_000_000;
 const P521_SECRET: u64 = 420_000;
 const X25519_SECRET: u64 = 60_000;
 const X448_SECRET: u64 = 320_000;
+/// Bytes of memory of a key, besides its `kid` and what its algorithms have.
+const ENTRY_MEMORY: usize = 300;
+/// Bytes of memory that the table of an algorithm has for a key, besides its `kid`.
+const ROW_MEMORY: usize = 200;
 /// SHA-256 without instructions for it, for each byte.
 const HASHED_BYTE: u64 = 3;
 
@@ -139,6 +143,78 @@ impl KeyMaterial {
                 MontgomeryCurve::X448 => X448_SECRET,
             },
             Self::Octets(_) | Self::Okp { .. } | Self::MlDsa { .. } => SYMMETRIC,
+        }
+    }
+}
+
+impl KeyMaterial {
+    /// The cost to check the private members when the key is loaded. It is 0 if there are none that
+    /// are used.
+    pub(crate) fn private_check_cost(&self) -> u64 {
+        match self {
+            Self::Rsa {
+                n,
+                private: Some(_),
+                ..
+            } => {
+                let length = u64::try_from(n.len()).unwrap_or(u64::MAX);
+                length.saturating_mul(60).saturating_add(10_000)
+            }
+            // Both are one multiplication on the curve.
+            Self::Ec { d: Some(_), .. } | Self::Montgomery { d: Some(_), .. } => {
+                self.decryption_cost()
+            }
+            _ => 0,
+        }
+    }
+
+    /// How many bytes of memory the key takes that verifies with so many algorithms and decrypts with
+    /// so many: as measured, and rounded up.
+    pub(crate) fn memory(&self, verifiers: usize, decrypters: usize, kid: Option<&str>) -> usize {
+        let kid = kid.map_or(0, str::len);
+        let rows = verifiers.saturating_add(decrypters);
+        let private = match decrypters {
+            0 => 0,
+            _ => self.private_memory(),
+        };
+        [
+            ENTRY_MEMORY,
+            kid,
+            ROW_MEMORY.saturating_add(kid).saturating_mul(rows),
+            self.verifier_memory().saturating_mul(verifiers),
+            self.secret_memory().saturating_mul(decrypters),
+            private,
+        ]
+        .into_iter()
+        .fold(0, usize::saturating_add)
+    }
+
+    /// Bytes of memory for one algorithm.
+    fn verifier_memory(&self) -> usize {
+        match self {
+            Self::Octets(_) => 1_250,
+            Self::Rsa { n, .. } => n.len().saturating_mul(2).saturating_add(900),
+            Self::Ec { .. } | Self::Okp { .. } => 500,
+            Self::Montgomery { .. } => 0,
+            Self::MlDsa { public_key, .. } => public_key.len().saturating_mul(2),
+        }
+    }
+
+    /// Bytes of memory for one algorithm that decrypts. It is 0 for keys that the algorithms share.
+    fn secret_memory(&self) -> usize {
+        match self {
+            Self::Octets(secret) => secret.len(),
+            _ => 0,
+        }
+    }
+
+    /// Bytes of memory that all algorithms share which decrypt.
+    fn private_memory(&self) -> usize {
+        match self {
+            Self::Rsa { n, .. } => n.len().saturating_mul(4).saturating_add(1_000),
+            Self::Ec { .. } => 2_500,
+            Self::Montgomery { .. } => 1_000,
+            Self::Octets(_) | Self::Okp { .. } | Self::MlDsa { .. } => 0,
         }
     }
 }

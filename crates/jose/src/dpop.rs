@@ -16,6 +16,7 @@ use crate::json::{JsonKind, JsonValue};
 use crate::jwk::{Jwk, JwkEntry, KeyMaterial, bits};
 use crate::jws::{self, SignatureAlgorithm};
 use crate::limits::Limits;
+use crate::load_budget::LoadBudget;
 use crate::warning::{KeyFault, KeyFlaw};
 
 /// The longest proof. Header lines of clients are not longer.
@@ -173,7 +174,8 @@ fn read_key(header: &JoseHeader) -> Result<Jwk, DpopError> {
         return Err(DpopError::SecretKey(secret));
     }
     let is_supported = |alg: &str| jws::find(alg).is_some();
-    let JwkEntry { key, flaws, .. } = JwkEntry::parse(jwk, is_supported, &mut 0);
+    let JwkEntry { key, flaws, .. } =
+        JwkEntry::parse(jwk, is_supported, &mut LoadBudget::without_primes());
     let key = key.map_err(DpopError::Key)?;
     if let Some(flaw) = flaws.into_iter().next() {
         return Err(DpopError::SloppyKey(flaw));

@@ -144,8 +144,9 @@ pub enum Error {
     },
     /// None of the keys that were tried made the signature.
     #[error(
-        "bad signature, algorithm \"{alg}\"{}, keys tried: {tried}",
-        and_kid(kid)
+        "bad signature, algorithm \"{alg}\"{}, keys tried: {tried}{}",
+        and_kid(kid),
+        of_fitting(*tried, *fitting)
     )]
     BadSignature {
         /// The token's `alg`.
@@ -154,12 +155,15 @@ pub enum Error {
         kid: Option<Quoted>,
         /// How many keys were tried.
         tried: usize,
+        /// How many keys fit the token. Some are not tried if all could take too long.
+        fitting: usize,
     },
     /// None of the keys that were tried decrypts the token. The text does not tell which part of
     /// the token was wrong, because that would help an attacker.
     #[error(
-        "decryption failed, algorithm \"{alg}\"{}, keys tried: {tried}",
-        and_kid(kid)
+        "decryption failed, algorithm \"{alg}\"{}, keys tried: {tried}{}",
+        and_kid(kid),
+        of_fitting(*tried, *fitting)
     )]
     DecryptionFailed {
         /// The token's `alg`.
@@ -168,6 +172,8 @@ pub enum Error {
         kid: Option<Quoted>,
         /// How many keys were tried.
         tried: usize,
+        /// How many keys fit the token. Some are not tried if all could take too long.
+        fitting: usize,
     },
     /// The system has no random bytes for the key that stands in for one that cannot be unwrapped.
     #[error("no random bytes available")]
@@ -350,6 +356,17 @@ fn and_kid(kid: &Option<Quoted>) -> String {
         .map_or_else(String::new, |kid| format!(", kid {kid}"))
 }
 
+/// What is said if not all keys that fit were tried.
+fn of_fitting(tried: usize, fitting: usize) -> String {
+    match tried < fitting {
+        true => format!(
+            " of {fitting} that fit, since more could take too long; give each key the kid that its \
+             tokens have"
+        ),
+        false => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -360,6 +377,7 @@ mod tests {
             alg: "RS256",
             kid: Some(Quoted::new("k1")),
             tried: 2,
+            fitting: 2,
         };
         assert_eq!(
             error.to_string(),

@@ -9,12 +9,14 @@ mod members;
 mod rsa_primes;
 mod thumbprint;
 
-use std::cell::Cell;
+use std::cell::OnceCell;
 
+use openssl::pkey::{PKey, Private};
 use zeroize::Zeroizing;
 
 use self::members::JwkMembers;
 use crate::json::JsonValue;
+use crate::load_budget::LoadBudget;
 use crate::no_key::KeyPurpose;
 use crate::warning::{KeyFault, KeyFlaw};
 
@@ -84,13 +86,15 @@ pub(crate) struct RsaPrivateMembers {
     pub(crate) d: Zeroizing<Vec<u8>>,
     /// p, q, dp, dq and qi.
     pub(crate) crt: [Zeroizing<Vec<u8>>; 5],
+    /// The key that all algorithms share, made and checked for the first of them.
+    pub(crate) prepared: OnceCell<PKey<Private>>,
 }
 
 /// The private member of a key on a curve.
 pub(crate) struct PrivateNumber {
     pub(crate) bytes: Zeroizing<Vec<u8>>,
-    /// Whether the number is known to belong to the public members. Key agreement finds out.
-    pub(crate) is_checked: Cell<bool>,
+    /// The key that all algorithms share, made and checked for the first of them.
+    pub(crate) prepared: OnceCell<PKey<Private>>,
 }
 
 /// A curve for ECDSA, and for key agreement (RFC 7518 section 6.2.1.1, RFC 8812 section 3.1).
@@ -126,18 +130,20 @@ pub(crate) enum MlDsa {
 
 impl JwkEntry {
     /// Reads an entry of a set. `is_supported` tells whether there is an algorithm with this name.
-    /// `completions` is how many more RSA keys may have their primes computed.
     pub(crate) fn parse(
         entry: JsonValue<'_>,
         is_supported: impl Fn(&str) -> bool,
-        completions: &mut usize,
+        budget: &mut LoadBudget,
     ) -> Self {
         let mut members = JwkMembers::new(entry);
         // Read first, so that a warning about any other member can name the key.
         let kid = members.text("kid");
         let key = members.check_object().and_then(|()| {
             kid.clone()?;
-            Jwk::read(&mut members, is_supported, completions)
+            if budget.is_full() {
+                return Err(KeyFault::Excess);
+            }
+            Jwk::read(&mut members, is_supported, budget)
         });
         Self {
             kid: kid.unwrap_or_default(),
@@ -151,9 +157,9 @@ impl Jwk {
     fn read(
         members: &mut JwkMembers<'_>,
         is_supported: impl Fn(&str) -> bool,
-        completions: &mut usize,
+        budget: &mut LoadBudget,
     ) -> Result<Self, KeyFault> {
-        let kty = members.kty()?;
+        let kty = members.kty(budget)?;
         let alg = members.text("alg")?;
         let usage = members.text("use")?;
         let operations = members.operations()?;
@@ -171,7 +177,7 @@ impl Jwk {
         if operations.as_ref().is_some_and(Vec::is_empty) {
             return Err(KeyFault::NoOperation);
         }
-        let material = members.material(&kty)?;
+        let material = members.material(&kty, budget)?;
         let mut key = Self {
             alg: alg.filter(|alg| !is_implied(alg, &material)),
             usage,
@@ -184,7 +190,7 @@ impl Jwk {
             },
         };
         if key.is_private && key.may_decrypt() && key.decryption_family().is_some() {
-            key.read_private_members(members, completions)?;
+            key.read_private_members(members, budget)?;
         }
         Ok(key)
     }
@@ -194,11 +200,11 @@ impl Jwk {
     fn read_private_members(
         &mut self,
         members: &mut JwkMembers<'_>,
-        completions: &mut usize,
+        budget: &mut LoadBudget,
     ) -> Result<(), KeyFault> {
         match &mut self.material {
             KeyMaterial::Rsa { n, e, private } => {
-                *private = Some(members.rsa_private_members(n, e, completions)?);
+                *private = Some(members.rsa_private_members(n, e, budget)?);
             }
             KeyMaterial::Ec { crv, d, .. } => {
                 *d = Some(members.private_number(crv.coordinate_length())?);

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use text::Quoted;
 
-use self::candidates::{Candidate, KeysByAlgorithm, candidates};
+use self::candidates::{Candidate, KeySearch, KeysByAlgorithm};
 use self::entries::{EntrySummary, KeyEntries};
 pub use self::listing::{KeySize, ListedKey, ListedMaterial, list_keys};
 use crate::crypto::Verifier;
@@ -23,6 +23,7 @@ use crate::json::{Index, JsonKind, JsonValue};
 use crate::jwe::{self, ContentEncryption, Decrypter, KeyManagementAlgorithm};
 use crate::jwk::{Jwk, JwkEntry, KeyMaterial};
 use crate::jws::{self, SignatureAlgorithm};
+use crate::load_budget::LoadBudget;
 use crate::no_key::{KeyPurpose, NoKeyReason, SetWarning};
 use crate::not_key_set::{NotKeySet, PemLabel};
 use crate::step_counter;
@@ -32,9 +33,12 @@ use crate::warning::{KeyFault, KeyFlaw, KeyProblem, Warning};
 /// How deep a JWK Set may be nested, counting members that are ignored.
 const MAX_DEPTH: usize = 32;
 
-/// For how many RSA private keys of a set the primes are computed. That takes 0.5 ms for a key of
-/// 2,048 bits and 21 ms for one of 16,384 bits, during which the worker does nothing else.
-const MAX_COMPLETIONS: usize = 16;
+/// How many keys of each kind are tried for a signed token whatever they cost.
+const MIN_VERIFIERS: usize = 1;
+
+/// How many are for an encrypted token: a key and its successor. Private operations are so expensive
+/// that the bound alone would leave out one of them.
+const MIN_DECRYPTERS: usize = 2;
 
 /// How many warnings about a set are listed.
 const MAX_WARNINGS: usize = 100;
@@ -59,6 +63,10 @@ struct ParsedSet {
     decrypters: KeysByAlgorithm<Box<dyn Decrypter>>,
     entries: KeyEntries,
     warnings: Vec<Warning>,
+    /// What is said last: which entries were left out because there are too many keys.
+    excess: Option<Warning>,
+    /// What the keys take, in bytes, approximately.
+    memory: usize,
     /// Whether [`KeySet::mark_used`] was called.
     is_used: Cell<bool>,
 }
@@ -95,18 +103,21 @@ impl KeySet {
             generation: NEXT_GENERATION.fetch_add(1, Ordering::Relaxed),
             ..ParsedSet::default()
         };
-        let mut completions = MAX_COMPLETIONS;
+        let mut budget = LoadBudget::default();
         match object.get(b"keys") {
             Some(keys) if keys.kind() == JsonKind::Array => {
                 let keys = keys.elements().enumerate();
-                keys.for_each(|(index, key)| set.add(key, index, &mut completions));
+                keys.for_each(|(index, key)| set.add(key, index, &mut budget));
             }
-            None if object.get(b"kty").is_some() => set.add(object, 0, &mut completions),
+            None if object.get(b"kty").is_some() => set.add(object, 0, &mut budget),
             _ => {
                 let found = other_object(object);
                 return Err(Error::NotKeySet { found });
             }
         }
+        // The text stands for what is remembered of entries that were left out.
+        set.memory = set.memory.saturating_add(text.len());
+        set.warnings.extend(set.excess.take());
         set.verifiers.sort();
         set.decrypters.sort();
         Ok(Self {
@@ -159,6 +170,12 @@ impl KeySet {
         entries::warnings(sets, kind, check)
     }
 
+    /// How many bytes of memory the keys take, approximately.
+    pub fn memory(&self) -> usize {
+        let memory = self.sets.iter().map(|set| set.memory);
+        memory.fold(0, usize::saturating_add)
+    }
+
     /// How many keys can be used with an algorithm.
     pub fn usable_keys(&self) -> usize {
         let counts = self.sets.iter().map(|set| set.usable);
@@ -174,9 +191,24 @@ impl KeySet {
         kid: Option<&str>,
         message_length: usize,
     ) -> impl Iterator<Item = &dyn Verifier> {
+        let search = KeySearch {
+            algorithm: algorithm.name,
+            kid,
+            message_length,
+            at_least: MIN_VERIFIERS,
+        };
         let tables = self.sets.iter().map(|set| &set.verifiers);
-        let keys = candidates(tables, algorithm.name, kid, message_length, |_| true);
-        keys.map(|key| &**key)
+        candidates::candidates(tables, search, |_| true).map(|key| &**key)
+    }
+
+    /// How many keys fit such a token, whether they are tried or not.
+    pub(crate) fn count_verifiers(
+        &self,
+        algorithm: &SignatureAlgorithm,
+        kid: Option<&str>,
+    ) -> usize {
+        let tables = self.sets.iter().map(|set| &set.verifiers);
+        candidates::count(tables, algorithm.name, kid, |_| true)
     }
 
     /// The keys to try for an encrypted token, in the same order.
@@ -187,12 +219,28 @@ impl KeySet {
         header: &JoseHeader,
         ciphertext_length: usize,
     ) -> impl Iterator<Item = &dyn Decrypter> {
+        let search = KeySearch {
+            algorithm: algorithm.name,
+            kid: header.kid(),
+            message_length: ciphertext_length,
+            at_least: MIN_DECRYPTERS,
+        };
         let tables = self.sets.iter().map(|set| &set.decrypters);
-        let kid = header.kid();
-        let keys = candidates(tables, algorithm.name, kid, ciphertext_length, |key| {
-            key.fits(header, encryption)
-        });
+        let keys = candidates::candidates(tables, search, |key| key.fits(header, encryption));
         keys.map(|key| &**key)
+    }
+
+    /// How many keys fit such a token, whether they are tried or not.
+    pub(crate) fn count_decrypters(
+        &self,
+        algorithm: &KeyManagementAlgorithm,
+        encryption: &ContentEncryption,
+        header: &JoseHeader,
+    ) -> usize {
+        let tables = self.sets.iter().map(|set| &set.decrypters);
+        candidates::count(tables, algorithm.name, header.kid(), |key| {
+            key.fits(header, encryption)
+        })
     }
 
     /// Why the set has no key for a token with this algorithm and `kid`.
@@ -217,15 +265,18 @@ impl fmt::Debug for KeySet {
 
 impl ParsedSet {
     /// Adds an entry. Its key is prepared for each algorithm that it can be used with.
-    fn add(&mut self, entry: JsonValue<'_>, index: usize, completions: &mut usize) {
+    fn add(&mut self, entry: JsonValue<'_>, index: usize, budget: &mut LoadBudget) {
         step_counter::add(1);
         let JwkEntry {
             kid,
             key,
             mut flaws,
-        } = JwkEntry::parse(entry, is_supported, completions);
-        let prepared = key.and_then(|key| PreparedKey::new(&key).map(|prepared| (key, prepared)));
+        } = JwkEntry::parse(entry, is_supported, budget);
         let kid = kid.as_deref();
+        let prepared = key.and_then(|key| {
+            let prepared = PreparedKey::new(&key, budget)?;
+            Ok((key, prepared))
+        });
         let (problem, summary) = match prepared {
             Err(fault) => {
                 let summary = EntrySummary::LeftOut(fault.clone());
@@ -234,6 +285,9 @@ impl ParsedSet {
             Ok((key, prepared)) => {
                 flaws.extend(short_secret(&key));
                 let summary = EntrySummary::new(&key, &prepared);
+                if !prepared.is_useless() {
+                    budget.note_key();
+                }
                 self.add_prepared(&key.material, prepared, kid);
                 let problem = (!flaws.is_empty()).then_some(KeyProblem::Used(flaws));
                 (problem, summary)
@@ -246,6 +300,9 @@ impl ParsedSet {
     }
 
     fn warn(&mut self, index: usize, kid: Option<&str>, problem: KeyProblem) {
+        if problem == KeyProblem::LeftOut(KeyFault::Excess) {
+            return self.warn_of_excess(index, kid);
+        }
         let problem = match (self.warnings.len() < MAX_WARNINGS, self.warnings.last_mut()) {
             (
                 false,
@@ -267,9 +324,29 @@ impl ParsedSet {
         });
     }
 
+    /// However many entries are left out, one warning counts them.
+    fn warn_of_excess(&mut self, index: usize, kid: Option<&str>) {
+        match &mut self.excess {
+            Some(Warning {
+                problem: KeyProblem::Excess(more),
+                ..
+            }) => *more = more.saturating_add(1),
+            _ => {
+                self.excess = Some(Warning {
+                    index,
+                    kid: kid.map(Quoted::new),
+                    problem: KeyProblem::Excess(0),
+                });
+            }
+        }
+    }
+
     fn add_prepared(&mut self, material: &KeyMaterial, key: PreparedKey, kid: Option<&str>) {
         let kind = material.kind();
         self.usable = self.usable.saturating_add(usize::from(!key.is_useless()));
+        let (verifiers, decrypters) = (key.verifiers.len(), key.decrypters.len());
+        let memory = material.memory(verifiers, decrypters, kid);
+        self.memory = self.memory.saturating_add(memory);
         let cost = material.verification_cost();
         for (name, key) in key.verifiers {
             self.verifiers.add(name, Candidate { key, kind, cost }, kid);
@@ -297,7 +374,10 @@ struct PreparedKey {
 }
 
 impl PreparedKey {
-    fn new(key: &Jwk) -> Result<Self, KeyFault> {
+    fn new(key: &Jwk, budget: &mut LoadBudget) -> Result<Self, KeyFault> {
+        if !budget.affords(key.material.private_check_cost()) {
+            return Err(KeyFault::Costly);
+        }
         let invalid = |_| KeyFault::Invalid { kty: key.kty() };
         let mut prepared = Self {
             verifiers: Vec::new(),

@@ -17,6 +17,7 @@ mod jwk;
 mod jwks;
 mod jws;
 mod limits;
+mod load_budget;
 mod no_key;
 mod not_key_set;
 mod step_counter;

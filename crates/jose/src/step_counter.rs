@@ -4,6 +4,9 @@
 #[cfg(test)]
 pub(super) use counter::{add, steps_of};
 
+/// How many steps the check of a private key counts as: it takes 10 us at least.
+pub(super) const KEY_CHECK: usize = 10_000;
+
 /// Adds to the counter of this thread.
 #[cfg(not(test))]
 pub(super) fn add(_steps: usize) {}

@@ -535,6 +535,7 @@ pub(crate) fn verify_signature(
                 alg: algorithm.name,
                 kid,
                 tried,
+                fitting: keys.count_verifiers(algorithm, header.kid()),
             },
         },
     )
@@ -559,6 +560,7 @@ pub(crate) fn decrypt(
                 alg: algorithm.name,
                 kid,
                 tried,
+                fitting: keys.count_decrypters(algorithm, encryption, header),
             },
         },
     )?;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use text::Quoted;
 
+use crate::load_budget::MAX_KEYS;
+
 /// A problem with one entry of a key set, worth a line in the operator's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
@@ -25,6 +27,8 @@ pub enum KeyProblem {
     /// There is a problem with this entry and with so many more behind it. The warnings of a set
     /// end here, so that a set cannot fill a log.
     NotListed(usize),
+    /// This entry and so many more behind it are not used: [`KeyFault::Excess`].
+    Excess(usize),
 }
 
 /// Why an entry is left out.
@@ -133,6 +137,16 @@ pub enum KeyFault {
     /// curve, or the private member is not that of the point.
     #[error("its members are not a key pair of the curve")]
     NotKeyPair,
+    /// To check the private members or the certificate takes long, and too many keys of the set
+    /// have such.
+    #[error(
+        "private members and certificates take long to check, which is done for few keys of a set \
+         only"
+    )]
+    Costly,
+    /// There are so many keys before this one that no more are used.
+    #[error("of one set no more than {MAX_KEYS} keys are used")]
+    Excess,
     /// `x5c` takes the place of the members that are missing, and is no array of certificates, or
     /// the first certificate has another type of key.
     #[error("member \"x5c\" has no certificate for a key of this type")]
@@ -185,6 +199,10 @@ impl fmt::Display for Warning {
         write!(f, "{}: ", entry_name(self.index, self.kid.as_ref()))?;
         match &self.problem {
             KeyProblem::LeftOut(fault) => write!(f, "left out, {fault}"),
+            KeyProblem::Excess(0) => write!(f, "left out, {}", KeyFault::Excess),
+            KeyProblem::Excess(more) => {
+                write!(f, "left out with {more} more, {}", KeyFault::Excess)
+            }
             KeyProblem::NotListed(more) => {
                 write!(f, "something is wrong with this entry and with {more} more")
             }

@@ -17,6 +17,7 @@ use crate::crypto::InvalidKey;
 use crate::error::InputPart;
 use crate::json::JsonValue;
 use crate::jwk::{EcCurve, KeyMaterial, MontgomeryCurve, PrivateNumber};
+use crate::step_counter;
 
 /// What both parties compute: the first coordinate of a point.
 pub(super) type SharedSecret = Zeroizing<Vec<u8>>;
@@ -45,20 +46,15 @@ impl AgreementKey {
                 d: Some(d),
             } => match nid(*crv) {
                 Some(nid) => {
-                    let key = ec_private_key(nid, x, y, d).map_err(|_| InvalidKey)?;
-                    let key = key.ok_or(InvalidKey)?;
+                    let key = shared(d, || ec_private_key(nid, x, y, d))?;
+                    let key = key.ec_key().map_err(|_| InvalidKey)?;
                     Ok(Some(Self::Ec { crv: *crv, key }))
                 }
                 None => Ok(None),
             },
             KeyMaterial::Montgomery { crv, x, d: Some(d) } => {
-                let key = PKey::private_key_from_raw_bytes(&d.bytes, id(*crv));
-                let key = key.map_err(|_| InvalidKey)?;
-                let public = key.raw_public_key().map_err(|_| InvalidKey)?;
-                match public == *x {
-                    true => Ok(Some(Self::Montgomery { crv: *crv, key })),
-                    false => Err(InvalidKey),
-                }
+                let key = shared(d, || montgomery_private_key(*crv, x, d))?;
+                Ok(Some(Self::Montgomery { crv: *crv, key }))
             }
             _ => Ok(None),
         }
@@ -132,13 +128,27 @@ fn point(
     EcPoint::from_bytes(group, &[&[4], x, y].concat(), context)
 }
 
+/// The key with this private number, which is made and checked for the first algorithm.
+// perf: there are four algorithms, and the check takes as long as a decryption.
+fn shared(
+    d: &PrivateNumber,
+    make: impl FnOnce() -> Result<Option<PKey<Private>>, ErrorStack>,
+) -> Result<PKey<Private>, InvalidKey> {
+    if let Some(key) = d.prepared.get() {
+        return Ok(key.clone());
+    }
+    step_counter::add(step_counter::KEY_CHECK);
+    let key = make().map_err(|_| InvalidKey)?.ok_or(InvalidKey)?;
+    Ok(d.prepared.get_or_init(|| key).clone())
+}
+
 /// `None` if the private number is not that of the point.
 fn ec_private_key(
     nid: Nid,
     x: &[u8],
     y: &[u8],
     d: &PrivateNumber,
-) -> Result<Option<EcKey<Private>>, ErrorStack> {
+) -> Result<Option<PKey<Private>>, ErrorStack> {
     let mut context = BigNumContext::new()?;
     let group = EcGroup::from_curve_name(nid)?;
     let point = point(&group, x, y, &mut context)?;
@@ -146,12 +156,21 @@ fn ec_private_key(
     let key = EcKey::from_private_components(&group, &number, &point);
     number.clear();
     let key = key?;
-    // perf: asked for the first algorithm of four only; on P-384 it takes as long as a decryption.
-    if !d.is_checked.get() && !is_consistent(&key, &point, &mut context)? {
-        return Ok(None);
+    match is_consistent(&key, &point, &mut context)? {
+        true => PKey::from_ec_key(key).map(Some),
+        false => Ok(None),
     }
-    d.is_checked.set(true);
-    Ok(Some(key))
+}
+
+/// `None` if the private number is not that of the point.
+fn montgomery_private_key(
+    crv: MontgomeryCurve,
+    x: &[u8],
+    d: &PrivateNumber,
+) -> Result<Option<PKey<Private>>, ErrorStack> {
+    let key = PKey::private_key_from_raw_bytes(&d.bytes, id(crv))?;
+    let public = key.raw_public_key()?;
+    Ok((public == x).then_some(key))
 }
 
 /// Whether the private number is from 1 to n - 1, and its multiple of the generator is this point.

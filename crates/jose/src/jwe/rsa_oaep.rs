@@ -13,6 +13,7 @@ use super::content::ContentEncryption;
 use crate::crypto::{InvalidKey, Prepared};
 use crate::header::JoseHeader;
 use crate::jwk::{Jwk, KeyMaterial, RsaPrivateMembers};
+use crate::step_counter;
 
 pub(super) static ALGORITHMS: [KeyManagementAlgorithm; 4] = [
     KeyManagementAlgorithm {
@@ -45,7 +46,14 @@ fn decrypter(key: &Jwk, name: &str, digest: fn() -> &'static MdRef) -> Prepared<
     if key.alg().is_some_and(|alg| alg != name) {
         return Ok(None);
     }
-    let key = private_key(n, e, private)?;
+    // perf: the four algorithms share one key, which is checked once.
+    let key = match private.prepared.get() {
+        Some(key) => key.clone(),
+        None => {
+            let key = private_key(n, e, private)?;
+            private.prepared.get_or_init(|| key).clone()
+        }
+    };
     Ok(Some(Box::new(OaepKey { key, digest })))
 }
 
@@ -55,6 +63,7 @@ fn private_key(
     e: &[u8],
     private: &RsaPrivateMembers,
 ) -> Result<PKey<Private>, InvalidKey> {
+    step_counter::add(step_counter::KEY_CHECK);
     let build = || {
         let number = BigNum::from_slice;
         let (n, e, d) = (number(n)?, number(e)?, number(&private.d)?);

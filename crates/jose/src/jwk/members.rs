@@ -1,6 +1,6 @@
 //! Reads the members of a JWK. A member that is null counts as absent.
 
-use std::cell::Cell;
+use std::cell::OnceCell;
 
 use text::Quoted;
 use zeroize::{Zeroize, Zeroizing};
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::compact;
 use crate::json::{JsonKind, JsonValue};
+use crate::load_budget::LoadBudget;
 use crate::warning::{KeyFault, KeyFlaw};
 
 /// How many zeros on the left a coordinate may lack. That one lacks more by chance is less likely
@@ -21,6 +22,8 @@ const MAX_MISSING_ZEROS: usize = 4;
 pub(super) struct JwkMembers<'a> {
     entry: JsonValue<'a>,
     flaws: Vec<KeyFlaw>,
+    /// The key in the certificate, if `kty` was read from there.
+    certified: Option<KeyMaterial>,
 }
 
 /// A member whose value is not supported.
@@ -36,6 +39,7 @@ impl<'a> JwkMembers<'a> {
         Self {
             entry,
             flaws: Vec::new(),
+            certified: None,
         }
     }
 
@@ -83,13 +87,15 @@ impl<'a> JwkMembers<'a> {
     }
 
     /// `kty`. An entry that has nothing but a certificate needs none.
-    pub(super) fn kty(&self) -> Result<String, KeyFault> {
+    pub(super) fn kty(&mut self, budget: &mut LoadBudget) -> Result<String, KeyFault> {
         const BARE_MEMBERS: [&str; 6] = ["crv", "e", "k", "n", "x", "y"];
         match self.text("kty")? {
             Some(kty) => Ok(kty),
             None if self.has("x5c") && !BARE_MEMBERS.iter().any(|member| self.has(member)) => {
-                let material = self.certified_key()?;
-                Ok(material.kty().to_owned())
+                let material = self.certified_key(budget)?;
+                let kty = material.kty();
+                self.certified = Some(material);
+                Ok(kty.to_owned())
             }
             None => Err(KeyFault::Missing { member: "kty" }),
         }
@@ -113,12 +119,16 @@ impl<'a> JwkMembers<'a> {
     }
 
     /// The public members, or the secret.
-    pub(super) fn material(&mut self, kty: &str) -> Result<KeyMaterial, KeyFault> {
+    pub(super) fn material(
+        &mut self,
+        kty: &str,
+        budget: &mut LoadBudget,
+    ) -> Result<KeyMaterial, KeyFault> {
         match kty {
             "oct" => self.octets(),
-            "RSA" => self.rsa(),
-            "EC" => self.ec(),
-            "OKP" => self.okp(),
+            "RSA" => self.rsa(budget),
+            "EC" => self.ec(budget),
+            "OKP" => self.okp(budget),
             "AKP" => self.akp(),
             _ => Err(unsupported("kty", kty)),
         }
@@ -129,11 +139,11 @@ impl<'a> JwkMembers<'a> {
         Ok(KeyMaterial::Octets(Zeroizing::new(secret)))
     }
 
-    fn rsa(&mut self) -> Result<KeyMaterial, KeyFault> {
+    fn rsa(&mut self, budget: &mut LoadBudget) -> Result<KeyMaterial, KeyFault> {
         if self.has("oth") {
             return Err(unsupported("oth", "[...]"));
         }
-        let material = match self.certificate_instead_of(&["n", "e"], "RSA")? {
+        let material = match self.certificate_instead_of(&["n", "e"], "RSA", budget)? {
             Some(certified) => certified,
             None => KeyMaterial::Rsa {
                 n: self.number("n")?,
@@ -153,7 +163,7 @@ impl<'a> JwkMembers<'a> {
         &mut self,
         n: &[u8],
         e: &[u8],
-        completions: &mut usize,
+        budget: &mut LoadBudget,
     ) -> Result<RsaPrivateMembers, KeyFault> {
         let d = Zeroizing::new(self.number("d")?);
         let [p, q, dp, dq, qi] = CRT_MEMBERS.map(|name| match self.has(name) {
@@ -163,19 +173,24 @@ impl<'a> JwkMembers<'a> {
         let crt = match [p?, q?, dp?, dq?, qi?] {
             [Some(p), Some(q), Some(dp), Some(dq), Some(qi)] => Some([p, q, dp, dq, qi]),
             _ => {
-                let rest = completions.checked_sub(1);
-                *completions = rest.ok_or(KeyFault::NoPrimes)?;
+                if !budget.affords_primes(n.len()) {
+                    return Err(KeyFault::NoPrimes);
+                }
                 rsa_primes::crt_members(n, e, &d)
             }
         };
         match crt {
-            Some(crt) => Ok(RsaPrivateMembers { d, crt }),
+            Some(crt) => Ok(RsaPrivateMembers {
+                d,
+                crt,
+                prepared: OnceCell::new(),
+            }),
             None => Err(KeyFault::Invalid { kty: "RSA" }),
         }
     }
 
-    fn ec(&mut self) -> Result<KeyMaterial, KeyFault> {
-        if let Some(certified) = self.certificate_instead_of(&["x", "y"], "EC")? {
+    fn ec(&mut self, budget: &mut LoadBudget) -> Result<KeyMaterial, KeyFault> {
+        if let Some(certified) = self.certificate_instead_of(&["x", "y"], "EC", budget)? {
             return Ok(certified);
         }
         let crv = self.curve(EcCurve::ALL, EcCurve::name)?;
@@ -187,8 +202,8 @@ impl<'a> JwkMembers<'a> {
         })
     }
 
-    fn okp(&mut self) -> Result<KeyMaterial, KeyFault> {
-        if let Some(certified) = self.certificate_instead_of(&["x"], "OKP")? {
+    fn okp(&mut self, budget: &mut LoadBudget) -> Result<KeyMaterial, KeyFault> {
+        if let Some(certified) = self.certificate_instead_of(&["x"], "OKP", budget)? {
             return Ok(certified);
         }
         let crv = self.required_text("crv")?;
@@ -226,7 +241,7 @@ impl<'a> JwkMembers<'a> {
     pub(super) fn private_number(&mut self, length: usize) -> Result<PrivateNumber, KeyFault> {
         Ok(PrivateNumber {
             bytes: Zeroizing::new(self.coordinate("d", length)?),
-            is_checked: Cell::new(false),
+            prepared: OnceCell::new(),
         })
     }
 
@@ -247,11 +262,15 @@ impl<'a> JwkMembers<'a> {
         &mut self,
         members: &[&str],
         kty: &str,
+        budget: &mut LoadBudget,
     ) -> Result<Option<KeyMaterial>, KeyFault> {
         if !self.has("x5c") || members.iter().any(|member| self.has(member)) {
             return Ok(None);
         }
-        let material = self.certified_key()?;
+        let material = match self.certified.take() {
+            Some(material) => material,
+            None => self.certified_key(budget)?,
+        };
         let crv = self.text("crv")?;
         let is_same_curve = crv.is_none_or(|crv| material.crv() == Some(&crv));
         if material.kty() != kty || !is_same_curve {
@@ -261,7 +280,10 @@ impl<'a> JwkMembers<'a> {
         Ok(Some(material))
     }
 
-    fn certified_key(&self) -> Result<KeyMaterial, KeyFault> {
+    fn certified_key(&self, budget: &mut LoadBudget) -> Result<KeyMaterial, KeyFault> {
+        if !budget.affords_certificate() {
+            return Err(KeyFault::Costly);
+        }
         let certificate = self
             .get("x5c")
             .and_then(|certificates| certificates.elements().next()?.as_str());

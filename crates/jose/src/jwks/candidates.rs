@@ -1,6 +1,7 @@
 //! The keys to try for a token, found by algorithm and `kid` and bounded by what they cost.
 
 use std::collections::HashMap;
+use std::iter;
 
 use crate::cost::{KeyKind, message_cost};
 
@@ -137,69 +138,93 @@ impl<K> KeysByKid<K> {
     }
 }
 
-/// What the keys that were tried have cost.
-struct Work {
-    budget: u64,
-    /// The cost of the token's bytes for each key.
-    message: u64,
-    spent: u64,
-    /// A bit for each kind of key that was tried.
-    // perf: a list takes 200 instructions more.
-    kinds: u16,
+/// What is looked for.
+#[derive(Clone, Copy)]
+pub(super) struct KeySearch<'a> {
+    pub(super) algorithm: &'a str,
+    pub(super) kid: Option<&'a str>,
+    /// How many bytes of the token each key has to read.
+    pub(super) message_length: usize,
+    /// How many keys of each kind are tried whatever they cost.
+    pub(super) at_least: usize,
 }
 
-impl Work {
-    fn new(budget: u64, message_length: usize) -> Self {
-        Self {
-            budget,
-            message: message_cost(message_length),
-            spent: 0,
-            kinds: 0,
-        }
-    }
-
-    /// Whether the key may be tried: it is within the budget, or the first of its kind.
-    fn admits<K>(&mut self, key: &Candidate<K>) -> bool {
-        let cost = key.cost.saturating_add(self.message);
-        let spent = self.spent.saturating_add(cost);
-        let is_first = self.kinds & key.kind.bit() == 0;
-        let is_admitted = is_first || spent <= self.budget;
-        if is_admitted {
-            self.spent = spent;
-            self.kinds |= key.kind.bit();
-        }
-        is_admitted
-    }
-}
-
-/// The keys of all tables to try for a token with this algorithm and `kid`, in this order: those
-/// with its `kid`, then those without one, or all keys if the token has none. Of each group the
-/// first key of each kind comes first, so that none is missed for keys of another kind.
+/// The keys of all tables to try for a token, in this order: those with its `kid`, then those
+/// without one, or all keys if the token has none. Of each group the cheapest keys of each kind come
+/// first, so that none is missed for keys of another kind, and then the others by cost.
 pub(super) fn candidates<'a, K: 'a>(
     tables: impl Iterator<Item = &'a KeysByAlgorithm<K>> + Clone,
-    algorithm: &str,
-    kid: Option<&str>,
-    message_length: usize,
+    search: KeySearch<'_>,
     fits: impl Fn(&K) -> bool + Copy,
 ) -> impl Iterator<Item = &'a K> {
-    let lists = tables.flat_map(move |table| table.get(algorithm));
-    let is_fit = move |key: &&Candidate<K>| fits(&key.key);
-    let named = move |keys: &'a KeysByKid<K>| {
-        let keys = kid.into_iter().flat_map(|kid| keys.named(kid));
-        keys.filter(is_fit)
-    };
-    let unnamed = move |keys: &'a KeysByKid<K>| keys.unnamed(kid.is_some()).filter(is_fit);
-    let first_named = lists.clone().filter_map(move |keys| named(keys).next());
-    let further_named = lists.clone().flat_map(move |keys| named(keys).skip(1));
-    let first_unnamed = lists.clone().filter_map(move |keys| unnamed(keys).next());
-    let further_unnamed = lists.flat_map(move |keys| unnamed(keys).skip(1));
-    let mut named_work = Work::new(NAMED_BUDGET, message_length);
-    let mut unnamed_work = Work::new(BUDGET, message_length);
-    let named = first_named.chain(further_named);
-    let unnamed = first_unnamed.chain(further_unnamed);
-    named
-        .filter(move |key| named_work.admits(key))
-        .chain(unnamed.filter(move |key| unnamed_work.admits(key)))
-        .take(MAX_CANDIDATES)
-        .map(|key| &key.key)
+    let lists = tables.flat_map(move |table| table.get(search.algorithm));
+    let named_lists = lists.clone();
+    let named = search.kid.into_iter().flat_map(move |kid| {
+        let keys = named_lists.clone().map(|keys| keys.named(kid));
+        admitted(keys, search, NAMED_BUDGET, fits)
+    });
+    // perf: seldom needed by a token with a `kid`.
+    let unnamed = iter::once_with(move || {
+        let keys = lists.map(move |keys| keys.unnamed(search.kid.is_some()));
+        admitted(keys, search, BUDGET, fits)
+    });
+    named.chain(unnamed.flatten()).take(MAX_CANDIDATES)
+}
+
+/// How many keys of all tables fit a token, whether they are tried or not.
+pub(super) fn count<'a, K: 'a>(
+    tables: impl Iterator<Item = &'a KeysByAlgorithm<K>>,
+    algorithm: &str,
+    kid: Option<&str>,
+    fits: impl Fn(&K) -> bool,
+) -> usize {
+    let lists = tables.flat_map(|table| table.get(algorithm));
+    let keys = lists.flat_map(|keys| {
+        let named = kid.into_iter().flat_map(|kid| keys.named(kid));
+        named.chain(keys.unnamed(kid.is_some()))
+    });
+    keys.filter(|candidate| fits(&candidate.key)).count()
+}
+
+/// The keys of one group that are tried. Each list is sorted by cost.
+fn admitted<'a, K: 'a>(
+    lists: impl Iterator<Item = impl Iterator<Item = &'a Candidate<K>>>,
+    search: KeySearch<'_>,
+    budget: u64,
+    fits: impl Fn(&K) -> bool,
+) -> impl Iterator<Item = &'a K> {
+    let fitting = lists.flat_map(|keys| keys.filter(|key| fits(&key.key)).take(MAX_CANDIDATES));
+    let mut keys: Vec<_> = fitting.collect();
+    keys.sort_by_key(|key| key.cost);
+    let mut kinds = KindsSeen::default();
+    let mut ranked: Vec<_> = keys
+        .into_iter()
+        .map(|key| (key, kinds.is_first(key.kind, search.at_least)))
+        .collect();
+    ranked.sort_by_key(|(_, is_first)| !is_first);
+    let message = message_cost(search.message_length);
+    let mut spent = 0u64;
+    let admitted = ranked.into_iter().filter(move |(key, is_first)| {
+        let cost = key.cost.saturating_add(message);
+        let sum = spent.saturating_add(cost);
+        let is_admitted = *is_first || sum <= budget;
+        if is_admitted {
+            spent = sum;
+        }
+        is_admitted
+    });
+    admitted.map(|(key, _)| &key.key)
+}
+
+/// Which kinds of keys there were once, and which twice: a bit for each.
+#[derive(Default)]
+struct KindsSeen([u16; 2]);
+
+impl KindsSeen {
+    /// Whether this key is among the first so many of its kind, which are two at most.
+    fn is_first(&mut self, kind: KeyKind, at_least: usize) -> bool {
+        let mut seen = self.0.iter_mut().take(at_least);
+        let unseen = seen.find(|kinds| **kinds & kind.bit() == 0);
+        unseen.map(|kinds| *kinds |= kind.bit()).is_some()
+    }
 }

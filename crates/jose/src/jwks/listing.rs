@@ -1,12 +1,11 @@
 //! What a key set has, key by key, for tools that show it to people. A server needs none of this.
 
 use super::entries::EntrySummary;
-use super::{
-    BYTE_ORDER_MARK, KeySet, MAX_COMPLETIONS, MAX_DEPTH, PreparedKey, is_supported, short_secret,
-};
+use super::{BYTE_ORDER_MARK, KeySet, MAX_DEPTH, PreparedKey, is_supported, short_secret};
 use crate::error::{Error, InputPart};
 use crate::json::{Index, JsonKind, JsonValue};
 use crate::jwk::{Jwk, JwkEntry, KeyMaterial, bits};
+use crate::load_budget::LoadBudget;
 use crate::no_key::{KeyPurpose, NoKeyReason};
 use crate::warning::{KeyFault, KeyFlaw};
 
@@ -60,8 +59,8 @@ pub enum KeySize {
 }
 
 /// Lists the entries of a text that [`KeySet::parse`] accepts, in their order. Each entry is judged
-/// on its own, so that more RSA private keys may be usable than in the whole set, which bounds how
-/// many are completed.
+/// on its own, so that more keys may be usable than in the whole set, which bounds what they take to
+/// load.
 ///
 /// # Errors
 /// Those of [`KeySet::parse`].
@@ -94,10 +93,12 @@ impl ListedKey {
         let text = |name: &str| Some(entry.get(name.as_bytes())?.as_str()?.into_owned());
         let operations = entry.get(b"key_ops");
         let operations = operations.filter(|operations| operations.kind() == JsonKind::Array);
-        let mut completions = MAX_COMPLETIONS;
-        let JwkEntry { key, mut flaws, .. } =
-            JwkEntry::parse(entry, is_supported, &mut completions);
-        let prepared = key.and_then(|key| PreparedKey::new(&key).map(|prepared| (key, prepared)));
+        let mut budget = LoadBudget::default();
+        let JwkEntry { key, mut flaws, .. } = JwkEntry::parse(entry, is_supported, &mut budget);
+        let prepared = key.and_then(|key| {
+            let prepared = PreparedKey::new(&key, &mut budget)?;
+            Ok((key, prepared))
+        });
         if let Ok((key, _)) = &prepared {
             flaws.extend(short_secret(key));
         }

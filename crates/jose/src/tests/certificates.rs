@@ -47,6 +47,11 @@ fn certificate(key: &PKey<Private>) -> String {
     STANDARD.encode(certificate.to_der().unwrap())
 }
 
+/// A certificate for a new key of the algorithm.
+pub(super) fn certificate_of(alg: &str) -> String {
+    certificate(&private_key(alg))
+}
+
 /// A token of the algorithm, signed by OpenSSL.
 fn token(alg: &str, key: &PKey<Private>) -> String {
     let pem = key.private_key_to_pem_pkcs8().unwrap();

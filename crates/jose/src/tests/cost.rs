@@ -11,6 +11,11 @@ fn tried(keys: &KeySet, alg: &str, kid: Option<&str>) -> usize {
     keys.verifiers(jws::find(alg).unwrap(), kid, 0).count()
 }
 
+/// Two sets as one.
+fn both(first: &KeySet, second: &KeySet) -> KeySet {
+    KeySet::merge([first, second])
+}
+
 /// An RSA public key whose modulus has so many bits.
 fn rsa(bits: usize, number: u8, members: &str) -> JwkObject {
     let mut n = vec![0xff; bits / 8];
@@ -179,7 +184,7 @@ fn row_58_a_long_encrypted_token_is_tried_with_fewer_keys() {
 }
 
 #[test]
-fn row_58_one_private_rsa_key_is_tried() {
+fn row_58_few_private_rsa_keys_are_tried() {
     let keys: Vec<_> = (0..4).map(|n| key("RSA", n)).collect();
     let algorithm = jwe::find("RSA-OAEP").unwrap();
     let encryption = jwe::find_encryption("A128GCM").unwrap();
@@ -194,8 +199,8 @@ fn row_58_one_private_rsa_key_is_tried() {
     assert_eq!(tried(&parse_set(&named), k), 4);
     let large: JwkObject =
         serde_json::from_str(include_str!("../../../../t/data/rsa-16384.jwk")).unwrap();
-    let set = parse_set(&[large.clone(), large]);
-    assert_eq!(tried(&set, nameless), 1);
+    let set = parse_set(&[large.clone(), large.clone(), large]);
+    assert_eq!(tried(&set, nameless), 2);
 }
 
 #[test]
@@ -295,5 +300,101 @@ fn row_58_primes_are_computed_for_few_keys_of_a_set() {
     assert_eq!(
         warnings,
         [16, 17].map(|index| format!("key {index}: {text}"))
+    );
+}
+
+#[test]
+fn row_58_two_private_keys_of_a_kind_are_tried_whatever_they_cost() {
+    let algorithm = jwe::find("RSA-OAEP").unwrap();
+    let encryption = jwe::find_encryption("A128GCM").unwrap();
+    let header = JoseHeader::default();
+    let large: JwkObject =
+        serde_json::from_str(include_str!("../../../../t/data/rsa-16384.jwk")).unwrap();
+    let large = with(&large, r#"{"kid":null}"#);
+    let one = |key: &JwkObject| parse_set(std::slice::from_ref(key));
+    let (large, small) = (one(&large), one(&key("RSA", 0)));
+    let tried = |sets: &[&KeySet]| {
+        let keys = KeySet::merge(sets.iter().copied());
+        keys.decrypters(algorithm, encryption, &header, 0).count()
+    };
+    assert_eq!(tried(&[&large, &large]), 2);
+    assert_eq!(tried(&[&large, &small]), 2);
+    assert_eq!(tried(&[&small, &large, &large]), 2);
+    assert_eq!(tried(&[&small, &small, &small]), 2);
+}
+
+#[test]
+fn row_58_a_cheap_key_of_another_set_is_tried_before_expensive_ones() {
+    let good = key("RSA", 0);
+    let cheap = parse_set(&[
+        test_tokens::public(&key("RSA", 1)),
+        test_tokens::public(&good),
+    ]);
+    let expensive = sixteen(|n| rsa(8192, n, "{}"));
+    let token = sign("RS256", &good, r#"{"alg":"RS256"}"#, "{}");
+    for keys in [both(&expensive, &cheap), both(&cheap, &expensive)] {
+        assert!(verify(&token, &keys).is_ok());
+        assert_eq!(tried(&keys, "RS256", None), 8);
+    }
+    // Keys with the token's `kid` come first nevertheless.
+    let named = sixteen(|n| rsa(8192, n, r#"{"kid":"k"}"#));
+    let keys = both(&cheap, &named);
+    assert_eq!(tried(&keys, "RS256", Some("k")), 16);
+    let token = sign("RS256", &good, r#"{"alg":"RS256","kid":"k"}"#, "{}");
+    assert_eq!(
+        verify(&token, &keys).err().unwrap().to_string(),
+        "bad signature, algorithm \"RS256\", kid \"k\", keys tried: 16 of 18 that fit, since more \
+         could take too long; give each key the kid that its tokens have"
+    );
+}
+
+#[test]
+fn row_58_keys_of_equal_cost_are_tried_in_the_order_of_the_sets() {
+    let named = |numbers: std::ops::Range<usize>| {
+        let keys: Vec<_> = numbers.map(|n| key("HS256", n)).collect();
+        set(&keys)
+    };
+    let (first, second) = (named(0..15), named(15..17));
+    let is_accepted = |keys: &KeySet, number| {
+        let token = sign("HS256", &key("HS256", number), r#"{"alg":"HS256"}"#, "{}");
+        verify(&token, keys).is_ok()
+    };
+    let keys = both(&first, &second);
+    assert_eq!(
+        [0, 14, 15, 16].map(|number| is_accepted(&keys, number)),
+        [true, true, true, false]
+    );
+    let keys = both(&second, &first);
+    assert_eq!(
+        [15, 16, 0, 13, 14].map(|number| is_accepted(&keys, number)),
+        [true, true, true, true, false]
+    );
+}
+
+#[test]
+fn row_58_a_kind_of_key_is_tried_though_many_sets_have_another_kind() {
+    let sets: Vec<_> = (0..17).map(|n| set(&[key("Ed25519", n)])).collect();
+    let last = set(&[key("Ed448", 0)]);
+    let keys = KeySet::merge(sets.iter().chain([&last]));
+    let token = sign("EdDSA", &key("Ed448", 0), r#"{"alg":"EdDSA"}"#, "{}");
+    assert!(verify(&token, &keys).is_ok());
+}
+
+#[test]
+fn row_58_the_log_says_that_more_keys_fit() {
+    let keys: Vec<_> = (0..3).map(|n| key("RSA", n)).collect();
+    let set = parse_set(&keys);
+    let error = |number: usize| {
+        let header = JwkObject::new();
+        let token = test_tokens::encrypt("RSA-OAEP", "A128GCM", &keys[number], &header, b"{}");
+        let token = parse(&token.unwrap(), TokenType::Encrypted).unwrap();
+        let verified = token.verify(&set, NOW, Duration::ZERO);
+        verified.err().map(|error| error.to_string())
+    };
+    assert_eq!([0, 1].map(error), [None, None]);
+    assert_eq!(
+        error(2).unwrap(),
+        "decryption failed, algorithm \"RSA-OAEP\", keys tried: 2 of 3 that fit, since more could \
+         take too long; give each key the kid that its tokens have"
     );
 }

@@ -34,6 +34,7 @@ fn failed(alg: &'static str) -> Option<Error> {
         alg,
         kid: None,
         tried: 1,
+        fitting: 1,
     })
 }
 
@@ -286,6 +287,7 @@ fn row_23_tokens_of_another_type_are_refused() {
         alg: "HS256",
         kid: None,
         tried: 2,
+        fitting: 2,
     });
     assert_eq!(decrypt(&forged, TokenType::Nested, &keys).err(), bad);
 }

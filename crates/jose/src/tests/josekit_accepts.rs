@@ -132,6 +132,7 @@ fn truncated_authentication_tags() {
         alg: "dir",
         kid: None,
         tried: 1,
+        fitting: 1,
     };
     assert_eq!(our_refusal(&truncated, &our_set(&jwk)), Some(failed));
 }

@@ -45,6 +45,7 @@ fn failed(alg: &str) -> Result<(), Error> {
         alg: jwe::find(alg).unwrap().name,
         kid: None,
         tried: 1,
+        fitting: 1,
     })
 }
 

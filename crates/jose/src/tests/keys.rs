@@ -426,6 +426,7 @@ fn rsa_keys_of_16384_bits_verify() {
             alg,
             kid: None,
             tried: 1,
+            fitting: 1,
         };
         let (message, signature) = token.rsplit_once('.').unwrap();
         let changed = format!("{message}.{}", signature.replacen('A', "B", 1));
@@ -503,7 +504,8 @@ fn a_key_among_a_thousand_is_found_by_kid() {
         Some(Error::BadSignature {
             alg: "HS256",
             kid,
-            tried: 1
+            tried: 1,
+            fitting: 1,
         })
     );
 }

@@ -76,7 +76,12 @@ fn kinds_of_errors() {
         ),
         (Error::CriticalMalformed, ErrorKind::Malformed),
         (
-            Error::BadSignature { alg, kid, tried: 1 },
+            Error::BadSignature {
+                alg,
+                kid,
+                tried: 1,
+                fitting: 1,
+            },
             ErrorKind::BadSignature,
         ),
         (Error::NoRandomness, ErrorKind::DecryptionFailed),

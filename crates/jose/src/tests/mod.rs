@@ -10,6 +10,7 @@ mod josekit_accepts;
 mod key_agreement;
 mod keys;
 mod listing;
+mod load_budget;
 mod messages;
 mod mutations;
 mod no_key;

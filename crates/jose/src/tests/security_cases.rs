@@ -41,6 +41,7 @@ fn bad(alg: &str, tried: usize) -> Option<Error> {
         alg,
         kid: None,
         tried,
+        fitting: tried,
     })
 }
 
@@ -135,6 +136,7 @@ fn row_2_a_public_key_is_never_an_hmac_secret() {
                 alg,
                 kid: Some(quoted("a")),
                 tried: 1,
+                fitting: 1,
             };
             assert_eq!(verify(&token, &with_secret).err(), Some(refused));
         }

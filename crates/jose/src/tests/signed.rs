@@ -130,6 +130,7 @@ fn another_key_gives_a_bad_signature() {
             alg: static_name(alg),
             kid: None,
             tried,
+            fitting: tried,
         };
         assert_eq!(verify(&token, &set(&[key(alg, 1)])).err(), Some(bad(1)));
         let both = set(&[key(alg, 1), key(alg, 0)]);
@@ -166,6 +167,7 @@ fn keys_with_the_kid_and_keys_without_a_kid_are_tried() {
         alg: "HS256",
         kid,
         tried: 1,
+        fitting: 1,
     };
     assert_eq!(error(&[named(0, r#""b""#), named(1, "null")]), Some(bad));
 
@@ -186,6 +188,7 @@ fn at_most_sixteen_keys_are_tried() {
         alg: "HS256",
         kid: None,
         tried: 16,
+        fitting: 17,
     };
     assert_eq!(verify(&token, &set(&keys)).err(), Some(bad));
 }
@@ -238,6 +241,7 @@ fn times_are_checked_after_the_signature() {
         alg: "HS256",
         kid: None,
         tried: 1,
+        fitting: 1,
     };
     assert_eq!(verify(&token, &set(&[key("HS256", 1)])).err(), Some(bad));
 }

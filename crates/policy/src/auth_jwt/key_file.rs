@@ -14,9 +14,6 @@ const LIMITS: ReadLimits = ReadLimits {
     max_unsettled_bytes: u64::MAX,
 };
 
-/// How much larger keys are in memory than their text, approximately.
-const KEYS_PER_TEXT: usize = 4;
-
 /// What a file without keys has in memory, approximately.
 const FILE_OVERHEAD: usize = 1024;
 
@@ -137,13 +134,12 @@ impl<A: FileAccess> CachedKeyFile<A> {
     /// How many bytes the file has in memory, approximately; `None` if there is no file.
     pub fn memory(&self) -> Option<usize> {
         let last = self.file.last_read()?;
-        let text = usize::try_from(last.identity.size).unwrap_or(usize::MAX);
-        let keys = match last.content.keys {
-            Ok(_) => KEYS_PER_TEXT,
-            Err(_) => 0,
+        let text = match last.is_settled {
+            true => 0,
+            false => usize::try_from(last.identity.size).unwrap_or(usize::MAX),
         };
-        let texts = keys + usize::from(!last.is_settled);
-        Some(text.saturating_mul(texts).saturating_add(FILE_OVERHEAD))
+        let keys = last.content.keys.as_ref().map_or(0, KeySet::memory);
+        Some(keys.saturating_add(text).saturating_add(FILE_OVERHEAD))
     }
 
     /// Whether a token with an unknown key may have the file read while its keys are fresh.

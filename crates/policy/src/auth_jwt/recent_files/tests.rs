@@ -60,7 +60,7 @@ fn the_least_recently_used_file_goes_when_there_are_too_many() {
 
 #[test]
 fn files_go_when_they_are_too_large_but_for_the_last_one() {
-    let mut files = RecentKeyFiles::new(9, 100_000);
+    let mut files = RecentKeyFiles::new(9, 25_000);
     for (name, size) in [
         ("a", 11),
         ("b", 11),
