@@ -93,8 +93,9 @@ is(asked($t, 'named'), 1, 'also with a request that waited');
 is(asked($t, 'discovery_found'), 1, 'one discovery document was enough');
 is($t->read_file('asked.log'), '/issuer/found/.well-known/openid-configuration application/json 127.0.0.1:'
     . port(8081) . "\n", 'what is asked');
+my ($version) = slurp('../Cargo.toml') =~ /^version = "(.*)"/m;
 is(last_request($t, 'named') =~ s/127\S+/HOST/r, join("\r\n", 'GET /named HTTP/1.1', 'host: HOST',
-    'user-agent: nginx-auth/0.1.0', 'accept: application/jwk-set+json, application/json',
+    "user-agent: nginx-auth/$version", 'accept: application/jwk-set+json, application/json',
     'accept-encoding: identity', 'connection: close', '', ''), 'the request for keys');
 
 ### an issuer that does not answer, or not in time

@@ -75,7 +75,8 @@ is(status($r), 200, 'page');
 is(header($r, 'Content-Type'), 'text/plain; version=0.0.4', 'page, Content-Type');
 is(header($r, 'Cache-Control'), 'no-store', 'page, Cache-Control');
 is(header($r, 'Content-Length'), length body($r), 'page, Content-Length');
-is(join(' | ', grep { !/^jwt_key_file_/ } split / \| /, counted('')), 'build_info{version=0.1.0} 1 | counters_created_timestamp_seconds '
+my ($version) = slurp('../Cargo.toml') =~ /^version = "(.*)"/m;
+is(join(' | ', grep { !/^jwt_key_file_/ } split / \| /, counted('')), "build_info{version=$version} 1 | " . 'counters_created_timestamp_seconds '
     . metric('nginx_auth_counters_created_timestamp_seconds'), 'nothing has been counted');
 
 my $head = ask({ method => 'HEAD' }, '/status');

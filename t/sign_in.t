@@ -12,7 +12,7 @@ use NodePackages;
 
 use JSON::PP ();
 
-my $t = Test::Nginx->new()->has(qw/ http rewrite proxy /)->plan(26);
+my $t = Test::Nginx->new()->has(qw/ http rewrite proxy /)->plan(37);
 
 use_conf($t, 'auth-proxy.conf');
 my $conf = slurp('../examples/sign-in/sign-in.conf');
@@ -53,6 +53,7 @@ is_deeply($seen->{api}, [200, { user => 'anna', email => 'anna@example.com' }],
     'row 25: whatever the page says of itself');
 is_deeply($seen->{cookie}, [{ httpOnly => JSON::PP::true, sameSite => 'Lax' }],
     'the cookie is not for scripts, and not for other sites');
+is_deeply($seen->{foreign}, ['/auth/signed-out', 1, 'anna'], 'a form of another site signs nobody out');
 is($seen->{signing_out}, 'provider:/session/end', 'signs out at the provider, too');
 is($seen->{signed_out}, '/auth/signed-out', 'and comes back');
 is($seen->{again}, 'provider:/interaction', 'is asked again');
@@ -66,7 +67,21 @@ like(header($sign_in, 'Location'), qr{^http://[^/]+\Q/auth/sign-in?to=%2Fa%2F%25
 is(status(ask('/api/me')), 401, 'a program gets 401');
 is(status(ask('/auth/check')), 404, 'nobody can ask for the check itself');
 is(status(ask("/auth/sign-in?to=$_")), 400, "no way to another site: $_")
-    for 'https://evil.example', '//evil.example', '/%5Cevil.example', 'evil', '/%09/evil.example';
+    for 'https://evil.example', '//evil.example', '/%5Cevil.example', 'evil', '/%09/evil.example', '/%09/[';
+
+# What nginx takes for a path, and the login service for no address.
+is(status(ask($_)), 400, "no address: $_") for '//[/../auth/x', '//a:b/../auth/x';
+is(status(ask('/auth/x')), 404, 'and the login service goes on');
+
+# The state of a sign-in is with the browser, sealed.
+my ($sealed) = header(ask('/auth/sign-in?to=/' . 'a' x 1900), 'Set-Cookie') =~ /^sign-in=([\w-]+);/;
+cmp_ok(length $sealed, '<', 4000, 'a cookie that browsers keep, for a long address as well');
+is(length header(ask('/auth/sign-in?to=/' . 'a' x 6000), 'Set-Cookie'),
+    length header(ask('/auth/sign-in'), 'Set-Cookie'), 'one that is too long is as good as none');
+is(status(ask('/auth/callback?code=a&state=b', "Cookie: sign-in=$sealed")), 403, 'a state that is not that of the cookie');
+my $other = $sealed =~ s/(.{40})(.)/$1 . ($2 eq 'A' ? 'B' : 'A')/er;
+is(status(ask('/auth/callback?code=a&state=b', "Cookie: sign-in=$_")), 400, 'a cookie of somebody else')
+    for $other, 'x', substr($sealed, 0, 30);
 is(status(ask('/auth/callback?code=a&state=b')), 400, 'a code that nobody has asked for');
 is(status(ask('/auth/sign-out')), 404, 'a link signs nobody out');
 is(status(ask('/api/me', "Cookie: session=$_")), 401, "no session: $_") for '', 'x';

@@ -5,7 +5,7 @@
 // A session is in the memory of this process, and the browser has its number in a cookie. So signing
 // out ends it at once. Several of these processes would need a common store, such as Redis.
 
-import { randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import http from 'node:http'
 import * as client from 'openid-client'
 
@@ -20,6 +20,7 @@ const {
 
 const SESSION_SECONDS = 8 * 3600
 const SIGN_IN_SECONDS = 10 * 60
+const TO_LENGTH = 2000
 
 // Only the example's provider has no TLS.
 const options = ISSUER.startsWith('http://') ? { execute: [client.allowInsecureRequests] } : {}
@@ -31,7 +32,7 @@ async function findProvider() {
   return provider
 }
 
-// Entries that are forgotten after some time, by a number that cannot be guessed.
+// Sessions by a number that cannot be guessed. They are forgotten after some time.
 class Store {
   #entries = new Map()
   #milliseconds
@@ -63,7 +64,40 @@ class Store {
 }
 
 const sessions = new Store(SESSION_SECONDS)
-const signIns = new Store(SIGN_IN_SECONDS)
+
+// The state of a sign-in is in a cookie, which only this process can read and make: anybody may begin
+// any number of them, and memory of this process would be theirs to fill.
+const key = randomBytes(32)
+
+function seal(value) {
+  const nonce = randomBytes(12)
+  const cipher = createCipheriv('aes-256-gcm', key, nonce)
+  const sealed = [nonce, cipher.update(JSON.stringify(value)), cipher.final(), cipher.getAuthTag()]
+  return Buffer.concat(sealed).toString('base64url')
+}
+
+function unseal(text) {
+  const sealed = Buffer.from(text ?? '', 'base64url')
+  if (sealed.length < 28) return undefined
+  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, 12)).setAuthTag(sealed.subarray(-16))
+  try {
+    return JSON.parse(Buffer.concat([decipher.update(sealed.subarray(12, -16)), decipher.final()]))
+  } catch {
+    return undefined
+  }
+}
+
+// The page of this site to come back to, and never one of another site.
+function pageOf(to) {
+  try {
+    const { href, origin } = new URL(to, SITE)
+    if (!/^\/(?![/\\])/.test(to) || origin !== new URL(SITE).origin) return undefined
+    // Browsers keep cookies of up to 4096 bytes.
+    return href.length <= TO_LENGTH ? href : new URL('/', SITE).href
+  } catch {
+    return undefined
+  }
+}
 
 // With TLS a name that only a secure page of this very host can set.
 const SESSION = secure ? '__Host-session' : 'session'
@@ -90,9 +124,8 @@ const handlers = {
   },
 
   'GET /auth/sign-in': async (request, response, url) => {
-    const to = url.searchParams.get('to') ?? '/'
-    // To a page of this site, and never to another one.
-    if (!/^\/(?![/\\])/.test(to) || new URL(to, SITE).origin !== new URL(SITE).origin) return page(response, 400, 'This is no page of ours.')
+    const to = pageOf(url.searchParams.get('to') ?? '/')
+    if (!to) return page(response, 400, 'This is no page of ours.')
 
     const verifier = client.randomPKCECodeVerifier()
     const state = client.randomState()
@@ -105,12 +138,11 @@ const handlers = {
       state,
       nonce,
     })
-    const id = signIns.add({ to, verifier, state, nonce })
-    redirect(response, target.href, [cookie(SIGN_IN, id, SIGN_IN_SECONDS)])
+    redirect(response, target.href, [cookie(SIGN_IN, seal({ to, verifier, state, nonce }), SIGN_IN_SECONDS)])
   },
 
   'GET /auth/callback': async (request, response, url) => {
-    const signIn = signIns.take(cookieOf(request, SIGN_IN))
+    const signIn = unseal(cookieOf(request, SIGN_IN))
     if (!signIn) return page(response, 400, 'You took too long, or came here by another way. <a href="/">Try again.</a>')
     let tokens
     try {
@@ -129,10 +161,11 @@ const handlers = {
   },
 
   // POST: a picture or a link on another site must not sign people out. SameSite=Lax keeps the cookie
-  // from a form of another site.
+  // from a form of another site, and without it nothing is to be forgotten.
   'POST /auth/sign-out': async (request, response) => {
-    const session = sessions.take(cookieOf(request, SESSION))
-    const forget = [cookie(SESSION, '', 0)]
+    const id = cookieOf(request, SESSION)
+    const session = sessions.take(id)
+    const forget = id === undefined ? [] : [cookie(SESSION, '', 0)]
     if (!session) return redirect(response, '/auth/signed-out', forget)
     const target = client.buildEndSessionUrl(await findProvider(), {
       id_token_hint: session.idToken,
@@ -155,8 +188,13 @@ function page(response, status, text) {
   response.end(`<!doctype html><title>Sign in</title><body style="font: 18px sans-serif; margin: 4em auto; max-width: 30em">${text}`)
 }
 
-http.createServer(async (request, response) => {
-  const url = new URL(request.url, 'http://localhost')
+async function answer(request, response) {
+  let url
+  try {
+    url = new URL(request.url, 'http://localhost')
+  } catch {
+    return page(response, 400, 'This is no address.')
+  }
   const handler = handlers[`${request.method} ${url.pathname}`]
   try {
     if (handler) await handler(request, response, url)
@@ -166,4 +204,9 @@ http.createServer(async (request, response) => {
     if (response.headersSent) response.destroy()
     else page(response, 503, 'The sign-in does not work at the moment.')
   }
-}).listen(Number(PORT), HOST, () => console.log(`login service on ${HOST}:${PORT}`))
+}
+
+// Whatever one request brings about is not to end the sessions of all.
+process.on('unhandledRejection', (error) => console.error(error))
+
+http.createServer(answer).listen(Number(PORT), HOST, () => console.log(`login service on ${HOST}:${PORT}`))

@@ -48,6 +48,22 @@ const cookies = await context.cookies(site)
 seen.cookie = cookies.filter(({ name }) => name === 'session').map(({ httpOnly, sameSite }) => ({ httpOnly, sameSite }))
 const stolen = cookies.find(({ name }) => name === 'session')
 
+// a form of another site, which the browser sends without the cookie
+
+const other = await context.newPage()
+await other.route('http://other.example/', (route) => route.fulfill({
+  contentType: 'text/html',
+  body: `<form method="post" action="${site}/auth/sign-out"><button>Win</button></form>`,
+}))
+await other.goto('http://other.example/')
+await other.click('button')
+await other.waitForURL(`${site}/**`)
+const there = other.url().replace(site, '')
+await other.goto(`${site}/reports`)
+const kept = (await context.cookies(site)).filter(({ name }) => name === 'session').length
+seen.foreign = [there, kept, kept ? await other.locator('#user').textContent() : '']
+await other.close()
+
 // signs out, here and at the provider
 
 await page.click('button')

@@ -16,3 +16,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
+
+{{- /* YAML reads 20261130 as 2.026113e+07 and 1.10 as 1.1. */ -}}
+{{- define "nginx-auth.image" -}}
+{{- if kindIs "float64" .Values.image.tag }}{{ fail "image.tag is a number: write it in quotes" }}{{ end -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
