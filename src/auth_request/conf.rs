@@ -365,7 +365,9 @@ impl Inherit for LocationConf {
         cache_key.inherit(&outer.cache_key);
         cache_valid.inherit(&outer.cache_valid);
         fingerprint.push(&outer.fingerprint.digest());
-        fingerprint.push(&cf.location_name());
+        for part in cf.level_name() {
+            fingerprint.push(&part);
+        }
         fingerprint.push(&[verdict_codec::FORMAT]);
         // The level of http is never merged, and has no scope: no request runs there.
         *scope = cf
