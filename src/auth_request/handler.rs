@@ -245,7 +245,7 @@ impl<'r> CheckStep<'r, '_> {
         variables::set_cache_status(request, CacheStatus::Hit);
         self.count_lookup(CacheStatus::Hit);
         self.set_answer(verdict.answer.as_ref())?;
-        self.apply_verdict(&verdict, verdict.cached_decision(conf), || None)
+        self.apply_verdict(&verdict, verdict.cached_decision(conf), None)
     }
 
     /// Asks the service, or waits for another request that asks it for the same verdict.
@@ -311,15 +311,15 @@ impl<'r> CheckStep<'r, '_> {
                 && slot.store(request, conf, &assigned, &verdict, response);
             slot.end_flight(request, leader, is_cached);
         }
-        self.apply_verdict(&verdict, decision, || response.replaced_status())
+        self.apply_verdict(&verdict, decision, Some(response))
     }
 
-    /// `replaced` is asked only for the log line of an error.
+    /// `response` is that of the service, if the verdict is not a cached one.
     fn apply_verdict(
         &self,
         verdict: &Verdict<'r>,
         decision: Decision,
-        replaced: impl FnOnce() -> Option<Status>,
+        response: Option<SubrequestResponse<'r>>,
     ) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
         variables::set_status(request, verdict.status)?;
@@ -331,12 +331,17 @@ impl<'r> CheckStep<'r, '_> {
                 return self.refuse(Refusal::Denied { status, uri }, Some(verdict));
             }
             Decision::Error(error) => {
+                let is_of_client = response.is_some_and(|r| r.connection_has_variables());
+                let replaced = response.and_then(SubrequestResponse::replaced_status);
                 let refusal = Refusal::ServiceError {
                     error,
                     status,
-                    replaced: replaced().map(|status| status.0),
+                    replaced: replaced.map(|status| status.0),
                     uri: &self.service.text,
-                    on_error: conf.on_error(),
+                    on_error: match is_of_client {
+                        true => conf.on_error().closed(),
+                        false => conf.on_error(),
+                    },
                 };
                 return self.refuse(refusal, None);
             }

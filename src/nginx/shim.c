@@ -516,6 +516,46 @@ nginx_auth_origin(const ngx_http_request_t *r, ngx_uint_t status)
     return origin;
 }
 
+static ngx_uint_t
+has_variables(const ngx_http_complex_value_t *value)
+{
+    return value != NULL && value->lengths != NULL;
+}
+
+/*
+ * Whether a client may have a say in how nginx connects to an upstream: a variable is in the name or
+ * the certificate of TLS, or in the local address.
+ */
+
+ngx_uint_t
+nginx_auth_connection_has_variables(const ngx_http_request_t *r)
+{
+    const ngx_http_upstream_t       *u;
+    const ngx_http_upstream_conf_t  *conf;
+
+    u = r->upstream;
+
+    if (u == NULL || u->conf == NULL) {
+        return 0;
+    }
+
+    conf = u->conf;
+
+    if (conf->local && has_variables(conf->local->value)) {
+        return 1;
+    }
+
+#if (NGX_HTTP_SSL)
+    if (u->ssl) {
+        return has_variables(conf->ssl_name)
+               || has_variables(conf->ssl_certificate)
+               || has_variables(conf->ssl_certificate_key);
+    }
+#endif
+
+    return 0;
+}
+
 /* The status of the response that an upstream has sent, if `status` is another one; 0 if not. */
 
 ngx_uint_t

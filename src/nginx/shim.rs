@@ -163,6 +163,13 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_origin"]
     pub(super) fn origin(r: *const ngx_http_request_t, status: ngx_uint_t) -> ngx_uint_t;
 
+    /// Whether a variable has a say in how nginx connects to the upstream, if there is one.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_connection_has_variables"]
+    pub(super) fn connection_has_variables(r: *const ngx_http_request_t) -> ngx_uint_t;
+
     /// Whether a response is that of an upstream, which nginx is reading from.
     ///
     /// # Safety
