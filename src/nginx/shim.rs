@@ -278,8 +278,8 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_is_blocked"]
     pub(super) fn is_blocked(r: *const ngx_http_request_t) -> ngx_uint_t;
 
-    /// Who waits for the end of a subrequest in the background: 0 nobody, 1 the next request on the
-    /// client's connection, 2 the client.
+    /// Who waits for the end of a subrequest in the background: 0 nobody, 1 other requests of the
+    /// client, 2 the client.
     ///
     /// # Safety
     /// `r` points to a live request.
