@@ -247,7 +247,7 @@ impl<'r> Request<'r> {
     #[cfg(nginx_linked_headers)]
     pub(super) fn clear_challenges_of_old_nginx(self) {}
 
-    fn core_location_conf(self) -> *const ngx_http_core_loc_conf_t {
+    pub(super) fn core_location_conf(self) -> *const ngx_http_core_loc_conf_t {
         // SAFETY: r->loc_conf has one entry for each HTTP module, the core module's among them.
         unsafe { (*(*self.raw()).loc_conf.add(ngx_http_core_module.ctx_index)).cast() }
     }
