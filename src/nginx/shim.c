@@ -737,6 +737,22 @@ nginx_auth_link_lines(ngx_http_request_t *r)
     return NGX_OK;
 }
 
+/*
+ * Has nginx link lines of one name to each other again before it makes parameters of them for
+ * FastCGI, uwsgi or SCGI (ngx_http_link_multi_headers).  It does so once for a request.  In another
+ * list the links would lead to lines that are not in it, and nginx has room for as many lines as
+ * there are in the list.
+ */
+
+void
+nginx_auth_forget_links(ngx_http_request_t *r)
+{
+#if (nginx_version >= 1023000)
+    r->headers_in.multi_linked = 0;
+    r->headers_in.multi = 0;
+#endif
+}
+
 /* Removes nginx's pointer to a line that nginx_auth_link_lines() does not link. */
 
 void

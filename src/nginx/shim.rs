@@ -315,6 +315,14 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_link_lines"]
     pub(super) fn link_lines(r: *mut ngx_http_request_t) -> ngx_int_t;
 
+    /// Has nginx link lines of one name again before it makes parameters of them. To be called when
+    /// the list of a request's header lines changes, or its elements may have other links.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_forget_links"]
+    pub(super) fn forget_links(r: *mut ngx_http_request_t);
+
     /// A number that tells locations of the same name apart: exact, unnamed, named, or a regular
     /// expression.
     ///

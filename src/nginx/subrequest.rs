@@ -11,8 +11,9 @@ use super::pool::own;
 use super::request::Request;
 use super::response_body::{BodyError, BodyReader, Progress, ResponseBody};
 use super::shim::{
-    forget_conditions, forget_send_timeout, forgive_connection, has_thread, redirecting_status,
-    set_buffered, set_filter_need_in_memory, set_headers_in_chunked, stop_upstream,
+    forget_conditions, forget_links, forget_send_timeout, forgive_connection, has_thread,
+    redirecting_status, set_buffered, set_filter_need_in_memory, set_headers_in_chunked,
+    stop_upstream,
 };
 use super::status::Status;
 use super::subrequest_response::SubrequestResponse;
@@ -139,6 +140,9 @@ impl<'r> Request<'r> {
                 None => (*raw).headers_in.headers = *all_lines,
                 Some(lines) => set_lines(raw, lines),
             }
+            // Both lists may have the same elements, which each request links in its own way.
+            forget_links(raw);
+            forget_links(self.raw());
             // nginx makes no tunnel in a subrequest: after a 101 it would close the client's
             // connection.
             (*raw).headers_in.upgrade = ptr::null_mut();
