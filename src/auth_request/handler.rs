@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::AuthRequest;
 use super::answer;
 use super::cache::{CacheLookup, CacheResult, CacheSlot};
-use super::conf::{LocationConf, MainConf, Service, ServiceUri};
+use super::conf::{LocationConf, MainConf, Service};
 use super::flight::{FlightFollower, FlightLeader, FlightRole, FollowedFlights};
 use super::variables;
 use super::verdict::{self, HeaderLine, Verdict};
@@ -15,7 +15,7 @@ use crate::nginx::{
     Request, SharedZone, Status, Subrequest, SubrequestBody, SubrequestLines, SubrequestOwner,
     SubrequestResponse, Target,
 };
-use crate::subrequest_uri::UnsafeUri;
+use crate::subrequest_uri::Uri;
 use policy::auth_request::answer::Answer;
 use policy::auth_request::cache_status::CacheStatus;
 use policy::auth_request::check_result::CheckResult;
@@ -156,7 +156,7 @@ impl SubrequestOwner for AuthRequest {
 struct CheckStep<'r, 'c> {
     request: Request<'r>,
     conf: &'c LocationConf,
-    service: &'c ServiceUri,
+    service: &'c Uri,
 }
 
 impl<'r> CheckStep<'r, '_> {
@@ -208,10 +208,11 @@ impl<'r> CheckStep<'r, '_> {
     /// Looks for a cached verdict, or asks the service. A request that has followed a flight
     /// evaluates its URI and its key again, because both must belong together.
     fn find_verdict(&self, followed: FollowedFlights) -> Result<Access<'r>, Failure> {
-        let target = match self.service.uri.target(self.request)? {
+        let target = match self.service.target(self.request)? {
             Ok(target) => target,
-            Err(UnsafeUri { uri, reason }) => {
-                return self.refuse(Refusal::UnsafeUri { uri: &uri, reason }, None);
+            Err(reason) => {
+                let uri = self.service.text();
+                return self.refuse(Refusal::UnsafeUri { uri, reason }, None);
             }
         };
         match self.conf.cache_zone() {
@@ -327,7 +328,7 @@ impl<'r> CheckStep<'r, '_> {
         match decision {
             Decision::Allow => {}
             Decision::Deny => {
-                let uri = &self.service.text;
+                let uri = self.service.text();
                 return self.refuse(Refusal::Denied { status, uri }, Some(verdict));
             }
             Decision::Error(error) => {
@@ -337,7 +338,7 @@ impl<'r> CheckStep<'r, '_> {
                     error,
                     status,
                     replaced: replaced.map(|status| status.0),
-                    uri: &self.service.text,
+                    uri: self.service.text(),
                     on_error: match is_of_client {
                         true => conf.on_error().closed(),
                         false => conf.on_error(),
