@@ -9,7 +9,7 @@ use Http2;
 use Test::Nginx::Raw;
 
 my $t = Test::Nginx->new()
-    ->has(qw/ http proxy rewrite auth_basic access http_v2 stub_status gzip /)->plan(80);
+    ->has(qw/ http proxy rewrite auth_basic access http_v2 stub_status gzip ssi /)->plan(81);
 
 configure($t, <<"EOF");
     proxy_read_timeout 1s;
@@ -33,6 +33,7 @@ configure($t, <<"EOF");
         location /strict { auth_request_deny_status 404; error_page 500 = \@page; }
         location /gzip { gzip on; gzip_min_length 1; gzip_types *; gzip_http_version 1.0; }
         location /body { auth_request_body 10; }
+        location /ssi { ssi on; }
         location /any {
             satisfy any;
             auth_basic "b";
@@ -118,6 +119,9 @@ like(ask_with('/gzip', 403, "$type\\nContent-Length: 20\\n\\n" . 'a' x 20,
 is(() = ask_with('/gzip', 403, "$type\\nContent-Encoding: br\\nContent-Length: 3\\n\\nabc",
     'Accept-Encoding: gzip') =~ /^Content-Encoding: (.*)\r/mg, 1,
     'an encoded body is not encoded again');
+
+is(body(ask_with('/ssi', 403, 'Content-Type: text/html\n\n<!--#echo var="uri" -->')), '/ssi',
+    'a filter of the protected location, ssi');
 
 is(body(http_get('/own')), 'own text', 'return with a text in the location that is asked');
 is(body(http_get('/static')), 'DENIED' x 10, 'a file in the location that is asked');
