@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use policy::uri;
+use policy::uri::{self, UnsafePath};
 
 use crate::nginx::{Config, ConfigError, Failure, Request, Target, Template, Text};
 use text::Quoted;
@@ -15,20 +15,14 @@ pub(crate) struct Uri {
     /// The length of the path, if the target is the same for all requests.
     // perf: such a target is not split and checked for each request.
     fixed_path: Option<usize>,
+    /// The URI as it is configured.
+    text: Rc<[u8]>,
     /// File and line of the directive.
     position: Rc<str>,
 }
 
-/// A URI to which no subrequest is made.
-#[derive(Clone, Copy)]
-pub(crate) struct UnsafeUri<'r> {
-    pub(crate) uri: Text<'r>,
-    /// What is wrong with it, in words that follow the URI.
-    pub(crate) reason: &'static str,
-}
-
 impl Uri {
-    fn new(template: Template, position: Rc<str>) -> Self {
+    fn new(template: Template, text: Rc<[u8]>, position: Rc<str>) -> Self {
         let fixed_path = template.constant().and_then(|text| {
             let Target { path, args } = split(text, true).ok()?;
             uri::encode_args(&args).is_none().then_some(path.len())
@@ -36,6 +30,7 @@ impl Uri {
         Self {
             template,
             fixed_path,
+            text,
             position,
         }
     }
@@ -58,13 +53,18 @@ impl Uri {
             ));
         }
         let position = cf.position().into();
-        Ok(Self::new(template, position))
+        Ok(Self::new(template, uri[..].into(), position))
     }
 
     /// The path, if it is the same for all requests.
     pub(crate) fn constant_path(&self) -> Option<&[u8]> {
         let text = self.template.constant()?.bytes();
         text.get(..self.fixed_path?)
+    }
+
+    /// The URI as it is configured.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
     }
 
     /// File and line of the directive.
@@ -92,7 +92,7 @@ impl Uri {
     pub(crate) fn target<'r>(
         &self,
         request: Request<'r>,
-    ) -> Result<Result<Target<'r>, UnsafeUri<'r>>, Failure> {
+    ) -> Result<Result<Target<'r>, UnsafePath>, Failure> {
         self.split_target(request, self.evaluate(request)?)
     }
 
@@ -101,14 +101,14 @@ impl Uri {
         &self,
         request: Request<'r>,
         text: Text<'r>,
-    ) -> Result<Result<Target<'r>, UnsafeUri<'r>>, Failure> {
+    ) -> Result<Result<Target<'r>, UnsafePath>, Failure> {
         if let Some(length) = self.fixed_path {
             let (path, args) = (text.take(length), text.skip(length + 1));
             return Ok(Ok(Target { path, args }));
         }
         let target = match split(text, self.constant().is_some()) {
             Ok(target) => target,
-            Err(unsafe_uri) => return Ok(Err(unsafe_uri)),
+            Err(reason) => return Ok(Err(reason)),
         };
         let args = match uri::encode_args(&target.args) {
             Some(encoded) => request.copy(&encoded)?,
@@ -119,11 +119,11 @@ impl Uri {
 }
 
 /// Splits a URI into path and arguments. `is_fixed` says that it contains no variables.
-fn split(text: Text<'_>, is_fixed: bool) -> Result<Target<'_>, UnsafeUri<'_>> {
+fn split(text: Text<'_>, is_fixed: bool) -> Result<Target<'_>, UnsafePath> {
     let no_args = Text::from_static(b"");
     let (path, args) = text.split_once(b'?').unwrap_or((text, no_args));
-    match uri::unsafe_path_reason(&path, is_fixed) {
-        Some(reason) => Err(UnsafeUri { uri: path, reason }),
+    match uri::unsafe_path(&path, is_fixed) {
+        Some(reason) => Err(reason),
         None => Ok(Target { path, args }),
     }
 }

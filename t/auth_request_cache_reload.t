@@ -2,7 +2,8 @@
 
 # auth_request_cache: verdicts survive a reload, but not a change of the
 # configuration on any level of the location. Locations and servers that look
-# alike have verdicts of their own (row 30).
+# alike have verdicts of their own (row 30), also if a reload removes or moves
+# some of them.
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
@@ -61,11 +62,15 @@ my @changes = (
     [one => 'location /one', 'location /on'],
     [one => 'location /one', 'location /one { location /one'],
     [name => 'localhost', 'localhost.'],
+    [name => 'localhost', 'localhost a.test'],
+    [name => 'localhost', 'a.test localhost'],
+    [name => 'localhost', '~localhost'],
+    [server => '', 'listen 127.0.0.1:8082;'],
 );
 
 my $count;
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
-    ->plan(19 + 2 * @changes);
+    ->plan(34 + 2 * @changes);
 
 configure($t, http_with());
 verdict_service($t, 8081);
@@ -133,7 +138,68 @@ for my $had ('MISS', 'HIT') {
         "another server on the same line: $had");
 }
 
+### servers that a reload removes or moves
+
+my @names = ('', 'server_name localhost;');
+
+for my $i (0, 1) {
+    my %server = map({
+        my ($name, $port) = @$_;
+        $name => "    server { listen 127.0.0.1:$port; $names[$i] location /one { } location = /auth {"
+            . " auth_request off; proxy_pass http://127.0.0.1:8081/$name; } }\n"
+    } ['first', 8080], ['second', 8082]);
+    my $key = "Key: server $i";
+    my $both = sub { join ' ', map { seen(ask({ port => $_ }, '/one', $key)) } 8080, 8082 };
+    my $name = $i ? 'one name' : 'no name';
+
+    reload_with($t, http_of(@server{qw/ first second /}));
+    is($both->(), '404 MISS /first 0: 404 MISS /second 0:', "two servers with $name");
+    reload_with($t, http_of(@server{qw/ second first /}));
+    is($both->(), '404 HIT /first 0: 404 HIT /second 0:', "$name, in another order");
+    reload_with($t, http_of("\n    # a comment\n", @server{qw/ second first /}));
+    is($both->(), '404 HIT /first 0: 404 HIT /second 0:', "$name, on other lines");
+
+    reload_with($t, http_of($server{first}));
+    $key = "Key: alone $i";
+    is(seen(ask('/one', $key)), '404 MISS /first 0:', "$name, the first server alone");
+    reload_with($t, http_of($server{second}));
+    is(seen(ask({ port => 8082 }, '/one', $key)), '404 MISS /second 0:',
+        "$name, the second server on its line");
+    reload_with($t, http_of(@server{qw/ second first /}));
+    is($both->(), '404 HIT /first 0: 404 HIT /second 0:', "$name, both servers again");
+}
+
+# The order of the addresses is that in which they come first in the whole file.
+
+my $first = 'server { listen 127.0.0.1:8082; server_name a.test; }';
+my $several = sub {
+    my ($listen, $names) = @_;
+    return "server { $listen server_name $names; location /one { }"
+        . ' location = /auth { auth_request off; proxy_pass http://127.0.0.1:8081; } }';
+};
+my ($one, $two) = map { "listen 127.0.0.1:$_;" } 8080, 8082;
+
+reload_with($t, http_of($several->("$one $two", 'localhost ~^b')));
+is(seen(ask('/one', 'Key: many')), '404 MISS /auth 0:', 'a server with two addresses');
+reload_with($t, http_of($first, $several->("$two $one", '~^b localhost')));
+is(seen(ask('/one', 'Key: many')), '404 HIT /auth 0:',
+    'two addresses and two names in another order');
+reload_with($t, http_of($several->($one, 'localhost ~^b')));
+is(seen(ask('/one', 'Key: many')), '404 MISS /auth 0:', 'with one address');
+
 ### helpers
+
+# What all servers have, and these servers.
+sub http_of { return <<"EOF" }
+    auth_request_cache_zone verdicts:512k;
+    auth_request_cache       verdicts;
+    auth_request_cache_valid any 1h;
+    auth_request_cache_key   \$http_key;
+    auth_request             /auth;
+    auth_request_set         \$said \$upstream_http_x_said;
+    add_header X-Seen "\$auth_request_cache_status \$said" always;
+@_
+EOF
 
 # The cache status of a request.
 sub cached { return (split ' ', seen(ask('/one', @_)))[1] // '' }

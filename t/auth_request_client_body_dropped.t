@@ -9,7 +9,7 @@ use Auth;
 use Http2;
 use Test::Nginx::Raw;
 
-my $t = Test::Nginx->new()->has(qw/ http http_v2 access proxy rewrite /)->plan(11);
+my $t = Test::Nginx->new()->has(qw/ http http_v2 access proxy rewrite /)->plan(15);
 
 configure($t, <<"EOF");
     server {
@@ -24,6 +24,9 @@ configure($t, <<"EOF");
         location /large-open { client_max_body_size 10; error_page 413 /page-open; proxy_pass http://127.0.0.1:8082; }
         location /denied     { deny all;                error_page 403 /page;      proxy_pass http://127.0.0.1:8082; }
 
+        location /short      { auth_request_body 10;    error_page 413 /short-page; proxy_pass http://127.0.0.1:8082; }
+
+        location = /short-page { auth_request_body 10; proxy_pass http://127.0.0.1:8082; }
         location = /page      { proxy_pass http://127.0.0.1:8082; }
         location = /page-off  { auth_request_body off; root html; }
         location = /page-open { auth_request off;      root html; }
@@ -51,6 +54,7 @@ $t->run();
 
 my %send = (
     'HTTP/1' => sub { return ask({ method => 'POST', body => 'x' x 100 }, $_[0]) },
+    'HTTP/1, chunks' => sub { return ask({ method => 'POST', chunks => ['x' x 100] }, $_[0]) },
     'HTTP/1, a part' => sub {
         my $s = connection();
         $s->print(request({ method => 'POST' }, $_[0], 'Content-Length: 100') . 'x' x 50);
@@ -86,6 +90,10 @@ is(outcome('HTTP/2', '/denied'), '403|100|100 |', 'refused by deny, HTTP/2');
 # here nginx has read and dropped all of it, so that there is none for anybody
 is(outcome('HTTP/1', '/large'), '413|0|0 |', 'too large, HTTP/1');
 is(outcome($_, '/large'), "500|||$gone", "too large, $_") for 'HTTP/1, a part', 'HTTP/2';
+
+# a body that is longer than auth_request_body, also in the location of the page
+like(outcome('HTTP/1', '/short'), qr/^413\|[^|]*\|\|\z/, 'longer than auth_request_body, HTTP/1');
+is(outcome('HTTP/1, chunks', '/short'), "500|||$gone", 'longer than auth_request_body, HTTP/1, chunks');
 
 for my $how (sort keys %send) {
     is(outcome($how, '/large-off'), '413|file page-off|0 |', "auth_request_body off, $how");

@@ -8,7 +8,7 @@ use lib "$FindBin::Bin/lib";
 use Auth;
 use Test::Nginx::Raw;
 
-my $t = Test::Nginx->new()->has(qw/ http proxy rewrite auth_basic /)->plan(46);
+my $t = Test::Nginx->new()->has(qw/ http proxy rewrite auth_basic /)->plan(54);
 
 configure($t, <<'EOF');
     default_type text/html;
@@ -53,6 +53,15 @@ configure($t, <<'EOF');
             auth_request_client_headers X-A Set-Cookie on=allow;
             proxy_pass http://127.0.0.1:8082;
         }
+        location /app {
+            auth_request_client_headers X-Origin Set-Cookie on=allow;
+            proxy_pass http://127.0.0.1:8082;
+        }
+        location /app-page {
+            auth_request_client_headers X-Origin;
+            error_page 403 = @app-page;
+        }
+        location @app-page { auth_request off; proxy_pass http://127.0.0.1:8082; }
         location = /auth { internal; proxy_pass http://127.0.0.1:8081; }
         location /raw/ {
             auth_request /auth-raw$uri;
@@ -91,6 +100,11 @@ service($t, 8081, sub {
 service($t, 8082, sub {
     my ($client, $head) = @_;
     my $got = join ' ', map { lc } $head =~ /^(X-[A-Z]): /mgi;
+    my @app = $head =~ /^X-App: (.*)\r/mgi;
+    if ($head =~ /^GET \/app/) {
+        print $client join "\r\n", 'HTTP/1.1 200 OK', @app, '', '';
+        return 0;
+    }
     print $client "HTTP/1.1 200 OK\r\nX-A: upstream\r\nSet-Cookie: u=1\r\n\r\n[$got]";
     return 0;
 });
@@ -143,6 +157,28 @@ like($response, qr/^Content-Language: de\r/m, 'prefix, about the content');
 unlike($response, qr!^Content-(?:Type: a/b|Encoding|Range)!m,
     'prefix, no line about the coding of the content');
 is(() = $response =~ /^Content-Length:/mgi, 1, 'prefix, one Content-Length');
+
+### lines that the application sends as well (a doubled Access-Control-Allow-Origin breaks CORS)
+
+my $origin = 'X-Origin: https://a';
+my @app_cases = (
+    [$origin, [], [$origin], 'the service alone'],
+    [$origin, [$origin], [$origin], 'the same value'],
+    [$origin, ['x-ORIGIN: https://a'], ['x-ORIGIN: https://a'], 'the same name in another case'],
+    [$origin, ['X-Origin: https://A'], [$origin, 'X-Origin: https://A'], 'another value'],
+    [$origin, ['X-Origin:'], [$origin, 'X-Origin: '], 'no value'],
+    [$origin, [$origin, 'X-N: 1', $origin], [$origin, 'X-N: 1', $origin],
+        'lines of the application itself are as many as it sends'],
+    ['Set-Cookie: s=1', ['Set-Cookie: s=1', 'Set-Cookie: t=2'],
+        ['Set-Cookie: s=1', 'Set-Cookie: t=2'], 'a cookie'],
+);
+for my $case (@app_cases) {
+    my ($service, $app, $expected, $name) = @$case;
+    is(own_lines(ask_with('/app', 200, $service, '', map { "X-App: $_" } @$app)),
+        join(', ', @$expected), "application, $name");
+}
+is(own_lines(ask_with('/app-page', 403, $origin, '', "X-App: $origin")), $origin,
+    'the same value in a page for a denial');
 
 ### challenges are never doubled
 

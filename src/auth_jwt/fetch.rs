@@ -15,7 +15,7 @@ use super::key_request::{
 use crate::nginx::{
     Failure, Request, SubrequestBody, SubrequestLines, Target, Template, Text, Waker,
 };
-use crate::subrequest_uri::{UnsafeUri, Uri};
+use crate::subrequest_uri::Uri;
 use jose::KeySet;
 use policy::auth_jwt::fetch_state::Need;
 use policy::auth_jwt::key_cache::{KeyCache, KeyError};
@@ -319,9 +319,8 @@ impl<'r> KeyFetcher<'r> {
     }
 
     fn target(&self, uri: &Uri, text: Text<'r>) -> Result<Target<'r>, Rejection> {
-        uri.split_target(self.request, text)?.map_err(|unsafe_uri| {
-            let UnsafeUri { uri, reason } = unsafe_uri;
-            let uri = Quoted::new(uri);
+        uri.split_target(self.request, text)?.map_err(|reason| {
+            let uri = Quoted::new(uri.text());
             Rejection::KeyRequestUri { uri, reason }
         })
     }

@@ -82,16 +82,8 @@ pub struct LocationConf {
 pub(super) enum Service {
     /// `auth_request off`
     Off,
-    /// `auth_request uri`
-    At(ServiceUri),
-}
-
-/// The URI of the location that asks the authorization service.
-#[derive(Clone)]
-pub(super) struct ServiceUri {
-    pub(super) uri: Uri,
-    /// The URI as it is configured.
-    pub(super) text: Rc<[u8]>,
+    /// `auth_request uri`: the URI of the location that asks the authorization service.
+    At(Uri),
 }
 
 /// One `auth_request_set`.
@@ -288,7 +280,7 @@ impl LocationConf {
 
     /// Whether all requests ask the service at the same URI.
     pub(super) fn has_fixed_uri(&self) -> bool {
-        matches!(self.service.get(), Some(Service::At(service)) if service.uri.is_fixed())
+        matches!(self.service.get(), Some(Service::At(service)) if service.is_fixed())
     }
 
     /// Checks what is known only after the whole configuration has been read.
@@ -348,7 +340,7 @@ impl Inherit for LocationConf {
             warn_of_requirement_alone(cf, "auth_request_require", "auth_request");
         }
         if let Some(Service::At(service)) = service.get() {
-            let position = service.uri.position();
+            let position = service.position();
             warn_of_return(cf, "auth_request", position, *has_own_service);
         }
         assignments.inherit(&outer.assignments);
@@ -365,7 +357,9 @@ impl Inherit for LocationConf {
         cache_key.inherit(&outer.cache_key);
         cache_valid.inherit(&outer.cache_valid);
         fingerprint.push(&outer.fingerprint.digest());
-        fingerprint.push(&cf.location_name());
+        for part in cf.level_name() {
+            fingerprint.push(&part);
+        }
         fingerprint.push(&[verdict_codec::FORMAT]);
         // The level of http is never merged, and has no scope: no request runs there.
         *scope = cf
@@ -394,7 +388,7 @@ pub(super) fn warn_of_services(cf: &MergedConfig<'_, '_>) {
             .filter_map(|&from| match cf.conf::<AuthRequest>(from).service.get() {
                 Some(Service::At(service)) => Some(Question {
                     directive: "auth_request",
-                    uri: &service.uri,
+                    uri: service,
                     from,
                 }),
                 Some(Service::Off) | None => None,

@@ -5,8 +5,7 @@ use std::rc::Rc;
 
 use super::AuthRequest;
 use super::conf::{
-    Assignment, CacheKey, ClientHeaders, LocationConf, On, Service, ServiceUri, Validity,
-    VerdictZone,
+    Assignment, CacheKey, ClientHeaders, LocationConf, On, Service, Validity, VerdictZone,
 };
 use crate::nginx::{Config, ConfigError, Directive, Set, Text, args, context};
 use crate::require::Requirement;
@@ -70,10 +69,7 @@ fn auth_request(conf: &mut LocationConf, cf: &mut Config<'_>) -> Result<(), Conf
     if matches!(&*text, b"off" | b"") {
         return conf.service.set(Service::Off);
     }
-    conf.service.set(Service::At(ServiceUri {
-        uri: Uri::read(cf, "")?,
-        text: text.bytes().into(),
-    }))
+    conf.service.set(Service::At(Uri::read(cf, "")?))
 }
 
 /// `auth_request_set $variable value`

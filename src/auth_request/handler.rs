@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::AuthRequest;
 use super::answer;
 use super::cache::{CacheLookup, CacheResult, CacheSlot};
-use super::conf::{LocationConf, MainConf, Service, ServiceUri};
+use super::conf::{LocationConf, MainConf, Service};
 use super::flight::{FlightFollower, FlightLeader, FlightRole, FollowedFlights};
 use super::variables;
 use super::verdict::{self, HeaderLine, Verdict};
@@ -15,7 +15,7 @@ use crate::nginx::{
     Request, SharedZone, Status, Subrequest, SubrequestBody, SubrequestLines, SubrequestOwner,
     SubrequestResponse, Target,
 };
-use crate::subrequest_uri::UnsafeUri;
+use crate::subrequest_uri::Uri;
 use policy::auth_request::answer::Answer;
 use policy::auth_request::cache_status::CacheStatus;
 use policy::auth_request::check_result::CheckResult;
@@ -156,7 +156,7 @@ impl SubrequestOwner for AuthRequest {
 struct CheckStep<'r, 'c> {
     request: Request<'r>,
     conf: &'c LocationConf,
-    service: &'c ServiceUri,
+    service: &'c Uri,
 }
 
 impl<'r> CheckStep<'r, '_> {
@@ -208,10 +208,11 @@ impl<'r> CheckStep<'r, '_> {
     /// Looks for a cached verdict, or asks the service. A request that has followed a flight
     /// evaluates its URI and its key again, because both must belong together.
     fn find_verdict(&self, followed: FollowedFlights) -> Result<Access<'r>, Failure> {
-        let target = match self.service.uri.target(self.request)? {
+        let target = match self.service.target(self.request)? {
             Ok(target) => target,
-            Err(UnsafeUri { uri, reason }) => {
-                return self.refuse(Refusal::UnsafeUri { uri: &uri, reason }, None);
+            Err(reason) => {
+                let uri = self.service.text();
+                return self.refuse(Refusal::UnsafeUri { uri, reason }, None);
             }
         };
         match self.conf.cache_zone() {
@@ -245,7 +246,7 @@ impl<'r> CheckStep<'r, '_> {
         variables::set_cache_status(request, CacheStatus::Hit);
         self.count_lookup(CacheStatus::Hit);
         self.set_answer(verdict.answer.as_ref())?;
-        self.apply_verdict(&verdict, verdict.cached_decision(conf), || None)
+        self.apply_verdict(&verdict, verdict.cached_decision(conf), None)
     }
 
     /// Asks the service, or waits for another request that asks it for the same verdict.
@@ -311,15 +312,15 @@ impl<'r> CheckStep<'r, '_> {
                 && slot.store(request, conf, &assigned, &verdict, response);
             slot.end_flight(request, leader, is_cached);
         }
-        self.apply_verdict(&verdict, decision, || response.replaced_status())
+        self.apply_verdict(&verdict, decision, Some(response))
     }
 
-    /// `replaced` is asked only for the log line of an error.
+    /// `response` is that of the service, if the verdict is not a cached one.
     fn apply_verdict(
         &self,
         verdict: &Verdict<'r>,
         decision: Decision,
-        replaced: impl FnOnce() -> Option<Status>,
+        response: Option<SubrequestResponse<'r>>,
     ) -> Result<Access<'r>, Failure> {
         let Self { request, conf, .. } = *self;
         variables::set_status(request, verdict.status)?;
@@ -327,16 +328,21 @@ impl<'r> CheckStep<'r, '_> {
         match decision {
             Decision::Allow => {}
             Decision::Deny => {
-                let uri = &self.service.text;
+                let uri = self.service.text();
                 return self.refuse(Refusal::Denied { status, uri }, Some(verdict));
             }
             Decision::Error(error) => {
+                let is_of_client = response.is_some_and(|r| r.connection_has_variables());
+                let replaced = response.and_then(SubrequestResponse::replaced_status);
                 let refusal = Refusal::ServiceError {
                     error,
                     status,
-                    replaced: replaced().map(|status| status.0),
-                    uri: &self.service.text,
-                    on_error: conf.on_error(),
+                    replaced: replaced.map(|status| status.0),
+                    uri: self.service.text(),
+                    on_error: match is_of_client {
+                        true => conf.on_error().closed(),
+                        false => conf.on_error(),
+                    },
                 };
                 return self.refuse(refusal, None);
             }

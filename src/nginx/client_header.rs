@@ -25,6 +25,16 @@ use std::collections::HashMap;
 use std::iter;
 use std::ptr::{self, NonNull};
 
+/// The names of lines that announce a body.
+const ANNOUNCING: [&[u8]; 3] = [b"Content-Length", b"Transfer-Encoding", b"Expect"];
+
+/// The variables that show them, besides `$content_length`.
+const ANNOUNCING_VARIABLES: [&[u8]; 3] = [
+    b"http_content_length",
+    b"http_transfer_encoding",
+    b"http_expect",
+];
+
 /// What becomes of a line of the client on the way to upstreams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LineChange {
@@ -328,6 +338,34 @@ impl<'r> Request<'r> {
         let is_named = |name: &[u8]| names.iter().any(|other| other.eq_ignore_ascii_case(name));
         let lines = self.named_lines().filter(|(_, name)| is_named(name));
         self.new_list(lines, 0)
+    }
+
+    /// A list without the lines that announce a body, which FastCGI, uwsgi and SCGI would hand over
+    /// like any other. The variables that show these lines are evaluated before, as for
+    /// [`named_client_lines`](Self::named_client_lines). The list itself if it has no such line.
+    ///
+    /// # Safety
+    /// `list` is one of the request, to which nothing is added.
+    pub(super) unsafe fn without_announcement(
+        self,
+        list: *const ngx_list_t,
+    ) -> Result<*const ngx_list_t, Failure> {
+        let announces = |name: &[u8]| ANNOUNCING.iter().any(|a| a.eq_ignore_ascii_case(name));
+        // SAFETY: the caller's.
+        let lines = named_lines(unsafe { HeaderLines::of_request(list) });
+        let lines: Vec<_> = lines.collect();
+        if !lines.iter().any(|(_, name)| announces(name)) {
+            return Ok(list);
+        }
+        let variables = &self.main_conf::<SubrequestFilter>().header_variables;
+        for variable in variables.get_or_init(|| self.header_variables()) {
+            let name = self.name_of(*variable);
+            if ANNOUNCING_VARIABLES.contains(&name.bytes()) {
+                let _ = self.variable(*variable);
+            }
+        }
+        let left = lines.into_iter().filter(|(_, name)| !announces(name));
+        Ok(self.new_list(left, 0)?.as_ptr())
     }
 
     /// The list of the client's lines, which may not be the one that upstreams get.

@@ -6,6 +6,7 @@ use super::fence::guard;
 use super::log::{Line, Log};
 use super::module::{Exported, Inherit as _, MainState, Module};
 use super::net::Resolver;
+use super::server::visit_server_identity;
 use super::shim::location_kind;
 use super::text::Text;
 use nginx_sys::{
@@ -269,31 +270,35 @@ impl<'cf> Config<'cf> {
         conf_path::join(prefix, path)
     }
 
-    /// A name for the location that nginx is merging, different from all others in the
-    /// configuration. To be used in [`Inherit::inherit`](super::Inherit::inherit).
-    pub fn location_name(&self) -> Vec<u8> {
-        let mut name = Vec::new();
+    /// What tells the level that nginx is merging, a server or a location, from the others inside of
+    /// the same outer level, also after a reload: the addresses and names of a server, the kind and
+    /// name of a location. File and line are no part of it, because a change elsewhere in the file
+    /// moves them. To be used in [`Inherit::inherit`](super::Inherit::inherit).
+    pub fn level_name(&self) -> Vec<Vec<u8>> {
         // SAFETY: inside http{} cf->ctx is an ngx_http_conf_ctx_t. While it merges, nginx points it
-        // at the server and the location (ngx_http_merge_servers, ngx_http_merge_locations). A
-        // server has the file and line where it begins. Names live as long as the cycle.
+        // at the server and the location (ngx_http_merge_servers, ngx_http_merge_locations), and a
+        // server's own context is in its configuration. Names live as long as the cycle. nginx has
+        // read all servers, and add_part gets this vector.
         unsafe {
             let context = (*self.raw()).ctx.cast::<ngx_http_conf_ctx_t>();
             let index = ngx_http_core_module.ctx_index;
             let server = (*(*context).srv_conf.add(index)).cast::<ngx_http_core_srv_conf_t>();
             let location = (*(*context).loc_conf.add(index)).cast::<ngx_http_core_loc_conf_t>();
-            if let Some(server) = server.as_ref() {
-                if !server.file_name.is_null() {
-                    name.extend(CStr::from_ptr(server.file_name.cast()).to_bytes());
-                }
-                name.extend(format!(":{} ", server.line).bytes());
-                name.extend(server.server_name.as_bytes());
+            let is_server = !server.is_null()
+                && !(*server).ctx.is_null()
+                && ptr::eq((*(*server).ctx).loc_conf, (*context).loc_conf);
+            let mut parts = Vec::new();
+            if is_server {
+                let data = (&raw mut parts).cast::<c_void>();
+                visit_server_identity(self.raw(), server, add_part, data);
+                // The order of the addresses is that in which the file has the servers.
+                parts.sort_unstable();
+            } else if let Some(location) = location.as_ref() {
+                parts.push(location_kind(location).to_string().into_bytes());
+                parts.push(location.name.as_bytes().to_vec());
             }
-            if let Some(location) = location.as_ref() {
-                name.extend(format!(" {} ", location_kind(location)).bytes());
-                name.extend(location.name.as_bytes());
-            }
+            parts
         }
-        name
     }
 
     /// The user of the worker processes, by the directive `user`. None if that stands behind
@@ -394,6 +399,20 @@ impl<'c, 'cf> MergedConfig<'c, 'cf> {
     /// Logs a `[warn]`, to which nginx adds file and line.
     pub fn warn(&self, message: fmt::Arguments<'_>) {
         self.config.warn(message);
+    }
+}
+
+/// Adds a part to the `Vec` that [`Config::level_name`] has handed over as `data`.
+unsafe extern "C" fn add_part(data: *mut c_void, kind: u8, text: *const u8, len: usize) {
+    // SAFETY: `data` is that vector, to which nothing else refers during the visit, and the text is
+    // live until the call returns. It cannot panic: an allocation that fails ends the process.
+    unsafe {
+        let text = ngx_str_t {
+            len,
+            data: text.cast_mut(),
+        };
+        let part = [&[kind], text.as_bytes()].concat();
+        (*data.cast::<Vec<Vec<u8>>>()).push(part);
     }
 }
 

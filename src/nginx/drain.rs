@@ -24,7 +24,8 @@ use std::ptr::{self, NonNull};
 /// How many milliseconds the rest of a response may take.
 const MAX_TIME: ngx_msec_t = 1000;
 
-/// The same while a client's next request waits for it on the same connection.
+/// The same when the client's request is complete, and another request may wait for its end: the
+/// next one on the same connection, or one that `limit_conn` refuses because of it.
 const MAX_TIME_WAITED_FOR: ngx_msec_t = 100;
 
 /// The time after which it is looked at again.

@@ -33,7 +33,10 @@ pub(super) type Preconfiguration = fn(&mut Config<'_>) -> Result<(), ConfigError
 /// What is remembered of a client's request, whatever location it is in.
 #[derive(Default)]
 pub struct ClientState {
-    /// Lines that we have added to the header of its response.
+    /// Lines that we have added to the header of its response, and that an upstream may send as
+    /// well.
+    pub(super) added_lines: Cell<Vec<AddedLine>>,
+    /// Those of a name of which a response has only one.
     pub(super) added_single_lines: AddedSingleLines,
     /// The line that we have added last to be the only one of its name.
     pub(super) only_line: Cell<Option<OnlyLine>>,
@@ -69,6 +72,29 @@ pub(super) struct DelayedResponse {
     pub(super) status: Status,
     /// In the pool of the client's request: `response.rs` has its type.
     pub(super) content: Option<NonNull<c_void>>,
+}
+
+/// A line that we have added to a response.
+#[derive(Clone, Copy)]
+pub(super) struct AddedLine {
+    /// A place in the list of lines, as in [`OnlyLine`].
+    pub(super) line: NonNull<ngx_table_elt_t>,
+    /// Our name and value, by which it is told whether it is our line still.
+    pub(super) name: ngx_str_t,
+    pub(super) value: ngx_str_t,
+}
+
+impl AddedLine {
+    /// Whether this is our line, and nginx sends it.
+    ///
+    /// # Safety
+    /// The list of lines is live.
+    pub(super) unsafe fn is_there(self) -> bool {
+        let is_same = |a: ngx_str_t, b: ngx_str_t| (a.data, a.len) == (b.data, b.len);
+        // SAFETY: the caller's. nginx frees no part of a list before the request's pool.
+        let line = unsafe { self.line.as_ref() };
+        line.hash != 0 && is_same(line.key, self.name) && is_same(line.value, self.value)
+    }
 }
 
 /// Lines that we have added to a response, of names of which a response has only one:

@@ -5,7 +5,9 @@ use super::filter_state::SubrequestFilter;
 use super::request::Request;
 use super::text::Text;
 use super::variable::Variable;
-use nginx_sys::{NGX_HTTP_VAR_CHANGEABLE, ngx_hash_key_t, ngx_http_variable_t, ngx_uint_t};
+use nginx_sys::{
+    NGX_HTTP_VAR_CHANGEABLE, ngx_hash_key_t, ngx_http_variable_t, ngx_str_t, ngx_uint_t,
+};
 use std::ptr;
 use std::slice;
 
@@ -19,13 +21,25 @@ const VARIABLES_WITH_GETTERS: [&[u8]; 6] = [
     b"proxy_add_x_forwarded_for",
 ];
 
-impl Request<'_> {
+impl<'r> Request<'r> {
     /// Drops nginx's cached values of `$http_<name>` and `$cookie_<name>`, because the header lines
     /// have changed.
     pub(super) fn forget_header_variables(self) {
         let variables = &self.main_conf::<SubrequestFilter>().header_variables;
         for variable in variables.get_or_init(|| self.header_variables()) {
             self.forget(*variable);
+        }
+    }
+
+    /// The name of a variable, which a configuration has in any case of letters and nginx in lower
+    /// case.
+    pub(super) fn name_of(self, variable: Variable) -> Text<'r> {
+        // SAFETY: as for `header_variables`; an index is one of this array.
+        unsafe {
+            let conf = &*self.core_main_conf();
+            let variables = conf.variables.as_slice::<ngx_http_variable_t>();
+            let name = variables.get(variable.index).map(|variable| variable.name);
+            Text::from_raw(name.unwrap_or(ngx_str_t::empty()))
         }
     }
 

@@ -4,6 +4,7 @@ use super::failure::Failure;
 use super::header::HeaderLines;
 use super::pool::own;
 use super::request::Request;
+use super::shim::forget_links;
 use super::text::Text;
 use nginx_sys::{ngx_list_create, ngx_list_push, ngx_list_t, ngx_table_elt_t};
 use std::ptr::{self, NonNull};
@@ -58,6 +59,7 @@ impl Request<'_> {
             if (*headers).part.next.is_null() {
                 (*headers).last = &raw mut (*headers).part;
             }
+            forget_links(self.raw());
         }
     }
 
@@ -83,6 +85,7 @@ impl Request<'_> {
             *headers = *first.as_ptr();
             (*headers).part.next = &raw mut (*second.as_ptr()).part;
             (*headers).last = (*second.as_ptr()).last;
+            forget_links(self.raw());
         }
         true
     }

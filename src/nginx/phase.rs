@@ -11,11 +11,12 @@ use super::shim::handler_progress;
 use super::status::Status;
 use super::subrequest::our_subrequest;
 use nginx_sys::{
-    NGX_AGAIN, NGX_DECLINED, NGX_DONE, NGX_HTTP_INTERNAL_SERVER_ERROR, NGX_HTTP_SATISFY_ANY,
-    NGX_OK, ngx_array_push, ngx_array_t, ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t,
-    ngx_http_handler_pt, ngx_http_phases, ngx_http_phases_NGX_HTTP_ACCESS_PHASE,
-    ngx_http_phases_NGX_HTTP_LOG_PHASE, ngx_http_phases_NGX_HTTP_PREACCESS_PHASE,
-    ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE, ngx_http_request_t, ngx_int_t, ngx_uint_t,
+    NGX_AGAIN, NGX_DECLINED, NGX_DONE, NGX_HTTP_FORBIDDEN, NGX_HTTP_INTERNAL_SERVER_ERROR,
+    NGX_HTTP_SATISFY_ANY, NGX_HTTP_UNAUTHORIZED, NGX_OK, ngx_array_push, ngx_array_t,
+    ngx_http_core_loc_conf_t, ngx_http_core_main_conf_t, ngx_http_handler_pt, ngx_http_phases,
+    ngx_http_phases_NGX_HTTP_ACCESS_PHASE, ngx_http_phases_NGX_HTTP_LOG_PHASE,
+    ngx_http_phases_NGX_HTTP_PREACCESS_PHASE, ngx_http_phases_NGX_HTTP_PRECONTENT_PHASE,
+    ngx_http_request_t, ngx_int_t, ngx_uint_t,
 };
 
 /// What an access handler decides (ngx_http_core_access_phase).
@@ -28,7 +29,9 @@ pub enum Access<'r> {
     /// The request ends with this status, unless the status is 401 or 403 and another handler
     /// allows the request under `satisfy any`.
     Refuse(Status),
-    /// The request ends with this response, a 401 after `auth_delay`. No error page replaces it.
+    /// The request ends with this response, a 401 after `auth_delay`. No error page replaces it. A
+    /// 403 is as with [`Refuse`](Self::Refuse) if another handler has said 401 under `satisfy any`:
+    /// nginx then responds with 401.
     Respond(Status, Option<&'r ResponseContent<'r>>),
     /// The handler waits for something, such as a subrequest. nginx runs it again when that has
     /// ended.
@@ -123,6 +126,18 @@ impl Request<'_> {
             (1, _) | (_, 1) => AccessProgress::During,
             (_, 0) => AccessProgress::Before,
             _ => AccessProgress::Over,
+        }
+    }
+}
+
+impl Request<'_> {
+    /// Whether another access handler has said 401 under `satisfy any`, which nginx prefers to the
+    /// 403 of one that follows (ngx_http_core_access_phase).
+    fn is_to_be_unauthorized(self) -> bool {
+        // SAFETY: the request is live, and its configuration lives as long.
+        unsafe {
+            (*self.core_location_conf()).satisfy == NGX_HTTP_SATISFY_ANY as ngx_uint_t
+                && (*self.raw()).access_code == NGX_HTTP_UNAUTHORIZED as ngx_uint_t
         }
     }
 }
@@ -333,7 +348,12 @@ unsafe extern "C" fn access<M: AccessHandler>(r: *mut ngx_http_request_t) -> ngx
     // this call.
     match unsafe { Request::from_raw(r) } {
         None => NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t,
-        Some(request) => code(request, judge::<M>(request, M::access)),
+        Some(request) => match judge::<M>(request, M::access) {
+            Access::Respond(Status::FORBIDDEN, _) if request.is_to_be_unauthorized() => {
+                NGX_HTTP_FORBIDDEN as ngx_int_t
+            }
+            access => code(request, access),
+        },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::fence::guard;
-use super::filter_state::{DelayedResponse, OnlyLine, SubrequestFilter};
+use super::filter_state::{AddedLine, DelayedResponse, OnlyLine, SubrequestFilter};
 use super::header::{HeaderLines, push_line};
 use super::request::Request;
 use super::shim::{delay_response, is_delayed, is_header_only, set_expect_tested, set_keepalive};
@@ -37,7 +37,8 @@ impl<'r> Request<'r> {
         unsafe { HeaderLines::of_response(&raw const (*self.raw()).headers_out.headers) }
     }
 
-    /// Adds lines to the response's header, except those that are there already.
+    /// Adds lines to the response's header, except those that are there already. If an upstream
+    /// sends the same line, the client gets only that.
     pub fn add_response_lines(
         self,
         lines: impl Iterator<Item = (Text<'r>, Text<'r>)>,
@@ -48,12 +49,18 @@ impl<'r> Request<'r> {
         }
         let state = self.client_context::<SubrequestFilter>()?;
         let mut seen: HashSet<_> = self.response_headers().map(UniqueLine).collect();
+        let mut added = state.added_lines.take();
         let mut challenges = None;
         for (name, value) in lines {
             if !seen.insert(UniqueLine((name, value))) {
                 continue;
             }
             let line = self.push_response_line(name, value)?;
+            added.push(AddedLine {
+                line,
+                name: name.raw(),
+                value: value.raw(),
+            });
             // SAFETY: the line is a new element of headers_out.headers.
             unsafe {
                 if name.eq_ignore_ascii_case(b"www-authenticate") {
@@ -64,7 +71,41 @@ impl<'r> Request<'r> {
                 }
             }
         }
+        state.added_lines.set(added);
         Ok(())
+    }
+
+    /// Removes the lines that we have added and that have come again since, as from an upstream. To
+    /// be called before the header is sent.
+    pub(super) fn drop_repeated_lines(self) {
+        let Some(state) = self.client_context_if_any::<SubrequestFilter>() else {
+            return;
+        };
+        let mut added = state.added_lines.take();
+        // SAFETY: the list of the response's lines lives as long as the request.
+        added.retain(|line| unsafe { line.is_there() });
+        if added.is_empty() {
+            return;
+        }
+        let ours: HashSet<_> = added.iter().map(|added| added.line.as_ptr()).collect();
+        let others = self.response_headers().elements();
+        let others: HashSet<_> = others
+            .filter(|line| !ours.contains(line))
+            // SAFETY: an element of the list; the texts live as long as the request.
+            .map(|line| unsafe {
+                let name = Text::from_raw((*line).key);
+                UniqueLine((name, Text::from_raw((*line).value)))
+            })
+            .collect();
+        for AddedLine { line, name, value } in added {
+            // SAFETY: as above. nginx does not send a line with a hash of 0.
+            unsafe {
+                let text = UniqueLine((Text::from_raw(name), Text::from_raw(value)));
+                if others.contains(&text) {
+                    (*line.as_ptr()).hash = 0;
+                }
+            }
+        }
     }
 
     /// Adds a line to the response's header that is to be the only one of its name, whatever an
@@ -247,7 +288,7 @@ impl<'r> Request<'r> {
     #[cfg(nginx_linked_headers)]
     pub(super) fn clear_challenges_of_old_nginx(self) {}
 
-    fn core_location_conf(self) -> *const ngx_http_core_loc_conf_t {
+    pub(super) fn core_location_conf(self) -> *const ngx_http_core_loc_conf_t {
         // SAFETY: r->loc_conf has one entry for each HTTP module, the core module's among them.
         unsafe { (*(*self.raw()).loc_conf.add(ngx_http_core_module.ctx_index)).cast() }
     }

@@ -1,6 +1,6 @@
 /*
- * How a server takes requests, for warnings about its configuration.  In C, because structures and
- * modules depend on how nginx was built.
+ * How a server takes requests, for warnings about its configuration, and what tells it from the
+ * others.  In C, because structures and modules depend on how nginx was built.
  */
 
 #include <ngx_config.h>
@@ -159,6 +159,71 @@ nginx_auth_server(ngx_conf_t *cf, void **of_server)
     }
 
     return bits;
+}
+
+/*
+ * What tells a server from the others: all its addresses, also that of a server without `listen`
+ * (ngx_http_core_server), and all its names, also the empty one of a server without `server_name`
+ * (ngx_http_core_merge_srv_conf).  The kinds are 'a' for an address, 'q' for one of QUIC, 'n' for a
+ * name, and 'r' for a regular expression.
+ */
+
+void
+nginx_auth_visit_server_identity(ngx_conf_t *cf, const ngx_http_core_srv_conf_t *cscf,
+    void (*visit)(void *data, u_char kind, const u_char *text, size_t len), void *data)
+{
+    size_t                       len;
+    u_char                       kind, text[NGX_SOCKADDR_STRLEN];
+    ngx_uint_t                   i, j, k;
+    ngx_http_conf_addr_t        *addrs;
+    ngx_http_conf_port_t        *ports;
+    ngx_http_server_name_t      *names;
+    ngx_http_core_srv_conf_t   **servers;
+    ngx_http_core_main_conf_t   *cmcf;
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    for (i = 0; cmcf->ports && i < cmcf->ports->nelts; i++) {
+        ports = cmcf->ports->elts;
+        addrs = ports[i].addrs.elts;
+
+        for (j = 0; j < ports[i].addrs.nelts; j++) {
+            servers = addrs[j].servers.elts;
+
+            for (k = 0; k < addrs[j].servers.nelts; k++) {
+                if (servers[k] != cscf) {
+                    continue;
+                }
+
+                kind = 'a';
+
+#if (nginx_version >= 1025000)
+                if (addrs[j].opt.quic) {
+                    kind = 'q';
+                }
+#endif
+
+                len = ngx_sock_ntop(addrs[j].opt.sockaddr, addrs[j].opt.socklen, text,
+                                    NGX_SOCKADDR_STRLEN, 1);
+                visit(data, kind, text, len);
+                break;
+            }
+        }
+    }
+
+    names = cscf->server_names.elts;
+
+    for (i = 0; i < cscf->server_names.nelts; i++) {
+        kind = 'n';
+
+#if (NGX_PCRE)
+        if (names[i].regex) {
+            kind = 'r';
+        }
+#endif
+
+        visit(data, kind, names[i].name.data, names[i].name.len);
+    }
 }
 
 /*

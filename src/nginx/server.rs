@@ -1,8 +1,9 @@
-//! How a server takes requests, for warnings about its configuration.
+//! How a server takes requests, for warnings about its configuration, and what tells it from the
+//! others.
 
 use super::directive::MergedConfig;
 use super::location::Location;
-use nginx_sys::{ngx_conf_t, ngx_uint_t};
+use nginx_sys::{ngx_conf_t, ngx_http_core_srv_conf_t, ngx_uint_t};
 use std::ffi::c_void;
 
 /// How a server takes requests. The names of the bits are in server.c as well.
@@ -54,7 +55,25 @@ impl<'cf> MergedConfig<'_, 'cf> {
     }
 }
 
+/// Gets a part of what tells a server from others: its kind and its text.
+pub(super) type VisitPart =
+    unsafe extern "C" fn(data: *mut c_void, kind: u8, text: *const u8, len: usize);
+
 unsafe extern "C" {
+    /// Calls `visit` with each address and each name of a server.
+    ///
+    /// # Safety
+    /// `cf` is live, nginx has read all servers and merged what its core module has of them, and
+    /// has not made the lists of their addresses yet. `server` points to one of them. `visit` may be
+    /// called with `data`.
+    #[link_name = "nginx_auth_visit_server_identity"]
+    pub(super) fn visit_server_identity(
+        cf: *mut ngx_conf_t,
+        server: *const ngx_http_core_srv_conf_t,
+        visit: VisitPart,
+        data: *mut c_void,
+    );
+
     /// The bits of [`Server`].
     ///
     /// # Safety

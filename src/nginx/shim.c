@@ -302,8 +302,10 @@ nginx_auth_is_blocked(const ngx_http_request_t *r)
 
 /*
  * Tells who waits for the end of a subrequest in the background.  0: nobody, because the client's
- * request is not complete, or because other requests share its connection.  1: the next request
- * on the client's connection.  2: the client, for the end of its connection.
+ * request is not complete.  1: other requests of the client.  With HTTP/1 the next one on the connection
+ * waits.  With HTTP/2 and HTTP/3 none does, but the request that is complete counts for limit_conn,
+ * and as one of the streams that a client may have at once.  2: the client, for the end of its
+ * connection.
  */
 
 ngx_uint_t
@@ -313,8 +315,12 @@ nginx_auth_who_waits(const ngx_http_request_t *r)
 
     main = r->main;
 
-    if (!main->done || main->http_version >= NGX_HTTP_VERSION_20) {
+    if (!main->done) {
         return 0;
+    }
+
+    if (main->http_version >= NGX_HTTP_VERSION_20) {
+        return 1;
     }
 
 #if (NGX_HTTP_SSL)
@@ -516,6 +522,46 @@ nginx_auth_origin(const ngx_http_request_t *r, ngx_uint_t status)
     return origin;
 }
 
+static ngx_uint_t
+has_variables(const ngx_http_complex_value_t *value)
+{
+    return value != NULL && value->lengths != NULL;
+}
+
+/*
+ * Whether a client may have a say in how nginx connects to an upstream: a variable is in the name or
+ * the certificate of TLS, or in the local address.
+ */
+
+ngx_uint_t
+nginx_auth_connection_has_variables(const ngx_http_request_t *r)
+{
+    const ngx_http_upstream_t       *u;
+    const ngx_http_upstream_conf_t  *conf;
+
+    u = r->upstream;
+
+    if (u == NULL || u->conf == NULL) {
+        return 0;
+    }
+
+    conf = u->conf;
+
+    if (conf->local && has_variables(conf->local->value)) {
+        return 1;
+    }
+
+#if (NGX_HTTP_SSL)
+    if (u->ssl) {
+        return has_variables(conf->ssl_name)
+               || has_variables(conf->ssl_certificate)
+               || has_variables(conf->ssl_certificate_key);
+    }
+#endif
+
+    return 0;
+}
+
 /* The status of the response that an upstream has sent, if `status` is another one; 0 if not. */
 
 ngx_uint_t
@@ -689,6 +735,22 @@ nginx_auth_link_lines(ngx_http_request_t *r)
 #endif
 
     return NGX_OK;
+}
+
+/*
+ * Has nginx link lines of one name to each other again before it makes parameters of them for
+ * FastCGI, uwsgi or SCGI (ngx_http_link_multi_headers).  It does so once for a request.  In another
+ * list the links would lead to lines that are not in it, and nginx has room for as many lines as
+ * there are in the list.
+ */
+
+void
+nginx_auth_forget_links(ngx_http_request_t *r)
+{
+#if (nginx_version >= 1023000)
+    r->headers_in.multi_linked = 0;
+    r->headers_in.multi = 0;
+#endif
 }
 
 /* Removes nginx's pointer to a line that nginx_auth_link_lines() does not link. */

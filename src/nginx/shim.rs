@@ -163,6 +163,13 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_origin"]
     pub(super) fn origin(r: *const ngx_http_request_t, status: ngx_uint_t) -> ngx_uint_t;
 
+    /// Whether a variable has a say in how nginx connects to the upstream, if there is one.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_connection_has_variables"]
+    pub(super) fn connection_has_variables(r: *const ngx_http_request_t) -> ngx_uint_t;
+
     /// Whether a response is that of an upstream, which nginx is reading from.
     ///
     /// # Safety
@@ -271,8 +278,8 @@ unsafe extern "C" {
     #[link_name = "nginx_auth_is_blocked"]
     pub(super) fn is_blocked(r: *const ngx_http_request_t) -> ngx_uint_t;
 
-    /// Who waits for the end of a subrequest in the background: 0 nobody, 1 the next request on the
-    /// client's connection, 2 the client.
+    /// Who waits for the end of a subrequest in the background: 0 nobody, 1 other requests of the
+    /// client, 2 the client.
     ///
     /// # Safety
     /// `r` points to a live request.
@@ -307,6 +314,14 @@ unsafe extern "C" {
     /// `r` points to a live request.
     #[link_name = "nginx_auth_link_lines"]
     pub(super) fn link_lines(r: *mut ngx_http_request_t) -> ngx_int_t;
+
+    /// Has nginx link lines of one name again before it makes parameters of them. To be called when
+    /// the list of a request's header lines changes, or its elements may have other links.
+    ///
+    /// # Safety
+    /// `r` points to a live request.
+    #[link_name = "nginx_auth_forget_links"]
+    pub(super) fn forget_links(r: *mut ngx_http_request_t);
 
     /// A number that tells locations of the same name apart: exact, unnamed, named, or a regular
     /// expression.

@@ -11,8 +11,9 @@ use super::pool::own;
 use super::request::Request;
 use super::response_body::{BodyError, BodyReader, Progress, ResponseBody};
 use super::shim::{
-    forget_conditions, forget_send_timeout, forgive_connection, has_thread, redirecting_status,
-    set_buffered, set_filter_need_in_memory, set_headers_in_chunked, stop_upstream,
+    forget_conditions, forget_links, forget_send_timeout, forgive_connection, has_thread,
+    redirecting_status, set_buffered, set_filter_need_in_memory, set_headers_in_chunked,
+    stop_upstream,
 };
 use super::status::Status;
 use super::subrequest_response::SubrequestResponse;
@@ -97,9 +98,15 @@ impl<'r> Request<'r> {
             return Err(Failure::SubrequestRefused);
         }
         self.forget_body_variables::<M>();
-        let all_lines = self.client_lines_and_added::<M>()?;
+        let has_no_body = sent == SubrequestBody::None && self.has_body();
+        let mut all_lines = self.client_lines_and_added::<M>()?;
+        if has_no_body && matches!(lines, SubrequestLines::All) {
+            // SAFETY: a list of the request, and nothing is added to it.
+            all_lines = unsafe { self.without_announcement(all_lines)? };
+        }
         let named_lines = match lines {
             SubrequestLines::All => None,
+            // The configuration accepts no name of a line that announces a body.
             SubrequestLines::Named(names) => Some(self.named_client_lines(names)?),
         };
         let (mut uri, mut args) = (target.path.raw(), target.args.raw());
@@ -117,7 +124,7 @@ impl<'r> Request<'r> {
             let post = &raw mut (*subrequest.as_ptr()).post;
             (*post).data = subrequest.as_ptr().cast();
             // Allocated first, because nothing may fail once nginx has made the subrequest.
-            let empty_body = match sent == SubrequestBody::None && self.has_body() {
+            let empty_body = match has_no_body {
                 true => Some(empty_request_body(pool)?),
                 false => None,
             };
@@ -139,6 +146,9 @@ impl<'r> Request<'r> {
                 None => (*raw).headers_in.headers = *all_lines,
                 Some(lines) => set_lines(raw, lines),
             }
+            // Both lists may have the same elements, which each request links in its own way.
+            forget_links(raw);
+            forget_links(self.raw());
             // nginx makes no tunnel in a subrequest: after a 101 it would close the client's
             // connection.
             (*raw).headers_in.upgrade = ptr::null_mut();
@@ -325,7 +335,8 @@ type DoneHandler =
 
 /// Takes the body from a subrequest, which nginx makes with its parent's request_body and a copy of
 /// its parent's headers_in. What has been read of the client's body has to stay the parent's, and a
-/// body that is not sent must not be announced, or the service would wait for it.
+/// body that is not sent must not be announced, or the service would wait for it. The lines that
+/// announce it are left out of the list as well ([`Request::without_announcement`]).
 ///
 /// # Safety
 /// `r` is a subrequest that has not run yet, `empty_body` an empty body that lives as long.

@@ -80,6 +80,7 @@ unsafe extern "C" fn header_filter(r: *mut ngx_http_request_t) -> ngx_int_t {
     let (subrequest, request) = unsafe { (our_subrequest(r), Request::from_raw(r)) };
     let (Some(subrequest), Some(request)) = (subrequest, request) else {
         if let Some(request) = request.filter(|request| request.is_main()) {
+            request.drop_repeated_lines();
             request.settle_single_lines();
         }
         return pass_on();

@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::header::HeaderLines;
 use super::log::Log;
 use super::request::Request;
-use super::shim::{origin, replaced_status};
+use super::shim::{connection_has_variables, origin, replaced_status};
 use super::status::Status;
 use super::template::Template;
 use super::text::Text;
@@ -90,6 +90,13 @@ impl<'r> SubrequestResponse<'r> {
             .get(number)
             .copied()
             .unwrap_or(StatusOrigin::NotAsked)
+    }
+
+    /// Whether a client may have a say in how nginx connects to the upstream: a variable is in the
+    /// name or the certificate of TLS, or in the local address.
+    pub fn connection_has_variables(self) -> bool {
+        // SAFETY: the request is live.
+        unsafe { connection_has_variables(self.request.raw()) != 0 }
     }
 
     /// The status of the upstream's response, if the configuration has put another one in its place,

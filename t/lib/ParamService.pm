@@ -9,7 +9,8 @@ use IO::Socket ();
 our @EXPORT = qw/ param_service /;
 
 # Runs an upstream of FastCGI, uwsgi or SCGI on one of the test's ports. Its responses
-# have the parameters that it was given, one "NAME=value" in each line.
+# have the parameters that it was given, one "NAME=value" in each line, and their names in X-Names. The
+# status is that of the parameter STATUS.
 sub param_service {
     my ($t, $number, $protocol) = @_;
     my $serve = {
@@ -33,7 +34,7 @@ sub param_service {
 
 sub _page {
     my (%params) = @_;
-    return "Status: 200 OK\r\nContent-Type: text/plain\r\n\r\n"
+    return "Status: " . ($params{STATUS} // 200) . " X\r\nContent-Type: text/plain\r\nX-Names: @{[sort keys %params]}\r\n\r\n"
         . join '', map { "$_=$params{$_}\n" } sort keys %params;
 }
 
@@ -73,7 +74,8 @@ sub _uwsgi {
     my ($client) = @_;
     $client->read(my $head, 4) == 4 or return;
     $client->read(my $params, unpack 'xv', $head);
-    print $client "HTTP/1.1 200 OK\r\n", _page(unpack '(v/a)*', $params);
+    my %params = unpack '(v/a)*', $params;
+    print $client 'HTTP/1.1 ' . ($params{STATUS} // 200) . " X\r\n", _page(%params);
 }
 
 sub _scgi {

@@ -1,27 +1,67 @@
 //! What variables may put into the URI of a subrequest: a client may have chosen their values.
 
+use std::fmt;
+
 #[cfg(test)]
 mod tests;
 
-/// Why no subrequest is made to this path, in words that follow the path, or `None` if the path is
-/// safe. `is_fixed` says that the path contains no variables.
-pub fn unsafe_path_reason(path: &[u8], is_fixed: bool) -> Option<&'static str> {
-    if !path.starts_with(b"/") {
-        Some("does not begin with \"/\"")
-    } else if !is_fixed && has_dot_dot_segment(path) {
-        Some("contains \"..\"")
-    } else if !is_fixed && path.iter().any(|&byte| ends_request_target(byte)) {
-        Some("contains a control character or a space")
-    } else {
-        None
+/// Why no subrequest is made to a path. As text, words that follow the URI as it is configured: its
+/// value may be a secret. Bytes are counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnsafePath {
+    /// It does not begin with a slash.
+    Relative,
+    /// A segment is `..`, and begins with this byte.
+    DotDot(usize),
+    /// This byte is a space.
+    Space(usize),
+    /// This byte is a control character.
+    Control(usize),
+}
+
+impl fmt::Display for UnsafePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Relative => f.write_str("does not begin with \"/\""),
+            Self::DotDot(at) => write!(f, "contains \"..\" at byte {at} of its value"),
+            Self::Space(at) => write!(f, "contains a space at byte {at} of its value"),
+            Self::Control(at) => {
+                write!(f, "contains a control character at byte {at} of its value")
+            }
+        }
     }
 }
 
-/// Whether some server would take a segment of the path for `..`. Some servers ignore the rest of a
-/// segment after a `;`.
-fn has_dot_dot_segment(path: &[u8]) -> bool {
-    path.split(|&byte| byte == b'/')
-        .any(|segment| segment.split(|&byte| byte == b';').next() == Some(b".."))
+/// Why no subrequest is made to this path, or `None` if the path is safe. `is_fixed` says that the
+/// path contains no variables.
+pub fn unsafe_path(path: &[u8], is_fixed: bool) -> Option<UnsafePath> {
+    if !path.starts_with(b"/") {
+        return Some(UnsafePath::Relative);
+    }
+    if is_fixed {
+        return None;
+    }
+    if let Some(before) = before_dot_dot(path) {
+        return Some(UnsafePath::DotDot(before + 1));
+    }
+    let before = path.iter().position(|&byte| ends_request_target(byte))?;
+    Some(match path.get(before) {
+        Some(b' ') => UnsafePath::Space(before + 1),
+        _ => UnsafePath::Control(before + 1),
+    })
+}
+
+/// How many bytes are before the first segment that some server would take for `..`. Some servers
+/// ignore the rest of a segment after a `;`.
+fn before_dot_dot(path: &[u8]) -> Option<usize> {
+    let mut before = 0;
+    for segment in path.split(|&byte| byte == b'/') {
+        if segment.split(|&byte| byte == b';').next() == Some(b"..") {
+            return Some(before);
+        }
+        before += segment.len() + 1;
+    }
+    None
 }
 
 /// Whether a request line that has this byte in its path is another request. nginx decodes `%0d%0a`

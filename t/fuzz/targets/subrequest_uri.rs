@@ -2,12 +2,12 @@
 #![no_main]
 
 use policy::auth_jwt::key_file::unsafe_name_reason;
-use policy::uri::{encode_args, encode_value, unsafe_path_reason};
+use policy::uri::{encode_args, encode_value, unsafe_path};
 
 libfuzzer_sys::fuzz_target!(|text: &[u8]| nginx_auth_fuzz::in_time(|| check(text)));
 
 fn check(text: &[u8]) {
-    if unsafe_path_reason(text, false).is_none() {
+    if unsafe_path(text, false).is_none() {
         assert_eq!(text.first(), Some(&b'/'));
         assert!(
             !text

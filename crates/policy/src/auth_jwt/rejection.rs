@@ -19,6 +19,7 @@ use super::revocation_file::RevocationFileError;
 use super::rules::RuleFailure;
 use super::scopes::GrantedScopes;
 use crate::log_level::LogLevel;
+use crate::uri::UnsafePath;
 use jose::{ErrorKind, NotKeySet};
 use text::{Quoted, is_quotable};
 
@@ -136,10 +137,10 @@ pub enum Rejection {
     /// The URI of a key request is unsafe.
     #[error("key request: the URI {uri} {reason}")]
     KeyRequestUri {
-        /// The URI after variable expansion.
+        /// The URI as it is configured: the values of its variables may be secrets.
         uri: Quoted,
-        /// What is wrong with it.
-        reason: &'static str,
+        /// What is wrong with its value.
+        reason: UnsafePath,
     },
     /// nginx could not do what was asked, for this reason.
     #[error("{0}")]

@@ -161,6 +161,17 @@ impl ServiceResponse {
 }
 
 impl OnError {
+    /// The status that `Allow` refuses requests with that it does not let in.
+    const REFUSED: u16 = 500;
+
+    /// What applies if the client may have brought the error about, whatever the error is.
+    pub fn closed(self) -> Self {
+        match self {
+            Self::Allow { .. } => Self::Refuse(Self::REFUSED),
+            Self::Refuse(_) => self,
+        }
+    }
+
     /// The status that a request is refused with because of an error, or `None` if the request is
     /// let in (fail open). `response_status` is the status of the response that the error is about.
     pub fn refusal_status(self, error: AuthError, response_status: u16) -> Option<u16> {
@@ -171,7 +182,7 @@ impl OnError {
             {
                 None
             }
-            Self::Allow { .. } => Some(500),
+            Self::Allow { .. } => Some(Self::REFUSED),
             Self::Refuse(status) => Some(status),
         }
     }

@@ -5,6 +5,7 @@ use text::Quoted;
 use super::check_result::CheckResult;
 use super::decision::{AuthError, OnError};
 use crate::log_level::LogLevel;
+use crate::uri::UnsafePath;
 
 #[cfg(test)]
 mod tests;
@@ -19,10 +20,10 @@ pub enum Refusal<'a> {
     },
     /// The URI of the subrequest is unsafe.
     UnsafeUri {
-        /// The URI with the values of its variables.
+        /// The URI as it is configured: the values of its variables may be secrets.
         uri: &'a [u8],
-        /// What is wrong with it: words that follow it.
-        reason: &'static str,
+        /// What is wrong with its value.
+        reason: UnsafePath,
     },
     /// The authorization service denied the request.
     Denied {

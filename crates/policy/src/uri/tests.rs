@@ -11,45 +11,68 @@ fn a_dot_dot_segment_is_found_as_servers_would_see_it() {
         "/a/..;b/c",
         "/..;",
     ] {
-        assert!(has_dot_dot_segment(path.as_bytes()), "{path}");
+        assert!(before_dot_dot(path.as_bytes()).is_some(), "{path}");
     }
     for path in [
         "/", "/a", "/a..", "/..a", "/a/...", "/./a", "/a;..", "/%2e%2e", "//",
     ] {
-        assert!(!has_dot_dot_segment(path.as_bytes()), "{path}");
+        assert_eq!(before_dot_dot(path.as_bytes()), None, "{path}");
     }
 }
 
 #[test]
 fn a_path_with_variables_must_not_climb_nor_break_a_request_line() {
-    let relative = Some("does not begin with \"/\"");
-    let climbs = Some("contains \"..\"");
-    let breaks = Some("contains a control character or a space");
-    for (path, is_fixed, reason) in [
+    use UnsafePath::{Control, DotDot, Relative, Space};
+    for (path, is_fixed, expected) in [
         ("/a", true, None),
         ("/a", false, None),
         ("/\u{fc}%0d%20", false, None),
         ("/a/..", true, None),
-        ("/a/..", false, climbs),
-        ("", true, relative),
-        ("a", false, relative),
-        ("../a", false, relative),
-        (" /a", false, relative),
+        ("/a/..", false, Some(DotDot(4))),
+        ("/../a b", false, Some(DotDot(2))),
+        ("/a//..;b/..", false, Some(DotDot(5))),
+        ("", true, Some(Relative)),
+        ("a", false, Some(Relative)),
+        ("../a", false, Some(Relative)),
+        (" /a", false, Some(Relative)),
         ("/a b", true, None),
-        ("/a b", false, breaks),
-        ("/a ", false, breaks),
-        ("/a\tb", false, breaks),
-        ("/a\r\nX: y", false, breaks),
-        ("/\n", false, breaks),
-        ("/a\0", false, breaks),
-        ("/a\x1f", false, breaks),
-        ("/a\x7f", false, breaks),
+        ("/a b", false, Some(Space(3))),
+        ("/a ", false, Some(Space(3))),
+        ("/a\tb", false, Some(Control(3))),
+        ("/a\r\nX: y", false, Some(Control(3))),
+        ("/\n", false, Some(Control(2))),
+        ("/a\0", false, Some(Control(3))),
+        ("/a\x1f", false, Some(Control(3))),
+        ("/a\x7f", false, Some(Control(3))),
     ] {
         assert_eq!(
-            unsafe_path_reason(path.as_bytes(), is_fixed),
-            reason,
+            unsafe_path(path.as_bytes(), is_fixed),
+            expected,
             "{path} {is_fixed}"
         );
+    }
+}
+
+#[test]
+fn the_words_about_an_unsafe_path_have_nothing_of_it() {
+    let path = b"/check/secret secret";
+    let reason = unsafe_path(path, false).map(|reason| reason.to_string());
+    assert_eq!(
+        reason.as_deref(),
+        Some("contains a space at byte 14 of its value")
+    );
+    for (reason, words) in [
+        (UnsafePath::Relative, "does not begin with \"/\""),
+        (
+            UnsafePath::DotDot(4),
+            "contains \"..\" at byte 4 of its value",
+        ),
+        (
+            UnsafePath::Control(2),
+            "contains a control character at byte 2 of its value",
+        ),
+    ] {
+        assert_eq!(reason.to_string(), words);
     }
 }
 

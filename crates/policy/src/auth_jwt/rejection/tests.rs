@@ -302,7 +302,7 @@ fn each_rejection_has_its_response() {
         (
             Rejection::KeyRequestUri {
                 uri: uri(),
-                reason: "contains \"..\"",
+                reason: UnsafePath::DotDot(1),
             },
             server,
             "keys_unavailable",

@@ -182,6 +182,15 @@ fn a_response_whose_body_is_no_answer_never_allows_and_fails_closed() {
 }
 
 #[test]
+fn an_error_of_the_client_never_lets_in() {
+    for on_server_error in [true, false] {
+        let closed = OnError::Allow { on_server_error }.closed();
+        assert_eq!(closed, OnError::Refuse(500));
+    }
+    assert_eq!(OnError::Refuse(403).closed(), OnError::Refuse(403));
+}
+
+#[test]
 fn a_redirect_with_a_location_denies_if_it_is_configured() {
     for status in [301, 302] {
         let response = ServiceResponse {

@@ -27,12 +27,12 @@ fn a_denial_is_logged_with_its_status_and_the_uri_as_it_is_configured() {
 }
 
 #[test]
-fn an_unsafe_uri_is_an_error_of_the_server_and_is_logged_with_its_value() {
+fn an_unsafe_uri_is_an_error_of_the_server_and_is_logged_as_it_is_configured() {
     let refusal = Refusal::UnsafeUri {
-        uri: b"/a/../\n",
-        reason: "contains \"..\"",
+        uri: b"/a/$arg_token",
+        reason: UnsafePath::DotDot(4),
     };
-    let line = r#"auth request: the URI "/a/../\x0a" contains "..""#;
+    let line = r#"auth request: the URI "/a/$arg_token" contains ".." at byte 4 of its value"#;
     assert_eq!(
         outcome(refusal),
         (Some(500), Some((LogLevel::Error, line.into())))
@@ -153,7 +153,7 @@ fn each_refusal_is_counted_as_what_it_is() {
         (
             Refusal::UnsafeUri {
                 uri: b"/..",
-                reason: "",
+                reason: UnsafePath::Relative,
             },
             CheckResult::UnsafeUri,
         ),
