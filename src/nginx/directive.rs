@@ -6,14 +6,11 @@ use super::fence::guard;
 use super::log::{Line, Log};
 use super::module::{Exported, Inherit as _, MainState, Module};
 use super::net::Resolver;
-use super::server::visit_server_identity;
-use super::shim::location_kind;
 use super::text::Text;
 use nginx_sys::{
     NGX_CONF_BLOCK, NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF_OFFSET, NGX_LOG_EMERG,
     NGX_LOG_WARN, ngx_command_t, ngx_conf_log_error, ngx_conf_t, ngx_core_conf_t, ngx_core_module,
-    ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_core_srv_conf_t,
-    ngx_parse_size, ngx_parse_time, ngx_pnalloc, ngx_str_t, ngx_uint_t,
+    ngx_http_conf_ctx_t, ngx_parse_size, ngx_parse_time, ngx_pnalloc, ngx_str_t, ngx_uint_t,
 };
 use std::ffi::{CStr, c_char, c_void};
 use std::fmt;
@@ -270,37 +267,6 @@ impl<'cf> Config<'cf> {
         conf_path::join(prefix, path)
     }
 
-    /// What tells the level that nginx is merging, a server or a location, from the others inside of
-    /// the same outer level, also after a reload: the addresses and names of a server, the kind and
-    /// name of a location. File and line are no part of it, because a change elsewhere in the file
-    /// moves them. To be used in [`Inherit::inherit`](super::Inherit::inherit).
-    pub fn level_name(&self) -> Vec<Vec<u8>> {
-        // SAFETY: inside http{} cf->ctx is an ngx_http_conf_ctx_t. While it merges, nginx points it
-        // at the server and the location (ngx_http_merge_servers, ngx_http_merge_locations), and a
-        // server's own context is in its configuration. Names live as long as the cycle. nginx has
-        // read all servers, and add_part gets this vector.
-        unsafe {
-            let context = (*self.raw()).ctx.cast::<ngx_http_conf_ctx_t>();
-            let index = ngx_http_core_module.ctx_index;
-            let server = (*(*context).srv_conf.add(index)).cast::<ngx_http_core_srv_conf_t>();
-            let location = (*(*context).loc_conf.add(index)).cast::<ngx_http_core_loc_conf_t>();
-            let is_server = !server.is_null()
-                && !(*server).ctx.is_null()
-                && ptr::eq((*(*server).ctx).loc_conf, (*context).loc_conf);
-            let mut parts = Vec::new();
-            if is_server {
-                let data = (&raw mut parts).cast::<c_void>();
-                visit_server_identity(self.raw(), server, add_part, data);
-                // The order of the addresses is that in which the file has the servers.
-                parts.sort_unstable();
-            } else if let Some(location) = location.as_ref() {
-                parts.push(location_kind(location).to_string().into_bytes());
-                parts.push(location.name.as_bytes().to_vec());
-            }
-            parts
-        }
-    }
-
     /// The user of the worker processes, by the directive `user`. None if that stands behind
     /// `http{}`, or if nginx is not started by root.
     pub fn worker_user(&self) -> Option<u32> {
@@ -399,20 +365,6 @@ impl<'c, 'cf> MergedConfig<'c, 'cf> {
     /// Logs a `[warn]`, to which nginx adds file and line.
     pub fn warn(&self, message: fmt::Arguments<'_>) {
         self.config.warn(message);
-    }
-}
-
-/// Adds a part to the `Vec` that [`Config::level_name`] has handed over as `data`.
-unsafe extern "C" fn add_part(data: *mut c_void, kind: u8, text: *const u8, len: usize) {
-    // SAFETY: `data` is that vector, to which nothing else refers during the visit, and the text is
-    // live until the call returns. It cannot panic: an allocation that fails ends the process.
-    unsafe {
-        let text = ngx_str_t {
-            len,
-            data: text.cast_mut(),
-        };
-        let part = [&[kind], text.as_bytes()].concat();
-        (*data.cast::<Vec<Vec<u8>>>()).push(part);
     }
 }
 

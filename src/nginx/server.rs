@@ -1,10 +1,15 @@
 //! How a server takes requests, for warnings about its configuration, and what tells it from the
 //! others.
 
-use super::directive::MergedConfig;
+use super::directive::{Config, MergedConfig};
 use super::location::Location;
-use nginx_sys::{ngx_conf_t, ngx_http_core_srv_conf_t, ngx_uint_t};
+use super::shim::location_kind;
+use nginx_sys::{
+    ngx_conf_t, ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t, ngx_http_core_module,
+    ngx_http_core_srv_conf_t, ngx_str_t, ngx_uint_t,
+};
 use std::ffi::c_void;
+use std::ptr;
 
 /// How a server takes requests. The names of the bits are in server.c as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +44,39 @@ impl Server {
     }
 }
 
+impl Config<'_> {
+    /// What tells the level that nginx is merging, a server or a location, from the others inside of
+    /// the same outer level, also after a reload: the addresses and names of a server, the kind and
+    /// name of a location. File and line are no part of it, because a change elsewhere in the file
+    /// moves them. To be used in [`Inherit::inherit`](super::Inherit::inherit).
+    pub fn level_name(&self) -> Vec<Vec<u8>> {
+        // SAFETY: inside http{} cf->ctx is an ngx_http_conf_ctx_t. While it merges, nginx points it
+        // at the server and the location (ngx_http_merge_servers, ngx_http_merge_locations), and a
+        // server's own context is in its configuration. Names live as long as the cycle. nginx has
+        // read all servers, and add_part gets this vector.
+        unsafe {
+            let context = (*self.raw()).ctx.cast::<ngx_http_conf_ctx_t>();
+            let index = ngx_http_core_module.ctx_index;
+            let server = (*(*context).srv_conf.add(index)).cast::<ngx_http_core_srv_conf_t>();
+            let location = (*(*context).loc_conf.add(index)).cast::<ngx_http_core_loc_conf_t>();
+            let is_server = !server.is_null()
+                && !(*server).ctx.is_null()
+                && ptr::eq((*(*server).ctx).loc_conf, (*context).loc_conf);
+            let mut parts = Vec::new();
+            if is_server {
+                let data = (&raw mut parts).cast::<c_void>();
+                visit_server_identity(self.raw(), server, add_part, data);
+                // The order of the addresses is that in which the file has the servers.
+                parts.sort_unstable();
+            } else if let Some(location) = location.as_ref() {
+                parts.push(location_kind(location).to_string().into_bytes());
+                parts.push(location.name.as_bytes().to_vec());
+            }
+            parts
+        }
+    }
+}
+
 impl<'cf> MergedConfig<'_, 'cf> {
     /// How the server of a location takes requests.
     pub fn server(&self, location: Location<'cf>) -> Server {
@@ -55,9 +93,22 @@ impl<'cf> MergedConfig<'_, 'cf> {
     }
 }
 
+/// Adds a part to the `Vec` that [`Config::level_name`] has handed over as `data`.
+unsafe extern "C" fn add_part(data: *mut c_void, kind: u8, text: *const u8, len: usize) {
+    // SAFETY: `data` is that vector, to which nothing else refers during the visit, and the text is
+    // live until the call returns. It cannot panic: an allocation that fails ends the process.
+    unsafe {
+        let text = ngx_str_t {
+            len,
+            data: text.cast_mut(),
+        };
+        let part = [&[kind], text.as_bytes()].concat();
+        (*data.cast::<Vec<Vec<u8>>>()).push(part);
+    }
+}
+
 /// Gets a part of what tells a server from others: its kind and its text.
-pub(super) type VisitPart =
-    unsafe extern "C" fn(data: *mut c_void, kind: u8, text: *const u8, len: usize);
+type VisitPart = unsafe extern "C" fn(data: *mut c_void, kind: u8, text: *const u8, len: usize);
 
 unsafe extern "C" {
     /// Calls `visit` with each address and each name of a server.
@@ -67,7 +118,7 @@ unsafe extern "C" {
     /// has not made the lists of their addresses yet. `server` points to one of them. `visit` may be
     /// called with `data`.
     #[link_name = "nginx_auth_visit_server_identity"]
-    pub(super) fn visit_server_identity(
+    fn visit_server_identity(
         cf: *mut ngx_conf_t,
         server: *const ngx_http_core_srv_conf_t,
         visit: VisitPart,
