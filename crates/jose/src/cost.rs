@@ -1,5 +1,5 @@
-//! What a key costs. What one attempt costs is an estimate in nanoseconds, by the type and the size of the
-//! key and the length of the token. The figures are those of docs/performance.md, rounded up. They
+//! What a key costs. What one attempt costs is an estimate in nanoseconds, by the type and the size
+//! of the key and the length of the token. The figures are those of docs/performance.md, rounded up. They
 //! do not have to be exact: they keep a token from being tried with many expensive keys.
 
 use crate::jwk::{EcCurve, EdwardsCurve, KeyMaterial, MlDsa, MontgomeryCurve, bits};
@@ -168,8 +168,8 @@ impl KeyMaterial {
         }
     }
 
-    /// How many bytes of memory the key takes that verifies with so many algorithms and decrypts with
-    /// so many: as measured, and rounded up.
+    /// How many bytes of memory the key takes, as measured, and rounded up. It is prepared for so
+    /// many algorithms that verify, and for so many that decrypt.
     pub(crate) fn memory(&self, verifiers: usize, decrypters: usize, kid: Option<&str>) -> usize {
         let kid = kid.map_or(0, str::len);
         let rows = verifiers.saturating_add(decrypters);

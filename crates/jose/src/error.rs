@@ -6,6 +6,7 @@ use std::fmt;
 
 use text::Quoted;
 
+use crate::jwks::MAX_COUNTED;
 use crate::no_key::NoKeyReason;
 use crate::not_key_set::NotKeySet;
 
@@ -358,10 +359,15 @@ fn and_kid(kid: &Option<Quoted>) -> String {
 
 /// What is said if not all keys that fit were tried.
 fn of_fitting(tried: usize, fitting: usize) -> String {
+    let or_more = if fitting >= MAX_COUNTED {
+        " or more"
+    } else {
+        ""
+    };
     match tried < fitting {
         true => format!(
-            " of {fitting} that fit, since more could take too long; give each key the kid that its \
-             tokens have"
+            " of {fitting}{or_more} that fit, since more could take too long; give each key the kid \
+             that its tokens have"
         ),
         false => String::new(),
     }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use text::Quoted;
 
+pub(crate) use self::candidates::MAX_COUNTED;
 use self::candidates::{Candidate, KeySearch, KeysByAlgorithm};
 use self::entries::{EntrySummary, KeyEntries};
 pub use self::listing::{KeySize, ListedKey, ListedMaterial, list_keys};
@@ -36,7 +37,7 @@ const MAX_DEPTH: usize = 32;
 /// How many keys of each kind are tried for a signed token whatever they cost.
 const MIN_VERIFIERS: usize = 1;
 
-/// How many are for an encrypted token: a key and its successor. Private operations are so expensive
+/// The same for an encrypted token: a key and its successor. Private operations are so expensive
 /// that the bound alone would leave out one of them.
 const MIN_DECRYPTERS: usize = 2;
 

@@ -95,7 +95,10 @@ fn are_consistent(
     let one = BigNum::from_u32(1)?;
     let mut product = BigNum::new()?;
     product.checked_mul(p, q, &mut context)?;
-    let mut is_consistent = &*product == n;
+    if &*product != n {
+        return Ok(false);
+    }
+    let mut is_consistent = true;
     let mut are_inverse = |a: &BigNumRef, b: &BigNumRef, modulus: &BigNumRef| {
         product.mod_mul(a, b, modulus, &mut context)?;
         Ok(product == one)

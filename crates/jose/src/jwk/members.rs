@@ -170,7 +170,13 @@ impl<'a> JwkMembers<'a> {
             true => self.number(name).map(Zeroizing::new).map(Some),
             false => Ok(None),
         });
-        let crt = match [p?, q?, dp?, dq?, qi?] {
+        let crt = [p?, q?, dp?, dq?, qi?];
+        // A longer number is none of this modulus, and would take longer to check.
+        let lengths = crt.iter().flatten().chain([&d]).map(|number| number.len());
+        if lengths.max() > Some(n.len()) {
+            return Err(KeyFault::Invalid { kty: "RSA" });
+        }
+        let crt = match crt {
             [Some(p), Some(q), Some(dp), Some(dq), Some(qi)] => Some([p, q, dp, dq, qi]),
             _ => {
                 if !budget.affords_primes(n.len()) {

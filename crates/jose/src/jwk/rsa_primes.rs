@@ -5,13 +5,9 @@ use openssl::bn::{BigNum, BigNumContext, BigNumRef};
 use openssl::error::ErrorStack;
 use zeroize::Zeroizing;
 
-/// p, q, dp, dq and qi of the key with this modulus and these exponents. `None` if the exponents do
-/// not belong to the modulus.
+/// p, q, dp, dq and qi of the key with this modulus and these exponents, which are not longer than
+/// the modulus. `None` if they do not belong to it.
 pub(super) fn crt_members(n: &[u8], e: &[u8], d: &[u8]) -> Option<[Zeroizing<Vec<u8>>; 5]> {
-    // A longer exponent is none of this modulus, and would take longer.
-    if d.len() > n.len() {
-        return None;
-    }
     let compute = || {
         let number = BigNum::from_slice;
         let (n, e, d) = (number(n)?, number(e)?, number(d)?);

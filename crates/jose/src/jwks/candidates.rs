@@ -13,6 +13,10 @@ const NAMED_BUDGET: u64 = 12_000_000;
 /// What other keys may cost.
 const BUDGET: u64 = 2_000_000;
 
+/// How many keys that fit a token are counted. Whoever sends tokens could have all keys of a large
+/// set counted for each one otherwise.
+pub(crate) const MAX_COUNTED: usize = 100;
+
 /// A key with what an attempt costs.
 pub(super) struct Candidate<K> {
     pub(super) key: K,
@@ -171,7 +175,8 @@ pub(super) fn candidates<'a, K: 'a>(
     named.chain(unnamed.flatten()).take(MAX_CANDIDATES)
 }
 
-/// How many keys of all tables fit a token, whether they are tried or not.
+/// How many keys of all tables fit a token, whether they are tried or not. Not more than
+/// [`MAX_COUNTED`] are counted.
 pub(super) fn count<'a, K: 'a>(
     tables: impl Iterator<Item = &'a KeysByAlgorithm<K>>,
     algorithm: &str,
@@ -183,7 +188,8 @@ pub(super) fn count<'a, K: 'a>(
         let named = kid.into_iter().flat_map(|kid| keys.named(kid));
         named.chain(keys.unnamed(kid.is_some()))
     });
-    keys.filter(|candidate| fits(&candidate.key)).count()
+    let fitting = keys.filter(|candidate| fits(&candidate.key));
+    fitting.take(MAX_COUNTED).count()
 }
 
 /// The keys of one group that are tried. Each list is sorted by cost.

@@ -398,3 +398,24 @@ fn row_58_the_log_says_that_more_keys_fit() {
          take too long; give each key the kid that its tokens have"
     );
 }
+
+#[test]
+fn row_58_not_all_keys_that_fit_are_counted() {
+    let keys: Vec<_> = (0..101).map(|n| key("HS256", n)).collect();
+    let token = sign("HS256", &key("HS256", 101), r#"{"alg":"HS256"}"#, "{}");
+    let error = |count: usize| {
+        verify(&token, &set(&keys[..count]))
+            .err()
+            .unwrap()
+            .to_string()
+    };
+    for (count, shown) in [(99, "99"), (100, "100 or more"), (101, "100 or more")] {
+        assert_eq!(
+            error(count),
+            format!(
+                "bad signature, algorithm \"HS256\", keys tried: 16 of {shown} that fit, since more \
+                 could take too long; give each key the kid that its tokens have"
+            )
+        );
+    }
+}

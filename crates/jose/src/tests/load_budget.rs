@@ -203,3 +203,20 @@ fn the_memory_of_a_set_is_estimated_key_by_key() {
 fn both(first: &KeySet, second: &KeySet) -> KeySet {
     KeySet::merge([first, second])
 }
+
+#[test]
+fn row_64_private_rsa_numbers_are_not_longer_than_the_modulus() {
+    let good = key("RSA", 0);
+    let longer = test_tokens::base64url(&[0xff; 257]);
+    for member in ["d", "p", "q", "dp", "dq", "qi"] {
+        let text = entry(&with(&good, &format!(r#"{{"{member}":"{longer}"}}"#)));
+        let mut keys = KeySet::default();
+        let steps = steps_of(|| keys = parse_entries(&[text]));
+        assert_eq!(
+            warnings(&keys),
+            ["key 0: left out, its members do not belong to one RSA key"],
+            "{member}"
+        );
+        assert_eq!(steps / KEY_CHECK, 0, "{member}");
+    }
+}
