@@ -7,7 +7,7 @@ use lib "$FindBin::Bin/lib";
 use Auth;
 use Jose;
 
-my $t = Test::Nginx->new()->has(qw/ http http_ssl /)->plan(89);
+my $t = Test::Nginx->new()->has(qw/ http http_ssl /)->plan(90);
 my $dir = $t->testdir();
 
 system("openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=a -keyout $dir/a.key -out $dir/a.crt"
@@ -54,8 +54,9 @@ is($block->('discovery insecure;', 'http://192.0.2.1/'), '[warn] auth_jwt_issuer
     . "\"http://192.0.2.1/.well-known/openid-configuration\", $warned", 'http, insecure');
 is($block->('discovery insecure;', 'https://192.0.2.1/'), "[warn] $leads", 'https, insecure');
 is($block->('discovery https://192.0.2.1/d insecure;', 'corp'), "[warn] $leads", 'discovery https, insecure');
-is($block->('discovery insecure;', 'http://127.0.0.1:1/'), $ok, 'http on this machine, insecure');
-is($block->('discovery https://127.0.0.1/d insecure;', 'corp'), $ok, 'discovery on this machine, insecure');
+is($block->('discovery insecure;', 'http://127.0.0.1:1/'), "[warn] $leads", 'http on this machine, insecure');
+is($block->('discovery https://127.0.0.1/d insecure;', 'corp'), "[warn] $leads", 'discovery on this machine, insecure');
+is($block->('jwks_uri http://127.0.0.1/d insecure;', 'corp'), $ok, 'jwks_uri on this machine, insecure');
 is($block->('', 'http://127.0.0.1:1'), $ok, 'http on this machine');
 is($block->('discovery;'), $ok, 'discovery');
 is($block->('discovery https://127.0.0.1/d;', 'corp'), $ok, 'discovery url');
@@ -168,7 +169,7 @@ is($block->('proxy 127.0.0.1:1;'), $at->(2, 'proxy "127.0.0.1:1" does not begin 
     'a proxy without a scheme');
 
 # By a proxy on another machine, 127.0.0.1 is that machine, and the way there is a network.
-my $by_proxy = 'would be asked by http over another machine, the proxy: what comes so may be anybody\'s keys, see insecure';
+my $by_proxy = 'is http, and the proxy is on another machine: whoever is on the way can give keys, see insecure';
 my $socket = 'is a Unix socket, to which no proxy connects';
 my $remote = 'proxy http://192.0.2.9:3128;';
 is($block->("jwks_uri http://127.0.0.1/k;\n$remote"), $at->(4, "auth_jwt_issuer \"corp\" has the jwks_uri \"http://127.0.0.1/k\", which $by_proxy"),

@@ -70,7 +70,7 @@ my @changes = (
 
 my $count;
 my $t = Test::Nginx->new()->has(qw/ http proxy rewrite /)
-    ->plan(34 + 2 * @changes);
+    ->plan(37 + 2 * @changes);
 
 configure($t, http_with());
 verdict_service($t, 8081);
@@ -186,6 +186,18 @@ is(seen(ask('/one', 'Key: many')), '404 HIT /auth 0:',
     'two addresses and two names in another order');
 reload_with($t, http_of($several->($one, 'localhost ~^b')));
 is(seen(ask('/one', 'Key: many')), '404 MISS /auth 0:', 'with one address');
+
+# nginx only warns of two servers with the same names. The default server gets other hosts.
+
+my @twins = map { $several->($_, '""') } $one, 'listen 127.0.0.1:8080 default_server;';
+{
+    local *STDERR;
+    open STDERR, '>', '/dev/null' or die "Can't close stderr: $!\n";
+    reload_with($t, http_of(@twins));
+}
+is(seen(ask('/one', 'Key: twin')), '404 MISS /auth 0:', 'the default server of two');
+is(seen(http("GET /one HTTP/1.0\r\nKey: twin\r\n\r\n")), '404 MISS /auth 0:', 'the other one');
+is(seen(ask('/one', 'Key: twin')), '404 HIT /auth 0:', 'the default server, again');
 
 ### helpers
 

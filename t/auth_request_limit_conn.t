@@ -74,7 +74,7 @@ for my $name (sort keys %clients) {
             push @statuses, $clients{$name}->($status, sub { wait_until(sub { -s "$d/read" }) });
             push @times, $t->read_file('read');
         }
-        is("@statuses", join(' ', ($status) x 4), "$name, $status, no request in the way of another");
+        is("@statuses", join(' ', ($status) x 4), "$name, $status, each request is answered");
         cmp_ok(min(@times), '<', 0.7, "$name, $status, seconds that the request counted");
     }
 }

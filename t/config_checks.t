@@ -86,7 +86,7 @@ for my $directive (qw/ auth_jwt_require auth_request_require /) {
 # what tells the verdict is not set yet
 my $late = sub {
     my ($name, $line) = @_;
-    return "[warn] \"auth_jwt_require\" in DIR/http.conf:$line refuses every token: \$$name has its value only after "
+    return "[warn] \"auth_jwt_require\" in DIR/http.conf:$line is met by no token: \$$name has its value only after "
         . 'this check; remove it, "auth_jwt" alone refuses whoever has no valid token | ';
 };
 for my $name (qw/ jwt_verified jwt_status /) {

@@ -36,7 +36,7 @@ impl LateVariables {
         for (name, position) in &*self.0.borrow() {
             if cf.is_changeable_variable::<AuthJwt>(name.as_bytes()) {
                 cf.warn(format_args!(
-                    "\"auth_jwt_require\" in {position} refuses every token: ${name} has its value \
+                    "\"auth_jwt_require\" in {position} is met by no token: ${name} has its value \
                      only after this check; remove it, \"auth_jwt\" alone refuses whoever has no \
                      valid token"
                 ));

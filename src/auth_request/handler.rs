@@ -332,17 +332,15 @@ impl<'r> CheckStep<'r, '_> {
                 return self.refuse(Refusal::Denied { status, uri }, Some(verdict));
             }
             Decision::Error(error) => {
-                let is_of_client = response.is_some_and(|r| r.connection_has_variables());
                 let replaced = response.and_then(SubrequestResponse::replaced_status);
                 let refusal = Refusal::ServiceError {
                     error,
                     status,
                     replaced: replaced.map(|status| status.0),
                     uri: self.service.text(),
-                    on_error: match is_of_client {
-                        true => conf.on_error().closed(),
-                        false => conf.on_error(),
-                    },
+                    on_error: conf.on_error(),
+                    connects_by_variables: response
+                        .is_some_and(SubrequestResponse::connection_has_variables),
                 };
                 return self.refuse(refusal, None);
             }

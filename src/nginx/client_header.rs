@@ -346,7 +346,7 @@ impl<'r> Request<'r> {
     ///
     /// # Safety
     /// `list` is one of the request, to which nothing is added.
-    pub(super) unsafe fn without_announcement(
+    pub(super) unsafe fn without_body_lines(
         self,
         list: *const ngx_list_t,
     ) -> Result<*const ngx_list_t, Failure> {

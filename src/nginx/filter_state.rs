@@ -85,7 +85,8 @@ pub(super) struct AddedLine {
 }
 
 impl AddedLine {
-    /// Whether this is our line, and nginx sends it.
+    /// Whether this is our line still. A list that nginx has emptied keeps its elements, so that it
+    /// may be one of those, which nginx does not send.
     ///
     /// # Safety
     /// The list of lines is live.

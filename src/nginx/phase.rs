@@ -133,7 +133,7 @@ impl Request<'_> {
 impl Request<'_> {
     /// Whether another access handler has said 401 under `satisfy any`, which nginx prefers to the
     /// 403 of one that follows (ngx_http_core_access_phase).
-    fn is_to_be_unauthorized(self) -> bool {
+    fn has_said_unauthorized(self) -> bool {
         // SAFETY: the request is live, and its configuration lives as long.
         unsafe {
             (*self.core_location_conf()).satisfy == NGX_HTTP_SATISFY_ANY as ngx_uint_t
@@ -349,7 +349,7 @@ unsafe extern "C" fn access<M: AccessHandler>(r: *mut ngx_http_request_t) -> ngx
     match unsafe { Request::from_raw(r) } {
         None => NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t,
         Some(request) => match judge::<M>(request, M::access) {
-            Access::Respond(Status::FORBIDDEN, _) if request.is_to_be_unauthorized() => {
+            Access::Respond(Status::FORBIDDEN, _) if request.has_said_unauthorized() => {
                 NGX_HTTP_FORBIDDEN as ngx_int_t
             }
             access => code(request, access),

@@ -164,8 +164,8 @@ nginx_auth_server(ngx_conf_t *cf, void **of_server)
 /*
  * What tells a server from the others: all its addresses, also that of a server without `listen`
  * (ngx_http_core_server), and all its names, also the empty one of a server without `server_name`
- * (ngx_http_core_merge_srv_conf).  The kinds are 'a' for an address, 'q' for one of QUIC, 'n' for a
- * name, and 'r' for a regular expression.
+ * (ngx_http_core_merge_srv_conf).  The kinds are 'a' for an address, 'q' for one of QUIC, 'd' for
+ * one whose `default_server` it is, 'n' for a name, and 'r' for a regular expression.
  */
 
 void
@@ -206,6 +206,13 @@ nginx_auth_visit_server_identity(ngx_conf_t *cf, const ngx_http_core_srv_conf_t 
                 len = ngx_sock_ntop(addrs[j].opt.sockaddr, addrs[j].opt.socklen, text,
                                     NGX_SOCKADDR_STRLEN, 1);
                 visit(data, kind, text, len);
+
+                /* Of servers that are alike in all else, only this one gets other hosts. */
+
+                if (addrs[j].opt.default_server && addrs[j].default_server == cscf) {
+                    visit(data, 'd', text, len);
+                }
+
                 break;
             }
         }

@@ -102,7 +102,7 @@ impl<'r> Request<'r> {
         let mut all_lines = self.client_lines_and_added::<M>()?;
         if has_no_body && matches!(lines, SubrequestLines::All) {
             // SAFETY: a list of the request, and nothing is added to it.
-            all_lines = unsafe { self.without_announcement(all_lines)? };
+            all_lines = unsafe { self.without_body_lines(all_lines)? };
         }
         let named_lines = match lines {
             SubrequestLines::All => None,
@@ -336,7 +336,7 @@ type DoneHandler =
 /// Takes the body from a subrequest, which nginx makes with its parent's request_body and a copy of
 /// its parent's headers_in. What has been read of the client's body has to stay the parent's, and a
 /// body that is not sent must not be announced, or the service would wait for it. The lines that
-/// announce it are left out of the list as well ([`Request::without_announcement`]).
+/// announce it are left out of the list as well ([`Request::without_body_lines`]).
 ///
 /// # Safety
 /// `r` is a subrequest that has not run yet, `empty_body` an empty body that lives as long.

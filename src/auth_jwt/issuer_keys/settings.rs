@@ -274,12 +274,12 @@ impl FetchSettings {
 
     /// Warns of keys that somebody on the way can change, unless [`read_url`] has done so.
     fn warn_of_route(&self, name: &str, route: KeyRoute, first_url: &HttpUrl, cf: &Config<'_>) {
-        if !route.insecure || route.is_local(first_url) {
+        if !route.insecure {
             return;
         }
         let name = Quoted::whole(name);
         let discovery = self.discovery.get();
-        if first_url.is_https() {
+        if first_url.is_https() || route.is_local(first_url) {
             // Only a document leads on to other URLs.
             if discovery.is_some() {
                 cf.warn(format_args!(

@@ -57,7 +57,7 @@ pub struct TlsConfig {
 
 impl TlsConfig {
     /// A digest of the certificates in the file of [`TlsOptions::trusted_certificate`], if they are
-    /// what the server's certificate is verified with. Another content of that file has another one.
+    /// what the server's certificate is verified with. It changes with the content of that file.
     pub fn trusted_digest(&self) -> Option<[u8; 32]> {
         self.trusted
     }

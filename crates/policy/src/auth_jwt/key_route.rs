@@ -28,8 +28,8 @@ pub enum RouteError {
     Insecure,
     /// The address would be local without the proxy, to which it means the proxy's machine.
     #[error(
-        "would be asked by http over another machine, the proxy: what comes so may be anybody's \
-         keys, see insecure"
+        "is http, and the proxy is on another machine: whoever is on the way can give keys, see \
+         insecure"
     )]
     InsecureByProxy,
     /// `CONNECT` has a host and a port.

@@ -52,6 +52,9 @@ pub enum Refusal<'a> {
         uri: &'a [u8],
         /// What is configured for this case.
         on_error: OnError,
+        /// Whether variables say how nginx connects to the service, so that the client may have
+        /// brought the error about. Then it is not let in.
+        connects_by_variables: bool,
     },
 }
 
@@ -93,11 +96,17 @@ impl Refusal<'_> {
                 replaced,
                 uri,
                 on_error,
+                connects_by_variables,
             } => {
-                let status = on_error.refusal_status(error, response_status);
-                let suffix = match status {
-                    Some(_) => "",
-                    None => ", let in by auth_request_on_error",
+                let configured = on_error.refusal_status(error, response_status);
+                let (status, suffix) = match (configured, connects_by_variables) {
+                    (Some(_), _) => (configured, ""),
+                    (None, false) => (None, ", let in by auth_request_on_error"),
+                    (None, true) => (
+                        on_error.closed().refusal_status(error, response_status),
+                        ", not let in by auth_request_on_error, since the client may have a say in \
+                         how nginx connects: TLS settings or the bind address have variables",
+                    ),
                 };
                 let replaced = replaced.map_or(String::new(), |status| {
                     format!(", in place of status {status} of the service")

@@ -60,6 +60,7 @@ fn an_error_of_the_service_is_logged_whether_or_not_the_request_is_let_in() {
         replaced: None,
         uri: b"/check?$args",
         on_error,
+        connects_by_variables: false,
     };
     let line = "auth request unexpected status: 502 from \"/check?$args\": \
                 no connection to the service";
@@ -77,6 +78,33 @@ fn an_error_of_the_service_is_logged_whether_or_not_the_request_is_let_in() {
 }
 
 #[test]
+fn whoever_may_have_brought_an_error_about_is_not_let_in_and_the_line_says_why() {
+    let refusal = |error, on_error| Refusal::ServiceError {
+        error,
+        status: 502,
+        replaced: None,
+        uri: b"/check",
+        on_error,
+        connects_by_variables: true,
+    };
+    let line = "auth request unexpected status: 502 from \"/check\": no connection to the service, not \
+                let in by auth_request_on_error, since the client may have a say in how nginx \
+                connects: TLS settings or the bind address have variables";
+    let allow = OnError::Allow {
+        on_server_error: false,
+    };
+    assert_eq!(
+        outcome(refusal(AuthError::NoConnection, allow)),
+        (Some(500), Some((LogLevel::Error, line.into())))
+    );
+    let line = "auth request unexpected status: 502 from \"/check\": no connection to the service";
+    assert_eq!(
+        outcome(refusal(AuthError::NoConnection, OnError::Refuse(503))),
+        (Some(503), Some((LogLevel::Error, line.into())))
+    );
+}
+
+#[test]
 fn a_status_that_the_configuration_has_replaced_is_logged() {
     let refusal = Refusal::ServiceError {
         error: AuthError::UnexpectedStatus,
@@ -84,6 +112,7 @@ fn a_status_that_the_configuration_has_replaced_is_logged() {
         replaced: Some(401),
         uri: b"/check",
         on_error: OnError::Refuse(503),
+        connects_by_variables: false,
     };
     let line = "auth request unexpected status: 500 from \"/check\": neither allows nor denies, in place \
                 of status 401 of the service";
@@ -104,6 +133,7 @@ fn a_status_that_decides_nothing_says_what_it_often_means() {
             replaced: None,
             uri,
             on_error,
+            connects_by_variables: false,
         };
         let (_, line) = outcome(refusal);
         let (_, text) = line.unwrap();
@@ -144,6 +174,7 @@ fn each_refusal_is_counted_as_what_it_is() {
         replaced: None,
         uri: b"/check",
         on_error,
+        connects_by_variables: false,
     };
     let let_in = OnError::Allow {
         on_server_error: false,
