@@ -59,7 +59,7 @@ my @cases = (
 );
 
 my $t = Test::Nginx->new()
-    ->has(qw/ http http_ssl http_v2 proxy grpc uwsgi rewrite /)->plan(2 * @cases + 2);
+    ->has(qw/ http http_ssl http_v2 proxy grpc uwsgi rewrite /)->plan(2 * @cases + 3);
 
 certificate_authority($t, 'ca');
 certificate($t, 'svc', ['svc.test'], authority => 'ca');
@@ -112,9 +112,13 @@ for my $case (@cases) {
     is(status(ask("/5xx/$id", $header)), $expected[1], "$name, $header, allow 5xx");
 }
 
-### the log and other values of the directive are as ever
+### the log, and other values of the directive, which are as ever
 
+my $line = 'error auth request unexpected status: 502 from "/auth/down": no connection to the service';
 logged($t, qr/auth request/);
+ask('/allow/down', 'Host: svc.test');
+is(logged($t, qr/auth request/), "$line, not let in by auth_request_on_error, since the client may "
+    . 'have a say in how nginx connects: TLS settings or the bind address have variables',
+    'the log says why nobody is let in');
 is(status(ask('/code', 'Host: svc.test')), 503, 'on_error 503');
-is(logged($t, qr/auth request/), 'error auth request unexpected status: 502 from "/auth/down": '
-    . 'no connection to the service', 'the log');
+is(logged($t, qr/auth request/), $line, 'the log');

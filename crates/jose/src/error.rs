@@ -6,9 +6,12 @@ use std::fmt;
 
 use text::Quoted;
 
-use crate::jwks::MAX_COUNTED;
 use crate::no_key::NoKeyReason;
 use crate::not_key_set::NotKeySet;
+
+/// How many keys that fit a token are counted. Whoever sends tokens could have all keys of a large
+/// set counted for each one otherwise.
+pub(crate) const MAX_COUNTED: usize = 100;
 
 /// Why a token or a key set was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use text::Quoted;
 
-pub(crate) use self::candidates::MAX_COUNTED;
 use self::candidates::{Candidate, KeySearch, KeysByAlgorithm};
 use self::entries::{EntrySummary, KeyEntries};
 pub use self::listing::{KeySize, ListedKey, ListedMaterial, list_keys};

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::iter;
 
 use crate::cost::{KeyKind, message_cost};
+use crate::error::MAX_COUNTED;
 
 /// The most keys that are tried for one token.
 const MAX_CANDIDATES: usize = 16;
@@ -12,10 +13,6 @@ const MAX_CANDIDATES: usize = 16;
 const NAMED_BUDGET: u64 = 12_000_000;
 /// What other keys may cost.
 const BUDGET: u64 = 2_000_000;
-
-/// How many keys that fit a token are counted. Whoever sends tokens could have all keys of a large
-/// set counted for each one otherwise.
-pub(crate) const MAX_COUNTED: usize = 100;
 
 /// A key with what an attempt costs.
 pub(super) struct Candidate<K> {
