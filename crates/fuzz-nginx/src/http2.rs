@@ -83,6 +83,22 @@ pub fn request(random: &mut Random, stream: u32, request: &HttpRequest) -> Vec<u
     frames
 }
 
+/// The bytes without what could be the head of a CONTINUATION frame, which divides a header block.
+pub fn without_continuations(bytes: &[u8]) -> Vec<u8> {
+    let mut joined = Vec::new();
+    let mut rest = bytes;
+    loop {
+        match rest {
+            [_, _, _, CONTINUATION, _, 0, 0, 0, _, after @ ..] => rest = after,
+            [first, after @ ..] => {
+                joined.push(*first);
+                rest = after;
+            }
+            [] => return joined,
+        }
+    }
+}
+
 /// Changes frames: their headers, the header block, or their order.
 pub fn spoil(random: &mut Random, frames: &mut Vec<u8>) {
     for _ in 0..=random.below(3) {
