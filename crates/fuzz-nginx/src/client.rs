@@ -425,7 +425,13 @@ impl Client<'_> {
             "nested" => any(&self.credentials.nested),
             "dpop" => has(&self.credentials.bound),
             "request" | "cached" => has(KEY),
-            "body" => has(PASSWORD) || contains(&http1::without_chunks(raw), PASSWORD.as_bytes()),
+            "body" => {
+                let joined = http1::without_chunks(raw);
+                let decoded = percent_decoded(&joined);
+                has(PASSWORD)
+                    || contains(&joined, PASSWORD.as_bytes())
+                    || contains(&decoded, PASSWORD.as_bytes())
+            }
             "either" => any(&self.credentials.signed) || has(KEY),
             "both" => any(&self.credentials.signed) && has(KEY),
             _ => false,
