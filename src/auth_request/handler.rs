@@ -339,8 +339,9 @@ impl<'r> CheckStep<'r, '_> {
                     replaced: replaced.map(|status| status.0),
                     uri: self.service.text(),
                     on_error: conf.on_error(),
+                    // No cached verdict is an error. If one were, nobody would be let in.
                     connects_by_variables: response
-                        .is_some_and(SubrequestResponse::connection_has_variables),
+                        .is_none_or(SubrequestResponse::connection_has_variables),
                 };
                 return self.refuse(refusal, None);
             }

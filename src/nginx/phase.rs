@@ -128,9 +128,7 @@ impl Request<'_> {
             _ => AccessProgress::Over,
         }
     }
-}
 
-impl Request<'_> {
     /// Whether another access handler has said 401 under `satisfy any`, which nginx prefers to the
     /// 403 of one that follows (ngx_http_core_access_phase).
     fn has_said_unauthorized(self) -> bool {

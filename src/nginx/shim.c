@@ -303,9 +303,9 @@ nginx_auth_is_blocked(const ngx_http_request_t *r)
 /*
  * Tells who waits for the end of a subrequest in the background.  0: nobody, because the client's
  * request is not complete.  1: other requests of the client.  With HTTP/1 the next one on the
- * connection waits.  With HTTP/2 and HTTP/3 none does, but the request that is complete counts for limit_conn,
- * and as one of the streams that a client may have at once.  2: the client, for the end of its
- * connection.
+ * connection waits.  With HTTP/2 and HTTP/3 none does, but the request that is complete counts for
+ * limit_conn, and as one of the streams that a client may have at once.  2: the client, for the end
+ * of its connection.
  */
 
 ngx_uint_t

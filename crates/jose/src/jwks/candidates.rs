@@ -197,13 +197,12 @@ fn admitted<'a, K: 'a>(
     fits: impl Fn(&K) -> bool,
 ) -> impl Iterator<Item = &'a K> {
     let fitting = lists.flat_map(|keys| keys.filter(|key| fits(&key.key)).take(MAX_CANDIDATES));
-    let mut keys: Vec<_> = fitting.collect();
-    keys.sort_by_key(|key| key.cost);
+    let mut ranked: Vec<_> = fitting.map(|key| (key, false)).collect();
+    ranked.sort_by_key(|(key, _)| key.cost);
     let mut kinds = KindsSeen::default();
-    let mut ranked: Vec<_> = keys
-        .into_iter()
-        .map(|key| (key, kinds.is_first(key.kind, search.at_least)))
-        .collect();
+    for (key, is_first) in &mut ranked {
+        *is_first = kinds.is_first(key.kind, search.at_least);
+    }
     ranked.sort_by_key(|(_, is_first)| !is_first);
     let message = message_cost(search.message_length);
     let mut spent = 0u64;

@@ -11,11 +11,6 @@ fn tried(keys: &KeySet, alg: &str, kid: Option<&str>) -> usize {
     keys.verifiers(jws::find(alg).unwrap(), kid, 0).count()
 }
 
-/// Two sets as one.
-fn both(first: &KeySet, second: &KeySet) -> KeySet {
-    KeySet::merge([first, second])
-}
-
 /// An RSA public key whose modulus has so many bits.
 fn rsa(bits: usize, number: u8, members: &str) -> JwkObject {
     let mut n = vec![0xff; bits / 8];

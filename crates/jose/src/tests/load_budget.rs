@@ -199,11 +199,6 @@ fn the_memory_of_a_set_is_estimated_key_by_key() {
     assert_eq!(KeySet::default().memory(), 0);
 }
 
-/// Two sets as one.
-fn both(first: &KeySet, second: &KeySet) -> KeySet {
-    KeySet::merge([first, second])
-}
-
 #[test]
 fn row_64_private_rsa_numbers_are_not_longer_than_the_modulus() {
     let good = key("RSA", 0);

@@ -66,6 +66,11 @@ fn with(key: &JwkObject, members: &str) -> JwkObject {
     key
 }
 
+/// The keys of two sets, in this order.
+fn both(first: &KeySet, second: &KeySet) -> KeySet {
+    KeySet::merge([first, second])
+}
+
 /// A set of the public halves of these keys. Secrets remain as they are.
 fn set(keys: &[JwkObject]) -> KeySet {
     let keys: Vec<_> = keys
